@@ -1,0 +1,312 @@
+"""Errors, grouped by what the caller can do about them.
+
+Marketo answers HTTP 200 to nearly everything and puts a code into the body; the same code may come for the whole
+reply or for one record. What matters to a caller is neither the HTTP status nor the level but the consequence: give
+up, wait, ask again, look first. One class per consequence, one table from code to class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+
+class MarketoError(Exception):
+    """
+    Anything that went wrong between this provider and Marketo.
+
+    :param message: what happened, to what and why, in one sentence.
+    :param operation: the operation's name in the catalogue, such as ``leads.sync``.
+    :param code: Marketo's code, or ``HTTP <status>`` where Marketo gave none.
+    :param request_id: Marketo's request id: what Adobe's support asks for first.
+    :param remedy: the way out, as a sentence addressed to the person who reads the log.
+    :param executed: False when Marketo certainly did not act on the request, True when it may have.
+    """
+
+    default_remedy: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        remedy: str | None = None,
+        executed: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.operation = operation
+        self.code = code
+        self.request_id = request_id
+        self.remedy = self.default_remedy if remedy is None else remedy
+        self.executed = executed
+
+    def __str__(self) -> str:
+        where = f"{self.operation}: " if self.operation else ""
+        facts = ", ".join(
+            fact
+            for fact in (
+                f"Marketo code {self.code}" if self.code else "",
+                f"request id {self.request_id}" if self.request_id else "",
+            )
+            if fact
+        )
+        text = f"{where}{self.message}"
+        if facts:
+            text += f" ({facts})"
+        if self.remedy:
+            text += f". {self.remedy}" if not text.endswith((".", "!", "?")) else f" {self.remedy}"
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything needed to raise the same error in another process (a trigger's event is JSON)."""
+        return {
+            "error": type(self).__name__,
+            "message": self.message,
+            "operation": self.operation,
+            "code": self.code,
+            "request_id": self.request_id,
+            "remedy": self.remedy,
+            "executed": self.executed,
+        }
+
+
+class MarketoConnectionError(MarketoError):
+    """The instance was never reached: no name, no route, no TLS. Nothing was sent, so nothing was executed."""
+
+    default_remedy = "Check the connection's host, the proxy and the network of the worker."
+
+
+class MarketoAuthError(MarketoError):
+    """Identity refused the client id and secret, or the token stayed refused after one refresh."""
+
+    default_remedy = (
+        "Check the connection's login (client id) and password (client secret) against Admin > LaunchPoint > View Details."
+    )
+
+
+class MarketoPermissionError(MarketoError):
+    """The API user may not do this: a permission is missing, or the address is not on the IP allowlist."""
+
+    default_remedy = (
+        "Grant the API user's role the permission the operation needs, and check that the worker's address is on"
+        " the instance's IP allowlist if it has one."
+    )
+
+
+class MarketoThrottledError(MarketoError):
+    """606 or 615: too many calls in 20 seconds, or too many at once. The governor waits these out."""
+
+    default_remedy = "Lower the connection's rate_limit or max_parallel if other integrations share the instance."
+
+
+class MarketoQuotaExhaustedError(MarketoError):
+    """
+    A daily allowance is spent: calls (607) or bytes of bulk export (1029).
+
+    :param until: when asking again makes sense, aware of its time zone.
+    :param quota: ``calls`` or ``export``.
+    """
+
+    default_remedy = "Wait for the reset at midnight US Central time, or have the allowance raised by Adobe."
+
+    def __init__(self, message: str, *, until: datetime | None = None, quota: str = "calls", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.until = until
+        self.quota = quota
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"until": self.until.isoformat() if self.until else None, "quota": self.quota}
+
+
+class MarketoQueueFullError(MarketoError):
+    """All ten places in the export or import queue are taken, or the target list is being imported to."""
+
+    default_remedy = "Wait until one of the jobs ahead has finished."
+
+
+class MarketoAlreadyQueuedError(MarketoError):
+    """1029 "already queued": what was asked for is already so. Callers that enqueue read it as a success."""
+
+
+class MarketoTransientError(MarketoError):
+    """Marketo or the network failed in a way that may pass. ``executed`` tells whether the request may have run."""
+
+    default_remedy = "Try again later; if it stays, ask Adobe's support with the request id."
+
+
+class MarketoInvalidRequestError(MarketoError):
+    """
+    The request is wrong and stays wrong.
+
+    :param parameter: the parameter to change, in the spelling of whoever raised the error.
+    """
+
+    def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.parameter = parameter
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"parameter": self.parameter}
+
+
+class MarketoNotFoundError(MarketoInvalidRequestError):
+    """What the request names does not exist, or is invisible to this API user."""
+
+
+class MarketoFeatureUnavailableError(MarketoInvalidRequestError):
+    """The subscription does not have what was asked for (1035, 703, 616 and their like)."""
+
+
+class MarketoAmbiguousOutcomeError(MarketoError):
+    """A request that must not run twice failed in a way that leaves open whether it ran."""
+
+    default_remedy = "Look in Marketo whether it ran before you send it again."
+
+
+class MarketoDataError(MarketoError):
+    """A file that Marketo delivered is not what it said it would be: cut short, altered, or not a table."""
+
+    default_remedy = "Nothing was published. Run the task again; if it stays, ask Adobe's support with the export id."
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What a code says: the class to raise, whether the request may have run, and a remedy of its own if it has one."""
+
+    error: type[MarketoError]
+    executed: bool = False
+    remedy: str | None = None
+
+
+_TRANSIENT_AMBIGUOUS = _Meaning(MarketoTransientError, executed=True)
+_TRANSIENT_SAFE = _Meaning(MarketoTransientError)
+_INVALID = _Meaning(MarketoInvalidRequestError)
+_NOT_FOUND = _Meaning(MarketoNotFoundError)
+_UNAVAILABLE = _Meaning(MarketoFeatureUnavailableError)
+_TOKEN = _Meaning(MarketoAuthError)
+
+TOKEN_CODES = frozenset({"601", "602"})
+
+MEANINGS: Mapping[str, _Meaning] = {
+    "500": _TRANSIENT_AMBIGUOUS,
+    "502": _TRANSIENT_AMBIGUOUS,
+    "600": _TOKEN,
+    "601": _TOKEN,
+    "602": _TOKEN,
+    "603": _Meaning(MarketoPermissionError),
+    "604": _Meaning(MarketoTransientError, executed=True, remedy="Ask for less at once; the server ran out of time."),
+    "606": _Meaning(MarketoThrottledError),
+    "607": _Meaning(MarketoQuotaExhaustedError),
+    "608": _TRANSIENT_SAFE,
+    "610": _Meaning(MarketoNotFoundError, remedy="Check the connection's host: this path does not exist there."),
+    "611": _TRANSIENT_AMBIGUOUS,
+    "614": _Meaning(
+        MarketoTransientError, remedy="Usually temporary; if it stays, check the Munchkin ID in the connection's host."
+    ),
+    "615": _Meaning(MarketoThrottledError),
+    "616": _UNAVAILABLE,
+    "702": _NOT_FOUND,
+    "703": _UNAVAILABLE,
+    "710": _NOT_FOUND,
+    "713": _TRANSIENT_AMBIGUOUS,
+    "718": _NOT_FOUND,
+    "719": _TRANSIENT_AMBIGUOUS,
+    "1003": _INVALID,
+    "1004": _NOT_FOUND,
+    "1006": _Meaning(
+        MarketoInvalidRequestError, remedy="Compare the field names with the REST API names in Field Management."
+    ),
+    "1008": _Meaning(MarketoPermissionError, remedy="Give the API user's role access to the lead partition."),
+    "1013": _NOT_FOUND,
+    "1016": _Meaning(MarketoQueueFullError),
+    "1018": _Meaning(
+        MarketoFeatureUnavailableError, remedy="A native CRM synchronisation owns these records: change them in the CRM."
+    ),
+    "1019": _Meaning(MarketoQueueFullError, remedy="Wait until the running import into the same list has finished."),
+    "1020": _Meaning(MarketoQuotaExhaustedError, remedy="Clone the program with programs.clone instead."),
+    "1026": _UNAVAILABLE,
+    "1035": _UNAVAILABLE,
+}
+
+_RESTRICTIVENESS: Sequence[type[MarketoError]] = (
+    MarketoPermissionError,
+    MarketoInvalidRequestError,
+    MarketoQuotaExhaustedError,
+    MarketoQueueFullError,
+    MarketoAuthError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
+
+
+def _meaning(code: str, message: str) -> _Meaning:
+    """1029 has three meanings that only its message tells apart; everything else is in the table."""
+    if code == "1029":
+        text = message.lower()
+        if "already" in text:
+            return _Meaning(MarketoAlreadyQueuedError)
+        if "quota" in text or "mb" in text.split() or "exceed" in text:
+            return _Meaning(MarketoQuotaExhaustedError)
+        return _Meaning(MarketoQueueFullError)
+    known = MEANINGS.get(code)
+    if known is not None:
+        return known
+    # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed.
+    return _TRANSIENT_AMBIGUOUS if len(code) == 3 and code.startswith("5") else _INVALID
+
+
+def from_reply(operation: str, errors: Sequence[Mapping[str, Any]], request_id: str | None) -> MarketoError:
+    """
+    The error that a ``success: false`` reply stands for.
+
+    With several entries the most restrictive decides: what asks a person to act comes before what time will heal.
+
+    :param operation: the operation's name in the catalogue.
+    :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers.
+    :param request_id: Marketo's request id.
+    """
+    entries = [(str(entry.get("code", "")), str(entry.get("message", ""))) for entry in errors] or [
+        ("", "Marketo reported a failure without a reason")
+    ]
+    ranked = sorted(entries, key=lambda entry: _rank(_meaning(*entry).error))
+    code, message = ranked[0]
+    meaning = _meaning(code, message)
+    text = "; ".join(dict.fromkeys(message for _, message in ranked if message)) or "Marketo gave no message"
+    facts: dict[str, Any] = {
+        "operation": operation,
+        "code": code or None,
+        "request_id": request_id,
+        "remedy": meaning.remedy,
+        # One ambiguous entry is enough to leave open whether the request ran.
+        "executed": any(_meaning(*entry).executed for entry in entries),
+    }
+    if meaning.error is MarketoQuotaExhaustedError:
+        facts["quota"] = "export" if code == "1029" else "calls"
+    return meaning.error(text, **facts)
+
+
+def _rank(error: type[MarketoError]) -> int:
+    return next(
+        (rank for rank, kind in enumerate(_RESTRICTIVENESS) if issubclass(error, kind)), len(_RESTRICTIVENESS)
+    )
+
+
+def from_dict(facts: Mapping[str, Any]) -> MarketoError:
+    """The error that :meth:`MarketoError.to_dict` described."""
+    kinds = {kind.__name__: kind for kind in _all_errors(MarketoError)}
+    kind = kinds.get(str(facts.get("error")), MarketoError)
+    arguments = {
+        key: facts.get(key) for key in ("operation", "code", "request_id", "remedy", "parameter", "quota") if key in facts
+    }
+    if until := facts.get("until"):
+        arguments["until"] = datetime.fromisoformat(until)
+    return kind(str(facts.get("message", "")), executed=bool(facts.get("executed")), **arguments)
+
+
+def _all_errors(kind: type[MarketoError]) -> list[type[MarketoError]]:
+    return [kind, *(sub for child in kind.__subclasses__() for sub in _all_errors(child))]
