@@ -1,0 +1,87 @@
+"""The access token and its life."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airflow_provider_marketo.client.clock import Clock
+from airflow_provider_marketo.client.errors import MarketoAuthError
+
+RENEW_BEFORE = 60.0
+"""Seconds of life under which a token is asked for again: one that dies in flight costs a call."""
+
+_ASK_AGAIN_AFTER = 10.0
+"""Identity hands the same token back until it expires: asking more often than this brings nothing."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """
+    An access token.
+
+    :param value: what goes into the ``Authorization`` header.
+    :param expires_in: seconds of life that were left when it was handed out; seldom the full hour.
+    """
+
+    value: str
+    expires_in: float
+
+
+class TokenKeeper:
+    """
+    Holds one token for all threads of a process and renews it once per cause.
+
+    :param fetch: asks identity; raises a :class:`~.errors.MarketoError` when it cannot have a token.
+    :param clock: the time.
+    """
+
+    def __init__(self, fetch: Callable[[], Token], clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+        self._expires_at = 0.0
+        self._renew_at = 0.0
+
+    def get(self) -> str:
+        """A token that should survive the next call."""
+        with self._lock:
+            if self._token is None or self._clock.monotonic() >= self._renew_at:
+                self._renew()
+            assert self._token is not None
+            return self._token.value
+
+    def replace(self, refused: str) -> str:
+        """
+        Another token for one that Marketo refused with 601 or 602.
+
+        Threads that were refused with the same token share one renewal. Identity may hand the refused token back: with
+        less than a minute to live it is waited out once; with more, another call cannot help.
+
+        :param refused: the token that was sent.
+        :raises MarketoAuthError: identity keeps handing out the token that the instance refuses.
+        """
+        with self._lock:
+            if self._token is not None and self._token.value != refused:
+                return self._token.value
+            token = self._renew()
+            if token.value == refused and token.expires_in < RENEW_BEFORE:
+                self._clock.sleep(token.expires_in + 1)
+                token = self._renew()
+            if token.value == refused:
+                raise MarketoAuthError(
+                    "identity hands out a token that the instance refuses",
+                    code="601",
+                    remedy="Check that the connection's host and identity URL belong to the same Marketo instance.",
+                )
+            return token.value
+
+    def _renew(self) -> Token:
+        token = self._fetch()
+        now = self._clock.monotonic()
+        self._token = token
+        self._expires_at = now + token.expires_in
+        self._renew_at = max(self._expires_at - RENEW_BEFORE, now + min(_ASK_AGAIN_AFTER, token.expires_in))
+        return token

@@ -1,0 +1,179 @@
+"""The life of an export job: create, enqueue, follow, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.objects import ExportObject
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import (
+    MarketoAlreadyQueuedError,
+    MarketoDataError,
+    MarketoFeatureUnavailableError,
+    MarketoInvalidRequestError,
+    MarketoNotFoundError,
+)
+
+CREATED, QUEUED, PROCESSING = "created", "queued", "processing"
+COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+WAITING = frozenset({QUEUED, PROCESSING})
+_SPELLINGS = {"canceled": CANCELLED, "cancel": CANCELLED, "complete": COMPLETED}
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """
+    What Marketo says of a job. Everything but id and status may be missing.
+
+    :param export_id: Marketo's id of the job.
+    :param status: one of the words above, whatever Marketo's spelling; unknown words are kept.
+    :param records: rows in the file.
+    :param size: bytes in the file.
+    :param checksum: SHA-256 of the file, hexadecimal.
+    :param error: why it failed.
+    """
+
+    export_id: str
+    status: str
+    records: int | None = None
+    size: int | None = None
+    checksum: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ExportJob:
+        status = str(record.get("status", "")).lower()
+        checksum = str(record.get("fileChecksum") or "").lower().removeprefix("sha256:")
+        return cls(
+            export_id=str(record.get("exportId") or ""),
+            status=_SPELLINGS.get(status, status),
+            records=_number(record.get("numberOfRecords")),
+            size=_number(record.get("fileSize")),
+            checksum=checksum or None,
+            error=str(record["errorMsg"]) if record.get("errorMsg") else None,
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """Whether Marketo is still at it."""
+        return self.status in WAITING
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if value is not None and str(value).isdigit() else None
+
+
+class ExportJobs:
+    """
+    Jobs of one kind of object, of the calling API user: Marketo shows nobody else's.
+
+    :param client: the instance.
+    :param export: the kind of object.
+    :param custom_object: API name of the custom object type; only for ``custom_objects``.
+    """
+
+    def __init__(self, client: MarketoClient, export: ExportObject, custom_object: str | None = None) -> None:
+        self._client = client
+        self.export = export
+        self._path = {"apiName": custom_object} if custom_object else {}
+
+    def create(self, fields: Sequence[str], job_filter: Mapping[str, Any]) -> ExportJob:
+        """
+        Define a job (``bulk_export_*.create_job``). Nothing runs and no quota is used before it is enqueued.
+
+        :param fields: API names of the columns.
+        :param job_filter: as :mod:`.plan` makes it.
+        :raises MarketoFeatureUnavailableError: 1035, the subscription lacks the filter.
+        :raises MarketoInvalidRequestError: Marketo refuses the fields or the filter.
+        """
+        try:
+            reply = self._client.call(
+                self.export.operation("create_job"),
+                fields=list(fields),
+                format="CSV",
+                filter=dict(job_filter),
+                **self._path,
+            )
+        except MarketoFeatureUnavailableError as error:
+            raise _with_way_out(error, job_filter) from None
+        return self._only(reply.records, "create_job")
+
+    def enqueue(self, export_id: str) -> None:
+        """
+        Put a created job into Marketo's queue (``bulk_export_*.enqueue_job``). One that is there already is fine.
+
+        :raises MarketoQueueFullError: ten jobs are ahead.
+        :raises MarketoQuotaExhaustedError: the day's export volume is used up.
+        """
+        try:
+            self._client.call(self.export.operation("enqueue_job"), exportId=export_id, **self._path)
+        except MarketoAlreadyQueuedError:
+            pass
+
+    def cancel(self, export_id: str) -> None:
+        """Stop a job (``bulk_export_*.cancel_job``). One that has ended, or is unknown by now, is fine."""
+        try:
+            self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self._path)
+        except MarketoInvalidRequestError:
+            pass
+
+    def status(self, export_id: str) -> ExportJob | None:
+        """Ask for one job (``bulk_export_*.get_job_status``); None when Marketo no longer knows it."""
+        try:
+            reply = self._client.call(self.export.operation("get_job_status"), exportId=export_id, **self._path)
+        except MarketoNotFoundError:
+            return None
+        return self._only(reply.records, "get_job_status")
+
+    def find(self, export_ids: Collection[str]) -> dict[str, ExportJob]:
+        """
+        Look several jobs up in the job list (``bulk_export_*.get_jobs``), which costs one call for any number.
+
+        The list is not filtered by status: the sources disagree on how to spell the filter. Further pages are read only
+        until every job was seen; one that the list does not show is asked for by itself.
+
+        :param export_ids: jobs wanted.
+        :return: those that Marketo knows.
+        """
+        missing = set(export_ids)
+        found: dict[str, ExportJob] = {}
+        for page in self._client.pages(self.export.operation("get_jobs"), batchSize=300, **self._path):
+            for job in map(ExportJob.from_record, page.records):
+                if job.export_id in missing:
+                    found[job.export_id] = job
+            missing -= found.keys()
+            if not missing:
+                break
+        for export_id in missing:
+            job = self.status(export_id)
+            if job is not None:
+                found[export_id] = job
+        return found
+
+    def _only(self, records: Iterable[Any], action: str) -> ExportJob:
+        job = ExportJob.from_record(next(iter(records), None) or {})
+        # Seen in the wild: an answer to create with status "Failed" and the word "null" for an id.
+        if job.export_id in ("", "null"):
+            raise MarketoDataError(
+                f"Marketo accepted the call but named no job{f': {job.error}' if job.error else ''}",
+                operation=self.export.operation(action),
+                remedy="Run the task again.",
+            )
+        return job
+
+
+def _with_way_out(
+    error: MarketoFeatureUnavailableError, job_filter: Mapping[str, Any]
+) -> MarketoFeatureUnavailableError:
+    """1035 names no filter; say which one it was and which one every subscription has."""
+    used = ", ".join(name for name in job_filter if name in ("updatedAt", "smartListId", "smartListName"))
+    return MarketoFeatureUnavailableError(
+        f"{error.message}; this subscription does not offer the filter {used or 'of this job'}",
+        parameter="date_field" if "updatedAt" in job_filter else "filters",
+        operation=error.operation,
+        code=error.code,
+        request_id=error.request_id,
+        remedy="Use date_field='createdAt' or a static list (filters={'staticListId': ...}), or ask Adobe to enable it.",
+    )

@@ -1,0 +1,146 @@
+"""From what an author asks for to the jobs that Marketo accepts: one filter each, 31 days, ten programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.objects import ExportObject
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+LONGEST_WINDOW = timedelta(days=31)
+PROGRAMS_PER_JOB = 10
+ORDERS = ("oldest_first", "newest_first")
+
+
+@dataclass(frozen=True)
+class Window:
+    """
+    A half-open span of time, whole seconds, in UTC.
+
+    :param start: first second inside.
+    :param end: first second outside.
+    """
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """As it stands in file names: sortable, and without characters that an object store dislikes."""
+        return f"{compact(self.start)}_{compact(self.end)}"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """
+    What one export job fetches.
+
+    :param name: unique within an extract and the same in every run, since file names are made of it.
+    :param filter: the job's filter as Marketo wants it.
+    :param window: the time it covers; None for a list, which has no time.
+    """
+
+    name: str
+    filter: Mapping[str, Any]
+    window: Window | None
+
+
+def compact(time: datetime) -> str:
+    """``20260131T235959Z``."""
+    return time.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+def iso(time: datetime) -> str:
+    """As Marketo takes dates: UTC, whole seconds."""
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
+    """
+    Neighbouring windows from ``start`` to ``end``, oldest first.
+
+    Marketo counts whole seconds and, as far as is known, both ends of a filter; neighbours therefore share their
+    boundary second, and what comes twice is removed from the rows.
+
+    :param start: inclusive.
+    :param end: exclusive.
+    :param length: at most 31 days.
+    """
+    if length > LONGEST_WINDOW or length < timedelta(seconds=1):
+        raise MarketoInvalidRequestError(
+            f"window={length} is not between one second and 31 days, Marketo's limit for a job", parameter="window"
+        )
+    if start >= end:
+        raise MarketoInvalidRequestError(
+            f"start={iso(start)} is not before end={iso(end)}", parameter="start", remedy="Swap or widen them."
+        )
+    while start < end:
+        following = min(start + length, end)
+        yield Window(start, following)
+        start = following
+
+
+def slices(
+    export: ExportObject,
+    *,
+    date_filter: str | None,
+    spans: Sequence[Window],
+    filters: Mapping[str, Any],
+    order: str,
+) -> list[Slice]:
+    """
+    The jobs of an extract.
+
+    :param export: what is exported.
+    :param date_filter: the filter that takes the window; None for none.
+    :param spans: windows, oldest first; empty without a date filter.
+    :param filters: other filters by Adobe's names; more than ten ``programIds`` make several jobs.
+    :param order: ``oldest_first`` or ``newest_first``.
+    """
+    if order not in ORDERS:
+        raise MarketoInvalidRequestError(f"order={order!r} is not one of {', '.join(ORDERS)}", parameter="order")
+    _check_filters(export, date_filter, filters)
+    planned = [
+        Slice("_".join(filter(None, (export.name, window.name if window else "", batch_name))), job_filter, window)
+        for window in (spans or [None])
+        for batch_name, batch in _batches(filters)
+        for job_filter in [
+            {**batch, **({date_filter: {"startAt": iso(window.start), "endAt": iso(window.end)}} if window and date_filter else {})}
+        ]
+    ]
+    return planned if order == "oldest_first" else planned[::-1]
+
+
+def _batches(filters: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    programs = sorted({int(program) for program in filters.get("programIds") or ()})
+    if not programs:
+        yield "", dict(filters)
+        return
+    for first in range(0, len(programs), PROGRAMS_PER_JOB):
+        batch = programs[first : first + PROGRAMS_PER_JOB]
+        yield f"programs-{batch[0]}-{batch[-1]}", {**filters, "programIds": batch}
+
+
+def _check_filters(export: ExportObject, date_filter: str | None, filters: Mapping[str, Any]) -> None:
+    def refuse(text: str, remedy: str) -> None:
+        raise MarketoInvalidRequestError(text, parameter="filters", remedy=remedy)
+
+    unknown = [name for name in filters if name not in export.filters]
+    if unknown:
+        hint = "Name dates with start, end and date_field. " if set(unknown) & {"createdAt", "updatedAt"} else ""
+        refuse(
+            f"{export.name} cannot be filtered by {', '.join(unknown)}",
+            f"{hint}Use {', '.join(export.filters)}.",
+        )
+    if export.exclusive and len(filters) + bool(date_filter) > 1:
+        refuse(
+            f"Marketo takes one filter for {export.name}, and {', '.join([*filters, *filter(None, [date_filter])])} were given",
+            "Filter by dates or by one list.",
+        )
+    if export.needs and sum(name in filters for name in export.needs) != 1:
+        refuse(f"{export.name} need exactly one of {' and '.join(export.needs)}", f"Give filters={{'{export.needs[-1]}': [...]}}.")
+    if {"primaryAttributeValueIds", "primaryAttributeValues"} <= set(filters):
+        refuse("primaryAttributeValueIds and primaryAttributeValues exclude each other", "Give one of them.")

@@ -1,0 +1,161 @@
+"""The client: any operation of the catalogue by name, checked, throttled, and sent again only when that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from airflow_provider_marketo.client import operations, paging
+from airflow_provider_marketo.client.auth import Token, TokenKeeper
+from airflow_provider_marketo.client.clock import Clock, SystemClock
+from airflow_provider_marketo.client.endpoint import Endpoint
+from airflow_provider_marketo.client.errors import TOKEN_CODES, MarketoAuthError, MarketoError
+from airflow_provider_marketo.client.governor import Governor
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.client.operations import PreparedRequest
+from airflow_provider_marketo.client.retry import send_with_retries
+from airflow_provider_marketo.client.transport import Download, Reply, Transport
+
+Answer = TypeVar("Answer")
+
+
+class MarketoClient:
+    """
+    Talks to one Marketo instance as one API user. May be shared between threads.
+
+    :param host: URL of the instance, with or without ``/rest``, or a bare Munchkin ID such as ``123-ABC-456``.
+    :param client_id: of the custom service in Admin > LaunchPoint.
+    :param client_secret: of the same service.
+    :param identity_url: the identity service, when it is not ``<host>/identity``.
+    :param partner_id: LaunchPoint partner key, sent along when a token is asked for.
+    :param governor: decides when a call may go; one of this process with Marketo's limits by default.
+    :param on_secret: called with every access token, so that logs can be kept clear of it.
+    :param clock: the time.
+    :param transport: keyword arguments for :class:`~.transport.Transport`: timeouts in seconds, proxy, CA bundle.
+    :raises MarketoInvalidRequestError: the host is neither an https URL nor a Munchkin ID.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        identity_url: str | None = None,
+        partner_id: str | None = None,
+        governor: Governor | None = None,
+        on_secret: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+        **transport: Any,
+    ) -> None:
+        self.endpoint = Endpoint.parse(host, identity_url)
+        self._clock = clock or SystemClock()
+        self._governor = governor or LocalGovernor(clock=self._clock)
+        self._transport = Transport(self.endpoint.base, identity=self.endpoint.identity, **transport)
+        self._credentials = (client_id, client_secret, partner_id)
+        self._on_secret = on_secret
+        self._tokens = TokenKeeper(self._fetch_token, self._clock)
+
+    @property
+    def instance(self) -> str:
+        """The Munchkin ID, or host and port where there is none: what limits belong to."""
+        return self.endpoint.instance
+
+    def call(self, operation: str, /, **parameters: Any) -> Reply:
+        """
+        Call one operation of Marketo's API.
+
+        Failures that may pass are sent again where the operation's retry class allows it; waits are kept under a minute.
+        Nothing here outlives the process: a caller that is killed cannot know whether its last request ran.
+
+        :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
+        :param parameters: in Adobe's spelling.
+        :raises MarketoInvalidRequestError: a parameter is missing, unknown or out of range; nothing was sent.
+        :raises MarketoError: whatever else went wrong, by consequence (see :mod:`.errors`).
+        """
+        prepared, retry_class = self._prepare(operation, parameters)
+
+        def exchange(token: str) -> Reply:
+            with self._leased(prepared):
+                return self._transport.send(prepared, token)
+
+        return self._send(prepared, retry_class, exchange)
+
+    def pages(self, operation: str, /, **parameters: Any) -> Iterator[Reply]:
+        """
+        Call a query page by page.
+
+        :param operation: name in the catalogue, or Adobe's operationId.
+        :param parameters: of the first page, in Adobe's spelling.
+        """
+        style = operations.get(operation).paging
+        return paging.pages(lambda asked: self.call(operation, **asked), style, parameters)
+
+    def paginate(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
+        """The records of a query, of all its pages. As :meth:`pages`."""
+        for page in self.pages(operation, **parameters):
+            yield from page.records
+
+    @contextmanager
+    def download(self, operation: str, /, *, offset: int = 0, **parameters: Any) -> Iterator[Download]:
+        """
+        Open a file. The call keeps its lease until the file is closed; a break while reading raises
+        :class:`~.errors.MarketoTransientError`, and the caller opens again at the offset it has reached.
+
+        :param operation: an operation whose reply is a file.
+        :param offset: first byte wanted.
+        :param parameters: in Adobe's spelling.
+        """
+        prepared, retry_class = self._prepare(operation, parameters)
+
+        def exchange(token: str) -> tuple[ExitStack, Download]:
+            with ExitStack() as stack:
+                stack.enter_context(self._leased(prepared))
+                opened = stack.enter_context(self._transport.open(prepared, token, offset))
+                return stack.pop_all(), opened
+
+        resources, opened = self._send(prepared, retry_class, exchange)
+        with resources:
+            yield opened
+
+    def _prepare(self, name: str, parameters: Mapping[str, Any]) -> tuple[PreparedRequest, str]:
+        operation = operations.get(name)
+        return operations.prepare(operation, parameters), operation.retry_class(parameters)
+
+    def _send(self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[str], Answer]) -> Answer:
+        def once() -> Answer:
+            token = self._tokens.get()
+            try:
+                return exchange(token)
+            except MarketoAuthError as error:
+                if error.code not in TOKEN_CODES:
+                    raise
+                return exchange(self._tokens.replace(token))
+
+        return send_with_retries(
+            once, operation=prepared.operation.name, retry_class=retry_class, clock=self._clock
+        )
+
+    @contextmanager
+    def _leased(self, prepared: PreparedRequest) -> Iterator[None]:
+        lease = self._governor.acquire(prepared.operation.name)
+        outcome: MarketoError | None = None
+        try:
+            yield
+        except MarketoError as error:
+            outcome = error
+            raise
+        finally:
+            self._governor.release(lease, outcome)
+
+    def _fetch_token(self) -> Token:
+        token = send_with_retries(
+            lambda: self._transport.fetch_token(*self._credentials),
+            operation="identity.post_token",
+            retry_class="read",
+            clock=self._clock,
+        )
+        if self._on_secret:
+            self._on_secret(token.value)
+        return token

@@ -1,0 +1,78 @@
+"""Where an instance lives: what an admin copies from Marketo's pages, in any of its shapes."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+_MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}", re.IGNORECASE)
+_PATHS_COPIED = ("/rest", "/identity", "/bulk")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """
+    :param base: scheme, host and port of the instance, without a path.
+    :param identity: URL of the identity service, up to and including ``/identity``.
+    :param instance: the Munchkin ID in capitals, or host and port where there is none.
+    """
+
+    base: str
+    identity: str
+    instance: str
+
+    @classmethod
+    def parse(cls, host: str, identity_url: str | None = None) -> Endpoint:
+        """
+        :param host: ``https://123-ABC-456.mktorest.com``, the same with ``/rest``, the bare host, or ``123-ABC-456``.
+        :param identity_url: the identity service, when it is not ``<host>/identity``; with or without ``/oauth/token``.
+        :raises MarketoInvalidRequestError: neither, or plain http to a host that is not this machine.
+        """
+        host = (host or "").strip().rstrip("/")
+        if _MUNCHKIN.fullmatch(host):
+            host = f"https://{host.lower()}.mktorest.com"
+        base = _checked(host if "://" in host else f"https://{host}", "host")
+        identity = f"{base}/identity"
+        if identity_url:
+            path = urlsplit(identity_url.strip()).path.rstrip("/").removesuffix("/oauth/token")
+            identity = _checked(identity_url.strip(), "identity_url") + (path or "/identity")
+        address = urlsplit(base).netloc
+        found = _MUNCHKIN.match(address)
+        return cls(base, identity, found.group().upper() if found else address)
+
+
+def _checked(url: str, parameter: str) -> str:
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:
+        raise MarketoInvalidRequestError(
+            f"the connection's {parameter} is not the URL of a Marketo instance",
+            parameter=parameter,
+            remedy="Copy the endpoint from Admin > Web Services, or give the Munchkin ID, such as 123-ABC-456.",
+        )
+    if parameter == "host" and path and not path.startswith(_PATHS_COPIED):
+        raise MarketoInvalidRequestError(
+            f"the connection's host has a path that Marketo does not: {path}",
+            parameter=parameter,
+            remedy="Copy the endpoint from Admin > Web Services; it ends in /rest.",
+        )
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+        raise MarketoInvalidRequestError(
+            f"the connection's {parameter} uses plain http, which would show the secret to the network",
+            parameter=parameter,
+            remedy="Use https. Plain http is only for a simulator on this machine.",
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_this_machine(hostname: str) -> bool:
+    if hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,83 @@
+"""Marketo's five ways of paging, each as a rule that says what to ask for next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.transport import Reply
+
+Next = Mapping[str, Any] | None
+"""Parameters that differ in the next call; None when there is none."""
+
+
+def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
+    """Lead database: obey ``moreResult`` where it is given, else go on while there is a token that was not just used."""
+    token = reply.next_page_token
+    if reply.more_result is False or not token or token == asked.get("nextPageToken"):
+        return None
+    return {"nextPageToken": token}
+
+
+def by_date(reply: Reply, asked: Mapping[str, Any]) -> Next:
+    """Activity feeds: they always hand out a token and may send empty pages; only ``moreResult`` ends them."""
+    if not reply.more_result:
+        return None
+    token = reply.next_page_token
+    if not token or token == asked.get("nextPageToken"):
+        raise MarketoDataError(
+            "Marketo promises more activities but hands out no new paging token", operation=reply.operation
+        )
+    return {"nextPageToken": token}
+
+
+def by_offset(reply: Reply, asked: Mapping[str, Any]) -> Next:
+    """Assets: there is no total and no flag, so only an empty page is certain to be the last."""
+    records = reply.records
+    return {"offset": int(asked.get("offset") or 0) + len(records)} if records else None
+
+
+def by_page(reply: Reply, asked: Mapping[str, Any]) -> Next:
+    """Assets of the new designer: pages are counted, and the total may promise more than ever arrives."""
+    if not reply.records:
+        return None
+    index = int(asked.get("pageIndex") or 0)
+    body = reply.body if isinstance(reply.body, dict) else {}
+    counters = body.get("pageDetails") or (body["result"] if isinstance(body.get("result"), dict) else {})
+    total, size = counters.get("totalItems"), counters.get("pageSize") or len(reply.records)
+    if total is not None and (index + 1) * int(size) >= int(total):
+        return None
+    return {"pageIndex": index + 1}
+
+
+def by_page_offset(reply: Reply, asked: Mapping[str, Any]) -> Next:
+    """Users: a bare list, offset counted in users."""
+    records = reply.records
+    return {"pageOffset": int(asked.get("pageOffset") or 0) + len(records)} if records else None
+
+
+RULES: Mapping[str, Callable[[Reply, Mapping[str, Any]], Next]] = {
+    "position": by_position,
+    "date": by_date,
+    "offset": by_offset,
+    "page": by_page,
+    "page_offset": by_page_offset,
+}
+
+
+def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: Mapping[str, Any]) -> Iterator[Reply]:
+    """
+    Every page of a query.
+
+    :param call: makes one call.
+    :param paging: the operation's paging style in the catalogue; a style without a rule has one page.
+    :param parameters: of the first call.
+    """
+    rule = RULES.get(paging)
+    following: Next = {}
+    while following is not None:
+        parameters = {**parameters, **following}
+        reply = call(parameters)
+        yield reply
+        following = rule(reply, parameters) if rule else None

@@ -1,0 +1,48 @@
+"""When Marketo's quota day ends, and when it is worth asking again after a quota is spent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+QUOTA_ZONE = ZoneInfo("America/Chicago")
+"""Adobe writes "CST" and "Central Time" by turns; Central Time is the earlier of the two in summer."""
+
+_MARGIN = timedelta(minutes=5)
+_STANDARD_TIME_PROBE = timedelta(hours=6) + _MARGIN
+_PROBE_EVERY = timedelta(minutes=15)
+_PROBE_FOR = timedelta(hours=3)
+
+
+def day_start(now: datetime) -> datetime:
+    """The last midnight in Chicago, in UTC: where today's counting began."""
+    return now.astimezone(QUOTA_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(timezone.utc)
+
+
+def next_reset(now: datetime) -> datetime:
+    """The next midnight in Chicago, in UTC."""
+    tomorrow = now.astimezone(QUOTA_ZONE).date() + timedelta(days=1)
+    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=QUOTA_ZONE).astimezone(timezone.utc)
+
+
+def next_probe(now: datetime) -> datetime:
+    """
+    When to ask again after Marketo said that a daily quota is spent.
+
+    The sources disagree about daylight saving, so a refusal shortly after midnight may still be yesterday's: ask at
+    00:05 in Chicago, then at 06:05 UTC (midnight standard time), then every 15 minutes for three hours. A refusal
+    later in the day is today's own and waits for the next midnight.
+
+    :param now: the time of the refusal, aware.
+    :return: a later time, in UTC.
+    """
+    standard_midnight = now.astimezone(timezone.utc).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    ) + _STANDARD_TIME_PROBE
+    if day_start(now) <= now < day_start(now) + _MARGIN:
+        return day_start(now) + _MARGIN
+    if day_start(now) + _MARGIN <= now < standard_midnight and standard_midnight - now < timedelta(hours=2):
+        return standard_midnight
+    if standard_midnight <= now < standard_midnight + _PROBE_FOR:
+        return now.astimezone(timezone.utc) + _PROBE_EVERY
+    return next_reset(now) + _MARGIN

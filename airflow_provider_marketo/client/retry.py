@@ -1,0 +1,85 @@
+"""Whether and when a request may be sent again. Marketo has no idempotency keys, so this is where double sends are prevented."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying
+
+from airflow_provider_marketo.client.clock import Clock
+from airflow_provider_marketo.client.errors import (
+    MarketoAmbiguousOutcomeError,
+    MarketoConnectionError,
+    MarketoError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
+
+Answer = TypeVar("Answer")
+
+MAY_RUN_TWICE = frozenset({"read", "repeatable"})
+"""Retry classes whose requests may be repeated although the first one may have run."""
+
+RESENDS = 5
+"""After a failure that may pass."""
+
+RESENDS_OF_SYSTEM_ERROR = 2
+"""611 hides many errors that never pass: do not insist."""
+
+RESENDS_OF_UNREACHABLE = 3
+"""A host that does not answer at all: long enough for a blip, short enough for a typing error."""
+
+RESENDS_OF_THROTTLED = 20
+"""606 and 615 cost nobody anything but time, and the governor spaces them."""
+
+_BASE = 1.0
+_LONGEST = 30.0
+
+
+def send_with_retries(send: Callable[[], Answer], *, operation: str, retry_class: str, clock: Clock) -> Answer:
+    """
+    Call ``send`` until it succeeds, or until sending again would be futile or dangerous.
+
+    :param send: one exchange with Marketo; raises a :class:`~.errors.MarketoError` when it fails.
+    :param operation: the operation's name, for the error.
+    :param retry_class: ``read``, ``repeatable``, ``reconcile`` or ``once``.
+    :param clock: the time.
+    :raises MarketoAmbiguousOutcomeError: the request may have run and must not run twice.
+    """
+
+    def again(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, MarketoError) or state.attempt_number > _resends(error):
+            return False
+        return not error.executed or retry_class in MAY_RUN_TWICE
+
+    def pause(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, MarketoThrottledError):
+            return 0.0  # the governor holds the next lease back for as long as it takes
+        return random.uniform(0.5, 1.0) * min(_LONGEST, _BASE * 2 ** (state.attempt_number - 1))
+
+    try:
+        return Retrying(retry=again, wait=pause, sleep=clock.sleep, reraise=True)(send)
+    except MarketoTransientError as error:
+        if error.executed and retry_class not in MAY_RUN_TWICE:
+            raise MarketoAmbiguousOutcomeError(
+                f"the request may have run, and running it twice would do harm: {error.message}",
+                operation=operation,
+                code=error.code,
+                request_id=error.request_id,
+                executed=True,
+            ) from None
+        raise
+
+
+def _resends(error: MarketoError) -> int:
+    if isinstance(error, MarketoThrottledError):
+        return RESENDS_OF_THROTTLED
+    if isinstance(error, MarketoConnectionError):
+        return RESENDS_OF_UNREACHABLE
+    if isinstance(error, MarketoTransientError):
+        return RESENDS_OF_SYSTEM_ERROR if error.code == "611" else RESENDS
+    return 0
