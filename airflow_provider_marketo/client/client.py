@@ -133,9 +133,7 @@ class MarketoClient:
                     raise
                 return exchange(self._tokens.replace(token))
 
-        return send_with_retries(
-            once, operation=prepared.operation.name, retry_class=retry_class, clock=self._clock
-        )
+        return send_with_retries(once, operation=prepared.operation.name, retry_class=retry_class, clock=self._clock)
 
     @contextmanager
     def _leased(self, prepared: PreparedRequest) -> Iterator[None]:

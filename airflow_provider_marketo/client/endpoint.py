@@ -32,9 +32,9 @@ class Endpoint:
         :param identity_url: the identity service, when it is not ``<host>/identity``; with or without ``/oauth/token``.
         :raises MarketoInvalidRequestError: neither, or plain http to a host that is not this machine.
         """
-        host = (host or "").strip().rstrip("/")
-        if _MUNCHKIN.fullmatch(host):
-            host = f"https://{host.lower()}.mktorest.com"
+        host = (host or "").strip()
+        if _MUNCHKIN.fullmatch(host.rstrip("/")):
+            host = f"https://{host.rstrip('/').lower()}.mktorest.com"
         base = _checked(host if "://" in host else f"https://{host}", "host")
         identity = f"{base}/identity"
         if identity_url:

@@ -84,9 +84,7 @@ class MarketoConnectionError(MarketoError):
 class MarketoAuthError(MarketoError):
     """Identity refused the client id and secret, or the token stayed refused after one refresh."""
 
-    default_remedy = (
-        "Check the connection's login (client id) and password (client secret) against Admin > LaunchPoint > View Details."
-    )
+    default_remedy = "Check the connection's login (client id) and password (client secret) against Admin > LaunchPoint > View Details."
 
 
 class MarketoPermissionError(MarketoError):
@@ -174,6 +172,18 @@ class MarketoDataError(MarketoError):
     default_remedy = "Nothing was published. Run the task again; if it stays, ask Adobe's support with the export id."
 
 
+class MarketoExportFailedError(MarketoError):
+    """Marketo gave an export job up, or somebody keeps cancelling it."""
+
+    default_remedy = "Run the task again with a shorter window; if it stays, ask Adobe's support with the export id."
+
+
+class MarketoDeadlineError(MarketoError):
+    """Marketo took longer than the author was willing to wait."""
+
+    default_remedy = "Raise timeout, or shorten window so that each job is smaller. The jobs were cancelled."
+
+
 @dataclass(frozen=True)
 class _Meaning:
     """What a code says: the class to raise, whether the request may have run, and a remedy of its own if it has one."""
@@ -225,7 +235,8 @@ MEANINGS: Mapping[str, _Meaning] = {
     "1013": _NOT_FOUND,
     "1016": _Meaning(MarketoQueueFullError),
     "1018": _Meaning(
-        MarketoFeatureUnavailableError, remedy="A native CRM synchronisation owns these records: change them in the CRM."
+        MarketoFeatureUnavailableError,
+        remedy="A native CRM synchronisation owns these records: change them in the CRM.",
     ),
     "1019": _Meaning(MarketoQueueFullError, remedy="Wait until the running import into the same list has finished."),
     "1020": _Meaning(MarketoQuotaExhaustedError, remedy="Clone the program with programs.clone instead."),
@@ -291,9 +302,7 @@ def from_reply(operation: str, errors: Sequence[Mapping[str, Any]], request_id: 
 
 
 def _rank(error: type[MarketoError]) -> int:
-    return next(
-        (rank for rank, kind in enumerate(_RESTRICTIVENESS) if issubclass(error, kind)), len(_RESTRICTIVENESS)
-    )
+    return next((rank for rank, kind in enumerate(_RESTRICTIVENESS) if issubclass(error, kind)), len(_RESTRICTIVENESS))
 
 
 def from_dict(facts: Mapping[str, Any]) -> MarketoError:
@@ -301,7 +310,9 @@ def from_dict(facts: Mapping[str, Any]) -> MarketoError:
     kinds = {kind.__name__: kind for kind in _all_errors(MarketoError)}
     kind = kinds.get(str(facts.get("error")), MarketoError)
     arguments = {
-        key: facts.get(key) for key in ("operation", "code", "request_id", "remedy", "parameter", "quota") if key in facts
+        key: facts.get(key)
+        for key in ("operation", "code", "request_id", "remedy", "parameter", "quota")
+        if key in facts
     }
     if until := facts.get("until"):
         arguments["until"] = datetime.fromisoformat(until)

@@ -36,9 +36,9 @@ def next_probe(now: datetime) -> datetime:
     :param now: the time of the refusal, aware.
     :return: a later time, in UTC.
     """
-    standard_midnight = now.astimezone(timezone.utc).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    ) + _STANDARD_TIME_PROBE
+    standard_midnight = (
+        now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) + _STANDARD_TIME_PROBE
+    )
     if day_start(now) <= now < day_start(now) + _MARGIN:
         return day_start(now) + _MARGIN
     if day_start(now) + _MARGIN <= now < standard_midnight and standard_midnight - now < timedelta(hours=2):

@@ -28,7 +28,7 @@ RESENDS = 5
 RESENDS_OF_SYSTEM_ERROR = 2
 """611 hides many errors that never pass: do not insist."""
 
-RESENDS_OF_UNREACHABLE = 3
+RESENDS_OF_UNREACHABLE = 2
 """A host that does not answer at all: long enough for a blip, short enough for a typing error."""
 
 RESENDS_OF_THROTTLED = 20

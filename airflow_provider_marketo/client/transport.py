@@ -96,7 +96,9 @@ class _QueriesUnlogged(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                value.split("?", 1)[0] + "?..." if isinstance(value, str) and value.startswith("/") and "?" in value else value
+                value.split("?", 1)[0] + "?..."
+                if isinstance(value, str) and value.startswith("/") and "?" in value
+                else value
                 for value in record.args
             )
         return True
@@ -279,7 +281,11 @@ _STATUS: Mapping[int, tuple[type[errors.MarketoError], str, str]] = {
     403: (errors.MarketoPermissionError, "Marketo refuses this call", ""),
     404: (errors.MarketoNotFoundError, "Marketo has nothing at this address", ""),
     413: (errors.MarketoInvalidRequestError, "the request is larger than Marketo takes", "Send fewer records at once."),
-    414: (errors.MarketoInvalidRequestError, "the address is longer than Marketo takes", "Ask for fewer values at once."),
+    414: (
+        errors.MarketoInvalidRequestError,
+        "the address is longer than Marketo takes",
+        "Ask for fewer values at once.",
+    ),
 }
 
 

@@ -74,7 +74,9 @@ def fetch(
             raise
         sink.abort()
         log.warning("Export %s: %s (download %d of %d)", job.export_id, problem, attempt, DOWNLOADS)
-    raise MarketoDataError(f"the file of export {job.export_id} is not what Marketo announced: {problem}", operation=operation)
+    raise MarketoDataError(
+        f"the file of export {job.export_id} is not what Marketo announced: {problem}", operation=operation
+    )
 
 
 def _difference(job: ExportJob, received: int, digest: str) -> str | None:

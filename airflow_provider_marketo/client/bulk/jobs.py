@@ -77,7 +77,7 @@ class ExportJobs:
     def __init__(self, client: MarketoClient, export: ExportObject, custom_object: str | None = None) -> None:
         self._client = client
         self.export = export
-        self._path = {"apiName": custom_object} if custom_object else {}
+        self.path: Mapping[str, str] = {"apiName": custom_object} if custom_object else {}
 
     def create(self, fields: Sequence[str], job_filter: Mapping[str, Any]) -> ExportJob:
         """
@@ -94,7 +94,7 @@ class ExportJobs:
                 fields=list(fields),
                 format="CSV",
                 filter=dict(job_filter),
-                **self._path,
+                **self.path,
             )
         except MarketoFeatureUnavailableError as error:
             raise _with_way_out(error, job_filter) from None
@@ -108,21 +108,21 @@ class ExportJobs:
         :raises MarketoQuotaExhaustedError: the day's export volume is used up.
         """
         try:
-            self._client.call(self.export.operation("enqueue_job"), exportId=export_id, **self._path)
+            self._client.call(self.export.operation("enqueue_job"), exportId=export_id, **self.path)
         except MarketoAlreadyQueuedError:
             pass
 
     def cancel(self, export_id: str) -> None:
         """Stop a job (``bulk_export_*.cancel_job``). One that has ended, or is unknown by now, is fine."""
         try:
-            self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self._path)
+            self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self.path)
         except MarketoInvalidRequestError:
             pass
 
     def status(self, export_id: str) -> ExportJob | None:
         """Ask for one job (``bulk_export_*.get_job_status``); None when Marketo no longer knows it."""
         try:
-            reply = self._client.call(self.export.operation("get_job_status"), exportId=export_id, **self._path)
+            reply = self._client.call(self.export.operation("get_job_status"), exportId=export_id, **self.path)
         except MarketoNotFoundError:
             return None
         return self._only(reply.records, "get_job_status")
@@ -139,7 +139,7 @@ class ExportJobs:
         """
         missing = set(export_ids)
         found: dict[str, ExportJob] = {}
-        for page in self._client.pages(self.export.operation("get_jobs"), batchSize=300, **self._path):
+        for page in self._client.pages(self.export.operation("get_jobs"), batchSize=300, **self.path):
             for job in map(ExportJob.from_record, page.records):
                 if job.export_id in missing:
                     found[job.export_id] = job

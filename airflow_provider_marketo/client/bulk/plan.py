@@ -86,6 +86,7 @@ def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Windo
 def slices(
     export: ExportObject,
     *,
+    name: str,
     date_filter: str | None,
     spans: Sequence[Window],
     filters: Mapping[str, Any],
@@ -95,6 +96,7 @@ def slices(
     The jobs of an extract.
 
     :param export: what is exported.
+    :param name: what the slices' names start with.
     :param date_filter: the filter that takes the window; None for none.
     :param spans: windows, oldest first; empty without a date filter.
     :param filters: other filters by Adobe's names; more than ten ``programIds`` make several jobs.
@@ -103,14 +105,14 @@ def slices(
     if order not in ORDERS:
         raise MarketoInvalidRequestError(f"order={order!r} is not one of {', '.join(ORDERS)}", parameter="order")
     _check_filters(export, date_filter, filters)
-    planned = [
-        Slice("_".join(filter(None, (export.name, window.name if window else "", batch_name))), job_filter, window)
-        for window in (spans or [None])
-        for batch_name, batch in _batches(filters)
-        for job_filter in [
-            {**batch, **({date_filter: {"startAt": iso(window.start), "endAt": iso(window.end)}} if window and date_filter else {})}
-        ]
-    ]
+    planned = []
+    for window in spans or [None]:
+        dates = (
+            {date_filter: {"startAt": iso(window.start), "endAt": iso(window.end)}} if window and date_filter else {}
+        )
+        for batch_name, batch in _batches(filters):
+            parts = (name, window.name if window else "", batch_name)
+            planned.append(Slice("_".join(part for part in parts if part), {**batch, **dates}, window))
     return planned if order == "oldest_first" else planned[::-1]
 
 
@@ -141,6 +143,9 @@ def _check_filters(export: ExportObject, date_filter: str | None, filters: Mappi
             "Filter by dates or by one list.",
         )
     if export.needs and sum(name in filters for name in export.needs) != 1:
-        refuse(f"{export.name} need exactly one of {' and '.join(export.needs)}", f"Give filters={{'{export.needs[-1]}': [...]}}.")
+        refuse(
+            f"{export.name} need exactly one of {' and '.join(export.needs)}",
+            f"Give filters={{'{export.needs[-1]}': [...]}}.",
+        )
     if {"primaryAttributeValueIds", "primaryAttributeValues"} <= set(filters):
         refuse("primaryAttributeValueIds and primaryAttributeValues exclude each other", "Give one of them.")

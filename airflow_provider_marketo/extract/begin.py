@@ -1,0 +1,88 @@
+"""The start of a try: settle the plan, or go on where an earlier try stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+from airflow_provider_marketo.client.tabular.arrow import require_arrow
+from airflow_provider_marketo.extract import layout
+from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
+from airflow_provider_marketo.extract.publish import SlicePublisher
+from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow_provider_marketo.extract.run import ExtractRun
+from airflow_provider_marketo.extract.state import Progress, progress_store
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.storage import OutputFolder
+
+log = logging.getLogger(__name__)
+
+
+def begin(
+    request: ExtractRequest,
+    *,
+    output: str,
+    hook: MarketoHook,
+    context: Mapping[str, Any],
+    timeout: timedelta,
+    resumed: bool,
+    in_flight: int,
+) -> ExtractRun:
+    """
+    :param request: what is wanted.
+    :param output: URL of the folder.
+    :param hook: the connection.
+    :param context: Airflow's, of the running task.
+    :param timeout: how long this try may wait for Marketo.
+    :param resumed: whether this is the same try after a deferral, whose deadline goes on.
+    :param in_flight: jobs to keep in Marketo's queue at a time.
+    :raises MarketoInvalidRequestError: something is wrong with what is wanted; no job was created.
+    """
+    folder = OutputFolder(output)
+    task = context["ti"]
+    run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+    store = progress_store(context, folder, run)
+    client = hook.get_conn()
+    jobs = ExportJobs(client, request.export, request.custom_object)
+    progress = store.load()
+    plan = None
+    if progress is not None and progress.fingerprint == request.fingerprint():
+        stored = folder.read_json(layout.plan(run))
+        plan = ExtractPlan.from_dict(stored) if stored else None
+    if progress is None or plan is None:
+        if progress is not None:
+            _abandon(progress, jobs)
+        if request.file_format != "csv":
+            require_arrow()
+        folder.check_writable()
+        folder.delete_tree(run)
+        plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
+        folder.write_json(layout.plan(run), plan.to_dict())
+        progress = Progress(request.fingerprint(), deadline="")
+        log.info("Extracting %s in %d jobs", request.describe(), len(request.slices(plan.filters)))
+    if not resumed or not progress.deadline:
+        progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
+        store.save(progress)
+    return ExtractRun(
+        request=request,
+        plan=plan,
+        jobs=jobs,
+        client=client,
+        publisher=SlicePublisher(request, plan, folder, run, hook.settings.hash_salt),
+        folder=folder,
+        run_folder=run,
+        progress=progress,
+        store=store,
+        in_flight=in_flight,
+        poll_interval=hook.settings.poll_interval,
+    )
+
+
+def _abandon(progress: Progress, jobs: ExportJobs) -> None:
+    """The author has changed the task since the last try: its jobs answer another question."""
+    log.info("The task has changed since its last try; %d export jobs of that try are cancelled", len(progress.jobs))
+    for export_id in progress.jobs.values():
+        jobs.cancel(export_id)

@@ -1,0 +1,37 @@
+"""Where things lie in an output folder. Readers of the data pass over names that start with an underscore."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+SCHEMA = "_marketo/schema.json"
+
+
+def manifest(name: str) -> str:
+    """The manifest of an extract; the same for every run over the same span."""
+    return f"_marketo/manifests/{name}.json"
+
+
+def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:
+    """What a task instance must not forget between two tries."""
+    return "_marketo/runs/" + "/".join(quote(part, safe="") for part in (dag_id, task_id, run_id, str(map_index)))
+
+
+def progress(run: str) -> str:
+    """Which jobs were created and which slices published (before Airflow 3.3)."""
+    return f"{run}/progress.json"
+
+
+def plan(run: str) -> str:
+    """Fields, schema and activity types, settled once per extract."""
+    return f"{run}/plan.json"
+
+
+def slice_record(run: str, slice_name: str) -> str:
+    """What the manifest will say of a published slice."""
+    return f"{run}/slices/{slice_name}.json"
+
+
+def slice_keys(run: str, slice_name: str) -> str:
+    """The keys of a published slice, which later slices must not repeat."""
+    return f"{run}/slices/{slice_name}.keys"

@@ -1,0 +1,227 @@
+"""A request made concrete with what the instance says of its fields and activity types."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.plan import Slice
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular.schema import (
+    ActivityType,
+    TableSchema,
+    activity_schema,
+    describe_change,
+    from_describe,
+)
+from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
+
+NEVER_EXPORTED = frozenset({"formula"})
+"""Data types that describe lists and no export takes."""
+
+_SCHEMA_FIELDS = {"leads": "leads.get_fields", "program_members": "program_members.get_fields"}
+"""Where Marketo says which fields are sensitive."""
+
+
+@dataclass(frozen=True)
+class ExtractPlan:
+    """
+    What is going to be done, settled once and kept for the whole extract.
+
+    :param fields: API names of the exported columns.
+    :param schema: of the rows.
+    :param activity_types: by id; only where names or attributes of types matter.
+    :param filters: found out from Marketo, beside the author's.
+    :param dropped: fields that were left out, with the reason.
+    :param schema_changes: against what this output held before.
+    """
+
+    fields: tuple[str, ...]
+    schema: TableSchema
+    activity_types: Mapping[int, ActivityType]
+    filters: Mapping[str, Any]
+    dropped: Mapping[str, str]
+    schema_changes: tuple[Mapping[str, Any], ...] = ()
+
+    def without(self, refused: Iterable[str], reason: str) -> ExtractPlan:
+        """The same without some fields."""
+        gone = set(refused)
+        columns = tuple(column for column in self.schema.columns if column.name not in gone)
+        return replace(
+            self,
+            fields=tuple(name for name in self.fields if name not in gone),
+            schema=replace(self.schema, columns=columns),
+            dropped={**self.dropped, **dict.fromkeys(sorted(gone), reason)},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "fields": list(self.fields),
+            "schema": self.schema.to_dict(),
+            "activity_types": [kind.to_dict() for kind in self.activity_types.values()],
+            "filters": dict(self.filters),
+            "dropped": dict(self.dropped),
+            "schema_changes": list(self.schema_changes),
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> ExtractPlan:
+        """What :meth:`to_dict` wrote."""
+        kinds = [ActivityType.from_dict(kind) for kind in facts["activity_types"]]
+        return cls(
+            fields=tuple(facts["fields"]),
+            schema=TableSchema.from_dict(facts["schema"]),
+            activity_types={kind.id: kind for kind in kinds},
+            filters=facts["filters"],
+            dropped=facts["dropped"],
+            schema_changes=tuple(facts["schema_changes"]),
+        )
+
+
+def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: Mapping[str, Any] | None) -> ExtractPlan:
+    """
+    Ask the instance what is needed to know, once for the whole extract.
+
+    :param request: what the author wants.
+    :param client: the instance.
+    :param previous_schema: of what the output holds already; None for a new output.
+    :raises MarketoInvalidRequestError: a field or activity type that the instance does not have, with the nearest
+        names; or a changed schema where the author wants to be stopped by one.
+    """
+    plan = _plan_activities(request, client) if request.export.describe is None else _plan_fields(request, client)
+    if request.exclude_sensitive:
+        sensitive = _sensitive_fields(request, client) & set(plan.fields) - set(request.export.key)
+        plan = plan.without(sensitive, "sensitive")
+    unknown = [name for name in request.hash_fields if name not in plan.fields]
+    if unknown:
+        raise MarketoInvalidRequestError(f"{', '.join(unknown)} is not exported", parameter="hash_fields")
+    changes = describe_change(previous_schema, plan.schema.to_dict())
+    if changes and request.on_schema_change == "fail":
+        listed = "; ".join(f"{change['column']} {change['change']}" for change in changes)
+        raise MarketoInvalidRequestError(
+            f"the columns differ from those that the output holds already: {listed}",
+            parameter="on_schema_change",
+            remedy="Write to another output, or use on_schema_change='evolve'.",
+        )
+    return replace(plan, schema_changes=tuple(changes))
+
+
+def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
+    export = request.export
+    wanted = (
+        tuple(request.fields or export.fields) if request.fields != ALL_FIELDS else (*export.fields, "actionResult")
+    )
+    _require_known("fields", wanted, {name: name for name in (*export.fields, "actionResult")})
+    fields = _with_key(wanted, (*export.key, *filter(None, [export.row_date])))
+    names_matter = request.activity_types or request.attributes == "typed" or "activity_type" in request.partition_by
+    kinds: dict[int, ActivityType] = {}
+    filters: dict[str, Any] = {}
+    if names_matter:
+        kinds = {kind.id: kind for kind in map(ActivityType.from_record, client.call("activities.get_types").records)}
+    if request.activity_types:
+        filters["activityTypeIds"] = sorted(_type_id(wanted_type, kinds) for wanted_type in request.activity_types)
+    if "activityTypeId" not in fields and request.attributes == "typed":
+        fields = (*fields, "activityTypeId")
+    return ExtractPlan(fields, activity_schema(fields), kinds, filters, {})
+
+
+def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
+    export = request.export
+    items = _described(request, client)
+    labels = {name: str(item.get("displayName") or name) for name, item in items.items()}
+    if request.fields == ALL_FIELDS:
+        wanted = tuple(
+            name for name, item in items.items() if str(item.get("dataType", "")).lower() not in NEVER_EXPORTED
+        )
+    else:
+        wanted = tuple(dict.fromkeys(request.fields or ()))
+        _require_known("fields", wanted, labels)
+    by_programs = "programIds" in request.filters
+    # Marketo puts programId in front of the file by itself, and only where a job spans several programs.
+    key = tuple(name for name in export.key if name != "programId" or by_programs)
+    fields = _with_key(
+        tuple(name for name in wanted if name != "programId" or not by_programs),
+        tuple(name for name in key if name != "programId"),
+    )
+    columns = ("programId", *fields) if by_programs else fields
+    return ExtractPlan(fields, from_describe(list(items.values()), columns, key=key, date=None), {}, {}, {})
+
+
+def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapping[str, Any]]:
+    """Fields by API name. Members of programs carry their own fields and those of the lead."""
+    described: dict[str, Mapping[str, Any]] = {}
+    operations = [str(request.export.describe)]
+    if request.object_type == "program_members":
+        operations.append("leads.describe")
+    for operation in operations:
+        path = {"customObjectName": request.custom_object} if request.custom_object else {}
+        for record in client.call(operation, **path).records:
+            for item in record.get("fields") or [record]:
+                name = (item.get("rest") or {}).get("name") if "rest" in item or "soap" in item else item.get("name")
+                if name:
+                    described.setdefault(str(name), item)
+    return described
+
+
+def _sensitive_fields(request: ExtractRequest, client: MarketoClient) -> set[str]:
+    operation = _SCHEMA_FIELDS.get(request.object_type)
+    if operation is None:
+        raise MarketoInvalidRequestError(
+            f"Marketo does not say which fields of {request.object_type} are sensitive",
+            parameter="exclude_sensitive",
+            remedy="Name the fields to export instead.",
+        )
+    operations = [operation] if request.object_type == "leads" else [operation, _SCHEMA_FIELDS["leads"]]
+    return {
+        str(item["name"])
+        for each in operations
+        for item in client.paginate(each, batchSize=300)
+        if item.get("isSensitive")
+    }
+
+
+def _with_key(fields: Sequence[str], key: Sequence[str]) -> tuple[str, ...]:
+    return (*(name for name in key if name not in fields), *fields)
+
+
+def _require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str]) -> None:
+    """Refuse names that the instance does not have, and say which ones were probably meant."""
+    unknown = [name for name in names if name not in labels]
+    if not unknown:
+        return
+    by_label = {label.lower(): name for name, label in labels.items()}
+    lowered = {name.lower(): name for name in labels}
+
+    def meant(name: str) -> str:
+        low = name.lower()
+        near = difflib.get_close_matches(low, [*lowered, *by_label], n=1, cutoff=0.6)
+        found = (
+            lowered.get(low) or by_label.get(low) or (lowered.get(near[0]) or by_label.get(near[0]) if near else None)
+        )
+        return f"{name!r} (did you mean {found!r}?)" if found else repr(name)
+
+    raise MarketoInvalidRequestError(
+        f"the instance has no {', '.join(map(meant, unknown))}",
+        parameter=parameter,
+        remedy="Use REST API names, as in Admin > Field Management > Export Field Names.",
+    )
+
+
+def _type_id(wanted: str | int, kinds: Mapping[int, ActivityType]) -> int:
+    text = str(wanted).strip()
+    if text.isdigit() and int(text) in kinds:
+        return int(text)
+    by_name = {kind.name.lower(): kind.id for kind in kinds.values()}
+    if text.lower() in by_name:
+        return by_name[text.lower()]
+    near = difflib.get_close_matches(text.lower(), by_name, n=3, cutoff=0.5)
+    names = ", ".join(repr(kinds[by_name[name]].name) for name in near)
+    raise MarketoInvalidRequestError(
+        f"the instance has no activity type {wanted!r}",
+        parameter="activity_types",
+        remedy=f"Did you mean {names}?" if names else "Give a name or an id from activities.get_types.",
+    )

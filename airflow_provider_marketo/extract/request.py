@@ -1,0 +1,242 @@
+"""What an author asks for, checked before anything is spent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_marketo.client.bulk.objects import ExportObject, export_object
+from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso, slices, windows
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+FILE_FORMATS = ("csv", "jsonl", "parquet")
+ATTRIBUTES = ("json", "map", "typed")
+ON_TYPE_ERROR = ("null", "string", "fail")
+ON_SCHEMA_CHANGE = ("evolve", "fail")
+ON_QUOTA_EXHAUSTED = ("defer", "fail")
+ALL_FIELDS = "all"
+
+
+def one_of(parameter: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        raise MarketoInvalidRequestError(
+            f"{parameter}={value!r} is not one of {', '.join(choices)}", parameter=parameter
+        )
+
+
+@dataclass(frozen=True)
+class ExtractRequest:
+    """
+    A bulk extract. Names and meanings are those of :class:`~airflow_provider_marketo.operators.bulk_extract.
+    MarketoBulkExtractOperator`; values are rendered and typed.
+
+    :param start: first second wanted, aware; None together with ``end`` where a list takes the place of dates.
+    :param end: first second no longer wanted.
+    """
+
+    object_type: str
+    start: datetime | None = None
+    end: datetime | None = None
+    date_field: str | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    fields: str | Sequence[str] | None = None
+    custom_object: str | None = None
+    file_format: str = "csv"
+    window: timedelta = timedelta(days=30)
+    order: str = "oldest_first"
+    lookback: timedelta = timedelta(0)
+    activity_types: Sequence[str | int] = ()
+    attributes: str | None = None
+    partition_by: Sequence[str] = ()
+    on_schema_change: str = "evolve"
+    exclude_sensitive: bool = False
+    hash_fields: Sequence[str] = ()
+    on_type_error: str = "null"
+
+    def __post_init__(self) -> None:
+        export = self.export
+        one_of("file_format", self.file_format, FILE_FORMATS)
+        one_of("on_type_error", self.on_type_error, ON_TYPE_ERROR)
+        one_of("on_schema_change", self.on_schema_change, ON_SCHEMA_CHANGE)
+        if self.attributes is not None:
+            one_of("attributes", self.attributes, ATTRIBUTES)
+        self._check_object(export)
+        self._check_dates(export)
+        self._check_fields(export)
+        self.slices({})
+
+    @property
+    def export(self) -> ExportObject:
+        """The row of the table that says what this kind of object can do."""
+        return export_object(self.object_type)
+
+    @property
+    def date_filter(self) -> str | None:
+        """The filter that takes the windows; None where a list or the program selects the rows."""
+        export = self.export
+        if self.date_field is not None:
+            return self.date_field
+        by_list = export.exclusive and bool(self.filters)
+        return None if by_list or self.start is None else export.date_filters[0]
+
+    @property
+    def attributes_form(self) -> str:
+        """How the attributes of activities are written: a map in Parquet unless told otherwise, Marketo's JSON elsewhere."""
+        return self.attributes or ("map" if self.file_format == "parquet" else "json")
+
+    @property
+    def name(self) -> str:
+        """Names the extract's manifest: the same for every run over the same span."""
+        return f"{self._table}_{self._span.name}" if self._span else self._table
+
+    @property
+    def _table(self) -> str:
+        """What file names start with. A list in the place of dates must be told apart in them, too."""
+        name = self.custom_object or self.object_type
+        if not (self.export.exclusive and self.filters):
+            return name
+        list_filter, value = next(iter(self.filters.items()))
+        return f"{name}_{list_filter}-{quote(str(value), safe='')}"
+
+    @property
+    def _span(self) -> Window | None:
+        if self.date_filter is None or self.start is None or self.end is None:
+            return None
+        return Window(self.start - self.lookback, self.end)
+
+    def slices(self, more_filters: Mapping[str, Any]) -> list[Slice]:
+        """
+        The jobs to run.
+
+        :param more_filters: found out from Marketo, such as ``activityTypeIds`` for ``activity_types``.
+        """
+        span = self._span
+        return slices(
+            self.export,
+            name=self._table,
+            date_filter=self.date_filter,
+            spans=list(windows(span.start, span.end, self.window)) if span else [],
+            filters={**self.filters, **more_filters},
+            order=self.order,
+        )
+
+    def fingerprint(self) -> str:
+        """Changes when the author changes what is wanted, so that a retry never goes on with another request's jobs."""
+        facts = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+    def describe(self) -> str:
+        """One phrase for the log."""
+        span = f" from {iso(self.start)} to {iso(self.end)}" if self.start and self.end and self.date_filter else ""
+        return f"{self.object_type}{span} as {self.file_format}"
+
+    def _check_object(self, export: ExportObject) -> None:
+        custom = export.name == "custom_objects"
+        if custom and not self.custom_object:
+            raise MarketoInvalidRequestError(
+                "object_type='custom_objects' needs the API name of the type",
+                parameter="custom_object",
+                remedy="Give custom_object='car_c'.",
+            )
+        if self.custom_object and not custom:
+            raise MarketoInvalidRequestError(
+                f"custom_object is given, but object_type is {export.name!r}", parameter="custom_object"
+            )
+        if export.name != "activities":
+            for parameter in ("activity_types", "attributes"):
+                if getattr(self, parameter):
+                    raise MarketoInvalidRequestError(f"{parameter} is for activities only", parameter=parameter)
+        elif "activityTypeIds" in self.filters and self.activity_types:
+            raise MarketoInvalidRequestError(
+                "activity_types and filters['activityTypeIds'] say the same thing twice", parameter="activity_types"
+            )
+        elif self.attributes not in (None, "json") and self.file_format == "csv":
+            raise MarketoInvalidRequestError(
+                f"attributes={self.attributes!r} cannot be written as csv, which keeps Marketo's bytes",
+                parameter="attributes",
+                remedy="Use file_format='parquet' or 'jsonl'.",
+            )
+
+    def _check_dates(self, export: ExportObject) -> None:
+        if self.date_field is not None and self.date_field not in export.date_filters:
+            raise MarketoInvalidRequestError(
+                f"{export.name} cannot be selected by {self.date_field}",
+                parameter="date_field",
+                remedy=f"Use {' or '.join(export.date_filters)}.",
+            )
+        for parameter in ("start", "end"):
+            value = getattr(self, parameter)
+            if value is not None and value.tzinfo is None:
+                raise MarketoInvalidRequestError(f"{parameter} has no time zone", parameter=parameter)
+        if (self.start is None) != (self.end is None):
+            missing = "start" if self.start is None else "end"
+            raise MarketoInvalidRequestError(f"{missing} is missing", parameter=missing, remedy="Give both or neither.")
+        if self.start is None and (export.window_required or self.date_field or not self.filters):
+            raise MarketoInvalidRequestError(
+                f"{export.name} need a span of time, and the run has no data interval",
+                parameter="start",
+                remedy="Give start and end, or schedule the DAG by intervals.",
+            )
+        if self.lookback < timedelta(0):
+            raise MarketoInvalidRequestError(f"lookback={self.lookback} is negative", parameter="lookback")
+
+    def _check_fields(self, export: ExportObject) -> None:
+        if isinstance(self.fields, str) and self.fields != ALL_FIELDS:
+            raise MarketoInvalidRequestError(
+                f"fields={self.fields!r} is neither a list nor 'all'",
+                parameter="fields",
+                remedy="Give a list of API names.",
+            )
+        if not self.fields and not export.fields:
+            raise MarketoInvalidRequestError(
+                f"Marketo wants to know which fields of {export.name} to export",
+                parameter="fields",
+                remedy="Give a list of API names, or 'all'.",
+            )
+        for name in self.hash_fields:
+            if name in export.key:
+                raise MarketoInvalidRequestError(
+                    f"{name} tells the rows apart and cannot be hashed", parameter="hash_fields"
+                )
+
+
+def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
+    """
+    A date as authors give it, and whether it came without a zone and was taken as UTC.
+
+    :param parameter: for the error.
+    :param value: a datetime, an ISO 8601 text, or nothing.
+    """
+    if value is None or value == "" or value == "None":
+        return None, False
+    if isinstance(value, str):
+        text = value.strip().replace("Z", "+00:00") if value.strip().endswith("Z") else value.strip()
+        try:
+            value = datetime.fromisoformat(text)
+        except ValueError:
+            raise MarketoInvalidRequestError(
+                f"{parameter}={value!r} is not a date",
+                parameter=parameter,
+                remedy="Give ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z.",
+            ) from None
+    if not isinstance(value, datetime):
+        raise MarketoInvalidRequestError(f"{parameter} is a {type(value).__name__}, not a date", parameter=parameter)
+    naive = value.tzinfo is None
+    value = value.replace(tzinfo=timezone.utc) if naive else value.astimezone(timezone.utc)
+    return value.replace(microsecond=0), naive
+
+
+def as_list(value: Any) -> Any:
+    """A list as authors and templates give it: a sequence, or text with commas. ``all`` and nothing stay as they are."""
+    if value is None or value == ALL_FIELDS:
+        return value
+    if isinstance(value, str):
+        value = value.strip().strip("[]").split(",")
+    items = [item.strip().strip("'\"") if isinstance(item, str) else item for item in value]
+    return tuple(item for item in items if item != "")

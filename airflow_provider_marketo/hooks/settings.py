@@ -1,0 +1,119 @@
+"""What an Airflow connection says about a Marketo instance, read and checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+DEFAULT_POOL = "marketo"
+DEFAULT_MAX_PARALLEL = 8
+DEFAULT_RATE_LIMIT = 90
+DEFAULT_POLL_INTERVAL = 60.0
+DEFAULT_CONNECT_TIMEOUT = 10.0
+MARKETO_RATE_LIMIT = 100
+MARKETO_PARALLEL = 10
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """
+    A Marketo connection. Field names are those of the connection form's extras.
+
+    :param conn_id: id of the Airflow connection, for messages.
+    :param host: instance URL, with or without ``/rest``, or Munchkin ID.
+    :param client_id: the connection's login.
+    :param client_secret: the connection's password.
+    :param identity_url: identity service, where it is not ``<host>/identity``.
+    :param partner_id: LaunchPoint partner key.
+    :param pool: Airflow pool for tasks that use this instance.
+    :param max_parallel: slots of that pool; Marketo answers ten calls at once.
+    :param rate_limit: calls in 20 seconds; Marketo's limit is 100.
+    :param poll_interval: seconds between two looks at export jobs; Marketo refreshes them once a minute.
+    :param connect_timeout: seconds to establish a connection.
+    :param read_timeout: seconds of silence; None takes the operation's own, which outlasts Marketo's.
+    :param proxy: URL of an HTTP proxy.
+    :param ca_bundle: path of a file with certificates to trust.
+    :param hash_salt: key for ``hash_fields``.
+    """
+
+    conn_id: str
+    host: str
+    client_id: str
+    client_secret: str
+    identity_url: str | None = None
+    partner_id: str | None = None
+    pool: str = DEFAULT_POOL
+    max_parallel: int = DEFAULT_MAX_PARALLEL
+    rate_limit: int = DEFAULT_RATE_LIMIT
+    poll_interval: float = DEFAULT_POLL_INTERVAL
+    connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
+    read_timeout: float | None = None
+    proxy: str | None = None
+    ca_bundle: str | None = None
+    hash_salt: str | None = None
+
+    @classmethod
+    def from_connection(cls, connection: Any) -> ConnectionSettings:
+        """
+        :param connection: an Airflow connection.
+        :raises MarketoInvalidRequestError: something is missing or out of range; the message names the field.
+        """
+        extra: Mapping[str, Any] = connection.extra_dejson or {}
+        reader = _Reader(connection.conn_id, extra)
+        if not connection.host:
+            raise reader.refused("host", "is empty", "Give the instance's URL or its Munchkin ID, such as 123-ABC-456.")
+        if not connection.login or not connection.password:
+            missing = "login (client id)" if not connection.login else "password (client secret)"
+            raise reader.refused(missing, "is empty", "Copy it from Admin > LaunchPoint > View Details.")
+        host = connection.host
+        if connection.port and "://" in host and f":{connection.port}" not in host:
+            host = f"{host.rstrip('/')}:{connection.port}"
+        return cls(
+            conn_id=connection.conn_id,
+            host=host,
+            client_id=connection.login,
+            client_secret=connection.password,
+            identity_url=reader.text("identity_url"),
+            partner_id=reader.text("partner_id"),
+            pool=reader.text("pool") or DEFAULT_POOL,
+            max_parallel=reader.number("max_parallel", int, DEFAULT_MAX_PARALLEL, 1, MARKETO_PARALLEL),
+            rate_limit=reader.number("rate_limit", int, DEFAULT_RATE_LIMIT, 1, MARKETO_RATE_LIMIT),
+            poll_interval=reader.number("poll_interval", float, DEFAULT_POLL_INTERVAL, 0.1, 3600),
+            connect_timeout=reader.number("connect_timeout", float, DEFAULT_CONNECT_TIMEOUT, 0.1, 300),
+            read_timeout=reader.number("read_timeout", float, 0.0, 1, 3600) or None,
+            proxy=reader.text("proxy"),
+            ca_bundle=reader.text("ca_bundle"),
+            hash_salt=reader.text("hash_salt"),
+        )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads extras, which come as texts from the form and as anything from a URI or a secrets backend."""
+
+    conn_id: str
+    extra: Mapping[str, Any]
+
+    def refused(self, name: str, what: str, remedy: str = "") -> MarketoInvalidRequestError:
+        return MarketoInvalidRequestError(
+            f"connection {self.conn_id}: {name} {what}", parameter=name, remedy=remedy or None
+        )
+
+    def text(self, name: str) -> str | None:
+        value = self.extra.get(name)
+        return str(value).strip() or None if value is not None else None
+
+    def number(self, name: str, kind: Callable[[Any], Any], default: Any, lowest: float, highest: float) -> Any:
+        value = self.extra.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            number = kind(value)
+        except (TypeError, ValueError):
+            raise self.refused(name, f"is not a number: {value!r}") from None
+        if not lowest <= number <= highest:
+            raise self.refused(name, f"is {number} and must be between {lowest:g} and {highest:g}")
+        return number

@@ -1,0 +1,152 @@
+"""
+Files that appear whole or not at all, on any file system that Airflow knows.
+
+A file is written to local disk first: next to its final place where that is local, in a temporary directory where it is
+an object store. Only when everything about it has been verified does it get its final name, by a rename or by one upload.
+A writer that is left through an exception would otherwise publish what it has so far on S3, and not every store can take
+an upload back. Marketo's daily export volume bounds what the disk must hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+_LOCAL = "file"
+
+
+class OutputFolder:
+    """
+    The place an author names with ``output=``.
+
+    :param url: of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
+    :raises MarketoInvalidRequestError: no file system is registered for the URL.
+    """
+
+    def __init__(self, url: str | ObjectStoragePath) -> None:
+        self.url = str(url).rstrip("/")
+        try:
+            self._root = ObjectStoragePath(self.url)
+            self._filesystem = self._root.fs
+        except (ValueError, ImportError, OSError) as error:
+            raise self._refused(error) from error
+        self._is_local = self._root.protocol in (_LOCAL, "")
+
+    def path(self, name: str) -> ObjectStoragePath:
+        """Where a file of this folder lies."""
+        return self._root / name
+
+    def check_writable(self) -> None:
+        """
+        Write and delete a small file, so that a wrong bucket is found before Marketo is asked for anything.
+
+        :raises MarketoInvalidRequestError: the folder cannot be written to.
+        """
+        probe = f"_marketo/.write-check-{uuid.uuid4().hex}"
+        try:
+            self.write(probe, b"")
+            self.delete(probe)
+        except Exception as error:  # noqa: BLE001 - every file system raises its own kinds
+            raise self._refused(error) from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file in one step."""
+        with self.staging() as staging:
+            with staging.open(name) as file:
+                file.write(data)
+            staging.publish([name])
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, or None if there is none."""
+        path = self.path(name)
+        try:
+            return bytes(path.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON document in one step."""
+        self.write(name, json.dumps(value, indent=1, sort_keys=True).encode())
+
+    def read_json(self, name: str) -> Any:
+        """A JSON document, or None if there is none."""
+        data = self.read(name)
+        return None if data is None else json.loads(data)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; one that is not there is fine."""
+        try:
+            self.path(name).unlink()
+        except FileNotFoundError:
+            pass
+
+    def delete_tree(self, name: str) -> None:
+        """Delete a folder and what is in it; one that is not there is fine."""
+        path = self.path(name)
+        if path.exists():
+            self._filesystem.rm(path.path, recursive=True)
+
+    def staging(self) -> Staging:
+        """A place for files that are not to be seen yet."""
+        return Staging(self, self._is_local)
+
+    def _put(self, local: Path, name: str) -> None:
+        target = self.path(name)
+        if self._is_local:
+            final = Path(target.path)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(local, final)
+        else:
+            self._filesystem.put_file(str(local), target.path)
+
+    def _refused(self, error: BaseException) -> MarketoInvalidRequestError:
+        return MarketoInvalidRequestError(
+            f"cannot write to output={self.url} ({type(error).__name__}: {error})",
+            parameter="output",
+            remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
+            " provider of their file system, such as airflow-provider-marketo[s3].",
+        )
+
+
+class Staging:
+    """
+    Files on their way into an output folder. Leaving the ``with`` block removes whatever was not published.
+
+    :param folder: where they go.
+    :param beside: whether to stage in the folder itself, so that publishing is a rename on one file system.
+    """
+
+    def __init__(self, folder: OutputFolder, beside: bool) -> None:
+        self._folder = folder
+        if beside:
+            parent = Path(folder.path("_marketo/staging").path)
+            parent.mkdir(parents=True, exist_ok=True)
+            self._directory = Path(tempfile.mkdtemp(dir=parent))
+        else:
+            self._directory = Path(tempfile.mkdtemp(prefix="marketo-"))
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def open(self, name: str) -> BinaryIO:
+        """A new file of this name, to be written and closed by the caller."""
+        path = self._directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+
+    def publish(self, names: list[str]) -> None:
+        """Give files their final names, in this order; each appears whole."""
+        for name in names:
+            self._folder._put(self._directory / name, name)

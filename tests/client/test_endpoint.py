@@ -1,0 +1,58 @@
+"""What admins copy from Marketo, in all its shapes."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_marketo.client.endpoint import Endpoint
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "123-ABC-456",
+        "123-abc-456.mktorest.com",
+        "https://123-abc-456.mktorest.com",
+        "https://123-abc-456.mktorest.com/",
+        "https://123-abc-456.mktorest.com/rest",
+        "https://123-abc-456.mktorest.com/rest/",
+        " https://123-abc-456.mktorest.com/identity ",
+    ],
+)
+def test_every_shape_of_the_address_leads_to_the_same_instance(host):
+    assert Endpoint.parse(host) == Endpoint(
+        base="https://123-abc-456.mktorest.com",
+        identity="https://123-abc-456.mktorest.com/identity",
+        instance="123-ABC-456",
+    )
+
+
+def test_an_identity_url_of_its_own_is_taken_in_any_shape():
+    for url in (
+        "https://id.example.com/identity",
+        "https://id.example.com/identity/oauth/token/",
+        "https://id.example.com",
+    ):
+        assert Endpoint.parse("123-ABC-456", url).identity == "https://id.example.com/identity"
+
+
+def test_a_host_without_a_munchkin_id_stands_for_itself():
+    assert Endpoint.parse("http://127.0.0.1:8123").instance == "127.0.0.1:8123"
+
+
+@pytest.mark.parametrize("host", ["", "ftp://x.example.com", "https://", "https://user:secret@x.example.com"])
+def test_anything_else_is_refused(host):
+    with pytest.raises(MarketoInvalidRequestError, match="Munchkin"):
+        Endpoint.parse(host)
+
+
+def test_plain_http_is_for_this_machine_only():
+    with pytest.raises(MarketoInvalidRequestError, match="https"):
+        Endpoint.parse("http://123-abc-456.mktorest.com")
+    assert Endpoint.parse("http://localhost:1").base == "http://localhost:1"
+
+
+def test_a_path_that_marketo_does_not_have_is_named():
+    with pytest.raises(MarketoInvalidRequestError, match="/v1"):
+        Endpoint.parse("https://123-abc-456.mktorest.com/v1")

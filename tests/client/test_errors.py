@@ -1,0 +1,98 @@
+"""Marketo's codes, by what a caller can do about them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from airflow_provider_marketo.client import errors
+
+
+def reply_error(code: str, message: str = "some text") -> errors.MarketoError:
+    return errors.from_reply("leads.sync", [{"code": code, "message": message}], "e42b#14272d07d78")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "executed"),
+    [
+        ("601", errors.MarketoAuthError, False),
+        ("602", errors.MarketoAuthError, False),
+        ("603", errors.MarketoPermissionError, False),
+        ("604", errors.MarketoTransientError, True),
+        ("606", errors.MarketoThrottledError, False),
+        ("607", errors.MarketoQuotaExhaustedError, False),
+        ("608", errors.MarketoTransientError, False),
+        ("610", errors.MarketoNotFoundError, False),
+        ("611", errors.MarketoTransientError, True),
+        ("614", errors.MarketoTransientError, False),
+        ("615", errors.MarketoThrottledError, False),
+        ("702", errors.MarketoNotFoundError, False),
+        ("713", errors.MarketoTransientError, True),
+        ("719", errors.MarketoTransientError, True),
+        ("1003", errors.MarketoInvalidRequestError, False),
+        ("1016", errors.MarketoQueueFullError, False),
+        ("1019", errors.MarketoQueueFullError, False),
+        ("1035", errors.MarketoFeatureUnavailableError, False),
+        ("502", errors.MarketoTransientError, True),
+        ("599", errors.MarketoTransientError, True),
+        ("699", errors.MarketoInvalidRequestError, False),
+        ("1099", errors.MarketoInvalidRequestError, False),
+    ],
+)
+def test_a_code_says_what_to_do_and_whether_it_may_have_run(code, kind, executed):
+    error = reply_error(code)
+    assert type(error) is kind
+    assert error.executed is executed
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Too many jobs (10) in queue", errors.MarketoQueueFullError),
+        ("Export daily quota 500MB exceeded.", errors.MarketoQuotaExhaustedError),
+        ("Job already queued", errors.MarketoAlreadyQueuedError),
+        ("Export job is already queued", errors.MarketoAlreadyQueuedError),
+    ],
+)
+def test_1029_is_told_apart_by_its_message(message, kind):
+    assert type(reply_error("1029", message)) is kind
+
+
+def test_the_export_quota_is_not_the_call_quota():
+    assert reply_error("1029", "Export daily quota 500MB exceeded").quota == "export"
+    assert reply_error("607").quota == "calls"
+
+
+def test_of_several_errors_the_most_restrictive_decides_and_one_ambiguous_makes_all_ambiguous():
+    error = errors.from_reply(
+        "leads.sync", [{"code": 611, "message": "system error"}, {"code": 603, "message": "denied"}], None
+    )
+    assert type(error) is errors.MarketoPermissionError
+    assert error.executed
+    assert "denied" in str(error)
+    assert "system error" in str(error)
+
+
+def test_a_failure_without_a_reason_is_still_an_error():
+    assert "without a reason" in str(errors.from_reply("leads.sync", [], None))
+
+
+def test_the_text_names_operation_code_request_id_and_the_way_out():
+    text = str(reply_error("603", "Access denied"))
+    for part in ("leads.sync", "Access denied", "603", "e42b#14272d07d78", "role"):
+        assert part in text
+
+
+def test_an_error_survives_the_trip_through_json():
+    until = datetime(2026, 1, 16, 6, 5, tzinfo=timezone.utc)
+    error = errors.MarketoQuotaExhaustedError("spent", until=until, quota="export", code="1029", request_id="a#b")
+    again = errors.from_dict(error.to_dict())
+    assert type(again) is errors.MarketoQuotaExhaustedError
+    assert (again.until, again.quota, str(again)) == (until, "export", str(error))
+
+
+def test_an_invalid_request_keeps_its_parameter_through_json():
+    again = errors.from_dict(errors.MarketoNotFoundError("gone", parameter="list_id").to_dict())
+    assert type(again) is errors.MarketoNotFoundError
+    assert again.parameter == "list_id"

@@ -1,0 +1,83 @@
+"""What may be sent again, when, and what never."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support import ManualClock
+
+from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client.retry import send_with_retries
+
+CLASSES = ("read", "repeatable", "reconcile", "once")
+
+
+class Exchange:
+    """Fails with the given errors, one a time, then succeeds."""
+
+    def __init__(self, *failures: errors.MarketoError) -> None:
+        self.failures = list(failures)
+        self.sent = 0
+
+    def __call__(self) -> str:
+        self.sent += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+
+def send(exchange, retry_class, clock=None):
+    return send_with_retries(exchange, operation="emails.clone", retry_class=retry_class, clock=clock or ManualClock())
+
+
+@pytest.mark.parametrize("retry_class", CLASSES)
+def test_what_was_certainly_not_executed_is_sent_again_whatever_it_is(retry_class):
+    exchange = Exchange(errors.MarketoTransientError("608"), errors.MarketoThrottledError("606", code="606"))
+    assert send(exchange, retry_class) == "done"
+    assert exchange.sent == 3
+
+
+@pytest.mark.parametrize("retry_class", ["read", "repeatable"])
+def test_what_may_have_run_is_sent_again_where_that_does_no_harm(retry_class):
+    exchange = Exchange(errors.MarketoTransientError("dropped", executed=True))
+    assert send(exchange, retry_class) == "done"
+
+
+@pytest.mark.parametrize("retry_class", ["reconcile", "once"])
+def test_what_may_have_run_and_must_not_run_twice_stops(retry_class):
+    exchange = Exchange(errors.MarketoTransientError("dropped", executed=True, code="502", request_id="a#1"))
+    with pytest.raises(errors.MarketoAmbiguousOutcomeError, match="Look in Marketo") as caught:
+        send(exchange, retry_class)
+    assert exchange.sent == 1
+    assert (caught.value.code, caught.value.request_id) == ("502", "a#1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.MarketoAuthError("no"),
+        errors.MarketoPermissionError("no"),
+        errors.MarketoInvalidRequestError("no"),
+        errors.MarketoQuotaExhaustedError("no"),
+        errors.MarketoQueueFullError("no"),
+    ],
+)
+def test_what_time_does_not_heal_is_raised_at_once(error):
+    exchange = Exchange(error)
+    with pytest.raises(type(error)):
+        send(exchange, "read")
+    assert exchange.sent == 1
+
+
+def test_a_system_error_is_resent_twice_only():
+    exchange = Exchange(*(errors.MarketoTransientError("611", code="611", executed=True) for _ in range(9)))
+    with pytest.raises(errors.MarketoTransientError):
+        send(exchange, "read")
+    assert exchange.sent == 3
+
+
+def test_no_single_wait_exceeds_a_minute():
+    clock = ManualClock()
+    with pytest.raises(errors.MarketoTransientError):
+        send(Exchange(*(errors.MarketoTransientError("502", code="502") for _ in range(9))), "read", clock)
+    assert max(clock.slept) <= 30
+    assert sum(clock.slept) < 120
