@@ -1,10 +1,10 @@
 """
 Files that appear whole or not at all, on any file system that Airflow knows.
 
-A file is written to local disk first: next to its final place where that is local, in a temporary directory where it is
-an object store. Only when everything about it has been verified does it get its final name, by a rename or by one upload.
-A writer that is left through an exception would otherwise publish what it has so far on S3, and not every store can take
-an upload back. Marketo's daily export volume bounds what the disk must hold.
+A file is written to local disk first: next to its final place where that is local, in a temporary directory where it
+is an object store. Only when everything about it has been verified does it get its final name, by a rename or by one
+upload. A writer that is left through an exception would otherwise publish what it has so far on S3, and not every store
+can take an upload back. Marketo's daily export volume bounds what the disk must hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,7 +56,7 @@ class OutputFolder:
         try:
             self.write(probe, b"")
             self.delete(probe)
-        except Exception as error:  # noqa: BLE001 - every file system raises its own kinds
+        except Exception as error:
             raise self._refused(error) from error
 
     def write(self, name: str, data: bytes) -> None:
@@ -84,10 +85,8 @@ class OutputFolder:
 
     def delete(self, name: str) -> None:
         """Delete a file; one that is not there is fine."""
-        try:
+        with suppress(FileNotFoundError):
             self.path(name).unlink()
-        except FileNotFoundError:
-            pass
 
     def delete_tree(self, name: str) -> None:
         """Delete a folder and what is in it; one that is not there is fine."""

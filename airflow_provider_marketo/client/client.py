@@ -66,7 +66,7 @@ class MarketoClient:
         """
         Call one operation of Marketo's API.
 
-        Failures that may pass are sent again where the operation's retry class allows it; waits are kept under a minute.
+        Failures that may pass are sent again where the operation's retry class allows it; no wait exceeds a minute.
         Nothing here outlives the process: a caller that is killed cannot know whether its last request ran.
 
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.

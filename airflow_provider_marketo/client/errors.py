@@ -84,7 +84,9 @@ class MarketoConnectionError(MarketoError):
 class MarketoAuthError(MarketoError):
     """Identity refused the client id and secret, or the token stayed refused after one refresh."""
 
-    default_remedy = "Check the connection's login (client id) and password (client secret) against Admin > LaunchPoint > View Details."
+    default_remedy = (
+        "Check the connection's login (client id) and password (client secret): Admin > LaunchPoint > View Details."
+    )
 
 
 class MarketoPermissionError(MarketoError):

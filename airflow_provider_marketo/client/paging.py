@@ -13,7 +13,7 @@ Next = Mapping[str, Any] | None
 
 
 def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Lead database: obey ``moreResult`` where it is given, else go on while there is a token that was not just used."""
+    """Lead database: obey ``moreResult`` where it is given, else go on while there is a token not just used."""
     token = reply.next_page_token
     if reply.more_result is False or not token or token == asked.get("nextPageToken"):
         return None

@@ -1,4 +1,4 @@
-"""Whether and when a request may be sent again. Marketo has no idempotency keys, so this is where double sends are prevented."""
+"""Whether and when a request may be sent again. Marketo has no idempotency keys: double sends are prevented here."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A bulk extract from the author's request to the manifest. What is Marketo's lies in ``client``, what is Airflow's in the operator."""
+"""A bulk extract from the author's request to the manifest: above the client, below the operator."""

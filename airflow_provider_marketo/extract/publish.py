@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
-from airflow_provider_marketo.client.bulk.plan import Slice, iso
+from airflow_provider_marketo.client.bulk.plan import Slice
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
-from airflow_provider_marketo.client.tabular.transform import Outcome, TablePlan, Transform
+from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder, Staging
+from airflow_provider_marketo.storage import OutputFolder
 
 Fetch = Callable[[Callable[[], Consumer[Outcome]]], Outcome]
 

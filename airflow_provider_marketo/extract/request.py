@@ -87,7 +87,7 @@ class ExtractRequest:
 
     @property
     def attributes_form(self) -> str:
-        """How the attributes of activities are written: a map in Parquet unless told otherwise, Marketo's JSON elsewhere."""
+        """How attributes of activities are written: a map in Parquet unless told otherwise, else Marketo's JSON."""
         return self.attributes or ("map" if self.file_format == "parquet" else "json")
 
     @property
@@ -233,7 +233,7 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
 
 
 def as_list(value: Any) -> Any:
-    """A list as authors and templates give it: a sequence, or text with commas. ``all`` and nothing stay as they are."""
+    """A list as authors and templates give it: a sequence, or text with commas. ``all`` and None stay as they are."""
     if value is None or value == ALL_FIELDS:
         return value
     if isinstance(value, str):

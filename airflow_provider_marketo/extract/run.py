@@ -1,4 +1,4 @@
-"""The state machine of a bulk extract: create, persist the id, enqueue, wait, fetch, publish, and again until all is there."""
+"""The state machine of a bulk extract: create, persist the id, enqueue, wait, fetch, publish, until all is there."""
 
 from __future__ import annotations
 

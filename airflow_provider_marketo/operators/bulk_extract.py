@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseOperator
 
+from airflow_provider_marketo.operators.failures import FINAL, fail_for_good
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -33,18 +35,19 @@ class MarketoBulkExtractOperator(BaseOperator):
     ``leads.describe``, ``program_members.describe``, ``custom_objects.describe`` or ``activities.get_types`` once.
 
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
-    :param output: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One folder
-        holds one dataset.
+    :param output: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
+        folder holds one dataset.
     :param start: first second wanted; a datetime or ISO 8601, without a zone UTC. Default: the data interval's start.
     :param end: first second no longer wanted. Default: the data interval's end.
     :param date_field: what the span selects by: leads ``createdAt`` (default) or ``updatedAt``, program members and
         custom objects ``updatedAt``. Not every subscription has ``updatedAt`` for leads and program members (1035).
     :param filters: further filters by Adobe's names, e.g. ``{"staticListId": 1001}`` in the place of dates,
-        ``{"programIds": [1, 2]}``, which program members need (ten per job), or ``{"primaryAttributeValueIds": [...]}``.
+        ``{"programIds": [1, 2]}``, which program members need (ten per job).
     :param fields: REST API names, or ``"all"``: every field of describe, without those that Marketo refuses.
         Activities have a default. The key (``id``, ``marketoGUID``, ``leadId``) is always exported.
     :param custom_object: API name of the type, for ``custom_objects``.
-    :param file_format: ``csv`` (the bytes Marketo sent), ``jsonl`` or ``parquet`` (typed; both need the ``arrow`` extra).
+    :param file_format: ``csv`` (the bytes Marketo sent), ``jsonl`` or ``parquet`` (typed; both need the
+        ``arrow`` extra).
     :param window: length of a job's window, at most 31 days.
     :param order: ``oldest_first`` or ``newest_first``.
     :param lookback: how far before ``start`` to read again, for rows that became visible late.
@@ -140,7 +143,6 @@ class MarketoBulkExtractOperator(BaseOperator):
         self._run: ExtractRun | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
             run = self._begin(context)
@@ -148,7 +150,6 @@ class MarketoBulkExtractOperator(BaseOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Goes on after a wait for jobs: the trigger's event says what has become of them."""
-        from airflow_provider_marketo.operators.failures import fail_for_good
         from airflow_provider_marketo.triggers.bulk_job import jobs_from_event
 
         with fail_for_good():
@@ -156,7 +157,6 @@ class MarketoBulkExtractOperator(BaseOperator):
 
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Goes on after a wait that was for time to pass: a place in the queue, or the quota's reset."""
-        from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
             run = self._begin(context, resumed=True)

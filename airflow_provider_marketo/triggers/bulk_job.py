@@ -26,8 +26,8 @@ class MarketoBulkJobTrigger(BaseTrigger):
     """
     Fires when at least one of several export jobs has ended, successfully or not, or when the deadline has passed.
 
-    All triggers of a connection and an object type share one call of the job list per interval. The arguments are stored
-    in clear text by Airflow: they are ids and nothing else.
+    All triggers of a connection and an object type share one call of the job list per interval. Airflow stores the
+    arguments in clear text: they are ids and nothing else.
 
     :param marketo_conn_id: id of the connection.
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
@@ -104,7 +104,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
             run_ids=[task.run_id],
             map_index=task.map_index,
         )
-        return "deferred" in str(states)
+        return any(state == "deferred" for run in states.values() for state in run.values())
 
     async def _poller(self) -> JobPoller:
         jobs = await self._jobs()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.support import ManualClock
 
 from airflow_provider_marketo.client.auth import Token, TokenKeeper
 from airflow_provider_marketo.client.errors import MarketoAuthError
+from tests.support import ManualClock
 
 
 class Identity:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support import ManualClock
 
 from airflow_provider_marketo.client import errors
 from airflow_provider_marketo.client.retry import send_with_retries
+from tests.support import ManualClock
 
 CLASSES = ("read", "repeatable", "reconcile", "once")
 

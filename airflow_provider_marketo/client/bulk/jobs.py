@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,17 +108,13 @@ class ExportJobs:
         :raises MarketoQueueFullError: ten jobs are ahead.
         :raises MarketoQuotaExhaustedError: the day's export volume is used up.
         """
-        try:
+        with suppress(MarketoAlreadyQueuedError):
             self._client.call(self.export.operation("enqueue_job"), exportId=export_id, **self.path)
-        except MarketoAlreadyQueuedError:
-            pass
 
     def cancel(self, export_id: str) -> None:
         """Stop a job (``bulk_export_*.cancel_job``). One that has ended, or is unknown by now, is fine."""
-        try:
+        with suppress(MarketoInvalidRequestError):
             self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self.path)
-        except MarketoInvalidRequestError:
-            pass
 
     def status(self, export_id: str) -> ExportJob | None:
         """Ask for one job (``bulk_export_*.get_job_status``); None when Marketo no longer knows it."""
@@ -175,5 +172,5 @@ def _with_way_out(
         operation=error.operation,
         code=error.code,
         request_id=error.request_id,
-        remedy="Use date_field='createdAt' or a static list (filters={'staticListId': ...}), or ask Adobe to enable it.",
+        remedy="Use date_field='createdAt' or a static list (filters={'staticListId': ...}), or ask Adobe for it.",
     )

@@ -138,10 +138,8 @@ def _check_filters(export: ExportObject, date_filter: str | None, filters: Mappi
             f"{hint}Use {', '.join(export.filters)}.",
         )
     if export.exclusive and len(filters) + bool(date_filter) > 1:
-        refuse(
-            f"Marketo takes one filter for {export.name}, and {', '.join([*filters, *filter(None, [date_filter])])} were given",
-            "Filter by dates or by one list.",
-        )
+        given = ", ".join([*filters, date_filter or ""]).rstrip(", ")
+        refuse(f"Marketo takes one filter for {export.name}, and {given} were given", "Filter by dates or by one list.")
     if export.needs and sum(name in filters for name in export.needs) != 1:
         refuse(
             f"{export.name} need exactly one of {' and '.join(export.needs)}",
