@@ -1,0 +1,211 @@
+"""Parameters checked and brought into shape before a call is spent. Values never appear in an error: they may be leads."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.operation import Operation, Schema
+
+_INTEGER = re.compile(r"[+-]?\d+")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?)?")
+
+_MEANT: Mapping[str, str] = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "datetime": "a datetime, or ISO 8601 text without fractions of a second",
+    "date": "a date, or text such as 2024-01-31",
+    "array": "a list",
+    "object": "a mapping",
+    "file": "bytes, text, an open file, or a tuple of file name and one of these",
+}
+
+
+def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The parameters as plain JSON values, defaults included and None left out.
+
+    :param operation: what they are for.
+    :param parameters: in Adobe's spelling.
+    :raises MarketoInvalidRequestError: one is unknown, missing, of the wrong type or too large.
+    """
+    defaults = {name: parameter.default for name, parameter in operation.parameters.items()}
+    given = {name: value for name, value in {**defaults, **parameters}.items() if value is not None}
+    return _Checker(operation.name).object(operation.schema, given, "")
+
+
+class _Checker:
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+        self._by_type: Mapping[str, Callable[[Schema, Any, str], Any]] = {
+            "string": self._string,
+            "integer": self._integer,
+            "number": self._number,
+            "boolean": self._boolean,
+            "datetime": self._matching(_DATETIME),
+            "date": self._matching(_DATE),
+            "array": self._array,
+            "object": self.object,
+            "any": lambda schema, value, where: value,
+        }
+
+    def value(self, schema: Schema, value: Any, where: str) -> Any:
+        if schema.type == "file":
+            return self._file(schema, value, where)
+        found = self._by_type[schema.type](schema, self._plain(value, where), where)
+        if schema.enum and found not in schema.enum:
+            raise self._error(where, f"must be one of {', '.join(map(str, schema.enum))}")
+        if schema.maximum is not None and found > schema.maximum:
+            raise self._error(where, f"must be at most {schema.maximum}")
+        if schema.max_length is not None and len(found) > schema.max_length:
+            raise self._error(where, f"has {len(found)} characters, and Marketo takes {schema.max_length} at most")
+        return found
+
+    def object(self, schema: Schema, value: Any, where: str) -> dict[str, Any]:
+        value = self._parsed(value)
+        if not isinstance(value, Mapping):
+            raise self._wrong_type(schema, where)
+        self._check_names(schema, value, where)
+        return {
+            name: self.value(schema.properties[name], member, _inside(where, name))
+            if name in schema.properties
+            else self._plain(member, _inside(where, name))
+            for name, member in value.items()
+        }
+
+    def _check_names(self, schema: Schema, value: Mapping[str, Any], where: str) -> None:
+        for name in () if schema.open else value:
+            if name not in schema.properties:
+                raise self._error(
+                    _inside(where, name), "is not a parameter of this operation", _nearest(name, schema.properties)
+                )
+        for name in schema.required:
+            if name not in value:
+                raise self._error(_inside(where, name), "is missing")
+        for group in schema.one_of:
+            given = [name for name in group if name in value]
+            if len(given) != 1:
+                verdict = f"{' and '.join(given)} exclude each other" if given else "none of them is given"
+                raise self._error(
+                    _inside(where, (given or group)[0]), f"exactly one of {', '.join(group)} is needed; {verdict}"
+                )
+        for group in schema.exclusive:
+            given = [name for name in group if name in value]
+            if len(given) > 1:
+                raise self._error(_inside(where, given[1]), f"excludes {given[0]}")
+
+    def _array(self, schema: Schema, value: Any, where: str) -> list[Any]:
+        value = self._parsed(value)
+        if not isinstance(value, list):
+            raise self._wrong_type(schema, where)
+        if schema.max_items is not None and len(value) > schema.max_items:
+            raise self._error(where, f"has {len(value)} entries, and Marketo takes {schema.max_items} at once")
+        items = schema.items
+        return value if items is None else [self.value(items, item, f"{where}[{n}]") for n, item in enumerate(value)]
+
+    def _string(self, schema: Schema, value: Any, where: str) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, (str, int, float)):
+            return str(value)
+        raise self._wrong_type(schema, where)
+
+    def _integer(self, schema: Schema, value: Any, where: str) -> int:
+        # Templates and XCom hand over numbers as text.
+        if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise self._wrong_type(schema, where)
+
+    def _number(self, schema: Schema, value: Any, where: str) -> float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value
+        raise self._wrong_type(schema, where)
+
+    def _boolean(self, schema: Schema, value: Any, where: str) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        raise self._wrong_type(schema, where)
+
+    def _matching(self, pattern: re.Pattern[str]) -> Callable[[Schema, Any, str], str]:
+        def check(schema: Schema, value: Any, where: str) -> str:
+            if isinstance(value, str) and pattern.fullmatch(value):
+                return value
+            raise self._wrong_type(schema, where)
+
+        return check
+
+    def _file(self, schema: Schema, value: Any, where: str) -> Any:
+        content = value[1] if isinstance(value, tuple) and len(value) in (2, 3) else value
+        if not isinstance(content, (str, bytes)) and not hasattr(content, "read"):
+            raise self._wrong_type(schema, where)
+        if schema.max_bytes is not None and isinstance(content, (str, bytes)):
+            size = len(content.encode() if isinstance(content, str) else content)
+            if size > schema.max_bytes:
+                raise self._error(where, f"has {size} bytes, and Marketo takes {schema.max_bytes} at most")
+        return value
+
+    def _parsed(self, value: Any) -> Any:
+        """Adobe's documentation writes such values as JSON text, and templates do."""
+        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return value
+        return value
+
+    def _plain(self, value: Any, where: str) -> Any:
+        """The value as JSON knows it."""
+        if value is None or (isinstance(value, (str, bool, int)) and not isinstance(value, Enum)):
+            return value
+        if isinstance(value, Enum):
+            return self._plain(value.value, where)
+        if isinstance(value, (float, Decimal)):
+            if not math.isfinite(value):
+                raise self._error(where, "is not a finite number")
+            return float(value)
+        if isinstance(value, datetime):
+            aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+            return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if isinstance(value, (date, UUID)):
+            return str(value)
+        if isinstance(value, Mapping):
+            return {str(name): self._plain(member, _inside(where, str(name))) for name, member in value.items()}
+        if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+            return [self._plain(item, f"{where}[{n}]") for n, item in enumerate(value)]
+        raise self._error(where, f"is of type {type(value).__name__}, which has no form in a request")
+
+    def _wrong_type(self, schema: Schema, where: str) -> MarketoInvalidRequestError:
+        return self._error(where, f"must be {_MEANT[schema.type]}")
+
+    def _error(self, where: str, fault: str, remedy: str = "") -> MarketoInvalidRequestError:
+        return MarketoInvalidRequestError(
+            f"{where} {fault}", parameter=where, operation=self._operation, remedy=remedy or None
+        )
+
+
+def _inside(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = sorted(names)
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return f"It takes {', '.join(known)}." if known else "It takes none."

@@ -1,0 +1,194 @@
+"""One row of the catalogue: an operation of Marketo's API and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Schema:
+    """
+    What a value has to be.
+
+    :param type: ``string``, ``integer``, ``number``, ``boolean``, ``datetime``, ``date``, ``array``, ``object``,
+        ``file`` or ``any``.
+    :param enum: the values there are; empty where any will do.
+    :param maximum: largest number.
+    :param max_length: most characters.
+    :param max_items: most entries of an array.
+    :param max_bytes: most bytes of a file.
+    :param media: content type of a file.
+    :param items: what the entries of an array have to be.
+    :param properties: members of an object; an object without any takes whatever it is given.
+    :param required: members that must be there.
+    :param one_of: groups of members of which exactly one must be there.
+    :param exclusive: groups of members of which at most one may be there.
+    :param open: whether an object takes other members besides.
+    """
+
+    type: str
+    enum: tuple[Any, ...] = ()
+    maximum: int | None = None
+    max_length: int | None = None
+    max_items: int | None = None
+    max_bytes: int | None = None
+    media: str | None = None
+    items: Schema | None = None
+    properties: Mapping[str, Schema] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    open: bool = False
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Schema:
+        """The schema that a row of ``operations.json`` describes."""
+        items, properties = row.get("items"), row.get("properties", {})
+        return cls(
+            type=row["type"],
+            enum=tuple(row.get("enum", ())),
+            maximum=row.get("maximum"),
+            max_length=row.get("maxLength"),
+            max_items=row.get("maxItems"),
+            max_bytes=row.get("maxBytes"),
+            media=row.get("media"),
+            items=cls.from_row(items) if items else None,
+            properties={name: cls.from_row(member) for name, member in properties.items()},
+            required=tuple(row.get("required", ())),
+            one_of=_groups(row, "one_of"),
+            exclusive=_groups(row, "exclusive"),
+            open=row.get("open", not properties),
+        )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """
+    One thing that an operation takes.
+
+    :param name: in Adobe's spelling.
+    :param place: ``path``, ``query``, ``header``, ``form`` (a field), ``part`` (of a multipart body), ``json`` (a member
+        of the body) or ``body`` (all of it).
+    :param schema: what its value has to be. A form field of type array or object is sent as a JSON string.
+    :param required: whether it must be given.
+    :param list_style: how a list is written in the query: ``comma``, ``repeat`` or ``json``.
+    :param default: what is sent when nothing is given; None for nothing.
+    """
+
+    name: str
+    place: str
+    schema: Schema
+    required: bool = False
+    list_style: str | None = None
+    default: Any = None
+
+    @property
+    def type(self) -> str:
+        """Of the value, as in :class:`Schema`."""
+        return self.schema.type
+
+
+@dataclass(frozen=True)
+class Operation:
+    """
+    An operation of Marketo's API.
+
+    :param name: ``<family>.<what Adobe calls it>``.
+    :param operation_id: Adobe's.
+    :param method: HTTP verb.
+    :param path: with ``{name}`` for parameters.
+    :param parameters: by name.
+    :param area: ``instance``, or ``ingestion`` for the host of data ingestion.
+    :param encoding: of the body: ``none``, ``json``, ``form`` or ``multipart``.
+    :param paging: ``none``, ``position``, ``date``, ``offset``, ``page`` or ``page_offset``.
+    :param retry: ``read``, ``repeatable``, ``reconcile`` or ``once``.
+    :param retry_overrides: parameter, value (None for any) and the retry class it makes; the last that applies decides.
+    :param timeout: seconds to wait for an answer, a little longer than Marketo tries.
+    :param permissions: of the API user's role; any one entry is enough.
+    :param reply: ``envelope``, ``bare`` (JSON without an envelope), ``file`` or ``accepted`` (no body).
+    :param one_of: groups of parameters of which exactly one must be given.
+    :param exclusive: groups of parameters of which at most one may be given.
+    """
+
+    name: str
+    operation_id: str
+    method: str
+    path: str
+    parameters: Mapping[str, Parameter]
+    area: str
+    encoding: str
+    paging: str
+    retry: str
+    retry_overrides: tuple[tuple[str, Any, str], ...]
+    timeout: float
+    permissions: tuple[str, ...]
+    reply: str
+    one_of: tuple[tuple[str, ...], ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def from_row(cls, name: str, row: Mapping[str, Any]) -> Operation:
+        """The operation that a row of ``operations.json`` describes."""
+        return cls(
+            name=name,
+            operation_id=row["id"],
+            method=row["method"],
+            path=row["path"],
+            parameters={
+                parameter: Parameter(
+                    name=parameter,
+                    place=facts["in"],
+                    schema=Schema.from_row(facts),
+                    required=parameter in row.get("required", ()),
+                    list_style=facts.get("list"),
+                    default=facts.get("default"),
+                )
+                for parameter, facts in row.get("parameters", {}).items()
+            },
+            area=row.get("area", "instance"),
+            encoding=row.get("encoding", "none"),
+            paging=row.get("paging", "none"),
+            retry=row["retry"],
+            retry_overrides=tuple((given, value, retry) for given, value, retry in row.get("retry_overrides", ())),
+            timeout=row["timeout"],
+            permissions=tuple(row.get("permissions", ())),
+            reply=row.get("reply", "envelope"),
+            one_of=_groups(row, "one_of"),
+            exclusive=_groups(row, "exclusive"),
+        )
+
+    @property
+    def family(self) -> str:
+        """What stands before the dot in the name."""
+        return self.name.partition(".")[0]
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Of all parameters together, as of one object."""
+        return Schema(
+            "object",
+            properties={name: parameter.schema for name, parameter in self.parameters.items()},
+            required=tuple(name for name, parameter in self.parameters.items() if parameter.required),
+            one_of=self.one_of,
+            exclusive=self.exclusive,
+        )
+
+    def retry_class(self, parameters: Mapping[str, Any]) -> str:
+        """
+        Whether this call may be sent again.
+
+        :param parameters: of the call.
+        """
+        retry = self.retry
+        for name, value, override in self.retry_overrides:
+            given = parameters.get(name)
+            if given is not None and value in (None, given):
+                retry = override
+        return retry
+
+
+def _groups(row: Mapping[str, Any], key: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(group) for group in row.get(key, ()))

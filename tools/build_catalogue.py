@@ -1,0 +1,185 @@
+"""Builds the catalogue of Marketo's operations from Adobe's OpenAPI files and the tables in ``tools/catalogue``.
+
+Adobe publishes the files with its API reference. Only facts are taken from them: names, paths, types. Run it with the
+folder that holds them:
+
+    python -m tools.build_catalogue path/to/openapi
+
+or set ``MARKETO_OPENAPI`` to it. The result is the same byte for byte whenever files and tables are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tools.catalogue import behaviour
+from tools.catalogue.amendments import AMENDMENTS, EXCLUSIVE, ONE_OF
+from tools.catalogue.names import family_and_name
+from tools.catalogue.specifications import Json, Specified, read
+
+TARGET = Path(__file__).parent.parent / "airflow_provider_marketo" / "client" / "operations.json"
+
+Fact = TypeVar("Fact")
+
+
+def build(folder: Path) -> str:
+    """
+    The catalogue's text.
+
+    :param folder: where Adobe's files lie.
+    :raises ValueError: two operations of one name, or a row in a table that fits nothing.
+    """
+    operations: dict[str, Specified] = {}
+    for specified in read(folder):
+        name = ".".join(family_and_name(specified.operation_id, specified.path, specified.summary))
+        if name in operations:
+            raise ValueError(f"{name} stands for {operations[name].operation_id} and for {specified.operation_id}")
+        operations[name] = specified
+    _amend(operations)
+    rows = (f"{json.dumps(name)}:{_compact(_row(name, operations[name]))}" for name in sorted(operations))
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _amend(operations: dict[str, Specified]) -> None:
+    for pattern, target, change in AMENDMENTS:
+        fitting = [operation for name, operation in operations.items() if fnmatchcase(name, pattern)]
+        if not sum(_change(operation, target, change) for operation in fitting):
+            raise ValueError(f"the amendment of {target} in {pattern} fits nothing")
+
+
+def _change(operation: Specified, target: str, change: Json | None) -> bool:
+    """Apply one amendment; False where the operation has nothing of that name."""
+    name, inside = _split(target)
+    if change is None:
+        operation.required = [other for other in operation.required if other != name]
+        return operation.parameters.pop(name, None) is not None
+    if name not in operation.parameters and "in" in change:
+        operation.parameters[name] = {}
+    schema = operation.parameters.get(name)
+    if schema is None:
+        return False
+    if inside:
+        nested = _nested(schema, inside)
+        if nested is None:
+            return False
+        _merge(nested, change)
+        return True
+    change = dict(change)
+    if isinstance(change.get("required"), bool):
+        others = [other for other in operation.required if other != name]
+        operation.required = [*others, name] if change.pop("required") else others
+    if renamed := change.pop("name", None):
+        operation.parameters[renamed] = operation.parameters.pop(name)
+        operation.required = [renamed if other == name else other for other in operation.required]
+    _merge(schema, change)
+    return True
+
+
+def _split(target: str) -> tuple[str, list[str]]:
+    name, *inside = target.replace("[]", ".[]").split(".")
+    return name, inside
+
+
+def _nested(schema: Json, inside: Sequence[str]) -> Json | None:
+    found: Json | None = schema
+    for step in inside:
+        if found is None:
+            return None
+        found = found.get("items") if step == "[]" else found.get("properties", {}).get(step)
+    return found
+
+
+def _merge(schema: Json, change: Json) -> None:
+    for key, value in change.items():
+        if value is None:
+            schema.pop(key, None)
+        else:
+            schema[key] = deepcopy(value)
+
+
+def _row(name: str, operation: Specified) -> Json:
+    places = {parameter["in"] for parameter in operation.parameters.values()}
+    path = behaviour.PATHS.get(name, operation.path)
+    facts = {
+        "id": operation.operation_id,
+        "method": operation.method,
+        "path": path,
+        "area": "ingestion" if path.startswith("/subscriptions/") else None,
+        "encoding": _encoding(operation.method, places),
+        "parameters": dict(_listed(operation)),
+        "required": sorted(operation.required),
+        "one_of": ONE_OF.get(name),
+        "exclusive": EXCLUSIVE.get(name),
+        "paging": _paging(path, operation.parameters),
+        "retry": _first(behaviour.RETRY, name, "read" if operation.method == "GET" else "repeatable"),
+        "retry_overrides": behaviour.RETRY_OVERRIDES.get(name),
+        "timeout": _first(behaviour.SERVER_TIMEOUT, name, _usual_timeout(path)) + behaviour.PATIENCE,
+        "permissions": _permissions(name, operation),
+        "reply": _first(behaviour.REPLY, name, None),
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _first(table: Sequence[tuple[str, Fact]], name: str, otherwise: Any) -> Any:
+    return next((fact for pattern, fact in table if fnmatchcase(name, pattern)), otherwise)
+
+
+def _usual_timeout(path: str) -> int:
+    return behaviour.ASSET_TIMEOUT if path.startswith("/rest/asset/") else behaviour.OTHER_TIMEOUT
+
+
+def _encoding(method: str, places: set[str]) -> str | None:
+    if method == "GET":
+        return None
+    return {"part": "multipart", "form": "form", "json": "json", "body": "json"}.get(
+        next(iter(places & {"part", "form", "json", "body"}), "")
+    )
+
+
+def _listed(operation: Specified) -> Iterator[tuple[str, Json]]:
+    """The parameters by name; lists in a query say how they are written."""
+    for name, schema in sorted(operation.parameters.items()):
+        if schema["in"] == "query" and schema["type"] == "array":
+            schema = {"list": "comma", **schema}
+        yield name, schema
+
+
+def _paging(path: str, parameters: Json) -> str | None:
+    if "nextPageToken" in parameters:
+        return "date" if path.startswith("/rest/v1/activities") else "position"
+    styles = {"offset": "offset", "pageIndex": "page", "pageOffset": "page_offset"}
+    return next((style for name, style in styles.items() if name in parameters), None)
+
+
+def _permissions(name: str, operation: Specified) -> list[str]:
+    """Any one of them is enough; those of the new designer are needed together."""
+    names = behaviour.PERMISSIONS.get(name) or [
+        behaviour.PERMISSION_SPELLINGS.get(permission, permission) for permission in operation.permissions
+    ]
+    return [" and ".join(names)] if "Access Design Studio" in names else names
+
+
+def main() -> None:
+    """Write the catalogue."""
+    parser = argparse.ArgumentParser(description="Build the catalogue of Marketo's operations.")
+    parser.add_argument("openapi", nargs="?", type=Path, default=os.environ.get("MARKETO_OPENAPI"))
+    arguments = parser.parse_args()
+    if arguments.openapi is None:
+        parser.error("name the folder of Adobe's OpenAPI files, or set MARKETO_OPENAPI")
+    TARGET.write_text(build(Path(arguments.openapi)), encoding="utf-8")
+    print(f"{TARGET.name}: {TARGET.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

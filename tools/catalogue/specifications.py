@@ -1,0 +1,140 @@
+"""Adobe's OpenAPI files read into one shape: Swagger 2 and OpenAPI 3 alike, types kept, prose left behind."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_ENCODINGS = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
+_PLACES = {"path": "path", "query": "query", "header": "header", "formData": "form"}
+_BODY_PLACES = {"multipart": "part", "form": "form", "json": "json"}
+_PERMISSIONS = re.compile(r"Permissions?[^:]*:(.*)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass
+class Specified:
+    """
+    One operation as Adobe's files have it.
+
+    :param parameters: by name, each a compact schema with the member ``in``; body members among them.
+    :param required: names of the required ones.
+    """
+
+    operation_id: str
+    method: str
+    path: str
+    summary: str
+    encoding: str
+    permissions: tuple[str, ...]
+    parameters: dict[str, Json] = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)
+
+
+def read(folder: Path) -> Iterator[Specified]:
+    """
+    Every operation of every file.
+
+    :param folder: where Adobe's files lie.
+    """
+    for file in sorted(folder.glob("*.json")):
+        document = json.loads(file.read_text(encoding="utf-8"))
+        definitions = document.get("definitions") or document.get("components", {}).get("schemas", {})
+        for path, verbs in document["paths"].items():
+            for verb, operation in verbs.items():
+                yield _Reader(definitions).read(verb.upper(), path, operation)
+
+
+class _Reader:
+    def __init__(self, definitions: Json) -> None:
+        self._definitions = definitions
+
+    def read(self, method: str, path: str, operation: Json) -> Specified:
+        parameters = list(operation.get("parameters", []))
+        name, body = next(
+            ((parameter["name"], parameter["schema"]) for parameter in parameters if parameter["in"] == "body"),
+            ("", None),
+        )
+        encoding = _ENCODINGS.get((operation.get("consumes") or [""])[0], "json")
+        if "requestBody" in operation:
+            body = operation["requestBody"]["content"]["application/json"]["schema"]
+        found = Specified(
+            operation_id=operation["operationId"],
+            method=method,
+            path=path,
+            summary=operation["summary"],
+            encoding=encoding,
+            permissions=_permissions(operation.get("description", "")),
+        )
+        for parameter in sorted(parameters, key=lambda parameter: parameter["in"] != "path"):
+            if parameter["in"] == "body":
+                continue
+            place = _BODY_PLACES[encoding] if parameter["in"] == "formData" else _PLACES[parameter["in"]]
+            self._add(found, parameter, place, bool(parameter.get("required")))
+        if body is not None:
+            resolved = self._resolved(body)
+            # A body that has no members is one field, under its own name.
+            members = resolved.get("properties") or {name: resolved}
+            for member, schema in members.items():
+                self._add(
+                    found, {"name": member, **schema}, _BODY_PLACES[encoding], member in resolved.get("required", ())
+                )
+        return found
+
+    def _add(self, found: Specified, parameter: Json, place: str, required: bool) -> None:
+        name = parameter["name"]
+        if name in found.parameters:
+            # One name in two places says the same thing twice (or, in merge, hides the path's id): the first place,
+            # of path, query and body, keeps it.
+            return
+        schema = self._compact(parameter.get("schema", parameter))
+        found.parameters[name] = {"in": place, **schema}
+        if required:
+            found.required.append(name)
+
+    def _resolved(self, schema: Json) -> Json:
+        while "$ref" in schema:
+            schema = self._definitions[schema["$ref"].rsplit("/", 1)[1]]
+        return schema
+
+    def _compact(self, schema: Json, inside: tuple[str, ...] = ()) -> Json:
+        """The schema without prose; a definition that contains itself is an open object the second time."""
+        reference = schema.get("$ref", "")
+        if reference in inside:
+            return {"type": "object"}
+        inside = (*inside, reference) if reference else inside
+        schema = self._resolved(schema)
+        kind = _kind(schema)
+        compact: Json = {"type": kind}
+        if schema.get("enum"):
+            compact["enum"] = schema["enum"]
+        if kind == "array":
+            compact["items"] = self._compact(schema.get("items", {"type": "string"}), inside)
+        if kind == "object" and schema.get("properties"):
+            compact["properties"] = {
+                name: self._compact(member, inside) for name, member in sorted(schema["properties"].items())
+            }
+            if schema.get("required"):
+                compact["required"] = sorted(schema["required"])
+            if schema.get("additionalProperties"):
+                compact["open"] = True
+        return compact
+
+
+def _kind(schema: Json) -> str:
+    kind = str(schema.get("type") or ("object" if "properties" in schema else "any"))
+    return {"date-time": "datetime", "date": "date"}.get(schema.get("format", ""), kind) if kind == "string" else kind
+
+
+def _permissions(description: str) -> tuple[str, ...]:
+    """The names in "Required Permissions"; any one of them is enough unless joined by "and"."""
+    found = _PERMISSIONS.search(description)
+    if not found:
+        return ()
+    text = re.split(r"<br|\n|\. |\.$", found.group(1).strip())[0].strip(" `.")
+    return tuple(part.strip() for part in re.split(r",| or ", text) if part.strip() and part.strip() != "None")
