@@ -1,0 +1,206 @@
+"""The client against replies that no server gives on demand."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from tests.support import ManualClock
+
+HOST = "https://123-abc-456.mktorest.com"
+IDENTITY = f"{HOST}/identity/oauth/token"
+OK = {"success": True, "requestId": "a#1", "result": [{"id": 7}]}
+
+
+def failure(code: str, message: str = "some text") -> dict:
+    return {"success": False, "requestId": "a#2", "errors": [{"code": code, "message": message}]}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def marketo(requests_mock):
+    tokens = iter(f"token-{n}" for n in range(100))
+    requests_mock.post(IDENTITY, json=lambda *_: {"access_token": next(tokens), "expires_in": 3599})
+    return requests_mock
+
+
+@pytest.fixture
+def client(clock) -> MarketoClient:
+    return MarketoClient(
+        "123-ABC-456", "an-id", "a-secret", clock=clock, governor=LocalGovernor(parallel=4, clock=clock)
+    )
+
+
+def calls(marketo, path: str) -> list:
+    return [request for request in marketo.request_history if request.path == path]
+
+
+def test_the_token_goes_into_the_header_and_nowhere_else(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=OK)
+    assert client.call("leads.get_by_id", leadId=7).records == [{"id": 7}]
+    (request,) = calls(marketo, "/rest/v1/lead/7.json")
+    assert request.headers["Authorization"] == "Bearer token-0"
+    assert "token" not in request.url
+
+
+@pytest.mark.parametrize("code", ["601", "602"])
+def test_a_refused_token_is_replaced_once_and_the_call_sent_again(client, marketo, code):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", [{"json": failure(code)}, {"json": OK}])
+    client.call("leads.get_by_id", leadId=7)
+    sent = [request.headers["Authorization"] for request in calls(marketo, "/rest/v1/lead/7.json")]
+    assert sent == ["Bearer token-0", "Bearer token-1"]
+
+
+def test_a_token_that_stays_refused_is_an_error(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=failure("601", "Access token invalid"))
+    with pytest.raises(errors.MarketoAuthError, match="Access token invalid"):
+        client.call("leads.get_by_id", leadId=7)
+    assert len(calls(marketo, "/rest/v1/lead/7.json")) == 2
+
+
+def test_wrong_credentials_say_where_to_look(client, requests_mock):
+    requests_mock.post(IDENTITY, status_code=401, json={"error": "unauthorized"})
+    with pytest.raises(errors.MarketoAuthError, match="LaunchPoint") as caught:
+        client.call("leads.describe")
+    assert "a-secret" not in str(caught.value)
+
+
+def test_an_identity_that_answers_an_error_with_200_is_not_a_token(client, requests_mock):
+    requests_mock.post(IDENTITY, json={"error": "invalid_request", "error_description": "a-secret is odd"})
+    with pytest.raises(errors.MarketoAuthError, match="invalid_request") as caught:
+        client.call("leads.describe")
+    assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["606", "615"])
+def test_rejections_by_the_rate_are_waited_out_whatever_the_operation(client, marketo, clock, code):
+    url = f"{HOST}/rest/v1/campaigns/3/trigger.json"
+    marketo.post(url, [{"json": failure(code)}, {"json": OK}])
+    client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+    assert clock.monotonic() > 0
+    assert len(calls(marketo, "/rest/v1/campaigns/3/trigger.json")) == 2
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"exc": requests.exceptions.ReadTimeout},
+        {"exc": requests.exceptions.ConnectionError("reset")},
+        {"status_code": 502, "text": "<html>Bad Gateway</html>"},
+        {"json": failure("604")},
+        {"json": failure("611")},
+    ],
+    ids=["timeout", "reset", "502", "604", "611"],
+)
+def test_a_campaign_is_never_requested_twice_when_the_first_request_may_have_run(client, marketo, broken):
+    marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", **broken)
+    with pytest.raises(errors.MarketoAmbiguousOutcomeError, match="may have run"):
+        client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+    assert len(calls(marketo, "/rest/v1/campaigns/3/trigger.json")) == 1
+
+
+def test_a_connection_that_was_never_established_may_be_tried_again_by_anyone(client, marketo):
+    unreachable = requests.exceptions.ConnectionError(NewConnectionError(None, "no route"))
+    marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", [{"exc": unreachable}, {"json": OK}])
+    client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+
+
+def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/leads/describe.json", text="<html>", headers={"Content-Type": "text/html"})
+    with pytest.raises(errors.MarketoTransientError, match="text/html"):
+        client.call("leads.describe")
+
+
+def test_a_redirect_is_not_followed(client, marketo):
+    marketo.get(
+        f"{HOST}/rest/v1/leads/describe.json", status_code=302, headers={"Location": "https://evil.example.com"}
+    )
+    with pytest.raises(errors.MarketoConnectionError, match="redirects"):
+        client.call("leads.describe")
+
+
+def test_filter_values_stay_out_of_errors_and_logs(client, marketo, caplog):
+    caplog.set_level(logging.DEBUG)
+    marketo.get(f"{HOST}/rest/v1/leads.json", exc=requests.exceptions.ConnectionError("/leads?ada@example.com"))
+    with pytest.raises(errors.MarketoError) as caught:
+        client.call("leads.get_by_filter_type", filterType="email", filterValues=["ada@example.com"])
+    assert "ada@" not in str(caught.value)
+    assert caught.value.__suppress_context__
+    assert "ada@" not in caplog.text
+
+
+def test_urllib3_logs_addresses_without_their_queries(caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3.connectionpool").debug(
+        '%s://%s:%s "%s %s %s" %s %s',
+        "https",
+        "host",
+        443,
+        "POST",
+        "/identity/oauth/token?client_secret=s",
+        "1.1",
+        200,
+        9,
+    )
+    assert "client_secret" not in caplog.text
+    assert "/identity/oauth/token?..." in caplog.text
+
+
+def test_pages_follow_the_position_token(client, marketo):
+    url = re.compile(rf"{HOST}/rest/v1/lists.json.*")
+    marketo.get(
+        url,
+        [
+            {"json": {"success": True, "result": [{"id": 1}], "nextPageToken": "A="}},
+            {"json": {"success": True, "result": [{"id": 2}], "nextPageToken": "B="}},
+            {"json": {"success": True}},
+        ],
+    )
+    assert [record["id"] for record in client.paginate("static_list_membership.get_lists")] == [1, 2]
+    assert [request.qs.get("nextpagetoken") for request in calls(marketo, "/rest/v1/lists.json")] == [
+        None,
+        ["a="],
+        ["b="],
+    ]
+
+
+def test_activities_go_on_through_empty_pages(client, marketo):
+    marketo.get(
+        f"{HOST}/rest/v1/activities.json",
+        [
+            {"json": {"success": True, "moreResult": True, "nextPageToken": "A"}},
+            {"json": {"success": True, "moreResult": True, "nextPageToken": "B", "result": []}},
+            {"json": {"success": True, "moreResult": False, "nextPageToken": "C", "result": [{"id": 1}]}},
+        ],
+    )
+    found = client.paginate("activities.get_lead_activities", nextPageToken="0", activityTypeIds=[1])
+    assert [record["id"] for record in found] == [1]
+
+
+def test_assets_are_read_until_a_page_is_empty(client, marketo):
+    marketo.get(
+        re.compile(rf"{HOST}/rest/asset/v1/programs.json.*"),
+        [
+            {"json": {"success": True, "result": [{"id": 1}, {"id": 2}]}},
+            {"json": {"success": True, "result": [{"id": 3}]}},
+            {"json": {"success": True, "warnings": ["No assets found for the given search criteria."]}},
+        ],
+    )
+    assert [record["id"] for record in client.paginate("programs.get")] == [1, 2, 3]
+
+
+def test_an_unknown_parameter_costs_no_call(client, marketo):
+    with pytest.raises(errors.MarketoInvalidRequestError, match="filterValues"):
+        client.call("leads.get_by_filter_type", filterType="email", filterValue=["x"])
+    assert marketo.request_history == []
