@@ -1,0 +1,45 @@
+"""What a connection may say, and how it is told when it says something wrong."""
+
+from __future__ import annotations
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
+
+
+def settings(extra: str = "{}", **fields) -> ConnectionSettings:
+    fields = {"host": "123-ABC-456", "login": "an-id", "password": "a-secret"} | fields
+    return ConnectionSettings.from_connection(
+        Connection(conn_id="marketo_eu", conn_type="marketo", extra=extra, **fields)
+    )
+
+
+def test_host_login_and_password_are_enough():
+    read = settings()
+    assert (read.host, read.client_id, read.client_secret) == ("123-ABC-456", "an-id", "a-secret")
+    assert (read.pool, read.max_parallel, read.rate_limit, read.poll_interval) == ("marketo", 8, 90, 60.0)
+
+
+def test_the_forms_texts_and_a_backends_numbers_mean_the_same():
+    assert settings('{"max_parallel": "4", "proxy": ""}') == settings('{"max_parallel": 4}')
+
+
+def test_a_port_belongs_to_the_host():
+    assert settings(host="http://127.0.0.1", port=8123).host == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"host": ""}, "marketo_eu: host is empty"),
+        ({"login": None}, "client id"),
+        ({"password": None}, "client secret"),
+        ({"extra": '{"max_parallel": 11}'}, "max_parallel is 11 and must be between 1 and 10"),
+        ({"extra": '{"rate_limit": "many"}'}, "rate_limit is not a number"),
+    ],
+)
+def test_what_is_wrong_is_named_with_connection_and_field(fields, message):
+    with pytest.raises(MarketoInvalidRequestError, match=message):
+        settings(**fields)
