@@ -28,6 +28,8 @@ TARGET = Path(__file__).parent.parent / "airflow_provider_marketo" / "client" / 
 
 Fact = TypeVar("Fact")
 
+_BODY_PLACES = {"part": "multipart", "form": "form", "json": "json", "body": "json"}
+
 
 def build(folder: Path) -> str:
     """
@@ -117,8 +119,9 @@ def _row(name: str, operation: Specified) -> Json:
         "path": path,
         "area": "ingestion" if path.startswith("/subscriptions/") else None,
         "encoding": _encoding(operation.method, places),
-        "parameters": dict(_listed(operation)),
+        "parameters": dict(_listed(operation, _needed(name, operation))),
         "required": sorted(operation.required),
+        "body_required": operation.body_required and bool(places & _BODY_PLACES.keys()),
         "one_of": ONE_OF.get(name),
         "exclusive": EXCLUSIVE.get(name),
         "paging": _paging(path, operation.parameters),
@@ -142,16 +145,22 @@ def _usual_timeout(path: str) -> int:
 def _encoding(method: str, places: set[str]) -> str | None:
     if method == "GET":
         return None
-    return {"part": "multipart", "form": "form", "json": "json", "body": "json"}.get(
-        next(iter(places & {"part", "form", "json", "body"}), "")
-    )
+    return _BODY_PLACES.get(next(iter(places & _BODY_PLACES.keys()), ""))
 
 
-def _listed(operation: Specified) -> Iterator[tuple[str, Json]]:
-    """The parameters by name; lists in a query say how they are written."""
+def _needed(name: str, operation: Specified) -> set[str]:
+    return {*operation.required, *(alternative for group in ONE_OF.get(name, ()) for alternative in group)}
+
+
+def _listed(operation: Specified, needed: set[str]) -> Iterator[tuple[str, Json]]:
+    """The parameters by name, with what holds for all lists."""
     for name, schema in sorted(operation.parameters.items()):
-        if schema["in"] == "query" and schema["type"] == "array":
-            schema = {"list": "comma", **schema}
+        if schema["type"] == "array":
+            if schema["in"] == "query":
+                schema = {"list": "comma", **schema}
+            if schema["in"] == "query" or name in needed:
+                # An empty filter would ask for everything.
+                schema = {"minItems": 1, **schema}
         yield name, schema
 
 

@@ -1,4 +1,4 @@
-"""Parameters checked and brought into shape before a call is spent. Values never appear in an error: they may be leads."""
+"""Parameters checked and brought into shape before a call is spent. No error shows a value: it may be a lead's."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from airflow_provider_marketo.client.operation import Operation, Schema
 
 _INTEGER = re.compile(r"[+-]?\d+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_DATETIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?)?")
+_OFFSET = re.compile(r"(?<=\d)([+-]\d\d):?(\d\d)$")
 
 _MEANT: Mapping[str, str] = {
     "string": "a string",
     "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
-    "datetime": "a datetime, or ISO 8601 text without fractions of a second",
+    "datetime": "a datetime, or ISO 8601 text such as 2024-01-31T00:00:00Z",
     "date": "a date, or text such as 2024-01-31",
     "array": "a list",
     "object": "a mapping",
@@ -42,8 +42,15 @@ def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, An
     :raises MarketoInvalidRequestError: one is unknown, missing, of the wrong type or too large.
     """
     defaults = {name: parameter.default for name, parameter in operation.parameters.items()}
-    given = {name: value for name, value in {**defaults, **parameters}.items() if value is not None}
-    return _Checker(operation.name).object(operation.schema, given, "")
+    checker = _Checker(operation.name)
+    given = {
+        name: checker.plain(value, name) if name in operation.parameters and not operation.is_file(name) else value
+        for name, value in {**defaults, **parameters}.items()
+    }
+    found = checker.object(operation.schema, given, "")
+    if operation.body_required and not any(name in found for name in operation.body_parameters):
+        raise checker.error(operation.body_parameters[0], "or another parameter of the body must be given")
+    return found
 
 
 class _Checker:
@@ -54,64 +61,63 @@ class _Checker:
             "integer": self._integer,
             "number": self._number,
             "boolean": self._boolean,
-            "datetime": self._matching(_DATETIME),
-            "date": self._matching(_DATE),
+            "datetime": self._datetime,
+            "date": self._date,
             "array": self._array,
             "object": self.object,
+            "file": self._file,
             "any": lambda schema, value, where: value,
         }
 
     def value(self, schema: Schema, value: Any, where: str) -> Any:
-        if schema.type == "file":
-            return self._file(schema, value, where)
-        found = self._by_type[schema.type](schema, self._plain(value, where), where)
+        found = self._by_type[schema.type](schema, value, where)
         if schema.enum and found not in schema.enum:
-            raise self._error(where, f"must be one of {', '.join(map(str, schema.enum))}")
+            raise self.error(where, f"must be one of {', '.join(map(str, schema.enum))}")
         if schema.maximum is not None and found > schema.maximum:
-            raise self._error(where, f"must be at most {schema.maximum}")
+            raise self.error(where, f"must be at most {schema.maximum}")
         if schema.max_length is not None and len(found) > schema.max_length:
-            raise self._error(where, f"has {len(found)} characters, and Marketo takes {schema.max_length} at most")
+            raise self.error(where, f"has {len(found)} characters, and Marketo takes {schema.max_length} at most")
         return found
 
     def object(self, schema: Schema, value: Any, where: str) -> dict[str, Any]:
         value = self._parsed(value)
         if not isinstance(value, Mapping):
             raise self._wrong_type(schema, where)
+        # None is "not given", but in a record it empties the field.
+        value = {name: member for name, member in value.items() if member is not None or _is_free(schema, name)}
         self._check_names(schema, value, where)
         return {
             name: self.value(schema.properties[name], member, _inside(where, name))
             if name in schema.properties
-            else self._plain(member, _inside(where, name))
+            else member
             for name, member in value.items()
         }
 
     def _check_names(self, schema: Schema, value: Mapping[str, Any], where: str) -> None:
         for name in () if schema.open else value:
             if name not in schema.properties:
-                raise self._error(
+                raise self.error(
                     _inside(where, name), "is not a parameter of this operation", _nearest(name, schema.properties)
                 )
         for name in schema.required:
             if name not in value:
-                raise self._error(_inside(where, name), "is missing")
-        for group in schema.one_of:
-            given = [name for name in group if name in value]
-            if len(given) != 1:
-                verdict = f"{' and '.join(given)} exclude each other" if given else "none of them is given"
-                raise self._error(
-                    _inside(where, (given or group)[0]), f"exactly one of {', '.join(group)} is needed; {verdict}"
-                )
-        for group in schema.exclusive:
+                raise self.error(_inside(where, name), "is missing")
+        for group in (*schema.one_of, *schema.exclusive):
             given = [name for name in group if name in value]
             if len(given) > 1:
-                raise self._error(_inside(where, given[1]), f"excludes {given[0]}")
+                raise self.error(_inside(where, given[1]), f"excludes {given[0]}: give one of them")
+            if not given and group in schema.one_of:
+                others = " or ".join(group[1:])
+                raise self.error(_inside(where, group[0]), f"is missing, and so is what may stand for it: {others}")
 
     def _array(self, schema: Schema, value: Any, where: str) -> list[Any]:
         value = self._parsed(value)
         if not isinstance(value, list):
             raise self._wrong_type(schema, where)
+        if len(value) < schema.min_items:
+            raise self.error(where, "is empty")
         if schema.max_items is not None and len(value) > schema.max_items:
-            raise self._error(where, f"has {len(value)} entries, and Marketo takes {schema.max_items} at once")
+            raise self.error(where, f"has {len(value)} entries, and Marketo takes {schema.max_items} at once")
         items = schema.items
         return value if items is None else [self.value(items, item, f"{where}[{n}]") for n, item in enumerate(value)]
 
@@ -142,13 +148,21 @@ class _Checker:
             return value.lower() == "true"
         raise self._wrong_type(schema, where)
 
-    def _matching(self, pattern: re.Pattern[str]) -> Callable[[Schema, Any, str], str]:
-        def check(schema: Schema, value: Any, where: str) -> str:
-            if isinstance(value, str) and pattern.fullmatch(value):
-                return value
-            raise self._wrong_type(schema, where)
+    def _date(self, schema: Schema, value: Any, where: str) -> str:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            return value
+        raise self._wrong_type(schema, where)
 
-        return check
+    def _datetime(self, schema: Schema, value: Any, where: str) -> str:
+        if isinstance(value, str):
+            text = value.strip()
+            if _DATE.fullmatch(text):
+                return text
+            try:
+                return _utc(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", text.replace("Z", "+00:00"))))
+            except ValueError:
+                pass
+        raise self._wrong_type(schema, where)
 
     def _file(self, schema: Schema, value: Any, where: str) -> Any:
         content = value[1] if isinstance(value, tuple) and len(value) in (2, 3) else value
@@ -157,7 +171,7 @@ class _Checker:
         if schema.max_bytes is not None and isinstance(content, (str, bytes)):
             size = len(content.encode() if isinstance(content, str) else content)
             if size > schema.max_bytes:
-                raise self._error(where, f"has {size} bytes, and Marketo takes {schema.max_bytes} at most")
+                raise self.error(where, f"has {size} bytes, and Marketo takes {schema.max_bytes} at most")
         return value
 
     def _parsed(self, value: Any) -> Any:
@@ -169,34 +183,44 @@ class _Checker:
                 return value
         return value
 
-    def _plain(self, value: Any, where: str) -> Any:
+    def plain(self, value: Any, where: str) -> Any:
         """The value as JSON knows it."""
         if value is None or (isinstance(value, (str, bool, int)) and not isinstance(value, Enum)):
             return value
         if isinstance(value, Enum):
-            return self._plain(value.value, where)
+            return self.plain(value.value, where)
         if isinstance(value, (float, Decimal)):
             if not math.isfinite(value):
-                raise self._error(where, "is not a finite number")
-            return float(value)
+                raise self.error(where, "is not a finite number")
+            return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
         if isinstance(value, datetime):
-            aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-            return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return _utc(value)
         if isinstance(value, (date, UUID)):
             return str(value)
         if isinstance(value, Mapping):
-            return {str(name): self._plain(member, _inside(where, str(name))) for name, member in value.items()}
+            return {str(name): self.plain(member, _inside(where, str(name))) for name, member in value.items()}
         if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
-            return [self._plain(item, f"{where}[{n}]") for n, item in enumerate(value)]
-        raise self._error(where, f"is of type {type(value).__name__}, which has no form in a request")
+            return [self.plain(item, f"{where}[{n}]") for n, item in enumerate(value)]
+        raise self.error(where, f"is of type {type(value).__name__}, which has no form in a request")
 
     def _wrong_type(self, schema: Schema, where: str) -> MarketoInvalidRequestError:
-        return self._error(where, f"must be {_MEANT[schema.type]}")
+        return self.error(where, f"must be {_MEANT[schema.type]}")
 
-    def _error(self, where: str, fault: str, remedy: str = "") -> MarketoInvalidRequestError:
+    def error(self, where: str, fault: str, remedy: str = "") -> MarketoInvalidRequestError:
         return MarketoInvalidRequestError(
             f"{where} {fault}", parameter=where, operation=self._operation, remedy=remedy or None
         )
+
+
+def _is_free(schema: Schema, name: str) -> bool:
+    declared = schema.properties.get(name)
+    return schema.open if declared is None else declared.type == "any"
+
+
+def _utc(moment: datetime) -> str:
+    """Without fractions of a second, which Marketo refuses; without a time zone it is UTC already."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _inside(where: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -70,7 +70,7 @@ def prepare(operation: Operation, parameters: Mapping[str, Any]) -> PreparedRequ
     asked, body = placed.get("query", {}), placed.get("json") or placed.get("body")
     if operation.method == "GET" and body:
         return _within_limits(PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, json={**asked, **body}))
-    query = tuple(pair for name, value in asked.items() for pair in _pairs(operation.parameters[name], value))
+    query = tuple(pair for name, value in asked.items() for pair in _pairs(operation, name, value))
     if len(_address(path, query)) > URI_LIMIT and operation.method == "GET" and path.startswith(_LEAD_DATABASE):
         return _within_limits(PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, form=query))
     form, parts = placed.get("form"), placed.get("part")
@@ -100,14 +100,19 @@ def _path(operation: Operation, given: Mapping[str, Any]) -> str:
     return path
 
 
-def _pairs(parameter: Parameter, value: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, list) or parameter.list_style == "json":
-        yield parameter.name, _text(value)
-    elif parameter.list_style == "repeat":
+def _pairs(operation: Operation, name: str, value: Any) -> Iterator[tuple[str, str]]:
+    style = operation.parameters[name].list_style
+    if not isinstance(value, list) or style == "json":
+        yield name, _text(value)
+    elif style == "repeat":
         for item in value:
-            yield parameter.name, _text(item)
+            yield name, _text(item)
     else:
-        yield parameter.name, ",".join(map(_text, value))
+        items = [_text(item) for item in value]
+        if any("," in item for item in items):
+            remedy = "Look the records up by input instead." if "input" in operation.parameters else None
+            raise _refusal(operation, name, "has an entry with a comma, which Marketo would take for two", remedy)
+        yield name, ",".join(items)
 
 
 def _text(value: Any) -> str:
@@ -136,22 +141,20 @@ def _address(path: str, query: Pairs) -> str:
 
 
 def _within_limits(request: PreparedRequest) -> PreparedRequest:
-    operation = request.operation
     address = len(_address(request.path, request.query))
     if address > URI_LIMIT:
-        longest = max(request.query, key=lambda pair: len(pair[1]), default=("path", ""))[0]
-        raise _refusal(operation, longest, f"makes an address of {address} bytes, and Marketo takes {URI_LIMIT}")
-    body = json.dumps(request.json) if request.json is not None else urlencode(request.form or ())
-    if len(body) > BODY_LIMIT:
-        members = request.json if isinstance(request.json, dict) else dict(request.form or {"input": ""})
-        largest = max(members, key=lambda name: len(_text(members[name])))
-        raise _refusal(
-            operation,
-            largest,
-            f"makes a body of {len(body)} bytes, and Marketo takes {BODY_LIMIT}",
-            "Send less at once.",
-        )
+        fault = f"makes an address of {address} bytes, and Marketo takes {URI_LIMIT}"
+        raise _refusal(request.operation, _largest(request.query), fault, "Ask for less at once.")
+    body = len(json.dumps(request.json) if request.json is not None else urlencode(request.form or ()))
+    if body > BODY_LIMIT:
+        members = request.json.items() if isinstance(request.json, dict) else request.form or [("input", request.json)]
+        fault = f"makes a body of {body} bytes, and Marketo takes {BODY_LIMIT}"
+        raise _refusal(request.operation, _largest(members), fault, "Send less at once.")
     return request
+
+
+def _largest(members: Iterable[tuple[str, Any]]) -> str:
+    return max(members, key=lambda member: len(_text(member[1])))[0]
 
 
 def _refusal(operation: Operation, parameter: str, fault: str, remedy: str | None = None) -> MarketoInvalidRequestError:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+BODY_PLACES = frozenset({"body", "form", "json", "part"})
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -18,6 +20,7 @@ class Schema:
     :param enum: the values there are; empty where any will do.
     :param maximum: largest number.
     :param max_length: most characters.
+    :param min_items: fewest entries of an array.
     :param max_items: most entries of an array.
     :param max_bytes: most bytes of a file.
     :param media: content type of a file.
@@ -33,6 +36,7 @@ class Schema:
     enum: tuple[Any, ...] = ()
     maximum: int | None = None
     max_length: int | None = None
+    min_items: int = 0
     max_items: int | None = None
     max_bytes: int | None = None
     media: str | None = None
@@ -52,6 +56,7 @@ class Schema:
             enum=tuple(row.get("enum", ())),
             maximum=row.get("maximum"),
             max_length=row.get("maxLength"),
+            min_items=row.get("minItems", 0),
             max_items=row.get("maxItems"),
             max_bytes=row.get("maxBytes"),
             media=row.get("media"),
@@ -70,8 +75,8 @@ class Parameter:
     One thing that an operation takes.
 
     :param name: in Adobe's spelling.
-    :param place: ``path``, ``query``, ``header``, ``form`` (a field), ``part`` (of a multipart body), ``json`` (a member
-        of the body) or ``body`` (all of it).
+    :param place: ``path``, ``query``, ``header``, ``form`` (a field), ``part`` (of a multipart body), ``json`` (a
+        member of the body) or ``body`` (all of it).
     :param schema: what its value has to be. A form field of type array or object is sent as a JSON string.
     :param required: whether it must be given.
     :param list_style: how a list is written in the query: ``comma``, ``repeat`` or ``json``.
@@ -109,6 +114,7 @@ class Operation:
     :param timeout: seconds to wait for an answer, a little longer than Marketo tries.
     :param permissions: of the API user's role; any one entry is enough.
     :param reply: ``envelope``, ``bare`` (JSON without an envelope), ``file`` or ``accepted`` (no body).
+    :param body_required: whether at least one parameter must go into the body, although each is optional.
     :param one_of: groups of parameters of which exactly one must be given.
     :param exclusive: groups of parameters of which at most one may be given.
     """
@@ -126,6 +132,7 @@ class Operation:
     timeout: float
     permissions: tuple[str, ...]
     reply: str
+    body_required: bool = False
     one_of: tuple[tuple[str, ...], ...] = ()
     exclusive: tuple[tuple[str, ...], ...] = ()
 
@@ -156,6 +163,7 @@ class Operation:
             timeout=row["timeout"],
             permissions=tuple(row.get("permissions", ())),
             reply=row.get("reply", "envelope"),
+            body_required=row.get("body_required", False),
             one_of=_groups(row, "one_of"),
             exclusive=_groups(row, "exclusive"),
         )
@@ -164,6 +172,11 @@ class Operation:
     def family(self) -> str:
         """What stands before the dot in the name."""
         return self.name.partition(".")[0]
+
+    @cached_property
+    def body_parameters(self) -> tuple[str, ...]:
+        """Names of those that go into the body."""
+        return tuple(name for name, parameter in self.parameters.items() if parameter.place in BODY_PLACES)
 
     @cached_property
     def schema(self) -> Schema:
@@ -175,6 +188,10 @@ class Operation:
             one_of=self.one_of,
             exclusive=self.exclusive,
         )
+
+    def is_file(self, name: str) -> bool:
+        """Whether a parameter is a file, which is passed on as it is."""
+        return self.parameters[name].type == "file"
 
     def retry_class(self, parameters: Mapping[str, Any]) -> str:
         """

@@ -257,11 +257,23 @@ ASSETS: tuple[Row, ...] = (
     ("form_fields.add_field_to_form", "values", PICK_LIST),
     ("form_fields.update", "values", PICK_LIST),
     ("form_fields.update_field_positions", "positions", {"required": True}),
+    # The files let a fieldset contain fieldsets without end; there is one level.
+    (
+        "form_fields.update_field_positions",
+        "positions[].fieldList[]",
+        {
+            "properties": {
+                "columnNumber": {"type": "integer"},
+                "fieldName": {"type": "string"},
+                "rowNumber": {"type": "integer"},
+            },
+            "required": ["columnNumber", "fieldName", "rowNumber"],
+        },
+    ),
     ("form_fields.add_visibility_rules", "visibilityRule", {"required": True}),
     ("forms.create", "name", {"required": True}),
     ("forms.get", "offset", {"type": "integer"}),
     ("forms.update_thank_you_page", "thankyou", {"required": True}),
-    ("forms.update_thank_you_page", "thankyou[]", {"required": ["followupType"]}),
     ("landing_pages.create", "formPrefill", {"in": "form", "type": "boolean"}),
     ("landing_pages.clone", "template", {"required": True}),
     ("landing_pages.update_variable", "value", {"type": "string"}),

@@ -24,6 +24,7 @@ class Specified:
 
     :param parameters: by name, each a compact schema with the member ``in``; body members among them.
     :param required: names of the required ones.
+    :param body_required: whether there must be a body, whatever is in it.
     """
 
     operation_id: str
@@ -34,6 +35,7 @@ class Specified:
     permissions: tuple[str, ...]
     parameters: dict[str, Json] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
+    body_required: bool = False
 
 
 def read(folder: Path) -> Iterator[Specified]:
@@ -56,13 +58,10 @@ class _Reader:
 
     def read(self, method: str, path: str, operation: Json) -> Specified:
         parameters = list(operation.get("parameters", []))
-        name, body = next(
-            ((parameter["name"], parameter["schema"]) for parameter in parameters if parameter["in"] == "body"),
-            ("", None),
-        )
+        body = next((parameter for parameter in parameters if parameter["in"] == "body"), None)
         encoding = _ENCODINGS.get((operation.get("consumes") or [""])[0], "json")
         if "requestBody" in operation:
-            body = operation["requestBody"]["content"]["application/json"]["schema"]
+            body = {**operation["requestBody"], **operation["requestBody"]["content"]["application/json"]}
         found = Specified(
             operation_id=operation["operationId"],
             method=method,
@@ -77,9 +76,10 @@ class _Reader:
             place = _BODY_PLACES[encoding] if parameter["in"] == "formData" else _PLACES[parameter["in"]]
             self._add(found, parameter, place, bool(parameter.get("required")))
         if body is not None:
-            resolved = self._resolved(body)
+            found.body_required = bool(body.get("required"))
+            resolved = self._resolved(body["schema"])
             # A body that has no members is one field, under its own name.
-            members = resolved.get("properties") or {name: resolved}
+            members = resolved.get("properties") or {body["name"]: resolved}
             for member, schema in members.items():
                 self._add(
                     found, {"name": member, **schema}, _BODY_PLACES[encoding], member in resolved.get("required", ())
@@ -111,10 +111,11 @@ class _Reader:
         schema = self._resolved(schema)
         kind = _kind(schema)
         compact: Json = {"type": kind}
-        if schema.get("enum"):
-            compact["enum"] = schema["enum"]
         if kind == "array":
             compact["items"] = self._compact(schema.get("items", {"type": "string"}), inside)
+        if schema.get("enum"):
+            # The files hang the values of a list's entries on the list.
+            (compact["items"] if kind == "array" else compact)["enum"] = schema["enum"]
         if kind == "object" and schema.get("properties"):
             compact["properties"] = {
                 name: self._compact(member, inside) for name, member in sorted(schema["properties"].items())

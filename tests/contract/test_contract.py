@@ -1,0 +1,66 @@
+"""Every operation of the catalogue, held against Adobe's OpenAPI files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from airflow_provider_marketo.client.operations import all_operations, prepare
+from tests.contract.deviations import DEVIATIONS, Deviation
+from tests.contract.samples import samples
+from tests.contract.specification import Contract, contracts
+from tests.contract.wire import sent
+from tools.build_catalogue import TARGET, build
+
+FOLDER = Path(os.environ["MARKETO_OPENAPI"])
+
+
+@cache
+def adobe() -> dict[str, Contract]:
+    return contracts(FOLDER)
+
+
+@cache
+def differences() -> frozenset[tuple[str, str, str]]:
+    """Operation, kind and subject of everything in which the client departs from the files."""
+    return frozenset(_differences())
+
+
+def _differences() -> Iterator[tuple[str, str, str]]:
+    for operation in all_operations():
+        contract = adobe()[operation.operation_id]
+        used = set()
+        for parameters in samples(operation):
+            request = sent(prepare(operation, parameters))
+            used.update(request.names())
+            for kind, subject in contract.differences(request):
+                yield operation.name, kind, subject
+        for _, name in set(contract.names()) - used:
+            yield operation.name, "never sent", name
+
+
+def covers(row: Deviation, difference: tuple[str, str, str]) -> bool:
+    operation, kind, subject = difference
+    return fnmatchcase(operation, row.operations) and row.kind == kind and fnmatchcase(subject, row.subject)
+
+
+def test_the_catalogue_has_each_of_the_367_operations_of_the_files_once():
+    ids = [operation.operation_id for operation in all_operations()]
+
+    assert len(ids) == 367
+    assert sorted(ids) == sorted(adobe())
+
+
+def test_requests_differ_from_the_files_only_where_the_table_says_so():
+    assert sorted(found for found in differences() if not any(covers(row, found) for row in DEVIATIONS)) == []
+
+
+def test_no_row_of_the_table_is_idle():
+    assert [row for row in DEVIATIONS if not any(covers(row, found) for found in differences())] == []
+
+
+def test_the_committed_catalogue_is_what_the_generator_builds():
+    assert TARGET.read_text(encoding="utf-8") == build(FOLDER), "run python -m tools.build_catalogue"
