@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tools.catalogue import behaviour
-from tools.catalogue.amendments import AMENDMENTS, EXCLUSIVE, ONE_OF
+from tools.catalogue.amendments import AMENDMENTS, EXCLUSIVE, MAX_DAYS, ONE_OF
 from tools.catalogue.names import family_and_name
 from tools.catalogue.specifications import Json, Specified, read
 
@@ -124,6 +124,7 @@ def _row(name: str, operation: Specified) -> Json:
         "body_required": operation.body_required and bool(places & _BODY_PLACES.keys()),
         "one_of": ONE_OF.get(name),
         "exclusive": EXCLUSIVE.get(name),
+        "maxDays": MAX_DAYS.get(name),
         "paging": _paging(path, operation.parameters),
         "retry": _first(behaviour.RETRY, name, "read" if operation.method == "GET" else "repeatable"),
         "retry_overrides": behaviour.RETRY_OVERRIDES.get(name),

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import Enum
@@ -43,10 +43,10 @@ def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, An
     """
     defaults = {name: parameter.default for name, parameter in operation.parameters.items()}
     checker = _Checker(operation.name)
-    given = {
-        name: checker.plain(value, name) if name in operation.parameters and not operation.is_file(name) else value
-        for name, value in {**defaults, **parameters}.items()
-    }
+    given = {**defaults, **{name: value for name, value in parameters.items() if value is not None}}
+    for name in given.keys() & operation.parameters.keys():
+        if operation.parameters[name].type != "file":
+            given[name] = checker.plain(given[name], name)
     found = checker.object(operation.schema, given, "")
     if operation.body_required and not any(name in found for name in operation.body_parameters):
         raise checker.error(operation.body_parameters[0], "or another parameter of the body must be given")
@@ -86,12 +86,22 @@ class _Checker:
         # None is "not given", but in a record it empties the field.
         value = {name: member for name, member in value.items() if member is not None or _is_free(schema, name)}
         self._check_names(schema, value, where)
-        return {
+        found = {
             name: self.value(schema.properties[name], member, _inside(where, name))
             if name in schema.properties
             else member
             for name, member in value.items()
         }
+        if schema.max_days is not None and "startAt" in found and "endAt" in found:
+            self._check_window(schema.max_days, found, where)
+        return found
+
+    def _check_window(self, max_days: int, window: Mapping[str, str], where: str) -> None:
+        start, end = _moment(window["startAt"]), _moment(window["endAt"])
+        if start > end:
+            raise self.error(_inside(where, "startAt"), "is after endAt")
+        if end - start > timedelta(days=max_days):
+            raise self.error(_inside(where, "endAt"), f"is more than {max_days} days after startAt")
 
     def _check_names(self, schema: Schema, value: Mapping[str, Any], where: str) -> None:
         for name in () if schema.open else value:
@@ -159,20 +169,22 @@ class _Checker:
             if _DATE.fullmatch(text):
                 return text
             try:
-                return _utc(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", text.replace("Z", "+00:00"))))
+                return _utc(_moment(text))
             except ValueError:
                 pass
         raise self._wrong_type(schema, where)
 
     def _file(self, schema: Schema, value: Any, where: str) -> Any:
-        content = value[1] if isinstance(value, tuple) and len(value) in (2, 3) else value
-        if not isinstance(content, (str, bytes)) and not hasattr(content, "read"):
+        """Read here, so that a request that is sent again carries the same bytes."""
+        named = isinstance(value, tuple) and len(value) in (2, 3)
+        content = value[1] if named else value
+        content = content.read() if hasattr(content, "read") else content
+        content = content.encode() if isinstance(content, str) else content
+        if not isinstance(content, bytes):
             raise self._wrong_type(schema, where)
-        if schema.max_bytes is not None and isinstance(content, (str, bytes)):
-            size = len(content.encode() if isinstance(content, str) else content)
-            if size > schema.max_bytes:
-                raise self.error(where, f"has {size} bytes, and Marketo takes {schema.max_bytes} at most")
-        return value
+        if schema.max_bytes is not None and len(content) > schema.max_bytes:
+            raise self.error(where, f"has {len(content)} bytes, and Marketo takes {schema.max_bytes} at most")
+        return (value[0], content, *value[2:]) if named else content
 
     def _parsed(self, value: Any) -> Any:
         """Adobe's documentation writes such values as JSON text, and templates do."""
@@ -217,10 +229,17 @@ def _is_free(schema: Schema, name: str) -> bool:
     return schema.open if declared is None else declared.type == "any"
 
 
+def _moment(text: str) -> datetime:
+    return _aware(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", text.replace("Z", "+00:00"))))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
 def _utc(moment: datetime) -> str:
-    """Without fractions of a second, which Marketo refuses; without a time zone it is UTC already."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Without fractions of a second, which Marketo refuses."""
+    return _aware(moment).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _inside(where: str, name: str) -> str:
@@ -228,8 +247,8 @@ def _inside(where: str, name: str) -> str:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    known = sorted(names)
-    near = get_close_matches(name, known, n=1)
+    known = {spelling.lower(): spelling for spelling in sorted(names)}
+    near = get_close_matches(name.lower(), known, n=1)
     if near:
-        return f"Did you mean {near[0]}?"
-    return f"It takes {', '.join(known)}." if known else "It takes none."
+        return f"Did you mean {known[near[0]]}?"
+    return f"It takes {', '.join(known.values())}." if known else "It takes none."

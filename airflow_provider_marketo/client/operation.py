@@ -29,6 +29,7 @@ class Schema:
     :param required: members that must be there.
     :param one_of: groups of members of which exactly one must be there.
     :param exclusive: groups of members of which at most one may be there.
+    :param max_days: longest time between the members ``startAt`` and ``endAt`` of an object.
     :param open: whether an object takes other members besides.
     """
 
@@ -45,6 +46,7 @@ class Schema:
     required: tuple[str, ...] = ()
     one_of: tuple[tuple[str, ...], ...] = ()
     exclusive: tuple[tuple[str, ...], ...] = ()
+    max_days: int | None = None
     open: bool = False
 
     @classmethod
@@ -65,6 +67,7 @@ class Schema:
             required=tuple(row.get("required", ())),
             one_of=_groups(row, "one_of"),
             exclusive=_groups(row, "exclusive"),
+            max_days=row.get("maxDays"),
             open=row.get("open", not properties),
         )
 
@@ -117,6 +120,7 @@ class Operation:
     :param body_required: whether at least one parameter must go into the body, although each is optional.
     :param one_of: groups of parameters of which exactly one must be given.
     :param exclusive: groups of parameters of which at most one may be given.
+    :param max_days: longest time between ``startAt`` and ``endAt``.
     """
 
     name: str
@@ -135,6 +139,7 @@ class Operation:
     body_required: bool = False
     one_of: tuple[tuple[str, ...], ...] = ()
     exclusive: tuple[tuple[str, ...], ...] = ()
+    max_days: int | None = None
 
     @classmethod
     def from_row(cls, name: str, row: Mapping[str, Any]) -> Operation:
@@ -166,6 +171,7 @@ class Operation:
             body_required=row.get("body_required", False),
             one_of=_groups(row, "one_of"),
             exclusive=_groups(row, "exclusive"),
+            max_days=row.get("maxDays"),
         )
 
     @property
@@ -187,11 +193,8 @@ class Operation:
             required=tuple(name for name, parameter in self.parameters.items() if parameter.required),
             one_of=self.one_of,
             exclusive=self.exclusive,
+            max_days=self.max_days,
         )
-
-    def is_file(self, name: str) -> bool:
-        """Whether a parameter is a file, which is passed on as it is."""
-        return self.parameters[name].type == "file"
 
     def retry_class(self, parameters: Mapping[str, Any]) -> str:
         """

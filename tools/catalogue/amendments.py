@@ -168,6 +168,8 @@ BULK: tuple[Row, ...] = (
     ("bulk_export_*.get_jobs", "status[]", {"enum": EXPORT_STATUS}),
     ("bulk_export_*.create_job", "columnHeaderNames", {"properties": None, "required": None}),
     ("bulk_export_*.create_job", "format", {"enum": ["CSV", "TSV", "SSV"]}),
+    ("bulk_export_*.create_job", "filter.createdAt", {"maxDays": 31}),
+    ("bulk_export_*.create_job", "filter.updatedAt", {"maxDays": 31}),
     ("bulk_export_*.create_job", "filter.createdAt.startAt", DATETIME),
     ("bulk_export_*.create_job", "filter.createdAt.endAt", DATETIME),
     ("bulk_export_*.create_job", "filter.updatedAt.startAt", DATETIME),
@@ -296,6 +298,7 @@ OTHERS: tuple[Row, ...] = (
     ("data_ingestion.sync_persons", "persons", {"maxItems": 1000}),
     ("data_ingestion.sync_custom_objects", "customObjects", {"maxItems": 1000}),
     ("data_ingestion.sync_companies", "input", {"maxItems": 1000}),
+    ("data_ingestion.*_program_member*", "programs[].members", {"maxItems": 1000}),
     ("data_ingestion.*_list", "input", {"maxItems": 1000}),
 )
 
@@ -314,4 +317,9 @@ ONE_OF: dict[str, list[list[str]]] = {
 EXCLUSIVE: dict[str, list[list[str]]] = {
     # At most one of these may be given.
     "program_members.get": [["filterValues", "endAt"]],
+}
+
+MAX_DAYS: dict[str, int] = {
+    # Longest time between the parameters startAt and endAt.
+    "program_members.get": 7,
 }

@@ -1,0 +1,141 @@
+"""What is refused before a call is spent, and that the error names the parameter and shows no value."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.operations import get, prepare
+
+FILTER = {"filterType": "email", "filterValues": ["ada@example.org"]}
+
+
+def refusal(name: str, /, **parameters) -> MarketoInvalidRequestError:
+    with pytest.raises(MarketoInvalidRequestError) as caught:
+        prepare(get(name), parameters)
+    assert caught.value.operation == name
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "culprit", "fault"),
+    [
+        pytest.param("leads.sync", {"inputs": []}, "inputs", "Did you mean input", id="unknown"),
+        pytest.param("leads.describe", {"zz": 1}, "zz", "takes none", id="unknown where none is taken"),
+        pytest.param("leads.sync", {}, "input", "missing", id="missing"),
+        pytest.param("leads.get_by_id", {}, "leadId", "missing", id="missing in the path"),
+        pytest.param("leads.sync", {"input": "x"}, "input", "list", id="text for a list"),
+        pytest.param("leads.sync", {"input": ["x"]}, "input[0]", "mapping", id="text for a record"),
+        pytest.param("leads.get_by_id", {"leadId": "x"}, "leadId", "integer", id="text for an integer"),
+        pytest.param("leads.get_by_id", {"leadId": True}, "leadId", "integer", id="boolean for an integer"),
+        pytest.param("campaigns.get", {"isTriggerable": "yes"}, "isTriggerable", "true or false", id="no boolean"),
+        pytest.param(
+            "activities.get_paging_token", {"sinceDatetime": "yesterday"}, "sinceDatetime", "ISO 8601", id="no datetime"
+        ),
+        pytest.param("leads.sync", {"input": [{}], "action": "upsert"}, "action", "createOnly", id="not in the list"),
+        pytest.param("leads.sync", {"input": [{}] * 301}, "input", "300", id="too many records"),
+        pytest.param("leads.sync", {"input": []}, "input", "empty", id="no records"),
+        pytest.param(
+            "leads.get_by_filter_type", {**FILTER, "filterValues": []}, "filterValues", "empty", id="empty filter"
+        ),
+        pytest.param(
+            "leads.get_by_filter_type", {**FILTER, "batchSize": 301}, "batchSize", "at most 300", id="page too large"
+        ),
+        pytest.param("emails.get", {"maxReturn": 201}, "maxReturn", "at most 200", id="asset page too large"),
+        pytest.param("leads.merge", {"leadId": 1, "leadIds": list(range(26))}, "leadIds", "25", id="merge of too many"),
+        pytest.param(
+            "activities.get_lead_activities",
+            {"nextPageToken": "t", "activityTypeIds": list(range(11))},
+            "activityTypeIds",
+            "10",
+            id="too many activity types",
+        ),
+        pytest.param(
+            "campaigns.request",
+            {"campaignId": 1, "input": {"leads": [{"id": 1}] * 101}},
+            "input.leads",
+            "100",
+            id="too many leads inside an object",
+        ),
+        pytest.param(
+            "campaigns.request",
+            {"campaignId": 1, "input": {"leads": [{"ID": 1}]}},
+            "input.leads[0].ID",
+            "Did you mean id",
+            id="unknown inside a list",
+        ),
+        pytest.param(
+            "folders.create",
+            {"name": "x", "parent": {"id": 1, "type": "Folder"}, "description": "x" * 2001},
+            "description",
+            "2000",
+            id="text too long",
+        ),
+        pytest.param("leads.delete", {}, "id", "input", id="neither of two"),
+        pytest.param("leads.delete", {"id": [1], "input": [{"id": 1}]}, "input", "excludes id", id="both of two"),
+        pytest.param(
+            "bulk_export_leads.create_job",
+            {"fields": ["id"], "filter": {"staticListId": 1, "createdAt": {}}},
+            "filter.staticListId",
+            "excludes createdAt",
+            id="two filters",
+        ),
+        pytest.param(
+            "bulk_export_leads.create_job",
+            {"fields": ["id"], "filter": {"createdAt": {"startAt": "2024-01-01", "endAt": "2024-02-02"}}},
+            "filter.createdAt.endAt",
+            "31 days",
+            id="window too long",
+        ),
+        pytest.param(
+            "program_members.get",
+            {"programId": 1, "filterType": "updatedAt", "startAt": "2024-01-02", "endAt": "2024-01-01"},
+            "startAt",
+            "after endAt",
+            id="window that ends before it starts",
+        ),
+        pytest.param("emails.update_metadata", {"id": 1}, "autoCopyToText", "must be given", id="nothing to change"),
+        pytest.param(
+            "leads.get_by_filter_type",
+            {**FILTER, "filterValues": ["Lovelace, Ada"]},
+            "filterValues",
+            "comma",
+            id="comma in a list",
+        ),
+        pytest.param("custom_objects.describe", {"customObjectName": ".."}, "customObjectName", "address", id="dots"),
+        pytest.param("custom_objects.describe", {"customObjectName": ""}, "customObjectName", "address", id="empty"),
+        pytest.param("leads.sync", {"input": [{"score": float("nan")}]}, "input[0].score", "finite", id="NaN"),
+        pytest.param("leads.sync", {"input": [{"x": b"y"}]}, "input[0].x", "bytes", id="bytes in a record"),
+        pytest.param("bulk_import_leads.import", {"file": 7}, "file", "bytes", id="number for a file"),
+        pytest.param("bulk_import_leads.import", {"file": b"x" * 10_485_760}, "file", "10485759", id="file of 10 MB"),
+    ],
+)
+def test_a_wrong_call_is_refused(name, parameters, culprit, fault):
+    error = refusal(name, **parameters)
+
+    assert error.parameter == culprit
+    assert fault in str(error)
+
+
+def test_a_body_over_one_megabyte_is_refused_and_the_largest_member_named():
+    error = refusal("leads.sync", input=[{"notes": "x" * 5_000}] * 300, lookupField="id")
+
+    assert error.parameter == "input"
+    assert "1048576" in str(error)
+
+
+def test_a_form_over_one_megabyte_is_refused_and_the_largest_field_named():
+    error = refusal("tokens.create", id=1, folderType="Folder", name="n", type="text", value="x" * 1_100_000)
+
+    assert error.parameter == "value"
+
+
+def test_an_address_over_8_kb_is_refused_where_marketo_takes_no_post_instead():
+    assert refusal("emails.get_by_name", name="x" * 9_000).parameter == "name"
+    assert refusal("static_list_membership.remove_from_list", listId=1, id=[10**40] * 300).parameter == "id"
+
+
+def test_no_error_shows_a_value():
+    error = refusal("leads.get_by_filter_type", filterType="email", filterValues="ada@example.org")
+
+    assert "ada@example.org" not in str(error)
