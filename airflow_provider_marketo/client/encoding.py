@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from airflow_provider_marketo.client.checking import checked
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.operation import Operation, Parameter
+from airflow_provider_marketo.client.values import FaultError, text
 
 URI_LIMIT = 8192 - 128
 """Marketo takes 8 KB, scheme and host included."""
@@ -61,72 +62,77 @@ def prepare(operation: Operation, parameters: Mapping[str, Any]) -> PreparedRequ
     :param parameters: in Adobe's spelling. None counts as not given; a datetime without a time zone as UTC.
     :raises MarketoInvalidRequestError: Marketo would refuse the call; ``parameter`` says which one to change.
     """
-    given = checked(operation, parameters)
+    try:
+        return _within_limits(_encoded(operation, checked(operation, parameters)))
+    except FaultError as fault:
+        raise MarketoInvalidRequestError(
+            str(fault), parameter=fault.parameter, operation=operation.name, remedy=fault.remedy
+        ) from None
+
+
+def _encoded(operation: Operation, given: Mapping[str, Any]) -> PreparedRequest:
     placed: dict[str, dict[str, Any]] = {}
     for name, value in given.items():
         placed.setdefault(operation.parameters[name].place, {})[name] = value
-    path = _path(operation, placed.get("path", {}))
-    headers = {name: _text(value) for name, value in placed.get("header", {}).items()}
-    asked, body = placed.get("query", {}), placed.get("json") or placed.get("body")
+    path = _path(operation.path, placed.get("path", {}))
+    headers = {name: _header(name, value) for name, value in placed.get("header", {}).items()}
+    asked, form, parts = placed.get("query", {}), placed.get("form"), placed.get("part")
+    # A body that is one value, or one that has members.
+    body = next(iter(placed["body"].values())) if "body" in placed else placed.get("json")
     if operation.method == "GET" and body:
-        return _within_limits(PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, json={**asked, **body}))
+        return PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, json={**asked, **body})
     query = tuple(pair for name, value in asked.items() for pair in _pairs(operation, name, value))
-    if len(_address(path, query)) > URI_LIMIT and operation.method == "GET" and path.startswith(_LEAD_DATABASE):
-        return _within_limits(PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, form=query))
-    form, parts = placed.get("form"), placed.get("part")
-    return _within_limits(
-        PreparedRequest(
-            operation,
-            operation.method,
-            path,
-            query,
-            headers,
-            json=placed["body"].popitem()[1] if "body" in placed else placed.get("json"),
-            form=tuple((name, _text(value)) for name, value in form.items()) if form else None,
-            files=tuple((name, _part(operation.parameters[name], value)) for name, value in parts.items())
-            if parts
-            else None,
-        )
+    if operation.method == "GET" and path.startswith(_LEAD_DATABASE) and len(_address(path, query)) > URI_LIMIT:
+        return PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, form=query)
+    return PreparedRequest(
+        operation,
+        operation.method,
+        path,
+        query,
+        headers,
+        json=body,
+        form=tuple((name, text(value)) for name, value in form.items()) if form else None,
+        files=tuple((name, _part(operation.parameters[name], value)) for name, value in parts.items())
+        if parts
+        else None,
     )
 
 
-def _path(operation: Operation, given: Mapping[str, Any]) -> str:
-    path = operation.path
+def _path(template: str, given: Mapping[str, Any]) -> str:
     for name, value in given.items():
-        text = _text(value)
-        if text in ("", ".", ".."):
-            raise _refusal(operation, name, "cannot be part of an address")
-        path = path.replace(f"{{{name}}}", quote(text, safe=""))
-    return path
+        part = text(value)
+        if part in ("", ".", ".."):
+            raise FaultError(name, "cannot be part of an address")
+        template = template.replace(f"{{{name}}}", quote(part, safe=""))
+    return template
+
+
+def _header(name: str, value: Any) -> str:
+    content = text(value)
+    if not (content.isascii() and content.isprintable()):
+        raise FaultError(name, "must be printable ASCII, as it travels in a header")
+    return content
 
 
 def _pairs(operation: Operation, name: str, value: Any) -> Iterator[tuple[str, str]]:
     style = operation.parameters[name].list_style
     if not isinstance(value, list) or style == "json":
-        yield name, _text(value)
+        yield name, text(value)
     elif style == "repeat":
         for item in value:
-            yield name, _text(item)
+            yield name, text(item)
     else:
-        items = [_text(item) for item in value]
+        items = [text(item) for item in value]
         if any("," in item for item in items):
             remedy = "Look the records up by input instead." if "input" in operation.parameters else None
-            raise _refusal(operation, name, "has an entry with a comma, which Marketo would take for two", remedy)
+            raise FaultError(name, "has an entry with a comma, which Marketo would take for two", remedy)
         yield name, ",".join(items)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return str(value)
 
 
 def _part(parameter: Parameter, value: Any) -> tuple[Any, ...]:
     schema = parameter.schema
     if schema.type != "file":
-        return (None, _text(value))
+        return (None, text(value))
     name, content, *media = value if isinstance(value, tuple) else (_file_name(parameter), value)
     content_type = media[0] if media else schema.media
     return (name, content, content_type) if content_type else (name, content)
@@ -144,20 +150,15 @@ def _within_limits(request: PreparedRequest) -> PreparedRequest:
     address = len(_address(request.path, request.query))
     if address > URI_LIMIT:
         fault = f"makes an address of {address} bytes, and Marketo takes {URI_LIMIT}"
-        raise _refusal(request.operation, _largest(request.query), fault, "Ask for less at once.")
+        raise FaultError(_largest([*request.query, ("path", request.path)]), fault, "Ask for less at once.")
     body = len(json.dumps(request.json) if request.json is not None else urlencode(request.form or ()))
     if body > BODY_LIMIT:
-        members = request.json.items() if isinstance(request.json, dict) else request.form or [("input", request.json)]
+        whole = [(request.operation.body_parameters[0], request.json)]
+        members = request.form or (request.json.items() if isinstance(request.json, dict) else whole)
         fault = f"makes a body of {body} bytes, and Marketo takes {BODY_LIMIT}"
-        raise _refusal(request.operation, _largest(members), fault, "Send less at once.")
+        raise FaultError(_largest(members), fault, "Send less at once.")
     return request
 
 
 def _largest(members: Iterable[tuple[str, Any]]) -> str:
-    return max(members, key=lambda member: len(_text(member[1])))[0]
-
-
-def _refusal(operation: Operation, parameter: str, fault: str, remedy: str | None = None) -> MarketoInvalidRequestError:
-    return MarketoInvalidRequestError(
-        f"{parameter} {fault}", parameter=parameter, operation=operation.name, remedy=remedy
-    )
+    return max(members, key=lambda member: len(text(member[1])))[0]

@@ -105,6 +105,14 @@ def refusal(name: str, /, **parameters) -> MarketoInvalidRequestError:
         pytest.param("custom_objects.describe", {"customObjectName": ".."}, "customObjectName", "address", id="dots"),
         pytest.param("custom_objects.describe", {"customObjectName": ""}, "customObjectName", "address", id="empty"),
         pytest.param("leads.sync", {"input": [{"score": float("nan")}]}, "input[0].score", "finite", id="NaN"),
+        pytest.param("leads.sync", {"input": '[{"score": NaN}]'}, "input[0].score", "finite", id="NaN in text"),
+        pytest.param(
+            "data_ingestion.sync_persons",
+            {"munchkinId": "123-ABC-456", "persons": [{}], "X-Correlation-Id": "a\r\nb"},
+            "X-Correlation-Id",
+            "printable",
+            id="line break in a header",
+        ),
         pytest.param("leads.sync", {"input": [{"x": b"y"}]}, "input[0].x", "bytes", id="bytes in a record"),
         pytest.param("bulk_import_leads.import", {"file": 7}, "file", "bytes", id="number for a file"),
         pytest.param("bulk_import_leads.import", {"file": b"x" * 10_485_760}, "file", "10485759", id="file of 10 MB"),
@@ -124,6 +132,12 @@ def test_a_body_over_one_megabyte_is_refused_and_the_largest_member_named():
     assert "1048576" in str(error)
 
 
+def test_a_list_for_a_body_over_one_megabyte_is_refused():
+    roles = [{"accessRoleId": 10**9, "workspaceId": 0}] * 30_000
+
+    assert refusal("user_management.add_roles", userid="x", input=roles).parameter == "input"
+
+
 def test_a_form_over_one_megabyte_is_refused_and_the_largest_field_named():
     error = refusal("tokens.create", id=1, folderType="Folder", name="n", type="text", value="x" * 1_100_000)
 
@@ -132,6 +146,7 @@ def test_a_form_over_one_megabyte_is_refused_and_the_largest_field_named():
 
 def test_an_address_over_8_kb_is_refused_where_marketo_takes_no_post_instead():
     assert refusal("emails.get_by_name", name="x" * 9_000).parameter == "name"
+    assert refusal("custom_objects.describe", customObjectName="x" * 9_000).parameter == "path"
     assert refusal("static_list_membership.remove_from_list", listId=1, id=[10**40] * 300).parameter == "id"
 
 

@@ -242,6 +242,7 @@ ASSETS: tuple[Row, ...] = (
     ),
     ("programs.create", "startDate", {"in": "form", "type": "datetime"}),
     ("programs.create", "endDate", {"in": "form", "type": "datetime"}),
+    ("programs.*", "costs[].startDate", {"type": "date"}),
     ("programs.update_metadata", "startDate", DATETIME),
     ("programs.update_metadata", "endDate", DATETIME),
     ("emails.create", "isOpenTrackingDisabled", {"in": "form", "type": "boolean"}),

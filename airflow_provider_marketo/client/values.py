@@ -1,0 +1,88 @@
+"""What Python's values become in a request: JSON values, text, moments in UTC."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+_OFFSET = re.compile(r"(?<=\d)([+-]\d\d):?(\d\d)$")
+
+
+class FaultError(ValueError):
+    """
+    A value that has no place in a request. Its text never shows the value, which may be a lead's.
+
+    :param parameter: where it stands, such as ``input[2].email``.
+    :param text: what is wrong, as what follows the parameter in a sentence.
+    :param remedy: the way out, as a sentence.
+    """
+
+    def __init__(self, parameter: str, text: str, remedy: str | None = None) -> None:
+        super().__init__(f"{parameter} {text}")
+        self.parameter = parameter
+        self.remedy = remedy
+
+
+def inside(where: str, name: str) -> str:
+    """The place of a member: ``input[2].email``."""
+    return f"{where}.{name}" if where else name
+
+
+def plain(value: Any, where: str) -> Any:
+    """
+    The value as JSON knows it.
+
+    :param value: anything that a caller may hold: datetimes, decimals, tuples, enumerations.
+    :param where: its place, for the error.
+    :raises FaultError: it has no form in JSON.
+    """
+    if isinstance(value, Enum):
+        return plain(value.value, where)
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, (float, Decimal)):
+        if not math.isfinite(value):
+            raise FaultError(where, "is not a finite number")
+        return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, (date, UUID)):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): plain(member, inside(where, str(name))) for name, member in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+        return [plain(item, f"{where}[{n}]") for n, item in enumerate(value)]
+    raise FaultError(where, f"is of type {type(value).__name__}, which has no form in a request")
+
+
+def text(value: Any) -> str:
+    """A plain value as a query or a form carries it: objects and lists as JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return str(value)
+
+
+def moment(written: str) -> datetime:
+    """
+    :param written: ISO 8601, as Python, Airflow's templates or Marketo write it; without a time zone it is UTC.
+    :raises ValueError: it is none.
+    """
+    return _aware(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", written.strip().replace("Z", "+00:00"))))
+
+
+def utc(when: datetime) -> str:
+    """As Marketo takes it: without fractions of a second. Without a time zone it is UTC already."""
+    return _aware(when).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _aware(when: datetime) -> datetime:
+    return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
