@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -45,12 +45,23 @@ def build(folder: Path) -> str:
             raise ValueError(f"{name} stands for {operations[name].operation_id} and for {specified.operation_id}")
         operations[name] = specified
     _amend(operations)
+    _check_tables(operations)
     rows = (f"{json.dumps(name)}:{_compact(_row(name, operations[name]))}" for name in sorted(operations))
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _check_tables(names: Iterable[str]) -> None:
+    patterns = [
+        *(pattern for table in (behaviour.RETRY, behaviour.SERVER_TIMEOUT, behaviour.REPLY) for pattern, _ in table),
+        *(behaviour.RETRY_OVERRIDES | behaviour.PERMISSIONS | behaviour.PATHS | ONE_OF | EXCLUSIVE | MAX_DAYS),
+    ]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(f"a table has a row for {pattern}, and there is no such operation")
 
 
 def _amend(operations: dict[str, Specified]) -> None:
@@ -62,21 +73,21 @@ def _amend(operations: dict[str, Specified]) -> None:
 
 def _change(operation: Specified, target: str, change: Json | None) -> bool:
     """Apply one amendment; False where the operation has nothing of that name."""
-    name, inside = _split(target)
+    name, *inside = target.replace("[]", ".[]").split(".")
     if change is None:
         operation.required = [other for other in operation.required if other != name]
         return operation.parameters.pop(name, None) is not None
-    if name not in operation.parameters and "in" in change:
-        operation.parameters[name] = {}
-    schema = operation.parameters.get(name)
+    if "in" in change:
+        operation.parameters.setdefault(name, {})
+    schema = _nested(operation.parameters.get(name), inside)
     if schema is None:
         return False
-    if inside:
-        nested = _nested(schema, inside)
-        if nested is None:
-            return False
-        _merge(nested, change)
-        return True
+    _merge(schema, change if inside else _of_the_parameter(operation, name, change))
+    return True
+
+
+def _of_the_parameter(operation: Specified, name: str, change: Json) -> Json:
+    """Apply what concerns the parameter itself, its name and whether it is required; returns the rest."""
     change = dict(change)
     if isinstance(change.get("required"), bool):
         others = [other for other in operation.required if other != name]
@@ -84,22 +95,15 @@ def _change(operation: Specified, target: str, change: Json | None) -> bool:
     if renamed := change.pop("name", None):
         operation.parameters[renamed] = operation.parameters.pop(name)
         operation.required = [renamed if other == name else other for other in operation.required]
-    _merge(schema, change)
-    return True
+    return change
 
 
-def _split(target: str) -> tuple[str, list[str]]:
-    name, *inside = target.replace("[]", ".[]").split(".")
-    return name, inside
-
-
-def _nested(schema: Json, inside: Sequence[str]) -> Json | None:
-    found: Json | None = schema
+def _nested(schema: Json | None, inside: Sequence[str]) -> Json | None:
     for step in inside:
-        if found is None:
+        if schema is None:
             return None
-        found = found.get("items") if step == "[]" else found.get("properties", {}).get(step)
-    return found
+        schema = schema.get("items") if step == "[]" else schema.get("properties", {}).get(step)
+    return schema
 
 
 def _merge(schema: Json, change: Json) -> None:
@@ -111,17 +115,17 @@ def _merge(schema: Json, change: Json) -> None:
 
 
 def _row(name: str, operation: Specified) -> Json:
-    places = {parameter["in"] for parameter in operation.parameters.values()}
+    encoding = _encoding(name, operation)
     path = behaviour.PATHS.get(name, operation.path)
     facts = {
         "id": operation.operation_id,
         "method": operation.method,
         "path": path,
         "area": "ingestion" if path.startswith("/subscriptions/") else None,
-        "encoding": _encoding(operation.method, places),
+        "encoding": encoding,
         "parameters": dict(_listed(operation, _needed(name, operation))),
         "required": sorted(operation.required),
-        "body_required": operation.body_required and bool(places & _BODY_PLACES.keys()),
+        "body_required": operation.body_required and encoding is not None,
         "one_of": ONE_OF.get(name),
         "exclusive": EXCLUSIVE.get(name),
         "maxDays": MAX_DAYS.get(name),
@@ -143,10 +147,12 @@ def _usual_timeout(path: str) -> int:
     return behaviour.ASSET_TIMEOUT if path.startswith("/rest/asset/") else behaviour.OTHER_TIMEOUT
 
 
-def _encoding(method: str, places: set[str]) -> str | None:
-    if method == "GET":
-        return None
-    return _BODY_PLACES.get(next(iter(places & _BODY_PLACES.keys()), ""))
+def _encoding(name: str, operation: Specified) -> str | None:
+    encodings = {_BODY_PLACES.get(parameter["in"]) for parameter in operation.parameters.values()} - {None}
+    if len(encodings) > 1:
+        raise ValueError(f"{name} has a body of {' and '.join(sorted(map(str, encodings)))}")
+    # A body on a GET is a lookup by a key of several fields; the client makes it a POST.
+    return None if operation.method == "GET" else next(iter(encodings), None)
 
 
 def _needed(name: str, operation: Specified) -> set[str]:

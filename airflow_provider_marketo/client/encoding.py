@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.operation import Operation, Parameter
 from airflow_provider_marketo.client.values import FaultError, text
 
 URI_LIMIT = 8192 - 128
-"""Marketo takes 8 KB, scheme and host included."""
+"""For path and query. Marketo takes 8 KB; the difference is room for scheme and host."""
 
 BODY_LIMIT = 1 << 20
 """Of all bodies but files."""
@@ -149,7 +149,7 @@ def _address(path: str, query: Pairs) -> str:
 def _within_limits(request: PreparedRequest) -> PreparedRequest:
     address = len(_address(request.path, request.query))
     if address > URI_LIMIT:
-        fault = f"makes an address of {address} bytes, and Marketo takes {URI_LIMIT}"
+        fault = f"makes an address of {address} bytes, and Marketo takes 8 KB, host included"
         raise FaultError(_largest([*request.query, ("path", request.path)]), fault, "Ask for less at once.")
     body = len(json.dumps(request.json) if request.json is not None else urlencode(request.form or ()))
     if body > BODY_LIMIT:

@@ -76,7 +76,9 @@ def moment(written: str) -> datetime:
     :param written: ISO 8601, as Python, Airflow's templates or Marketo write it; without a time zone it is UTC.
     :raises ValueError: it is none.
     """
-    return _aware(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", written.strip().replace("Z", "+00:00"))))
+    # Marketo assets carry both a Z and an offset: 2024-01-31T00:00:00Z+0000.
+    offset = written.strip().replace("Z+0000", "Z").replace("Z", "+00:00")
+    return _aware(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", offset)))
 
 
 def utc(when: datetime) -> str:

@@ -154,6 +154,7 @@ def test_a_lookup_by_several_fields_becomes_a_post_with_json(name):
         pytest.param(datetime(2024, 1, 31, 6, 0, 0, tzinfo=timezone(timedelta(hours=-6))), id="other zone"),
         pytest.param("2024-01-31 12:00:00+00:00", id="as a template prints it"),
         pytest.param("2024-01-31T06:00:00-0600", id="as Marketo prints it"),
+        pytest.param("2024-01-31T12:00:00Z+0000", id="as Marketo prints it for its assets"),
         pytest.param("2024-01-31T12:00:00.123Z", id="text with a fraction"),
         pytest.param("2024-01-31T12:00:00", id="naive text"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _ENCODINGS = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
-_PLACES = {"path": "path", "query": "query", "header": "header", "formData": "form"}
+_PLACES = {"path": "path", "query": "query", "header": "header"}
 _BODY_PLACES = {"multipart": "part", "form": "form", "json": "json"}
 _PERMISSIONS = re.compile(r"Permissions?[^:]*:(.*)", re.DOTALL | re.IGNORECASE)
 
