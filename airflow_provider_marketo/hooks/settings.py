@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,25 @@ DEFAULT_MAX_PARALLEL = 8
 DEFAULT_RATE_LIMIT = 90
 DEFAULT_POLL_INTERVAL = 60.0
 DEFAULT_CONNECT_TIMEOUT = 10.0
+DEFAULT_DAILY_QUOTA = 50_000
+DEFAULT_EXPORT_DAILY_MB = 500
+DEFAULT_RESERVE = 0
+COORDINATIONS = ("auto", "host", "redis", "pool")
 MARKETO_RATE_LIMIT = 100
 MARKETO_PARALLEL = 10
+_LARGEST = 1_000_000_000
+
+OF_THE_INSTANCE = (
+    "pool",
+    "max_parallel",
+    "rate_limit",
+    "daily_quota",
+    "export_daily_mb",
+    "reserve",
+    "coordination",
+    "redis_conn_id",
+)
+"""Fields that belong to the instance: connections that lead to one instance have to agree on them."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,11 @@ class ConnectionSettings:
     :param pool: Airflow pool for tasks that use this instance.
     :param max_parallel: slots of that pool; Marketo answers ten calls at once.
     :param rate_limit: calls in 20 seconds; Marketo's limit is 100.
+    :param daily_quota: calls a day, of all integrations together; what the contract with Adobe says.
+    :param export_daily_mb: megabytes of bulk export a day, of all integrations together.
+    :param reserve: calls of the daily quota that extracts leave to others.
+    :param coordination: how processes agree on who may call: ``auto``, ``host``, ``redis`` or ``pool``.
+    :param redis_conn_id: the Airflow connection of the Redis server for ``redis``.
     :param poll_interval: seconds between two looks at export jobs; Marketo refreshes them once a minute.
     :param connect_timeout: seconds to establish a connection.
     :param read_timeout: seconds of silence; None takes the operation's own, which outlasts Marketo's.
@@ -48,6 +70,11 @@ class ConnectionSettings:
     pool: str = DEFAULT_POOL
     max_parallel: int = DEFAULT_MAX_PARALLEL
     rate_limit: int = DEFAULT_RATE_LIMIT
+    daily_quota: int = DEFAULT_DAILY_QUOTA
+    export_daily_mb: int = DEFAULT_EXPORT_DAILY_MB
+    reserve: int = DEFAULT_RESERVE
+    coordination: str = "auto"
+    redis_conn_id: str | None = None
     poll_interval: float = DEFAULT_POLL_INTERVAL
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     read_timeout: float | None = None
@@ -71,6 +98,10 @@ class ConnectionSettings:
         host = connection.host
         if connection.port and "://" in host and f":{connection.port}" not in host:
             host = f"{host.rstrip('/')}:{connection.port}"
+        coordination, redis_conn_id = reader.choice("coordination", COORDINATIONS), reader.text("redis_conn_id")
+        if coordination == "redis" and redis_conn_id is None:
+            raise reader.refused("redis_conn_id", "is empty", "coordination=redis needs an Airflow Redis connection.")
+        daily_quota = reader.number("daily_quota", int, DEFAULT_DAILY_QUOTA, 1, _LARGEST)
         return cls(
             conn_id=connection.conn_id,
             host=host,
@@ -81,6 +112,11 @@ class ConnectionSettings:
             pool=reader.text("pool") or DEFAULT_POOL,
             max_parallel=reader.number("max_parallel", int, DEFAULT_MAX_PARALLEL, 1, MARKETO_PARALLEL),
             rate_limit=reader.number("rate_limit", int, DEFAULT_RATE_LIMIT, 1, MARKETO_RATE_LIMIT),
+            daily_quota=daily_quota,
+            export_daily_mb=reader.number("export_daily_mb", int, DEFAULT_EXPORT_DAILY_MB, 1, _LARGEST),
+            reserve=reader.number("reserve", int, DEFAULT_RESERVE, 0, daily_quota),
+            coordination=coordination,
+            redis_conn_id=redis_conn_id,
             poll_interval=reader.number("poll_interval", float, DEFAULT_POLL_INTERVAL, 0.1, 3600),
             connect_timeout=reader.number("connect_timeout", float, DEFAULT_CONNECT_TIMEOUT, 0.1, 300),
             read_timeout=reader.number("read_timeout", float, 0.0, 1, 3600) or None,
@@ -105,6 +141,12 @@ class _Reader:
     def text(self, name: str) -> str | None:
         value = self.extra.get(name)
         return str(value).strip() or None if value is not None else None
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        value = (self.text(name) or choices[0]).lower()
+        if value not in choices:
+            raise self.refused(name, f"is {value!r} and must be one of {', '.join(choices)}")
+        return value
 
     def number(self, name: str, kind: Callable[[Any], Any], default: Any, lowest: float, highest: float) -> Any:
         value = self.extra.get(name)

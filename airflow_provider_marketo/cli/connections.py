@@ -1,0 +1,61 @@
+"""The Marketo connections that a command of an Airflow operator is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.exceptions import AirflowNotFoundException
+from airflow.models.connection import Connection
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
+
+CONN_TYPE = "marketo"
+_ENVIRONMENT = "AIRFLOW_CONN_"
+
+
+def find_connection(conn_id: str) -> Any:
+    """
+    A connection from wherever Airflow keeps it: environment, secrets backend or metadata database.
+
+    :raises MarketoInvalidRequestError: there is none of this id.
+    """
+    # A command is not a task: without this, Airflow asks a supervisor that is not there and not its own database.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    try:
+        return Connection.get_connection_from_secrets(conn_id)
+    except AirflowNotFoundException:
+        raise MarketoInvalidRequestError(
+            f"there is no connection {conn_id}",
+            parameter="--conn-id",
+            remedy=f"Create it in Admin > Connections, or: airflow connections add {conn_id} --conn-type marketo ...",
+        ) from None
+
+
+def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
+    """
+    :param conn_ids: ids; None for every connection of type ``marketo`` that can be listed. A secrets backend cannot
+        list, so the default connection is looked up there if nothing else is found.
+    :raises MarketoInvalidRequestError: there is no such connection, or it says something wrong.
+    """
+    ids = conn_ids or known_ids() or ["marketo_default"]
+    return [ConnectionSettings.from_connection(find_connection(conn_id)) for conn_id in dict.fromkeys(ids)]
+
+
+def known_ids() -> list[str]:
+    """Ids of the Marketo connections in the environment and the metadata database."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    named = [name.removeprefix(_ENVIRONMENT).lower() for name in os.environ if name.startswith(_ENVIRONMENT)]
+    ids = [conn_id for conn_id in sorted(named) if find_connection(conn_id).conn_type == CONN_TYPE]
+    try:
+        with create_session() as session:
+            query = select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE).order_by(Connection.conn_id)
+            ids += session.scalars(query).all()
+    except SQLAlchemyError:  # no database here: pools.json can be made on any laptop
+        pass
+    return list(dict.fromkeys(ids))

@@ -1,0 +1,39 @@
+"""
+The commands under ``airflow marketo``.
+
+Airflow loads this on every start of its command line, so the commands themselves are imported when they run.
+"""
+
+from __future__ import annotations
+
+from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+
+_SETUP_CONN_ID = Arg(
+    ("--conn-id",),
+    help="Id of a Marketo connection; may be given several times. Default: every connection of type marketo.",
+    action="append",
+)
+_PRINT = Arg(
+    ("--print",),
+    help="Write the pools as a file for `airflow pools import` instead of changing anything; - prints them.",
+    dest="print_to",
+    metavar="pools.json",
+    type=str,
+)
+
+
+def get_marketo_cli_commands() -> list[CLICommand]:
+    """What Airflow adds to its command line."""
+    return [GroupCommand(name="marketo", help="Adobe Marketo Engage", subcommands=_COMMANDS)]
+
+
+_COMMANDS = (
+    ActionCommand(
+        name="setup",
+        help="Create or update the pools that bound how many tasks use Marketo at once",
+        description="Creates or updates the pool of each Marketo connection from its extras (pool, max_parallel), and "
+        "says what it did. Running it again changes nothing.",
+        func=lazy_load_command("airflow_provider_marketo.cli.setup.setup"),
+        args=(_SETUP_CONN_ID, _PRINT),
+    ),
+)

@@ -1,0 +1,93 @@
+"""``airflow marketo setup``: the pool that bounds how many tasks use Marketo at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow.models.pool import Pool
+from airflow.models.variable import Variable
+from airflow.utils import cli as cli_utils
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_marketo.cli.connections import known_ids, read_settings
+from airflow_provider_marketo.cli.pools import PlannedPool, plan_pools
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.policy import POOLS_VARIABLE
+
+
+@cli_utils.action_cli(check_db=False)
+@providers_configuration_loaded
+def setup(args: Namespace) -> None:
+    """Create or update the pools of the Marketo connections, or write them down as ``pools.json``."""
+    try:
+        # One connection alone may contradict another to the same instance, so all are looked at.
+        pools = plan_pools(read_settings([*(args.conn_id or ()), *known_ids()] if args.conn_id else None))
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo setup: {error}") from None
+    wanted = [pool for pool in pools if not args.conn_id or set(args.conn_id) & set(pool.conn_ids)]
+    for pool in wanted:
+        if pool.advice:
+            print(f"Note: {pool.advice}", file=sys.stderr)
+    if args.print_to:
+        _write(wanted, args.print_to)
+    else:
+        for pool in wanted:
+            print(_apply(pool))
+        _leave_marker(wanted)
+
+
+def _apply(pool: PlannedPool) -> str:
+    """Bring a pool about; says what that took."""
+    connections = f"connection{'s' if len(pool.conn_ids) > 1 else ''} {', '.join(pool.conn_ids)}"
+    with create_session() as session:
+        existing = session.scalar(select(Pool).where(Pool.pool == pool.name))
+        before = existing.slots if existing else None
+        if existing is None:
+            said = f"created with {pool.slots} slots"
+        elif (before, existing.include_deferred) == (pool.slots, False):
+            return f"Pool {pool.name}: has its {pool.slots} slots, nothing to do ({connections})"
+        elif before == pool.slots:
+            said = f"keeps its {pool.slots} slots and no longer counts deferred tasks"
+        else:
+            said = f"changed from {before} to {pool.slots} slots"
+        if existing is None:
+            session.add(Pool(pool=pool.name, slots=pool.slots, description=pool.description, include_deferred=False))
+        else:
+            existing.slots, existing.include_deferred = pool.slots, False
+            existing.description = pool.description
+    return f"Pool {pool.name}: {said} ({connections})"
+
+
+def _leave_marker(pools: Sequence[PlannedPool]) -> None:
+    """A cluster policy cannot see pools; this is how it knows that they are there."""
+    with create_session() as session:
+        marker = session.scalar(select(Variable).where(Variable.key == POOLS_VARIABLE))
+        known = json.loads(marker.val or "{}") if marker else {}
+        known |= {pool.name: pool.slots for pool in pools}
+        Variable.set(
+            POOLS_VARIABLE,
+            known,
+            description="Pools that `airflow marketo setup` has made; read by the provider's cluster policy.",
+            serialize_json=True,
+            session=session,
+        )
+
+
+def _write(pools: Sequence[PlannedPool], target: str) -> None:
+    document = {
+        pool.name: {"slots": pool.slots, "description": pool.description, "include_deferred": False} for pool in pools
+    }
+    text = json.dumps(document, indent=2) + "\n"
+    if target == "-":
+        print(text, end="")
+    else:
+        Path(target).write_text(text)
+        print(f"Wrote {target}; nothing was changed. Import it with: airflow pools import {target}", file=sys.stderr)
+    marker = json.dumps({pool.name: pool.slots for pool in pools})
+    print(f"If the cluster policy is on, also: airflow variables set {POOLS_VARIABLE} '{marker}'", file=sys.stderr)
