@@ -174,6 +174,12 @@ class MarketoDataError(MarketoError):
     default_remedy = "Nothing was published. Run the task again; if it stays, ask Adobe's support with the export id."
 
 
+class MarketoFileGoneError(MarketoDataError):
+    """An export job is Completed, and Marketo has no file for it: files are kept for a week, job states for longer."""
+
+    default_remedy = "Run the task again: a new job is made."
+
+
 class MarketoExportFailedError(MarketoError):
     """Marketo gave an export job up, or somebody keeps cancelling it."""
 
@@ -184,6 +190,10 @@ class MarketoDeadlineError(MarketoError):
     """Marketo took longer than the author was willing to wait."""
 
     default_remedy = "Raise timeout, or shorten window so that each job is smaller. The jobs were cancelled."
+
+
+class MarketoStoppedError(MarketoError):
+    """This process must not go on: its task was killed, or another try of it has taken over."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,11 @@ def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:
     return "_marketo/runs/" + "/".join(quote(part, safe="") for part in (dag_id, task_id, run_id, str(map_index)))
 
 
+def request(run: str) -> str:
+    """What is wanted, as it was when the extract began: templates may render to something else after a deferral."""
+    return f"{run}/request.json"
+
+
 def progress(run: str) -> str:
     """Which jobs were created and which slices published (before Airflow 3.3)."""
     return f"{run}/progress.json"

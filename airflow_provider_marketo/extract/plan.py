@@ -16,7 +16,9 @@ from airflow_provider_marketo.client.tabular.schema import (
     describe_change,
     from_describe,
 )
+from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
+from airflow_provider_marketo.storage import OutputFolder
 
 NEVER_EXPORTED = frozenset({"formula"})
 """Data types that describe lists and no export takes."""
@@ -79,6 +81,17 @@ class ExtractPlan:
             dropped=facts["dropped"],
             schema_changes=tuple(facts["schema_changes"]),
         )
+
+
+def save_plan(folder: OutputFolder, run_folder: str, plan: ExtractPlan) -> None:
+    """Keep a plan for the tries to come."""
+    folder.write_json(layout.plan(run_folder), plan.to_dict())
+
+
+def load_plan(folder: OutputFolder, run_folder: str) -> ExtractPlan | None:
+    """The plan that an earlier try has kept, if it has."""
+    facts = folder.read_json(layout.plan(run_folder))
+    return ExtractPlan.from_dict(facts) if facts else None
 
 
 def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: Mapping[str, Any] | None) -> ExtractPlan:
