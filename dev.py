@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""
+One command for everything a developer runs. Needs Python 3.10 or newer and a package registry, nothing else.
+
+    python3 dev.py demo             a real Airflow extracts from a simulated Marketo
+    python3 dev.py test             every test that needs only Python
+    python3 dev.py test --services  and those that need PostgreSQL, Redis or an S3 server
+    python3 dev.py lint             ruff
+    python3 dev.py types            mypy
+    python3 dev.py build            wheel and sdist, the wheel tried in an environment of its own
+    python3 dev.py install          the virtual environment alone, for your editor
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+OLDEST_PYTHON = (3, 10)
+AIRFLOW_LINES = ("3.1", "3.2", "3.3")
+DEVELOPMENT_LINE = AIRFLOW_LINES[-1]
+TEST_WORKERS = "2"
+INTERRUPTED = 130
+
+
+class DevError(RuntimeError):
+    """Something that the person at the keyboard can mend; the text says how."""
+
+
+class Environment:
+    """
+    A virtual environment with one pinned set of packages.
+
+    :param folder: where it lies; made if it does not exist.
+    :param line: the Airflow line whose pinned set is meant.
+    """
+
+    def __init__(self, folder: Path, line: str = DEVELOPMENT_LINE) -> None:
+        self.folder = folder
+        self.lock = HERE / "requirements" / f"airflow-{line}.txt"
+        self.bin = folder / "bin"
+        self.python = self.bin / "python"
+        self._stamp = folder / ".installed"
+
+    def ensure(self) -> None:
+        """
+        Install the pinned set and this project, editable; nothing at all if nothing changed since the last time.
+
+        :raises DevError: Python cannot make virtual environments, or the packages cannot be had.
+        """
+        wanted = self._fingerprint()
+        if self._stamp.exists() and self._stamp.read_text() == wanted:
+            return
+        self.create()
+        self.pip(f"installing {self.lock.relative_to(HERE)} (a minute or two)", "--require-hashes", "-r", self.lock)
+        self.pip("installing the provider itself", "--no-deps", "--no-build-isolation", "-e", HERE)
+        self._stamp.write_text(wanted)
+
+    def create(self) -> None:
+        """The environment without packages."""
+        if importlib.util.find_spec("ensurepip") is None:
+            version = "{}.{}".format(*sys.version_info)
+            raise DevError(
+                "This Python cannot make virtual environments: its ensurepip module is missing.\n"
+                f"On Debian and Ubuntu: apt-get install python{version}-venv"
+            )
+        with stage(f"creating {self.folder.name}"):
+            subprocess.run([sys.executable, "-m", "venv", str(self.folder)], check=True)
+
+    def pip(self, what: str, *arguments: object) -> None:
+        """
+        Run ``pip install``.
+
+        :param what: for the person who waits.
+        :raises DevError: it failed.
+        """
+        command = [self.python, "-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", *arguments]
+        with stage(what):
+            pip = subprocess.run([str(part) for part in command], stderr=subprocess.PIPE, text=True, cwd=HERE)
+        if pip.returncode == 0:
+            return
+        said = pip.stderr.strip().splitlines()
+        errors = [line for line in said if line.startswith("ERROR")] or said[-12:]
+        offline = any(sign in pip.stderr for sign in ("No matching distribution", "ConnectionError", "NewConnection"))
+        remedy = [
+            "Does a package registry answer? Check the network, or point pip to yours (PIP_INDEX_URL, pip config)."
+        ]
+        raise DevError("\n".join([f"pip failed while {what}:", *errors, *(remedy if offline else [])]))
+
+    def run(self, *command: object) -> None:
+        """
+        Run a program of this environment from the project's folder.
+
+        :raises DevError: it failed.
+        """
+        done = subprocess.run([str(self.bin / str(command[0])), *map(str, command[1:])], cwd=HERE)
+        if done.returncode != 0:
+            raise DevError(f"{' '.join(map(str, command))} failed")
+
+    def become(self, *command: object) -> None:
+        """End this program by becoming ``python -m ...`` of this environment: signals and exit code are its own."""
+        os.chdir(HERE)
+        arguments = [str(self.python), "-m", *map(str, command)]
+        sys.stdout.flush()
+        os.execv(arguments[0], arguments)
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(sys.version.encode())
+        for file in (self.lock, HERE / "pyproject.toml", HERE / "airflow_provider_marketo" / "__init__.py"):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+class stage:
+    """One line of progress: what is being done, then how long it took."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+        print(f"-- {self._what} ...", end="", flush=True)
+
+    def __exit__(self, *error: object) -> None:
+        print(f" {time.monotonic() - self._since:.0f} s", flush=True)
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """A real Airflow extracts 100,000 activities and 50,000 leads from a simulated Marketo."""
+    _development().become("tools.demo", *(["--keep"] if arguments.keep else []))
+
+
+def test(arguments: argparse.Namespace) -> None:
+    """The tests; what follows is given to pytest."""
+    parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
+    services = ["--services"] if arguments.services else []
+    _environment(arguments.airflow).become("pytest", *parallel, *services, *arguments.pytest)
+
+
+def lint(arguments: argparse.Namespace) -> None:
+    """ruff: rules and format."""
+    environment = _development()
+    environment.run("ruff", "check", ".")
+    environment.run("ruff", "format", "--check", ".")
+
+
+def types(arguments: argparse.Namespace) -> None:
+    """mypy, strict."""
+    _development().run("mypy")
+
+
+def build(arguments: argparse.Namespace) -> None:
+    """Wheel and sdist; the wheel is installed where nothing else is, and Airflow asked what it sees of it."""
+    environment = _development()
+    shutil.rmtree(HERE / "dist", ignore_errors=True)
+    environment.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", HERE)
+    (wheel,) = (HERE / "dist").glob("*.whl")
+    with tempfile.TemporaryDirectory(prefix="marketo-wheel-") as folder:
+        clean = Environment(Path(folder) / "venv")
+        clean.create()
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text(_versions(clean.lock))
+        clean.pip(f"installing {wheel.name} with what it declares to need", "-c", constraints, wheel)
+        clean.run("python", HERE / "tools" / "check_installed.py")
+
+
+def install(arguments: argparse.Namespace) -> None:
+    """The virtual environment alone."""
+    environment = _environment(arguments.airflow)
+    print(f"Ready: {environment.python}")
+
+
+def main() -> int:
+    if sys.version_info < OLDEST_PYTHON or os.name == "nt":
+        needed = "Python {}.{} or newer".format(*OLDEST_PYTHON)
+        print(f"dev.py needs {needed} on Linux, macOS or WSL, as Airflow does.", file=sys.stderr)
+        return 2
+    parser = _parser()
+    arguments, arguments.pytest = parser.parse_known_args()
+    if arguments.pytest and arguments.command is not test:
+        parser.error(f"unrecognized arguments: {' '.join(arguments.pytest)}")
+    try:
+        arguments.command(arguments)
+    except DevError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (demo, test, lint, types, build, install):
+        one = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        one.set_defaults(command=command)
+        if command is demo:
+            one.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
+        if command is test:
+            one.add_argument("--services", action="store_true", help="also tests that need servers; they are started")
+        if command in (test, install):
+            one.add_argument("--airflow", choices=AIRFLOW_LINES, default=DEVELOPMENT_LINE, help="which line of Airflow")
+    return parser
+
+
+def _environment(line: str) -> Environment:
+    name = ".venv" if line == DEVELOPMENT_LINE else f".venv-{line}"
+    environment = Environment(HERE / name, line)
+    environment.ensure()
+    return environment
+
+
+def _development() -> Environment:
+    return _environment(DEVELOPMENT_LINE)
+
+
+def _versions(lock: Path) -> str:
+    """The pinned versions of a lock without its hashes, as constraints."""
+    return "\n".join(re.findall(r"^\S+==[^\\\n]*", lock.read_text(), re.MULTILINE))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""
+Where the tests run: an empty Airflow home, and with ``--services`` the servers that some of them need.
+
+Tests marked ``services`` are left out without ``--services``. With it they run, and a server that is not installed ends
+the run before it starts, with the command that installs it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tools.services import ServiceMissingError, require_services, running_services
+
+_SERVICES = pytest.StashKey[ExitStack]()
+
+
+def _use_an_empty_airflow_home() -> None:
+    """Before anything imports Airflow: it reads its configuration once, and must not find that of the developer."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+        del os.environ[name]
+    home = tempfile.mkdtemp(prefix="marketo-tests-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ["AIRFLOW_HOME"] = home
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
+_use_an_empty_airflow_home()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--services", action="store_true", help="also run the tests that need PostgreSQL, Redis or an S3 server"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once; parallel workers inherit their addresses."""
+    if not config.getoption("--services") or hasattr(config, "workerinput"):
+        return
+    programs = Path(sys.executable).parent
+    try:
+        require_services(programs)
+    except ServiceMissingError as error:
+        raise pytest.UsageError(str(error)) from None
+    servers = config.stash[_SERVICES] = ExitStack()
+    os.environ.update(servers.enter_context(running_services(programs)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _SERVICES in config.stash:
+        config.stash[_SERVICES].close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--services"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("services")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

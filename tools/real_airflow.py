@@ -1,0 +1,293 @@
+"""An Airflow of its own: scheduler, DAG processor, triggerer and API server in a folder, gone without a trace after."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from tools.services import free_port
+
+COMPONENTS = {
+    "api-server": ("api-server", "--workers", "1"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+FINISHED = ("success", "failed")
+_READY_WITHIN = 180.0
+_GRACE = 5.0
+
+
+class RealAirflowError(RuntimeError):
+    """Airflow did not do what it was told; the text holds the end of what it said."""
+
+
+@dataclass
+class RealAirflow:
+    """
+    One Airflow with LocalExecutor.
+
+    :param home: its AIRFLOW_HOME: configuration, database, logs.
+    :param dags: folder of the DAG files.
+    :param settings: more environment variables for all of its processes.
+    :param database: SQLAlchemy URL; SQLite in ``home`` if not given.
+    """
+
+    home: Path
+    dags: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: str | None = None
+
+    def __post_init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What its processes see. Nothing of another Airflow that this machine may have leaks in."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        programs = Path(sys.executable).parent
+        settings = {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only the runs that somebody asks for
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "PATH": os.pathsep.join([str(programs), inherited.get("PATH", os.defpath)]),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+        if self.database:
+            settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self.database
+        return {**inherited, **settings, **self.settings}
+
+    def __enter__(self) -> RealAirflow:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def cli(self, *arguments: str) -> str:
+        """
+        Run an ``airflow`` command.
+
+        :return: what it printed to standard output.
+        :raises RealAirflowError: it failed.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode != 0:
+            said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-30:])
+            raise RealAirflowError(f"airflow {' '.join(arguments)} ended with {done.returncode}:\n{said}")
+        return done.stdout
+
+    def migrate(self) -> None:
+        """Make the database, in the place of what was there."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.cli("db", "migrate")
+
+    def start(self) -> None:
+        """Start the components, each in a session of its own: a Ctrl-C in the terminal is not theirs to handle."""
+        for name, arguments in COMPONENTS.items():
+            with self.log(name).open("wb") as log:
+                self._processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", "airflow", *arguments],
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+
+    def log(self, component: str) -> Path:
+        """What a component prints."""
+        return self.home / f"{component}.log"
+
+    def wait_until_ready(self, dag_ids: Sequence[str] = ()) -> None:
+        """
+        Return when every component is alive and the DAGs are known.
+
+        :raises RealAirflowError: one of them ended, or did not get ready in three minutes.
+        """
+        deadline = time.monotonic() + _READY_WITHIN
+        while waiting_for := self._not_ready(dag_ids):
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    raise RealAirflowError(f"airflow {name} ended with {process.returncode}:\n{self._tail(name)}")
+            if time.monotonic() > deadline:
+                raise RealAirflowError(
+                    f"Airflow was not ready after {_READY_WITHIN:.0f} seconds; it lacks {', '.join(waiting_for)}. "
+                    f"Its logs are in {self.home}."
+                )
+            time.sleep(0.3)
+
+    def stop(self) -> None:
+        """
+        End every process of this Airflow.
+
+        They are found by their AIRFLOW_HOME: a running task has a process group of its own, and outlives the scheduler
+        that started it.
+        """
+        self._processes.clear()
+        for end in (psutil.Process.terminate, psutil.Process.kill, psutil.Process.kill):
+            alive = list(processes_of(self.home))
+            for process in alive:
+                _quietly(end, process)
+            psutil.wait_procs(alive, timeout=_GRACE)
+
+    def api(self, method: str, path: str, **body: Any) -> Any:
+        """
+        Call Airflow's REST API.
+
+        :param path: below the server's root, such as ``/api/v2/dags``.
+        :return: the JSON of the reply.
+        :raises requests.HTTPError: a status of 400 and above.
+        """
+        reply = self._session.request(method, self.url + path, json=body or None, timeout=30)
+        if reply.status_code >= 400:
+            raise requests.HTTPError(f"{method} {path}: {reply.status_code} {reply.text[:500]}", response=reply)
+        return reply.json() if reply.content else None
+
+    def trigger(self, dag_id: str, **body: Any) -> DagRun:
+        """
+        Start a run of a DAG.
+
+        :param body: of the request: ``logical_date``, ``data_interval_start``, ``data_interval_end``, ``conf``.
+        """
+        reply = self.api("POST", f"/api/v2/dags/{dag_id}/dagRuns", **{"logical_date": None, **body})
+        return DagRun(self, dag_id, reply["dag_run_id"])
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        reply = session.get(f"{self.url}/auth/token", timeout=30)
+        reply.raise_for_status()
+        session.headers["authorization"] = f"Bearer {reply.json()['access_token']}"
+        return session
+
+    def _not_ready(self, dag_ids: Sequence[str]) -> list[str]:
+        try:
+            health = self.api("GET", "/api/v2/monitor/health")
+            known = {dag["dag_id"] for dag in self.api("GET", "/api/v2/dags?limit=100")["dags"]}
+        except (requests.RequestException, KeyError):
+            return ["api-server"]
+        parts = ("scheduler", "triggerer", "dag_processor")
+        ill = [part for part in parts if (health.get(part) or {}).get("status") != "healthy"]
+        return ill + [dag_id for dag_id in dag_ids if dag_id not in known]
+
+    def _tail(self, component: str) -> str:
+        return "\n".join(self.log(component).read_text(errors="replace").splitlines()[-30:])
+
+
+@dataclass(frozen=True)
+class DagRun:
+    """
+    A run of a DAG.
+
+    :param airflow: where it runs.
+    :param dag_id: of the DAG.
+    :param run_id: of the run.
+    """
+
+    airflow: RealAirflow
+    dag_id: str
+    run_id: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/dags/{self.dag_id}/dagRuns/{requests.utils.quote(self.run_id, safe='')}"
+
+    @property
+    def state(self) -> str:
+        return str(self.airflow.api("GET", self.path)["state"])
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Its task instances, as the REST API has them."""
+        return list(self.airflow.api("GET", f"{self.path}/taskInstances")["task_instances"])
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """One task instance."""
+        return dict(self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}"))
+
+    def xcom(self, task_id: str, key: str = "return_value") -> Any:
+        """What a task pushed."""
+        return self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
+
+    def log(self, task_id: str, try_number: int = 1) -> list[str]:
+        """The messages of a try, without their decoration."""
+        content = self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/logs/{try_number}")["content"]
+        return [str(line.get("event", line)) if isinstance(line, Mapping) else str(line) for line in content]
+
+    def clear(self, task_id: str) -> None:
+        """What a person does with the Clear button."""
+        self.airflow.api(
+            "POST",
+            f"/api/v2/dags/{self.dag_id}/clearTaskInstances",
+            dag_run_id=self.run_id,
+            task_ids=[task_id],
+            dry_run=False,
+            only_failed=False,
+        )
+
+    def mark(self, task_id: str, state: str) -> None:
+        """What a person does with Mark as success or failed."""
+        self.airflow.api("PATCH", f"{self.path}/taskInstances/{task_id}", new_state=state)
+
+
+def processes_of(home: Path) -> Iterator[psutil.Process]:
+    """Every process whose AIRFLOW_HOME is this folder, orphans included, but for the one that asks."""
+    for process in psutil.process_iter():
+        try:
+            mine = process.environ().get("AIRFLOW_HOME") == str(home)
+        except (psutil.Error, OSError):
+            continue
+        if mine and process.pid != os.getpid():
+            yield process
+
+
+def _quietly(end: Any, process: psutil.Process) -> None:
+    try:
+        end(process)
+    except psutil.NoSuchProcess:
+        return
+
+
+def interrupt_on_termination() -> None:
+    """SIGTERM and a closed terminal end a program as Ctrl-C does: through its ``finally`` clauses."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), interrupt)

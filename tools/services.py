@@ -1,0 +1,162 @@
+"""Throw-away servers for the tests that need one: each on a free loopback port, all gone with the context."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PATIENCE = 30.0
+_POSTGRES_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
+
+
+class ServiceMissingError(RuntimeError):
+    """A server that the tests need is not installed; the text says how to install it."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """
+    :param name: as people call it.
+    :param programs: what must be found on this machine.
+    :param install: the command that installs it.
+    """
+
+    name: str
+    programs: tuple[str, ...]
+    install: str
+
+
+SERVICES = (
+    Service("PostgreSQL", ("initdb", "pg_ctl"), "apt-get install -y --no-install-recommends postgresql"),
+    Service("Redis", ("redis-server",), "apt-get install -y --no-install-recommends redis-server"),
+    Service("moto (an S3 server)", ("moto_server",), "pip install 'moto[s3,server]'"),
+)
+
+
+def require_services(venv_bin: Path) -> None:
+    """
+    :param venv_bin: where the virtual environment keeps its programs.
+    :raises ServiceMissingError: names every missing server and the command that installs it.
+    """
+    missing = [service for service in SERVICES if not all(_find(program, venv_bin) for program in service.programs)]
+    if missing:
+        lines = [f"  {service.name}: {service.install}" for service in missing]
+        raise ServiceMissingError("\n".join(["--services needs servers that are not installed:", *lines]))
+
+
+@contextmanager
+def running_services(venv_bin: Path) -> Iterator[dict[str, str]]:
+    """
+    The servers that the tests use.
+
+    :return: their URLs, as the environment variables that the tests read: ``TEST_POSTGRES``, ``TEST_REDIS``,
+        ``TEST_S3``.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketo-services-")))
+        folder.chmod(0o755)
+        yield {
+            "TEST_POSTGRES": stack.enter_context(_postgres(folder, venv_bin)),
+            "TEST_REDIS": stack.enter_context(_redis(folder, venv_bin)),
+            "TEST_S3": stack.enter_context(_s3(folder, venv_bin)),
+        }
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _find(name: str, venv_bin: Path) -> str | None:
+    """Debian keeps PostgreSQL's programs out of the PATH."""
+    folders = [str(venv_bin), os.environ.get("PATH", os.defpath)]
+    for pattern in _POSTGRES_FOLDERS:
+        folders += sorted(glob.glob(pattern), reverse=True)
+    return shutil.which(name, path=os.pathsep.join(folders))
+
+
+def _program(name: str, venv_bin: Path) -> str:
+    program = _find(name, venv_bin)
+    if program is None:
+        raise ServiceMissingError(f"{name} is not installed")
+    return program
+
+
+@contextmanager
+def _postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
+    """An empty database; yields its URL without a driver. PostgreSQL refuses root, so root lends it a user."""
+    data = folder / "postgres"
+    data.mkdir()
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(data, user)
+    port = free_port()
+    pg_ctl = [_program("pg_ctl", venv_bin), "-D", str(data), "-w", "-s"]
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200"
+
+    def run(*command: str) -> None:
+        subprocess.run(
+            command, check=True, user=user, cwd=data, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60
+        )
+
+    run(_program("initdb", venv_bin), "-D", str(data), "-A", "trust", "-U", "airflow", "-E", "UTF8", "--locale=C")
+    run(*pg_ctl, "-l", str(data / "server.log"), "-o", options, "start")
+    try:
+        yield f"postgresql://airflow@127.0.0.1:{port}/postgres"
+    finally:
+        run(*pg_ctl, "-m", "immediate", "stop")
+
+
+@contextmanager
+def _redis(folder: Path, venv_bin: Path) -> Iterator[str]:
+    """An empty Redis that keeps nothing on disk; yields its URL."""
+    port = free_port()
+    options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+    with _listening(port, folder, _program("redis-server", venv_bin), *options):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def _s3(folder: Path, venv_bin: Path) -> Iterator[str]:
+    """moto's server; yields its URL."""
+    port = free_port()
+    with _listening(port, folder, _program("moto_server", venv_bin), "-H", "127.0.0.1", "-p", str(port)):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _listening(port: int, folder: Path, *command: str) -> Iterator[None]:
+    """A server in a process group of its own, from when it listens until the context ends."""
+    with (folder / f"{Path(command[0]).name}.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=folder
+        )
+    try:
+        _wait_for_port(port, server)
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=10)
+
+
+def _wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"{server.args} does not listen on port {port}")
