@@ -97,6 +97,37 @@ _CONNECTION_FIELDS = {
         minimum=1,
         maximum=100,
     ),
+    "daily_quota": _field(
+        "Calls a day",
+        "From the contract with Adobe, shown at Admin > Web Services; for all integrations together.",
+        "integer",
+        default=50_000,
+        minimum=1,
+    ),
+    "export_daily_mb": _field(
+        "Export MB a day",
+        "Megabytes of bulk export a day, for all integrations together. Marketo sells more than 500.",
+        "integer",
+        default=500,
+        minimum=1,
+    ),
+    "reserve": _field(
+        "Reserve",
+        "Calls of the daily quota that extracts leave to others.",
+        "integer",
+        default=0,
+        minimum=0,
+    ),
+    "coordination": _field(
+        "Coordination",
+        "How processes agree on who may call: host (one machine), redis (many), pool (every task its share), or auto.",
+        default="auto",
+        enum=["auto", "host", "redis", "pool"],
+    ),
+    "redis_conn_id": _field(
+        "Redis connection",
+        "Id of the Airflow connection to the Redis server through which processes agree.",
+    ),
     "poll_interval": _field(
         "Poll interval",
         "Seconds between two looks at waiting export jobs. Marketo refreshes their status once a minute.",

@@ -1,0 +1,119 @@
+"""
+What Airflow reads about the package. A mistake in it fails not one command of Airflow but every one.
+
+What Airflow makes of it is asked in ``tests/airflow/test_provider.py``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+
+import airflow_provider_marketo
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.provider_info import get_provider_info
+
+PACKAGE = Path(airflow_provider_marketo.__file__).parent
+INFO = get_provider_info()
+CONNECTION = INFO["connection-types"][0]
+STANDARD_FIELDS = {"conn_id", "host", "client_id", "client_secret"}
+"""Of the settings: what is not an extra, but one of Airflow's own fields under another label."""
+
+
+def listed(kind: str) -> set[str]:
+    return {module for group in INFO.get(kind, ()) for module in group["python-modules"]}
+
+
+def existing(kind: str) -> set[str]:
+    """Modules of a folder that define something for DAG authors."""
+    folder = PACKAGE / kind
+    names = [module.name for module in pkgutil.iter_modules([str(folder)])] if folder.is_dir() else []
+    public = re.compile(r"^class Marketo\w*(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
+    return {
+        f"{PACKAGE.name}.{kind}.{name}" for name in names if public.search((folder / f"{name}.py").read_text("utf-8"))
+    }
+
+
+def test_it_follows_airflows_schema() -> None:
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(INFO, schema)
+
+
+def test_it_has_the_name_and_version_of_the_distribution() -> None:
+    """Another name in it, and not even ``airflow version`` works."""
+    distribution = importlib.metadata.distribution(INFO["package-name"])
+    assert distribution.metadata["Name"] == INFO["package-name"]
+    assert INFO["versions"][0] == distribution.version == airflow_provider_marketo.__version__
+
+
+@pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers", "transfers"])
+def test_every_module_for_dag_authors_is_listed(kind: str) -> None:
+    assert listed(kind) == existing(kind)
+
+
+def test_classes_and_functions_it_names_exist() -> None:
+    names = [CONNECTION["hook-class-name"], *INFO["cli"], *INFO.get("extra-links", ())]
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), attribute)), name
+
+
+def test_the_form_has_exactly_the_extras_that_the_hook_reads() -> None:
+    settings = {field.name for field in dataclasses.fields(ConnectionSettings)} - STANDARD_FIELDS
+    assert set(CONNECTION["conn-fields"]) == settings
+
+
+@pytest.mark.parametrize("name", sorted(CONNECTION["conn-fields"]))
+def test_a_field_of_the_form_explains_itself_and_agrees_with_the_hook(name: str) -> None:
+    field = CONNECTION["conn-fields"][name]
+    default = {field.name: field.default for field in dataclasses.fields(ConnectionSettings)}[name]
+    assert field["label"]
+    assert field["description"]
+    assert field["schema"].get("default") == (default if default not in ("", ()) else None)
+    assert "null" in field["schema"]["type"], "a type without null is drawn as required"
+
+
+def test_secrets_of_the_form_are_hidden() -> None:
+    secret = [name for name in CONNECTION["conn-fields"] if re.search("salt|secret|password|token", name)]
+    assert all(CONNECTION["conn-fields"][name]["schema"].get("format") == "password" for name in secret)
+
+
+def test_every_configuration_option_is_read_with_the_default_that_it_documents() -> None:
+    read: dict[str, str] = {}
+    for file in PACKAGE.rglob("*.py"):
+        read |= dict(
+            re.findall(r'conf\.get\w*\(\s*"marketo",\s*"(\w+)"(?:,\s*fallback=([\w.]+))?', file.read_text("utf-8"))
+        )
+    assert set(read) == set(INFO["config"]["marketo"]["options"])
+
+
+def test_the_changelog_has_this_version() -> None:
+    changelog = Path(__file__).parents[1].joinpath("CHANGELOG.md").read_text("utf-8")
+    assert re.search(rf"^## {re.escape(airflow_provider_marketo.__version__)}\b", changelog, re.MULTILINE)
+
+
+def test_a_dag_file_that_imports_everything_loads_nothing_heavy() -> None:
+    """The DAG processor imports DAG files over and over."""
+    modules = sorted(listed("operators") | listed("sensors") | listed("transfers"))
+    heavy = ("pyarrow", "redis", f"{PACKAGE.name}.client.operations", f"{PACKAGE.name}.simulator")
+    code = f"""
+import importlib, json, sys
+for module in {modules}:
+    importlib.import_module(module)
+print(json.dumps([name for name in {heavy} if name in sys.modules]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded: Any = json.loads(done.stdout.splitlines()[-1])
+    assert loaded == []
