@@ -22,8 +22,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from tools.progress import stage
 
 HERE = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 10)
@@ -119,20 +120,6 @@ class Environment:
         for file in (self.lock, HERE / "pyproject.toml", HERE / "airflow_provider_marketo" / "__init__.py"):
             digest.update(file.read_bytes())
         return digest.hexdigest()
-
-
-class stage:
-    """One line of progress: what is being done, then how long it took."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._since = time.monotonic()
-        print(f"-- {self._what} ...", end="", flush=True)
-
-    def __exit__(self, *error: object) -> None:
-        print(f" {time.monotonic() - self._since:.0f} s", flush=True)
 
 
 def demo(arguments: argparse.Namespace) -> None:
