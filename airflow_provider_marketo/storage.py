@@ -23,6 +23,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _LOCAL = "file"
+_STAGING = "_marketo/staging"
 
 
 class OutputFolder:
@@ -94,9 +95,13 @@ class OutputFolder:
         if path.exists():
             self._filesystem.rm(path.path, recursive=True)
 
-    def staging(self) -> Staging:
-        """A place for files that are not to be seen yet."""
-        return Staging(self, self._is_local)
+    def staging(self, place: str = _STAGING) -> Staging:
+        """
+        A place for files that are not to be seen yet.
+
+        :param place: where they are kept in the meantime, if that is in this folder.
+        """
+        return Staging(self, place if self._is_local else None)
 
     def _put(self, local: Path, name: str) -> None:
         target = self.path(name)
@@ -121,13 +126,14 @@ class Staging:
     Files on their way into an output folder. Leaving the ``with`` block removes whatever was not published.
 
     :param folder: where they go.
-    :param beside: whether to stage in the folder itself, so that publishing is a rename on one file system.
+    :param place: where in the folder itself, so that publishing is a rename on one file system; None for a temporary
+        directory of this host.
     """
 
-    def __init__(self, folder: OutputFolder, beside: bool) -> None:
+    def __init__(self, folder: OutputFolder, place: str | None) -> None:
         self._folder = folder
-        if beside:
-            parent = Path(folder.path("_marketo/staging").path)
+        if place is not None:
+            parent = Path(folder.path(place).path)
             parent.mkdir(parents=True, exist_ok=True)
             self._directory = Path(tempfile.mkdtemp(dir=parent))
         else:
@@ -139,11 +145,11 @@ class Staging:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def open(self, name: str) -> BinaryIO:
-        """A new file of this name, to be written and closed by the caller."""
+    def open(self, name: str, append: bool = False) -> BinaryIO:
+        """A file of this name, new or to be written at its end; the caller closes it."""
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        return path.open("ab" if append else "wb")
 
     def publish(self, names: list[str]) -> None:
         """Give files their final names, in this order; each appears whole."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
-from airflow_provider_marketo.client.bulk.plan import Slice
+from airflow_provider_marketo.client.bulk.plan import Slice, iso
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular.background import InBackground
+from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
-from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.client.tabular.partitions import Partitioning
+from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
+from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.storage import OutputFolder, Staging
 
 Fetch = Callable[[Callable[[], Consumer[Outcome]]], Outcome]
 
@@ -30,6 +35,7 @@ class SlicePublisher:
     :param folder: the output.
     :param run_folder: this task instance's place in it.
     :param hash_salt: key for hashed fields.
+    :raises MarketoInvalidRequestError: rows cannot be partitioned as wanted.
     """
 
     def __init__(
@@ -39,14 +45,15 @@ class SlicePublisher:
         self._plan = plan
         self._folder = folder
         self._run_folder = run_folder
-        self._hash_salt = hash_salt.encode() if hash_salt else None
-        self._repeats = len(request.slices(plan.filters)) > 1 and request.export.row_date is None
+        self._salt = hash_salt.encode() if hash_salt else None
+        self._slices = [one.name for one in request.slices(plan.filters)]
         self._seen: SeenKeys | None = None
+        self._partitions()
 
     def use(self, plan: ExtractPlan) -> None:
         """Go on with another plan, and keep it for the tries to come."""
         self._plan = plan
-        save_plan(self._folder, self._run_folder, plan)
+        self._folder.write_json(layout.plan(self._run_folder), plan.to_dict())
 
     def publish(self, one: Slice, job: ExportJob, fetch: Fetch) -> Mapping[str, Any]:
         """
@@ -58,17 +65,88 @@ class SlicePublisher:
         :return: the slice's record for the manifest.
         :raises MarketoDataError: the file is not what Marketo announced, or not a table; nothing was published.
         """
-        with self._folder.staging() as staging:
-            seen = self._seen_keys()
-            new_keys = seen.branch() if seen is not None else None
-            outcome = Outcome.empty() if job.records == 0 else fetch(lambda: self._transform(one, staging, seen))
+        rules = self._rules(one)
+        with self._folder.staging(f"{self._run_folder}/staging") as staging:
+            outcome = Outcome() if job.records == 0 else fetch(lambda: InBackground(self._transform(rules, staging)))
             if job.records is not None and outcome.rows_read != job.records:
                 raise MarketoDataError(
                     f"the file of export {job.export_id} has {outcome.rows_read} rows, and Marketo counted {job.records}",
                     operation=self._request.export.operation("get_file"),
                 )
-            files = [file for file in outcome.files if file.rows]
-            staging.publish([file.name for file in files])
-        record = self._record(one, job, outcome)
-        self._folder.write_json(slice_record(self._run_folder, one.name), record)
+            staging.publish([file.name for file in outcome.files])
+        self._remember(one, outcome.keys)
+        record = _record(one, job, outcome)
+        self._folder.write_json(layout.slice_record(self._run_folder, one.name), record)
         return record
+
+    def _transform(self, rules: Rules, staging: Staging) -> Transform:
+        # Each download starts from what earlier slices have written, and knows nothing of one that was broken off.
+        seen = self._keys_of_other_slices()
+        branch = seen.branch() if seen is not None else None
+        if self._request.file_format == "csv":
+            return CsvTransform(rules, branch, staging.open)
+        from airflow_provider_marketo.client.tabular.typed import TypedTransform  # needs pyarrow
+
+        return TypedTransform(rules, branch, staging.open, self._request.file_format)
+
+    def _rules(self, one: Slice) -> Rules:
+        request, plan = self._request, self._plan
+        return Rules(
+            schema=plan.schema,
+            name=one.name,
+            span=(one.window.start, one.window.end) if one.window and plan.schema.date else None,
+            partitions=self._partitions(),
+            hashed=frozenset(request.hash_fields),
+            salt=self._salt,
+            attributes=request.attributes_form,
+            on_type_error=request.on_type_error,
+            activity_types=plan.activity_types,
+        )
+
+    def _partitions(self) -> Partitioning:
+        date = self._plan.schema.date or self._request.date_filter
+        return Partitioning.of(
+            self._request.partition_by, self._plan.schema, date=date, types=self._plan.activity_types
+        )
+
+    def _keys_of_other_slices(self) -> SeenKeys | None:
+        """None where no row can come twice: there is one slice, or rows are cut by their date."""
+        if len(self._slices) < 2 or self._plan.schema.date is not None or not self._plan.schema.key:
+            return None
+        if self._seen is None:
+            self._seen = SeenKeys()
+            for name in self._slices:
+                saved = self._folder.read(layout.slice_keys(self._run_folder, name))
+                if saved is not None:
+                    self._seen.load(io.BytesIO(saved))
+        return self._seen
+
+    def _remember(self, one: Slice, keys: SeenKeys | None) -> None:
+        if keys is None or self._seen is None:
+            return
+        saved = io.BytesIO()
+        keys.save(saved)
+        self._folder.write(layout.slice_keys(self._run_folder, one.name), saved.getvalue())
+        self._seen.merge(keys)
+        keys.close()
+
+
+def _record(one: Slice, job: ExportJob, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "start": iso(one.window.start) if one.window else None,
+        "end": iso(one.window.end) if one.window else None,
+        "export_id": job.export_id,
+        "checksum": job.checksum,
+        "rows_read": outcome.rows_read,
+        "rows": outcome.rows,
+        "rows_cut": outcome.rows_cut,
+        "rows_duplicate": outcome.rows_duplicate,
+        "bytes": sum(file.size for file in outcome.files),
+        "files": [
+            {"name": file.name, "rows": file.rows, "bytes": file.size, "sha256": file.sha256} for file in outcome.files
+        ],
+        "type_errors": dict(outcome.type_errors),
+        "unknown": dict(outcome.unknown),
+        "missing_columns": list(outcome.missing_columns),
+    }

@@ -1,0 +1,179 @@
+"""Marketo's bytes, row by row: what is cut goes as a whole, what stays is not touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
+
+from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
+from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
+from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE, ACTIVITY_TYPE_ID, DATE_PARTS
+from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields, has_stray_quotes
+from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
+
+_BEHIND = rb"(\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)[,\r\n]"
+
+
+class CsvTransform(Transform):
+    """
+    Writes csv. Most blocks of most files go through whole, after a look at the dates of their rows.
+
+    :param rules: what becomes of the rows; types and the form of attributes do not matter here.
+    :param seen: keys of rows that must not be written again.
+    :param open_file: opens the files to write.
+    """
+
+    def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
+        super().__init__(rules, seen, Splitter(irregular=self._is_irregular))
+        self._files = OutputFiles(open_file)
+        self._head = b""
+        self._dates: _Dates | None = None
+        self._cells: _Cells | None = None
+
+    def abort(self) -> None:
+        self._files.abort()
+
+    def _header(self, names: list[str], raw: bytes) -> None:
+        rules = self.rules
+        self._head = raw if raw.endswith(b"\n") else raw + b"\n"
+        if rules.span is not None and rules.schema.date is not None:
+            self._dates = _Dates(
+                position(names, rules.schema.date, "by which rows are cut to their window"), rules.span
+            )
+        if self.outcome.keys is not None or rules.partitions.by or rules.hashed:
+            self._cells = _Cells(rules, names, keyed=self.outcome.keys is not None)
+
+    def _finish(self) -> Iterable[WrittenFile]:
+        return self._files.finish()
+
+    def _is_irregular(self, data: bytes) -> bool:
+        """Where each line begins like a row, quotes need no second look; and that is the cheaper thing to see."""
+        dated = self._dates is not None and self._dates.of_lines(data) is not None
+        return not dated and has_stray_quotes(data)
+
+    def _write(self, block: Block) -> None:
+        inside = self._dates is None or (block.simple and self._dates.all_inside(block.data))
+        if inside and self._cells is None:
+            self._append("", block.data, block.rows)
+            return
+        records = block.records()
+        if self._dates is not None and not inside:
+            kept = [record for record in records if self._dates.is_inside(record)]
+            self.outcome.rows_cut += len(records) - len(kept)
+            records = kept
+        for folder, written in self._spread(records).items():
+            self._append(folder, b"".join(written), len(written))
+
+    def _spread(self, records: list[bytes]) -> dict[str, list[bytes]]:
+        """Records as they are to be written, by folder."""
+        if self._cells is None:
+            return {"": records} if records else {}
+        rows = [fields(record, self._cells.count) for record in records]
+        spread: dict[str, list[bytes]] = {}
+        for record, row, new in zip(records, rows, self._new(list(map(self._cells.key, rows))), strict=True):
+            if new:
+                spread.setdefault(self._cells.folder(row), []).append(self._cells.hashed(record, row))
+        return spread
+
+    def _append(self, folder: str, data: bytes, rows: int) -> None:
+        file, new = self._files.get(f"{folder}{self.rules.name}.csv")
+        if new:
+            file.write(self._head)
+        file.write(data)
+        file.rows += rows
+
+
+class _Dates:
+    """
+    The column by which rows are cut.
+
+    :param column: where it stands.
+    :param span: the first moment inside and the first moment outside.
+    """
+
+    def __init__(self, column: int, span: tuple[datetime, datetime]) -> None:
+        self._column = column
+        self._span = span
+        self._spelled = [moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ").encode() for moment in span]
+        row = rb'[^,\n"]*,' * column + _BEHIND
+        self._first, self._others = re.compile(row), re.compile(rb"\n" + row)
+        self._last: tuple[bytes, list[bytes] | None] = (b"", None)
+        self._is_inside = lru_cache(1 << 12)(self._parse)
+
+    def of_lines(self, data: bytes) -> list[bytes] | None:
+        """The date of each line, if every line has one and in Marketo's usual spelling, which sorts like time."""
+        if self._last[0] is not data:
+            first = self._first.match(data)
+            dates = [first.group(1), *self._others.findall(data)] if first else []
+            self._last = (data, dates if len(dates) == data.count(b"\n") else None)
+        return self._last[1]
+
+    def all_inside(self, data: bytes) -> bool:
+        """Whether every line is seen at one look to lie inside."""
+        dates = self.of_lines(data)
+        return bool(dates) and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
+
+    def is_inside(self, record: bytes) -> bool:
+        """Whether one record does. Nothing says that a row without a date lies outside."""
+        row = fields(record, self._column + 1)
+        return len(row) <= self._column or self._is_inside(row[self._column].text)
+
+    def _parse(self, text: bytes) -> bool:
+        moment = moments.parse(text.decode("utf-8", "replace"))
+        return moment is None or self._span[0] <= moment < self._span[1]
+
+
+class _Cells:
+    """
+    The cells that matter for where and how a row is written.
+
+    :param rules: what becomes of the rows.
+    :param names: of the file's columns.
+    :param keyed: whether rows are told apart by their key.
+    """
+
+    def __init__(self, rules: Rules, names: Sequence[str], *, keyed: bool) -> None:
+        kinds = {column.name: column.kind for column in rules.schema.columns}
+        self._rules = rules
+        self._keys = [
+            (position(names, name, "which tells rows apart"), kinds.get(name, "")) for name in rules.schema.key if keyed
+        ]
+        self._hashed = sorted((names.index(name) for name in rules.hashed if name in names), reverse=True)
+        self._parts = [
+            (position(names, rules.partitions.source(name), "by which rows are spread over folders"), name)
+            for name in rules.partitions.by
+        ]
+        self.count = 1 + max(-1, *(place for place, _ in [*self._keys, *self._parts]), *self._hashed)
+        self._part = lru_cache(1 << 12)(rules.partitions.part)
+        self._folder = lru_cache(1 << 12)(rules.partitions.folder)
+
+    def key(self, row: Sequence[Field]) -> list[Key]:
+        """What tells a row apart; nothing where rows need not be told apart."""
+        return [key_value(_text(row, place), kind) for place, kind in self._keys]
+
+    def folder(self, row: Sequence[Field]) -> str:
+        """Where a row belongs."""
+        return self._folder(tuple(self._part(name, self._shown(row, place)) for place, name in self._parts))
+
+    def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:
+        """A record with digests in the place of what nobody is to read."""
+        for place in self._hashed:
+            if place < len(row) and not row[place].is_null:
+                field = row[place]
+                record = record[: field.start] + self._digest(field) + record[field.end :]
+        return record
+
+    def _shown(self, row: Sequence[Field], place: int) -> str | None:
+        if place in self._hashed and place < len(row) and not row[place].is_null:
+            return self._digest(row[place]).decode()
+        return _text(row, place)
+
+    def _digest(self, field: Field) -> bytes:
+        return self._rules.digest(field.text).encode()
+
+
+def _text(row: Sequence[Field], place: int) -> str | None:
+    return None if place >= len(row) or row[place].is_null else row[place].text.decode("utf-8", "replace")

@@ -1,0 +1,118 @@
+"""The files that rows are written to, however many there are."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+OPEN_FILES = 64
+
+OpenFile = Callable[[str, bool], BinaryIO]
+"""Opens a file by name: a new one, or to go on at its end if the second argument is true."""
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """
+    :param name: relative to the output.
+    :param rows: in it.
+    :param size: bytes.
+    :param sha256: hexadecimal.
+    """
+
+    name: str
+    rows: int
+    size: int
+    sha256: str
+
+
+class OutputFile(io.RawIOBase):
+    """
+    A file that knows what it holds. Written from its start to its end, with pauses in which it is not open.
+
+    :param name: relative to the output.
+    :param open_file: opens it.
+    """
+
+    def __init__(self, name: str, open_file: OpenFile) -> None:
+        super().__init__()
+        self.name = name
+        self.rows = 0
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self._open_file = open_file
+        self._file: BinaryIO | None = None
+        self._begun = False
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size
+
+    def write(self, data: Any) -> int:
+        """Append bytes."""
+        if self._file is None:
+            self._file = self._open_file(self.name, self._begun)
+            self._begun = True
+        self._file.write(data)
+        self._digest.update(data)
+        size = len(data)
+        self._size += size
+        return size
+
+    def pause(self) -> None:
+        """Give the descriptor back until something more is written."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def close(self) -> None:
+        self.pause()
+        super().close()
+
+    def written(self) -> WrittenFile:
+        """What it holds."""
+        return WrittenFile(self.name, self.rows, self._size, self._digest.hexdigest())
+
+
+class OutputFiles:
+    """
+    Files by name, of which a bounded number is open at a time.
+
+    :param open_file: opens one.
+    :param limit: how many may be open.
+    """
+
+    def __init__(self, open_file: OpenFile, limit: int = OPEN_FILES) -> None:
+        self._open_file = open_file
+        self._limit = limit
+        self._files: dict[str, OutputFile] = {}
+        self._open: OrderedDict[str, OutputFile] = OrderedDict()
+
+    def get(self, name: str) -> tuple[OutputFile, bool]:
+        """A file, and whether it is new."""
+        file = self._files.get(name)
+        new = file is None
+        if file is None:
+            file = self._files[name] = OutputFile(name, self._open_file)
+        self._open[name] = file
+        self._open.move_to_end(name)
+        if len(self._open) > self._limit:
+            _, oldest = self._open.popitem(last=False)
+            oldest.pause()
+        return file, new
+
+    def finish(self) -> list[WrittenFile]:
+        """Close all and say what they hold."""
+        self.abort()
+        return [file.written() for _, file in sorted(self._files.items())]
+
+    def abort(self) -> None:
+        """Close all."""
+        for file in self._files.values():
+            file.close()

@@ -1,0 +1,99 @@
+"""Hive-style folders: ``activity_type=send_email/date=2026-01-31``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema, snake_case
+
+ACTIVITY_TYPE, ACTIVITY_TYPE_ID = "activity_type", "activityTypeId"
+DATE_PARTS: Mapping[str, str] = {"year": "%Y", "month": "%m", "date": "%Y-%m-%d", "hour": "%H"}
+"""What can be taken from a row's date, with how it is written."""
+
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """
+    How rows are spread over folders.
+
+    :param by: names of columns, or of parts of the date, or ``activity_type``; empty for one folder.
+    :param date: the column whose date is meant.
+    :param types: activity type ids to folder names.
+    """
+
+    by: tuple[str, ...] = ()
+    date: str | None = None
+    types: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, by: Sequence[str], schema: TableSchema, *, date: str | None, types: Mapping[int, ActivityType]
+    ) -> Partitioning:
+        """
+        :param by: as the author names them.
+        :param schema: of the rows.
+        :param date: the column that dates the rows.
+        :param types: activity types by id.
+        :raises MarketoInvalidRequestError: a name stands for nothing in these rows.
+        """
+        partitions = cls(tuple(by), date, type_folders(types))
+        columns = [column.name for column in schema.columns]
+        for name in by:
+            source = partitions.source(name)
+            if source not in columns:
+                needs = f"{name!r} needs the field {source}, which" if source not in ("", name) else repr(name)
+                raise MarketoInvalidRequestError(
+                    f"{needs} is not exported",
+                    parameter="partition_by",
+                    remedy=f"Use exported fields, {', '.join(DATE_PARTS)} or, for activities, {ACTIVITY_TYPE}.",
+                )
+        return partitions
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are partitions themselves."""
+        return tuple(name for name in self.by if self.source(name) == name)
+
+    def source(self, name: str) -> str:
+        """The column that a partition's value is taken from."""
+        if name in DATE_PARTS:
+            return self.date or ""
+        return ACTIVITY_TYPE_ID if name == ACTIVITY_TYPE else name
+
+    def part(self, name: str, text: str | None) -> str | None:
+        """The value of a partition, from a cell of its column."""
+        if name not in DATE_PARTS or text is None:
+            return text
+        moment = moments.parse(text)
+        return None if moment is None else moment.strftime(DATE_PARTS[name])
+
+    def folder(self, values: Sequence[str | None]) -> str:
+        """
+        :param values: one for each of ``by``; of an activity type its id.
+        :return: the folder with a slash at its end; nothing without partitions.
+        """
+        return "".join(
+            f"{name}={quote(self._shown(name, value), safe=' ')}/" for name, value in zip(self.by, values, strict=True)
+        )
+
+    def _shown(self, name: str, value: str | None) -> str:
+        return self.type_folder(value) if name == ACTIVITY_TYPE and value else value or NO_VALUE
+
+    def type_folder(self, type_id: str) -> str:
+        """The name of an activity type's folder; a type that Marketo does not list goes by its id."""
+        return self.types.get(int(type_id) if type_id.isdecimal() else -1, f"{ACTIVITY_TYPE}_{type_id}")
+
+
+def type_folders(types: Mapping[int, ActivityType]) -> dict[int, str]:
+    """Activity type ids to folder names; where two names would be one, the id tells them apart."""
+    names = [snake_case(kind.name) for kind in types.values()]
+    return {
+        kind.id: name if name and names.count(name) == 1 else f"{name or ACTIVITY_TYPE}_{kind.id}"
+        for kind, name in zip(types.values(), names, strict=True)
+    }

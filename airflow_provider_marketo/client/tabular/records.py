@@ -1,0 +1,248 @@
+"""
+Where one record of a CSV file ends and the next begins.
+
+Marketo ends records with LF and quotes fields that need it; inside quotes anything may stand. Counting quotes finds the
+ends of records fast. That fails where somebody's quote was not doubled, so blocks that carry one are read field by
+field with a more tolerant rule: a quote closes a field only where a field can end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import xor
+
+from airflow_provider_marketo.client.errors import MarketoDataError
+
+BLOCK = 1 << 20
+"""Bytes that are worked on at a time: few enough to stay in the processor's cache."""
+
+LONGEST_RECORD = 64 << 20
+"""A record that does not end is no record."""
+
+BOM = b"\xef\xbb\xbf"
+NULL = b"null"
+
+_COMMA, _LF, _CR, _QUOTE = b',\n\r"'
+_NOT_STRUCTURE = bytes(sorted(set(range(256)) - {_QUOTE, _LF}))
+# A run of quotes, odd in number, where no field can begin or end. The leading literal makes the search fast.
+_STRAY_QUOTE = re.compile(rb'"(?<=[^,\n"]")(?:"")*(?=[^,\r\n"]|\r[^\n])')
+_END_OF_PLAIN = re.compile(rb"[,\n]")
+
+
+@dataclass(frozen=True)
+class Block:
+    """
+    Whole records.
+
+    :param data: without the header; ends with a record's end, but for the end of a file.
+    :param rows: how many records.
+    :param simple: whether every line is a record, so that it can be cut at its line ends.
+    :param tolerant: whether it has to be read field by field.
+    """
+
+    data: bytes
+    rows: int
+    simple: bool = False
+    tolerant: bool = False
+
+    def records(self) -> list[bytes]:
+        """Each record as it stands in the file, with its line end."""
+        if self.tolerant:
+            ended = self.data if self.data.endswith(b"\n") else self.data + b"\n"
+            return [self.data[start:end] for start, end in _spans(ended)]
+        lines = [line + b"\n" for line in self.data.split(b"\n")]
+        lines[-1] = lines[-1][:-1]  # what follows the last line end: nothing, but for the end of a file
+        if not lines[-1]:
+            del lines[-1]
+        return lines if self.simple else list(_joined(lines))
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    One cell.
+
+    :param text: what it says, quotes undone.
+    :param start: where it begins in its record, quotes included.
+    :param end: where it ends.
+    :param quoted: whether it stood in quotes: only an unquoted ``null`` is one.
+    """
+
+    text: bytes
+    start: int
+    end: int
+    quoted: bool
+
+    @property
+    def is_null(self) -> bool:
+        """Whether Marketo had no value."""
+        return not self.quoted and self.text == NULL
+
+
+def has_stray_quotes(data: bytes) -> bool:
+    """Whether a quote amid a field was not doubled. Readers disagree on those, so none is left to guess."""
+    return _STRAY_QUOTE.search(data) is not None
+
+
+class Splitter:
+    """
+    Cuts a stream of bytes into blocks of whole records; the blocks do not depend on how the bytes arrive.
+
+    :param block: bytes of a block.
+    :param irregular: tells of bytes that look like one record a line whether their quotes must not be trusted.
+    """
+
+    def __init__(self, block: int = BLOCK, irregular: Callable[[bytes], bool] = has_stray_quotes) -> None:
+        self._block = self._limit = block
+        self._irregular = irregular
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """Take bytes, give the blocks they complete."""
+        self._parts.append(data)
+        self._size += len(data)
+        while self._size >= self._limit:
+            held = b"".join(self._parts)
+            block, end = self._cut(held[: self._limit])
+            self._parts, self._size = [held[end:]], len(held) - end
+            if block is not None:
+                self._limit = self._block
+                yield block
+            elif self._limit >= LONGEST_RECORD:
+                raise MarketoDataError(f"a record does not end within {LONGEST_RECORD >> 20} MB")
+            else:
+                self._limit *= 2
+
+    def finish(self) -> Iterator[Block]:
+        """The rest; the last record may lack its line end."""
+        held = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        if not held:
+            return
+        ended = held.endswith(b"\n")
+        block, end = self._cut(held if ended else held + b"\n")
+        if block is None or end < len(held):
+            raise MarketoDataError("the file ends inside a quoted field")
+        yield block if ended else Block(held, block.rows, block.simple, block.tolerant)
+
+    def _cut(self, held: bytes) -> tuple[Block | None, int]:
+        """The whole records at the start of some bytes, and where they end."""
+        end = held.rfind(b"\n") + 1
+        data = held[:end]
+        if b'"' not in data:
+            return (Block(data, data.count(b"\n"), simple=True) if end else None), end
+        quotes = data.translate(None, _NOT_STRUCTURE).split(b"\n")
+        if not any(len(run) & 1 for run in set(quotes)):
+            if self._irregular(data):
+                return _cut_tolerantly(held)
+            return Block(data, len(quotes) - 1, simple=True), end
+        if has_stray_quotes(data):
+            return _cut_tolerantly(held)
+        inside = list(accumulate((len(run) & 1 for run in quotes[:-1]), xor))
+        rows = inside.count(0)
+        if not rows:
+            return None, 0
+        while inside.pop():
+            end = data.rfind(b"\n", 0, end - 1) + 1
+        return Block(data[:end], rows), end
+
+
+def _joined(lines: list[bytes]) -> Iterator[bytes]:
+    """Lines as records: a line break between quotes ends none."""
+    held: list[bytes] = []
+    inside = False
+    for line in lines:
+        inside ^= bool(line.count(b'"') & 1)
+        if inside or held:
+            held.append(line)
+        if not inside:
+            yield b"".join(held) if held else line
+            held = []
+
+
+def _cut_tolerantly(held: bytes) -> tuple[Block | None, int]:
+    end = rows = 0
+    for _, end in _spans(held):
+        rows += 1
+    return (Block(held[:end], rows, tolerant=True) if rows else None), end
+
+
+def _spans(data: bytes) -> Iterator[tuple[int, int]]:
+    """Start and end of the records that are complete, by the tolerant rule."""
+    start, size = 0, len(data)
+    while start < size:
+        end = start
+        while True:
+            _, end = _field_end(data, end)
+            if end < 0 or end >= size:
+                break
+            end += 1
+            if data[end - 1] == _LF:
+                break
+        if end < 0 or (end >= size and data[size - 1] != _LF):
+            return
+        yield start, end
+        start = end
+
+
+def _field_end(data: bytes, start: int) -> tuple[bool, int]:
+    """Whether the field at a place is quoted, and where the comma or LF behind it stands; -1 where none does."""
+    if data[start : start + 1] != b'"':
+        match = _END_OF_PLAIN.search(data, start)
+        return False, match.start() if match else -1
+    position = start + 1
+    while True:
+        position = data.find(b'"', position)
+        if position < 0:
+            return True, -1
+        following = data[position + 1 : position + 3]
+        if following[:1] == b'"':
+            position += 2
+        elif following[:1] in (b",", b"\n"):
+            return True, position + 1
+        elif following == b"\r\n":
+            return True, position + 2
+        else:
+            position += 1  # not doubled, and no field can end here
+
+
+def fields(record: bytes, count: int | None = None) -> list[Field]:
+    """
+    The cells of a record, by the tolerant rule for quotes.
+
+    :param record: as it stands in the file.
+    :param count: how many are wanted; None for all.
+    """
+    found: list[Field] = []
+    start = 0
+    data = record if record.endswith(b"\n") else record + b"\n"
+    while count is None or len(found) < count:
+        quoted, end = _field_end(data, start)
+        if end < 0:
+            raise MarketoDataError("a quoted field does not end")
+        last = data[end] == _LF
+        stop = end - 1 if last and end > start and data[end - 1] == _CR else end
+        text = data[start + 1 : stop - 1].replace(b'""', b'"') if quoted else data[start:stop]
+        found.append(Field(text, start, stop, quoted))
+        if last:
+            break
+        start = end + 1
+    return found
+
+
+def header(data: bytes) -> tuple[list[str], int] | None:
+    """
+    The names in the first record and where the second begins; None while the first is not complete.
+
+    :param data: the start of a file, perhaps with a byte order mark.
+    """
+    start = len(BOM) if data.startswith(BOM) else 0
+    span = next(_spans(data[start:]), None)
+    if span is None:
+        return None
+    end = start + span[1]
+    return [field.text.decode("utf-8", "replace").strip() for field in fields(data[start:end])], end

@@ -1,0 +1,165 @@
+"""The columns of a table: they come from what Marketo says of its fields, never from the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+STRING, INTEGER, FLOAT, DECIMAL = "string", "integer", "float", "decimal"
+BOOLEAN, DATE, DATETIME, ATTRIBUTES = "boolean", "date", "datetime", "attributes"
+
+KINDS: Mapping[str, str] = {
+    "integer": INTEGER,
+    "percent": INTEGER,
+    "score": INTEGER,
+    "float": FLOAT,
+    "currency": DECIMAL,
+    "boolean": BOOLEAN,
+    "date": DATE,
+    "datetime": DATETIME,
+    "attributes": ATTRIBUTES,
+}
+"""Marketo's data types that are not text, by what they are written as. Every other type, known or new, is text."""
+
+_ACTIVITY_TYPES: Mapping[str, str] = {
+    "leadId": "integer",
+    "activityDate": "datetime",
+    "activityTypeId": "integer",
+    "campaignId": "integer",
+    "primaryAttributeValueId": "integer",
+    "attributes": "attributes",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    :param name: as it stands in the file's header.
+    :param type: Marketo's data type, in lower case.
+    """
+
+    name: str
+    type: str
+
+    @property
+    def kind(self) -> str:
+        """What values are written as: one of the words above."""
+        return KINDS.get(self.type, STRING)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """
+    :param columns: in the order of the output.
+    :param key: names of the columns that make a row unique; empty where rows cannot be told apart.
+    :param date: name of the column by which rows are cut to a span; None for none.
+    """
+
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    date: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        columns = [{"name": column.name, "type": column.type} for column in self.columns]
+        return {"columns": columns, "key": list(self.key), "date": self.date}
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> TableSchema:
+        """What :meth:`to_dict` wrote."""
+        columns = tuple(Column(column["name"], column["type"]) for column in facts["columns"])
+        return cls(columns, tuple(facts["key"]), facts["date"])
+
+
+@dataclass(frozen=True)
+class ActivityType:
+    """
+    :param id: Marketo's.
+    :param name: as marketers read it, such as ``Send Email``.
+    :param attributes: display name to data type, of the secondary attributes.
+    """
+
+    id: int
+    name: str
+    attributes: Mapping[str, str]
+
+    @property
+    def folder(self) -> str:
+        """The name as a folder or column: ``send_email``."""
+        return snake_case(self.name)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ActivityType:
+        """From an item of ``activities.get_types``."""
+        attributes = {
+            str(item["name"]): str(item.get("dataType", "string")).lower() for item in record.get("attributes") or ()
+        }
+        return cls(int(record["id"]), str(record["name"]), attributes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"id": self.id, "name": self.name, "attributes": dict(self.attributes)}
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> ActivityType:
+        """What :meth:`to_dict` wrote."""
+        return cls(facts["id"], facts["name"], facts["attributes"])
+
+
+def snake_case(name: str) -> str:
+    """A display name as an identifier: ``Client IP Address`` becomes ``client_ip_address``."""
+    return re.sub(r"[^0-9a-z]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
+
+
+def activity_schema(fields: Sequence[str]) -> TableSchema:
+    """
+    The schema of exported activities.
+
+    :param fields: as they are exported.
+    """
+    columns = tuple(Column(name, _ACTIVITY_TYPES.get(name, "string")) for name in fields)
+    return TableSchema(columns, ("marketoGUID",), "activityDate")
+
+
+def from_describe(
+    items: Iterable[Mapping[str, Any]], fields: Sequence[str], *, key: Sequence[str], date: str | None
+) -> TableSchema:
+    """
+    The schema of what describe lists.
+
+    :param items: fields of any of Marketo's describes; some name a field ``name``, ``leads.describe`` ``rest.name``.
+    :param fields: names of the columns, in order. One that describe does not list is an id that Marketo adds.
+    :param key: names of the columns that make a row unique.
+    :param date: name of the column by which rows are cut.
+    """
+    types: dict[str, str] = {}
+    for item in items:
+        name = (item.get("rest") or item).get("name")
+        if name:
+            types.setdefault(str(name), str(item.get("dataType", "string")).lower())
+    columns = tuple(Column(name, types.get(name, "integer" if name in key else "string")) for name in fields)
+    return TableSchema(columns, tuple(key), date)
+
+
+def describe_change(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[dict[str, str]]:
+    """
+    What differs between two schemas, as plain JSON: columns added, removed or of another type.
+
+    :param old: a schema's dictionary; None where there was none.
+    :param new: a schema's dictionary.
+    """
+    if old is None:
+        return []
+    before = {column["name"]: column["type"] for column in old["columns"]}
+    after = {column["name"]: column["type"] for column in new["columns"]}
+    return [
+        *({"column": name, "change": "removed"} for name in before if name not in after),
+        *({"column": name, "change": "added"} for name in after if name not in before),
+        *(
+            {"column": name, "change": f"{before[name]} became {after[name]}"}
+            for name in after
+            if name in before and before[name] != after[name]
+        ),
+    ]
