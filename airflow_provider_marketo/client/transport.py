@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -29,10 +31,12 @@ class Reply:
 
     :param operation: the operation's name.
     :param body: the whole JSON body, whatever its shape.
+    :param date: Marketo's clock when it answered, aware; None where it does not say.
     """
 
     operation: str
     body: Any = field(repr=False)
+    date: datetime | None = None
 
     @property
     def _envelope(self) -> Mapping[str, Any]:
@@ -167,7 +171,7 @@ class Transport:
         :raises MarketoError: whatever the answer stands for.
         """
         with self._exchange(request, token) as response:
-            return Reply(request.operation.name, _read_json(request.operation.name, response))
+            return Reply(request.operation.name, _read_json(request.operation.name, response), _date(response))
 
     @contextmanager
     def open(self, request: PreparedRequest, token: str, offset: int = 0) -> Iterator[Download]:
@@ -217,6 +221,7 @@ class Transport:
             )
         _raise_for_status(name, response)
         body = _parse_json(name, response.content, response)
+        _raise_for_envelope(name, body)
         if not isinstance(body, dict) or "access_token" not in body:
             reason = str(body.get("error", "")) if isinstance(body, dict) else ""
             raise errors.MarketoAuthError(
@@ -308,6 +313,13 @@ def _raise_for_status(operation: str, response: requests.Response) -> None:
         raise errors.MarketoTransientError("Marketo's gateway failed", executed=True, **facts)
     kind, text, remedy = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request", ""))
     raise kind(text, remedy=remedy or None, **facts)
+
+
+def _date(response: requests.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _json_or_none(response: requests.Response) -> Any:

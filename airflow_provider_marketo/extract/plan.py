@@ -127,7 +127,7 @@ def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractP
     wanted = (
         tuple(request.fields or export.fields) if request.fields != ALL_FIELDS else (*export.fields, "actionResult")
     )
-    _require_known("fields", wanted, {name: name for name in (*export.fields, "actionResult")})
+    require_known("fields", wanted, {name: name for name in (*export.fields, "actionResult")})
     fields = _with_key(wanted, (*export.key, *filter(None, [export.row_date])))
     names_matter = request.activity_types or request.attributes == "typed" or "activity_type" in request.partition_by
     kinds: dict[int, ActivityType] = {}
@@ -135,7 +135,9 @@ def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractP
     if names_matter:
         kinds = {kind.id: kind for kind in map(ActivityType.from_record, client.call("activities.get_types").records)}
     if request.activity_types:
-        filters["activityTypeIds"] = sorted(_type_id(wanted_type, kinds) for wanted_type in request.activity_types)
+        filters["activityTypeIds"] = sorted(
+            activity_type_id(wanted_type, kinds) for wanted_type in request.activity_types
+        )
     if "activityTypeId" not in fields and request.attributes == "typed":
         fields = (*fields, "activityTypeId")
     return ExtractPlan(fields, activity_schema(fields), kinds, filters, {})
@@ -151,7 +153,7 @@ def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
         )
     else:
         wanted = tuple(dict.fromkeys(request.fields or ()))
-        _require_known("fields", wanted, labels)
+        require_known("fields", wanted, labels)
     by_programs = "programIds" in request.filters
     # Marketo puts programId in front of the file by itself, and only where a job spans several programs.
     key = tuple(name for name in export.key if name != "programId" or by_programs)
@@ -200,7 +202,7 @@ def _with_key(fields: Sequence[str], key: Sequence[str]) -> tuple[str, ...]:
     return (*(name for name in key if name not in fields), *fields)
 
 
-def _require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str]) -> None:
+def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str]) -> None:
     """Refuse names that the instance does not have, and say which ones were probably meant."""
     unknown = [name for name in names if name not in labels]
     if not unknown:
@@ -223,7 +225,14 @@ def _require_known(parameter: str, names: Sequence[str], labels: Mapping[str, st
     )
 
 
-def _type_id(wanted: str | int, kinds: Mapping[int, ActivityType]) -> int:
+def activity_type_id(wanted: str | int, kinds: Mapping[int, ActivityType]) -> int:
+    """
+    The id of an activity type.
+
+    :param wanted: its id, or its name in any case.
+    :param kinds: those of the instance, by id.
+    :raises MarketoInvalidRequestError: there is none; the message has the nearest names.
+    """
     text = str(wanted).strip()
     if text.isdigit() and int(text) in kinds:
         return int(text)
