@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+import json
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 
 class ManualClock:
@@ -29,3 +37,64 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         with self._lock:
             self._elapsed += seconds
+
+
+class StateStore:
+    """Airflow 3.3's task state store, as far as a task sees it. Survives the tries of a task, as the real one does."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.values.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
+
+
+def task_context(
+    store: StateStore | None = None, *, try_number: int = 1, max_tries: int = 0, **interval: datetime
+) -> dict[str, Any]:
+    """The part of a task's context that our operators read."""
+    ti = SimpleNamespace(
+        dag_id="a_dag",
+        task_id="a_task",
+        run_id="a run",
+        map_index=-1,
+        try_number=try_number,
+        max_tries=max_tries,
+        xcoms={},
+    )
+    ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
+    context: dict[str, Any] = {"ti": ti, **interval}
+    if store is not None:
+        context["task_state_store"] = store
+    return context
+
+
+def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any], None] | None = None) -> Any:
+    """
+    Run a task to its end, its deferrals included, with the real triggers.
+
+    :param on_deferral: called with each trigger before it runs.
+    """
+    method, arguments = operator.execute, {}
+    while True:
+        try:
+            return method(context, **arguments)
+        except TaskDeferred as deferred:
+            if on_deferral is not None:
+                on_deferral(deferred.trigger)
+            method, arguments = getattr(operator, deferred.method_name), {"event": asyncio.run(_fire(deferred.trigger))}
+
+
+async def _fire(trigger: Any) -> Any:
+    path, arguments = trigger.serialize()
+    module, _, name = path.rpartition(".")
+    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments, default=str)))
+    async for event in trigger.run():
+        return event.payload
+    return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_marketo.client import operations, paging
 from airflow_provider_marketo.client.auth import Token, TokenKeeper
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
-from airflow_provider_marketo.client.errors import TOKEN_CODES, MarketoAuthError, MarketoError
+from airflow_provider_marketo.client.errors import TOKEN_CODES, MarketoAuthError, MarketoError, MarketoPermissionError
 from airflow_provider_marketo.client.governor import Governor
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.client.operations import PreparedRequest
@@ -49,6 +50,16 @@ class MarketoClient:
         clock: Clock | None = None,
         **transport: Any,
     ) -> None:
+        self._detached = partial(
+            MarketoClient,
+            host,
+            client_id,
+            client_secret,
+            identity_url=identity_url,
+            partner_id=partner_id,
+            on_secret=on_secret,
+            **transport,
+        )
         self.endpoint = Endpoint.parse(host, identity_url)
         self._clock = clock or SystemClock()
         self._governor = governor or LocalGovernor(clock=self._clock)
@@ -61,6 +72,13 @@ class MarketoClient:
     def instance(self) -> str:
         """The Munchkin ID, or host and port where there is none: what limits belong to."""
         return self.endpoint.instance
+
+    def detached(self) -> MarketoClient:
+        """
+        A client of the same user that shares no lease, lock, connection or token with this one, for a signal handler:
+        the call that it interrupts may hold all of them.
+        """
+        return self._detached()
 
     def call(self, operation: str, /, **parameters: Any) -> Reply:
         """
@@ -133,15 +151,29 @@ class MarketoClient:
                     raise
                 return exchange(self._tokens.replace(token))
 
-        return send_with_retries(once, operation=prepared.operation.name, retry_class=retry_class, clock=self._clock)
+        operation = prepared.operation
+        try:
+            return send_with_retries(
+                once, operation=operation.name, retry_class=retry_class, clock=self._clock, settles=operation.timeout
+            )
+        except MarketoPermissionError as error:
+            if error.code == "603" and operation.permissions:
+                wanted = " or ".join(repr(permission) for permission in operation.permissions)
+                error.remedy = (
+                    f"Give the API user's role the permission {wanted} (Admin > Users & Roles), and check that the"
+                    " worker's address is on the instance's IP allowlist if it has one."
+                )
+            raise
 
     @contextmanager
     def _leased(self, prepared: PreparedRequest) -> Iterator[None]:
         lease = self._governor.acquire(prepared.operation.name)
         outcome: MarketoError | None = None
+        sent_at = self._clock.monotonic()
         try:
             yield
         except MarketoError as error:
+            error.elapsed = self._clock.monotonic() - sent_at
             outcome = error
             raise
         finally:

@@ -23,6 +23,7 @@ class MarketoError(Exception):
     :param request_id: Marketo's request id: what Adobe's support asks for first.
     :param remedy: the way out, as a sentence addressed to the person who reads the log.
     :param executed: False when Marketo certainly did not act on the request, True when it may have.
+    :ivar elapsed: seconds between sending the request and the failure.
     """
 
     default_remedy: ClassVar[str] = ""
@@ -44,6 +45,7 @@ class MarketoError(Exception):
         self.request_id = request_id
         self.remedy = self.default_remedy if remedy is None else remedy
         self.executed = executed
+        self.elapsed = 0.0
 
     def __str__(self) -> str:
         where = f"{self.operation}: " if self.operation else ""

@@ -112,7 +112,7 @@ class Operation:
     :param area: ``instance``, or ``ingestion`` for the host of data ingestion.
     :param encoding: of the body: ``none``, ``json``, ``form`` or ``multipart``.
     :param paging: ``none``, ``position``, ``date``, ``offset``, ``page`` or ``page_offset``.
-    :param retry: ``read``, ``repeatable``, ``reconcile`` or ``once``.
+    :param retry: ``read``, ``repeatable``, ``upsert``, ``reconcile`` or ``once``.
     :param retry_overrides: parameter, value (None for any) and the retry class it makes; the last that applies decides.
     :param timeout: seconds to wait for an answer, a little longer than Marketo tries.
     :param permissions: of the API user's role; any one entry is enough.

@@ -19,7 +19,10 @@ from airflow_provider_marketo.client.errors import (
 
 Answer = TypeVar("Answer")
 
-MAY_RUN_TWICE = frozenset({"read", "repeatable"})
+UPSERT = "upsert"
+"""Retry class of requests that may run again, but not at the same time: two upserts of one new lead make two leads."""
+
+MAY_RUN_TWICE = frozenset({"read", "repeatable", UPSERT})
 """Retry classes whose requests may be repeated although the first one may have run."""
 
 RESENDS = 5
@@ -36,16 +39,20 @@ RESENDS_OF_THROTTLED = 20
 
 _BASE = 1.0
 _LONGEST = 30.0
+_LONGEST_OF_THROTTLED = 4.0
 
 
-def send_with_retries(send: Callable[[], Answer], *, operation: str, retry_class: str, clock: Clock) -> Answer:
+def send_with_retries(
+    send: Callable[[], Answer], *, operation: str, retry_class: str, clock: Clock, settles: float = 0.0
+) -> Answer:
     """
     Call ``send`` until it succeeds, or until sending again would be futile or dangerous.
 
     :param send: one exchange with Marketo; raises a :class:`~.errors.MarketoError` when it fails.
     :param operation: the operation's name, for the error.
-    :param retry_class: ``read``, ``repeatable``, ``reconcile`` or ``once``.
+    :param retry_class: ``read``, ``repeatable``, ``upsert``, ``reconcile`` or ``once``.
     :param clock: the time.
+    :param settles: seconds after sending in which Marketo may still be at it.
     :raises MarketoAmbiguousOutcomeError: the request may have run and must not run twice.
     """
 
@@ -57,9 +64,13 @@ def send_with_retries(send: Callable[[], Answer], *, operation: str, retry_class
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, MarketoThrottledError):
-            return 0.0  # the governor holds the next lease back for as long as it takes
-        return random.uniform(0.5, 1.0) * min(_LONGEST, _BASE * 2 ** (state.attempt_number - 1))
+        # After a rejection by the rate the governor holds the next lease back for as long as it takes.
+        longest = _LONGEST_OF_THROTTLED if isinstance(error, MarketoThrottledError) else _LONGEST
+        pause = random.uniform(0.5, 1.0) * min(longest, _BASE * 2 ** (state.attempt_number - 1))
+        if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
+            # The one wait that may pass a minute: whoever called holds the same leads back meanwhile.
+            return max(pause, settles - error.elapsed)
+        return pause
 
     try:
         return Retrying(retry=again, wait=pause, sleep=clock.sleep, reraise=True)(send)
@@ -77,7 +88,8 @@ def send_with_retries(send: Callable[[], Answer], *, operation: str, retry_class
 
 def _resends(error: MarketoError) -> int:
     if isinstance(error, MarketoThrottledError):
-        return RESENDS_OF_THROTTLED
+        # Without a code it is the governor's own word that there is no turn within a minute.
+        return RESENDS_OF_THROTTLED if error.code else 0
     if isinstance(error, MarketoConnectionError):
         return RESENDS_OF_UNREACHABLE
     if isinstance(error, MarketoTransientError):

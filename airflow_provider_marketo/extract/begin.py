@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
+from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.extract.run import ExtractRun
-from airflow_provider_marketo.extract.state import Progress, progress_store
+from airflow_provider_marketo.extract.state import Ledger, Progress, progress_store
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.storage import OutputFolder
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def begin(
-    request: ExtractRequest,
+    request: Callable[[], ExtractRequest],
     *,
     output: str,
     hook: MarketoHook,
@@ -32,7 +32,8 @@ def begin(
     in_flight: int,
 ) -> ExtractRun:
     """
-    :param request: what is wanted.
+    :param request: what is wanted. Not asked after a deferral: templates such as ``{{ macros.datetime.now() }}`` may
+        render to something else then, and the extract goes on with what it began.
     :param output: URL of the folder.
     :param hook: the connection.
     :param context: Airflow's, of the running task.
@@ -46,36 +47,38 @@ def begin(
     run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
     store = progress_store(context, folder, run)
     client = hook.get_conn()
-    jobs = ExportJobs(client, request.export, request.custom_object)
     progress = store.load()
-    plan = None
-    if progress is not None and progress.fingerprint == request.fingerprint():
-        stored = folder.read_json(layout.plan(run))
-        plan = ExtractPlan.from_dict(stored) if stored else None
+    begun = folder.read_json(layout.request(run)) if resumed and progress else None
+    wanted = ExtractRequest.from_dict(begun) if begun else request()
+    jobs = ExportJobs(client, wanted.export, wanted.custom_object)
+    fingerprint = f"{client.instance}:{wanted.fingerprint()}"
+    plan = load_plan(folder, run) if progress is not None and progress.fingerprint == fingerprint else None
     if progress is None or plan is None:
-        if progress is not None:
-            _abandon(progress, jobs)
-        if request.file_format != "csv":
+        if wanted.file_format != "csv":
             require_arrow()
         folder.check_writable()
+        if progress is not None:
+            _abandon(progress, jobs)
         folder.delete_tree(run)
-        plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
-        folder.write_json(layout.plan(run), plan.to_dict())
-        progress = Progress(request.fingerprint(), deadline="")
-        log.info("Extracting %s in %d jobs", request.describe(), len(request.slices(plan.filters)))
+        plan = make_plan(wanted, client, folder.read_json(layout.SCHEMA))
+        folder.write_json(layout.request(run), wanted.to_dict())
+        save_plan(folder, run, plan)
+        progress = Progress(fingerprint)
+        log.info("Extracting %s in %d jobs", wanted.describe(), len(wanted.slices(plan.filters)))
     if not resumed or not progress.deadline:
         progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
-        store.save(progress)
+        progress.remade = {}
     return ExtractRun(
-        request=request,
+        request=wanted,
         plan=plan,
         jobs=jobs,
         client=client,
-        publisher=SlicePublisher(request, plan, folder, run, hook.settings.hash_salt),
+        publisher=SlicePublisher(
+            wanted, plan, folder, run, hash_salt=hook.settings.hash_salt, published=progress.published
+        ),
         folder=folder,
         run_folder=run,
-        progress=progress,
-        store=store,
+        ledger=Ledger(store, progress),
         in_flight=in_flight,
         poll_interval=hook.settings.poll_interval,
     )
@@ -84,5 +87,4 @@ def begin(
 def _abandon(progress: Progress, jobs: ExportJobs) -> None:
     """The author has changed the task since the last try: its jobs answer another question."""
     log.info("The task has changed since its last try; %d export jobs of that try are cancelled", len(progress.jobs))
-    for export_id in progress.jobs.values():
-        jobs.cancel(export_id)
+    jobs.cancel_all(progress.jobs.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
@@ -35,11 +35,20 @@ class SlicePublisher:
     :param folder: the output.
     :param run_folder: this task instance's place in it.
     :param hash_salt: key for hashed fields.
+    :param published: names of slices that are in place already. What else an earlier try has left behind of a slice
+        does not count: it was killed before it was done.
     :raises MarketoInvalidRequestError: rows cannot be partitioned as wanted.
     """
 
     def __init__(
-        self, request: ExtractRequest, plan: ExtractPlan, folder: OutputFolder, run_folder: str, hash_salt: str | None
+        self,
+        request: ExtractRequest,
+        plan: ExtractPlan,
+        folder: OutputFolder,
+        run_folder: str,
+        *,
+        hash_salt: str | None = None,
+        published: Sequence[str] = (),
     ) -> None:
         self._request = request
         self._plan = plan
@@ -47,6 +56,7 @@ class SlicePublisher:
         self._run_folder = run_folder
         self._salt = hash_salt.encode() if hash_salt else None
         self._slices = [one.name for one in request.slices(plan.filters)]
+        self._published = tuple(published)
         self._seen: SeenKeys | None = None
         self._partitions()
 
@@ -115,7 +125,7 @@ class SlicePublisher:
             return None
         if self._seen is None:
             self._seen = SeenKeys()
-            for name in self._slices:
+            for name in self._published:
                 saved = self._folder.read(layout.slice_keys(self._run_folder, name))
                 if saved is not None:
                     self._seen.load(io.BytesIO(saved))

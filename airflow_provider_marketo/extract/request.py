@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,8 @@ ON_TYPE_ERROR = ("null", "string", "fail")
 ON_SCHEMA_CHANGE = ("evolve", "fail")
 ON_QUOTA_EXHAUSTED = ("defer", "fail")
 ALL_FIELDS = "all"
+_DATES = ("start", "end")
+_SPANS = ("window", "lookback")
 
 
 def one_of(parameter: str, value: Any, choices: Sequence[str]) -> None:
@@ -128,8 +130,25 @@ class ExtractRequest:
 
     def fingerprint(self) -> str:
         """Changes when the author changes what is wanted, so that a retry never goes on with another request's jobs."""
-        facts = json.dumps(asdict(self), sort_keys=True, default=str)
+        facts = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        facts = asdict(self)
+        for name in _DATES:
+            facts[name] = facts[name] and iso(facts[name])
+        for name in _SPANS:
+            facts[name] = facts[name].total_seconds()
+        plain: dict[str, Any] = json.loads(json.dumps(facts, default=list))
+        return plain
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> ExtractRequest:
+        """What :meth:`to_dict` wrote."""
+        dates = {name: as_utc(name, facts[name])[0] for name in _DATES}
+        spans = {name: timedelta(seconds=facts[name]) for name in _SPANS}
+        return cls(**{**facts, **dates, **spans})
 
     def describe(self) -> str:
         """One phrase for the log."""
@@ -225,11 +244,57 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
                 parameter=parameter,
                 remedy="Give ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z.",
             ) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         raise MarketoInvalidRequestError(f"{parameter} is a {type(value).__name__}, not a date", parameter=parameter)
     naive = value.tzinfo is None
     value = value.replace(tzinfo=timezone.utc) if naive else value.astimezone(timezone.utc)
     return value.replace(microsecond=0), naive
+
+
+def as_span(parameter: str, value: Any) -> timedelta | None:
+    """
+    A length of time as authors and templates give it.
+
+    :param parameter: for the error.
+    :param value: a timedelta, or a number of days, which may be text; or nothing.
+    """
+    if value is None or isinstance(value, timedelta):
+        return value
+    try:
+        return timedelta(days=float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise MarketoInvalidRequestError(
+            f"{parameter}={value!r} is neither a timedelta nor a number of days", parameter=parameter
+        ) from None
+
+
+def interval_selects(export: ExportObject, date_field: str | None, filters: Mapping[str, Any]) -> bool:
+    """
+    Whether the run's data interval selects the rows when an author gives no dates: not where a list does, and members
+    of programs only where the author says by which date.
+    """
+    return date_field is not None or not (export.needs or (export.exclusive and filters))
+
+
+def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """
+    The run's data interval, nothing in a run that has none.
+
+    :param context: Airflow's, of the running task.
+    :raises MarketoInvalidRequestError: it is a moment, as a plain cron schedule makes it in Airflow 3.
+    """
+    start, _ = as_utc("start", context.get("data_interval_start"))
+    end, _ = as_utc("end", context.get("data_interval_end"))
+    if start is not None and start == end:
+        raise MarketoInvalidRequestError(
+            f"the run's data interval is empty: it starts and ends at {iso(start)}",
+            parameter="start",
+            remedy="Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3 a plain cron"
+            " schedule stands for moments.",
+        )
+    return start, end
 
 
 def as_list(value: Any) -> Any:

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_marketo.client.bulk.fetch import fetch
+from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.plan import Slice
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoDeadlineError,
+    MarketoError,
     MarketoExportFailedError,
+    MarketoFileGoneError,
     MarketoInvalidRequestError,
     MarketoQueueFullError,
     MarketoQuotaExhaustedError,
 )
+from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
-from airflow_provider_marketo.extract.state import Progress, ProgressStore
+from airflow_provider_marketo.extract.state import Ledger
 from airflow_provider_marketo.storage import OutputFolder
 
 log = logging.getLogger(__name__)
 
-RECREATIONS = 2
+REMAKES = 2
 """A cancelled job may have been cancelled for us by an earlier try; one that is cancelled over and over is not."""
+
+MOST_LISTED = 100
+"""Files or windows that are returned one by one."""
+
+_WORD = re.compile(r"[\w.:-]+")
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,7 @@ class ExtractRun:
     :param publisher: writes and publishes a slice.
     :param folder: the output.
     :param run_folder: the task instance's place in it.
-    :param progress: how far an earlier try, or this one before it was deferred, has come.
-    :param store: where progress outlives this process.
+    :param ledger: how far an earlier try, or this one before it was deferred, has come.
     :param in_flight: jobs to keep in Marketo's queue at a time.
     :param poll_interval: seconds between two looks at the jobs, as the connection has it.
     """
@@ -72,8 +79,7 @@ class ExtractRun:
         publisher: SlicePublisher,
         folder: OutputFolder,
         run_folder: str,
-        progress: Progress,
-        store: ProgressStore,
+        ledger: Ledger,
         in_flight: int,
         poll_interval: float,
     ) -> None:
@@ -84,12 +90,13 @@ class ExtractRun:
         self._publisher = publisher
         self._folder = folder
         self._run_folder = run_folder
-        self._progress = progress
-        self._store = store
+        self._ledger = ledger
+        self._progress = ledger.progress
         self._in_flight = in_flight
         self.poll_interval = poll_interval
+        self.object_type = request.object_type
+        self.custom_object = request.custom_object
         self._slices = {one.name: one for one in request.slices(plan.filters)}
-        self._recreated: Counter[str] = Counter()
         self._queued: set[str] = set()
 
     @property
@@ -100,15 +107,14 @@ class ExtractRun:
     def extend_deadline(self, idle_until: datetime) -> None:
         """Time in which Marketo is not allowed to do anything does not count."""
         self._progress.deadline = (self.deadline + (idle_until - datetime.now(timezone.utc))).isoformat()
-        self._store.save(self._progress)
+        self._ledger.save()
 
     def check_deadline(self) -> None:
         """
-        :raises MarketoDeadlineError: it has passed; the jobs were cancelled.
+        :raises MarketoDeadlineError: it has passed.
         """
         if datetime.now(timezone.utc) >= self.deadline:
-            self.cancel()
-            raise MarketoDeadlineError(f"exports of {', '.join(self._open_slices())} did not finish in time")
+            raise MarketoDeadlineError(f"exports of {', '.join(self._open_slices())} did not finish within timeout")
 
     def adopt(self) -> Mapping[str, ExportJob]:
         """
@@ -117,7 +123,7 @@ class ExtractRun:
         """
         ids = list(self._progress.jobs.values())
         if ids:
-            log.info("Going on with export jobs of an earlier try: %s", ", ".join(ids))
+            log.info("Going on with export jobs that were begun before: %s", ", ".join(ids))
         return self.look(Waiting(tuple(ids)))
 
     def look(self, waiting: Waiting) -> Mapping[str, ExportJob]:
@@ -129,31 +135,50 @@ class ExtractRun:
 
     def step(self, known: Mapping[str, ExportJob]) -> Waiting | None:
         """
-        Do whatever can be done now.
+        Do whatever can be done now: start the next jobs, so that Marketo is busy, then fetch what is finished.
 
         :param known: the state of jobs as last heard; others are taken to be waiting.
         :return: what to wait for, or None when everything is published.
         :raises MarketoExportFailedError: Marketo gave a job up.
         :raises MarketoQuotaExhaustedError: nothing is in flight and no job can be started before the reset.
+        :raises MarketoStoppedError: this process must not go on.
         """
-        for name in self._open_slices():
-            job = known.get(self._progress.jobs.get(name, ""))
-            if job is not None:
-                self._settle(name, job)
+        finished = {}
+        obstacle: MarketoError | None = None
         try:
-            self._fill_queue()
-        except (MarketoQueueFullError, MarketoQuotaExhaustedError) as error:
-            if not self._queued and isinstance(error, MarketoQuotaExhaustedError):
-                raise
-            log.info("%s", error)
-        return Waiting(tuple(sorted(self._queued))) if self._open_slices() else None
+            for name in self._open_slices():
+                job = known.get(self._progress.jobs.get(name, ""))
+                if job is not None and self._settle(name, job):
+                    finished[name] = job
+            self._fill_queue(besides=finished)
+        except (MarketoExportFailedError, MarketoQueueFullError, MarketoQuotaExhaustedError) as error:
+            obstacle = error  # what has been exported is fetched all the same
+        for name, job in finished.items():
+            self._publish(self._slices[name], job)
+        if not self._open_slices():
+            return None
+        if isinstance(obstacle, MarketoExportFailedError):
+            raise obstacle
+        if isinstance(obstacle, MarketoQuotaExhaustedError) and not self._queued:
+            raise obstacle
+        if obstacle is not None:
+            log.info("%s", obstacle)
+        return Waiting(tuple(sorted(self._queued)))
 
     def finish(self) -> dict[str, Any]:
-        """Write the manifest, which makes the extract visible as a whole, and forget the progress."""
+        """
+        Write the manifest, which makes the extract visible as a whole, and forget the progress.
+
+        :return: the manifest; of very many files or windows only the numbers, as it goes into Airflow's database.
+        """
+        self._ledger.check()
         records = [self._folder.read_json(layout.slice_record(self._run_folder, name)) for name in self._slices]
         manifest = write_manifest(self._folder, self._request, self._plan, records)
-        self._store.clear()
-        self._folder.delete_tree(self._run_folder)
+        self._ledger.clear()
+        try:
+            self._folder.delete_tree(self._run_folder)
+        except OSError as error:
+            log.warning("Could not tidy up %s: %s", self._run_folder, error)
         log.info(
             "Extracted %s: %d rows, %d bytes in %d files",
             self._request.describe(),
@@ -161,84 +186,113 @@ class ExtractRun:
             manifest["bytes"],
             len(manifest["files"]),
         )
-        return manifest
+        counts = {"file_count": len(manifest["files"]), "window_count": len(manifest["windows"])}
+        too_long = {name for name in ("files", "windows") if len(manifest[name]) > MOST_LISTED}
+        return {name: value for name, value in manifest.items() if name not in too_long} | counts
 
     def cancel(self) -> None:
         """Stop the jobs that this task instance has with Marketo, and no others."""
-        for export_id in self._progress.jobs.values():
-            log.info("Cancelling export %s", export_id)
-            self._jobs.cancel(export_id)
+        self._jobs.cancel_all(self._progress.jobs.values())
         self._queued.clear()
 
-    def _open_slices(self) -> list[str]:
-        return [name for name in self._slices if name not in self._progress.published]
+    def kill(self) -> None:
+        """
+        As :meth:`cancel`, from a signal handler. The interrupted code goes on afterwards, so it is told to stop first;
+        and it may hold the client's lease and locks, so the client is another one.
+        """
+        self._ledger.stop()
+        ids = list(self._progress.jobs.values())
+        if ids:
+            self._jobs.detached().cancel_all(ids)
 
-    def _settle(self, name: str, job: ExportJob) -> None:
+    def _open_slices(self) -> list[str]:
+        published = set(self._progress.published)
+        return [name for name in self._slices if name not in published]
+
+    def _settle(self, name: str, job: ExportJob) -> bool:
+        """Take note of a job's state; whether its file can be fetched."""
         if job.status == COMPLETED:
             self._queued.discard(job.export_id)
-            self._publish(self._slices[name], job)
-        elif job.status == FAILED:
+            return True
+        if job.status == FAILED:
             self._forget(name)
             raise MarketoExportFailedError(
                 f"export {job.export_id} of {name} failed: {job.error or 'Marketo gave no reason'}",
                 operation=self._jobs.export.operation("get_job_status"),
             )
-        elif job.status == CANCELLED:
-            self._forget(name)
-            self._recreated[name] += 1
-            if self._recreated[name] > RECREATIONS:
-                raise MarketoExportFailedError(
-                    f"the export of {name} was cancelled {RECREATIONS + 1} times",
+        if job.status == CANCELLED:
+            self._make_anew(
+                name,
+                MarketoExportFailedError(
+                    f"the export of {name} was cancelled {REMAKES + 1} times",
                     operation=self._jobs.export.operation("get_job_status"),
                     remedy="Find out who cancels export jobs of this API user, then run the task again.",
-                )
-            log.info("The export of %s was cancelled or has expired; a new one is made", name)
+                ),
+            )
+            log.info("Export %s of %s was cancelled or has expired; a new one is made", job.export_id, name)
         elif job.status != CREATED:
             self._queued.add(job.export_id)
+        return False
 
-    def _fill_queue(self) -> None:
+    def _fill_queue(self, besides: Container[str] = ()) -> None:
+        """Keep as many jobs in Marketo's queue as may be. ``besides`` are slices that need none."""
         for name in self._open_slices():
             if len(self._queued) >= self._in_flight:
                 return
             export_id = self._progress.jobs.get(name)
-            if export_id in self._queued:
+            if name in besides or export_id in self._queued:
                 continue
             if export_id is None:
                 export_id = self._create(self._slices[name])
                 self._progress.jobs[name] = export_id
-                self._store.save(self._progress)  # before the job can run: what is not written down is never started
-            self._jobs.enqueue(export_id)
+                self._ledger.save()  # before the job can run: what is not written down is never started
+            else:
+                self._ledger.check()
+            try:
+                self._jobs.enqueue(export_id)
+            except MarketoInvalidRequestError as error:  # it was cancelled before it ran, or is forgotten
+                self._make_anew(name, error)
+                log.warning("%s; a new job is made", error.message)
+                continue
             self._queued.add(export_id)
             log.info("Export %s of %s is in Marketo's queue", export_id, name)
 
     def _create(self, one: Slice) -> str:
+        plan = self._plan
         while True:
             try:
-                return self._jobs.create(self._plan.fields, one.filter).export_id
+                export_id = self._jobs.create(plan.fields, one.filter).export_id
+                break
             except MarketoInvalidRequestError as error:
-                refused = self._refused_fields(error)
+                refused = self._refused_fields(error, plan)
                 if not refused:
+                    error.parameter = error.parameter or ("fields" if "field" in error.message.lower() else "filters")
                     raise
-                log.warning("Left out %d fields that Marketo does not export: %s", len(refused), ", ".join(refused))
-                self._plan = self._plan.without(refused, "not exportable")
-                self._publisher.plan = self._plan
-                self._folder.write_json(layout.plan(self._run_folder), self._plan.to_dict())
+                plan = plan.without(refused, "not exportable")
+        if plan is not self._plan:
+            gone = [name for name in self._plan.fields if name not in plan.fields]
+            log.warning("Left out %d fields that Marketo does not export: %s", len(gone), ", ".join(gone))
+            self._plan = plan
+            self._publisher.use(plan)
+        return export_id
 
-    def _refused_fields(self, error: MarketoInvalidRequestError) -> list[str]:
+    def _refused_fields(self, error: MarketoInvalidRequestError, plan: ExtractPlan) -> list[str]:
         """With ``fields='all'`` Marketo's word decides what "all" is; a field that was named by the author stays."""
         if self._request.fields != ALL_FIELDS or error.code not in ("1003", "1006"):
             return []
-        words = set(error.message.replace("[", " ").replace("]", " ").replace(",", " ").replace("'", " ").split())
-        return [name for name in self._plan.fields if name in words and name not in self._jobs.export.key]
+        words = set(_WORD.findall(error.message))
+        return [name for name in plan.fields if name in words and name not in self._jobs.export.key]
 
     def _publish(self, one: Slice, job: ExportJob) -> None:
-        operation = self._jobs.export.operation("get_file")
-        record = self._publisher.publish(
-            one, job, lambda consumer: fetch(self._client, operation, job, consumer, **self._jobs.path)
-        )
+        try:
+            record = self._publisher.publish(one, job, lambda consumer: self._fetch(job, consumer))
+        except MarketoFileGoneError as error:
+            self._make_anew(one.name, error)
+            log.warning("%s; a new job is made", error.message)
+            return
         self._progress.published.append(one.name)
         self._progress.jobs.pop(one.name, None)
-        self._store.save(self._progress)
+        self._ledger.save()
         log.info(
             "Published %s: %d rows in %d files (%d cut at the window's edge, %d already seen)",
             one.name,
@@ -248,6 +302,19 @@ class ExtractRun:
             record["rows_duplicate"],
         )
 
+    def _fetch(self, job: ExportJob, consumer: Callable[[], Consumer[Outcome]]) -> Outcome:
+        outcome = fetch(self._client, self._jobs.export.operation("get_file"), job, consumer, path=self._jobs.path)
+        self._ledger.check()  # a download takes long; what follows gives the files their final names
+        return outcome
+
+    def _make_anew(self, name: str, error: MarketoError) -> None:
+        """Forget a job that has come to nothing through no fault of its own, so that a new one is made."""
+        remade = self._progress.remade.get(name, 0) + 1
+        self._progress.remade[name] = remade
+        self._forget(name)
+        if remade > REMAKES:
+            raise error
+
     def _forget(self, name: str) -> None:
         self._queued.discard(self._progress.jobs.pop(name, ""))
-        self._store.save(self._progress)
+        self._ledger.save()

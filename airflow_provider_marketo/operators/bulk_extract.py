@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.extract.request import ExtractRequest
     from airflow_provider_marketo.extract.run import ExtractRun, Waiting
 
+_WINDOW = timedelta(days=30)
+
 _JOBS_IN_FLIGHT = 2
 """Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
 
@@ -36,9 +38,10 @@ class MarketoBulkExtractOperator(BaseOperator):
 
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
     :param output: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
-        folder holds one dataset.
-    :param start: first second wanted; a datetime or ISO 8601, without a zone UTC. Default: the data interval's start.
-    :param end: first second no longer wanted. Default: the data interval's end.
+        folder holds one dataset. It must render to the same at every try.
+    :param start: first second wanted; a datetime or ISO 8601, without a zone UTC. Default: the data interval's start,
+        but no dates where a list selects the rows, or for program members without a ``date_field``.
+    :param end: first second no longer wanted. Default: as for ``start``, the data interval's end.
     :param date_field: what the span selects by: leads ``createdAt`` (default) or ``updatedAt``, program members and
         custom objects ``updatedAt``. Not every subscription has ``updatedAt`` for leads and program members (1035).
     :param filters: further filters by Adobe's names, e.g. ``{"staticListId": 1001}`` in the place of dates,
@@ -48,9 +51,9 @@ class MarketoBulkExtractOperator(BaseOperator):
     :param custom_object: API name of the type, for ``custom_objects``.
     :param file_format: ``csv`` (the bytes Marketo sent), ``jsonl`` or ``parquet`` (typed; both need the
         ``arrow`` extra).
-    :param window: length of a job's window, at most 31 days.
+    :param window: length of a job's window, at most 31 days: a timedelta, or a number of days.
     :param order: ``oldest_first`` or ``newest_first``.
-    :param lookback: how far before ``start`` to read again, for rows that became visible late.
+    :param lookback: how far before ``start`` to read again, for rows that became visible late; as ``window``.
     :param activity_types: names or ids; default all that Marketo exports.
     :param attributes: of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or ``typed``: one
         dataset per activity type with a column per attribute.
@@ -64,13 +67,15 @@ class MarketoBulkExtractOperator(BaseOperator):
     :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks at the jobs. Default: the connection's ``poll_interval`` (60).
-    :param timeout: how long to wait for Marketo in all, the wait for a quota's reset not counted.
+    :param timeout: how long a try waits for Marketo in all, the wait for a quota's reset not counted.
     :param marketo_conn_id: id of the connection.
-    :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows.
+    :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or
+        windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.
     """
 
     template_fields: Sequence[str] = (
-        "output",
+        "object_type",
+        "output_path",
         "start",
         "end",
         "date_field",
@@ -78,7 +83,11 @@ class MarketoBulkExtractOperator(BaseOperator):
         "fields",
         "custom_object",
         "file_format",
+        "window",
+        "order",
+        "lookback",
         "activity_types",
+        "attributes",
         "partition_by",
         "hash_fields",
         "marketo_conn_id",
@@ -98,9 +107,9 @@ class MarketoBulkExtractOperator(BaseOperator):
         fields: Sequence[str] | str | None = None,
         custom_object: str | None = None,
         file_format: str = "csv",
-        window: timedelta = timedelta(days=30),
+        window: timedelta | float | str = _WINDOW,
         order: str = "oldest_first",
-        lookback: timedelta | None = None,
+        lookback: timedelta | float | str | None = None,
         activity_types: Sequence[str | int] | None = None,
         attributes: str | None = None,
         partition_by: Sequence[str] | None = None,
@@ -117,7 +126,7 @@ class MarketoBulkExtractOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.object_type = object_type
-        self.output = output
+        self.output_path = output  # an operator's "output" is its XCom
         self.start = start
         self.end = end
         self.date_field = date_field
@@ -143,39 +152,31 @@ class MarketoBulkExtractOperator(BaseOperator):
         self._run: ExtractRun | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-
-        with fail_for_good():
-            run = self._begin(context)
-            return self._advance(context, run, run.adopt)
+        return self._go(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Goes on after a wait for jobs: the trigger's event says what has become of them."""
         from airflow_provider_marketo.triggers.bulk_job import jobs_from_event
 
-        with fail_for_good():
-            return self._advance(context, self._begin(context, resumed=True), lambda: jobs_from_event(event))
+        return self._go(context, resumed=True, look=lambda: jobs_from_event(event))
 
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Goes on after a wait that was for time to pass: a place in the queue, or the quota's reset."""
-
-        with fail_for_good():
-            run = self._begin(context, resumed=True)
-            return self._advance(context, run, run.adopt)
+        return self._go(context, resumed=True)
 
     def on_kill(self) -> None:
-        """Cancels the jobs of this try, and no others."""
+        """Cancels the jobs of this task instance, and no others."""
         if self._run is not None:
-            self._run.cancel()
+            self._run.kill()
 
     def _begin(self, context: Context, *, resumed: bool = False) -> ExtractRun:
         from airflow_provider_marketo.extract.begin import begin
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
         self._run = begin(
-            self._request(context),
-            output=self.output,
-            hook=hook,
+            lambda: self._request(context),
+            output=self.output_path,
+            hook=MarketoHook(self.marketo_conn_id, parallel=self.pool_slots),
             context=context,
             timeout=self.timeout,
             resumed=resumed,
@@ -184,24 +185,28 @@ class MarketoBulkExtractOperator(BaseOperator):
         return self._run
 
     def _request(self, context: Context) -> ExtractRequest:
-        from airflow_provider_marketo.extract.request import ExtractRequest, as_list, as_utc
+        from airflow_provider_marketo.extract.request import (
+            ON_QUOTA_EXHAUSTED,
+            ExtractRequest,
+            as_list,
+            as_span,
+            one_of,
+        )
 
-        dates = {}
-        for parameter, default in (("start", "data_interval_start"), ("end", "data_interval_end")):
-            given = getattr(self, parameter)
-            dates[parameter], naive = as_utc(parameter, context.get(default) if given is None else given)
-            if naive:
-                self.log.info("%s=%s has no time zone and is taken as UTC", parameter, given)
+        one_of("on_quota_exhausted", self.on_quota_exhausted, ON_QUOTA_EXHAUSTED)
+        start, end = self._dates(context)
         return ExtractRequest(
             object_type=self.object_type,
+            start=start,
+            end=end,
             date_field=self.date_field,
             filters=self.filters or {},
             fields=as_list(self.fields),
             custom_object=self.custom_object,
             file_format=self.file_format,
-            window=self.window,
+            window=as_span("window", self.window) or _WINDOW,
             order=self.order,
-            lookback=self.lookback or timedelta(0),
+            lookback=as_span("lookback", self.lookback) or timedelta(0),
             activity_types=as_list(self.activity_types) or (),
             attributes=self.attributes,
             partition_by=as_list(self.partition_by) or (),
@@ -209,37 +214,71 @@ class MarketoBulkExtractOperator(BaseOperator):
             exclude_sensitive=self.exclude_sensitive,
             hash_fields=as_list(self.hash_fields) or (),
             on_type_error=self.on_type_error,
-            **dates,
         )
 
-    def _advance(
-        self, context: Context, run: ExtractRun, look: Callable[[], Mapping[str, ExportJob]]
+    def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:
+        """The author's dates, or in their place those of the run."""
+        from airflow_provider_marketo.client.bulk.objects import export_object
+        from airflow_provider_marketo.extract.request import as_utc, data_interval, interval_selects
+
+        start, end = self._date("start"), self._date("end")
+        if start is not None or end is not None:
+            return (
+                start or as_utc("start", context.get("data_interval_start"))[0],
+                end or as_utc("end", context.get("data_interval_end"))[0],
+            )
+        if interval_selects(export_object(self.object_type), self.date_field, self.filters or {}):
+            return data_interval(context)
+        return None, None
+
+    def _date(self, parameter: str) -> datetime | None:
+        from airflow_provider_marketo.extract.request import as_utc
+
+        given = getattr(self, parameter)
+        date, naive = as_utc(parameter, given)
+        if naive:
+            self.log.info("%s=%s has no time zone and is taken as UTC", parameter, given)
+        return date
+
+    def _go(
+        self, context: Context, *, resumed: bool = False, look: Callable[[], Mapping[str, ExportJob]] | None = None
     ) -> dict[str, Any]:
-        from airflow_provider_marketo.client.errors import (
-            MarketoDeadlineError,
-            MarketoError,
-            MarketoQuotaExhaustedError,
-        )
+        """
+        From wherever the extract stands to its end, or to the next deferral.
 
-        try:
-            waiting = run.step(look())
-            while waiting is not None:
-                waiting = run.step(self._wait(run, waiting))
-            return run.finish()
-        except MarketoQuotaExhaustedError as error:
-            # Jobs in the queue go on by themselves: the next try, or this one after the reset, fetches them.
-            if self.on_quota_exhausted != "defer" or error.until is None:
+        :param resumed: whether this is the same try after a deferral.
+        :param look: what is known of the jobs; by default Marketo is asked.
+        """
+        from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
+
+        run: ExtractRun | None = None
+        with fail_for_good():
+            try:
+                run = self._begin(context, resumed=resumed)
+                waiting = run.step((look or run.adopt)())
+                while waiting is not None:
+                    waiting = run.step(self._wait(context, run, waiting))
+                return run.finish()
+            except MarketoStoppedError:
                 raise
-            self.log.warning("%s Going on after %s.", error, error.until.isoformat())
-            run.extend_deadline(error.until)
-            self._defer_until(error.until)
-            raise
-        except MarketoError as error:
-            if isinstance(error, (MarketoDeadlineError, *FINAL)) or context["ti"].try_number > context["ti"].max_tries:
-                run.cancel()  # nobody will come back for them
-            raise
+            except Exception as error:
+                if isinstance(error, MarketoQuotaExhaustedError) and error.until and self.on_quota_exhausted == "defer":
+                    # Jobs in the queue go on by themselves, and what is published stays.
+                    self.log.warning("%s Going on after %s.", error, error.until.isoformat())
+                    if run is not None:
+                        run.extend_deadline(error.until)
+                    self._defer_until(error.until)
+                if run is not None and self._gives_up(context, error):
+                    run.cancel()  # nobody will come back for the jobs
+                raise
 
-    def _wait(self, run: ExtractRun, waiting: Waiting) -> Mapping[str, ExportJob]:
+    def _gives_up(self, context: Context, error: Exception) -> bool:
+        from airflow_provider_marketo.client.errors import MarketoDeadlineError
+
+        last_try = context["ti"].try_number > context["ti"].max_tries
+        return last_try or isinstance(error, (MarketoDeadlineError, *FINAL))
+
+    def _wait(self, context: Context, run: ExtractRun, waiting: Waiting) -> Mapping[str, ExportJob]:
         """Until one of the jobs has ended: in the triggerer, or here."""
         run.check_deadline()
         interval = self.poll_interval or run.poll_interval
@@ -247,13 +286,14 @@ class MarketoBulkExtractOperator(BaseOperator):
             time.sleep(interval)
             return run.look(waiting)
         if waiting.export_ids:
-            from airflow_provider_marketo.triggers.bulk_job import MarketoBulkJobTrigger
+            from airflow_provider_marketo.triggers.bulk_job import EXPORT_IDS, MarketoBulkJobTrigger
 
+            context["ti"].xcom_push(key=EXPORT_IDS, value=list(waiting.export_ids))
             self.defer(
                 trigger=MarketoBulkJobTrigger(
                     marketo_conn_id=self.marketo_conn_id,
-                    object_type=self.object_type,
-                    custom_object=self.custom_object,
+                    object_type=run.object_type,
+                    custom_object=run.custom_object,
                     export_ids=list(waiting.export_ids),
                     deadline=run.deadline.isoformat(),
                     poll_interval=interval,

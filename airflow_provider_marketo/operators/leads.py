@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
 
 VALUES_PER_CALL = 300
+_TOO_MANY = ("too many", "exceed", "more than")
 DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")
 
 
@@ -44,7 +45,7 @@ class MarketoGetLeadsOperator(BaseOperator):
         "list_id",
         "program_id",
         "fields",
-        "output",
+        "output_path",
         "file_format",
         "marketo_conn_id",
     )
@@ -69,7 +70,7 @@ class MarketoGetLeadsOperator(BaseOperator):
         self.list_id = list_id
         self.program_id = program_id
         self.fields = fields
-        self.output = output
+        self.output_path = output  # an operator's "output" is its XCom
         self.file_format = file_format
         self.marketo_conn_id = marketo_conn_id
 
@@ -82,12 +83,13 @@ class MarketoGetLeadsOperator(BaseOperator):
             client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
             fields = tuple(dict.fromkeys(("id", *(as_list(self.fields) or DEFAULT_FIELDS))))
             rows = _once_each(self._read(client, fields))
-            if self.output is None:
-                ids, files = [row["id"] for row in rows], []
+            files: list[dict[str, Any]] = []
+            if self.output_path is None:
+                ids = [row["id"] for row in rows]
             else:
-                ids, files = self._write(context, client, fields, rows)
+                ids, files = self._write(client, fields, rows)
         self.log.info("Read %d leads", len(ids))
-        return {"count": len(ids), "ids": ids, "output": self.output, "files": files}
+        return {"count": len(ids), "ids": ids, "output": self.output_path, "files": files}
 
     def _read(self, client: MarketoClient, fields: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -96,7 +98,7 @@ class MarketoGetLeadsOperator(BaseOperator):
             try:
                 yield from client.paginate(operation, **parameters, fields=list(fields))
             except MarketoInvalidRequestError as error:
-                if error.code == "1003" and "too many" in error.message.lower():
+                if error.code == "1003" and any(words in error.message.lower() for words in _TOO_MANY):
                     error.parameter = "filter_values"
                     error.remedy = (
                         "Marketo finds at most 1,000 leads for a call. Ask for fewer values, or use"
@@ -140,12 +142,12 @@ class MarketoGetLeadsOperator(BaseOperator):
             )
 
     def _write(
-        self, context: Context, client: MarketoClient, fields: Sequence[str], rows: Iterator[Mapping[str, Any]]
+        self, client: MarketoClient, fields: Sequence[str], rows: Iterator[Mapping[str, Any]]
     ) -> tuple[list[int], list[dict[str, Any]]]:
         from airflow_provider_marketo.extract.rows import write_rows
         from airflow_provider_marketo.storage import OutputFolder
 
-        folder = OutputFolder(str(self.output))
+        folder = OutputFolder(str(self.output_path))
         folder.check_writable()
         return write_rows(folder, client, fields, rows, file_format=self.file_format, name="leads")
 

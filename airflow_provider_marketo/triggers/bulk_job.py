@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.triggers.job_poller import JobPoller, shared_poller
+from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
 
 ENDED, TIMED_OUT, ERROR = "ended", "timed out", "error"
+
+EXPORT_IDS = "marketo_export_ids"
+"""XCom in which a task names the jobs that it waits for."""
+
+Answer = TypeVar("Answer")
 
 
 class MarketoBulkJobTrigger(BaseTrigger):
@@ -47,13 +54,14 @@ class MarketoBulkJobTrigger(BaseTrigger):
         poll_interval: float,
         custom_object: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.marketo_conn_id = marketo_conn_id
         self.object_type = object_type
         self.export_ids = export_ids
         self.deadline = deadline
         self.poll_interval = poll_interval
         self.custom_object = custom_object
+        self._client: MarketoClient | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {
@@ -68,61 +76,68 @@ class MarketoBulkJobTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
         try:
-            poller = await self._poller()
-            jobs = await asyncio.wait_for(poller.wait(self.export_ids), timeout=max(0.0, left))
+            jobs = await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
             event: dict[str, Any] = {"status": ENDED, "jobs": [asdict(job) for job in jobs.values()]}
         except asyncio.TimeoutError:
             event = {"status": TIMED_OUT, "export_ids": self.export_ids}
         except MarketoError as error:
             event = {"status": ERROR, **error.to_dict()}
-        yield TriggerEvent(event)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """
-        Airflow 3.3: somebody cleared or ended the deferred task. Cancel its jobs, unless it still waits.
+        Airflow 3.3: somebody cleared or ended the deferred task. Cancel those of its jobs that nobody waits for.
 
         The same call comes when the trigger merely moves to another triggerer, and after a quick clear the next try may
-        have taken the jobs over already; in both cases the task is deferred, and its jobs are wanted.
+        have taken the jobs over already: then the task is deferred, and its XCom names the jobs that are wanted.
         """
-        if await self._still_deferred():
-            return
-        jobs = await self._jobs()
-        for export_id in self.export_ids:
-            self.log.info("Cancelling export %s: its task was cleared or ended", export_id)
-            await asyncio.to_thread(jobs.cancel, export_id)
+        wanted = await _off_the_loop(self._wanted)
+        unwanted = [export_id for export_id in self.export_ids if export_id not in wanted]
+        if unwanted:
+            self.log.info("The task was cleared or ended")
+            settings = await self._settings()
+            await _off_the_loop(lambda: self._jobs(settings).cancel_all(unwanted))
 
-    async def _still_deferred(self) -> bool:
+    def _wanted(self) -> Collection[str]:
+        """Jobs that the task still waits for."""
         task = getattr(self, "task_instance", None)
         if task is None:  # dag.test() has none, and nobody to take the jobs over
-            return False
+            return ()
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+        from airflow.sdk.execution_time.xcom import XCom
 
-        states = await asyncio.to_thread(
-            RuntimeTaskInstance.get_task_states,
-            dag_id=task.dag_id,
-            task_ids=[task.task_id],
-            run_ids=[task.run_id],
-            map_index=task.map_index,
+        states = RuntimeTaskInstance.get_task_states(
+            dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
         )
-        return any(state == "deferred" for run in states.values() for state in run.values())
+        if not any(state == "deferred" for run in states.values() for state in run.values()):
+            return ()
+        named = XCom.get_one(
+            key=EXPORT_IDS, dag_id=task.dag_id, task_id=task.task_id, run_id=task.run_id, map_index=task.map_index
+        )
+        return self.export_ids if named is None else named
 
-    async def _poller(self) -> JobPoller:
-        jobs = await self._jobs()
+    async def _wait(self) -> Mapping[str, ExportJob]:
+        settings = await self._settings()
 
         async def find(export_ids: Collection[str]) -> Mapping[str, ExportJob]:
-            return await asyncio.to_thread(jobs.find, export_ids)
+            return await _off_the_loop(lambda: self._jobs(settings).find(export_ids))
 
-        key = (self.marketo_conn_id, self.object_type, self.custom_object, self.poll_interval)
-        return shared_poller(key, lambda: JobPoller(find, self.poll_interval))
+        question = (settings, self.object_type, self.custom_object)
+        return await wait_for_jobs(question, find, self.export_ids, self.poll_interval)
 
-    async def _jobs(self) -> ExportJobs:
-        connection = await BaseHook.aget_connection(self.marketo_conn_id)
-        hook = MarketoHook(
-            self.marketo_conn_id,
-            parallel=conf.getint("marketo", "triggerer_parallel", fallback=1),
-            settings=ConnectionSettings.from_connection(connection),
-        )
-        return ExportJobs(hook.get_conn(), export_object(self.object_type), self.custom_object)
+    async def _settings(self) -> ConnectionSettings:
+        return ConnectionSettings.from_connection(await BaseHook.aget_connection(self.marketo_conn_id))
+
+    def _jobs(self, settings: ConnectionSettings) -> ExportJobs:
+        if self._client is None:
+            parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
+            self._client = MarketoHook(self.marketo_conn_id, parallel=parallel, settings=settings).get_conn()
+        return ExportJobs(self._client, export_object(self.object_type), self.custom_object)
+
+
+async def _off_the_loop(call: Callable[[], Answer]) -> Answer:
+    """In a thread of its own. Not by ``asyncio.to_thread``, from which Airflow's look-ups do not find the way back."""
+    return await sync_to_async(call, thread_sensitive=False)()
 
 
 def jobs_from_event(event: Mapping[str, Any] | None) -> dict[str, ExportJob]:
@@ -138,5 +153,5 @@ def jobs_from_event(event: Mapping[str, Any] | None) -> dict[str, ExportJob]:
     if event is not None and status == ERROR:
         raise from_dict(event)
     if event is not None and status == TIMED_OUT:
-        raise MarketoDeadlineError(f"exports {', '.join(event['export_ids'])} did not finish in time")
+        raise MarketoDeadlineError(f"exports {', '.join(event['export_ids'])} did not finish within timeout")
     raise MarketoError(f"the trigger sent an event that is not understood: {status!r}")

@@ -84,6 +84,41 @@ def test_an_identity_that_answers_an_error_with_200_is_not_a_token(client, reque
 
 
 @pytest.mark.parametrize("code", ["606", "615"])
+def test_an_identity_that_is_throttled_is_asked_again(client, requests_mock, clock, code):
+    requests_mock.post(IDENTITY, [{"json": failure(code)}, {"json": {"access_token": "t", "expires_in": 3599}}])
+    requests_mock.get(f"{HOST}/rest/v1/leads/describe.json", json=OK)
+    client.call("leads.describe")
+    assert clock.monotonic() > 0
+
+
+def test_a_missing_permission_is_named(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/leads/describe.json", json=failure("603", "Access denied"))
+    with pytest.raises(errors.MarketoPermissionError, match=r"'Read-Only Lead'.* IP allowlist") as caught:
+        client.call("leads.describe")
+    assert (caught.value.code, caught.value.request_id) == ("603", "a#2")
+
+
+def test_an_upsert_is_sent_again_only_when_the_first_can_no_longer_run(client, marketo, clock):
+    marketo.post(f"{HOST}/rest/v1/leads.json", [{"exc": requests.exceptions.ConnectionError("reset")}, {"json": OK}])
+    client.call("leads.sync", input=[{"email": "ada@example.com"}])
+    assert clock.monotonic() >= 90
+    assert len(calls(marketo, "/rest/v1/leads.json")) == 2
+
+
+def test_a_detached_client_waits_for_nothing_that_this_one_holds(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/leads/describe.json", json=OK)
+
+    def interrupted(_request, _context):
+        client.detached().call("leads.describe")
+        return OK
+
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=interrupted)
+    client._governor._parallel = client._governor._slots = 1
+    client.call("leads.get_by_id", leadId=7)
+    assert len(calls(marketo, "/rest/v1/leads/describe.json")) == 1
+
+
+@pytest.mark.parametrize("code", ["606", "615"])
 def test_rejections_by_the_rate_are_waited_out_whatever_the_operation(client, marketo, clock, code):
     url = f"{HOST}/rest/v1/campaigns/3/trigger.json"
     marketo.post(url, [{"json": failure(code)}, {"json": OK}])

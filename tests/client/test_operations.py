@@ -78,7 +78,8 @@ def test_the_retry_class_says_what_a_second_sending_would_do(name, retry):
 @pytest.mark.parametrize(
     ("name", "parameters", "retry"),
     [
-        ("leads.sync", {"action": "createOrUpdate"}, "repeatable"),
+        ("leads.sync", {"action": "createOrUpdate"}, "upsert"),
+        ("leads.sync", {"action": "updateOnly"}, "repeatable"),
         ("leads.sync", {"action": "createDuplicate"}, "once"),
         ("programs.update_metadata", {"name": "x"}, "repeatable"),
         ("programs.update_metadata", {"costs": [{"cost": 1}]}, "once"),

@@ -8,7 +8,7 @@ from airflow_provider_marketo.client import errors
 from airflow_provider_marketo.client.retry import send_with_retries
 from tests.support import ManualClock
 
-CLASSES = ("read", "repeatable", "reconcile", "once")
+CLASSES = ("read", "repeatable", "upsert", "reconcile", "once")
 
 
 class Exchange:
@@ -25,8 +25,9 @@ class Exchange:
         return "done"
 
 
-def send(exchange, retry_class, clock=None):
-    return send_with_retries(exchange, operation="emails.clone", retry_class=retry_class, clock=clock or ManualClock())
+def send(exchange, retry_class, clock=None, **more):
+    clock = clock or ManualClock()
+    return send_with_retries(exchange, operation="emails.clone", retry_class=retry_class, clock=clock, **more)
 
 
 @pytest.mark.parametrize("retry_class", CLASSES)
@@ -36,7 +37,7 @@ def test_what_was_certainly_not_executed_is_sent_again_whatever_it_is(retry_clas
     assert exchange.sent == 3
 
 
-@pytest.mark.parametrize("retry_class", ["read", "repeatable"])
+@pytest.mark.parametrize("retry_class", ["read", "repeatable", "upsert"])
 def test_what_may_have_run_is_sent_again_where_that_does_no_harm(retry_class):
     exchange = Exchange(errors.MarketoTransientError("dropped", executed=True))
     assert send(exchange, retry_class) == "done"
@@ -64,6 +65,28 @@ def test_what_may_have_run_and_must_not_run_twice_stops(retry_class):
 def test_what_time_does_not_heal_is_raised_at_once(error):
     exchange = Exchange(error)
     with pytest.raises(type(error)):
+        send(exchange, "read")
+    assert exchange.sent == 1
+
+
+@pytest.mark.parametrize(("elapsed", "wait"), [(1.0, 99.0), (40.0, 60.0), (100.0, 0.0)])
+def test_an_upsert_that_may_still_run_is_waited_out_counting_from_its_sending(elapsed, wait):
+    lost = errors.MarketoTransientError("dropped", executed=True)
+    lost.elapsed = elapsed
+    clock = ManualClock()
+    send(Exchange(lost), "upsert", clock, settles=100.0)
+    assert wait <= clock.monotonic() <= max(wait, 1.0)
+
+
+def test_an_upsert_that_was_certainly_not_executed_need_not_wait():
+    clock = ManualClock()
+    send(Exchange(errors.MarketoTransientError("608", code="608")), "upsert", clock, settles=100.0)
+    assert clock.monotonic() <= 1.0
+
+
+def test_the_governor_is_not_asked_again_when_it_has_no_turn_within_a_minute():
+    exchange = Exchange(errors.MarketoThrottledError("no turn for this call within 60 seconds"))
+    with pytest.raises(errors.MarketoThrottledError):
         send(exchange, "read")
     assert exchange.sent == 1
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, PROCESSING, ExportJob
+from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, PROCESSING, ExportJob
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoTransientError
-from airflow_provider_marketo.triggers.job_poller import FAILURES_IN_A_ROW, JobPoller
+from airflow_provider_marketo.triggers.job_poller import FAILURES_IN_A_ROW, JobPoller, _pollers, wait_for_jobs
 
 
 class JobList:
@@ -34,8 +34,8 @@ def test_everybody_who_waits_shares_a_look():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():
-        poller = JobPoller(jobs, interval=0)
-        return await asyncio.gather(*(poller.wait([each]) for each in ("a", "b") for _ in range(50)))
+        poller = JobPoller(jobs)
+        return await asyncio.gather(*(poller.wait([each], 0) for each in ("a", "b") for _ in range(50)))
 
     answers = asyncio.run(scenario())
     assert [statuses(answer) for answer in answers] == [{"a": COMPLETED}] * 50 + [{"b": COMPLETED}] * 50
@@ -44,39 +44,84 @@ def test_everybody_who_waits_shares_a_look():
 
 def test_one_finished_job_of_several_is_enough_to_go_on():
     jobs = JobList({"a": PROCESSING, "b": COMPLETED})
-    answer = asyncio.run(JobPoller(jobs, interval=0).wait(["a", "b"]))
+    answer = asyncio.run(JobPoller(jobs).wait(["a", "b"], 0))
     assert statuses(answer) == {"a": PROCESSING, "b": COMPLETED}
 
 
 def test_a_job_that_marketo_has_forgotten_counts_as_cancelled():
-    assert statuses(asyncio.run(JobPoller(JobList({}), interval=0).wait(["a"]))) == {"a": CANCELLED}
+    assert statuses(asyncio.run(JobPoller(JobList({})).wait(["a"], 0))) == {"a": CANCELLED}
 
 
 def test_bad_looks_are_borne_until_there_are_too_many():
     bad = MarketoTransientError("502")
     patient = JobList(*[bad] * (FAILURES_IN_A_ROW - 1), {"a": COMPLETED})
-    assert statuses(asyncio.run(JobPoller(patient, interval=0).wait(["a"]))) == {"a": COMPLETED}
+    assert statuses(asyncio.run(JobPoller(patient).wait(["a"], 0))) == {"a": COMPLETED}
     with pytest.raises(MarketoTransientError):
-        asyncio.run(JobPoller(JobList(bad), interval=0).wait(["a"]))
+        asyncio.run(JobPoller(JobList(bad)).wait(["a"], 0))
 
 
 def test_an_error_that_stays_is_told_at_once():
     jobs = JobList(MarketoAuthError("refused"))
     with pytest.raises(MarketoAuthError):
-        asyncio.run(JobPoller(jobs, interval=0).wait(["a"]))
+        asyncio.run(JobPoller(jobs).wait(["a"], 0))
     assert len(jobs.looks) == 1
+
+
+def test_an_error_of_our_own_is_told_too_so_that_nobody_waits_for_ever():
+    async def broken(export_ids):
+        raise KeyError("a bug")
+
+    with pytest.raises(MarketoError, match="KeyError"):
+        asyncio.run(JobPoller(broken).wait(["a"], 0))
+
+
+def test_a_job_that_was_enqueued_a_moment_ago_may_still_be_shown_as_created():
+    jobs = JobList({"a": CREATED}, {"a": COMPLETED})
+    assert statuses(asyncio.run(JobPoller(jobs).wait(["a"], 0))) == {"a": COMPLETED}
 
 
 def test_nobody_waiting_means_nobody_looking():
     jobs = JobList({"a": PROCESSING})
 
     async def scenario():
-        poller = JobPoller(jobs, interval=0)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(poller.wait(["a"]), timeout=0.05)
-        before = len(jobs.looks)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        return before
+            await asyncio.wait_for(wait_for_jobs("a question", jobs, ["a"], 0), timeout=0.05)
+        await asyncio.sleep(0)
+        looks = len(jobs.looks)
+        await asyncio.sleep(0.05)
+        assert len(jobs.looks) == looks
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert not _pollers[asyncio.get_running_loop()]
 
-    assert len(jobs.looks) - asyncio.run(scenario()) <= 1
+    asyncio.run(scenario())
+
+
+def test_tasks_with_other_intervals_share_the_look_of_the_most_impatient():
+    jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
+
+    async def scenario():
+        waits = (wait_for_jobs("a question", jobs, [each], interval) for each, interval in (("a", 3600), ("b", 0)))
+        return await asyncio.wait_for(asyncio.gather(*waits), timeout=10)
+
+    assert [statuses(answer) for answer in asyncio.run(scenario())] == [{"a": COMPLETED}, {"b": COMPLETED}]
+    assert jobs.looks == [frozenset("ab")] * 2
+
+
+def test_one_who_stops_waiting_does_not_disturb_the_others():
+    jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": PROCESSING, "b": PROCESSING}, {"b": COMPLETED})
+
+    async def scenario():
+        killed = asyncio.create_task(wait_for_jobs("a question", jobs, ["a"], 0))
+        patient = asyncio.create_task(wait_for_jobs("a question", jobs, ["b"], 0))
+        await asyncio.sleep(0)
+        killed.cancel()
+        return await asyncio.wait_for(patient, timeout=10)
+
+    assert statuses(asyncio.run(scenario())) == {"b": COMPLETED}
+
+
+def test_another_event_loop_has_its_own_poller():
+    for _ in range(3):
+        jobs = JobList({"a": COMPLETED})
+        assert statuses(asyncio.run(wait_for_jobs("a question", jobs, ["a"], 0))) == {"a": COMPLETED}
+        assert len(jobs.looks) == 1

@@ -27,6 +27,8 @@ RETRY: Table = (
     ("leads.submit_form", "once"),
     # A job that is created and never queued runs nothing.
     ("bulk_export_*.create_job", "repeatable"),
+    # May run again, but not twice at a time.
+    ("leads.sync", "upsert"),
     # Overwrites: the token of that name, the file of that name.
     ("tokens.create", "repeatable"),
     ("files.create", "repeatable"),
@@ -46,7 +48,7 @@ RETRY: Table = (
 
 RETRY_OVERRIDES: dict[str, list[list[object]]] = {
     # Parameter, value (None: whatever it is), class. The last one that applies decides.
-    "leads.sync": [["action", "createDuplicate", "once"]],
+    "leads.sync": [["action", "createDuplicate", "once"], ["action", "updateOnly", "repeatable"]],
     "files.create": [["insertOnly", True, "reconcile"]],
     "programs.update_metadata": [["costs", None, "once"], ["costsDestructiveUpdate", True, "repeatable"]],
     "emails_v2.update_status": [["action", "create_draft", "reconcile"]],

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.clock import Clock, SystemClock
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoNotFoundError, MarketoTransientError
+from airflow_provider_marketo.client.errors import (
+    MarketoConnectionError,
+    MarketoDataError,
+    MarketoFileGoneError,
+    MarketoNotFoundError,
+    MarketoTransientError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +53,8 @@ def fetch(
     job: ExportJob,
     consumer: Callable[[], Consumer[Result]],
     *,
+    path: Mapping[str, str] | None = None,
     clock: Clock | None = None,
-    **path: Any,
 ) -> Result:
     """
     Download the file of a completed job (``bulk_export_*.get_file``) into a consumer.
@@ -57,16 +63,18 @@ def fetch(
     :param operation: the catalogue's name of the download.
     :param job: what the file must be: size and SHA-256 are checked where Marketo gives them.
     :param consumer: makes a consumer; called again if the file has to be read from the start once more.
-    :param clock: the time.
     :param path: further path parameters of the operation.
-    :raises MarketoDataError: twice not what was announced; the consumer was told to forget everything.
+    :param clock: the time.
+    :raises MarketoDataError: twice not what was announced, or it is and the consumer cannot read it; the consumer was
+        told to forget everything.
+    :raises MarketoFileGoneError: there is no file.
     """
     clock = clock or SystemClock()
     for attempt in range(1, DOWNLOADS + 1):
-        sink = consumer()
+        sink = _Sink(consumer(), job)
         try:
-            received, digest = _download(client, operation, job, sink, clock, path)
-            problem = _difference(job, received, digest)
+            _download(client, operation, job, sink, clock, path or {})
+            problem = sink.difference()
             if problem is None:
                 return sink.finish()
         except BaseException:
@@ -79,49 +87,82 @@ def fetch(
     )
 
 
-def _difference(job: ExportJob, received: int, digest: str) -> str | None:
-    if job.size is not None and received != job.size:
-        return f"{received} bytes arrived and {job.size} were announced"
-    if job.checksum is not None and digest != job.checksum:
-        return "its SHA-256 differs from the one announced"
-    return None
+class _Sink(Generic[Result]):
+    """
+    A consumer, and what has gone into it. What the consumer cannot read is its fault only if the file turns out to be
+    the one that was announced, so the rest of it is looked at all the same.
+    """
+
+    def __init__(self, consumer: Consumer[Result], job: ExportJob) -> None:
+        self._consumer = consumer
+        self._job = job
+        self._digest = hashlib.sha256()
+        self._complaint: MarketoDataError | None = None
+        self.received = 0
+
+    def feed(self, block: bytes) -> None:
+        self._digest.update(block)
+        self.received += len(block)
+        if self._complaint is None:
+            try:
+                self._consumer.feed(block)
+            except MarketoDataError as error:
+                if self._job.checksum is None:
+                    raise
+                self._complaint = error
+
+    def difference(self) -> str | None:
+        """What tells the file from the one that was announced."""
+        job = self._job
+        if job.size is not None and self.received != job.size:
+            return f"{self.received} bytes arrived and {job.size} were announced"
+        if job.checksum is not None and self._digest.hexdigest() != job.checksum:
+            return "its SHA-256 differs from the one announced"
+        return None
+
+    def finish(self) -> Result:
+        if self._complaint is not None:
+            raise self._complaint
+        return self._consumer.finish()
+
+    def abort(self) -> None:
+        self._consumer.abort()
 
 
 def _download(
-    client: MarketoClient, operation: str, job: ExportJob, sink: Consumer[Any], clock: Clock, path: dict[str, Any]
-) -> tuple[int, str]:
-    digest = hashlib.sha256()
-    received = 0
+    client: MarketoClient,
+    operation: str,
+    job: ExportJob,
+    sink: _Sink[Any],
+    clock: Clock,
+    path: Mapping[str, str],
+) -> None:
     breaks = missing = 0
     while True:
-        before = received
+        before = sink.received
         try:
-            with client.download(operation, offset=received, exportId=job.export_id, **path) as download:
+            with client.download(operation, offset=before, exportId=job.export_id, **path) as download:
                 # A server that ignores the range sends the whole file: pass over what is already here.
-                surplus = received - download.offset
+                surplus = before - download.offset
                 for block in download.blocks:
-                    if surplus >= len(block):
-                        surplus -= len(block)
-                        continue
-                    fresh = block[surplus:] if surplus else block
-                    surplus = 0
-                    digest.update(fresh)
-                    received += len(fresh)
-                    sink.feed(fresh)
-            return received, digest.hexdigest()
+                    if surplus < len(block):
+                        sink.feed(block[surplus:] if surplus else block)
+                    surplus = max(0, surplus - len(block))
+            return
         except MarketoNotFoundError:
             missing += 1
             if missing == MISSING_FILE_TRIES:
-                raise MarketoDataError(
+                raise MarketoFileGoneError(
                     f"export {job.export_id} is Completed, but Marketo has no file for it",
                     operation=operation,
                     code="HTTP 404",
-                    remedy="Clear the task: a new job is made. Files are kept for seven days.",
                 ) from None
             clock.sleep(MISSING_FILE_PAUSE)
-        except MarketoTransientError as error:
-            breaks = 0 if received > before else breaks + 1
+        except (MarketoTransientError, MarketoConnectionError) as error:
+            if sink.received == job.size:  # there is nothing left to ask for
+                return
+            breaks = 0 if sink.received > before else breaks + 1
             if breaks == BREAKS_WITHOUT_PROGRESS:
                 raise
-            log.info("Export %s: %s; going on at byte %d", job.export_id, error.message, received)
+            log.info("Export %s: %s; going on at byte %d", job.export_id, error.message, sink.received)
             clock.sleep(min(30.0, 2.0**breaks))

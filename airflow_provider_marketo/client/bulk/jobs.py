@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_marketo.client.bulk.objects import ExportObject
+from airflow_provider_marketo.client.bulk.objects import OPTIONAL_FILTERS, ExportObject
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoAlreadyQueuedError,
     MarketoDataError,
+    MarketoError,
     MarketoFeatureUnavailableError,
     MarketoInvalidRequestError,
-    MarketoNotFoundError,
 )
+
+log = logging.getLogger(__name__)
 
 CREATED, QUEUED, PROCESSING = "created", "queued", "processing"
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
-WAITING = frozenset({QUEUED, PROCESSING})
+WAITING = frozenset({CREATED, QUEUED, PROCESSING})
 _SPELLINGS = {"canceled": CANCELLED, "cancel": CANCELLED, "complete": COMPLETED}
 
 
@@ -58,7 +61,7 @@ class ExportJob:
 
     @property
     def waiting(self) -> bool:
-        """Whether Marketo is still at it."""
+        """Whether Marketo is still at it. A job that was just enqueued may be shown as created for a minute."""
         return self.status in WAITING
 
 
@@ -80,6 +83,10 @@ class ExportJobs:
         self.export = export
         self.path: Mapping[str, str] = {"apiName": custom_object} if custom_object else {}
 
+    def detached(self) -> ExportJobs:
+        """The same jobs through a client that shares nothing with this one; see :meth:`MarketoClient.detached`."""
+        return ExportJobs(self._client.detached(), self.export, self.path.get("apiName"))
+
     def create(self, fields: Sequence[str], job_filter: Mapping[str, Any]) -> ExportJob:
         """
         Define a job (``bulk_export_*.create_job``). Nothing runs and no quota is used before it is enqueued.
@@ -98,7 +105,7 @@ class ExportJobs:
                 **self.path,
             )
         except MarketoFeatureUnavailableError as error:
-            raise _with_way_out(error, job_filter) from None
+            raise _with_way_out(error, self.export, job_filter) from None
         return self._only(reply.records, "create_job")
 
     def enqueue(self, export_id: str) -> None:
@@ -116,11 +123,20 @@ class ExportJobs:
         with suppress(MarketoInvalidRequestError):
             self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self.path)
 
+    def cancel_all(self, export_ids: Iterable[str]) -> None:
+        """Stop jobs that nobody waits for any more. What cannot be stopped is logged: the caller has other troubles."""
+        for export_id in export_ids:
+            try:
+                log.info("Cancelling export %s", export_id)
+                self.cancel(export_id)
+            except MarketoError as error:
+                log.warning("Could not cancel export %s: %s", export_id, error)
+
     def status(self, export_id: str) -> ExportJob | None:
         """Ask for one job (``bulk_export_*.get_job_status``); None when Marketo no longer knows it."""
         try:
             reply = self._client.call(self.export.operation("get_job_status"), exportId=export_id, **self.path)
-        except MarketoNotFoundError:
+        except MarketoInvalidRequestError:  # there is nothing in the request to be wrong but the id
             return None
         return self._only(reply.records, "get_job_status")
 
@@ -144,13 +160,13 @@ class ExportJobs:
             if not missing:
                 break
         for export_id in missing:
-            job = self.status(export_id)
-            if job is not None:
-                found[export_id] = job
+            asked = self.status(export_id)
+            if asked is not None:
+                found[export_id] = asked
         return found
 
     def _only(self, records: Iterable[Any], action: str) -> ExportJob:
-        job = ExportJob.from_record(next(iter(records), None) or {})
+        job = ExportJob.from_record(next(iter(records), {}))
         # Seen in the wild: an answer to create with status "Failed" and the word "null" for an id.
         if job.export_id in ("", "null"):
             raise MarketoDataError(
@@ -162,15 +178,20 @@ class ExportJobs:
 
 
 def _with_way_out(
-    error: MarketoFeatureUnavailableError, job_filter: Mapping[str, Any]
+    error: MarketoFeatureUnavailableError, export: ExportObject, job_filter: Mapping[str, Any]
 ) -> MarketoFeatureUnavailableError:
     """1035 names no filter; say which one it was and which one every subscription has."""
-    used = ", ".join(name for name in job_filter if name in ("updatedAt", "smartListId", "smartListName"))
+    refused = [name for name in job_filter if name in OPTIONAL_FILTERS]
+    ways = [f"date_field={name!r}" for name in export.date_filters if name not in OPTIONAL_FILTERS]
+    if "staticListId" in export.filters:
+        ways.append("a static list (filters={'staticListId': ...})")
+    if export.needs:
+        ways.append("no dates")
     return MarketoFeatureUnavailableError(
-        f"{error.message}; this subscription does not offer the filter {used or 'of this job'}",
-        parameter="date_field" if "updatedAt" in job_filter else "filters",
+        f"{error.message}; this subscription does not offer the filter {', '.join(refused) or 'of this job'}",
+        parameter="date_field" if "updatedAt" in refused else "filters",
         operation=error.operation,
         code=error.code,
         request_id=error.request_id,
-        remedy="Use date_field='createdAt' or a static list (filters={'staticListId': ...}), or ask Adobe for it.",
+        remedy=f"Use {' or '.join(ways)}, or ask Adobe for it.",
     )

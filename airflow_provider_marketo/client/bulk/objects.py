@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 LIST_FILTERS = ("staticListId", "staticListName", "smartListId", "smartListName")
+
+OPTIONAL_FILTERS = frozenset({"updatedAt", "smartListId", "smartListName"})
+"""What not every subscription offers (1035)."""
 
 ACTIVITY_FIELDS = (
     "marketoGUID",
@@ -35,6 +38,7 @@ class ExportObject:
     :param row_date: column by which rows are cut to the window; None where only duplicates are removed.
     :param filters: other filters, by Adobe's names.
     :param exclusive: whether a filter takes the place of the window, as Marketo allows one filter only.
+    :param window_required: whether no filter can take the place of the window.
     :param needs: filters of which one must be given.
     :param fields: fields exported when none are named; empty where they must be named.
     """
@@ -50,7 +54,6 @@ class ExportObject:
     window_required: bool = False
     needs: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    permission: str = field(default="Read-Only Lead")
 
     def operation(self, action: str) -> str:
         """The catalogue's name of one of the six export operations, such as ``create_job``."""
@@ -79,7 +82,6 @@ OBJECTS: Mapping[str, ExportObject] = {
             filters=("activityTypeIds", "primaryAttributeValueIds", "primaryAttributeValues"),
             window_required=True,
             fields=ACTIVITY_FIELDS,
-            permission="Read-Only Activity",
         ),
         ExportObject(
             name="program_members",
@@ -98,7 +100,6 @@ OBJECTS: Mapping[str, ExportObject] = {
             date_filters=("updatedAt",),
             filters=LIST_FILTERS,
             exclusive=True,
-            permission="Read-Only Custom Object",
         ),
     )
 }
