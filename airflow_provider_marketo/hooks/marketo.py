@@ -11,15 +11,14 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_marketo import __version__
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoConnectionError,
     MarketoError,
     MarketoPermissionError,
 )
-from airflow_provider_marketo.client.governor.local import governor_of
 from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 _PROBES = (
@@ -74,14 +73,13 @@ class MarketoHook(BaseHook):
         settings = self.settings
         for secret in filter(None, (settings.client_secret, settings.hash_salt)):
             mask_secret(secret)
-        instance = Endpoint.parse(settings.host).instance
         return MarketoClient(
             settings.host,
             settings.client_id,
             settings.client_secret,
             identity_url=settings.identity_url,
             partner_id=settings.partner_id,
-            governor=governor_of(instance, rate_limit=settings.rate_limit, parallel=self._parallel),
+            governor=governor_of(settings, self._parallel),
             on_secret=mask_secret,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,

@@ -1,0 +1,66 @@
+"""The state in Redis, for all hosts that reach it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.governor.state import Moment, State
+from airflow_provider_marketo.client.governor.stores import Answer, Change, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_EXCHANGE = """
+local held = redis.call('GET', KEYS[1]) or ''
+if ARGV[2] and ARGV[1] == held then
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    return {1}
+end
+local time = redis.call('TIME')
+return {0, held, time[1], time[2]}
+"""
+"""Puts a new state in the place of an old one, if that is still there; else says what is there, and the time."""
+
+_LIFE = 48 * 3600 * 1000
+_ATTEMPTS = 200
+
+
+class RedisStore:
+    """
+    A key per instance. Its clock is the server's, so it does not matter how wrong the workers' are.
+
+    A change is worked out here and handed in with the state it was worked out from; when somebody else was quicker,
+    the script says so and the change is worked out again.
+
+    :param client: of redis-py; with timeouts, since a call may not hang for the sake of its turn.
+    :param instance: the Munchkin ID.
+    """
+
+    def __init__(self, client: Redis, instance: str) -> None:
+        self.key = f"airflow-marketo:{{{instance}}}"
+        self._client = client
+        self._exchange = client.register_script(_EXCHANGE)
+
+    def update(self, change: Change[Answer]) -> Answer:
+        from redis.exceptions import RedisError
+
+        try:
+            reply = self._exchange([self.key], [""])
+            for _ in range(_ATTEMPTS):
+                before, seconds, microseconds = reply[1], int(reply[2]), int(reply[3])
+                now = seconds + microseconds / 1e6
+                state = State.load(before.decode())
+                answer = change(state, Moment(now, datetime.fromtimestamp(now, timezone.utc)))
+                after = state.dump().encode()
+                if after == before:
+                    return answer
+                reply = self._exchange([self.key], [before, after, _LIFE])
+                if reply[0] == 1:
+                    return answer
+        except (RedisError, OSError, ValueError) as error:
+            raise StoreUnavailableError(f"Redis key {self.key}: {type(error).__name__}: {error}") from error
+        raise StoreUnavailableError(f"Redis key {self.key}: changed by others {_ATTEMPTS} times in a row")
+
+    def after_fork(self) -> None:
+        """redis-py looks after that itself."""

@@ -1,0 +1,277 @@
+"""
+The rules: given the state, the limits and the time, who may call, and what a call's outcome teaches.
+
+Nothing here waits, reads a clock or knows where the state is kept. Every function changes the state in place; a store
+runs it atomically.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from airflow_provider_marketo.client.errors import (
+    MarketoConnectionError,
+    MarketoError,
+    MarketoInvalidRequestError,
+    MarketoQuotaExhaustedError,
+    MarketoThrottledError,
+)
+from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, LIMIT_WINDOW, POLL, spends_export_quota
+from airflow_provider_marketo.client.governor.state import Moment, State
+from airflow_provider_marketo.client.quota_day import next_probe
+
+log = logging.getLogger(__name__)
+
+GUARD = 1 / 40
+"""Of the window, added to it: we count when a call is sent, Marketo when it arrives."""
+
+PATIENCE = {INTERACTIVE: 0.0, EXTRACT: 10.0, POLL: 30.0}
+"""Seconds for which a call of a kind lets later, more urgent ones pass. No kind waits for ever."""
+
+DECREASE = 0.8
+"""What a 606 leaves of the calls that Marketo took."""
+
+PLATEAU = 2.0
+"""Windows after a 606 until the limit is back where Marketo refused. Growth is slow around there, fast beyond."""
+
+LOWEST = 0.1
+"""Of the rate limit: a neighbour that takes everything leaves us that much."""
+
+SLOT_RECOVERY = 30.0
+"""Seconds without a 615 that give one of the calls at once back."""
+
+QUEUE_PLACES = 8
+"""Of the ten in each of Marketo's job queues: two are left to others."""
+
+_SLOT_POLL = 0.02
+_PROBE_POLL = 1.0
+_LAPSE = 1.0
+_CLOCK_TOLERANCE = 1.0
+_QUEUE_LAPSE = 7200.0
+_LATCHES = {"607": "calls", "1029": "export"}
+_SPENT = {"calls": ("607", "the daily call quota is spent"), "export": ("1029", "the daily bulk export quota is spent")}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    What all who share the state may do together.
+
+    :param rate: calls per window.
+    :param parallel: calls at once.
+    :param window: seconds; Marketo's is 20.
+    """
+
+    rate: int
+    parallel: int
+    window: float = LIMIT_WINDOW
+
+    @property
+    def span(self) -> float:
+        """The window with its guard band."""
+        return self.window * (1 + GUARD)
+
+    def share(self, part: float) -> Limits:
+        """
+        A part of the limits, for one of several who cannot ask each other. All parts together never exceed the whole.
+
+        :param part: between 0 and 1.
+        """
+        rate, parallel = self.rate * part, max(1, int(self.parallel * part + 1e-9))
+        if rate >= 1:
+            return Limits(int(rate + 1e-9), parallel, self.window)
+        return Limits(1, parallel, self.window / rate)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """
+    A call that wants to go.
+
+    :param id: of the lease it wants.
+    :param operation: the operation's name.
+    :param kind: how urgent it is.
+    :param hold: seconds after which the lease ends by itself.
+    :param waited: seconds since it first asked.
+    """
+
+    id: str
+    operation: str
+    kind: str
+    hold: float
+    waited: float
+
+
+def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
+    """
+    Let a call go, or say when to ask again.
+
+    :return: 0 when it may go, and then it is counted; else seconds.
+    :raises MarketoQuotaExhaustedError: a daily quota is spent.
+    """
+    now = _advance(state, limits, at)
+    probing, probed = _check_latches(state, ask, at)
+    rank = now - ask.waited + PATIENCE[ask.kind]
+    ahead = sum(1 for other, (theirs, _) in state.waiting.items() if theirs < rank and other != ask.id)
+    wait = max(state.paused_until - now, _until_rate(state, limits, ahead, now), _PROBE_POLL if probed else 0.0)
+    if wait <= 0 and len(state.leases) + ahead >= parallel_now(state, limits, now):
+        wait = _SLOT_POLL
+    if wait > 0:
+        state.waiting[ask.id] = (rank, now + wait + _LAPSE)
+        return wait
+    state.waiting.pop(ask.id, None)
+    state.sent.append(now)
+    state.leases[ask.id] = (now, now + ask.hold)
+    state.probes.update(dict.fromkeys(probing, ask.id))
+    return 0.0
+
+
+def renew(state: State, limits: Limits, lease_id: str, hold: float, at: Moment) -> None:
+    """A call is still in flight."""
+    now = _advance(state, limits, at)
+    sent_at, _ = state.leases.get(lease_id, (now, now))
+    state.leases[lease_id] = (sent_at, now + hold)
+
+
+def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | None, at: Moment) -> None:
+    """
+    A call has ended.
+
+    :param error: what it ended in; one about a quota is told until when.
+    """
+    now = _advance(state, limits, at)
+    sent_at, _ = state.leases.pop(lease_id, (now, now))
+    if isinstance(error, MarketoThrottledError):
+        (_lose_a_slot if error.code == "615" else _cut)(state, limits, sent_at, now)
+    elif isinstance(error, MarketoConnectionError) and sent_at in state.sent:
+        state.sent.remove(sent_at)  # it never reached Marketo
+    _settle_latches(state, lease_id, error, at)
+
+
+def enter_queue(state: State, limits: Limits, queue: str, job_id: str, at: Moment) -> bool:
+    """Take a place in a job queue; False when there is none."""
+    now = _advance(state, limits, at)
+    jobs = state.queues.setdefault(queue, {})
+    if job_id not in jobs and len(jobs) >= QUEUE_PLACES:
+        return False
+    jobs[job_id] = now + _QUEUE_LAPSE
+    return True
+
+
+def leave_queue(state: State, queue: str, job_ids: Collection[str]) -> None:
+    """Give the places of jobs back."""
+    for job_id in job_ids:
+        state.queues.get(queue, {}).pop(job_id, None)
+
+
+def rate_now(state: State, limits: Limits, now: float) -> float:
+    """
+    Calls per window that Marketo may be expected to take.
+
+    After a 606 it is a cubic function of time: back near the ceiling soon, nearly still around it, where a neighbour
+    that is still there would refuse us again, and then upwards faster and faster, to find out that it has gone.
+    """
+    if state.ceiling is None:
+        return limits.rate
+    x = (now - state.cut_at) / (PLATEAU * limits.window) - 1
+    grown = state.ceiling + (1 - DECREASE) * max(state.ceiling, limits.rate / 2) * x**3
+    return min(limits.rate, max(grown, LOWEST * limits.rate, 1.0))
+
+
+def parallel_now(state: State, limits: Limits, now: float) -> int:
+    """Calls at once that Marketo may be expected to take."""
+    if state.slots is None:
+        return limits.parallel
+    return min(limits.parallel, state.slots + int((now - state.slot_lost_at) / SLOT_RECOVERY))
+
+
+def _advance(state: State, limits: Limits, at: Moment) -> float:
+    """Let time pass: forget what is over."""
+    if at.now < state.clock - _CLOCK_TOLERANCE:
+        log.warning("The clock went back by %.1f seconds; the limits go on from where they were", state.clock - at.now)
+        state.shift(at.now - state.clock)
+    now = state.clock = max(at.now, state.clock)
+    state.sent = [sent for sent in state.sent if sent > now - limits.span]
+    state.leases = {lease: times for lease, times in state.leases.items() if times[1] > now}
+    state.waiting = {ask: times for ask, times in state.waiting.items() if times[1] > now}
+    for queue, jobs in state.queues.items():
+        state.queues[queue] = {job_id: lapses for job_id, lapses in jobs.items() if lapses > now}
+    if rate_now(state, limits, now) >= limits.rate:
+        state.ceiling = None
+    if parallel_now(state, limits, now) >= limits.parallel:
+        state.slots = None
+    return now
+
+
+def _until_rate(state: State, limits: Limits, ahead: int, now: float) -> float:
+    """Seconds until the window has room for those ahead and one more."""
+    limit = rate_now(state, limits, now)
+    wait = 0.0
+    blocking = len(state.sent) - int(limit) + ahead
+    if blocking >= 0:
+        wait = state.sent[min(blocking, len(state.sent) - 1)] + limits.span - now if state.sent else limits.span
+    if limit < limits.rate and state.sent:
+        # With a neighbour around, a burst would be many rejections where one tells as much.
+        wait = max(wait, state.sent[-1] + (ahead + 1) * limits.span / limit - now)
+    return wait
+
+
+def _cut(state: State, limits: Limits, sent_at: float, now: float) -> None:
+    """The window is full: with others' calls, since ours would fit. One cut for all calls of a burst."""
+    if state.ceiling is not None and sent_at < state.cut_at:
+        return
+    state.ceiling = max(LOWEST * limits.rate, min(rate_now(state, limits, now), len(state.sent)))
+    state.cut_at = now
+
+
+def _lose_a_slot(state: State, limits: Limits, sent_at: float, now: float) -> None:
+    if state.slots is None or sent_at >= state.slot_lost_at:
+        state.slots = max(1, parallel_now(state, limits, now) - 1)
+        state.slot_lost_at = now
+    state.paused_until = max(state.paused_until, now + random.uniform(0.005, 0.1) * limits.window)
+
+
+def _check_latches(state: State, ask: Ask, at: Moment) -> tuple[list[str], bool]:
+    """
+    Refuse a call whose quota is spent. When it may be there again, one call finds out and the others wait for it.
+
+    :return: the quotas that this call finds out about, and whether another call is finding out.
+    """
+    probing = []
+    probed = False
+    for quota, until in list(state.latches.items()):
+        if quota == "export" and not spends_export_quota(ask.operation):
+            continue
+        # Never later than one would ask again now: the clock may have been wrong when the latch closed.
+        until = state.latches[quota] = min(until, next_probe(at.wall).timestamp())
+        if at.wall.timestamp() < until:
+            code, text = _SPENT[quota]
+            raise MarketoQuotaExhaustedError(
+                text,
+                operation=ask.operation,
+                code=code,
+                until=datetime.fromtimestamp(until, timezone.utc),
+                quota=quota,
+            )
+        if state.probes.get(quota) in state.leases:
+            probed = True
+        else:
+            probing.append(quota)
+    return probing, probed
+
+
+def _settle_latches(state: State, lease_id: str, error: MarketoError | None, at: Moment) -> None:
+    answered = error is None or isinstance(error, MarketoInvalidRequestError)
+    for quota, prober in list(state.probes.items()):
+        if prober == lease_id:
+            del state.probes[quota]
+            if answered:
+                state.latches.pop(quota, None)
+    if isinstance(error, MarketoQuotaExhaustedError):
+        error.until = error.until or next_probe(at.wall)
+        if error.code in _LATCHES:
+            state.latches[_LATCHES[error.code]] = error.until.timestamp()

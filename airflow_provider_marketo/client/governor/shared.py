@@ -1,0 +1,181 @@
+"""The governor: waits for the rules to let a call go, wherever their state is kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import uuid
+import weakref
+from collections.abc import Callable, Collection
+
+from airflow_provider_marketo.client.clock import Clock, SystemClock
+from airflow_provider_marketo.client.errors import (
+    MarketoError,
+    MarketoQueueFullError,
+    MarketoThrottledError,
+)
+from airflow_provider_marketo.client.governor import LONGEST_WAIT, Lease, kind_of, rules
+from airflow_provider_marketo.client.governor.rules import Ask, Limits
+from airflow_provider_marketo.client.governor.state import Moment, State
+from airflow_provider_marketo.client.governor.stores import Answer, MemoryStore, Store, StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+_LONGEST_NAP = 2.0
+"""Seconds between two looks at most: the turn may come earlier than it seemed."""
+
+_OWN_SLOT_POLL = 0.02
+_TRY_STORE_AGAIN = 60.0
+
+
+class SharedGovernor:
+    """
+    Decides each call to one instance, together with everybody who shares the store.
+
+    If the store fails, it goes on alone with the share that this process may count on, and tries the store again a
+    minute later. What it did meanwhile is then counted for all.
+
+    :param store: where the state is kept.
+    :param limits: of all who share the store.
+    :param alone: of this process when the store fails; None when it cannot fail.
+    :param parallel: calls that this process may have in flight.
+    :param clock: the time, for waiting.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        *,
+        alone: Limits | None = None,
+        parallel: int = 1,
+        clock: Clock | None = None,
+    ) -> None:
+        self.limits = limits
+        self.parallel = parallel
+        self._store = store
+        self._alone = alone
+        self._clock = clock or SystemClock()
+        self._own = MemoryStore(self._clock)
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._try_store_at = -math.inf
+        self._store_worked = False
+        self._alone_since: float | None = None
+        self._renewed_at: dict[str, float] = {}
+        _instances.add(self)
+
+    def acquire(self, operation: str, *, hold: float = LONGEST_WAIT) -> Lease:
+        start = self._clock.monotonic()
+        lease_id, kind = uuid.uuid4().hex[:12], kind_of(operation)
+        while True:
+            waited = self._clock.monotonic() - start
+            wait = self._admit(Ask(lease_id, operation, kind, hold, waited))
+            if wait <= 0:
+                return Lease(operation, waited, lease_id, hold)
+            if waited + wait > LONGEST_WAIT:
+                raise MarketoThrottledError(
+                    f"no turn for this call within {LONGEST_WAIT:.0f} seconds", operation=operation
+                )
+            self._clock.sleep(min(wait, _LONGEST_NAP))
+
+    def renew(self, lease: Lease) -> None:
+        now = self._clock.monotonic()
+        if now - self._renewed_at.setdefault(lease.id, now) > lease.hold / 3:
+            self._renewed_at[lease.id] = now
+            self._update(lambda state, limits, at: rules.renew(state, limits, lease.id, lease.hold, at))
+
+    def release(self, lease: Lease, error: MarketoError | None) -> None:
+        with self._lock:
+            self._in_flight -= 1
+        self._renewed_at.pop(lease.id, None)
+        self._update(lambda state, limits, at: rules.settle(state, limits, lease.id, error, at))
+
+    def enter_queue(self, queue: str, job_id: str) -> None:
+        if not self._update(lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at)):
+            raise MarketoQueueFullError(
+                f"other jobs of this Airflow hold the {rules.QUEUE_PLACES} places in Marketo's {queue} queue that it "
+                "takes for itself"
+            )
+
+    def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
+        if job_ids:
+            self._update(lambda state, limits, at: rules.leave_queue(state, queue, job_ids))
+
+    def after_fork(self) -> None:
+        """In a child process: what the parent's threads hold is not ours."""
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._store.after_fork()
+        self._own.after_fork()
+
+    def _admit(self, ask: Ask) -> float:
+        with self._lock:
+            if self._in_flight >= self.parallel:
+                return _OWN_SLOT_POLL
+            self._in_flight += 1
+        wait = math.inf
+        try:
+            wait = self._update(lambda state, limits, at: rules.admit(state, limits, ask, at))
+        finally:
+            if wait > 0:
+                with self._lock:
+                    self._in_flight -= 1
+        return wait
+
+    def _update(self, change: Callable[[State, Limits, Moment], Answer]) -> Answer:
+        if self._clock.monotonic() >= self._try_store_at:
+            try:
+                answer = self._store.update(lambda state, at: change(self._with_own(state, at), self.limits, at))
+            except StoreUnavailableError as error:
+                self._go_alone(error)
+            else:
+                self._come_back()
+                return answer
+        alone = self._alone or self.limits
+        return self._own.update(lambda state, at: change(state, alone, at))
+
+    def _go_alone(self, error: StoreUnavailableError) -> None:
+        now = self._clock.monotonic()
+        alone = self._alone or self.limits
+        log.warning(
+            "The limits of this Marketo instance cannot be shared (%s). This process goes on with a fixed share: %d "
+            "calls in %g seconds, %d at once.",
+            error,
+            alone.rate,
+            alone.window,
+            alone.parallel,
+        )
+        if self._store_worked:  # others, and we, have filled the window together
+            self._own.state.paused_until = now + self.limits.span
+        self._store_worked = False
+        self._alone_since = now
+        self._try_store_at = now + _TRY_STORE_AGAIN
+
+    def _with_own(self, state: State, at: Moment) -> State:
+        """Add what this process did on its own since the store failed."""
+        if self._alone_since is not None:
+            own = State.load(self._own.state.dump())
+            own.shift(at.now - self._clock.monotonic())
+            state.absorb(own)
+        return state
+
+    def _come_back(self) -> None:
+        self._store_worked = True
+        if self._alone_since is not None:
+            log.info("The limits of this Marketo instance are shared again")
+            self._alone_since = None
+            self._own.after_fork()
+
+
+_instances: weakref.WeakSet[SharedGovernor] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for governor in _instances:
+        governor.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,74 @@
+"""The state in a file, for all processes of a host."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from airflow_provider_marketo.client.governor.state import Moment, State
+from airflow_provider_marketo.client.governor.stores import Answer, Change, StoreUnavailableError
+
+_BUSY_TIMEOUT = 2.0
+_SCHEMA = "CREATE TABLE IF NOT EXISTS limits (instance TEXT PRIMARY KEY, state TEXT NOT NULL)"
+_READ = "SELECT state FROM limits WHERE instance = ?"
+_WRITE = "INSERT INTO limits VALUES (?, ?) ON CONFLICT (instance) DO UPDATE SET state = excluded.state"
+
+_abandoned: list[sqlite3.Connection] = []
+"""Connections that a parent process opened: SQLite allows a child neither to use nor to close them."""
+
+
+class SQLiteStore:
+    """
+    A file per instance. Its clock is the machine's monotonic one, which all processes share and nobody can set.
+
+    :param folder: on a local disk; made if it does not exist. Its files are readable by this user only.
+    :param instance: the Munchkin ID.
+    """
+
+    def __init__(self, folder: Path, instance: str) -> None:
+        self.path = folder / f"{re.sub('[^A-Za-z0-9.-]', '_', instance)}.sqlite"
+        self._instance = instance
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def update(self, change: Change[Answer]) -> Answer:
+        with self._lock:
+            try:
+                connection = self._connection or self._open()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    row = connection.execute(_READ, (self._instance,)).fetchone()
+                    before = row[0] if row else None
+                    state = State.load(before)
+                    answer = change(state, Moment(time.monotonic(), datetime.now(timezone.utc)))
+                    after = state.dump()
+                    if after != before:
+                        connection.execute(_WRITE, (self._instance, after))
+                    connection.execute("COMMIT")
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+            except (sqlite3.Error, OSError, ValueError) as error:
+                raise StoreUnavailableError(f"{self.path}: {error}") from error
+            return answer
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+        if self._connection is not None:
+            _abandoned.append(self._connection)
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(_SCHEMA)
+        self._connection = connection
+        return connection

@@ -1,0 +1,32 @@
+"""What the running task says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunningTask:
+    """
+    :param dag_id: of the DAG.
+    :param task_id: in it.
+    :param pool: that its author gave it; for a mapped task the scheduler may think otherwise.
+    :param pool_slots: that it takes there.
+    """
+
+    dag_id: str
+    task_id: str
+    pool: str
+    pool_slots: int
+
+
+def current_task() -> RunningTask | None:
+    """The task that this process runs; None in a triggerer, a command or a script."""
+    from airflow.sdk import get_current_context
+
+    try:
+        context = get_current_context()
+    except RuntimeError:
+        return None
+    task = context["ti"].task
+    return RunningTask(task.dag_id, task.task_id, task.pool, task.pool_slots)
