@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
     MarketoDataError,
     MarketoFileGoneError,
+    MarketoInvalidRequestError,
     MarketoNotFoundError,
     MarketoTransientError,
 )
@@ -148,7 +149,9 @@ def _download(
                     if surplus < len(block):
                         sink.feed(block[surplus:] if surplus else block)
                     surplus = max(0, surplus - len(block))
-            return
+            if job.size is None or sink.received >= job.size or sink.received == before:
+                return
+            log.info("Export %s ended early; going on at byte %d", job.export_id, sink.received)
         except MarketoNotFoundError:
             missing += 1
             if missing == MISSING_FILE_TRIES:
@@ -158,6 +161,10 @@ def _download(
                     code="HTTP 404",
                 ) from None
             clock.sleep(MISSING_FILE_PAUSE)
+        except MarketoInvalidRequestError as error:
+            if error.code == "HTTP 416":  # the file ends here
+                return
+            raise
         except (MarketoTransientError, MarketoConnectionError) as error:
             if sink.received == job.size:  # there is nothing left to ask for
                 return

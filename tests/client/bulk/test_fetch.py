@@ -1,0 +1,221 @@
+"""Fetching an export file through bad weather: what reaches the consumer is the file that was announced, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import pytest
+
+from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client.bulk.fetch import MISSING_FILE_TRIES, fetch
+from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from tests.support import ManualClock
+
+HOST = "https://123-abc-456.mktorest.com"
+FILE = f"{HOST}/bulk/v1/leads/export/job-1/file.json"
+OPERATION = "bulk_export_leads.get_file"
+DATA = b"id,email\n" + b"".join(b"%d,lead%d@example.com\n" % (n, n) for n in range(1000))
+CSV = {"Content-Type": "text/csv;charset=UTF-8"}
+
+
+class Collector:
+    """Keeps what it is fed; may be unable to read it."""
+
+    def __init__(self, complaint: Exception | None = None) -> None:
+        self.data = b""
+        self.complaint = complaint
+        self.aborted = False
+
+    def feed(self, data: bytes) -> None:
+        if self.complaint is not None:
+            raise self.complaint
+        self.data += data
+
+    def finish(self) -> bytes:
+        return self.data
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Breaking(io.BytesIO):
+    """A connection that is reset after what it holds."""
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        if not data:
+            raise ConnectionResetError
+        return data
+
+
+class Consumers:
+    """Makes collectors and remembers them."""
+
+    def __init__(self, *complaints: Exception | None) -> None:
+        self.complaints = list(complaints)
+        self.made: list[Collector] = []
+
+    def __call__(self) -> Collector:
+        self.made.append(Collector(self.complaints.pop(0) if self.complaints else None))
+        return self.made[-1]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def client(requests_mock, clock) -> MarketoClient:
+    requests_mock.post(f"{HOST}/identity/oauth/token", json={"access_token": "a-token", "expires_in": 3599})
+    return MarketoClient("123-ABC-456", "an-id", "a-secret", clock=clock, governor=LocalGovernor(clock=clock))
+
+
+@pytest.fixture
+def fetched(client, clock):
+    def run(consumers: Consumers | None = None, **facts) -> bytes:
+        announced = {"size": len(DATA), "checksum": hashlib.sha256(DATA).hexdigest(), "records": 1000} | facts
+        job = ExportJob("job-1", COMPLETED, **announced)
+        return fetch(client, OPERATION, job, consumers or Consumers(), clock=clock)
+
+    return run
+
+
+def ranges(requests_mock) -> list[str | None]:
+    return [request.headers.get("Range") for request in requests_mock.request_history if request.url == FILE]
+
+
+def whole(data: bytes = DATA) -> dict:
+    return {"content": data, "headers": CSV | {"Content-Length": str(len(data))}}
+
+
+def part(offset: int) -> dict:
+    return whole(DATA[offset:]) | {"status_code": 206}
+
+
+def failure(code: str) -> dict:
+    return {"json": {"success": False, "requestId": "a#1", "errors": [{"code": code, "message": "some text"}]}}
+
+
+def test_a_file_is_one_call(fetched, requests_mock):
+    requests_mock.get(FILE, **whole())
+    assert fetched() == DATA
+    assert ranges(requests_mock) == [None]
+
+
+def test_a_download_that_breaks_goes_on_where_it_stopped(fetched, requests_mock):
+    requests_mock.get(
+        FILE,
+        [
+            {"body": Breaking(DATA[:100]), "headers": CSV},
+            {"content": DATA[100:5000], "status_code": 206, "headers": CSV | {"Content-Length": str(len(DATA) - 100)}},
+            part(5000),
+        ],
+    )
+    assert fetched() == DATA
+    assert ranges(requests_mock) == [None, "bytes=100-", "bytes=5000-"]
+
+
+def test_a_file_that_ends_early_goes_on_too(fetched, requests_mock):
+    requests_mock.get(FILE, [whole(DATA[:100]), part(100)])
+    assert fetched() == DATA
+    assert ranges(requests_mock) == [None, "bytes=100-"]
+
+
+def test_a_file_that_is_shorter_than_announced_is_an_error(fetched, requests_mock):
+    requests_mock.get(FILE, [whole(DATA[:100]), {"status_code": 416}] * 2)
+    with pytest.raises(errors.MarketoDataError, match="100 bytes arrived"):
+        fetched()
+
+
+def test_a_server_that_ignores_the_range_does_not_make_anything_come_twice(fetched, requests_mock):
+    requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, whole()])
+    assert fetched() == DATA
+
+
+def test_a_break_behind_the_last_byte_needs_no_further_call(fetched, requests_mock):
+    requests_mock.get(FILE, body=Breaking(DATA), headers=CSV)
+    assert fetched() == DATA
+    assert ranges(requests_mock) == [None]
+
+
+def test_a_download_that_makes_no_progress_is_given_up(fetched, requests_mock):
+    requests_mock.get(FILE, [{"body": Breaking(data), "headers": CSV} for data in (DATA[:100], *[b""] * 9)])
+    consumers = Consumers()
+    with pytest.raises(errors.MarketoTransientError, match="broke"):
+        fetched(consumers)
+    assert [made.aborted for made in consumers.made] == [True]
+
+
+def test_a_wrong_checksum_is_downloaded_once_more(fetched, requests_mock):
+    requests_mock.get(FILE, [whole(DATA[::-1]), whole()])
+    consumers = Consumers()
+    assert fetched(consumers) == DATA
+    assert [made.aborted for made in consumers.made] == [True, False]
+
+
+def test_a_wrong_checksum_twice_is_an_error(fetched, requests_mock):
+    requests_mock.get(FILE, **whole(DATA[::-1]))
+    consumers = Consumers()
+    with pytest.raises(errors.MarketoDataError, match=r"job-1 .*SHA-256"):
+        fetched(consumers)
+    assert [made.aborted for made in consumers.made] == [True, True]
+
+
+def test_a_file_of_another_size_is_an_error_that_says_so(fetched, requests_mock):
+    requests_mock.get(FILE, **whole(DATA[:-1]))
+    with pytest.raises(errors.MarketoDataError, match=f"{len(DATA) - 1} bytes arrived and {len(DATA)} were announced"):
+        fetched(checksum=None)
+
+
+def test_what_is_not_announced_is_not_checked(fetched, requests_mock):
+    requests_mock.get(FILE, **whole(DATA[::-1]))
+    assert fetched(size=None, checksum=None) == DATA[::-1]
+
+
+def test_an_empty_file_is_a_file(fetched, requests_mock):
+    requests_mock.get(FILE, **whole(b""))
+    assert fetched(size=0, checksum=hashlib.sha256(b"").hexdigest()) == b""
+
+
+def test_an_error_in_the_place_of_the_file_is_an_error_and_no_data(fetched, requests_mock):
+    requests_mock.get(FILE, [failure("606"), whole()])
+    assert fetched() == DATA
+    requests_mock.get(FILE, **failure("603"))
+    with pytest.raises(errors.MarketoPermissionError, match="a#1"):
+        fetched()
+
+
+def test_other_json_in_the_place_of_the_file_is_no_data_either(fetched, requests_mock):
+    requests_mock.get(FILE, json={"success": True, "result": []})
+    with pytest.raises(errors.MarketoDataError, match="JSON document"):
+        fetched()
+
+
+def test_a_completed_job_may_be_a_little_ahead_of_its_file(fetched, requests_mock, clock):
+    requests_mock.get(FILE, [{"status_code": 404, "text": "not found"}] * 3 + [whole()])
+    assert fetched() == DATA
+    assert clock.monotonic() >= 30
+
+
+def test_a_file_that_never_comes_is_gone(fetched, requests_mock):
+    requests_mock.get(FILE, status_code=404, text="not found")
+    with pytest.raises(errors.MarketoFileGoneError, match=r"job-1 is Completed.* HTTP 404"):
+        fetched()
+    assert len(ranges(requests_mock)) == MISSING_FILE_TRIES
+
+
+def test_what_the_consumer_cannot_read_is_its_error_if_the_file_is_the_one_announced(fetched, requests_mock):
+    requests_mock.get(FILE, **whole())
+    consumers = Consumers(errors.MarketoDataError("row 7 has too many cells"))
+    with pytest.raises(errors.MarketoDataError, match="row 7"):
+        fetched(consumers)
+    assert len(consumers.made) == 1
+
+
+def test_what_the_consumer_cannot_read_is_downloaded_again_if_the_file_was_damaged(fetched, requests_mock):
+    requests_mock.get(FILE, [whole(DATA[::-1]), whole()])
+    assert fetched(Consumers(errors.MarketoDataError("row 7 has too many cells"))) == DATA
