@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
 )
 from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.hooks import form
 from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
@@ -46,6 +47,8 @@ class MarketoHook(BaseHook):
     default_conn_name = "marketo_default"
     conn_type = "marketo"
     hook_name = "Adobe Marketo Engage"
+    get_ui_field_behaviour = staticmethod(form.ui_field_behaviour)
+    get_connection_form_widgets = staticmethod(form.connection_form_widgets)
 
     def __init__(
         self,
