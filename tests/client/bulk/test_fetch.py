@@ -143,9 +143,10 @@ def test_a_break_behind_the_last_byte_needs_no_further_call(fetched, requests_mo
 
 
 def test_a_download_that_makes_no_progress_is_given_up(fetched, requests_mock):
-    requests_mock.get(FILE, [{"body": Breaking(data), "headers": CSV} for data in (DATA[:100], *[b""] * 9)])
+    cut = {"content": b"", "status_code": 206, "headers": CSV | {"Content-Length": "900"}}
+    requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, cut])
     consumers = Consumers()
-    with pytest.raises(errors.MarketoTransientError, match="broke"):
+    with pytest.raises(errors.MarketoTransientError, match="0 of 900 bytes"):
         fetched(consumers)
     assert [made.aborted for made in consumers.made] == [True]
 
