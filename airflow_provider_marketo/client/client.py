@@ -12,10 +12,11 @@ from airflow_provider_marketo.client.auth import Token, TokenKeeper
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import TOKEN_CODES, MarketoAuthError, MarketoError, MarketoPermissionError
-from airflow_provider_marketo.client.governor import Governor
+from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.client.operations import PreparedRequest
 from airflow_provider_marketo.client.retry import send_with_retries
+from airflow_provider_marketo.client.tally import Tally
 from airflow_provider_marketo.client.transport import Download, Reply, Transport
 
 Answer = TypeVar("Answer")
@@ -31,6 +32,7 @@ class MarketoClient:
     :param identity_url: the identity service, when it is not ``<host>/identity``.
     :param partner_id: LaunchPoint partner key, sent along when a token is asked for.
     :param governor: decides when a call may go; one of this process with Marketo's limits by default.
+    :param tally: counts what is used, and says when it is enough.
     :param on_secret: called with every access token, so that logs can be kept clear of it.
     :param clock: the time.
     :param transport: keyword arguments for :class:`~.transport.Transport`: timeouts in seconds, proxy, CA bundle.
@@ -46,6 +48,7 @@ class MarketoClient:
         identity_url: str | None = None,
         partner_id: str | None = None,
         governor: Governor | None = None,
+        tally: Tally | None = None,
         on_secret: Callable[[str], None] | None = None,
         clock: Clock | None = None,
         **transport: Any,
@@ -62,7 +65,8 @@ class MarketoClient:
         )
         self.endpoint = Endpoint.parse(host, identity_url)
         self._clock = clock or SystemClock()
-        self._governor = governor or LocalGovernor(clock=self._clock)
+        self.governor = governor or LocalGovernor(clock=self._clock)
+        self.tally = tally or Tally()
         self._transport = Transport(self.endpoint.base, identity=self.endpoint.identity, **transport)
         self._credentials = (client_id, client_secret, partner_id)
         self._on_secret = on_secret
@@ -129,9 +133,10 @@ class MarketoClient:
 
         def exchange(token: str) -> tuple[ExitStack, Download]:
             with ExitStack() as stack:
-                stack.enter_context(self._leased(prepared))
+                lease = stack.enter_context(self._leased(prepared))
                 opened = stack.enter_context(self._transport.open(prepared, token, offset))
-                return stack.pop_all(), opened
+                blocks = self._metered(lease, opened.blocks)
+                return stack.pop_all(), Download(blocks, opened.offset)
 
         resources, opened = self._send(prepared, retry_class, exchange)
         with resources:
@@ -166,18 +171,29 @@ class MarketoClient:
             raise
 
     @contextmanager
-    def _leased(self, prepared: PreparedRequest) -> Iterator[None]:
-        lease = self._governor.acquire(prepared.operation.name)
-        outcome: MarketoError | None = None
-        sent_at = self._clock.monotonic()
+    def _leased(self, prepared: PreparedRequest) -> Iterator[Lease]:
+        operation = prepared.operation
+        self.tally.begin(operation.name)
         try:
-            yield
+            lease = self.governor.acquire(operation.name, hold=operation.timeout + LEASE_MARGIN)
+        except MarketoError:
+            self.tally.withdraw()
+            raise
+        outcome: MarketoError | None = None
+        try:
+            yield lease
         except MarketoError as error:
-            error.elapsed = self._clock.monotonic() - sent_at
             outcome = error
             raise
         finally:
-            self._governor.release(lease, outcome)
+            self.governor.release(lease, outcome)
+            self.tally.end(operation.name, lease.waited, outcome)
+
+    def _metered(self, lease: Lease, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.governor.renew(lease)
+            self.tally.received(len(block))
+            yield block
 
     def _fetch_token(self) -> Token:
         token = send_with_retries(

@@ -156,6 +156,14 @@ class MarketoInvalidRequestError(MarketoError):
         return super().to_dict() | {"parameter": self.parameter}
 
 
+class MarketoBudgetError(MarketoInvalidRequestError):
+    """The task would use more of Marketo than its author allowed it."""
+
+    default_remedy = (
+        "What is published stays. Raise the limit, or give the task less to do, and run it again: it goes on there."
+    )
+
+
 class MarketoNotFoundError(MarketoInvalidRequestError):
     """What the request names does not exist, or is invisible to this API user."""
 

@@ -113,7 +113,7 @@ def test_a_detached_client_waits_for_nothing_that_this_one_holds(client, marketo
         return OK
 
     marketo.get(f"{HOST}/rest/v1/lead/7.json", json=interrupted)
-    client._governor._parallel = client._governor._slots = 1
+    client.governor.parallel = 1
     client.call("leads.get_by_id", leadId=7)
     assert len(calls(marketo, "/rest/v1/leads/describe.json")) == 1
 

@@ -92,7 +92,7 @@ def test_two_connections_to_one_instance_share_a_governor(hook, monkeypatch):
         json.dumps({"conn_type": "marketo", "host": f"{HOST}/rest", "login": "b", "password": "c"}),
     )
     other = MarketoHook("marketo_other")
-    assert hook.get_conn()._governor is other.get_conn()._governor
+    assert hook.get_conn().governor is other.get_conn().governor
 
 
 def test_calls_and_pages_pass_through(hook, marketo):
