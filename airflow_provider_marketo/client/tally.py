@@ -1,0 +1,104 @@
+"""What has been used of Marketo, and how much of it may be used."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
+
+MEGABYTE = 1_000_000
+"""Marketo's export quota is given in these; being a little early is better than being a little late."""
+
+Observer = Callable[[str, float, "MarketoError | None"], None]
+"""Told of every call: operation, seconds waited for its turn, and what it ended in."""
+
+
+class Tally:
+    """
+    Counts what a client does, for its whole life. May be shared between threads, and between clients.
+
+    :param max_calls: calls that may be made; None for no end.
+    :param max_export_mb: megabytes that may be exported in bulk; None for no end.
+    :param observer: told of every call as it ends.
+    """
+
+    def __init__(
+        self, *, max_calls: int | None = None, max_export_mb: float | None = None, observer: Observer | None = None
+    ) -> None:
+        self.max_calls = max_calls
+        self.max_export_mb = max_export_mb
+        self.calls = 0
+        self.waited = 0.0
+        self.rejected: Counter[str] = Counter()
+        self.rows = 0
+        self.bytes = 0
+        self.exported = 0
+        self._observer = observer
+        self._lock = threading.Lock()
+
+    def begin(self, operation: str) -> None:
+        """
+        A call is about to be made.
+
+        :raises MarketoBudgetError: it would be one too many.
+        """
+        with self._lock:
+            if self.max_calls is not None and self.calls >= self.max_calls:
+                raise MarketoBudgetError(
+                    f"the {self.max_calls} calls that this task may make are used up",
+                    operation=operation,
+                    parameter="max_calls",
+                )
+            self.calls += 1
+
+    def withdraw(self) -> None:
+        """The call that was about to be made is not made."""
+        with self._lock:
+            self.calls -= 1
+
+    def end(self, operation: str, waited: float, error: MarketoError | None) -> None:
+        """A call has ended."""
+        with self._lock:
+            self.waited += waited
+            if isinstance(error, MarketoThrottledError) and error.code:
+                self.rejected[error.code] += 1
+        if self._observer is not None:
+            self._observer(operation, waited, error)
+
+    def received(self, size: int) -> None:
+        """Bytes of a file have come in."""
+        with self._lock:
+            self.bytes += size
+
+    def add_rows(self, rows: int) -> None:
+        """Records have been read or written."""
+        with self._lock:
+            self.rows += rows
+
+    def add_export(self, size: int) -> None:
+        """An export job has made a file of so many bytes, which count toward the day's quota."""
+        with self._lock:
+            self.exported += size
+
+    def check_export(self, expected: int) -> None:
+        """
+        An export job is about to be started.
+
+        :param expected: bytes that it and those under way are likely to make.
+        :raises MarketoBudgetError: that would be more than may be exported.
+        """
+        if self.max_export_mb is not None and self.exported + expected > self.max_export_mb * MEGABYTE:
+            raise MarketoBudgetError(
+                f"{self.exported / MEGABYTE:.1f} MB are exported, the next jobs are expected to make "
+                f"{expected / MEGABYTE:.1f} MB, and this task may export {self.max_export_mb:g} MB",
+                parameter="max_export_mb",
+            )
+
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.calls} calls ({self.waited:.1f} s waited for their turn, {self.rejected['606']} rejected with 606, "
+            f"{self.rejected['615']} with 615), {self.rows} rows, {self.bytes / MEGABYTE:.1f} MB"
+        )
