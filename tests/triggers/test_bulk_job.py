@@ -89,7 +89,7 @@ def test_the_event_says_what_has_become_of_the_jobs(marketo):
     assert jobs["job-1"].records == 7
 
 
-def test_a_job_that_marketo_has_forgotten_is_as_good_as_marketo.cancelled:
+def test_a_job_that_marketo_has_forgotten_is_as_good_as_cancelled(marketo):
     marketo.get(f"{EXPORT}.json", **success())
     unknown = {"success": False, "requestId": "a#1", "errors": [{"code": "1003", "message": "not found"}]}
     marketo.get(f"{EXPORT}/job-1/status.json", json=unknown)
