@@ -140,7 +140,7 @@ class ExtractRequest:
             facts[name] = facts[name] and iso(facts[name])
         for name in _SPANS:
             facts[name] = facts[name].total_seconds()
-        plain: dict[str, Any] = json.loads(json.dumps(facts, default=list))
+        plain: dict[str, Any] = json.loads(json.dumps(facts, default=sorted))
         return plain
 
     @classmethod
@@ -253,14 +253,14 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
     return value.replace(microsecond=0), naive
 
 
-def as_span(parameter: str, value: Any) -> timedelta | None:
+def as_span(parameter: str, value: Any) -> timedelta:
     """
     A length of time as authors and templates give it.
 
     :param parameter: for the error.
-    :param value: a timedelta, or a number of days, which may be text; or nothing.
+    :param value: a timedelta, or a number of days, which may be text.
     """
-    if value is None or isinstance(value, timedelta):
+    if isinstance(value, timedelta):
         return value
     try:
         return timedelta(days=float(value))

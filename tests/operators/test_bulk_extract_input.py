@@ -1,0 +1,203 @@
+"""What an author can get wrong: refused with the parameter's name and the way out, before Marketo hears of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta, timezone
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import DAG
+
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from tests.support import StateStore, run_task, task_context
+
+JANUARY = datetime(2026, 1, 1, tzinfo=timezone.utc)
+FEBRUARY = datetime(2026, 2, 1, tzinfo=timezone.utc)
+INTERVAL = {"data_interval_start": JANUARY, "data_interval_end": FEBRUARY}
+
+
+@pytest.fixture(autouse=True)
+def _nobody_there(monkeypatch, requests_mock):
+    """Any call that is made is a failure of another kind."""
+    connection = {"conn_type": "marketo", "host": "http://127.0.0.1:9", "login": "an-id", "password": "a-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """The text with which a task fails for good."""
+
+    def run(context=None, **arguments) -> str:
+        given = {"object_type": "leads", "output": str(tmp_path / "out"), "fields": ["id"], "start": JANUARY}
+        given |= {"end": FEBRUARY} | arguments
+        operator = MarketoBulkExtractOperator(task_id="extract", **given)
+        with pytest.raises(AirflowFailException) as caught:
+            run_task(operator, context or task_context(StateStore()))
+        assert not list(tmp_path.rglob("*.csv"))
+        return str(caught.value)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter", "words"),
+    [
+        ({"object_type": "opportunities"}, "object_type", "leads, activities, program_members, custom_objects"),
+        ({"start": FEBRUARY, "end": JANUARY}, "start", "is not before"),
+        ({"start": JANUARY, "end": JANUARY}, "start", "is not before"),
+        ({"start": "yesterday"}, "start", "ISO 8601"),
+        ({"start": 7}, "start", "int"),
+        ({"date_field": "activityDate"}, "date_field", "createdAt or updatedAt"),
+        ({"file_format": "xml"}, "file_format", "csv, jsonl, parquet"),
+        ({"fields": None}, "fields", "'all'"),
+        ({"fields": ()}, "fields", "'all'"),
+        ({"window": timedelta(days=32)}, "window", "31 days"),
+        ({"window": timedelta(0)}, "window", "one second"),
+        ({"window": "a month"}, "window", "number of days"),
+        ({"lookback": timedelta(days=-1)}, "lookback", "negative"),
+        ({"order": "random"}, "order", "oldest_first, newest_first"),
+        ({"on_type_error": "ignore"}, "on_type_error", "null, string, fail"),
+        ({"on_schema_change": "ignore"}, "on_schema_change", "evolve, fail"),
+        ({"on_quota_exhausted": "ignore"}, "on_quota_exhausted", "defer, fail"),
+        ({"filters": {"createdAt": "2026-01-01"}}, "filters", "start, end and date_field"),
+        ({"filters": {"programId": 1}}, "filters", "staticListId"),
+        ({"filters": {"staticListId": 1}, "date_field": "createdAt"}, "filters", "by dates or by one list"),
+        ({"filters": {"staticListId": 1, "smartListId": 2}}, "filters", "one filter"),
+        ({"custom_object": "car_c"}, "custom_object", "object_type is 'leads'"),
+        ({"object_type": "custom_objects"}, "custom_object", "car_c"),
+        ({"object_type": "program_members"}, "filters", "programIds"),
+        ({"activity_types": ["Click Email"]}, "activity_types", "for activities only"),
+        ({"attributes": "map"}, "attributes", "for activities only"),
+        ({"object_type": "activities", "attributes": "dict"}, "attributes", "json, map, typed"),
+        ({"object_type": "activities", "attributes": "typed"}, "attributes", "cannot be written as csv"),
+        (
+            {"object_type": "activities", "activity_types": ["x"], "filters": {"activityTypeIds": [1]}},
+            "activity_types",
+            "twice",
+        ),
+        ({"hash_fields": ["id"]}, "hash_fields", "cannot be hashed"),
+        ({"output": "nowhere://bucket/prefix"}, "output", "nowhere"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_bad_input_costs_no_call(refused, arguments, parameter, words):
+    text = refused(**arguments)
+    assert parameter in text
+    assert words in text
+
+
+def test_an_output_that_cannot_be_written_is_found_before_marketo_is_asked(refused, tmp_path):
+    (tmp_path / "a file").write_text("in the way")
+    text = refused(output=str(tmp_path / "a file" / "below"))
+    assert "cannot write to output" in text
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(refused, monkeypatch, file_format):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    assert "pip install 'airflow-provider-marketo[arrow]'" in refused(file_format=file_format)
+
+
+def test_a_run_without_a_data_interval_is_told_to_give_dates(refused):
+    text = refused(start=None, end=None)
+    assert "no data interval. Give start and end" in text
+
+
+def test_a_run_whose_data_interval_is_a_moment_is_told_which_timetable_has_intervals(refused):
+    moment = task_context(StateStore(), data_interval_start=FEBRUARY, data_interval_end=FEBRUARY)
+    text = refused(moment, start=None, end=None)
+    assert "data interval is empty" in text
+    assert "CronDataIntervalTimetable" in text
+
+
+def request_of(context=None, **arguments):
+    given = {"object_type": "leads", "output": "/nowhere", "fields": ["id"]} | arguments
+    return MarketoBulkExtractOperator(task_id="extract", **given)._request(context or task_context(**INTERVAL))
+
+
+def test_the_data_interval_is_the_default():
+    request = request_of()
+    assert (request.start, request.end) == (JANUARY, FEBRUARY)
+
+
+def test_one_given_end_leaves_the_other_to_the_data_interval_even_if_that_is_a_moment():
+    moment = task_context(data_interval_start=FEBRUARY, data_interval_end=FEBRUARY)
+    request = request_of(moment, start=JANUARY)
+    assert (request.start, request.end) == (JANUARY, FEBRUARY)
+
+
+def test_a_list_takes_the_place_of_the_data_interval():
+    request = request_of(filters={"staticListId": 7})
+    assert request.date_filter is None
+    assert [one.filter for one in request.slices({})] == [{"staticListId": 7}]
+
+
+def test_members_of_programs_are_all_members_unless_dates_are_asked_for():
+    members = {"object_type": "program_members", "filters": {"programIds": [1]}}
+    assert request_of(**members).date_filter is None
+    assert request_of(**members, date_field="updatedAt").date_filter == "updatedAt"
+    assert request_of(**members, start=JANUARY).date_filter == "updatedAt"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", date(2026, 1, 1), datetime(2026, 1, 1)],
+)
+def test_dates_come_in_many_forms(given):
+    assert request_of(start=given).start == JANUARY
+
+
+@pytest.mark.parametrize("given", [timedelta(days=7), 7, "7", "7.0"])
+def test_lengths_of_time_may_be_numbers_of_days_as_templates_give_them(given):
+    request = request_of(window=given, lookback=given)
+    assert (request.window, request.lookback) == (timedelta(days=7), timedelta(days=7))
+
+
+@pytest.mark.parametrize("given", ["id, email", "['id', 'email']", ["id", "email"], ("id", "email")])
+def test_lists_may_be_texts_as_templates_give_them(given):
+    assert request_of(fields=given).fields == ("id", "email")
+
+
+def test_a_naive_date_is_taken_as_utc_and_said_so(capsys):
+    request_of(start=datetime(2026, 1, 1), end=FEBRUARY)
+    assert capsys.readouterr().out.count("start=2026-01-01 00:00:00 has no time zone and is taken as UTC") == 1
+
+
+def test_a_request_survives_being_written_down():
+    request = request_of(
+        filters={"activityTypeIds": [1]}, object_type="activities", lookback=1.5, fields=None, activity_types=()
+    )
+    stored = json.loads(json.dumps(request.to_dict()))
+    assert type(request).from_dict(stored).fingerprint() == request.fingerprint()
+    assert type(request).from_dict(stored).slices({}) == request.slices({})
+
+
+def test_another_request_has_another_fingerprint():
+    assert request_of(fields=["id"]).fingerprint() != request_of(fields=["id", "email"]).fingerprint()
+    assert request_of().fingerprint() == request_of().fingerprint()
+
+
+def test_the_task_can_be_mapped_and_its_output_stays_its_xcom():
+    with DAG("a_dag"):
+        first = MarketoBulkExtractOperator.partial(task_id="first", fields=["id"]).expand(
+            object_type=["leads", "activities"], output=["/a", "/b"]
+        )
+        second = MarketoBulkExtractOperator(task_id="second", object_type="leads", output="/c/{{ ds }}")
+    assert first.output.operator is first
+    assert second.output.operator is second
+    assert second.output_path == "/c/{{ ds }}"
+
+
+def test_templates_are_rendered_wherever_an_author_would_write_them():
+    arguments = {
+        "object_type": "{{ kind }}", "output": "/lake/{{ kind }}", "start": "{{ day }}", "end": "{{ day }}",
+        "window": "{{ 3 }}", "lookback": "{{ 1 }}", "fields": ["{{ 'id' }}"], "filters": {"staticListId": "{{ 7 }}"},
+        "attributes": "{{ 'map' }}", "order": "{{ 'newest_first' }}", "partition_by": ["{{ 'month' }}"],
+    }  # fmt: skip
+    operator = MarketoBulkExtractOperator(task_id="extract", **arguments)
+    operator.render_template_fields({"kind": "activities", "day": "2026-01-01"})
+    assert operator.object_type == "activities"
+    assert operator.output_path == "/lake/activities"
+    rendered = [getattr(operator, name) for name in operator.template_fields]
+    assert "{{" not in json.dumps(rendered, default=str)
