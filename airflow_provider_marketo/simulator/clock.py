@@ -1,0 +1,86 @@
+"""Time as the simulated instance sees it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the simulator asks of a clock."""
+
+    @property
+    def scale(self) -> float:
+        """Simulated seconds in a real one."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether time stands still while somebody works."""
+        ...
+
+    def now(self) -> datetime:
+        """Simulated wall-clock time, in UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let simulated seconds pass."""
+        ...
+
+
+class ScaledClock:
+    """
+    Starts at the real time and runs faster.
+
+    :param scale: simulated seconds that pass in a real second.
+    """
+
+    waits = False
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+        self._start = datetime.now(timezone.utc)
+        self._zero = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=(time.monotonic() - self._zero) * self.scale)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / self.scale)
+
+
+class ManualClock:
+    """
+    Moves only when told to, so that tests of hours take no time.
+
+    :param start: the time at first.
+    """
+
+    scale = 1.0
+    waits = True
+
+    def __init__(self, start: datetime = datetime(2026, 3, 15, 12, tzinfo=timezone.utc)) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move on.
+
+        :param seconds: simulated seconds.
+        """
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+
+
+def iso(moment: datetime) -> str:
+    """As the lead database writes a time: UTC, whole seconds."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

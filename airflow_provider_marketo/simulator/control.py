@@ -1,0 +1,63 @@
+"""
+How other processes steer the simulator: over HTTP below ``/simulator/``, without a token.
+
+==========================  ===========================================================================================
+``GET  /simulator/report``  what was seen, as JSON
+``POST /simulator/fault``   ask for bad weather: the members of :class:`~.faults.Fault` as a JSON object
+``POST /simulator/clear``   forget all faults that were asked for
+``POST /simulator/tokens``  ``{"how": "expire"}`` ends every token (602), ``{"how": "revoke"}`` forgets them (601)
+``POST /simulator/spend``   another integration: ``{"calls": 100, "export_bytes": 0}`` of today's quotas
+==========================  ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider_marketo.simulator.faults import Fault
+from airflow_provider_marketo.simulator.instance import Call, Instance
+from airflow_provider_marketo.simulator.reply import Bare, Bytes
+
+PREFIX = "/simulator/"
+
+
+def control(instance: Instance, call: Call) -> Bare | Bytes:
+    """Answer a call below ``/simulator/``."""
+    action = call.path.removeprefix(PREFIX)
+    if action == "report" and call.method == "GET":
+        return Bytes(instance.report().to_json().encode(), "application/json")
+    if action not in _ACTIONS or call.method != "POST":
+        return Bare({"error": f"There is {', '.join(f'POST {PREFIX}{name}' for name in _ACTIONS)} and GET report"}, 404)
+    try:
+        facts = json.loads(call.body or b"{}")
+        with instance.lock:
+            _ACTIONS[action](instance, facts)
+    except (ValueError, TypeError, KeyError) as error:
+        return Bare({"error": str(error)}, 400)
+    return Bare({"done": True})
+
+
+def _fault(instance: Instance, facts: Mapping[str, Any]) -> None:
+    instance.faults.add(Fault.from_json(facts))
+
+
+def _clear(instance: Instance, facts: Mapping[str, Any]) -> None:
+    instance.faults.clear()
+
+
+def _tokens(instance: Instance, facts: Mapping[str, Any]) -> None:
+    {"expire": instance.tokens.expire, "revoke": instance.tokens.revoke}[facts["how"]]()
+
+
+def _spend(instance: Instance, facts: Mapping[str, Any]) -> None:
+    instance.spend(int(facts.get("calls", 0)), int(facts.get("export_bytes", 0)))
+
+
+_ACTIONS: Mapping[str, Callable[[Instance, Mapping[str, Any]], None]] = {
+    "fault": _fault,
+    "clear": _clear,
+    "tokens": _tokens,
+    "spend": _spend,
+}

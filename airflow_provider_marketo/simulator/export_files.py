@@ -1,0 +1,216 @@
+"""What stands in an export file, line by line, at any size and without keeping it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_marketo.simulator.store.activities import FIRST_ACTIVITY, Activities, Activity, as_json
+from airflow_provider_marketo.simulator.store.csvfile import cell, flag
+from airflow_provider_marketo.simulator.store.leads import FIRST_ID
+from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.table import Record, Rows, Table
+
+_LINES_AT_ONCE = 5_000
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Written:
+    """
+    A finished file.
+
+    :param records: lines, but for the header.
+    :param size: bytes.
+    :param checksum: SHA-256, hexadecimal.
+    """
+
+    path: Path
+    records: int
+    size: int
+    checksum: str
+
+
+def write(path: Path, header: str, lines: Iterable[str]) -> Written:
+    """
+    Write a file.
+
+    :param header: the first line.
+    :param lines: the others, made as they are written.
+    """
+    digest = hashlib.sha256()
+    size = records = 0
+    lines = iter(lines)
+    batch = [header]
+    with path.open("wb", buffering=0) as file:
+        while batch:
+            data = ("\n".join(batch) + "\n").encode("utf-8", "surrogateescape")
+            digest.update(data)
+            file.write(data)
+            size += len(data)
+            batch = list(islice(lines, _LINES_AT_ONCE))
+            records += len(batch)
+    return Written(path, records, size, digest.hexdigest())
+
+
+def given_lines(rows: Iterable[Sequence[Any]], delimiter: str) -> Iterator[str]:
+    """Rows that somebody supplies."""
+    return (delimiter.join(map(cell, row)) for row in rows)
+
+
+def table_lines(table: Table, rows: Iterable[Rows], fields: Sequence[str], delimiter: str) -> Iterator[str]:
+    """
+    Records of a table.
+
+    :param rows: which, as the table gives them.
+    """
+    columns = [table.columns[name] for name in fields]
+    for each in rows:
+        if isinstance(each, range):
+            cells = (column.cells(each.start, each.stop) for column in columns)
+            yield from map(delimiter.join, zip(*cells, strict=True))
+        else:
+            yield delimiter.join(cell(each.get(name)) for name in fields)
+
+
+def member_lines(
+    members: Iterable[Record], lead: Callable[[int], Record | None], fields: Sequence[str], delimiter: str
+) -> Iterator[str]:
+    """
+    Program members, with fields of their leads.
+
+    :param lead: looks a lead up.
+    """
+    for member in members:
+        values = {**(lead(member["leadId"]) or {}), **member}
+        yield delimiter.join(
+            flag(values[name]) if isinstance(values.get(name), bool) and name in member else cell(values.get(name))
+            for name in fields
+        )
+
+
+@dataclass(frozen=True)
+class ActivityFilter:
+    """
+    Which activities are wanted.
+
+    :param start: first second.
+    :param end: last second.
+    :param types: type ids; empty for all.
+    :param primary_ids: values of ``primaryAttributeValueId``; empty for all.
+    :param primaries: values of ``primaryAttributeValue``; empty for all.
+    """
+
+    start: int
+    end: int
+    types: Collection[int] = ()
+    primary_ids: Collection[int] = ()
+    primaries: Collection[str] = ()
+
+    def fits(self, activity: Activity) -> bool:
+        """Whether an activity of the span is wanted."""
+        return (
+            (not self.types or activity.type_id in self.types)
+            and (not self.primary_ids or activity.primary_id in self.primary_ids)
+            and (not self.primaries or activity.primary in self.primaries)
+        )
+
+
+def activity_lines(
+    log: Activities, wanted: ActivityFilter, fields: Sequence[str], delimiter: str, style: str
+) -> Iterator[str]:
+    """
+    Activities, in order.
+
+    :param style: of the attributes, see :class:`~.settings.Settings`.
+    """
+    row, last = log.numbers(wanted.start, wanted.end)
+    made_up = _MadeUp(log, wanted, fields, delimiter, style)
+    for other in log.others(wanted.start, wanted.end):
+        stop = log.numbers(wanted.start, other.at)[1]
+        yield from made_up.lines(row, stop)
+        row = stop
+        if wanted.fits(other):
+            yield delimiter.join(_cells(other, fields, style))
+    yield from made_up.lines(row, last)
+
+
+class _MadeUp:
+    """Made-up activities at full speed: what a pattern has in common is written once."""
+
+    def __init__(
+        self, log: Activities, wanted: ActivityFilter, fields: Sequence[str], delimiter: str, style: str
+    ) -> None:
+        self._log = log
+        self._wanted = wanted
+        self._fields = fields
+        self._delimiter = delimiter
+        self._style = style
+        self._varying = [name for name in fields if name in ("marketoGUID", "leadId", "activityDate")]
+        self._templates = [self._template(pattern) for pattern in range(log.patterns)]
+
+    def lines(self, start: int, stop: int) -> Iterator[str]:
+        log, templates, size = self._log, self._templates, len(self._templates)
+        at, lead_row = log.at, log.lead_row
+        usual = self._varying == ["marketoGUID", "leadId", "activityDate"]
+        times = time_texts()
+        today, date = 0, ""
+        for row in range(start, stop):
+            template = templates[row % size]
+            if template is None:
+                yield from self._one(row)
+            elif template:
+                day, second = divmod(at(row), _DAY)
+                if day != today:
+                    today, date = day, stamp(day * _DAY)[:10]
+                if usual:
+                    yield template % (FIRST_ACTIVITY + row, FIRST_ID + lead_row(row), date + times[second])
+                else:
+                    found = {
+                        "marketoGUID": FIRST_ACTIVITY + row,
+                        "leadId": FIRST_ID + lead_row(row),
+                        "activityDate": date + times[second],
+                    }
+                    yield template % tuple(found[name] for name in self._varying)
+
+    def _one(self, row: int) -> Iterator[str]:
+        activity = self._log.made_up(row)
+        if self._wanted.fits(activity):
+            yield self._delimiter.join(_cells(activity, self._fields, self._style))
+
+    def _template(self, number: int) -> str | None:
+        """A format for all activities of a pattern; empty if they are not wanted, None if each has to be looked at."""
+        example = self._log.made_up(number)
+        if self._wanted.types and example.type_id not in self._wanted.types:
+            return ""
+        if self._log.pattern(number).follow is not None:
+            return None
+        if not self._wanted.fits(example):
+            return ""
+        cells = zip(self._fields, _cells(example, self._fields, self._style), strict=True)
+        return self._delimiter.join("%s" if name in self._varying else text.replace("%", "%%") for name, text in cells)
+
+
+def _cells(activity: Activity, fields: Sequence[str], style: str) -> list[str]:
+    values: Mapping[str, Any] = {
+        "marketoGUID": str(activity.number),
+        "leadId": activity.lead_id,
+        "activityDate": stamp(activity.at),
+        "activityTypeId": activity.type_id,
+        "campaignId": activity.campaign_id,
+        "primaryAttributeValueId": activity.primary_id,
+        "primaryAttributeValue": activity.primary,
+        "actionResult": activity.result,
+    }
+    return [cell(as_json(activity.attributes, style) if name == "attributes" else values[name]) for name in fields]
+
+
+@cache
+def time_texts() -> tuple[str, ...]:
+    """What follows the date in a time, for every second of a day."""
+    return tuple(stamp(second)[10:] for second in range(_DAY))

@@ -1,0 +1,286 @@
+"""The queue that all four kinds of export share: ten jobs, two of them running, so many bytes a day."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_marketo.simulator.clock import Clock, iso
+from airflow_provider_marketo.simulator.export_files import Written, write
+from airflow_provider_marketo.simulator.meter import Meter
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.settings import MEGABYTE, ApiUser, Settings
+from airflow_provider_marketo.simulator.store.csvfile import DELIMITERS, cell
+
+CREATED, QUEUED, PROCESSING = "Created", "Queued", "Processing"
+COMPLETED, FAILED, CANCELLED = "Completed", "Failed", "Cancelled"
+Lines = Callable[["Job"], Iterator[str]]
+
+
+@dataclass
+class Job:
+    """
+    An export job.
+
+    :param kind: what it exports: ``leads``, ``activities``, ``program_members``, or the API name of a custom object.
+    :param user_id: the API user who made it; nobody else sees it.
+    :param fields: names of the columns.
+    :param header: their titles.
+    :param filter: as it was sent, typed.
+    :param fate: how it ends although nothing is wrong with it: a fault on request.
+    """
+
+    kind: str
+    user_id: str
+    fields: Sequence[str]
+    header: Sequence[str]
+    filter: Mapping[str, Any]
+    format: str
+    created_at: datetime
+    fate: str | None = None
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    touched_at: datetime | None = None
+    writing: Future[Written] | None = None
+    written: Written | None = None
+    failure: str | None = None
+
+    @property
+    def delimiter(self) -> str:
+        """Between two cells."""
+        return DELIMITERS[self.format]
+
+    def status(self, at: datetime) -> str:
+        """What it was at a time that is not in the future."""
+        if self.cancelled_at is not None and self.cancelled_at <= at:
+            return CANCELLED
+        if self.finished_at is not None and self.finished_at <= at:
+            return FAILED if self.failure is not None else COMPLETED
+        if self.started_at is not None and self.started_at <= at:
+            return PROCESSING
+        return CREATED if self.queued_at is None or self.queued_at > at else QUEUED
+
+    def record(self, at: datetime) -> dict[str, Any]:
+        """The job as it was at a time, as Marketo shows it."""
+        status = self.status(at)
+        shown: dict[str, Any] = {"exportId": self.id, "format": self.format, "status": status}
+        for name, moment in (
+            ("createdAt", self.created_at),
+            ("queuedAt", self.queued_at),
+            ("startedAt", self.started_at),
+            ("finishedAt", self.finished_at or self.cancelled_at),
+        ):
+            if moment is not None and moment <= at:
+                shown[name] = iso(moment)
+        if status == COMPLETED and self.written is not None:
+            shown["numberOfRecords"] = self.written.records
+            shown["fileSize"] = self.written.size
+            shown["fileChecksum"] = f"sha256:{self.written.checksum}"
+        if status == FAILED:
+            shown["errorMsg"] = self.failure
+        return shown
+
+
+class ExportJobs:
+    """
+    All jobs. Not safe between threads: the instance calls it under its lock. Files are written by a thread of its own,
+    from a state of the data that is fixed when a job starts.
+
+    :param settings: limits and times.
+    :param clock: the time.
+    :param meter: knows the quota day.
+    :param lines: makes the lines of a job's file; called when the job starts.
+    :param folder: where files lie.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, meter: Meter, lines: Lines, folder: Path) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._meter = meter
+        self._lines = lines
+        self._folder = folder
+        self._jobs: dict[str, Job] = {}
+        self._queue: list[Job] = []
+        self._running: list[Job] = []
+        self._slot_free_at: datetime | None = None
+        self._looked_at = clock.now()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export-file")
+        self.bytes_of_others: Counter[Any] = Counter()
+
+    def close(self) -> None:
+        """End the writing thread."""
+        self._writer.shutdown(wait=True, cancel_futures=True)
+
+    def create(self, job: Job) -> dict[str, Any]:
+        """
+        Take a new job.
+
+        :raises ApiError: 1029, the day's volume is used up.
+        """
+        self.settle()
+        self._check_volume()
+        self._jobs[job.id] = job
+        return job.record(self._clock.now())
+
+    def enqueue(self, job: Job) -> dict[str, Any]:
+        """
+        Put a created job into the queue.
+
+        :raises ApiError: 1029 in one of its three meanings, 1003 for a job that has ended.
+        """
+        self.settle()
+        now = self._clock.now()
+        status = job.status(now)
+        if status in (QUEUED, PROCESSING):
+            raise ApiError("1029", "Job already queued")
+        if status != CREATED:
+            raise ApiError("1003", f"Export job {job.id} cannot be enqueued: it is {status}")
+        self._check_volume()
+        if self._settings.limits and len(self._queue) + len(self._running) >= self._settings.export_queue:
+            raise ApiError("1029", "Too many jobs in queue")
+        job.queued_at = job.touched_at = now
+        self._queue.append(job)
+        reply = job.record(now)
+        self.settle()
+        return reply
+
+    def cancel(self, job: Job) -> dict[str, Any]:
+        """
+        Stop a job.
+
+        :raises ApiError: 1003, it has ended.
+        """
+        self.settle()
+        now = self._clock.now()
+        status = job.status(now)
+        if status in (COMPLETED, FAILED, CANCELLED):
+            raise ApiError("1003", f"Export job {job.id} cannot be cancelled: it is {status}")
+        self._end(job, now)
+        job.cancelled_at = job.touched_at = now
+        self.settle()
+        return job.record(now)
+
+    def find(self, user: ApiUser, kind: str, export_id: str) -> Job:
+        """
+        A job of a user.
+
+        :raises ApiError: 1013, there is none, or no longer.
+        """
+        self.settle()
+        job = self._jobs.get(export_id)
+        if job is None or job.user_id != user.user_id or job.kind != kind or self._gone(job):
+            raise ApiError("1013", f"Export job {export_id} not found")
+        return job
+
+    def listed(self, user: ApiUser, kind: str) -> list[Job]:
+        """The jobs of a user that the list shows, the oldest first."""
+        self.settle()
+        since = self._clock.now() - timedelta(days=self._settings.list_days)
+        return [
+            job
+            for job in self._jobs.values()
+            if job.user_id == user.user_id and job.kind == kind and job.created_at >= since
+        ]
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        """The job as a user sees it: as it was when its visible state was last refreshed."""
+        return job.record(self._seen_at(job))
+
+    def visible_status(self, job: Job) -> str:
+        """The word in :meth:`shown`."""
+        return job.status(self._seen_at(job))
+
+    def file(self, job: Job) -> Written | None:
+        """The file of a job; None while there is none, or when it is no longer kept."""
+        kept = timedelta(days=self._settings.file_days)
+        if self.visible_status(job) != COMPLETED or job.finished_at is None:
+            return None
+        return None if self._clock.now() > job.finished_at + kept else job.written
+
+    def bytes_today(self) -> int:
+        """Size of the files finished today."""
+        today = self._meter.today()
+        own = sum(
+            job.written.size
+            for job in self._jobs.values()
+            if job.written is not None and job.finished_at is not None and self._meter.day_of(job.finished_at) == today
+        )
+        return own + self.bytes_of_others[today]
+
+    def settle(self) -> None:
+        """Let happen what was due since the last time, in its order."""
+        now = self._clock.now()
+        while True:
+            due = sorted(
+                (job for job in self._running if self._finished(job, now)), key=lambda job: job.finished_at or now
+            )
+            for job in due[:1]:
+                self._end(job, job.finished_at or now)
+            started = self._start_next(now)
+            if not due and not started:
+                break
+        self._looked_at = now
+
+    def _start_next(self, now: datetime) -> bool:
+        waiting = next((job for job in self._queue if job.fate != "stuck"), None)
+        if waiting is None or len(self._running) >= self._settings.export_running:
+            return False
+        queued = waiting.queued_at or now
+        waiting.started_at = max(queued, self._slot_free_at or queued)
+        self._queue.remove(waiting)
+        self._running.append(waiting)
+        path = self._folder / f"{waiting.id}.{waiting.format.lower()}"
+        header = waiting.delimiter.join(map(cell, waiting.header))
+        waiting.writing = self._writer.submit(write, path, header, self._lines(waiting))
+        return True
+
+    def _finished(self, job: Job, now: datetime) -> bool:
+        """Whether a running job is done by now; finds out when."""
+        if job.finished_at is None and job.writing is not None and job.started_at is not None:
+            if not job.writing.done() and not self._clock.waits:
+                return False
+            job.written = job.writing.result()
+            work = self._settings.job_seconds + self._settings.job_seconds_per_mb * job.written.size / MEGABYTE
+            job.finished_at = job.started_at + timedelta(seconds=work)
+            if not self._clock.waits:
+                # A large file may take longer to write than the job was meant to take: it ends when it is seen.
+                job.finished_at = max(job.finished_at, self._looked_at)
+            if job.fate == "failed":
+                job.failure = "Export job failed: internal error"
+                job.written = None
+            elif job.fate == "cancelled":
+                job.cancelled_at, job.written = job.finished_at, None
+        return job.finished_at is not None and job.finished_at <= now
+
+    def _end(self, job: Job, at: datetime) -> None:
+        if job in self._running:
+            self._running.remove(job)
+            self._slot_free_at = at
+        elif job in self._queue:
+            self._queue.remove(job)
+
+    def _seen_at(self, job: Job) -> datetime:
+        now = self._clock.now()
+        since = job.touched_at or job.created_at
+        refresh = self._settings.status_refresh
+        if refresh <= 0:
+            return now
+        return since + timedelta(seconds=(now - since).total_seconds() // refresh * refresh)
+
+    def _gone(self, job: Job) -> bool:
+        ended = job.finished_at or job.cancelled_at
+        return ended is not None and self._clock.now() > ended + timedelta(days=self._settings.status_days)
+
+    def _check_volume(self) -> None:
+        most = self._settings.export_daily_bytes
+        if self._settings.limits and self.bytes_today() >= most:
+            raise ApiError("1029", f"Export daily quota {most // MEGABYTE}MB exceeded.")

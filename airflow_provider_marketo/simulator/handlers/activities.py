@@ -1,0 +1,235 @@
+"""The activity feeds, read from a paging token on, and custom activities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.paging import seal, unseal
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store import activity_types as types
+from airflow_provider_marketo.simulator.store.activities import Activity
+from airflow_provider_marketo.simulator.store.activity_types import ActivityType
+from airflow_provider_marketo.simulator.store.pools import stamp
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+_MOST_ON_LIST = 10_000
+_LARGEST_ATTRIBUTES = 65_536
+_DELETIONS_KEPT = 14 * 86_400
+
+
+@answers("activities.get_types")
+def get_types(instance: Instance, request: Request) -> Reply:
+    return Envelope([_type(kind) for kind in instance.store.activities.types.values()])
+
+
+@answers("activities.get_custom_types")
+def get_custom_types(instance: Instance, request: Request) -> Reply:
+    custom = (kind for kind in instance.store.activities.types.values() if kind.custom)
+    return Envelope([_custom_type(kind) for kind in custom])
+
+
+@answers("activities.describe_custom_type")
+def describe_custom_type(instance: Instance, request: Request) -> Reply:
+    for kind in instance.store.activities.types.values():
+        if kind.api_name == request["apiName"]:
+            return Envelope([_custom_type(kind)])
+    raise ApiError("1013", f"Activity type '{request['apiName']}' not found")
+
+
+@answers("activities.get_paging_token")
+def get_paging_token(instance: Instance, request: Request) -> Reply:
+    return Envelope(None, {"nextPageToken": _token((int(request["sinceDatetime"].timestamp()), 0))})
+
+
+@answers("activities.get_lead_activities")
+def get_lead_activities(instance: Instance, request: Request) -> Reply:
+    wanted = set(request["activityTypeIds"])
+    unknown = wanted - instance.store.activities.types.keys()
+    if unknown:
+        raise ApiError("1003", f"Invalid activityTypeIds: {', '.join(map(str, sorted(unknown)))}")
+    assets = request.get("assetIds")
+    if assets and len(wanted) != 1:
+        raise ApiError("1003", "assetIds can be used with a single activity type only")
+    leads = _leads(instance, request)
+
+    def fits(activity: Activity) -> bool:
+        return (
+            activity.type_id in wanted
+            and (leads is None or activity.lead_id in leads)
+            and (not assets or activity.primary_id in assets)
+        )
+
+    return _feed(instance, request, fits, _show)
+
+
+@answers("activities.get_lead_changes")
+def get_lead_changes(instance: Instance, request: Request) -> Reply:
+    fields = instance.store.leads.fields
+    unknown = [name for name in request["fields"] if name not in fields]
+    if unknown:
+        raise ApiError("1006", f"Field '{unknown[0]}' not found")
+    labels = {fields[name].label: name for name in request["fields"]}
+    ids = instance.store.activities.field_ids
+    leads = _leads(instance, request)
+
+    def fits(activity: Activity) -> bool:
+        changed = activity.type_id in (types.CHANGE_DATA, types.CHANGE_SCORE) and activity.primary in labels
+        return (changed or activity.type_id == types.NEW_LEAD) and (leads is None or activity.lead_id in leads)
+
+    def show(activity: Activity) -> dict[str, Any]:
+        shown = _show(activity)
+        del shown["primaryAttributeValueId"], shown["primaryAttributeValue"]
+        name = labels.get(activity.primary or "")
+        if name is None:
+            return {**shown, "fields": []}
+        values = {key: activity.attributes.get(title) for key, title in _VALUES.items()}
+        shown["attributes"] = [each for each in shown["attributes"] if each["name"] not in _VALUES.values()]
+        return {**shown, "fields": [{"id": ids[name], "name": name, **values}]}
+
+    return _feed(instance, request, fits, show)
+
+
+_VALUES = {"newValue": "New Value", "oldValue": "Old Value"}
+
+
+@answers("activities.get_deleted_leads")
+def get_deleted_leads(instance: Instance, request: Request) -> Reply:
+    since = instance.now - _DELETIONS_KEPT
+
+    def fits(activity: Activity) -> bool:
+        return activity.type_id == types.DELETE_LEAD and activity.at >= since
+
+    return _feed(instance, request, fits, lambda activity: {**_show(activity), "attributes": []})
+
+
+@answers("activities.add_custom_activities")
+def add_custom_activities(instance: Instance, request: Request) -> Reply:
+    return Envelope([_add(instance, record) for record in request["input"]])
+
+
+def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
+    log = instance.store.activities
+    kind = log.types.get(record["activityTypeId"])
+    if kind is None or not kind.custom:
+        return _skipped("1013", f"Custom activity type {record['activityTypeId']} not found")
+    if record["leadId"] not in instance.store.leads:
+        return _skipped("1004", f"Lead '{record['leadId']}' not found")
+    names = {name.lower().replace(" ", ""): name for name, _ in kind.attributes}
+    attributes = {}
+    for each in record["attributes"]:
+        given = str(each.get("apiName") or each.get("name"))
+        name = names.get(given.lower().replace(" ", ""))
+        if name is None:
+            return _skipped("1006", f"Attribute '{given}' not found")
+        attributes[name] = each["value"]
+    if len(json.dumps(attributes).encode()) > _LARGEST_ATTRIBUTES:
+        return _skipped("1049", "Attributes are too large")
+    activity = log.add(
+        int(record["activityDate"].timestamp()),
+        record["leadId"],
+        kind.id,
+        primary=record["primaryAttributeValue"],
+        attributes=attributes,
+    )
+    return {"id": activity.number, "marketoGUID": str(activity.number), "status": "added"}
+
+
+def _skipped(code: str, message: str) -> dict[str, Any]:
+    """Here the reasons are called errors."""
+    return {"status": "skipped", "errors": [{"code": code, "message": message}]}
+
+
+def _leads(instance: Instance, request: Request) -> Collection[int] | None:
+    """The leads that are asked for; None for all."""
+    leads: list[int] | None = request.get("leadIds")
+    if "listId" not in request.parameters:
+        return leads
+    if leads:
+        raise ApiError("1003", "listId and leadIds exclude each other")
+    members = instance.store.list_members("staticListId", request["listId"])
+    if len(members) >= _MOST_ON_LIST:
+        raise ApiError("1003", f"The list has {len(members)} leads, which exceeds the limit of {_MOST_ON_LIST}")
+    return frozenset(members)
+
+
+def _feed(
+    instance: Instance,
+    request: Request,
+    fits: Callable[[Activity], bool],
+    show: Callable[[Activity], dict[str, Any]],
+) -> Envelope:
+    """
+    A page of the log. The server looks through a stretch of it for each call, whatever it finds there: pages may be
+    short, or empty, while there is more.
+    """
+    position = _position(request["nextPageToken"])
+    size = request.batch_size
+    found: list[dict[str, Any]] = []
+    looked_at = 0
+    more = False
+    for activity in instance.store.activities.between(position[0], instance.now):
+        if activity.order < position:
+            continue
+        if len(found) == size or looked_at == instance.settings.feed_scan:
+            more = True
+            break
+        looked_at += 1
+        position = (activity.at, activity.number + 1)
+        if fits(activity):
+            found.append(show(activity))
+    return Envelope(found or None, {"nextPageToken": _token(position), "moreResult": more})
+
+
+def _token(position: tuple[int, int]) -> str:
+    return seal("date", at=position[0], number=position[1])
+
+
+def _position(token: str) -> tuple[int, int]:
+    content = unseal("date", token)
+    return int(content["at"]), int(content["number"])
+
+
+def _show(activity: Activity) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": activity.number,
+        "marketoGUID": str(activity.number),
+        "leadId": activity.lead_id,
+        "activityDate": stamp(activity.at),
+        "activityTypeId": activity.type_id,
+        "primaryAttributeValueId": activity.primary_id,
+        "primaryAttributeValue": activity.primary,
+        "attributes": [
+            {"name": name, "value": value} for name, value in activity.attributes.items() if value is not None
+        ],
+    }
+    if activity.campaign_id is not None:
+        shown["campaignId"] = activity.campaign_id
+    return shown
+
+
+def _attributes(attributes: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "dataType": data_type} for name, data_type in attributes]
+
+
+def _type(kind: ActivityType) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": kind.id, "name": kind.name, "description": kind.name}
+    if kind.primary is not None:
+        shown["primaryAttribute"] = _attributes([kind.primary])[0]
+    return {**shown, "attributes": _attributes(kind.attributes)}
+
+
+def _custom_type(kind: ActivityType) -> dict[str, Any]:
+    return {
+        **_type(kind),
+        "apiName": kind.api_name,
+        "triggerName": kind.name,
+        "filterName": kind.name,
+        "status": "approved",
+    }

@@ -1,0 +1,281 @@
+"""Bulk export of leads, activities, program members and custom objects: six operations each, one queue for all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.export_jobs import PROCESSING, QUEUED, Job
+from airflow_provider_marketo.simulator.paging import page
+from airflow_provider_marketo.simulator.problems import ApiError, HttpError
+from airflow_provider_marketo.simulator.reply import Envelope, File, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store import activity_types as types
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+FAMILIES = {
+    "bulk_export_leads": "leads",
+    "bulk_export_activities": "activities",
+    "bulk_export_program_members": "program_members",
+    "bulk_export_custom_objects": "custom_objects",
+}
+ACTIVITY_FIELDS = (
+    "marketoGUID",
+    "leadId",
+    "activityDate",
+    "activityTypeId",
+    "campaignId",
+    "primaryAttributeValueId",
+    "primaryAttributeValue",
+    "attributes",
+)
+_LISTS = ("staticListId", "staticListName", "smartListId", "smartListName")
+_ASSET_GROUPS = (
+    {types.CHANGE_DATA, types.CHANGE_SCORE},
+    {types.CHANGE_STATUS},
+    {types.ADD_TO_LIST, types.REMOVE_FROM_LIST},
+    {types.FILL_OUT_FORM},
+)
+_MOST_PRIMARIES = 50
+_MOST_PROGRAMS = 10
+_LONGEST_DAYS = 31
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+
+
+def _each(action: str) -> Callable[[Any], Any]:
+    return answers(*(f"{family}.{action}" for family in FAMILIES))
+
+
+@_each("create_job")
+def create(instance: Instance, request: Request) -> Reply:
+    kind = _kind(instance, request)
+    fields = list(dict.fromkeys(request.get("fields") or (ACTIVITY_FIELDS if kind == "activities" else ())))
+    _check_fields(instance, kind, fields)
+    job_filter = request["filter"]
+    _check_filter(instance, kind, job_filter)
+    if "programIds" in job_filter and "programId" not in fields:
+        fields.insert(0, "programId")
+    header = _header(instance, kind, fields, request.get("columnHeaderNames") or {})
+    job = Job(
+        kind,
+        request.user.user_id,
+        fields,
+        header,
+        job_filter,
+        request.get("format", "CSV"),
+        instance.clock.now(),
+    )
+    return Envelope([instance.exports.create(job)])
+
+
+@_each("enqueue_job")
+def enqueue(instance: Instance, request: Request) -> Reply:
+    job = _job(instance, request)
+    if request.fault is not None and request.fault.job is not None:
+        job.fate = request.fault.job
+    return Envelope([instance.exports.enqueue(job)])
+
+
+@_each("cancel_job")
+def cancel(instance: Instance, request: Request) -> Reply:
+    return Envelope([instance.exports.cancel(_job(instance, request))])
+
+
+@_each("get_job_status")
+def status(instance: Instance, request: Request) -> Reply:
+    job = _job(instance, request)
+    _watch_polling(instance, request, job.id, [job])
+    return Envelope([instance.exports.shown(job)])
+
+
+@_each("get_jobs")
+def jobs(instance: Instance, request: Request) -> Reply:
+    listed = instance.exports.listed(request.user, _kind(instance, request))
+    if "nextPageToken" not in request.parameters:
+        _watch_polling(instance, request, "list", listed)
+    wanted = {name.lower().replace("canceled", "cancelled") for name in request.get("status", ())}
+    if wanted:
+        listed = [job for job in listed if instance.exports.visible_status(job).lower() in wanted]
+    return page(request, listed, instance.exports.shown, says_more=False, most=instance.settings.export_list_page)
+
+
+@_each("get_file")
+def file(instance: Instance, request: Request) -> Reply:
+    try:
+        written = instance.exports.file(_job(instance, request))
+    except ApiError:
+        written = None
+    if written is None:
+        raise HttpError(404, "Not Found")
+    fault = request.fault
+    first, last, partly = 0, written.size - 1, False
+    asked = request.headers.get("range")
+    if asked is not None and not (fault is not None and fault.ignore_range):
+        found = _RANGE.fullmatch(asked.strip())
+        if not found or int(found.group(1)) >= written.size:
+            raise HttpError(416, "Requested Range Not Satisfiable")
+        first, partly = int(found.group(1)), True
+        last = min(last, int(found.group(2))) if found.group(2) else last
+    headers = {"Accept-Ranges": "bytes"}
+    if partly:
+        headers["Content-Range"] = f"bytes {first}-{last}/{written.size}"
+    return File(
+        written.path,
+        first,
+        last - first + 1,
+        206 if partly else 200,
+        headers,
+        cut_after=fault.truncate if fault else None,
+        spoilt=fault is not None and fault.spoil,
+    )
+
+
+def _kind(instance: Instance, request: Request) -> str:
+    kind = FAMILIES[request.operation.family]
+    if kind != "custom_objects":
+        return kind
+    name = str(request["apiName"])
+    if name not in instance.store.custom_objects:
+        raise ApiError("1013", f"Object '{name}' not found")
+    return name
+
+
+def _job(instance: Instance, request: Request) -> Job:
+    return instance.exports.find(request.user, _kind(instance, request), str(request["exportId"]))
+
+
+def _watch_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:
+    """States change once a minute: asking more often is a waste of calls."""
+    unfinished = any(instance.exports.visible_status(job) in (QUEUED, PROCESSING) for job in looked_at)
+    key = (request.user.client_id, request.operation.name, request.get("apiName"), what)
+    before, now = instance.last_polls.get(key), instance.clock.now()
+    instance.last_polls[key] = now
+    if before is not None and unfinished:
+        passed = (now - before).total_seconds()
+        if passed < 0.9 * instance.settings.status_refresh:
+            instance.note(f"{request.operation.name} asked for more often than states change")
+
+
+def _check_fields(instance: Instance, kind: str, fields: list[str]) -> None:
+    if not fields:
+        raise ApiError("1003", "fields must not be empty")
+    known = _exportable(instance, kind)
+    unknown = [name for name in fields if name not in known]
+    if unknown:
+        raise ApiError("1003", f"Invalid fields [{', '.join(unknown)}]")
+
+
+def _exportable(instance: Instance, kind: str) -> set[str]:
+    store = instance.store
+    if kind == "activities":
+        return {*ACTIVITY_FIELDS, "actionResult"}
+    leads = {field.name for field in store.leads.fields.values() if field.exportable and not field.hidden}
+    if kind == "leads":
+        return leads
+    if kind == "program_members":
+        return leads | {field.name for field in store.programs.fields.values() if not field.hidden}
+    return set(store.custom_objects[kind].type.fields)
+
+
+def _header(instance: Instance, kind: str, fields: list[str], titles: Mapping[str, Any]) -> list[str]:
+    unknown = [name for name in titles if name not in fields]
+    if unknown:
+        raise ApiError("1003", f"columnHeaderNames has names that are not among the fields: {', '.join(unknown)}")
+    header = [str(titles.get(name, name)) for name in fields]
+    if instance.settings.export_header is not None:
+        header = list(instance.settings.export_header(kind, header))
+    return header
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Which filters there are, and how many of them a job has."""
+
+    dates: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    only_one: bool = False
+    needs: tuple[str, ...] = ()
+
+
+_RULES = {
+    "leads": _Rules(("createdAt", "updatedAt"), _LISTS, only_one=True),
+    "activities": _Rules(
+        ("createdAt",),
+        ("activityTypeIds", "primaryAttributeValueIds", "primaryAttributeValues"),
+        needs=("createdAt",),
+    ),
+    "program_members": _Rules(
+        ("updatedAt",),
+        ("programId", "programIds", "isExhausted", "nurtureCadence", "statusNames"),
+        needs=("programId", "programIds"),
+    ),
+    "custom_objects": _Rules(("updatedAt",), _LISTS, only_one=True),
+}
+
+
+def _check_filter(instance: Instance, kind: str, given: Mapping[str, Any]) -> None:
+    rules = _RULES.get(kind, _RULES["custom_objects"])
+    unknown = set(given) - {*rules.dates, *rules.others}
+    if unknown:
+        raise ApiError("1003", f"Unsupported filter type: {', '.join(sorted(unknown))}")
+    if rules.only_one and len(given) != 1:
+        raise ApiError("1003", "Exactly one filter type has to be given")
+    if rules.needs and sum(name in given for name in rules.needs) != 1:
+        raise ApiError("1003", f"Exactly one of {', '.join(rules.needs)} has to be given in filter")
+    for name in rules.dates:
+        if name in given:
+            _check_window(name, given[name])
+    settings = instance.settings
+    lacks_updated_at = "updatedAt" in given and not settings.updated_at_filter
+    lacks_smart_list = {"smartListId", "smartListName"} & set(given) and not settings.smart_list_filter
+    if lacks_updated_at or lacks_smart_list:
+        raise ApiError("1035")
+    for name in _LISTS:
+        if name in given:
+            instance.store.list_members(name, given[name])
+    if kind == "activities":
+        _check_activity_filter(given)
+    if kind == "program_members":
+        _check_member_filter(instance, given)
+
+
+def _check_window(name: str, window: Mapping[str, Any]) -> None:
+    if "startAt" not in window or "endAt" not in window:
+        raise ApiError("1003", f"{name} needs startAt and endAt")
+    if window["startAt"] > window["endAt"]:
+        raise ApiError("1003", f"{name}: startAt must not be after endAt")
+    if (window["endAt"] - window["startAt"]).total_seconds() > _LONGEST_DAYS * 86_400:
+        raise ApiError("1003", f"{name}: the date range must not be longer than {_LONGEST_DAYS} days")
+
+
+def _check_activity_filter(given: Mapping[str, Any]) -> None:
+    wanted = set(given.get("activityTypeIds", ()))
+    if types.DELETE_LEAD in wanted:
+        raise ApiError("1003", "Activity type 37 (Delete Lead) cannot be exported")
+    primaries = [name for name in ("primaryAttributeValueIds", "primaryAttributeValues") if name in given]
+    if len(primaries) == 2:
+        raise ApiError("1003", "primaryAttributeValueIds and primaryAttributeValues exclude each other")
+    for name in primaries:
+        if len(given[name]) > _MOST_PRIMARIES:
+            raise ApiError("1003", f"{name} takes at most {_MOST_PRIMARIES} values")
+        if not wanted or not any(wanted <= group for group in _ASSET_GROUPS):
+            raise ApiError("1003", f"{name} needs activityTypeIds of one asset group")
+
+
+def _check_member_filter(instance: Instance, given: Mapping[str, Any]) -> None:
+    ids = given.get("programIds", [given.get("programId")])
+    if len(ids) > _MOST_PROGRAMS:
+        raise ApiError("1003", f"programIds takes at most {_MOST_PROGRAMS} values")
+    programs = instance.store.programs
+    missing = [program_id for program_id in ids if program_id not in programs.all]
+    if missing:
+        raise ApiError("1013", f"Program {missing[0]} not found")
+    known = {status.name for program_id in ids for status in programs.channel(program_id).statuses}
+    for name in given.get("statusNames", ()):
+        if name not in known:
+            raise ApiError("1003", f"Status name '{name}' is unknown to the programs")

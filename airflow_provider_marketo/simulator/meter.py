@@ -1,0 +1,91 @@
+"""How many calls may come: the rolling window, calls at once, the daily quota; and the counts that usage shows."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow_provider_marketo.simulator.clock import Clock
+from airflow_provider_marketo.simulator.problems import UNCHARGED, ApiError
+from airflow_provider_marketo.simulator.settings import ApiUser, Settings
+
+DAYS_SHOWN = 7
+
+
+class Meter:
+    """
+    Counts calls. Not safe between threads: the instance calls it under its lock.
+
+    A refused call is charged like any other, unless its code is one of the few that cost nothing.
+
+    :param settings: the limits.
+    :param clock: the time.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._zone = ZoneInfo(settings.reset_zone)
+        self._recent: deque[float] = deque()
+        self._running = 0
+        self.calls: dict[date, Counter[str]] = {}
+        self.errors: dict[date, Counter[str]] = {}
+        self.peak_window = 0
+        self.peak_running = 0
+
+    def today(self) -> date:
+        """The quota day."""
+        return self.day_of(self._clock.now())
+
+    def day_of(self, moment: datetime) -> date:
+        """The quota day of a time."""
+        return moment.astimezone(self._zone).date()
+
+    def last_days(self) -> list[date]:
+        """The quota days that usage shows, today first."""
+        return [self.today() - timedelta(days=back) for back in range(DAYS_SHOWN)]
+
+    def enter(self, user: ApiUser) -> None:
+        """
+        A call comes in. :meth:`leave` has to follow whatever happens.
+
+        :raises ApiError: 607, 606 or 615.
+        """
+        now = self._clock.now().timestamp()
+        while self._recent and self._recent[0] <= now - self._settings.rate_window:
+            self._recent.popleft()
+        spent = self.calls.get(self.today(), Counter()).total()
+        in_window = len(self._recent)
+        self.spend(user.user_id)
+        self._recent.append(now)
+        self._running += 1
+        self.peak_window = max(self.peak_window, in_window + 1)
+        self.peak_running = max(self.peak_running, self._running)
+        if not self._settings.limits:
+            return
+        if spent >= self._settings.daily_quota:
+            raise ApiError("607", f"Daily API Request Limit '{self._settings.daily_quota}' exceeded")
+        if in_window >= self._settings.rate:
+            raise ApiError(
+                "606",
+                f"Max rate limit '{self._settings.rate}' exceeded with in '{self._settings.rate_window:g}' secs",
+            )
+        if self._running > self._settings.concurrency:
+            raise ApiError("615", "Concurrent access limit reached")
+
+    def fail(self, user: ApiUser | None, code: str) -> None:
+        """A call ends with an error: count it, and give back what it cost if it is one that is free."""
+        self.errors.setdefault(self.today(), Counter())[code] += 1
+        if user is not None and code in UNCHARGED:
+            self.calls[self.today()][user.user_id] -= 1
+            if self._recent:
+                self._recent.pop()
+
+    def leave(self) -> None:
+        """A call is over, its reply sent."""
+        self._running -= 1
+
+    def spend(self, user_id: str, calls: int = 1) -> None:
+        """Count calls of somebody toward today's quota."""
+        self.calls.setdefault(self.today(), Counter())[user_id] += calls

@@ -1,0 +1,93 @@
+"""How the instance says no: codes, their texts, and which of them cost nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXTS = {
+    "601": "Access token invalid",
+    "602": "Access token expired",
+    "603": "Access denied",
+    "604": "Request timed out",
+    "605": "HTTP Method not supported",
+    "606": "Max rate limit exceeded",
+    "607": "Daily quota reached",
+    "608": "API Temporarily Unavailable",
+    "609": "Invalid JSON",
+    "610": "Requested resource not found",
+    "611": "System error",
+    "612": "Invalid Content Type",
+    "613": "Invalid Multipart Request",
+    "614": "Invalid subscription",
+    "615": "Concurrent access limit reached",
+    "713": "Transient error",
+    "719": "Lock wait timeout",
+    "1003": "Invalid data",
+    "1004": "Lead not found",
+    "1005": "Lead already exists",
+    "1006": "Field not found",
+    "1007": "Multiple leads match the lookup criteria",
+    "1008": "Access denied to partition",
+    "1013": "Object not found",
+    "1014": "Failed to create object",
+    "1015": "Lead not in list",
+    "1016": "Too many imports",
+    "1017": "Object already exists",
+    "1018": "CRM Enabled",
+    "1019": "Import in progress",
+    "1029": "Too many jobs in queue",
+    "1035": "Unsupported filter type for target subscription",
+}
+
+UNCHARGED = frozenset({"601", "602", "604", "605", "608", "611"})
+"""A call that ends so counts toward neither the daily quota nor the rate."""
+
+
+class ApiError(Exception):
+    """
+    The whole call fails: HTTP 200 and ``success: false``.
+
+    :param code: Marketo's.
+    :param message: Marketo's; None for the usual text of the code.
+    """
+
+    def __init__(self, code: str, message: str | None = None) -> None:
+        self.code = code
+        self.message = TEXTS.get(code, "Error") if message is None else message
+        super().__init__(f"{code}: {self.message}")
+
+
+class HttpError(Exception):
+    """
+    The call fails at the HTTP level, in plain text.
+
+    :param status: HTTP status.
+    :param text: the body.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        self.text = text
+        super().__init__(f"HTTP {status}: {text}")
+
+
+class ConnectionDropError(Exception):
+    """The call gets no answer: the connection is reset."""
+
+
+class RecordError(Exception):
+    """
+    One record of a batch is skipped; the others are processed.
+
+    :param code: Marketo's.
+    :param message: Marketo's; None for the usual text of the code.
+    """
+
+    def __init__(self, code: str, message: str | None = None) -> None:
+        self.code = code
+        self.message = TEXTS.get(code, "Error") if message is None else message
+        super().__init__(f"{code}: {self.message}")
+
+    def skipped(self, **more: Any) -> dict[str, Any]:
+        """The record's entry in the result."""
+        return {"status": "skipped", "reasons": [{"code": self.code, "message": self.message}], **more}

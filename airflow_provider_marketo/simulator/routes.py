@@ -1,0 +1,73 @@
+"""Which operation a verb and a path stand for, and which function answers it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.client.operation import Operation
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import Reply
+from airflow_provider_marketo.simulator.request import Request
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+Handler = Callable[["Instance", Request], Reply]
+HANDLERS: dict[str, Handler] = {}
+
+
+class Match(NamedTuple):
+    """
+    What a path stands for.
+
+    :param operations: by HTTP verb.
+    :param path: parameters in the path.
+    """
+
+    operations: Mapping[str, Operation]
+    path: Mapping[str, str]
+
+
+def answers(*names: str) -> Callable[[Handler], Handler]:
+    """Register the function that answers operations of the catalogue."""
+    for name in names:
+        operations.get(name)
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(names, handler))
+        return handler
+
+    return register
+
+
+def find(path: str) -> Match:
+    """
+    :param path: still percent-encoded.
+    :raises ApiError: 610, no operation has such a path.
+    """
+    segments = path.count("/")
+    for pattern, by_method in _table()[segments]:
+        found = pattern.fullmatch(path)
+        if found:
+            return Match(by_method, {name: unquote(value) for name, value in found.groupdict().items()})
+    raise ApiError("610")
+
+
+@cache
+def _table() -> Mapping[int, list[tuple[re.Pattern[str], dict[str, Operation]]]]:
+    """Patterns by number of segments; those with fewer placeholders come first."""
+    by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
+    for operation in operations.all_operations():
+        if operation.area == "instance":
+            by_path[operation.path][operation.method] = operation
+    table: dict[int, list[tuple[re.Pattern[str], dict[str, Operation]]]] = defaultdict(list)
+    for template in sorted(by_path, key=lambda path: path.count("{")):
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+?)", re.escape(template))
+        table[template.count("/")].append((re.compile(pattern), by_path[template]))
+    return table

@@ -1,0 +1,133 @@
+"""The simulator as Python sees it: an instance, a web server before it, and the ways to steer both."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_marketo.simulator.clock import Clock, ScaledClock
+from airflow_provider_marketo.simulator.faults import Fault
+from airflow_provider_marketo.simulator.instance import Instance
+from airflow_provider_marketo.simulator.report import Report
+from airflow_provider_marketo.simulator.server import Server
+from airflow_provider_marketo.simulator.settings import Settings
+
+
+class Simulator:
+    """
+    A Marketo instance on this machine, from ``with`` or :meth:`start` to :meth:`stop`.
+
+    :param settings: what kind of instance; None for the defaults.
+    :param clock: its time; None for one that follows ``settings.time_scale``.
+    :param port: to listen on; 0 for a free one.
+    :param host: address to listen on.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, clock: Clock | None = None, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock or ScaledClock(self.settings.time_scale)
+        self._address = (port, host)
+        self._open = ExitStack()
+        self._instance: Instance | None = None
+        self._server: Server | None = None
+
+    def __enter__(self) -> Simulator:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def start(self) -> Simulator:
+        """
+        Listen, in a thread of its own.
+
+        :raises OSError: the port is taken.
+        """
+        folder = self.settings.spool
+        if folder is None:
+            folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="marketo-simulator-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        self._instance = Instance(self.settings, self.clock, folder)
+        self._open.callback(self._instance.exports.close)
+        self._server = Server(self._instance, *self._address)
+        self._open.callback(self._server.server_close)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)
+        thread.start()
+        self._open.callback(thread.join)
+        self._open.callback(self._server.shutdown)
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, and remove the export files unless ``settings.spool`` names their folder."""
+        self._open.close()
+
+    @property
+    def instance(self) -> Instance:
+        """What is behind the web server: data, jobs, meters."""
+        if self._instance is None:
+            raise RuntimeError("the simulator was not started")
+        return self._instance
+
+    @property
+    def url(self) -> str:
+        """The instance's address: what an admin copies as the REST endpoint, without ``/rest``."""
+        if self._server is None:
+            raise RuntimeError("the simulator was not started")
+        return self._server.url
+
+    @property
+    def client_id(self) -> str:
+        """Of the first API user's service."""
+        return self.settings.users[0].client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Of the first API user's service."""
+        return self.settings.users[0].client_secret
+
+    def fail(self, operation: str, code: str | None = None, **how: Any) -> None:
+        """
+        Ask for bad weather.
+
+        :param operation: name in the catalogue, such as ``leads.sync``; ``*`` stands for anything.
+        :param code: Marketo's.
+        :param how: see :class:`~.faults.Fault`: ``times``, ``skip``, ``status``, ``drop``, ``executed``, ``delay``,
+            ``truncate``, ``spoil``, ``ignore_range``, ``job``.
+        """
+        fault = Fault(operation, code, **how)
+        with self.instance.lock:
+            self.instance.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Fair weather from now on."""
+        with self.instance.lock:
+            self.instance.faults.clear()
+
+    def expire_tokens(self) -> None:
+        """End the life of every token now: calls get 602, identity makes new ones."""
+        with self.instance.lock:
+            self.instance.tokens.expire()
+
+    def revoke_tokens(self) -> None:
+        """Forget every token: calls get 601, and identity hands the same tokens back."""
+        with self.instance.lock:
+            self.instance.tokens.revoke()
+
+    def spend(self, calls: int = 0, export_bytes: int = 0) -> None:
+        """
+        Another integration uses up today's quotas.
+
+        :param calls: API calls.
+        :param export_bytes: bytes of export files.
+        """
+        with self.instance.lock:
+            self.instance.spend(calls, export_bytes)
+
+    def report(self) -> Report:
+        """What was seen up to now."""
+        return self.instance.report()

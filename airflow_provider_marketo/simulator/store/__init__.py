@@ -1,0 +1,51 @@
+"""Everything that an instance knows."""
+
+from __future__ import annotations
+
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.settings import Settings
+from airflow_provider_marketo.simulator.store.activities import Activities
+from airflow_provider_marketo.simulator.store.custom_objects import TYPES, CustomObjects
+from airflow_provider_marketo.simulator.store.leads import Leads
+from airflow_provider_marketo.simulator.store.lists import Lists
+from airflow_provider_marketo.simulator.store.programs import Programs
+
+FIRST_SMART_LIST = 5001
+
+__all__ = ["Activities", "CustomObjects", "Leads", "Lists", "Programs", "Store"]
+
+
+class Store:
+    """
+    The data of an instance. Not safe between threads: the instance reads and writes it under its lock.
+
+    :param settings: how much of everything, and the seed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.leads = Leads(settings)
+        self.lists = Lists(settings, self.leads)
+        self.programs = Programs(settings, self.leads)
+        self.activities = Activities(settings, self.leads, self.lists, self.programs)
+        self.smart_lists = {FIRST_SMART_LIST: "All Leads", FIRST_SMART_LIST + 1: "Qualified Leads"}
+        self.custom_objects = {kind.name: CustomObjects(settings, kind, n + 1) for n, kind in enumerate(TYPES)}
+
+    def list_members(self, key: str, value: int | str) -> list[int]:
+        """
+        Ids of the leads on a list.
+
+        :param key: ``staticListId``, ``staticListName``, ``smartListId`` or ``smartListName``.
+        :raises ApiError: 1013, there is no such list.
+        """
+        static = key.startswith("static")
+        names = {each.id: each.name for each in self.lists.all.values()} if static else self.smart_lists
+        found = [list_id for list_id, name in names.items() if value in (list_id, name)]
+        if not found:
+            raise ApiError("1013", f"List '{value}' not found")
+        if static:
+            return self.lists.members(found[0])
+        return (
+            list(self.leads.keys())
+            if found[0] == FIRST_SMART_LIST
+            else sorted(self.leads.find("leadStatus", ["Qualified"]))
+        )

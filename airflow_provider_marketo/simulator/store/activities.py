@@ -1,0 +1,289 @@
+"""
+The activity log: as many activities as wanted made up by their number, and those that calls caused.
+
+What is made up agrees with the rest of the instance: its leads exist by then, a changed value is the one that the lead
+has, a list is one that the lead is on, a status is the lead's own; and every lead that was created since the log begins
+has its New Lead.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Collection, Iterator, Mapping
+from heapq import merge
+from itertools import count as counting
+from typing import Any, NamedTuple
+
+from airflow_provider_marketo.simulator.settings import Settings
+from airflow_provider_marketo.simulator.store import activity_types as types
+from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYPES, ActivityType
+from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
+from airflow_provider_marketo.simulator.store.lists import Lists, made_up_list
+from airflow_provider_marketo.simulator.store.pools import TEXTS, WORDS, stamp
+from airflow_provider_marketo.simulator.store.programs import Programs, made_up_program, made_up_status
+from airflow_provider_marketo.simulator.store.table import day
+
+FIRST_ACTIVITY = 10_000_000_001
+_NEW_LEADS = 20_000_000_001
+_CAUSED = 30_000_000_001
+_PATTERNS = 1_009
+_SPREAD = 2_654_435_761
+"""Odd, so that neighbours in the log have leads that are far from each other."""
+
+_MIX = (
+    *[types.VISIT_PAGE] * 30,
+    *[types.SEND_EMAIL] * 18,
+    *[7] * 14,
+    *[10] * 9,
+    *[3, 11] * 4,
+    *[types.FILL_OUT_FORM] * 3,
+    *[types.CHANGE_DATA] * 8,
+    *[types.CHANGE_SCORE] * 6,
+    *[types.ADD_TO_LIST, types.CHANGE_STATUS] * 2,
+    *[8, 9, 41, types.FIRST_CUSTOM],
+)
+_CHANGED_FIELDS = ("leadStatus", "title", "city", "phone", "productInterest", "industry")
+_AGENTS = ("Mozilla/5.0 (X11; Linux x86_64)", 'Mozilla/5.0 (Macintosh; "Intel" Mac OS X 10_15)', "curl/8.5")
+
+
+class Activity(NamedTuple):
+    """
+    One entry of the log.
+
+    :param at: when, in seconds since 1970.
+    :param number: the id; entries of one second are in its order.
+    :param attributes: of the type, by name.
+    """
+
+    at: int
+    number: int
+    lead_id: int
+    type_id: int
+    campaign_id: int | None
+    primary_id: int | None
+    primary: str | None
+    attributes: Mapping[str, Any]
+    result: str = "succeeded"
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """By which the log is sorted."""
+        return self.at, self.number
+
+
+class _Pattern(NamedTuple):
+    """What a made-up activity is but for its lead; ``follow`` fills in what depends on the lead."""
+
+    type_id: int
+    campaign_id: int | None
+    primary_id: int | None
+    primary: str | None
+    attributes: Mapping[str, Any]
+    follow: Callable[[int], tuple[int | None, str | None, Mapping[str, Any]]] | None = None
+
+
+class Activities:
+    """
+    The log of an instance.
+
+    :param settings: how many, from when to when, and the seed.
+    """
+
+    def __init__(self, settings: Settings, leads: Leads, lists: Lists, programs: Programs) -> None:
+        self.types: dict[int, ActivityType] = dict(ACTIVITY_TYPES)
+        self._leads, self._lists, self._programs = leads, lists, programs
+        self.count = settings.activities if settings.leads else 0
+        self._since = day(settings.start)
+        self._span = day(settings.end) - self._since
+        self._caused: list[Activity] = []
+        self._numbers = counting(_CAUSED)
+        self.field_ids = {name: 100 + n for n, name in enumerate(leads.fields)}
+        chance = random.Random(f"{settings.seed} activities")
+        self._patterns = [self._pattern(chance) for _ in range(_PATTERNS)]
+
+    def add(
+        self,
+        at: int,
+        lead_id: int,
+        type_id: int,
+        *,
+        primary_id: int | None = None,
+        primary: str | None = None,
+        campaign_id: int | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Activity:
+        """Something happens to a lead."""
+        activity = Activity(
+            at, next(self._numbers), lead_id, type_id, campaign_id, primary_id, primary, attributes or {}
+        )
+        insort(self._caused, activity, key=lambda each: each.order)
+        return activity
+
+    def between(self, start: int, end: int, wanted: Collection[int] | None = None) -> Iterator[Activity]:
+        """
+        The log from one second to another, both included, in order.
+
+        :param wanted: type ids; None for all.
+        """
+        made_up = map(self.made_up, range(*self.numbers(start, end)))
+        log = merge(made_up, self.others(start, end), key=lambda each: each.order)
+        return log if wanted is None else (each for each in log if each.type_id in wanted)
+
+    def at(self, row: int) -> int:
+        """When the made-up activity of a number happened."""
+        return self._since + row * self._span // max(1, self.count)
+
+    def numbers(self, start: int, end: int) -> tuple[int, int]:
+        """The first made-up activity of a span, and the first after it."""
+        rows = range(self.count)
+        return bisect_left(rows, start, key=self.at), bisect_right(rows, end, key=self.at)
+
+    def others(self, start: int, end: int) -> Iterator[Activity]:
+        """Activities that are not made up by their own number, in order: New Lead, and what calls caused."""
+        first = bisect_left(self._caused, start, key=lambda each: each.at)
+        last = bisect_right(self._caused, end, key=lambda each: each.at)
+        return merge(self._new_leads(start, end), self._caused[first:last], key=lambda each: each.order)
+
+    def lead_row(self, row: int) -> int:
+        """The number of the lead of a made-up activity: one that existed by then."""
+        return row * _SPREAD % max(1, self._leads.created_until(self.at(row)))
+
+    @property
+    def patterns(self) -> int:
+        """How many patterns there are; made-up activities take them in turn."""
+        return len(self._patterns)
+
+    def snapshot(self) -> Activities:
+        """The log as it is now, whatever happens later."""
+        other = copy.copy(self)
+        other._caused = list(self._caused)
+        return other
+
+    def pattern(self, row: int) -> _Pattern:
+        """What a made-up activity is but for its lead."""
+        return self._patterns[row % _PATTERNS]
+
+    def made_up(self, row: int) -> Activity:
+        """A made-up activity."""
+        lead_row = self.lead_row(row)
+        pattern = self.pattern(row)
+        primary_id, primary, attributes = pattern[2:5]
+        if pattern.follow is not None:
+            primary_id, primary, attributes = pattern.follow(lead_row)
+        return Activity(
+            self.at(row),
+            FIRST_ACTIVITY + row,
+            FIRST_ID + lead_row,
+            pattern.type_id,
+            pattern.campaign_id,
+            primary_id,
+            primary,
+            attributes,
+        )
+
+    def _new_leads(self, start: int, end: int) -> Iterator[Activity]:
+        start = max(start, self._since)
+        for row in range(self._leads.created_until(start - 1), self._leads.created_until(end)):
+            at = self._leads.created(row)
+            source = self._leads.columns["leadSource"].value(row)
+            attributes = {"Created Date": stamp(at)[:10], "Source Type": source or "Web form fillout"}
+            yield Activity(at, _NEW_LEADS + row, FIRST_ID + row, types.NEW_LEAD, None, None, None, attributes)
+
+    def _pattern(self, chance: random.Random) -> _Pattern:
+        type_id = chance.choice(_MIX)
+        kind = self.types[type_id]
+        campaign = chance.choice((None, 2001, 2002, 2003)) if type_id != types.VISIT_PAGE else None
+        follow = {
+            types.CHANGE_DATA: self._change(chance.choice(_CHANGED_FIELDS), chance),
+            types.CHANGE_SCORE: self._score(chance.choice((1, 5, 10, -5))),
+            types.ADD_TO_LIST: self._joined_list,
+            types.CHANGE_STATUS: self._status,
+        }.get(type_id)
+        if follow is not None:
+            return _Pattern(type_id, campaign, None, None, {}, follow)
+        number = chance.randrange(1, 400)
+        name = f"{chance.choice(WORDS)}-{number}"
+        primary = {types.VISIT_PAGE: f"www.example.com/{name}.html"}.get(type_id, f"{name}.{chance.choice(WORDS)}")
+        typed = kind.primary is not None and kind.primary[1] == "integer"
+        values = {each: _value(each, data_type, chance) for each, data_type in kind.attributes}
+        return _Pattern(type_id, campaign, number if typed else None, primary, values)
+
+    def _change(self, field: str, chance: random.Random) -> Callable[[int], Any]:
+        label, number = self._leads.fields[field].label, self.field_ids[field]
+        reason = chance.choice(("Form fill", "Changed by smart campaign", "Imported list"))
+
+        def follow(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+            column = self._leads.columns[field]
+            new, old = column.value(row), column.value(row + 1)
+            return (
+                number,
+                label,
+                {"New Value": new, "Old Value": old, "Reason": reason, "Source": "Marketo Flow Action"},
+            )
+
+        return follow
+
+    def _score(self, by: int) -> Callable[[int], Any]:
+        label, number = self._leads.fields["leadScore"].label, self.field_ids["leadScore"]
+
+        def follow(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+            new = int(self._leads.columns["leadScore"].value(row))
+            return number, label, {"Change Value": f"{by:+d}", "New Value": new, "Old Value": new - by}
+
+        return follow
+
+    def _joined_list(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+        each = self._lists.all[made_up_list(FIRST_ID + row)]
+        return each.id, each.name, {"Source": "Smart Campaign"}
+
+    def _status(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+        program = self._programs.all[made_up_program(row)]
+        channel = self._programs.channel(program.id)
+        status = made_up_status(channel, row)
+        first = channel.statuses[0]
+        return (
+            program.id,
+            program.name,
+            {
+                "Acquired By": row % 5 == 0,
+                "New Status": status.name,
+                "New Status ID": status.step,
+                "Old Status": None if status == first else first.name,
+                "Success": status.success,
+            },
+        )
+
+
+def _value(name: str, data_type: str, chance: random.Random) -> Any:
+    if name == "User Agent":
+        return chance.choice(_AGENTS)
+    if name in ("Referrer URL", "Webpage URL", "Link"):
+        return f"https://www.example.com/{chance.choice(WORDS)}?utm_source={chance.choice(WORDS)}&q=a,b"
+    if name == "Client IP Address":
+        return f"198.51.100.{chance.randrange(256)}"
+    make = _BY_TYPE.get(data_type)
+    return make(chance) if make else f"{chance.choice(WORDS)} {chance.choice(WORDS)}"
+
+
+_BY_TYPE: Mapping[str, Callable[[random.Random], Any]] = {
+    "integer": lambda chance: chance.randrange(10_000),
+    "float": lambda chance: round(chance.random() * 5, 2),
+    "boolean": lambda chance: chance.random() < 0.5,
+    "text": lambda chance: chance.choice(TEXTS),
+    "datetime": lambda chance: stamp(1_760_000_000 + chance.randrange(10_000_000)),
+}
+
+
+def as_json(attributes: Mapping[str, Any], style: str) -> str:
+    """
+    The ``attributes`` cell of an export.
+
+    :param style: ``object`` or ``list``; Marketo has been seen to write both.
+    """
+    shown: Any = dict(attributes)
+    if style == "list":
+        shown = [{"name": name, "value": value} for name, value in attributes.items()]
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,183 @@
+"""The kinds of activities there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VISIT_PAGE, FILL_OUT_FORM, SEND_EMAIL, NEW_LEAD, CHANGE_DATA, CHANGE_SCORE = 1, 2, 6, 12, 13, 22
+ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_LEADS, DELETE_LEAD, CHANGE_STATUS = 24, 25, 32, 37, 104
+FIRST_CUSTOM = 100_001
+
+
+@dataclass(frozen=True)
+class ActivityType:
+    """
+    :param id: Marketo's.
+    :param name: as marketers read it.
+    :param primary: name and data type of the primary attribute; None where there is none.
+    :param attributes: names and data types of the others.
+    :param api_name: of a custom type.
+    """
+
+    id: int
+    name: str
+    primary: tuple[str, str] | None
+    attributes: tuple[tuple[str, str], ...]
+    api_name: str | None = None
+
+    @property
+    def custom(self) -> bool:
+        """Whether it is none of Marketo's own."""
+        return self.api_name is not None
+
+
+def _types(table: str) -> dict[int, ActivityType]:
+    """
+    A block for each: id, name, primary attribute and API name in its first line, then an attribute in each line. A data
+    type follows a colon.
+    """
+    found = {}
+    for block in table.strip().split("\n\n"):
+        head, *rest = (line.strip() for line in block.splitlines())
+        number, name, primary, api_name = (part.strip() for part in head.split("|"))
+        found[int(number)] = ActivityType(
+            int(number), name, _typed(primary) if primary else None, tuple(map(_typed, rest)), api_name or None
+        )
+    return found
+
+
+def _typed(text: str) -> tuple[str, str]:
+    name, _, kind = text.partition(":")
+    return name.strip(), kind.strip() or "string"
+
+
+ACTIVITY_TYPES: Mapping[int, ActivityType] = _types("""
+    1 | Visit Webpage | Webpage ID: integer |
+        Client IP Address
+        Query Parameters
+        Referrer URL
+        User Agent
+        Webpage URL
+
+    2 | Fill Out Form | Webform ID: integer |
+        Client IP Address
+        Form Fields: text
+        Query Parameters
+        Referrer URL
+        User Agent
+        Webpage ID: integer
+
+    3 | Click Link | Link ID: integer |
+        Client IP Address
+        Query Parameters
+        Referrer URL
+        User Agent
+        Webpage ID: integer
+
+    6 | Send Email | Mailing ID: integer |
+        Campaign Run ID: integer
+        Choice Number: integer
+        Step ID: integer
+        Test Variant: integer
+
+    7 | Email Delivered | Mailing ID: integer |
+        Campaign Run ID: integer
+        Choice Number: integer
+        Has Predictive: boolean
+        Step ID: integer
+
+    8 | Email Bounced | Mailing ID: integer |
+        Campaign Run ID: integer
+        Category: integer
+        Details: text
+        Email
+        Subcategory: integer
+
+    9 | Unsubscribe Email | Mailing ID: integer |
+        Campaign Run ID: integer
+        Client IP Address
+        User Agent
+        Webform ID: integer
+        Webpage ID: integer
+
+    10 | Open Email | Mailing ID: integer |
+        Bot Activity Pattern
+        Campaign Run ID: integer
+        Device
+        Is Bot Activity: boolean
+        Is Mobile Device: boolean
+        Platform
+        User Agent
+
+    11 | Click Email | Mailing ID: integer |
+        Campaign Run ID: integer
+        Device
+        Is Mobile Device: boolean
+        Link
+        Link ID
+        Platform
+        User Agent
+
+    12 | New Lead |  |
+        Created Date: date
+        Form Name
+        List Name
+        SFDC Type
+        Source Type
+
+    13 | Change Data Value | Attribute Name |
+        New Value
+        Old Value
+        Reason
+        Source
+        API Method Name
+
+    22 | Change Score | Score Name |
+        Change Value
+        New Value: integer
+        Old Value: integer
+        Priority: integer
+        Reason
+        Relative Score: integer
+        Urgency: float
+
+    24 | Add to List | List ID: integer |
+        Source
+
+    25 | Remove from List | List ID: integer |
+        Source
+
+    32 | Merge Leads | Lead ID: integer |
+        Master Updated: boolean
+        Merge Fields
+        Merge IDs
+        Merge Source
+        Merged in Sales: boolean
+
+    37 | Delete Lead | Lead ID: integer |
+        Campaign
+        Reason
+        Remove From CRM: boolean
+
+    41 | Interesting Moment | Type |
+        Date: datetime
+        Description: text
+        Source
+
+    104 | Change Status in Progression | Program ID: integer |
+        Acquired By: boolean
+        New Status
+        New Status ID: integer
+        Old Status
+        Old Status ID: integer
+        Program Member ID: integer
+        Reason
+        Success: boolean
+
+    100001 | Attended Event | Event Name | attendedEvent_c
+        Duration Minutes: integer
+        Rating: float
+        Would Recommend: boolean
+""")
+"""By id."""

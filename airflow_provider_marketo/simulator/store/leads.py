@@ -1,0 +1,98 @@
+"""The lead table."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_marketo.simulator.settings import Settings
+from airflow_provider_marketo.simulator.store.fields import LEAD_FIELDS, Field, by_name
+from airflow_provider_marketo.simulator.store.pools import Computed, Pool, pools, stamp
+from airflow_provider_marketo.simulator.store.table import Record, Table, day
+
+FIRST_ID = 1001
+PARTITIONS = {"Default": 1, "EMEA": 2}
+DOMAINS = ("example.com", "example.org", "example.net")
+_WITHOUT_EMAIL = 97
+_EMAIL = re.compile(r"lead(\d+)@example\.(com|org|net)")
+_NEVER_MADE_UP = (
+    "cookies",
+    "sfdcId",
+    "facebookId",
+    "linkedInId",
+    "twitterId",
+    "externalCompanyId",
+    "externalSalesPersonId",
+)
+
+
+class Leads(Table):
+    """
+    Leads by id; the made-up ones have ``FIRST_ID`` and their number.
+
+    :param settings: how many, since when, and the seed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.fields: dict[str, Field] = dict(by_name(LEAD_FIELDS))
+        super().__init__(
+            settings.leads,
+            day(settings.leads_since),
+            day(settings.end),
+            key="id",
+            key_of=lambda row: FIRST_ID + row,
+            row_of=lambda lead_id: lead_id - FIRST_ID,
+            columns={
+                **pools(settings.seed, "leads", LEAD_FIELDS),
+                **{name: Pool([None]) for name in _NEVER_MADE_UP},
+                "id": Computed(lambda row: FIRST_ID + row, _row_of_id),
+                "email": Computed(_email, _row_of_email),
+                "leadPartitionId": Pool([1, 1, 1, 2]),
+                "isAnonymous": Pool([False]),
+            },
+        )
+        self._next = FIRST_ID + self.count
+
+    def create(self, values: Record, now: int, partition: int) -> int:
+        """
+        A new lead.
+
+        :return: its id.
+        """
+        lead_id, self._next = self._next, self._next + 1
+        empty = {name: False if field.type == "boolean" else None for name, field in self.fields.items()}
+        lead = {**empty, "leadScore": 0, **values, "id": lead_id, "leadPartitionId": partition}
+        self.write({**lead, "createdAt": stamp(now), "updatedAt": stamp(now)}, now)
+        return lead_id
+
+    def update(self, lead: Record, values: Record, now: int) -> dict[str, tuple[Any, Any]]:
+        """
+        Change a lead.
+
+        :return: old and new value of each field that is another now.
+        """
+        changes = {name: (lead.get(name), value) for name, value in values.items() if lead.get(name) != value}
+        if changes:
+            # The visible date moves with standard fields only; the export filter sees every change.
+            standard = any(name in self.fields and not self.fields[name].custom for name in changes)
+            moved = {"updatedAt": stamp(now)} if standard else {}
+            self.write({**lead, **values, **moved}, now)
+        return changes
+
+    def add_field(self, field: Field) -> None:
+        """A field, new or with other metadata; a new one is empty in every lead."""
+        self.fields[field.name] = field
+        self.columns.setdefault(field.name, Pool([None]))
+
+
+def _email(row: int) -> str | None:
+    return None if row % _WITHOUT_EMAIL == 50 else f"lead{FIRST_ID + row}@{DOMAINS[row % len(DOMAINS)]}"
+
+
+def _row_of_email(text: str) -> int | None:
+    found = _EMAIL.fullmatch(text)
+    return int(found.group(1)) - FIRST_ID if found else None
+
+
+def _row_of_id(text: str) -> int | None:
+    return int(text) - FIRST_ID if text.isdigit() else None

@@ -1,0 +1,245 @@
+"""
+Values that look like data: the same for the same seed, for any number of rows, without keeping a row.
+
+A field's values form a pool whose size is a prime of its own; row *i* has the value at *i* modulo that size. So any row
+is made at once, columns do not march in step, and rows in sequence are made at the speed of :func:`itertools.cycle`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from itertools import cycle, islice
+from typing import Any, Protocol
+
+from airflow_provider_marketo.simulator.store.csvfile import cell
+from airflow_provider_marketo.simulator.store.fields import Field
+
+FIRST = (
+    "Ada",
+    "Grace",
+    "Alan",
+    "José",
+    "Zoë",
+    "Łukasz",
+    "Mei",
+    "Omar",
+    "Priya",
+    "Søren",
+    "Noor",
+    "Björn",
+    "Ines",
+    "Kofi",
+)
+LAST = (
+    "Lovelace",
+    "Hopper",
+    "O'Neill",
+    "García",
+    "Müller",
+    "de la Cruz",
+    "Ng",
+    "Haddad",
+    "Šimić",
+    "Kowalska",
+    "Okafor",
+)
+COMPANIES = (
+    "Acme, Inc.",
+    "Globex",
+    "Initech",
+    "Müller & Söhne GmbH",
+    'The "Best" Company',
+    "Umbrella",
+    "Hooli",
+    "日本商事",
+)
+TITLES = ("CEO", "VP, Marketing", "Engineer", "Data Analyst", "Head of Demand Generation", "Buyer", "CTO", "Student")
+CITIES = ("Berlin", "San José", "New York", "São Paulo", "東京", "London", "Lagos", "Sydney", "Mumbai", "Zürich")
+COUNTRIES = (
+    "Germany",
+    "United States",
+    "Brazil",
+    "Japan",
+    "United Kingdom",
+    "Nigeria",
+    "Australia",
+    "India",
+    "Switzerland",
+)
+STATES = ("CA", "NY", "BE", "SP", "NSW", "TX", "WA")
+INDUSTRIES = ("Software", "Retail", "Finance & Insurance", "Healthcare", "Education", "Energy, Utilities", "Media")
+SOURCES = ("Webinar", "Trade Show", "Web", "Referral", "List Import", "Partner")
+STATUSES = ("New", "Open", "Working", "Qualified", "Customer", "Disqualified")
+WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "omega")
+TEXTS = (
+    "Called twice.\nAsked for a quote.",
+    'Said: "maybe, next year"',
+    "naïve café ☕ 👋",
+    "semi;colon, comma and\ttab",
+    "Window 1\r\nWindow 2",
+)
+_FIRST_PRIME = 101
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Column(Protocol):
+    """One column of a table of any length."""
+
+    def value(self, row: int) -> Any:
+        """As JSON has it."""
+        ...
+
+    def cells(self, start: int, stop: int) -> Iterable[str]:
+        """Rows in sequence, as CSV has them."""
+        ...
+
+    def find(self, texts: Collection[str], count: int) -> Iterator[int]:
+        """The rows, of so many, whose folded value is one of the texts; not in order."""
+        ...
+
+
+class Pool:
+    """
+    A column whose values come round again.
+
+    :param values: a prime number of them.
+    """
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = tuple(values)
+
+    @cached_property
+    def _cells(self) -> tuple[str, ...]:
+        return tuple(map(cell, self.values))
+
+    def value(self, row: int) -> Any:
+        return self.values[row % len(self.values)]
+
+    def cells(self, start: int, stop: int) -> Iterator[str]:
+        offset = start % len(self.values)
+        return islice(cycle(self._cells), offset, offset + stop - start)
+
+    def find(self, texts: Collection[str], count: int) -> Iterator[int]:
+        for position, value in enumerate(self.values):
+            if folded(value) in texts:
+                yield from range(position, count, len(self.values))
+
+
+class Computed:
+    """
+    A column that follows from the row's number.
+
+    :param value: makes it.
+    :param row: the other way round, from the value's text in lower case; None for a text that no value has. Without
+        it every row is looked at when a value is searched.
+    """
+
+    def __init__(self, value: Callable[[int], Any], row: Callable[[str], int | None] | None = None) -> None:
+        self.value = value
+        self._row = row
+
+    def cells(self, start: int, stop: int) -> Iterator[str]:
+        return map(cell, map(self.value, range(start, stop)))
+
+    def find(self, texts: Collection[str], count: int) -> Iterator[int]:
+        candidates: Iterable[int | None] = range(count) if self._row is None else {self._row(text) for text in texts}
+        for row in candidates:
+            if row is not None and 0 <= row < count and folded(self.value(row)) in texts:
+                yield row
+
+
+def folded(value: Any) -> str | None:
+    """As values are compared when records are looked up."""
+    return None if value is None else cell(value).lower() if isinstance(value, bool) else str(value).lower()
+
+
+def primes() -> Iterator[int]:
+    """Sizes of pools."""
+    number = _FIRST_PRIME
+    while True:
+        if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
+            yield number
+        number += 2
+
+
+def pools(seed: int, table: str, fields: Iterable[Field]) -> dict[str, Pool]:
+    """
+    A pool for each field.
+
+    :param seed: another seed, other values.
+    :param table: what the fields belong to.
+    """
+    return {field.name: _pool(seed, table, field, size) for field, size in zip(fields, primes(), strict=False)}
+
+
+def _pool(seed: int, table: str, field: Field, size: int) -> Pool:
+    chance = random.Random(f"{seed} {table} {field.name}")
+    make = _BY_NAME.get(field.name) or _BY_TYPE[field.type]
+    empty = 0.0 if field.name in _ALWAYS or field.type == "boolean" else 0.2
+    return Pool([None if chance.random() < empty else make(chance) for _ in range(size)])
+
+
+def _choice(values: Sequence[str]) -> Callable[[random.Random], str]:
+    return lambda chance: chance.choice(values)
+
+
+def _day(chance: random.Random) -> str:
+    return (date(1960, 1, 1) + timedelta(days=chance.randrange(16_000))).isoformat()
+
+
+def _moment(chance: random.Random) -> str:
+    return stamp(1_700_000_000 + chance.randrange(60_000_000))
+
+
+def stamp(seconds: int) -> str:
+    """Seconds since 1970 as the lead database writes a time."""
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_ALWAYS = frozenset({"lastName", "leadScore", "leadStatus", "country"})
+
+_BY_TYPE: Mapping[str, Callable[[random.Random], Any]] = {
+    "string": lambda chance: f"{chance.choice(WORDS)} {chance.choice(WORDS)} {chance.randrange(1000)}",
+    "text": lambda chance: " ".join([chance.choice(TEXTS), *chance.choices(WORDS, k=4)]),
+    "email": lambda chance: f"{chance.choice(WORDS)}.{chance.randrange(10_000)}@example.net",
+    "phone": lambda chance: f"+1 555 01{chance.randrange(100):02d}",
+    "url": lambda chance: f"https://www.example.com/{chance.choice(WORDS)}?id={chance.randrange(10_000)}&x=1",
+    "reference": lambda chance: str(chance.randrange(1_000_000)),
+    "formula": lambda chance: f"{chance.choice(CITIES)}, {chance.choice(COUNTRIES)}",
+    "integer": lambda chance: chance.randrange(100_000),
+    "score": lambda chance: chance.randrange(-20, 200),
+    "percent": lambda chance: chance.randrange(101),
+    "float": lambda chance: round(chance.random() * 10, 3),
+    "currency": lambda chance: round(chance.random() * 1_000_000, 2),
+    "boolean": lambda chance: chance.random() < 0.3,
+    "date": _day,
+    "datetime": _moment,
+}
+
+_BY_NAME: Mapping[str, Callable[[random.Random], Any]] = {
+    "firstName": _choice(FIRST),
+    "middleName": _choice(FIRST),
+    "lastName": _choice(LAST),
+    "company": _choice(COMPANIES),
+    "inferredCompany": _choice(COMPANIES),
+    "title": _choice(TITLES),
+    "city": _choice(CITIES),
+    "billingCity": _choice(CITIES),
+    "inferredCity": _choice(CITIES),
+    "country": _choice(COUNTRIES),
+    "billingCountry": _choice(COUNTRIES),
+    "inferredCountry": _choice(COUNTRIES),
+    "state": _choice(STATES),
+    "billingState": _choice(STATES),
+    "industry": _choice(INDUSTRIES),
+    "leadSource": _choice(SOURCES),
+    "leadStatus": _choice(STATUSES),
+    "salutation": _choice(("Ms.", "Mr.", "Dr.", "Mx.")),
+    "rating": _choice(("Hot", "Warm", "Cold")),
+    "preferredLanguage": _choice(("en", "de", "pt-BR", "ja")),
+    "postalCode": lambda chance: f"{chance.randrange(100_000):05d}",
+    "anonymousIP": lambda chance: f"192.0.2.{chance.randrange(256)}",
+}

@@ -1,0 +1,198 @@
+"""Programs, their channels, and who is a member of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from airflow_provider_marketo.simulator.settings import Settings
+from airflow_provider_marketo.simulator.store.fields import MEMBER_FIELDS, Field, by_name
+from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
+from airflow_provider_marketo.simulator.store.pools import pools, stamp
+from airflow_provider_marketo.simulator.store.table import CHANGED_AT, day
+
+FIRST_PROGRAM = 1001
+Member = Mapping[str, Any]
+
+
+class Status(NamedTuple):
+    """A status of a channel: members go to higher steps only."""
+
+    name: str
+    step: int
+    success: bool = False
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What kind of program it is, and the statuses that its members may have."""
+
+    id: int
+    name: str
+    program_type: str
+    statuses: tuple[Status, ...]
+
+    def status(self, name: str) -> Status | None:
+        """By name, the case of letters aside."""
+        return next((each for each in self.statuses if each.name.lower() == name.lower()), None)
+
+
+CHANNELS = {
+    channel.name: channel
+    for channel in (
+        Channel(1, "Webinar", "event", (Status("Invited", 10), Status("Registered", 20), Status("No Show", 30),
+                                        Status("Attended", 40, True))),
+        Channel(2, "Nurture", "engagement", (Status("Member", 10), Status("Engaged", 20, True))),
+        Channel(3, "Email Send", "email", (Status("Member", 10), Status("Responded", 20, True))),
+        Channel(4, "Content", "default", (Status("Visited", 10), Status("Downloaded", 20, True))),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program as its members see it."""
+
+    id: int
+    name: str
+    channel: str
+    created_at: str
+    updated_at: str
+    description: str = ""
+    workspace: str = "Default"
+
+
+NAMES = (("Spring Webinar", "Webinar"), ("Welcome Nurture", "Nurture"), ("March Newsletter", "Email Send"),
+         ("Whitepaper: Data & You", "Content"))  # fmt: skip
+
+
+class Programs:
+    """
+    Programs by id, and their members. Every made-up lead is a member of one of the programs that were there from the
+    start.
+
+    :param settings: the seed, and when the programs were made.
+    :param leads: who may be a member.
+    """
+
+    def __init__(self, settings: Settings, leads: Leads) -> None:
+        self._leads = leads
+        made = stamp(day(settings.leads_since))
+        self.all: dict[int, Program] = {
+            FIRST_PROGRAM + n: Program(FIRST_PROGRAM + n, name, channel, made, made)
+            for n, (name, channel) in enumerate(NAMES)
+        }
+        self.fields: dict[str, Field] = dict(by_name(MEMBER_FIELDS))
+        self._pools = pools(settings.seed, "members", [field for field in MEMBER_FIELDS if field.updateable])
+        self._written: dict[tuple[int, int], Member] = {}
+        self._removed: set[tuple[int, int]] = set()
+
+    def snapshot(self) -> Programs:
+        """The memberships as they are now, whatever is written later."""
+        other = copy.copy(self)
+        other._leads = self._leads.snapshot()
+        other._written = dict(self._written)
+        other._removed = set(self._removed)
+        return other
+
+    def channel(self, program_id: int) -> Channel:
+        """The channel of a program."""
+        return CHANNELS[self.all[program_id].channel]
+
+    def of(self, lead_id: int) -> Iterator[Member]:
+        """The memberships of a lead."""
+        return (member for program_id in self.all if (member := self.member(program_id, lead_id)) is not None)
+
+    def member(self, program_id: int, lead_id: int) -> Member | None:
+        """One membership, all its fields; None if the lead is no member."""
+        pair = (program_id, lead_id)
+        if pair in self._removed or lead_id not in self._leads:
+            return None
+        if pair in self._written:
+            return self._written[pair]
+        row = lead_id - FIRST_ID
+        return self._made_up(program_id, row) if self._from_the_start(program_id, row) else None
+
+    def members(self, program_id: int) -> Iterator[Member]:
+        """All members, the made-up ones first."""
+        first = program_id - FIRST_PROGRAM
+        rows = range(first, self._leads.count, len(NAMES)) if first < len(NAMES) else ()
+        later = (lead_id for of, lead_id in sorted(self._written) if of == program_id)
+        from_the_start = (FIRST_ID + row for row in rows)
+        for lead_id in dict.fromkeys((*from_the_start, *later)):
+            member = self.member(program_id, lead_id)
+            if member is not None:
+                yield member
+
+    def set_status(self, program_id: int, lead_id: int, status: Status, now: int) -> Member:
+        """Make a lead a member, or move it on."""
+        before = self.member(program_id, lead_id)
+        member = before or {
+            **dict.fromkeys(self.fields),
+            "leadId": lead_id,
+            "programId": program_id,
+            "program": self.all[program_id].name,
+            "membershipDate": stamp(now),
+            "acquiredBy": False,
+            "reachedSuccess": False,
+            "isExhausted": False,
+            "createdAt": stamp(now),
+        }
+        success = {"reachedSuccess": True, "reachedSuccessDate": member["reachedSuccessDate"] or stamp(now)}
+        return self.write({**member, "statusName": status.name, **(success if status.success else {})}, now)
+
+    def write(self, member: Member, now: int) -> Member:
+        """Put a whole membership in the place of what was there."""
+        pair = (member["programId"], member["leadId"])
+        self._removed.discard(pair)
+        self._written[pair] = {**member, "updatedAt": stamp(now), CHANGED_AT: now}
+        return self._written[pair]
+
+    def remove(self, program_id: int, lead_id: int) -> None:
+        """End a membership."""
+        self._written.pop((program_id, lead_id), None)
+        self._removed.add((program_id, lead_id))
+
+    def _from_the_start(self, program_id: int, row: int) -> bool:
+        return 0 <= row < self._leads.count and made_up_program(row) == program_id
+
+    def _made_up(self, program_id: int, row: int) -> Member:
+        program = self.all[program_id]
+        channel = CHANNELS[program.channel]
+        status = made_up_status(channel, row)
+        since = self._leads.created(row)
+        changed = self._leads.updated(row)
+        engaged = channel.program_type == "engagement"
+        return {
+            **{name: pool.value(row) for name, pool in self._pools.items()},
+            "leadId": FIRST_ID + row,
+            "programId": program_id,
+            "program": program.name,
+            "statusName": status.name,
+            "statusReason": None,
+            "membershipDate": stamp(since),
+            "acquiredBy": row % 5 == 0,
+            "reachedSuccess": status.success,
+            "reachedSuccessDate": stamp(changed) if status.success else None,
+            "isExhausted": engaged and row % 7 == 0,
+            "nurtureCadence": ("norm", "paus")[row % 11 == 0] if engaged else None,
+            "trackName": f"Track {row % 3 + 1}" if engaged else None,
+            "waitlistPriority": None,
+            "attendanceLikelihood": None,
+            "registrationLikelihood": None,
+            "createdAt": stamp(since),
+            "updatedAt": stamp(changed),
+            CHANGED_AT: changed,
+        }
+
+
+def made_up_program(row: int) -> int:
+    """The program that a made-up lead is a member of from the start."""
+    return FIRST_PROGRAM + row % len(NAMES)
+
+
+def made_up_status(channel: Channel, row: int) -> Status:
+    """The status that it has there."""
+    return channel.statuses[row // len(NAMES) % len(channel.statuses)]

@@ -1,0 +1,95 @@
+"""Identity: one token per custom service, the same one until it expires."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_marketo.simulator.clock import Clock
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import Bare
+from airflow_provider_marketo.simulator.settings import ApiUser, Settings
+
+_WRONG = {"error": "invalid_client", "error_description": "Bad client credentials"}
+
+
+@dataclass
+class _Token:
+    text: str
+    user: ApiUser
+    until: datetime
+
+
+class Tokens:
+    """
+    The tokens there are. An expired one stays known: it is answered with 602, a made-up one with 601.
+
+    :param settings: the API users and the life of a token.
+    :param clock: the time.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._current: dict[str, _Token] = {}
+        self._all: dict[str, _Token] = {}
+
+    def grant(self, parameters: Mapping[str, str]) -> Bare:
+        """
+        Answer a call of identity.
+
+        :param parameters: of the query.
+        """
+        user = next(
+            (each for each in self._settings.users if each.client_id == parameters.get("client_id")),
+            None,
+        )
+        if parameters.get("grant_type") != "client_credentials":
+            return Bare({"error": "unsupported_grant_type", "error_description": "Unsupported grant type"}, 400)
+        if user is None or user.client_secret != parameters.get("client_secret"):
+            return Bare(_WRONG, 401)
+        token = self._current.get(user.client_id)
+        now = self._clock.now()
+        if token is None or token.until <= now:
+            life = timedelta(seconds=self._settings.token_life * self._clock.scale)
+            token = _Token(f"{uuid.uuid4()}:sim", user, now + life)
+            self._current[user.client_id] = self._all[token.text] = token
+        left = (token.until - now).total_seconds() / self._clock.scale
+        return Bare(
+            {
+                "access_token": token.text,
+                "token_type": "bearer",
+                "expires_in": max(0, int(left)),
+                "scope": user.user_id,
+            }
+        )
+
+    def user(self, text: str | None) -> ApiUser:
+        """
+        Whose token it is.
+
+        :raises ApiError: 601 or 602.
+        """
+        token = self._all.get(text or "")
+        if token is None:
+            raise ApiError("601")
+        if token.until <= self._clock.now():
+            raise ApiError("602")
+        return token.user
+
+    def expire(self) -> None:
+        """End the life of every token now: 602."""
+        for token in self._all.values():
+            token.until = min(token.until, self._clock.now())
+
+    def revoke(self) -> None:
+        """Forget every token: 601. Identity still hands the same ones back, as it does when an instance moves."""
+        self._all.clear()
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The token in the header."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
