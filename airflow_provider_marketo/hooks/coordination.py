@@ -144,6 +144,8 @@ def _redis_client(settings: ConnectionSettings) -> Any:
     """redis-py's client for an Airflow connection of type ``redis``, with the extras that Airflow's own hook takes."""
     try:
         from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
     except ImportError:
         raise MarketoInvalidRequestError(
             f"connection {settings.conn_id}: coordination by Redis needs the Redis client",
@@ -160,6 +162,7 @@ def _redis_client(settings: ConnectionSettings) -> Any:
         db=int(extra.get("db") or 0),
         socket_timeout=_REDIS_TIMEOUT,
         socket_connect_timeout=_REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
         **{name: value for name, value in extra.items() if name.startswith("ssl") and value is not None},
     )
 
