@@ -29,7 +29,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": _modules("hooks.marketo"),
-        "operators": _modules("operators.bulk_extract", "operators.leads"),
+        "operators": _modules("operators.api", "operators.bulk_extract", "operators.campaigns", "operators.leads"),
         "triggers": _modules("triggers.bulk_job"),
         "connection-types": [
             {
@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _CONNECTION_FIELDS,
             }
         ],
+        "extra-links": ["airflow_provider_marketo.links.marketo.MarketoLink"],
         "config": _CONFIG,
         "cli": ["airflow_provider_marketo.cli.definition.get_marketo_cli_commands"],
     }

@@ -16,7 +16,7 @@ import tempfile
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from airflow.sdk import ObjectStoragePath
 
@@ -31,11 +31,13 @@ class OutputFolder:
     The place an author names with ``output=``.
 
     :param url: of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
+    :param parameter: the operator's name for it, for errors.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """
 
-    def __init__(self, url: str | ObjectStoragePath) -> None:
+    def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output") -> None:
         self.url = str(url).rstrip("/")
+        self._parameter = parameter
         try:
             self._root = ObjectStoragePath(self.url)
             self._filesystem = self._root.fs
@@ -114,8 +116,8 @@ class OutputFolder:
 
     def _refused(self, error: BaseException) -> MarketoInvalidRequestError:
         return MarketoInvalidRequestError(
-            f"cannot write to output={self.url} ({type(error).__name__}: {error})",
-            parameter="output",
+            f"cannot write to {self._parameter}={self.url} ({type(error).__name__}: {error})",
+            parameter=self._parameter,
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
             " provider of their file system, such as airflow-provider-marketo[s3].",
         )
@@ -145,11 +147,11 @@ class Staging:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def open(self, name: str, append: bool = False) -> BinaryIO:
-        """A file of this name, new or to be written at its end; the caller closes it."""
+    def open(self, name: str, mode: str = "wb") -> BinaryIO:
+        """A file of this name, to be closed by the caller. ``wb`` makes it, ``ab`` goes on at its end, ``rb`` reads."""
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab" if append else "wb")
+        return cast(BinaryIO, path.open(mode))
 
     def publish(self, names: list[str]) -> None:
         """Give files their final names, in this order; each appears whole."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
+from airflow_provider_marketo.cli.api_commands import API_COMMANDS
+
 _SETUP_CONN_ID = Arg(
     ("--conn-id",),
     help="Id of a Marketo connection; may be given several times. Default: every connection of type marketo.",
@@ -36,4 +38,5 @@ _COMMANDS = (
         func=lazy_load_command("airflow_provider_marketo.cli.setup.setup"),
         args=(_SETUP_CONN_ID, _PRINT),
     ),
+    *API_COMMANDS,
 )

@@ -99,6 +99,9 @@ class MarketoHook(BaseHook):
         """
         Call any operation of Marketo's API by name.
 
+        Within this process, what must not run twice does not. Nothing here outlives the process: for campaigns and
+        the like use the operators, whose ledger does.
+
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
         :param parameters: in Adobe's spelling.
         :raises MarketoError: by consequence; see :mod:`airflow_provider_marketo.client.errors`.

@@ -1,0 +1,122 @@
+"""``airflow marketo ledger``: what was sent once, and what nobody knows of."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Protocol
+
+from airflow.cli.simple_table import AirflowConsole
+from airflow.models.variable import Variable
+from airflow.utils import cli as cli_utils
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, Store
+from airflow_provider_marketo.ledger_stores import FolderStore
+
+
+class ListedStore(Store, Protocol):
+    """A store that can say what it holds."""
+
+    def all_keys(self) -> list[str]: ...
+
+
+class _DatabaseStore:
+    """The ledger's Variables as a command reaches them: in Airflow's database, a task's way not being open to it."""
+
+    def all_keys(self) -> list[str]:
+        with create_session() as session:
+            return list(session.scalars(select(Variable.key).where(Variable.key.startswith(PREFIX))))
+
+    def read(self, key: str) -> str | None:
+        with create_session() as session:
+            found = session.scalar(select(Variable).where(Variable.key == key))
+            return found.val if found is not None else None
+
+    def write(self, key: str, text: str) -> None:
+        with create_session() as session:
+            Variable.set(key, text, session=session)
+
+    def delete(self, key: str) -> None:
+        with create_session() as session:
+            Variable.delete(key, session=session)
+
+
+@cli_utils.action_cli(check_db=False)
+@providers_configuration_loaded
+def list_entries(args: Namespace) -> None:
+    """Print the entries, those first that a person has to decide about."""
+    entries = sorted(_entries(_store(args)), key=lambda found: (found[1].state == SETTLED, found[1].since))
+    AirflowConsole().print_as(data=[_row(key, entry) for key, entry in entries], output=args.output)
+
+
+@cli_utils.action_cli(check_db=False)
+@providers_configuration_loaded
+def settle(args: Namespace) -> None:
+    """Write down what a person knows."""
+    store = _store(args)
+    text = store.read(args.key)
+    if text is None:
+        raise SystemExit(
+            f"airflow marketo ledger settle: there is no entry {args.key}; see airflow marketo ledger list"
+        )
+    if args.sent == args.not_sent:
+        raise SystemExit("airflow marketo ledger settle: say --sent or --not-sent")
+    entry = Entry.from_json(text)
+    if entry.state != SENDING:
+        raise SystemExit(f"airflow marketo ledger settle: {entry.what} is settled already ({entry.settled_by})")
+    if args.sent:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        store.write(args.key, replace(entry, state=SETTLED, until=now, reason=None, settled_by="person").to_json())
+        print(f"{entry.what} counts as sent. Clear the task {entry.dag_id}.{entry.task_id}: it goes on behind it.")
+    else:
+        store.delete(args.key)
+        print(f"{entry.what} counts as not sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends it.")
+
+
+@cli_utils.action_cli(check_db=False)
+@providers_configuration_loaded
+def prune(args: Namespace) -> None:
+    """Delete what was settled long ago, and claims that nobody holds any more."""
+    store = _store(args)
+    before = datetime.now(timezone.utc) - timedelta(days=args.older_than_days)
+    old = [key for key, entry in _entries(store) if entry.until and datetime.fromisoformat(entry.until) < before]
+    for key in old:
+        store.delete(key)
+    left = {key for key in store.all_keys() if not key.endswith(CLAIM)}
+    for key in store.all_keys():
+        if key.endswith(CLAIM) and key.removesuffix(CLAIM) not in left:
+            store.delete(key)
+    print(f"Deleted {len(old)} entries settled more than {args.older_than_days} days ago; {len(left)} stay")
+
+
+def _store(args: Namespace) -> Any:
+    try:
+        return FolderStore(args.ledger) if args.ledger else _DatabaseStore()
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo ledger: {error}") from None
+
+
+def _entries(store: ListedStore) -> list[tuple[str, Entry]]:
+    found = []
+    for key in store.all_keys():
+        text = None if key.endswith(CLAIM) else store.read(key)
+        if text is not None:
+            found.append((key, Entry.from_json(text)))
+    return found
+
+
+def _row(key: str, entry: Entry) -> dict[str, str]:
+    return {
+        "state": "sent" if entry.state == SETTLED else "NOT KNOWN",
+        "what": entry.what,
+        "task": f"{entry.dag_id}.{entry.task_id}" + (f"[{entry.map_index}]" if entry.map_index >= 0 else ""),
+        "run": entry.run_id,
+        "since": entry.since,
+        "decided_by": entry.settled_by or "",
+        "key": key,
+    }

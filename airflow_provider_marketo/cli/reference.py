@@ -1,0 +1,104 @@
+"""``airflow marketo operations`` and ``airflow marketo describe``: the API's reference at the command line."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.cli.simple_table import AirflowConsole
+
+from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.operations import Operation, Parameter, Schema
+
+_LIMITS: Sequence[tuple[str, str]] = (
+    ("maximum", "at most {}"),
+    ("max_length", "at most {} characters"),
+    ("max_items", "at most {} entries"),
+    ("max_bytes", "at most {} bytes"),
+    ("max_days", "at most {} days"),
+)
+
+
+def list_operations(args: Namespace) -> None:
+    """Print the operations of one family or of all."""
+    rows = [_row(operation) for operation in _chosen(args.family)]
+    AirflowConsole().print_as(data=rows, output=args.output)
+
+
+def describe(args: Namespace) -> None:
+    """Print everything that the catalogue knows of an operation."""
+    try:
+        operation = operations.get(args.operation)
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo describe: {error}") from None
+    console = AirflowConsole()
+    facts, parameters = _facts(operation), [_parameter(each) for each in operation.parameters.values()]
+    if args.output in ("json", "yaml"):
+        console.print_as(data=[{**facts, "parameters": parameters}], output=args.output)
+        return
+    console.print_as(data=[{"fact": name, "value": value} for name, value in facts.items()], output=args.output)
+    if parameters:
+        console.print_as(data=parameters, output=args.output)
+
+
+def _chosen(family: str | None) -> list[Operation]:
+    if family is not None and family not in operations.families():
+        error = MarketoInvalidRequestError(
+            f"Marketo's API has no family {family!r}", remedy=f"The families are {', '.join(operations.families())}."
+        )
+        raise SystemExit(f"airflow marketo operations: {error}")
+    return [each for each in operations.all_operations() if family in (None, each.family)]
+
+
+def _row(operation: Operation) -> dict[str, str]:
+    return {
+        "operation": operation.name,
+        "verb": operation.method,
+        "path": operation.path,
+        "retry": operation.retry,
+        "paging": operation.paging,
+    }
+
+
+def _facts(operation: Operation) -> dict[str, Any]:
+    return {
+        **_row(operation),
+        "retry": operation.retry + "".join(f"; {_override(*each)}" for each in operation.retry_overrides),
+        "operationId": operation.operation_id,
+        "body": operation.encoding,
+        "reply": operation.reply,
+        "timeout": f"{operation.timeout:g} s",
+        "permission": " or ".join(operation.permissions),
+    }
+
+
+def _override(name: str, value: Any, retry: str) -> str:
+    return f"{retry} with {name}" if value is None else f"{retry} with {name}={value}"
+
+
+def _parameter(parameter: Parameter) -> Mapping[str, str]:
+    return {
+        "parameter": parameter.name,
+        "in": parameter.place,
+        "type": _type(parameter.schema),
+        "required": "yes" if parameter.required else "",
+        "limits": ", ".join(_limits(parameter.schema)),
+    }
+
+
+def _type(schema: Schema) -> str:
+    if schema.items is not None:
+        return f"array of {_type(schema.items)}"
+    if not schema.properties:
+        return schema.type
+    members = (f"{name}{'*' if name in schema.required else ''}" for name in schema.properties)
+    return f"object {{{', '.join(members)}}}"
+
+
+def _limits(schema: Schema) -> list[str]:
+    found = ["one of " + ", ".join(map(str, schema.enum))] if schema.enum else []
+    found += [text.format(getattr(schema, name)) for name, text in _LIMITS if getattr(schema, name) is not None]
+    members = schema.items.properties if schema.items is not None else schema.properties
+    return found + [f"{name}: {limit}" for name, member in members.items() for limit in _limits(member)]

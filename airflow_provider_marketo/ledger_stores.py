@@ -1,0 +1,86 @@
+"""Where the ledger's entries live: Airflow's Variables as a task reaches them, or a folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_marketo.ledger import PREFIX, Store
+from airflow_provider_marketo.storage import OutputFolder
+
+
+class VariableStore:
+    """
+    One Airflow Variable per entry.
+
+    ``Variable.get`` says "not found" of whatever fails, so the API server is asked without it and its two answers are
+    told apart. A task whose supervisor is dead cannot write, and so cannot send.
+    """
+
+    def read(self, key: str) -> str | None:
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
+
+        answer = _supervisor().send(GetVariable(key=key))
+        if isinstance(answer, VariableResult):
+            return answer.value
+        if isinstance(answer, ErrorResponse) and answer.error == ErrorType.VARIABLE_NOT_FOUND:
+            return None
+        raise OSError(f"Airflow does not say whether there is a Variable {key}")
+
+    def write(self, key: str, text: str) -> None:
+        from airflow.sdk import Variable
+
+        Variable.set(key, text, description="Marketo: keeps a request from being sent twice (airflow marketo ledger)")
+
+    def delete(self, key: str) -> None:
+        from airflow.sdk import Variable
+
+        Variable.delete(key)
+
+
+def _supervisor() -> Any:
+    from airflow.sdk.execution_time import task_runner
+
+    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if supervisor is None:
+        raise OSError("Variables can be written by tasks only, and this is none")
+    return supervisor
+
+
+class FolderStore:
+    """
+    One small file per entry.
+
+    :param url: of a folder that every worker reaches, as ``output`` of other operators.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._folder = OutputFolder(url, parameter="ledger")
+
+    def read(self, key: str) -> str | None:
+        data = self._folder.read(_file(key))
+        return None if data is None else data.decode()
+
+    def write(self, key: str, text: str) -> None:
+        self._folder.write(_file(key), text.encode())
+
+    def delete(self, key: str) -> None:
+        self._folder.delete(_file(key))
+
+    def all_keys(self) -> list[str]:
+        """Of all entries and claims."""
+        root = self._folder.path("")
+        names = [path.name for path in root.iterdir()] if root.exists() else []
+        return sorted(name.removesuffix(".json") for name in names if name.startswith(PREFIX))
+
+
+def _file(key: str) -> str:
+    return f"{key}.json"
+
+
+def store_of(ledger: str | None) -> Store:
+    """
+    :param ledger: URL of a folder, or None for Airflow's Variables.
+    :raises MarketoInvalidRequestError: no file system is registered for the URL.
+    """
+    return FolderStore(ledger) if ledger else VariableStore()

@@ -1,0 +1,55 @@
+"""Files that a DAG author names, on their way into a multipart request."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import ObjectStoragePath
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.operations import Operation, Parameter
+
+
+def opened(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The parameters with the content of the files that they name.
+
+    :param operation: what they are for.
+    :param parameters: a parameter of type file may be a path or URL, bytes, or the text itself.
+    :raises MarketoInvalidRequestError: a file cannot be read, or is larger than Marketo takes.
+    """
+    found = dict(parameters)
+    for name, parameter in operation.parameters.items():
+        value = found.get(name)
+        path = _path(value) if parameter.type == "file" else None
+        if path is not None:
+            found[name] = _read(operation.name, parameter, path)
+    return found
+
+
+def _path(value: Any) -> ObjectStoragePath | None:
+    """Text could be the content as well: HTML has brackets or lines, a path has neither."""
+    if isinstance(value, str) and ("://" in value or value.startswith("/")) and not set("<\n\r") & set(value):
+        return ObjectStoragePath(value)
+    return value if isinstance(value, ObjectStoragePath) else None
+
+
+def _read(operation: str, parameter: Parameter, path: ObjectStoragePath) -> tuple[str, bytes, str]:
+    from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+    most = parameter.schema.max_bytes
+    try:
+        size = path.stat().st_size
+        if most is not None and size > most:
+            raise MarketoInvalidRequestError(
+                f"{path} has {size} bytes, and Marketo takes {most}", parameter=parameter.name, operation=operation
+            )
+        content = bytes(path.read_bytes())
+    except (OSError, ValueError, ImportError) as error:
+        raise MarketoInvalidRequestError(
+            f"{path} cannot be read ({type(error).__name__}: {error})", parameter=parameter.name, operation=operation
+        ) from error
+    media = parameter.schema.media or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return path.name, content, media
