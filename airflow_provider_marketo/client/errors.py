@@ -196,6 +196,12 @@ class MarketoExportFailedError(MarketoError):
     default_remedy = "Run the task again with a shorter window; if it stays, ask Adobe's support with the export id."
 
 
+class MarketoImportFailedError(MarketoError):
+    """Marketo gave an import job up."""
+
+    default_remedy = "Look at the job's message; if it does not say what to change, ask Adobe's support with the batch id."
+
+
 class MarketoDeadlineError(MarketoError):
     """Marketo took longer than the author was willing to wait."""
 
