@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular import schema as kinds
-from airflow_provider_marketo.client.tabular.records import Block, records
-from airflow_provider_marketo.client.tabular.schema import Column
+from airflow_provider_marketo.client.tabular.records import Block, fields
 
 DECIMAL_DIGITS, DECIMAL_SCALE = 20, 4
-_STRAY_QUOTE = r'[^,\n"]"[^,\r\n"]'
-_INTEGER = r"^[+-]?\d{1,18}(\.0*)?$"
-_FLOAT = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
-_DECIMAL = r"^[+-]?\d{1,15}(\.\d{1,4}0*)?$"
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_DATETIME = r"^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)(Z|[+-]\d{2}:?\d{2})?(?:\+0000)?$"
+_CHUNK = 1 << 20
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_STRAY_QUOTE = r'[^,\n"](?:"")*"[^,\r\n"]|[^,\n"]"\r[^\n]'
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
@@ -40,50 +37,69 @@ def require_arrow() -> Any:
     return pyarrow
 
 
-def parse(block: Block, names: Sequence[str], first_row: int) -> Any:
+def has_stray_quotes(data: bytes) -> bool:
+    """As :func:`~.records.has_stray_quotes`, but while other threads go on."""
+    pa = require_arrow()
+    return bool(pa.compute.match_substring_regex(pa.array([data], pa.binary()), _STRAY_QUOTE)[0].as_py())
+
+
+def parse(block: Block, width: int, wanted: Mapping[str, int], first_row: int) -> tuple[Any, Mapping[str, int]]:
     """
     A block as a table of texts: null where Marketo wrote an unquoted ``null``.
 
     :param block: whole records.
-    :param names: of the file's columns.
+    :param width: how many columns the file has.
+    :param wanted: names of the columns to read, and where they stand.
     :param first_row: number of the block's first record in the file, for errors.
+    :return: the table, and how many values of a column were not UTF-8 and were mended.
     :raises MarketoDataError: a record has more or fewer cells than the header.
     """
     pa = require_arrow()
-    if not block.tolerant and not _has_stray_quotes(pa, block.data):
+    if not block.tolerant and not _LONE_CR.search(block.data):  # to Arrow a CR ends a record
         try:
-            return pa.csv.read_csv(
-                pa.BufferReader(block.data),
-                read_options=pa.csv.ReadOptions(column_names=list(names), block_size=1 << 20),
-                parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-                convert_options=pa.csv.ConvertOptions(
-                    column_types={name: pa.string() for name in names},
-                    null_values=["null"],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
-            )
+            table = _parse_fast(pa, block.data, width, list(wanted.values()))
+            if table.num_rows == block.rows:
+                return table.rename_columns(list(wanted)), {}
         except pa.ArrowInvalid:
-            pass  # its text may hold a row; the tolerant reader says which row it is
-    return _parse_tolerantly(pa, block.data, names, first_row)
+            pass  # its text may hold a row; the reader below says which row it is
+    return _parse_tolerantly(pa, block, width, wanted, first_row)
 
 
-def _has_stray_quotes(pa: Any, data: bytes) -> bool:
-    """A quote amid a field that was not doubled: readers disagree on those, so none is left to guess."""
-    return bool(pa.compute.match_substring_regex(pa.array([data], pa.binary()), _STRAY_QUOTE)[0].as_py())
+def _parse_fast(pa: Any, data: bytes, width: int, wanted: Sequence[int]) -> Any:
+    names = [str(position) for position in range(width)]
+    columns = [names[position] for position in wanted]
+    return pa.csv.read_csv(
+        pa.BufferReader(data),
+        read_options=pa.csv.ReadOptions(column_names=names, block_size=_CHUNK),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=pa.csv.ConvertOptions(
+            include_columns=columns,
+            column_types={name: pa.string() for name in columns},
+            null_values=["null"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
 
 
-def _parse_tolerantly(pa: Any, data: bytes, names: Sequence[str], first_row: int) -> Any:
-    columns: list[list[str | None]] = [[] for _ in names]
-    for number, fields in enumerate(records(data), first_row):
-        if len(fields) != len(names):
-            raise MarketoDataError(f"row {number} has {len(fields)} cells, and the header has {len(names)}")
-        for column, field in zip(columns, fields):
+def _parse_tolerantly(
+    pa: Any, block: Block, width: int, wanted: Mapping[str, int], first_row: int
+) -> tuple[Any, Mapping[str, int]]:
+    columns: dict[str, list[str | None]] = {name: [] for name in wanted}
+    mended = dict.fromkeys(wanted, 0)
+    for number, record in enumerate(block.records(), first_row):
+        row = fields(record)
+        if len(row) != width:
+            raise MarketoDataError(f"row {number} has {len(row)} cells, and the header has {width}")
+        for name, position in wanted.items():
+            field = row[position]
             try:
-                column.append(None if field.is_null else field.text.decode("utf-8"))
+                columns[name].append(None if field.is_null else field.text.decode())
             except UnicodeDecodeError:
-                raise MarketoDataError(f"row {number} is not UTF-8") from None
-    return pa.table([pa.array(column, pa.string()) for column in columns], names=list(names))
+                columns[name].append(field.text.decode("utf-8", "replace"))
+                mended[name] += 1
+    table = pa.table([pa.array(column, pa.string()) for column in columns.values()], names=list(columns))
+    return table, {name: count for name, count in mended.items() if count}
 
 
 def arrow_type(kind: str) -> Any:
@@ -103,7 +119,7 @@ def arrow_type(kind: str) -> Any:
 
 def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     """
-    Texts as values of a kind.
+    Texts as values of a kind. Nothing but white space is no value, except in a text.
 
     :param texts: an array of strings.
     :param kind: one of the words of :mod:`.schema`, but attributes.
@@ -117,79 +133,82 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     except pa.ArrowInvalid:
         pass
     pc = pa.compute
-    texts = pc.if_else(pc.equal(texts, ""), None, texts)
-    fits = pc.match_substring_regex(texts, _PATTERNS[kind])
-    clean = pc.if_else(fits, texts, None)
-    while True:
-        try:
-            values = _cast(pa, _NORMALISE.get(kind, lambda _, same: same)(pa, clean), kind)
-            break
-        except pa.ArrowInvalid:
-            clean = _without_impossible(pa, clean, kind)
+    texts = pc.utf8_trim_whitespace(texts)
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    normal = texts
+    for pattern, replacement in _SPELLINGS[kind]:
+        normal = pc.replace_substring_regex(normal, pattern, replacement)
+    normal = pc.if_else(pc.match_substring_regex(normal, _NORMAL[kind]), normal, pa.scalar(None, pa.string()))
+    try:
+        values = _cast(pa, normal, kind)
+    except pa.ArrowInvalid:
+        values = _cast(pa, _possible(pa, normal, kind), kind)
     misfits = pc.and_(pc.is_valid(texts), pc.is_null(values))
     return values, misfits if pc.any(misfits).as_py() else None
 
 
 def _cast(pa: Any, texts: Any, kind: str) -> Any:
+    """:raises ArrowInvalid: a text does not fit."""
+    pc = pa.compute
     if kind == kinds.BOOLEAN:
-        lowered = pa.compute.utf8_lower(texts)
-        is_true = pa.compute.is_in(lowered, value_set=pa.array(_TRUE))
-        known = pa.compute.or_(is_true, pa.compute.is_in(lowered, value_set=pa.array(_FALSE)))
-        if pa.compute.any(pa.compute.and_(pa.compute.is_valid(texts), pa.compute.invert(known))).as_py():
+        lowered = pc.utf8_lower(texts)
+        is_true = pc.is_in(lowered, value_set=pa.array(_TRUE))
+        known = pc.or_(is_true, pc.is_in(lowered, value_set=pa.array(_FALSE)))
+        if pc.any(pc.and_(pc.is_valid(texts), pc.invert(known))).as_py():
             raise pa.ArrowInvalid("not a boolean")
-        return pa.compute.if_else(pa.compute.is_valid(texts), is_true, None)
-    if kind == kinds.DATETIME:
-        try:
-            return pa.compute.cast(texts, arrow_type(kind))
-        except pa.ArrowInvalid:
-            naive = pa.compute.cast(texts, pa.timestamp("us"))
-            return pa.compute.assume_timezone(naive, "UTC")
-    return pa.compute.cast(texts, arrow_type(kind))
+        return pc.if_else(pc.is_valid(texts), is_true, pa.scalar(None, pa.bool_()))
+    if kind == kinds.INTEGER and pc.any(pc.match_substring_regex(texts, "[xX]")).as_py():
+        raise pa.ArrowInvalid("hexadecimal, which no column of Marketo is")
+    values = pc.cast(texts, arrow_type(kind))
+    if kind == kinds.FLOAT and pc.any(pc.invert(pc.is_finite(values))).as_py():
+        raise pa.ArrowInvalid("not a number")
+    return values
 
 
-_PATTERNS = {
-    kinds.INTEGER: _INTEGER,
-    kinds.FLOAT: _FLOAT,
-    kinds.DECIMAL: _DECIMAL,
+_NORMAL = {
+    kinds.INTEGER: r"^-?\d{1,19}$",
+    kinds.FLOAT: r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$",
+    kinds.DECIMAL: r"^-?\d{1,16}(\.\d{1,4})?$|^-?\d(\.\d{1,15})?[eE]\+?\d{1,2}$",
     kinds.BOOLEAN: r"(?i)^(true|false|1|0)$",
-    kinds.DATE: _DATE,
-    kinds.DATETIME: _DATETIME,
+    kinds.DATE: r"^\d{4}-\d\d-\d\d$",
+    kinds.DATETIME: r"^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$",
 }
 
-_NORMALISE: dict[str, Callable[[Any, Any], Any]] = {
-    kinds.INTEGER: lambda pa, texts: pa.compute.replace_substring_regex(texts, r"^\+?(-?\d+)(?:\.0*)?$", r"\1"),
-    kinds.DECIMAL: lambda pa, texts: pa.compute.replace_substring_regex(texts, r"^\+?(-?\d+(?:\.\d{1,4})?)0*$", r"\1"),
-    kinds.DATETIME: lambda pa, texts: pa.compute.replace_substring_regex(
-        pa.compute.replace_substring_regex(texts, _DATETIME, r"\1T\2\3"), r"(T[\d:.]+)$", r"\1Z"
+_SPELLINGS: Mapping[str, Sequence[tuple[str, str]]] = {
+    kinds.INTEGER: ((r"^\+?(-?\d+)(?:\.0*)?$", r"\1"),),
+    kinds.FLOAT: ((r"^\+", ""),),
+    kinds.DECIMAL: ((r"^\+?(-?\d+)\.0*$", r"\1"), (r"^\+?(-?\d+(?:\.\d{1,4})?)0*$", r"\1")),
+    kinds.BOOLEAN: (),
+    kinds.DATE: ((moments.MIDNIGHT, r"\1-\2-\3"),),
+    kinds.DATETIME: (
+        (moments.WITH_OFFSET, r"\1-\2-\3T\4\5:\6"),
+        (moments.IN_UTC, r"\1-\2-\3T\4Z"),
+        (moments.MIDNIGHT, r"\1-\2-\3T00:00:00Z"),
     ),
 }
 """Spellings that mean the same to a person and not to a cast: 2.0 as an integer, Z+0000 as a zone, no zone at all."""
 
 
-def _without_impossible(pa: Any, texts: Any, kind: str) -> Any:
-    """Values that look right and cannot be, such as the 31st of February: found one by one, since they are rare."""
-    normalise = _NORMALISE.get(kind, lambda _, same: same)
+def _possible(pa: Any, texts: Any, kind: str) -> Any:
+    """Without what looks right and cannot be, such as the 31st of February: found one by one, since it is rare."""
 
-    def possible(text: str | None) -> bool:
-        if text is None:
-            return True
+    def fits(text: str | None) -> bool:
         try:
-            _cast(pa, normalise(pa, pa.array([text], pa.string())), kind)
+            _cast(pa, pa.array([text], pa.string()), kind)
         except pa.ArrowInvalid:
             return False
         return True
 
-    return pa.chunked_array([[text if possible(text) else None for text in texts.to_pylist()]], pa.string())
+    return pa.chunked_array([[text if fits(text) else None for text in texts.to_pylist()]], pa.string())
 
 
-def column_or_null(table: Any, column: Column) -> Any:
-    """A column of texts by name; nulls where the file does not have it."""
+def replace_each(texts: Any, change: Callable[[str], str]) -> Any:
+    """Texts, each replaced by what a function makes of it; null stays null. Called once for equal ones."""
     pa = require_arrow()
-    if column.name in table.column_names:
-        return table.column(column.name)
-    return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
-
-
-def count_misfits(errors: Counter[str], column: str, misfits: Any) -> None:
-    """Add the values that did not fit to the count of their column."""
-    errors[column] += require_arrow().compute.sum(misfits).as_py()
+    codes = pa.compute.dictionary_encode(texts)
+    chunks = codes.chunks if isinstance(codes, pa.ChunkedArray) else [codes]
+    made = [
+        pa.array([change(text) for text in chunk.dictionary.to_pylist()], pa.string()).take(chunk.indices)
+        for chunk in chunks
+    ]
+    return pa.chunked_array(made, pa.string())

@@ -10,7 +10,6 @@ from functools import lru_cache
 from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
-from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE, ACTIVITY_TYPE_ID, DATE_PARTS
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields, has_stray_quotes
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
@@ -114,7 +113,7 @@ class _Dates:
     def all_inside(self, data: bytes) -> bool:
         """Whether every line is seen at one look to lie inside."""
         dates = self.of_lines(data)
-        return bool(dates) and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
+        return dates is not None and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
 
     def is_inside(self, record: bytes) -> bool:
         """Whether one record does. Nothing says that a row without a date lies outside."""

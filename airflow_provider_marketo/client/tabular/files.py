@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 OPEN_FILES = 64
 
-OpenFile = Callable[[str, bool], BinaryIO]
-"""Opens a file by name: a new one, or to go on at its end if the second argument is true."""
+OpenFile = Callable[[str, str], BinaryIO]
+"""Opens a file by name and mode: ``wb`` for a new one, ``ab`` to go on at its end, ``rb`` to read it again."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class OutputFile(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Append bytes."""
         if self._file is None:
-            self._file = self._open_file(self.name, self._begun)
+            self._file = self._open_file(self.name, "ab" if self._begun else "wb")
             self._begun = True
         self._file.write(data)
         self._digest.update(data)
-        size = len(data)
+        size = memoryview(data).nbytes
         self._size += size
         return size
 

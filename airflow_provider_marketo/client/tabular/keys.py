@@ -46,7 +46,7 @@ class SeenKeys:
         :param rows: the key of each row, one or several values.
         :return: for each row whether its key is new; of two equal ones in a call the first is.
         """
-        return [self._add_integer(row[0]) if _is_integer(row) else self._add_text(row) for row in rows]
+        return [self._add_text(row) if (key := _integer(row)) is None else self._add_integer(key) for row in rows]
 
     def save(self, file: BinaryIO) -> None:
         """Write down the keys that were added here, for another process."""
@@ -113,8 +113,9 @@ class SeenKeys:
         return self._texts.execute("INSERT OR IGNORE INTO keys VALUES (?)", (key,)).rowcount == 1
 
 
-def _is_integer(row: Sequence[Key]) -> bool:
-    return len(row) == 1 and isinstance(row[0], int) and abs(row[0]) < _MAGNITUDE
+def _integer(row: Sequence[Key]) -> int | None:
+    key = row[0]
+    return key if len(row) == 1 and isinstance(key, int) and abs(key) < _MAGNITUDE else None
 
 
 def _number(data: bytes) -> int:

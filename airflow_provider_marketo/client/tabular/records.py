@@ -27,8 +27,9 @@ NULL = b"null"
 
 _COMMA, _LF, _CR, _QUOTE = b',\n\r"'
 _NOT_STRUCTURE = bytes(sorted(set(range(256)) - {_QUOTE, _LF}))
-# A run of quotes, odd in number, where no field can begin or end. The leading literal makes the search fast.
-_STRAY_QUOTE = re.compile(rb'"(?<=[^,\n"]")(?:"")*(?=[^,\r\n"]|\r[^\n])')
+# A quoted field from where one can begin to where one can end, or to the end of the data. The literal in front makes
+# the search fast.
+_QUOTED = re.compile(rb'"(?:(?<=[,\n]")|(?<=^"))[^"]*(?:""[^"]*)*(?:"(?=[,\n]|\r\n)|\Z)')
 _END_OF_PLAIN = re.compile(rb"[,\n]")
 
 
@@ -84,7 +85,7 @@ class Field:
 
 def has_stray_quotes(data: bytes) -> bool:
     """Whether a quote amid a field was not doubled. Readers disagree on those, so none is left to guess."""
-    return _STRAY_QUOTE.search(data) is not None
+    return b'"' in _QUOTED.sub(b"", data)
 
 
 class Splitter:
@@ -140,7 +141,7 @@ class Splitter:
             if self._irregular(data):
                 return _cut_tolerantly(held)
             return Block(data, len(quotes) - 1, simple=True), end
-        if has_stray_quotes(data):
+        if has_stray_quotes(data):  # a line break in a field, and nothing is left to guess here
             return _cut_tolerantly(held)
         inside = list(accumulate((len(run) & 1 for run in quotes[:-1]), xor))
         rows = inside.count(0)
@@ -165,10 +166,8 @@ def _joined(lines: list[bytes]) -> Iterator[bytes]:
 
 
 def _cut_tolerantly(held: bytes) -> tuple[Block | None, int]:
-    end = rows = 0
-    for _, end in _spans(held):
-        rows += 1
-    return (Block(held[:end], rows, tolerant=True) if rows else None), end
+    ends = [end for _, end in _spans(held)]
+    return (Block(held[: ends[-1]], len(ends), tolerant=True), ends[-1]) if ends else (None, 0)
 
 
 def _spans(data: bytes) -> Iterator[tuple[int, int]]:

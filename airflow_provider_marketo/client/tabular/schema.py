@@ -23,6 +23,12 @@ KINDS: Mapping[str, str] = {
 }
 """Marketo's data types that are not text, by what they are written as. Every other type, known or new, is text."""
 
+
+def kind_of(data_type: str) -> str:
+    """What values of one of Marketo's data types are written as."""
+    return KINDS.get(data_type, STRING)
+
+
 _ACTIVITY_TYPES: Mapping[str, str] = {
     "leadId": "integer",
     "activityDate": "datetime",
@@ -46,7 +52,7 @@ class Column:
     @property
     def kind(self) -> str:
         """What values are written as: one of the words above."""
-        return KINDS.get(self.type, STRING)
+        return kind_of(self.type)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,127 @@
+"""What columns a row has, and what its texts become in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular import arrow
+from airflow_provider_marketo.client.tabular.attributes import columns_of, mappings, spread, to_map
+from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
+from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES, STRING, ActivityType, kind_of
+from airflow_provider_marketo.client.tabular.transform import Rules
+
+MISFITS = "_misfits"
+"""The column that keeps the texts of values that did not fit, with ``on_type_error="string"``."""
+
+
+class Typing:
+    """
+    Gives texts their types. The columns follow from the rules alone, whatever the rows say.
+
+    :param rules: what becomes of the rows.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self.where = ""
+        self.errors: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+
+    def tables(self, texts: Any) -> Iterator[tuple[str, Any]]:
+        """
+        Rows with types, by dataset.
+
+        :param texts: a table of texts; columns may be missing.
+        :return: a dataset's folder, with a slash at its end, and its rows.
+        """
+        if self._rules.attributes != "typed":
+            yield "", self._table(texts)
+            return
+        pc = arrow.require_arrow().compute
+        ids = pc.fill_null(texts.column(ACTIVITY_TYPE_ID), "")
+        for type_id in sorted(pc.unique(ids).to_pylist()):
+            rows = texts.filter(pc.equal(ids, type_id))
+            kind = self._rules.activity_types.get(int(type_id) if type_id.isdecimal() else -1)
+            if kind is None:
+                self.unknown[f"activity type {type_id}"] += rows.num_rows
+            dataset = self._rules.partitions.type_folder(type_id)
+            yield f"{dataset}/", self._table(rows, dataset, kind)
+
+    def count(self, column: str, misfits: int, what: str) -> None:
+        """
+        Add values that did not fit.
+
+        :raises MarketoDataError: if the author wants to be stopped by them.
+        """
+        self.errors[column] += misfits
+        if self._rules.on_type_error == "fail":
+            raise MarketoDataError(
+                f"{misfits} values of {column} are not {what}, in {self.where}",
+                remedy="Nothing was published. Use on_type_error='null' or 'string', or mend the values in Marketo.",
+            )
+
+    def _table(self, texts: Any, dataset: str = "", kind: ActivityType | None = None) -> Any:
+        pa = arrow.require_arrow()
+        table = _Table(self)
+        for column in self._rules.schema.columns:
+            if column.name in texts.column_names:
+                cells = texts.column(column.name)
+            else:
+                cells = pa.chunked_array([pa.nulls(texts.num_rows, pa.string())])
+            if column.name in self._rules.hashed:
+                cells = arrow.replace_each(cells, lambda text: self._rules.digest(text.encode()))
+                table.add(column.name, STRING, cells)
+            elif column.kind == ATTRIBUTES and self._rules.attributes != "json":
+                self._add_attributes(table, column.name, cells, dataset, kind)
+            else:
+                table.add(column.name, column.type, cells)
+        if self._rules.on_type_error == "string":
+            table.columns[MISFITS] = table.misfits(texts.num_rows)
+        return pa.table(table.columns)
+
+    def _add_attributes(self, table: _Table, name: str, cells: Any, dataset: str, kind: ActivityType | None) -> None:
+        pa = arrow.require_arrow()
+        found, bad = mappings(cells.to_pylist())
+        if kind is not None:
+            columns = columns_of(kind, [column.name for column in self._rules.schema.columns])
+            texts, found = spread(found, columns)
+            for attribute, (column, data_type) in columns.items():
+                table.add(column, data_type, pa.array(texts[attribute], pa.string()), f"{dataset}.{column}")
+            self.unknown.update(f"attribute {dataset}.{key}" for mapping in found if mapping for key in mapping)
+        table.columns[name] = to_map(found)
+        table.check(name, cells, pa.array(bad) if any(bad) else None, "JSON")
+
+
+class _Table:
+    """Columns under construction, and the cells that did not fit into them."""
+
+    def __init__(self, typing: Typing) -> None:
+        self._typing = typing
+        self._misfits: list[tuple[str, Any, Any]] = []
+        self.columns: dict[str, Any] = {}
+
+    def add(self, name: str, data_type: str, cells: Any, label: str | None = None) -> None:
+        """A column of Marketo's type."""
+        kind = kind_of(data_type)
+        self.columns[name], bad = arrow.typed(cells, STRING if kind == ATTRIBUTES else kind)
+        self.check(name, cells, bad, f"of type {data_type}", label)
+
+    def check(self, name: str, cells: Any, bad: Any, what: str, label: str | None = None) -> None:
+        """Count the cells that are bad; None for none."""
+        if bad is not None:
+            self._misfits.append((name, cells, bad))
+            self._typing.count(label or name, arrow.require_arrow().compute.sum(bad).as_py(), what)
+
+    def misfits(self, rows: int) -> Any:
+        """The texts of the cells that did not fit, by column."""
+        if not self._misfits:
+            return arrow.require_arrow().nulls(rows, arrow.arrow_type(ATTRIBUTES))
+        kept: list[dict[str, str] | None] = [None] * rows
+        for name, cells, bad in self._misfits:
+            for row, (text, is_bad) in enumerate(zip(cells.to_pylist(), bad.to_pylist(), strict=True)):
+                if is_bad:
+                    kept[row] = {**(kept[row] or {}), name: text}
+        return to_map(kept)

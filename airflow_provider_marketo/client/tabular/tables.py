@@ -1,0 +1,206 @@
+"""Typed rows to files: spread over folders, written in large pieces, with few files open."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, BinaryIO, Protocol
+
+from airflow_provider_marketo.client.tabular import arrow, jsontext
+from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, OutputFiles, WrittenFile
+from airflow_provider_marketo.client.tabular.partitions import DATE_PARTS
+from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
+from airflow_provider_marketo.client.tabular.transform import Rules
+
+HELD = 16 << 20
+"""Bytes of rows held back, to be written in one piece."""
+
+OPEN_PARQUET_FILES = 16
+_WAITING = ".waiting"
+_BETWEEN, _NOTHING = "\x1f", "\x1e"
+
+
+class Sink(Protocol):
+    """Files of one format."""
+
+    def write(self, name: str, rows: Any) -> None:
+        """Append a table to a file; its schema is the same at each call."""
+        ...
+
+    def finish(self) -> list[WrittenFile]: ...
+
+    def abort(self) -> None: ...
+
+
+class TableWriter:
+    """
+    Takes typed rows and writes files.
+
+    :param rules: what becomes of the rows.
+    :param open_file: opens a file.
+    :param file_format: ``jsonl`` or ``parquet``.
+    """
+
+    def __init__(self, rules: Rules, open_file: OpenFile, file_format: str) -> None:
+        self._rules = rules
+        self._extension = file_format
+        embedded = [column.name for column in rules.schema.columns if column.kind == ATTRIBUTES]
+        if rules.attributes != "json":
+            embedded = []
+        self._sink: Sink = ParquetFiles(open_file) if file_format == "parquet" else JsonLinesFiles(open_file, embedded)
+        self._held: dict[str, list[Any]] = {}
+        self._size = 0
+
+    def feed(self, data: tuple[str, Any]) -> None:
+        """Take a dataset's folder and rows of it."""
+        dataset, rows = data
+        self._held.setdefault(dataset, []).append(rows)
+        self._size += rows.nbytes
+        if self._size >= HELD:
+            self._flush()
+
+    def finish(self) -> list[WrittenFile]:
+        """Write what is held."""
+        self._flush()
+        return self._sink.finish()
+
+    def abort(self) -> None:
+        """Close what is open."""
+        self._held.clear()
+        self._sink.abort()
+
+    def _flush(self) -> None:
+        for dataset in list(self._held):
+            rows = arrow.require_arrow().concat_tables(self._held.pop(dataset))
+            for folder, part in self._spread(rows):
+                self._sink.write(f"{dataset}{folder}{self._rules.name}.{self._extension}", part)
+        self._size = 0
+
+    def _spread(self, rows: Any) -> Iterator[tuple[str, Any]]:
+        partitions = self._rules.partitions
+        if not partitions.by:
+            yield "", rows
+            return
+        pa = arrow.require_arrow()
+        pc = pa.compute
+        parts = [pc.fill_null(self._part(rows, name), _NOTHING) for name in partitions.by]
+        codes = pc.dictionary_encode(pc.binary_join_element_wise(*parts, _BETWEEN).combine_chunks())
+        order = pc.sort_indices(codes.indices)
+        rows = rows.drop_columns(list(partitions.columns)).take(order)
+        start = 0
+        for count in pc.value_counts(codes.indices.take(order)).to_pylist():
+            values = codes.dictionary[count["values"]].as_py().split(_BETWEEN)
+            folder = partitions.folder([None if value == _NOTHING else value for value in values])
+            yield folder, rows.slice(start, count["counts"])
+            start += count["counts"]
+
+    def _part(self, rows: Any, name: str) -> Any:
+        pa = arrow.require_arrow()
+        values = rows.column(self._rules.partitions.source(name))
+        if name in DATE_PARTS:
+            return pa.compute.strftime(values, format=DATE_PARTS[name])
+        return pa.compute.cast(values, pa.string())
+
+
+class JsonLinesFiles:
+    """
+    One JSON object a line.
+
+    :param open_file: opens a file.
+    :param embedded: columns of texts that are JSON already.
+    """
+
+    def __init__(self, open_file: OpenFile, embedded: Iterable[str] = ()) -> None:
+        self._files = OutputFiles(open_file)
+        self._embedded = frozenset(embedded)
+
+    def write(self, name: str, rows: Any) -> None:
+        file, _ = self._files.get(name)
+        file.write(jsontext.lines(rows, self._embedded))
+        file.rows += rows.num_rows
+
+    def finish(self) -> list[WrittenFile]:
+        return self._files.finish()
+
+    def abort(self) -> None:
+        self._files.abort()
+
+
+class ParquetFiles:
+    """
+    Parquet cannot be appended to, so files stay open while they are few; rows of further ones wait on disk until the
+    end. There is one file a folder, however the rows were ordered.
+
+    :param open_file: opens a file.
+    :param limit: files that may be open.
+    """
+
+    def __init__(self, open_file: OpenFile, limit: int = OPEN_PARQUET_FILES) -> None:
+        self._open_file = open_file
+        self._limit = limit
+        self._open: dict[str, _ParquetFile] = {}
+        self._waiting = OutputFiles(open_file)
+
+    def write(self, name: str, rows: Any) -> None:
+        if name not in self._open and len(self._open) < self._limit:
+            self._open[name] = _ParquetFile(name, rows.schema, self._open_file)
+        if name in self._open:
+            self._open[name].write(rows)
+        else:
+            file, _ = self._waiting.get(f"{name}{_WAITING}")
+            with arrow.require_arrow().ipc.new_stream(file, rows.schema) as stream:
+                stream.write_table(rows)
+
+    def finish(self) -> list[WrittenFile]:
+        written = [file.finish() for file in self._open.values()]
+        for waiting in self._waiting.finish():
+            written.append(self._convert(waiting.name))
+        return sorted(written, key=lambda file: file.name)
+
+    def abort(self) -> None:
+        self._waiting.abort()
+        for file in self._open.values():
+            file.abort()
+
+    def _convert(self, waiting: str) -> WrittenFile:
+        with self._open_file(waiting, "rb") as file:
+            pieces = _large_pieces(file)
+            first = next(pieces)
+            target = _ParquetFile(waiting.removesuffix(_WAITING), first.schema, self._open_file)
+            for rows in chain([first], pieces):
+                target.write(rows)
+        return target.finish()
+
+
+def _large_pieces(file: BinaryIO) -> Iterator[Any]:
+    """The tables of a file that Arrow streams were appended to, several as one."""
+    pa = arrow.require_arrow()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    held: list[Any] = []
+    while file.tell() < size:
+        held.append(pa.ipc.open_stream(file).read_all())
+        if file.tell() == size or sum(rows.nbytes for rows in held) >= HELD:
+            yield pa.concat_tables(held)
+            held = []
+
+
+class _ParquetFile:
+    def __init__(self, name: str, schema: Any, open_file: OpenFile) -> None:
+        from pyarrow.parquet import ParquetWriter
+
+        self._file = OutputFile(name, open_file)
+        self._writer = ParquetWriter(self._file, schema)
+
+    def write(self, rows: Any) -> None:
+        self._writer.write_table(rows)
+        self._file.rows += rows.num_rows
+
+    def finish(self) -> WrittenFile:
+        self._writer.close()
+        self._file.close()
+        return self._file.written()
+
+    def abort(self) -> None:
+        self._file.close()

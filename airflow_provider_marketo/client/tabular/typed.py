@@ -1,0 +1,94 @@
+"""Rows with types, as jsonl or parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_marketo.client.tabular import arrow
+from airflow_provider_marketo.client.tabular import schema as kinds
+from airflow_provider_marketo.client.tabular.background import InBackground
+from airflow_provider_marketo.client.tabular.columns import Typing
+from airflow_provider_marketo.client.tabular.files import OpenFile, WrittenFile
+from airflow_provider_marketo.client.tabular.keys import SeenKeys
+from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
+from airflow_provider_marketo.client.tabular.records import Block, Splitter
+from airflow_provider_marketo.client.tabular.tables import TableWriter
+from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
+
+BLOCK = 4 << 20
+"""Bytes parsed at a time: Arrow has a price for each call."""
+
+
+class TypedTransform(Transform):
+    """
+    Writes jsonl or parquet. The columns and their types follow from the rules, whatever the rows say.
+
+    :param rules: what becomes of the rows.
+    :param seen: keys of rows that must not be written again.
+    :param open_file: opens the files to write.
+    :param file_format: ``jsonl`` or ``parquet``.
+    :raises MarketoInvalidRequestError: pyarrow is not installed.
+    """
+
+    def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
+        arrow.require_arrow()
+        super().__init__(rules, seen, Splitter(BLOCK, irregular=arrow.has_stray_quotes))
+        self._typing = Typing(rules)
+        self._writer = InBackground(TableWriter(rules, open_file, file_format), waiting=1)
+        self._width = 0
+        self._wanted: dict[str, int] = {}
+
+    def abort(self) -> None:
+        self._writer.abort()
+
+    def _header(self, names: list[str], raw: bytes) -> None:
+        rules = self.rules
+        needed = {name: "which tells rows apart" for name in rules.schema.key if self.outcome.keys is not None}
+        if rules.span is not None and rules.schema.date is not None:
+            needed[rules.schema.date] = "by which rows are cut to their window"
+        if rules.attributes == "typed":
+            needed[ACTIVITY_TYPE_ID] = "by which rows are spread over datasets"
+        for name, why in needed.items():
+            position(names, name, why)
+        self._width = len(names)
+        known = [column.name for column in rules.schema.columns]
+        self._wanted = {name: names.index(name) for name in known if name in names}
+
+    def _finish(self) -> Iterable[WrittenFile]:
+        self.outcome.type_errors.update(self._typing.errors)
+        self.outcome.unknown.update(self._typing.unknown)
+        return self._writer.finish()
+
+    def _write(self, block: Block) -> None:
+        first = self.outcome.rows_read + 1
+        texts, mended = arrow.parse(block, self._width, self._wanted, first)
+        self._typing.where = f"rows {first} to {first + block.rows - 1} of the file"
+        for name, count in mended.items():
+            self._typing.count(name, count, "UTF-8")
+        texts = self._without_duplicates(self._inside(texts))
+        if texts.num_rows:
+            for item in self._typing.tables(texts):
+                self._writer.feed(item)
+
+    def _inside(self, texts: Any) -> Any:
+        if self.rules.span is None or self.rules.schema.date is None:
+            return texts
+        pc = arrow.require_arrow().compute
+        dates, _ = arrow.typed(texts.column(self.rules.schema.date), kinds.DATETIME)
+        outside = pc.or_(pc.less(dates, self.rules.span[0]), pc.greater_equal(dates, self.rules.span[1]))
+        outside = pc.fill_null(outside, False)  # nothing says that an undated row lies outside
+        cut = pc.sum(outside).as_py() or 0
+        self.outcome.rows_cut += cut
+        return texts.filter(pc.invert(outside)) if cut else texts
+
+    def _without_duplicates(self, texts: Any) -> Any:
+        if self.outcome.keys is None:
+            return texts
+        by_name = {column.name: column.kind for column in self.rules.schema.columns}
+        keys = [
+            [key_value(text, by_name[name]) for text in texts.column(name).to_pylist()]
+            for name in self.rules.schema.key
+        ]
+        new = self._new(list(zip(*keys, strict=True)))
+        return texts if all(new) else texts.filter(arrow.require_arrow().array(new))
