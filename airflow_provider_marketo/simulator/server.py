@@ -195,6 +195,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header: by the clock of the instance, which is the one that its data are dated by."""
+        return super().date_time_string(
+            self.server.instance.clock.now().timestamp() if timestamp is None else timestamp
+        )
+
     def log_message(self, format: str, *arguments: Any) -> None:
         """The report says what there is to say."""
 

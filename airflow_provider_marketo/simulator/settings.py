@@ -66,6 +66,8 @@ class Settings:
     :param list_days: days for which the job list shows a job.
     :param status_days: days for which a finished job can be asked for.
     :param feed_scan: activities that a call to a feed looks through; what it finds there is the page.
+    :param late_share: part of the activities, between 0 and 1, that the feeds show late.
+    :param late_by: seconds after their date at which these are shown, at a place in the feed that may have been passed.
     :param token_life: seconds on the client's clock: it is not shortened by ``time_scale``.
     :param accept_query_token: take ``access_token`` from the query, as Marketo did until August 2026.
     :param updated_at_filter: whether the subscription has the ``updatedAt`` export filter (else 1035).
@@ -109,6 +111,8 @@ class Settings:
     list_days: int = 7
     status_days: int = 30
     feed_scan: int = 3_000
+    late_share: float = 0.0
+    late_by: float = 3_600.0
     token_life: float = 3600.0
     accept_query_token: bool = False
     updated_at_filter: bool = True
