@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.bulk.plan import Slice, iso
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
+from airflow_provider_marketo.client.tabular.files import OpenFile
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
@@ -80,7 +81,8 @@ class SlicePublisher:
             outcome = Outcome() if job.records == 0 else fetch(lambda: InBackground(self._transform(rules, staging)))
             if job.records is not None and outcome.rows_read != job.records:
                 raise MarketoDataError(
-                    f"the file of export {job.export_id} has {outcome.rows_read} rows, and Marketo counted {job.records}",
+                    f"the file of export {job.export_id} has {outcome.rows_read} rows, and Marketo counted"
+                    f" {job.records}",
                     operation=self._request.export.operation("get_file"),
                 )
             staging.publish([file.name for file in outcome.files])
@@ -93,11 +95,7 @@ class SlicePublisher:
         # Each download starts from what earlier slices have written, and knows nothing of one that was broken off.
         seen = self._keys_of_other_slices()
         branch = seen.branch() if seen is not None else None
-        if self._request.file_format == "csv":
-            return CsvTransform(rules, branch, staging.open)
-        from airflow_provider_marketo.client.tabular.typed import TypedTransform  # needs pyarrow
-
-        return TypedTransform(rules, branch, staging.open, self._request.file_format)
+        return transform(self._request.file_format, rules, branch, staging.open)
 
     def _rules(self, one: Slice) -> Rules:
         request, plan = self._request, self._plan
@@ -141,6 +139,20 @@ class SlicePublisher:
         keys.close()
 
 
+def transform(file_format: str, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> Transform:
+    """What writes a format: ``csv``, ``jsonl`` or ``parquet``."""
+    if file_format == "csv":
+        return CsvTransform(rules, seen, open_file)
+    from airflow_provider_marketo.client.tabular.typed import TypedTransform  # needs pyarrow
+
+    return TypedTransform(rules, seen, open_file, file_format)
+
+
+def file_facts(outcome: Outcome) -> list[dict[str, Any]]:
+    """What manifests say of files."""
+    return [{"name": file.name, "rows": file.rows, "bytes": file.size, "sha256": file.sha256} for file in outcome.files]
+
+
 def _record(one: Slice, job: ExportJob, outcome: Outcome) -> dict[str, Any]:
     return {
         "name": one.name,
@@ -153,9 +165,7 @@ def _record(one: Slice, job: ExportJob, outcome: Outcome) -> dict[str, Any]:
         "rows_cut": outcome.rows_cut,
         "rows_duplicate": outcome.rows_duplicate,
         "bytes": sum(file.size for file in outcome.files),
-        "files": [
-            {"name": file.name, "rows": file.rows, "bytes": file.size, "sha256": file.sha256} for file in outcome.files
-        ],
+        "files": file_facts(outcome),
         "type_errors": dict(outcome.type_errors),
         "unknown": dict(outcome.unknown),
         "missing_columns": list(outcome.missing_columns),

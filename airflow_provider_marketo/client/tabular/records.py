@@ -8,11 +8,13 @@ field with a more tolerant rule: a quote closes a field only where a field can e
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import xor
+from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 
@@ -31,6 +33,7 @@ _NOT_STRUCTURE = bytes(sorted(set(range(256)) - {_QUOTE, _LF}))
 # the search fast.
 _QUOTED = re.compile(rb'"(?:(?<=[,\n]")|(?<=^"))[^"]*(?:""[^"]*)*(?:"(?=[,\n]|\r\n)|\Z)')
 _END_OF_PLAIN = re.compile(rb"[,\n]")
+_SPECIAL = re.compile(r'[,"\r\n]')
 
 
 @dataclass(frozen=True)
@@ -245,3 +248,15 @@ def header(data: bytes) -> tuple[list[str], int] | None:
         return None
     end = start + span[1]
     return [field.text.decode("utf-8", "replace").strip() for field in fields(data[start:end])], end
+
+
+def line(values: Sequence[Any]) -> bytes:
+    """Values as a record, the way Marketo writes them: ``null`` without quotes is none."""
+    return (",".join(map(_cell, values)) + "\n").encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return '"' + shown.replace('"', '""') + '"' if shown == "null" or _SPECIAL.search(shown) else shown
