@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -79,16 +79,18 @@ def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any]
     """
     Run a task to its end, its deferrals included, with the real triggers.
 
+    :param operator: one, or a function that makes one: as in Airflow, each deferral is followed by a new process.
     :param on_deferral: called with each trigger before it runs.
     """
-    method, arguments = operator.execute, {}
+    make = operator if isinstance(operator, FunctionType) else lambda: operator
+    method, arguments = "execute", {}
     while True:
         try:
-            return method(context, **arguments)
+            return getattr(make(), method)(context, **arguments)
         except TaskDeferred as deferred:
             if on_deferral is not None:
                 on_deferral(deferred.trigger)
-            method, arguments = getattr(operator, deferred.method_name), {"event": asyncio.run(_fire(deferred.trigger))}
+            method, arguments = deferred.method_name, {"event": asyncio.run(_fire(deferred.trigger))}
 
 
 async def _fire(trigger: Any) -> Any:

@@ -137,7 +137,7 @@ class ExtractRun:
         """
         Do whatever can be done now: start the next jobs, so that Marketo is busy, then fetch what is finished.
 
-        :param known: the state of jobs as last heard; others are taken to be waiting.
+        :param known: the state of jobs as last heard; those that are not among them have not been enqueued yet.
         :return: what to wait for, or None when everything is published.
         :raises MarketoExportFailedError: Marketo gave a job up.
         :raises MarketoQuotaExhaustedError: nothing is in flight and no job can be started before the reset.
@@ -242,12 +242,11 @@ class ExtractRun:
             export_id = self._progress.jobs.get(name)
             if name in besides or export_id in self._queued:
                 continue
+            self._ledger.check()
             if export_id is None:
                 export_id = self._create(self._slices[name])
                 self._progress.jobs[name] = export_id
                 self._ledger.save()  # before the job can run: what is not written down is never started
-            else:
-                self._ledger.check()
             try:
                 self._jobs.enqueue(export_id)
             except MarketoInvalidRequestError as error:  # it was cancelled before it ran, or is forgotten

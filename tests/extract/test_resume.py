@@ -1,0 +1,375 @@
+"""A task that dies, is retried, cleared, changed or started twice: no job runs twice, none is lost, none is stolen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+from airflow_provider_marketo.extract import run as run_module
+from airflow_provider_marketo.extract.run import ExtractRun
+from airflow_provider_marketo.triggers.bulk_job import EXPORT_IDS
+from tests.simulated import END, START, data_files, extract, lines
+from tests.support import StateStore, run_task, task_context
+
+SLICES = 3
+
+
+@pytest.fixture(params=["Airflow 3.3", "Airflow 3.1"])
+def tries(request):
+    """Contexts of the tries of one task: with the state store of Airflow 3.3, or without one."""
+    store = StateStore() if request.param == "Airflow 3.3" else None
+
+    def context(number: int = 1, max_tries: int = 3, **interval):
+        return task_context(store, try_number=number, max_tries=max_tries, **interval)
+
+    return context
+
+
+class Killed(BaseException):
+    """As SIGKILL: nobody gets to tidy up."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Kill the process the first time that it comes to a function."""
+
+    def arrange(owner, name: str, *, after: bool = False, times: int = 1) -> None:
+        original = getattr(owner, name)
+        left = [times]
+
+        def dying(*args, **kwargs):
+            if left[0] > 0 and not after:
+                left[0] -= 1
+                raise Killed
+            result = original(*args, **kwargs)
+            if left[0] > 0:
+                left[0] -= 1
+                raise Killed
+            return result
+
+        monkeypatch.setattr(owner, name, dying)
+
+    return arrange
+
+
+def to_the_first_deferral(operator, context):
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    return deferred.value
+
+
+def to_its_end(run, waiting):
+    while waiting is not None:
+        waiting = run.step(run.look(waiting))
+
+
+def everything(output, marketo) -> bool:
+    """Whether the output is complete and nobody left anything behind."""
+    rows = lines(output)
+    assert len(rows) == len(set(rows)) == json.loads(next(output.glob("_marketo/manifests/*")).read_text())["rows"]
+    assert len(rows) == marketo.activities(START, END)
+    assert {path.name for path in (output / "_marketo").rglob("*") if path.is_file()} == {
+        "schema.json",
+        "activities_20260101T000000Z_20260312T000000Z.json",
+    }
+    return True
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_task_that_lives_creates_each_job_once(marketo, tmp_path, tries, deferrable):
+    instance = marketo()
+    manifest = run_task(extract(tmp_path, deferrable=deferrable), tries())
+    assert manifest["rows"] == len(lines(tmp_path))
+    assert everything(tmp_path, instance)
+    assert (instance.calls("create_job"), instance.calls("enqueue_job"), instance.calls("get_file")) == (3, 3, 3)
+    assert instance.report().violations == {}
+
+
+def test_a_retry_goes_on_with_the_jobs_of_the_try_before(marketo, tmp_path, tries):
+    instance = marketo()
+    to_the_first_deferral(extract(tmp_path), tries(1))
+    run_task(extract(tmp_path), tries(2))
+    assert everything(tmp_path, instance)
+    assert (instance.calls("create_job"), instance.calls("enqueue_job")) == (SLICES, SLICES)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "after"),
+    [
+        (ExportJobs, "enqueue", False),
+        (ExportJobs, "enqueue", True),
+        (ExportJobs, "find", False),
+        (run_module, "fetch", False),
+        (run_module, "fetch", True),
+        (ExtractRun, "_publish", True),
+        (run_module, "write_manifest", False),
+        (run_module, "write_manifest", True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "after" if value is True else None,
+)
+def test_wherever_a_task_is_killed_the_next_try_completes_it_without_another_job(
+    marketo, tmp_path, tries, killed_at, owner, name, after
+):
+    instance = marketo()
+    killed_at(owner, name, after=after)
+    with pytest.raises(Killed):
+        run_task(extract(tmp_path, deferrable=False), tries(1))
+    run_task(extract(tmp_path, deferrable=False), tries(2))
+    assert everything(tmp_path, instance)
+    assert instance.calls("create_job") == SLICES
+    assert instance.report().rejected.keys() <= {"1029"}, "at most a job that was queued already"
+
+
+def test_a_job_whose_id_could_not_be_written_down_is_never_started(marketo, tmp_path):
+    instance = marketo()
+
+    class Failing(StateStore):
+        def set(self, key, value):
+            if value["jobs"]:
+                raise ConnectionError("the API server is gone")
+            super().set(key, value)
+
+    with pytest.raises(ConnectionError):
+        run_task(extract(tmp_path), task_context(Failing(), max_tries=3))
+    assert instance.statuses() == {"Created": 1}
+    assert instance.calls("enqueue_job") == 0
+
+
+def test_a_job_that_this_task_did_not_write_down_is_never_adopted(marketo, tmp_path):
+    """Job lists have no names: it may be another task's."""
+    instance = marketo()
+    to_the_first_deferral(extract(tmp_path / "one"), task_context(StateStore()))
+    run_task(extract(tmp_path / "two"), task_context(StateStore()))
+    assert instance.calls("create_job") == 2 + SLICES
+    assert everything(tmp_path / "two", instance)
+
+
+def test_a_clear_after_success_extracts_anew_and_leaves_the_same_files(marketo, tmp_path, tries):
+    instance = marketo()
+    run_task(extract(tmp_path), tries(1))
+    before = {name: (tmp_path / name).read_bytes() for name in data_files(tmp_path)}
+    run_task(extract(tmp_path), tries(2))
+    assert {name: (tmp_path / name).read_bytes() for name in data_files(tmp_path)} == before
+    assert instance.calls("create_job") == 2 * SLICES
+
+
+def test_a_changed_task_cancels_the_jobs_that_answer_another_question(marketo, tmp_path, tries):
+    instance = marketo()
+    instance.fail("bulk_export_activities.enqueue_job", job="stuck", times=2)
+    to_the_first_deferral(extract(tmp_path), tries(1))
+    run_task(extract(tmp_path, fields=["marketoGUID", "activityDate"]), tries(2))
+    assert instance.statuses() == {"Cancelled": 2, "Completed": SLICES}
+    assert lines(tmp_path)[0].count(",") == 1
+
+
+def test_templates_that_render_to_something_else_after_a_deferral_change_nothing(marketo, tmp_path, tries):
+    instance = marketo()
+    seconds = iter(range(60))
+
+    def rendered():
+        return extract(tmp_path, end=f"2026-03-12T00:00:{next(seconds):02d}Z")
+
+    manifest = run_task(rendered, tries())
+    assert next(seconds) > 2
+    assert manifest["end"] == "2026-03-12T00:00:00Z"
+    assert everything(tmp_path, instance)
+    assert instance.calls("create_job") == SLICES
+
+
+def test_a_job_that_was_cancelled_is_made_anew(marketo, tmp_path, tries):
+    instance = marketo()
+    instance.fail("bulk_export_activities.enqueue_job", job="cancelled")
+    run_task(extract(tmp_path), tries())
+    assert everything(tmp_path, instance)
+    assert instance.statuses() == {"Cancelled": 1, "Completed": SLICES}
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_job_that_is_cancelled_over_and_over_is_an_error(marketo, tmp_path, tries, deferrable):
+    instance = marketo()
+    instance.fail("bulk_export_activities.enqueue_job", job="cancelled", times=None)
+    with pytest.raises(errors.MarketoExportFailedError, match=r"cancelled 3 times.*Find out who"):
+        run_task(extract(tmp_path, deferrable=deferrable, end="2026-01-15"), tries())
+    assert instance.calls("create_job") == 3
+
+
+def test_a_job_that_was_cancelled_before_it_was_queued_is_made_anew(marketo, tmp_path, tries, killed_at):
+    instance = marketo()
+    killed_at(ExportJobs, "enqueue")
+    with pytest.raises(Killed):
+        run_task(extract(tmp_path), tries(1))
+    (job,) = instance.jobs()
+    with instance.instance.lock:
+        instance.instance.exports.cancel(instance.instance.exports._jobs[job["exportId"]])
+    run_task(extract(tmp_path), tries(2))
+    assert everything(tmp_path, instance)
+
+
+def test_a_file_that_is_no_longer_kept_is_exported_anew(marketo, tmp_path, tries, monkeypatch):
+    monkeypatch.setattr("airflow_provider_marketo.client.bulk.fetch.MISSING_FILE_PAUSE", 0.0)
+    instance = marketo()
+    instance.fail("bulk_export_activities.get_file", status=404, times=6)
+    run_task(extract(tmp_path), tries())
+    assert everything(tmp_path, instance)
+    assert instance.calls("create_job") == SLICES + 1
+
+
+def test_marketo_gives_a_job_up(marketo, tmp_path, tries):
+    instance = marketo()
+    instance.fail("bulk_export_activities.enqueue_job", job="failed")
+    with pytest.raises(errors.MarketoExportFailedError, match=r"Export job failed: internal error.*shorter window"):
+        run_task(extract(tmp_path), tries(1))
+    run_task(extract(tmp_path), tries(2))
+    assert everything(tmp_path, instance)
+    assert instance.statuses() == {"Failed": 1, "Completed": SLICES}
+
+
+def test_the_last_try_leaves_no_job_running(marketo, tmp_path, tries, monkeypatch):
+    instance = marketo(job_seconds=100_000)
+
+    def broken(self, waiting):
+        if waiting.export_ids:
+            raise OSError("no space left on device")
+        return {}
+
+    monkeypatch.setattr(ExtractRun, "look", broken)
+    with pytest.raises(OSError, match="no space"):
+        run_task(extract(tmp_path, deferrable=False), tries(2, max_tries=2))
+    assert instance.statuses() == {"Processing": 2}
+    with pytest.raises(OSError, match="no space"):
+        run_task(extract(tmp_path, deferrable=False), tries(3, max_tries=2))
+    assert instance.statuses() == {"Cancelled": 2}
+
+
+def test_of_two_copies_of_a_task_the_one_that_came_first_stops(marketo, tmp_path, tries):
+    """A task process outlives its supervisor, and Airflow starts the next try beside it."""
+    instance = marketo()
+    orphan = extract(tmp_path, deferrable=False)
+    run = orphan._begin(tries(1))
+    waiting = run.step(run.adopt())
+    heir = extract(tmp_path, deferrable=False)
+    heir_run = heir._begin(tries(2))
+    with pytest.raises(errors.MarketoStoppedError, match="taken over"):
+        to_its_end(run, waiting)
+    to_its_end(heir_run, heir_run.step(heir_run.adopt()))
+    heir_run.finish()
+    assert everything(tmp_path, instance)
+    assert instance.calls("create_job") == SLICES
+    assert "Cancelled" not in instance.statuses()
+
+
+def test_a_copy_that_was_overtaken_publishes_no_manifest(marketo, tmp_path, tries):
+    marketo()
+    orphan = extract(tmp_path, deferrable=False)
+    run = orphan._begin(tries(1))
+    to_its_end(run, run.step(run.adopt()))
+    run_task(extract(tmp_path), tries(2))
+    with pytest.raises(errors.MarketoStoppedError):
+        run.finish()
+
+
+def test_a_killed_task_cancels_its_own_jobs_and_starts_nothing_more(marketo, tmp_path, tries, monkeypatch):
+    instance = marketo(job_seconds=100_000)
+    to_the_first_deferral(extract(tmp_path / "other"), task_context(StateStore()))
+    operator = extract(tmp_path / "mine", deferrable=False)
+    look = ExtractRun.look
+
+    def killed_while_looking(self, waiting):
+        if waiting.export_ids:
+            operator.on_kill()
+        return look(self, waiting)
+
+    monkeypatch.setattr(ExtractRun, "look", killed_while_looking)
+    with pytest.raises(errors.MarketoStoppedError, match="killed"):
+        run_task(operator, tries())
+    statuses = [job["status"] for job in instance.jobs()]
+    assert statuses == ["Processing", "Processing", "Cancelled", "Cancelled"]
+
+
+def test_a_task_that_is_killed_in_the_middle_of_a_download_can_still_cancel(marketo, tmp_path, tries, monkeypatch):
+    """The call that the signal interrupts holds the task's only lease."""
+    instance = marketo(job_seconds_per_mb=0.0)
+    operator = extract(tmp_path, deferrable=False, window=timedelta(days=7))
+    instance.fail("bulk_export_activities.enqueue_job", job="stuck", times=None, skip=1)
+    original = run_module.fetch
+
+    def killed_while_downloading(client, *args, **kwargs):
+        with client._leased(client._prepare("leads.describe", {})[0]):
+            operator.on_kill()
+        return original(client, *args, **kwargs)
+
+    monkeypatch.setattr(run_module, "fetch", killed_while_downloading)
+    with pytest.raises(errors.MarketoStoppedError, match="killed"):
+        run_task(operator, tries())
+    assert instance.statuses() == {"Completed": 1, "Cancelled": 2}
+    assert data_files(tmp_path) == []
+
+
+def test_killing_a_task_that_has_not_begun_is_fine(tmp_path):
+    extract(tmp_path).on_kill()
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_task_that_has_waited_too_long_cancels_its_jobs(marketo, tmp_path, tries, deferrable):
+    instance = marketo(job_seconds=100_000)
+    with pytest.raises(errors.MarketoDeadlineError, match=r"did not finish within timeout.*Raise timeout"):
+        run_task(extract(tmp_path, deferrable=deferrable, timeout=timedelta(seconds=0.3)), tries())
+    assert instance.statuses() == {"Cancelled": 2}
+
+
+def test_another_try_has_the_whole_time_again(marketo, tmp_path, tries):
+    instance = marketo(job_seconds=100_000)
+    with pytest.raises(errors.MarketoDeadlineError):
+        run_task(extract(tmp_path, timeout=timedelta(seconds=0.3)), tries(1))
+    deferred = to_the_first_deferral(extract(tmp_path, timeout=timedelta(hours=1)), tries(2))
+    left = datetime.fromisoformat(deferred.trigger.deadline) - datetime.now(timezone.utc)
+    assert left > timedelta(minutes=59)
+    assert instance.statuses() == {"Cancelled": 2, "Processing": 2}
+
+
+def test_the_deadline_goes_on_through_deferrals(marketo, tmp_path, tries):
+    marketo()
+    deadlines = set()
+    run_task(extract(tmp_path), tries(), on_deferral=lambda trigger: deadlines.add(trigger.deadline))
+    assert len(deadlines) == 1
+
+
+def test_a_deferred_task_names_its_jobs_for_whoever_has_to_cancel_them(marketo, tmp_path, tries):
+    marketo()
+    context = tries()
+    deferred = to_the_first_deferral(extract(tmp_path), context)
+    assert context["ti"].xcoms[EXPORT_IDS] == deferred.trigger.export_ids
+
+
+def test_bad_input_leaves_nothing_behind(marketo, tmp_path, tries):
+    instance = marketo()
+    with pytest.raises(AirflowFailException):
+        run_task(extract(tmp_path, fields=["marketoGUID", "colour"]), tries())
+    assert instance.jobs() == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_many_tasks_that_wait_cost_one_look_at_the_job_list(marketo, tmp_path):
+    instance = marketo(job_seconds=300)
+
+    async def payloads(trigger):
+        return [event.payload async for event in trigger.run()]
+
+    async def all_events(triggers):
+        return await asyncio.gather(*map(payloads, triggers))
+
+    waits = []
+    for number in range(4):
+        operator = extract(tmp_path / str(number), end="2026-01-20", poll_interval=0.2 + number)
+        waits.append(to_the_first_deferral(operator, task_context(StateStore())).trigger)
+    before, began = instance.calls("get_jobs"), time.monotonic()
+    events = asyncio.run(all_events(waits))
+    assert [event["status"] for each in events for event in each] == ["ended"] * 4
+    assert instance.calls("get_jobs") - before <= 1 + (time.monotonic() - began) / 0.2

@@ -1,0 +1,87 @@
+"""A simulated instance for tests of what stands above the client; their conftest imports the fixture."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from airflow_provider_marketo.simulator import Settings, Simulator
+
+FAST = 1200.0
+"""Simulated seconds in a second: a job takes 25 ms, and states are refreshed every 50 ms."""
+
+POLL = 0.05
+
+START, END = "2026-01-01", "2026-03-12"
+
+
+class Marketo(Simulator):
+    """A simulator that an Airflow connection leads to, and questions that tests ask it."""
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All export jobs as they are now, in the order of their creation."""
+        with self.instance.lock:
+            exports = self.instance.exports
+            exports.settle()
+            return [job.record(self.clock.now()) for job in exports._jobs.values()]
+
+    def statuses(self) -> dict[str, int]:
+        """How many export jobs are in which state."""
+        return dict(Counter(job["status"] for job in self.jobs()))
+
+    def activities(self, start: str, end: str) -> int:
+        """How many activities there are from the first second of a day to the last before another."""
+        first, last = (int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()) for day in (start, end))
+        return sum(1 for _ in self.instance.store.activities.between(first, last - 1))
+
+    def calls(self, action: str) -> int:
+        """How often an operation of a bulk export was called, whatever the object."""
+        counted = self.report().calls.items()
+        return sum(count for name, count in counted if name.startswith("bulk_export_") and name.endswith(f".{action}"))
+
+
+@pytest.fixture
+def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Marketo]]:
+    """Starts an instance with the given settings and points ``marketo_default`` to it."""
+    with ExitStack() as stack:
+
+        def start(extra: dict[str, Any] | None = None, **settings: Any) -> Marketo:
+            given = {"leads": 500, "activities": 2000, "time_scale": FAST} | settings
+            instance = stack.enter_context(Marketo(Settings(**given)))
+            connection = {
+                "conn_type": "marketo",
+                "host": instance.url,
+                "login": instance.client_id,
+                "password": instance.client_secret,
+                "extra": {"poll_interval": 0.1} | (extra or {}),
+            }
+            monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+            return instance
+
+        yield start
+
+
+def extract(output: Path, **arguments: Any) -> MarketoBulkExtractOperator:
+    """A bulk extract of 70 days of activities in three windows, unless told otherwise."""
+    given = {"object_type": "activities", "start": START, "end": END, "deferrable": True, "poll_interval": POLL}
+    given |= {"output": str(output)} | arguments
+    return MarketoBulkExtractOperator(task_id="a_task", **given)
+
+
+def data_files(output: Path) -> list[str]:
+    """Names of the files that a reader of the data sees."""
+    names = (path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
+    return sorted(name for name in names if not name.startswith("_"))
+
+
+def lines(output: Path) -> list[str]:
+    """The rows of all csv files, without the header."""
+    return [line for name in data_files(output) for line in (output / name).read_text("utf-8").split("\n")[1:] if line]
