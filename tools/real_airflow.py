@@ -92,15 +92,16 @@ class RealAirflow:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def cli(self, *arguments: str) -> str:
+    def cli(self, *arguments: str, module: str = "airflow") -> str:
         """
         Run an ``airflow`` command.
 
+        :param module: whose command line it is.
         :return: what it printed to standard output.
         :raises RealAirflowError: it failed.
         """
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -108,7 +109,7 @@ class RealAirflow:
         )
         if done.returncode != 0:
             said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-30:])
-            raise RealAirflowError(f"airflow {' '.join(arguments)} ended with {done.returncode}:\n{said}")
+            raise RealAirflowError(f"{module} {' '.join(arguments)} ended with {done.returncode}:\n{said}")
         return done.stdout
 
     def migrate(self) -> None:
@@ -230,7 +231,11 @@ class DagRun:
 
     @property
     def state(self) -> str:
-        return str(self.airflow.api("GET", self.path)["state"])
+        return str(self.facts()["state"])
+
+    def facts(self) -> dict[str, Any]:
+        """The run, as the REST API has it."""
+        return dict(self.airflow.api("GET", self.path))
 
     def tasks(self) -> list[dict[str, Any]]:
         """Its task instances, as the REST API has them."""

@@ -1,0 +1,126 @@
+"""
+A real Airflow, once for all tests of this folder: scheduler, DAG processor, triggerer, API server and LocalExecutor.
+
+SQLite without, PostgreSQL with ``--services``. The tests of this folder run one after the other, in one process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from tools.real_airflow import RealAirflow
+
+_HERE = Path(__file__).parent
+EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
+
+_QUICK = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+}
+"""A dead worker is noticed in seconds instead of minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.airflow)
+            item.add_marker(pytest.mark.xdist_group("airflow"))
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="session")
+def marketo() -> Iterator[Simulator]:
+    """An instance in which a minute takes a second: the connection ``marketo_default``."""
+    with Simulator(Settings(leads=2_000, activities=6_000, time_scale=60)) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def held_clock() -> ManualClock:
+    """Of the instance ``held``: its export jobs run until somebody lets time pass."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def held(held_clock: ManualClock) -> Iterator[Simulator]:
+    """An instance whose time stands still: the connection ``marketo_held``."""
+    with Simulator(Settings(leads=200, activities=500, limits=False), clock=held_clock) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the DAGs write to: the Variable ``marketo_lake``."""
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+    marketo: Simulator,
+    held: Simulator,
+    lake: Path,
+) -> Iterator[RealAirflow]:
+    """Up and running, with the pool that ``setup`` has made, the example DAGs and those of this folder."""
+    home = tmp_path_factory.mktemp("airflow")
+    dags = home / "dags"
+    shutil.copytree(EXAMPLE_DAGS, dags)
+    shutil.copytree(_HERE / "dags", dags / "tests")
+    settings = {
+        **_QUICK,
+        "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
+        "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
+        "AIRFLOW_CONN_AWS_DEFAULT": _aws_connection(os.environ.get("TEST_S3", "")),
+        "AIRFLOW_VAR_MARKETO_LAKE": str(lake),
+        "AIRFLOW_VAR_MARKETO_BUCKET": "lake",
+    }
+    database = _empty_database(os.environ["TEST_POSTGRES"]) if pytestconfig.getoption("--services") else None
+    with RealAirflow(home, dags, settings, database) as running:
+        running.migrate()
+        running.cli("setup", module="airflow_provider_marketo")
+        running.start()
+        running.wait_until_ready([file.stem for file in dags.rglob("*.py")])
+        yield running
+
+
+def _connection(simulator: Simulator) -> str:
+    return json.dumps(
+        {
+            "conn_type": "marketo",
+            "host": simulator.url,
+            "login": simulator.client_id,
+            "password": simulator.client_secret,
+            "extra": {"poll_interval": 1, "hash_salt": "salt of the tests"},
+        }
+    )
+
+
+def _aws_connection(endpoint: str) -> str:
+    extra = {
+        "endpoint_url": endpoint,
+        "region_name": "us-east-1",
+        "config_kwargs": {"s3": {"addressing_style": "path"}},
+    }
+    return json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})
+
+
+def _empty_database(server: str) -> str:
+    """A database of its own on the server; as SQLAlchemy wants it."""
+    name = f"airflow_{os.getpid()}"
+    connection = psycopg2.connect(server)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    connection.close()
+    return server.replace("postgresql://", "postgresql+psycopg2://").rsplit("/", 1)[0] + f"/{name}"

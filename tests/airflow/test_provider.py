@@ -1,0 +1,78 @@
+"""What Airflow shows of the provider: the same as of an official one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow.providers_manager import ProvidersManager
+
+from airflow_provider_marketo.provider_info import get_provider_info
+from tools.real_airflow import RealAirflow
+
+INFO = get_provider_info()
+FIELDS = INFO["connection-types"][0]["conn-fields"]
+KNOWS_COMMANDS = hasattr(ProvidersManager, "cli_command_functions")
+"""Airflow 3.2 and later."""
+
+
+def rows(airflow: RealAirflow, *arguments: str) -> list[dict[str, Any]]:
+    """What a command lists, without the warnings before it."""
+    said = airflow.cli(*arguments, "--output", "json")
+    return list(json.loads(said[said.index("[") :]))
+
+
+def test_providers_get_shows_name_version_and_documentation(airflow: RealAirflow) -> None:
+    said = airflow.cli("providers", "get", "airflow-provider-marketo", "--full", "--output", "json")
+    (shown,) = json.loads(said[said.index("[") :])
+    assert shown["package-name"] == "airflow-provider-marketo"
+    assert shown["version"] == INFO["versions"][0]
+
+
+def test_providers_hooks_shows_the_connection_type_and_can_import_its_hook(airflow: RealAirflow) -> None:
+    (shown,) = (row for row in rows(airflow, "providers", "hooks") if row["connection_type"] == "marketo")
+    assert shown["class"] == "airflow_provider_marketo.hooks.marketo.MarketoHook"
+    assert shown["hook_name"] == "Adobe Marketo Engage"
+    assert shown["hook_attribute_name"] == "marketo_conn_id"
+
+
+def test_providers_triggers_and_configs_show_ours(airflow: RealAirflow) -> None:
+    triggers = json.dumps(rows(airflow, "providers", "triggers"))
+    assert "airflow_provider_marketo.triggers.bulk_job" in triggers
+    configs = json.dumps(rows(airflow, "providers", "configs"))
+    assert "airflow-provider-marketo" in configs
+
+
+def test_config_get_value_knows_our_section(airflow: RealAirflow) -> None:
+    for name, option in INFO["config"]["marketo"]["options"].items():
+        assert airflow.cli("config", "get-value", "marketo", name).splitlines()[-1] == option["default"]
+
+
+def test_the_connection_form_has_our_labels_and_fields(airflow: RealAirflow) -> None:
+    (form,) = (
+        form for form in airflow.api("GET", "/ui/connections/hook_meta") if form["connection_type"] == "marketo"
+    )
+    assert form["hook_name"] == "Adobe Marketo Engage"
+    standard = form["standard_fields"]
+    assert standard["host"]["title"] == "Instance URL or Munchkin ID"
+    assert standard["login"]["title"] == "Client ID"
+    assert standard["password"]["title"] == "Client secret"
+    assert standard["url_schema"]["hidden"] is True
+    assert standard["port"]["hidden"] is True
+    assert set(form["extra_fields"]) == set(FIELDS)
+    for name, declared in FIELDS.items():
+        shown = form["extra_fields"][name]
+        assert shown["description"] == declared["description"]
+        assert shown["value"] == declared["schema"].get("default")
+        assert shown["schema"]["title"] == declared["label"]
+        assert "null" in shown["schema"]["type"]
+    assert form["extra_fields"]["hash_salt"]["schema"]["format"] == "password"
+
+
+def test_marketo_setup_is_a_command_of_airflow(airflow: RealAirflow) -> None:
+    """Where Airflow does not take commands from providers, the package has them itself."""
+    said = airflow.cli("marketo", "setup") if KNOWS_COMMANDS else airflow.cli("setup", module="airflow_provider_marketo")
+    assert "nothing to do" in said
+    (pool,) = (pool for pool in airflow.api("GET", "/api/v2/pools")["pools"] if pool["name"] == "marketo")
+    assert pool["slots"] == 8
+    assert pool["include_deferred"] is False

@@ -1,0 +1,100 @@
+"""The documentation: its code runs, its links lead somewhere, and its tables are complete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_marketo.provider_info import get_provider_info
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+INFO = get_provider_info()
+
+
+def code_blocks(language: str) -> Iterator[pytest.ParameterSet]:
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for found in re.finditer(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            line = text.count("\n", 0, found.start()) + 1
+            yield pytest.param(found.group(1), id=f"{page.name}:{line}")
+
+
+def links() -> Iterator[pytest.ParameterSet]:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
+            if "://" not in target:
+                yield pytest.param(page.parent / target, id=f"{page.name}-{target}")
+
+
+def table(page: str, heading: str) -> dict[str, list[str]]:
+    """The first table below a heading: its rows by their first cell, without the backquotes."""
+    section = (ROOT / "docs" / page).read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    return {row[0].strip("`"): [cell.strip("`") for cell in row[1:]] for row in rows[2:]}
+
+
+@pytest.mark.parametrize("code", code_blocks("python"))
+def test_python_in_the_documentation_is_right(code: str) -> None:
+    """DAGs are built; what needs a Marketo is at least compiled, and its imports are made."""
+    module = compile(code, "snippet", "exec")
+    if "DAG(" not in code:
+        module = compile("\n".join(re.findall(r"^(?:from|import) .*$", code, re.MULTILINE)), "imports", "exec")
+    names: dict[str, object] = {"__name__": "snippet"}
+    exec(module, names)
+    if "DAG(" in code:
+        assert [value for value in names.values() if isinstance(value, DAG)] or "as dag" not in code
+
+
+@pytest.mark.parametrize("target", links())
+def test_a_link_leads_to_a_file_of_the_project(target: Path) -> None:
+    assert target.exists()
+
+
+def test_every_extra_of_the_connection_is_explained_with_its_default() -> None:
+    extras = INFO["connection-types"][0]["conn-fields"]
+    explained = table("connection.md", "Extras")
+    assert set(explained) == set(extras)
+    for name, field in extras.items():
+        default = field["schema"].get("default")
+        if default is not None:
+            assert explained[name][0] == str(default)
+
+
+def test_every_configuration_option_is_explained_with_its_default() -> None:
+    options = INFO["config"]["marketo"]["options"]
+    explained = table("connection.md", "Configuration")
+    assert {name: row[0] for name, row in explained.items()} == {
+        name: option["default"] for name, option in options.items()
+    }
+
+
+def test_every_operator_and_sensor_has_its_permissions_listed() -> None:
+    listed = " ".join(table("connection.md", "Permissions"))
+    package = ROOT / "airflow_provider_marketo"
+    modules = [file for kind in ("operators", "sensors", "transfers") for file in sorted((package / kind).glob("*.py"))]
+    classes = {
+        name
+        for file in modules
+        for name in re.findall(
+            r"^class (Marketo\w+(?:Operator|Sensor)|SqlToMarketo\w+)\b", file.read_text("utf-8"), re.M
+        )
+    }
+    assert {name for name in classes if name not in listed} == set()
+
+
+def test_the_readme_lists_every_module_and_every_recipe() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    modules = {
+        module
+        for kind in ("hooks", "operators", "sensors", "triggers", "transfers")
+        for group in INFO.get(kind, ())
+        for module in group["python-modules"]
+    }
+    assert {module for module in modules if f"`{module}`" not in readme} == set()
+    recipes = {file.name for file in (ROOT / "example_dags").glob("*.py")}
+    assert {recipe for recipe in recipes if f"(example_dags/{recipe})" not in readme} == set()

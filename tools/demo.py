@@ -1,0 +1,263 @@
+"""
+The demo: a real Airflow extracts from a simulated Marketo, on this machine, and a report says what came of it.
+
+Two of the example DAGs run at the same time in the connection's pool: 70 days of activities to Parquet and all leads to
+JSON Lines. What they wrote is read back and compared with what the simulator holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import calendar
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_marketo.simulator import Settings, Simulator
+from tools.progress import stage
+from tools.real_airflow import FINISHED, DagRun, RealAirflow, RealAirflowError, interrupt_on_termination
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / ".demo"
+LAKE = FOLDER / "lake"
+
+INSTANCE = Settings(
+    leads=50_000,
+    leads_since=date(2024, 3, 12),
+    activities=100_000,
+    start=date(2026, 1, 1),
+    end=date(2026, 3, 12),
+    time_scale=60,
+)
+POLL_INTERVAL = 1
+"""Real seconds; with this scale a simulated minute, as long as Marketo's status stays the same."""
+
+DAYS = tuple(calendar.timegm(day.timetuple()) for day in (INSTANCE.start, INSTANCE.end))
+INTERVAL = {
+    "logical_date": f"{INSTANCE.end}T00:00:00Z",
+    "data_interval_start": f"{INSTANCE.start}T00:00:00Z",
+    "data_interval_end": f"{INSTANCE.end}T00:00:00Z",
+}
+
+
+SETTINGS = {
+    "AIRFLOW_VAR_MARKETO_LAKE": str(LAKE),
+    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "5",  # nobody else waits in this Marketo's queue
+}
+
+
+class DemoError(RuntimeError):
+    """A DAG failed, or what it wrote is not what Marketo has."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """
+    One of the DAGs that the demo runs.
+
+    :param dag_id: of the example DAG.
+    :param task_id: its extract.
+    :param output: where that writes, below the lake.
+    :param what: for the report.
+    :param key: column that makes its rows unique.
+    :param read_keys: reads the keys of a file that it wrote.
+    :param expected: how many rows the instance holds.
+    """
+
+    dag_id: str
+    task_id: str
+    output: str
+    what: str
+    key: str
+    read_keys: Callable[[Path, str], list[Any]]
+    expected: Callable[[Simulator], int]
+
+
+def parquet_keys(file: Path, key: str) -> list[Any]:
+    """A column of a Parquet file."""
+    import pyarrow.parquet
+
+    return list(pyarrow.parquet.read_table(file, columns=[key]).column(key).to_pylist())
+
+
+def jsonl_keys(file: Path, key: str) -> list[Any]:
+    """A field of the records of a JSON Lines file."""
+    with file.open(encoding="utf-8") as lines:
+        return [json.loads(line)[key] for line in lines]
+
+
+FLOWS = (
+    Flow(
+        "marketo_activities_to_parquet",
+        "activities",
+        "activities",
+        "activities of 70 days, Parquet",
+        "marketoGUID",
+        parquet_keys,
+        lambda simulator: sum(1 for _ in simulator.instance.store.activities.between(*DAYS)),
+    ),
+    Flow(
+        "marketo_lead_snapshot",
+        "leads",
+        f"leads/snapshot={INSTANCE.end}",
+        "leads of two years, JSON Lines",
+        "id",
+        jsonl_keys,
+        lambda simulator: simulator.settings.leads,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a flow left: its manifest, and how long the run took in seconds."""
+
+    flow: Flow
+    manifest: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def files(self) -> list[Path]:
+        return [LAKE / self.flow.output / file["name"] for file in self.manifest["files"]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    :param arguments: in the place of the command line's.
+    :return: exit code.
+    """
+    parser = argparse.ArgumentParser(prog="dev.py demo")
+    parser.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
+    keep = parser.parse_args(arguments).keep
+    interrupt_on_termination()
+    airflow = RealAirflow(FOLDER / "airflow", ROOT / "example_dags", SETTINGS)
+    airflow.stop()  # of a demo that was killed
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    try:
+        with Simulator(INSTANCE) as simulator, airflow:
+            try:
+                _prepare(airflow, simulator)
+                extracted = _run(airflow, simulator)
+                _report(extracted, simulator)
+                if keep:
+                    _keep(airflow, simulator)
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not stop the cleaning up
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.")
+        return 130
+    except (DemoError, RealAirflowError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _prepare(airflow: RealAirflow, simulator: Simulator) -> None:
+    with stage("migrating a SQLite database for Airflow"):
+        airflow.migrate()
+    with stage("creating the connection marketo_default"):
+        extra = json.dumps({"poll_interval": POLL_INTERVAL})
+        connection = ("--conn-type", "marketo", "--conn-host", simulator.url, "--conn-extra", extra)
+        user = ("--conn-login", simulator.client_id, "--conn-password", simulator.client_secret)
+        airflow.cli("connections", "add", "marketo_default", *connection, *user)
+    with stage("creating its pool: airflow marketo setup"):
+        airflow.cli("marketo", "setup")
+    with stage("starting scheduler, triggerer, DAG processor and API server"):
+        airflow.start()
+        airflow.wait_until_ready([flow.dag_id for flow in FLOWS])
+
+
+def _run(airflow: RealAirflow, simulator: Simulator) -> list[Extracted]:
+    print(f"-- running {' and '.join(flow.dag_id for flow in FLOWS)}", flush=True)
+    runs = {flow: airflow.trigger(flow.dag_id, **INTERVAL) for flow in FLOWS}
+    since = time.monotonic()
+    shown = ""
+    while not all(_has_ended(flow, run) for flow, run in runs.items()):
+        line = " | ".join(_progress(flow, run) for flow, run in runs.items())
+        line += f" | {simulator.report().total_calls} API calls"
+        if line != shown:
+            print(f"   {time.monotonic() - since:3.0f} s  {line}", flush=True)
+            shown = line
+        time.sleep(1)
+    return [_outcome(flow, run) for flow, run in runs.items()]
+
+
+def _progress(flow: Flow, run: DagRun) -> str:
+    records = sorted((LAKE / flow.output).glob("_marketo/runs/*/*/*/*/slices/*.json"))
+    rows = sum(json.loads(record.read_text())["rows"] for record in records)
+    return f"{flow.task_id} {run.task(flow.task_id)['state'] or 'waiting'}: {len(records)} windows, {rows:,} rows"
+
+
+def _has_ended(flow: Flow, run: DagRun) -> bool:
+    """
+    :raises DemoError: it failed; there is no point in waiting for Airflow's next try.
+    """
+    task = run.task(flow.task_id)
+    if task["state"] in ("failed", "up_for_retry"):
+        said = "\n".join(run.log(flow.task_id, task["try_number"])[-25:])
+        raise DemoError(f"{flow.dag_id} failed:\n{said}")
+    return run.state in FINISHED
+
+
+def _outcome(flow: Flow, run: DagRun) -> Extracted:
+    task, facts = run.task(flow.task_id), run.facts()
+    if task["pool"] != "marketo":
+        raise DemoError(f"{flow.dag_id} ran in the pool {task['pool']}")
+    started, ended = (datetime.fromisoformat(facts[when].replace("Z", "+00:00")) for when in ("start_date", "end_date"))
+    (manifest,) = (LAKE / flow.output).glob("_marketo/manifests/*.json")
+    return Extracted(flow, json.loads(manifest.read_text()), (ended - started).total_seconds())
+
+
+def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
+    """
+    :raises DemoError: what was written is not what the simulator holds.
+    """
+    print(f"\n{'':32} {'rows':>9} {'windows':>8} {'files':>6} {'MB':>7} {'seconds':>8}")
+    for one in extracted:
+        manifest = one.manifest
+        print(
+            f"{one.flow.what:32} {manifest['rows']:>9,} {len(manifest['windows']):>8} {len(manifest['files']):>6} "
+            f"{sum(file.stat().st_size for file in one.files) / 1e6:>7.1f} {one.seconds:>8.1f}"
+        )
+    report = simulator.report()
+    spent = sorted(report.calls.items(), key=lambda call: -call[1])
+    print(f"\nMarketo API calls: {report.total_calls}, at most {report.peak_concurrency} at once", end="")
+    print(f", {sum(report.rejected.values())} rejected, {len(report.violations)} kinds of protocol violations")
+    for operation, count in spent:
+        print(f"  {count:>5}  {operation}")
+    print()
+    for one in extracted:
+        print(f"{one.flow.what}: {LAKE.relative_to(ROOT) / one.flow.output}")
+    problems = [problem for one in extracted for problem in _problems(one, simulator)]
+    problems += [f"protocol violation: {violation}" for violation in report.violations]
+    if problems:
+        raise DemoError("\n".join(problems))
+    print("Read back: every row of the simulated Marketo is there, and once.")
+
+
+def _problems(one: Extracted, simulator: Simulator) -> list[str]:
+    keys = [key for file in one.files for key in one.flow.read_keys(file, one.flow.key)]
+    expected = one.flow.expected(simulator)
+    counts = {"in the manifest": one.manifest["rows"], "in the files": len(keys), "different": len(set(keys))}
+    return [
+        f"{one.flow.what}: {count} rows {where}, but Marketo holds {expected}"
+        for where, count in counts.items()
+        if count != expected
+    ]
+
+
+def _keep(airflow: RealAirflow, simulator: Simulator) -> None:
+    print(f"\nAirflow: {airflow.url}   simulated Marketo: {simulator.url}   Ctrl-C ends both.", flush=True)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
