@@ -129,9 +129,12 @@ class Instance:
         user = None
         try:
             match = self._match(call)
+            operation = self._operation(call, match)
             user = self._user(call)
             with self._metered(user):
-                reply = self._answer(call, match, user)
+                if not match.operations:
+                    raise ApiError("610")
+                reply = self._answer(call, operation, match.path, user)
                 time.sleep(max(0.0, started + self.settings.latency - time.monotonic()))
                 yield reply
         except ApiError as error:
@@ -164,12 +167,7 @@ class Instance:
             raise HttpError(414, "Request-URI Too Long")
         if "//" in call.path:
             self.note("double slash in the path")
-        try:
-            return routes.find(call.path)
-        except ApiError:
-            with self.lock:
-                self.seen.calls["?"] += 1
-            raise
+        return routes.find(call.path)
 
     def _user(self, call: Call) -> ApiUser:
         token = bearer(call.headers)
@@ -201,11 +199,14 @@ class Instance:
             # In the query, as Adobe specifies; a form body is seen in the wild and undocumented.
             return self.tokens.grant(dict(call.query))
 
-    def _answer(self, call: Call, match: routes.Match, user: ApiUser) -> Reply:
+    def _operation(self, call: Call, match: routes.Match) -> Operation | None:
         as_query = checking.is_query(call.method, call.path, call.query)
         operation = match.operations.get("GET" if as_query else call.method)
         with self.lock:
             self.seen.calls[operation.name if operation else "?"] += 1
+        return operation
+
+    def _answer(self, call: Call, operation: Operation | None, path: Mapping[str, str], user: ApiUser) -> Reply:
         if operation is None:
             raise ApiError("605")
         if operation.permissions and not set(operation.permissions) - user.denied:
@@ -214,7 +215,7 @@ class Instance:
         if handler is None:
             raise HttpError(501, f"The simulator does not answer {operation.name} yet.")
         fault = self.fault(operation.name)
-        request = self._request(operation, call, match, user, as_query, fault)
+        request = self._request(operation, call, path, user, fault)
         if fault is not None and not fault.executed:
             _strike(fault)
         with self.lock:
@@ -234,16 +235,16 @@ class Instance:
         self,
         operation: Operation,
         call: Call,
-        match: routes.Match,
+        path: Mapping[str, str],
         user: ApiUser,
-        as_query: bool,
         fault: Fault | None,
     ) -> Request:
         query = [(name, value) for name, value in call.query if name != "access_token"]
         if call.body and "content-type" not in call.headers:
             self.note("body without a content type")
+        as_query = checking.is_query(call.method, call.path, call.query)
         body = checking.read_body(operation, call.headers, call.body, as_query)
-        parameters = checking.read_parameters(operation, match.path, query, body, self.note)
+        parameters = checking.read_parameters(operation, path, query, body, self.note)
         return Request(operation, user, parameters, call.headers, fault)
 
 

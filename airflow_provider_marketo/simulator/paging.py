@@ -45,6 +45,7 @@ def page(
     show: Callable[[Row], Any],
     *,
     says_more: bool = True,
+    numbered: bool = False,
     most: int | None = None,
 ) -> Envelope:
     """
@@ -53,6 +54,7 @@ def page(
     :param rows: everything that the query finds; only the page's rows are looked at.
     :param show: makes a result of a row.
     :param says_more: whether this operation sends ``moreResult``; several do not.
+    :param numbered: whether results carry ``seq``, as those of every object but leads do.
     :param most: largest page, where that is less than Marketo's.
     """
     query = {name: value for name, value in request.parameters.items() if name not in _PAGING}
@@ -67,6 +69,8 @@ def page(
         position = int(content["at"])
     size = min(request.batch_size, most or request.batch_size)
     result = [show(row) for row in islice(rows, position, position + size)]
+    if numbered:
+        result = [{"seq": number, **each} for number, each in enumerate(result)]
     more: dict[str, Any] = {}
     last = position + size >= len(rows)
     if not last:

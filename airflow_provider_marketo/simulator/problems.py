@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
 
 TEXTS = {
     "601": "Access token invalid",
@@ -91,3 +94,27 @@ class RecordError(Exception):
     def skipped(self, **more: Any) -> dict[str, Any]:
         """The record's entry in the result."""
         return {"status": "skipped", "reasons": [{"code": self.code, "message": self.message}], **more}
+
+
+def each_record(
+    records: Iterable[Record],
+    work: Callable[[Record], dict[str, Any]],
+    identify: Callable[[Record], dict[str, Any]] | None = None,
+    *,
+    numbered: bool = False,
+) -> list[dict[str, Any]]:
+    """
+    The result of a batch: an entry for each record, in order, done or skipped.
+
+    :param work: does one record, and makes its entry.
+    :param identify: what the entry of a skipped record says of the record.
+    :param numbered: whether entries carry ``seq``, as those of every object but leads do.
+    """
+    result = []
+    for number, record in enumerate(records):
+        try:
+            entry = work(record)
+        except RecordError as error:
+            entry = error.skipped(**(identify(record) if identify else {}))
+        result.append({"seq": number, **entry} if numbered else entry)
+    return result

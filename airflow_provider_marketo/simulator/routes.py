@@ -11,7 +11,6 @@ from urllib.parse import unquote
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.operation import Operation
-from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Reply
 from airflow_provider_marketo.simulator.request import Request
 
@@ -48,15 +47,16 @@ def answers(*names: str) -> Callable[[Handler], Handler]:
 
 def find(path: str) -> Match:
     """
+    What a path stands for; no operations at all if no operation has such a path.
+
     :param path: still percent-encoded.
-    :raises ApiError: 610, no operation has such a path.
     """
     segments = path.count("/")
     for pattern, by_method in _table()[segments]:
         found = pattern.fullmatch(path)
         if found:
             return Match(by_method, {name: unquote(value) for name, value in found.groupdict().items()})
-    raise ApiError("610")
+    return Match({}, {})
 
 
 @cache

@@ -40,6 +40,7 @@ class Settings:
     :param activities: activities in the database; a New Lead for each lead that is created from ``start`` on comes
         on top.
     :param custom_objects: records of each custom object type.
+    :param assets: made-up Marketo assets of each kind, besides the few that every instance has.
     :param leads_since: when the first lead was created.
     :param start: day of the first activity.
     :param end: day before which the last lead and the last activity were created.
@@ -85,6 +86,7 @@ class Settings:
     leads: int = 1_000
     activities: int = 5_000
     custom_objects: int = 400
+    assets: int = 0
     leads_since: date = date(2024, 3, 12)
     start: date = date(2026, 1, 1)
     end: date = date(2026, 3, 12)

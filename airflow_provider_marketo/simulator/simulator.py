@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -89,6 +90,23 @@ class Simulator:
     def client_secret(self) -> str:
         """Of the first API user's service."""
         return self.settings.users[0].client_secret
+
+    def connection(self, **extra: Any) -> str:
+        """
+        An Airflow connection to it, as JSON: the value of an ``AIRFLOW_CONN_...`` variable.
+
+        :param extra: further extras; ``poll_interval`` is shortened with time unless it is given.
+        """
+        poll = max(0.2, self.settings.status_refresh / self.clock.scale)
+        return json.dumps(
+            {
+                "conn_type": "marketo",
+                "host": self.url,
+                "login": self.client_id,
+                "password": self.client_secret,
+                "extra": {"poll_interval": poll, **extra},
+            }
+        )
 
     def fail(self, operation: str, code: str | None = None, **how: Any) -> None:
         """

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.lead_writing import searchable_fields
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.fields import SEARCHABLE, SEARCHABLE_TYPES, Field
+from airflow_provider_marketo.simulator.store.fields import LENGTHS, Field
 from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 _STANDARD, _CUSTOM = "Read-Write Schema Standard Field", "Read-Write Schema Custom Field"
 _MOST_CUSTOM = {"leads": 100, "program_members": 20}
-_TYPES = frozenset("boolean currency date datetime email float integer percent phone score string url".split())
+_TYPES = {*LENGTHS, "boolean", "currency", "date", "datetime", "float", "integer", "percent", "score"} - {
+    "text",
+    "reference",
+}
 _NAME = re.compile(r"[A-Za-z]\w*")
 
 
@@ -114,15 +118,6 @@ def create_fields(instance: Instance, request: Request) -> Reply:
         field = Field(each["name"], each["displayName"], each["dataType"], custom=True, created_by_api=True)
         _add(instance, request, _changed(field, each))
     return Envelope([{"name": each["name"], "status": "created"} for each in request["input"]])
-
-
-def searchable_fields(fields: Mapping[str, Field]) -> list[str]:
-    """Names of the fields by which leads can be looked up."""
-    return [
-        field.name
-        for field in fields.values()
-        if not field.hidden and (field.name in SEARCHABLE or (field.custom and field.type in SEARCHABLE_TYPES))
-    ]
 
 
 def describe_object(name: str, fields: Iterable[Field], searchable: list[list[str]]) -> dict[str, Any]:

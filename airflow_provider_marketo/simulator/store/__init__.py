@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.activities import Activities
+from airflow_provider_marketo.simulator.store.assets import Assets
 from airflow_provider_marketo.simulator.store.custom_objects import TYPES, CustomObjects
 from airflow_provider_marketo.simulator.store.leads import Leads
 from airflow_provider_marketo.simulator.store.lists import Lists
@@ -12,7 +13,7 @@ from airflow_provider_marketo.simulator.store.programs import Programs
 
 FIRST_SMART_LIST = 5001
 
-__all__ = ["Activities", "CustomObjects", "Leads", "Lists", "Programs", "Store"]
+__all__ = ["Activities", "Assets", "CustomObjects", "Leads", "Lists", "Programs", "Store"]
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         self.lists = Lists(settings, self.leads)
         self.programs = Programs(settings, self.leads)
         self.activities = Activities(settings, self.leads, self.lists, self.programs)
+        self.assets = Assets(settings, self.programs, self.lists)
         self.smart_lists = {FIRST_SMART_LIST: "All Leads", FIRST_SMART_LIST + 1: "Qualified Leads"}
         self.custom_objects = {kind.name: CustomObjects(settings, kind, n + 1) for n, kind in enumerate(TYPES)}
 

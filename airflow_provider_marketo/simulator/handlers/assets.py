@@ -1,0 +1,334 @@
+"""
+What all kinds of Marketo assets have in common: queries, create, copy, change, drafts and approval, delete.
+
+One machine, driven by the table of kinds: which operations a kind has is what the catalogue has for its family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.simulator.paging import asset_page
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
+from airflow_provider_marketo.simulator.store.assets import WORKSPACE, Asset, Home
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+_NOT_VALUES = ("id", "name", "folder", "status", "file", "content", "template", "workspace", "insertOnly")
+_SPELLINGS = {"isArchive": "isArchived", "published": "publishToMSI", "prefillForm": "formPrefill"}
+_HEADERS = ("subject", "fromName", "fromEmail", "replyEmail")
+_NOT_IN_LISTS = ("tags", "costs")
+
+
+def asset_stamp(moment: int) -> str:
+    """As assets write a time: with a Z and an offset."""
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ+0000")
+
+
+def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A record of an asset: of one of its versions, by default the one that is shown when none is asked for."""
+    version = asset.shown if version is None else version
+    record = {
+        "id": asset.id,
+        "name": asset.name,
+        **{name: value for name, value in version.items() if name not in _HIDDEN},
+        "createdAt": asset_stamp(asset.created),
+        "updatedAt": asset_stamp(asset.updated),
+        "folder": _folder(instance, asset),
+        "workspace": WORKSPACE,
+    }
+    if asset.kind.url is not None:
+        record[asset.kind.url] = asset.url
+    if asset.kind.drafts:
+        record["status"] = "approved" if version is asset.live else "draft"
+    return record
+
+
+_HIDDEN = ("content", "sections", "fields", "variables", "segments", "variants")
+
+
+def _folder(instance: Instance, asset: Asset) -> dict[str, Any]:
+    home, name = asset.home, instance.store.assets.name_of(asset.home)
+    if asset.kind.shape == "plain":
+        return {"id": home.id, "type": home.type}
+    if asset.kind.shape == "named":
+        return {"type": home.type, "id": home.id, "name": name}
+    return {"type": home.type, "value": home.id, "folderName": name}
+
+
+def version_of(asset: Asset, status: str | None) -> dict[str, Any] | None:
+    """The version that a status stands for; None if there is none."""
+    if status is None:
+        return asset.shown
+    return asset.live if status == "approved" else asset.draft
+
+
+def asked(instance: Instance, request: Request, family: str | None = None) -> Asset:
+    """
+    The asset that a request names by its id.
+
+    :raises ApiError: 702, there is none.
+    """
+    return instance.store.assets.find(family or request.operation.family, request["id"])
+
+
+def done(asset: Asset) -> Envelope:
+    """How changes are answered that show no record."""
+    return Envelope([{"id": asset.id}])
+
+
+def _get(instance: Instance, request: Request) -> Reply:
+    status = request.get("status")
+    rows = [
+        (asset, version)
+        for asset in fitting(instance, request, instance.store.assets.records(request.operation.family))
+        if (version := version_of(asset, status)) is not None
+    ]
+    return asset_page(request, rows, lambda row: _listed(show(instance, *row)))
+
+
+def fitting(instance: Instance, request: Request, assets: Iterable[Asset]) -> list[Asset]:
+    """The assets that lie in the folder and changed between the dates that are asked for."""
+    earliest, latest = request.get("earliestUpdatedAt"), request.get("latestUpdatedAt")
+    if earliest and latest and latest <= earliest:
+        raise ApiError("701", "End date should always be after start date")
+    home = instance.store.assets.home(request["folder"]) if "folder" in request.parameters else None
+    active = request.get("isActive")
+    return [
+        asset
+        for asset in assets
+        if (home is None or asset.home == home)
+        and (earliest is None or asset.updated >= earliest.timestamp())
+        and (latest is None or asset.updated <= latest.timestamp())
+        and (active is None or asset.shown["isActive"] == active)
+    ]
+
+
+def _listed(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in _NOT_IN_LISTS}
+
+
+def _get_by_id(instance: Instance, request: Request) -> Reply:
+    asset = instance.store.assets.of[request.operation.family].get(request["id"])
+    version = version_of(asset, request.get("status")) if asset is not None else None
+    return NOTHING_FOUND if asset is None or version is None else Envelope([show(instance, asset, version)])
+
+
+def _get_by_name(instance: Instance, request: Request) -> Reply:
+    store = instance.store.assets
+    home = store.home(request["folder"]) if "folder" in request.parameters else None
+    found = [
+        show(instance, asset, version)
+        for asset in store.named(request.operation.family, request["name"], home)
+        if "," not in asset.name and (version := version_of(asset, request.get("status"))) is not None
+    ]
+    return Envelope(found) if found else NOTHING_FOUND
+
+
+def _create(instance: Instance, request: Request) -> Reply:
+    store, kind = instance.store.assets, KINDS[request.operation.family]
+    name = request.required("name")
+    home = store.home(request["folder"], kind=kind)
+    values = values_of(request)
+    if "template" in request.parameters:
+        values["template"] = _template(instance, kind, int(request["template"]))
+    if kind.content and "content" in request.parameters:
+        values[kind.content] = request["content"].content.decode()
+    if kind.family == "smart_campaigns":
+        values["parentProgramId"] = store.program_of(home)
+    return Envelope([show(instance, store.add(kind.family, name, home, values, instance.now))])
+
+
+def values_of(request: Request) -> dict[str, Any]:
+    """What a request says of an asset, by the names that a record has."""
+    return {
+        _SPELLINGS.get(name, name): {"type": "Text", "value": value} if name in _HEADERS else value
+        for name, value in request.parameters.items()
+        if name not in _NOT_VALUES
+    }
+
+
+def _template(instance: Instance, kind: Kind, template_id: int) -> int:
+    family = {"emails": "email_templates", "landing_pages": "landing_page_templates"}[kind.family]
+    template = instance.store.assets.find(family, template_id)
+    if template.live is None:
+        raise ApiError("709", f"Template {template_id} is not approved")
+    return template_id
+
+
+def _clone(instance: Instance, request: Request) -> Reply:
+    store, asset = instance.store.assets, asked(instance, request)
+    home = store.home(request["folder"], kind=asset.kind)
+    values = {name: request[name] for name in ("description", "operational") if name in request.parameters}
+    return Envelope([show(instance, store.copied(asset, request["name"], home, instance.now, **values))])
+
+
+def _update(instance: Instance, request: Request) -> Reply:
+    asset = asked(instance, request)
+    instance.store.assets.change(asset, instance.now, request.get("name"), **values_of(request))
+    return Envelope([show(instance, asset, asset.newest)])
+
+
+def approve(instance: Instance, asset: Asset) -> None:
+    """
+    Put the draft in the place of the approved version.
+
+    :raises ApiError: 709, there is no draft, or something is missing in it.
+    """
+    if asset.draft is None:
+        raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to approve")
+    missing = [name for name in asset.kind.needed if not _is_set(asset.draft.get(name))]
+    if missing:
+        raise ApiError("709", f"{asset.kind.title} {asset.id} cannot be approved: {', '.join(missing)} is missing")
+    asset.live, asset.draft, asset.updated = asset.draft, None, instance.now
+
+
+def _is_set(value: Any) -> bool:
+    return bool(value.get("value", value) if isinstance(value, dict) else value)
+
+
+def discard(instance: Instance, asset: Asset) -> None:
+    """
+    Drop the draft.
+
+    :raises ApiError: 709, there is none, or nothing besides.
+    """
+    if asset.live is None or asset.draft is None:
+        raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to discard")
+    asset.draft, asset.updated = None, instance.now
+
+
+def unapprove(instance: Instance, asset: Asset) -> None:
+    """
+    Take the approved version back; a draft is lost.
+
+    :raises ApiError: 709, it is not approved, or in use.
+    """
+    if asset.live is None:
+        raise ApiError("709", f"{asset.kind.title} {asset.id} is not approved")
+    _refuse_use(instance, asset)
+    asset.live, asset.draft, asset.updated = None, asset.live, instance.now
+
+
+def _refuse_use(instance: Instance, asset: Asset) -> None:
+    users = [user for user in instance.store.assets.users(asset) if user.live is not None]
+    if users:
+        raise ApiError("709", f"{asset.kind.title} {asset.id} is used by {users[0].kind.title.lower()} {users[0].id}")
+
+
+def delete(instance: Instance, asset: Asset) -> None:
+    """
+    Remove it.
+
+    :raises ApiError: 709, it is approved or in use.
+    """
+    # Forms have no way to be unapproved.
+    if asset.kind.drafts and asset.live is not None and asset.kind.family != "forms":
+        raise ApiError("709", f"{asset.kind.title} {asset.id} is approved and cannot be deleted")
+    if asset.shown.get("isActive"):
+        raise ApiError("709", f"{asset.kind.title} {asset.id} is active and cannot be deleted")
+    _refuse_use(instance, asset)
+    instance.store.assets.remove(asset)
+
+
+def _changing(change: Callable[[Instance, Asset], None]) -> Callable[[Instance, Request], Reply]:
+    def handler(instance: Instance, request: Request) -> Reply:
+        asset = asked(instance, request)
+        change(instance, asset)
+        shows = change is not delete
+        return Envelope([show(instance, asset)]) if shows else done(asset)
+
+    return handler
+
+
+def _get_used_by(instance: Instance, request: Request) -> Reply:
+    return asset_page(
+        request,
+        instance.store.assets.users(asked(instance, request)),
+        lambda user: {
+            "id": user.id,
+            "name": user.name,
+            "type": user.kind.title,
+            "status": "approved" if user.live is not None else "draft",
+            "updatedAt": asset_stamp(user.updated),
+        },
+    )
+
+
+def _get_content(instance: Instance, request: Request) -> Reply:
+    asset = asked(instance, request)
+    version = version_of(asset, request.get("status"))
+    if version is None:
+        return NOTHING_FOUND
+    status = "approved" if version is asset.live else "draft"
+    return Envelope([{"id": asset.id, "status": status, "content": version.get("content", "")}])
+
+
+def _update_content(instance: Instance, request: Request) -> Reply:
+    asset = asked(instance, request)
+    markup = request["content"].content.decode()
+    if "<script" in markup.lower():
+        raise ApiError("709", "The content must not have script tags")
+    instance.store.assets.change(asset, instance.now, content=markup)
+    return done(asset)
+
+
+def deleted_home(instance: Instance, home: Home) -> None:
+    """Remove all that lies in a place, whatever its state."""
+    store = instance.store.assets
+    for asset in list(store.inside(home)):
+        store.remove(asset)
+    for folder in list(store.subfolders(home)):
+        deleted_home(instance, Home("Folder", folder.id))
+        del store.folders[folder.id]
+
+
+_MACHINE: Mapping[str, Callable[[Instance, Request], Reply]] = {
+    "get": _get,
+    "get_by_id": _get_by_id,
+    "get_by_name": _get_by_name,
+    "create": _create,
+    "clone": _clone,
+    "update": _update,
+    "update_metadata": _update,
+    "approve_draft": _changing(approve),
+    "unapprove": _changing(unapprove),
+    "unapprove_draft": _changing(unapprove),
+    "discard_draft": _changing(discard),
+    "delete": _changing(delete),
+    "get_used_by": _get_used_by,
+}
+_TEMPLATES: Mapping[str, Callable[[Instance, Request], Reply]] = {
+    "get_content": _get_content,
+    "get_content_by_id": _get_content,
+    "update_content": _update_content,
+}
+_OWN_WAYS = frozenset(
+    (
+        *("files.create", "programs.clone", "programs.create", "programs.delete", "programs.get_by_id"),
+        *("programs.get_by_name", "programs.update_metadata"),
+    )
+)
+"""Answered by modules of their own."""
+
+
+def _register() -> None:
+    for operation in operations.all_operations():
+        kind = KINDS.get(operation.family)
+        if kind is None or operation.family.endswith("_v2") or operation.name in _OWN_WAYS:
+            continue
+        verb = operation.name.partition(".")[2]
+        handler = _MACHINE.get(verb) or (_TEMPLATES.get(verb) if operation.family.endswith("_templates") else None)
+        if handler is not None:
+            answers(operation.name)(handler)
+
+
+_register()

@@ -1,0 +1,187 @@
+"""Campaigns as they are run: requested, scheduled, activated. Whatever goes out to people is recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.handlers.assets import asked, show
+from airflow_provider_marketo.simulator.paging import page
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.assets import Asset, Home, Sending
+from airflow_provider_marketo.simulator.store.pools import stamp
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+_SOONEST, _LATEST = timedelta(minutes=5), timedelta(days=731)
+_SLACK = timedelta(seconds=1)
+_CLONES_A_DAY = 20
+_TOKEN_NAME = re.compile(r"\{\{my\.([^{}]+)\}\}")
+
+
+@answers("campaigns.get")
+def get(instance: Instance, request: Request) -> Reply:
+    campaigns = list(instance.store.assets.records("smart_campaigns"))
+    for name, of in (("id", "id"), ("name", "name")):
+        if name in request.parameters:
+            wanted = {str(value) for value in request[name]}
+            campaigns = [campaign for campaign in campaigns if str(getattr(campaign, of)) in wanted]
+    if "programName" in request.parameters:
+        campaigns = [each for each in campaigns if _program_name(instance, each) in request["programName"]]
+    if "workspaceName" in request.parameters:
+        campaigns = campaigns if "Default" in request["workspaceName"] else []
+    if request.get("isTriggerable"):
+        campaigns = [each for each in campaigns if each.shown["isActive"] and each.shown["isRequestable"]]
+    return page(request, campaigns, lambda campaign: _show(instance, campaign), says_more=False)
+
+
+@answers("campaigns.get_by_id")
+def get_by_id(instance: Instance, request: Request) -> Reply:
+    return Envelope([_show(instance, _campaign(instance, request))])
+
+
+def _campaign(instance: Instance, request: Request) -> Asset:
+    campaign = instance.store.assets.of["smart_campaigns"].get(request["campaignId"])
+    if campaign is None:
+        raise ApiError("1013", f"Campaign '{request['campaignId']}' not found")
+    return campaign
+
+
+def _program_name(instance: Instance, campaign: Asset) -> str | None:
+    program = instance.store.assets.program_of(campaign.home)
+    return instance.store.assets.of["programs"][program].name if program is not None else None
+
+
+def _show(instance: Instance, campaign: Asset) -> dict[str, Any]:
+    version = campaign.shown
+    kind = "trigger" if version["type"] == "trigger" else "batch"
+    return {
+        "id": campaign.id,
+        "name": campaign.name,
+        "description": version["description"],
+        "type": kind,
+        "programName": _program_name(instance, campaign),
+        "programId": instance.store.assets.program_of(campaign.home),
+        "workspaceName": "Default",
+        "createdAt": stamp(campaign.created),
+        "updatedAt": stamp(campaign.updated),
+        **({"active": version["isActive"]} if kind == "trigger" else {}),
+    }
+
+
+@answers("campaigns.request")
+def request_campaign(instance: Instance, request: Request) -> Reply:
+    campaign, content = _campaign(instance, request), request["input"]
+    if campaign.shown["type"] != "trigger":
+        raise ApiError("1003", "Batch campaigns cannot be requested")
+    if not campaign.shown["isActive"]:
+        raise ApiError("1013", f"Campaign '{campaign.id}' is not active")
+    if not campaign.shown["isRequestable"]:
+        raise ApiError("1003", "The campaign has no trigger 'Campaign is Requested' of the Web Service API")
+    leads = tuple(int(lead["id"]) for lead in content["leads"])
+    unknown = [lead for lead in leads if lead not in instance.store.leads]
+    if unknown:
+        raise ApiError("1004", f"Lead '{unknown[0]}' not found")
+    tokens = _tokens(instance, campaign, content.get("tokens") or ())
+    instance.store.assets.sendings.append(
+        Sending(request.operation.name, int(campaign.id), leads, instance.now, tokens=tokens)
+    )
+    return Envelope([{"id": campaign.id}])
+
+
+@answers("campaigns.schedule")
+def schedule(instance: Instance, request: Request) -> Reply:
+    campaign, content = _campaign(instance, request), request.get("input") or {}
+    if campaign.shown["type"] != "batch":
+        raise ApiError("1003", "Only batch campaigns can be scheduled")
+    now = instance.clock.now()
+    run_at = content.get("runAt") or now + _SOONEST
+    if run_at < now + _SOONEST - _SLACK:
+        raise ApiError("1003", "runAt has to be at least 5 minutes in the future")
+    if run_at > now + _LATEST:
+        raise ApiError("1042", "runAt must not be more than 2 years in the future")
+    tokens = _tokens(instance, campaign, content.get("tokens") or ())
+    if name := content.get("cloneToProgramName"):
+        campaign = _cloned(instance, campaign, name)
+    moment = int(run_at.timestamp())
+    instance.store.assets.sendings.append(
+        Sending(request.operation.name, int(campaign.id), (), instance.now, moment, tokens)
+    )
+    instance.store.assets.change(campaign, instance.now, status="Single Run")
+    return Envelope([{"id": campaign.id}])
+
+
+def _tokens(
+    instance: Instance, campaign: Asset, given: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[str, str], ...]:
+    """Values for My Tokens that there are."""
+    known = {name for home in _above(instance, campaign) for name, _ in instance.store.assets.tokens.get(home, {})}
+    for token in given:
+        found = _TOKEN_NAME.fullmatch(token["name"])
+        if found is None or found.group(1) not in known:
+            raise ApiError("1003", f"Invalid token '{token['name']}'")
+    return tuple((token["name"], str(token["value"])) for token in given)
+
+
+def _above(instance: Instance, campaign: Asset) -> list[Home]:
+    store, homes, home = instance.store.assets, [], campaign.home
+    while home is not None:
+        homes.append(home)
+        above = store.folders[home.id].parent if home.type == "Folder" else store.of["programs"][home.id].home
+        if above is None:
+            break
+        home = above
+    return homes
+
+
+def _cloned(instance: Instance, campaign: Asset, name: str) -> Asset:
+    store = instance.store.assets
+    number = store.program_of(campaign.home)
+    if number is None:
+        raise ApiError("1003", "The campaign is in no program that could be cloned")
+    today = instance.meter.today()
+    if store.clones[today] >= _CLONES_A_DAY:
+        raise ApiError("1020", "Daily limit for cloneToProgram reached")
+    store.clones[today] += 1
+    program = store.of["programs"][number]
+    copied = store.copy_program(program, name, program.home, None, instance.now)
+    home = Home("Program", int(copied.id))
+    return next(asset for asset in store.inside(home) if asset.name == campaign.name)
+
+
+@answers("smart_campaigns.activate")
+def activate(instance: Instance, request: Request) -> Reply:
+    campaign = asked(instance, request)
+    if campaign.shown["type"] != "trigger":
+        raise ApiError("709", "Only trigger campaigns can be activated")
+    if campaign.shown["isActive"]:
+        raise ApiError("709", f"Smart campaign {campaign.id} is already active")
+    instance.store.assets.change(campaign, instance.now, isActive=True, status="Active")
+    return Envelope([{"id": campaign.id}])
+
+
+@answers("smart_campaigns.deactivate")
+def deactivate(instance: Instance, request: Request) -> Reply:
+    campaign = asked(instance, request)
+    if not campaign.shown["isActive"]:
+        raise ApiError("709", f"Smart campaign {campaign.id} is not active")
+    instance.store.assets.change(campaign, instance.now, isActive=False, status="Inactive")
+    return Envelope([show(instance, campaign)])
+
+
+@answers("emails.send_sample")
+def send_sample(instance: Instance, request: Request) -> Reply:
+    email = asked(instance, request)
+    if "leadId" in request.parameters and int(request["leadId"]) not in instance.store.leads:
+        raise ApiError("1004", f"Lead '{request['leadId']}' not found")
+    recipient = (("emailAddress", request["emailAddress"]),)
+    instance.store.assets.sendings.append(
+        Sending(request.operation.name, int(email.id), (), instance.now, tokens=recipient)
+    )
+    return Envelope([{"service": "sendTestEmail", "result": True}])

@@ -1,0 +1,255 @@
+"""Programs, and the channels and tags that they may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stamp, deleted_home, fitting, show
+from airflow_provider_marketo.simulator.paging import asset_page
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
+from airflow_provider_marketo.simulator.store.assets import PROGRAM, PROGRAM_TYPES, Asset, Home
+from airflow_provider_marketo.simulator.store.programs import CHANNELS, Channel
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+TAGS: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "Region": (("EMEA", "Americas", "APAC"), False),
+    "Owner": (("Ada", "Grace"), False),
+}
+"""Tag types: what they allow, and whether a program must have one."""
+
+_LONGEST_NAME = 255
+
+
+@answers("programs.get_by_id")
+def get_by_id(instance: Instance, request: Request) -> Reply:
+    program = instance.store.assets.of["programs"].get(request["id"])
+    return Envelope([show(instance, program)]) if program is not None else NOTHING_FOUND
+
+
+@answers("programs.get_by_name")
+def get_by_name(instance: Instance, request: Request) -> Reply:
+    wanted = {"tags": request.get("includeTags", False), "costs": request.get("includeCosts", False)}
+    found = [
+        {name: value for name, value in show(instance, program).items() if wanted.get(name, True)}
+        for program in instance.store.assets.named("programs", request["name"])
+        if "," not in program.name
+    ]
+    return Envelope(found) if found else NOTHING_FOUND
+
+
+@answers("programs.get_by_tag")
+def get_by_tag(instance: Instance, request: Request) -> Reply:
+    wanted = (request["tagType"], request["tagValue"])
+    found = [
+        program
+        for program in instance.store.assets.records("programs")
+        if any((tag["tagType"], tag["tagValue"]) == wanted for tag in program.shown["tags"])
+    ]
+    return asset_page(request, found, lambda program: show(instance, program))
+
+
+@answers("programs.get")
+def get(instance: Instance, request: Request) -> Reply:
+    programs = fitting(instance, request, instance.store.assets.records("programs"))
+    status = request.get("status")
+    values = request.get("filterValues")
+    kept = [
+        program
+        for program in programs
+        if (status is None or program.shown["status"] == status)
+        and (values is None or str(_filtered(program, request)) in {str(value) for value in values})
+    ]
+    return asset_page(request, kept, lambda program: _listed(show(instance, program)))
+
+
+def _filtered(program: Asset, request: Request) -> Any:
+    kind = request.get("filterType")
+    return {"id": program.id, "programId": program.id, "folderId": program.home.id, "workspace": "Default"}.get(kind)
+
+
+def _listed(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in ("tags", "costs")}
+
+
+@answers("programs.create")
+def create(instance: Instance, request: Request) -> Reply:
+    store = instance.store.assets
+    home = store.home(request["folder"], kind=KINDS["programs"])
+    channel = _channel(request["channel"])
+    kind = str(request["type"]).capitalize()
+    if kind.lower() not in (channel.program_type, "program") and PROGRAM_TYPES[channel.program_type] != kind:
+        raise ApiError("709", f"Channel '{channel.name}' does not apply to programs of type '{request['type']}'")
+    tags = _tags(request.get("tags") or ())
+    program = store.add(
+        "programs",
+        _name(request),
+        home,
+        {
+            "description": request.get("description", ""),
+            "type": PROGRAM_TYPES[channel.program_type],
+            "channel": channel.name,
+            "tags": tags,
+            "costs": list(request.get("costs") or ()),
+            "status": "unlocked" if channel.program_type == "email" else "",
+            **{name: request[name] for name in ("startDate", "endDate") if name in request.parameters},
+        },
+        instance.now,
+    )
+    return Envelope([show(instance, program)])
+
+
+def _name(request: Request) -> str:
+    name: str = request["name"]
+    if len(name) > _LONGEST_NAME:
+        raise ApiError("701", f"Program name must not be longer than {_LONGEST_NAME} characters")
+    return name
+
+
+def _channel(name: str) -> Channel:
+    if name not in CHANNELS:
+        raise ApiError("702", f"Channel '{name}' not found")
+    return CHANNELS[name]
+
+
+def _tags(tags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    for tag in tags:
+        known = TAGS.get(tag["tagType"])
+        if known is None or tag["tagValue"] not in known[0]:
+            raise ApiError("709", f"Invalid tag '{tag['tagType']}' with value '{tag['tagValue']}'")
+    return [dict(tag) for tag in tags]
+
+
+@answers("programs.update_metadata")
+def update(instance: Instance, request: Request) -> Reply:
+    program = asked(instance, request)
+    values = {name: request[name] for name in ("description", "startDate", "endDate") if name in request.parameters}
+    costs = list(request.get("costs") or ())
+    if request.get("costsDestructiveUpdate"):
+        values["costs"] = costs
+    elif costs:
+        values["costs"] = [*program.shown["costs"], *costs]
+    if "tags" in request.parameters:
+        given = {tag["tagType"]: tag for tag in _tags(request["tags"])}
+        kept = [tag for tag in program.shown["tags"] if tag["tagType"] not in given]
+        values["tags"] = [*kept, *given.values()]
+    instance.store.assets.change(program, instance.now, request.get("name"), **values)
+    return Envelope([show(instance, program)])
+
+
+@answers("programs.clone")
+def clone(instance: Instance, request: Request) -> Reply:
+    store, program = instance.store.assets, asked(instance, request)
+    if str(request["folder"]["type"]).capitalize() == PROGRAM:
+        raise ApiError("711", "Programs can be cloned into folders only")
+    home = store.home(request["folder"], kind=KINDS["programs"])
+    copied = store.copy_program(program, _name(request), home, request.get("description"), instance.now)
+    return Envelope([show(instance, copied)])
+
+
+@answers("programs.delete")
+def delete(instance: Instance, request: Request) -> Reply:
+    program = asked(instance, request)
+    home = Home(PROGRAM, int(program.id))
+    if any(asset.shown.get("isActive") for asset in instance.store.assets.inside(home)):
+        raise ApiError("709", f"Program {program.id} has active campaigns and cannot be deleted")
+    deleted_home(instance, home)
+    instance.store.assets.remove(program)
+    return Envelope([{"id": program.id}])
+
+
+@answers("programs.approve", "programs.unapprove")
+def approve(instance: Instance, request: Request) -> Reply:
+    program = asked(instance, request)
+    if program.shown["type"] != "Email":
+        raise ApiError("709", "Only email programs can be approved")
+    approving = request.operation.name == "programs.approve"
+    emails = [
+        asset
+        for asset in instance.store.assets.inside(Home(PROGRAM, int(program.id)))
+        if asset.kind.family == "emails" and asset.live is not None
+    ]
+    if approving and not (program.shown["startDate"] and emails):
+        raise ApiError("709", "The email program needs a start date and an approved email")
+    if (program.shown["status"] == "locked") == approving:
+        raise ApiError("709", f"Program {program.id} is already {'approved' if approving else 'unapproved'}")
+    instance.store.assets.change(program, instance.now, status="locked" if approving else "unlocked")
+    return Envelope([{"id": program.id}])
+
+
+@answers("programs.get_smart_list_by_program_id")
+def get_smart_list(instance: Instance, request: Request) -> Reply:
+    program = instance.store.assets.find("programs", request["programId"])
+    if program.shown["type"] != "Email":
+        return NOTHING_FOUND
+    return Envelope([smart_list(program, request)])
+
+
+def smart_list(asset: Asset, request: Request) -> dict[str, Any]:
+    """The smart list that belongs to a campaign or an e-mail program."""
+    found = {
+        "id": 90_000 + int(asset.id),
+        "name": f"{asset.name} Smart List",
+        "description": "",
+        "createdAt": asset_stamp(asset.created),
+        "updatedAt": asset_stamp(asset.updated),
+        "url": asset.url,
+        "folder": {"id": asset.home.id, "type": asset.home.type},
+        "workspace": "Default",
+    }
+    if request.get("includeRules"):
+        found["rules"] = {"filterMatchType": "All", "triggers": [], "filters": []}
+    return found
+
+
+@answers("smart_campaigns.get_smart_list_by_smart_campaign_id")
+def get_campaign_smart_list(instance: Instance, request: Request) -> Reply:
+    return Envelope([smart_list(asked(instance, request, "smart_campaigns"), request)])
+
+
+@answers("channels.get", "channels.get_by_name")
+def get_channels(instance: Instance, request: Request) -> Reply:
+    channels = list(CHANNELS.values())
+    if "name" in request.parameters:
+        found = [_show_channel(channel) for channel in channels if channel.name == request["name"]]
+        return Envelope(found) if found else NOTHING_FOUND
+    return asset_page(request, channels, _show_channel)
+
+
+def _show_channel(channel: Channel) -> dict[str, Any]:
+    return {
+        "id": channel.id,
+        "name": channel.name,
+        "description": "",
+        "applicableProgramType": {"engagement": "nurture", "email": "email_batch", "default": "program"}.get(
+            channel.program_type, channel.program_type
+        ),
+        "createdAt": asset_stamp(1_577_836_800),
+        "updatedAt": asset_stamp(1_577_836_800),
+        "progressionStatuses": [
+            {"name": status.name, "description": "", "hidden": False, "step": status.step, "success": status.success}
+            for status in channel.statuses
+        ],
+    }
+
+
+@answers("tags.get_types")
+def get_tags(instance: Instance, request: Request) -> Reply:
+    return asset_page(request, list(TAGS), lambda name: _show_tag(name, values=False))
+
+
+@answers("tags.get_by_name")
+def get_tag(instance: Instance, request: Request) -> Reply:
+    return Envelope([_show_tag(request["name"])]) if request["name"] in TAGS else NOTHING_FOUND
+
+
+def _show_tag(name: str, values: bool = True) -> dict[str, Any]:
+    allowed, required = TAGS[name]
+    tag = {"tagType": name, "applicableProgramTypes": "[program, event, webinar, nurture]", "required": required}
+    return {**tag, "allowableValues": f"[{','.join(allowed)}]"} if values else tag

@@ -1,0 +1,145 @@
+"""What kinds of Marketo assets there are, and in what they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MARKETING, DESIGN, DATABASE = "Marketing Activities", "Design Studio", "Lead Database"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    One kind of asset.
+
+    :param family: of the catalogue, which is what stands before the dot in the names of its operations.
+    :param title: in messages.
+    :param code: in addresses of Marketo's UI: ``#EM17A1``.
+    :param first_id: of the ones that are there from the start.
+    :param folder_type: of the folders it may lie in.
+    :param in_programs: whether it may lie in a program.
+    :param drafts: whether changes wait in a draft until they are approved.
+    :param shape: how its folder is written: ``typed`` (type, value, folderName), ``plain`` (id, type) or ``named``
+        (type, id, name).
+    :param url: the member with its address in the UI; None for none.
+    :param values: what it has besides id, name, description, folder, dates and status, as it is when new.
+    :param needed: what has to be set before it can be approved.
+    :param content: the member that its content is; None for none, or none so simple.
+    """
+
+    family: str
+    title: str
+    code: str
+    first_id: int
+    folder_type: str
+    in_programs: bool = True
+    drafts: bool = False
+    shape: str = "typed"
+    url: str | None = "url"
+    values: Mapping[str, Any] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
+    content: str | None = None
+
+
+_EMAIL = {
+    "subject": None,
+    "fromName": None,
+    "fromEmail": None,
+    "replyEmail": None,
+    "operational": False,
+    "textOnly": False,
+    "publishToMSI": False,
+    "webView": False,
+    "template": None,
+    "isOpenTrackingDisabled": False,
+    "version": 2,
+    "autoCopyToText": False,
+    "ccFields": [],
+    "preHeader": None,
+}
+_FORM = {
+    "theme": "simple",
+    "language": "English",
+    "locale": "en_US",
+    "progressiveProfiling": False,
+    "labelPosition": "left",
+    "fontFamily": "Helvetica",
+    "fontSize": "13px",
+    "knownVisitor": {"type": "form", "template": None},
+    "thankYouList": [{"followupType": "none", "followupValue": None, "default": True}],
+    "buttonLocation": 120,
+    "buttonLabel": "Submit",
+    "waitingLabel": "Please Wait",
+}
+_PAGE = {
+    "template": None,
+    "title": None,
+    "keywords": None,
+    "robots": "index, follow",
+    "mobileEnabled": False,
+    "formPrefill": True,
+    "customHeadHTML": None,
+    "facebookOgTags": None,
+    "URL": None,
+}
+_CAMPAIGN = {
+    "type": "default",
+    "status": "Never Run",
+    "isSystem": False,
+    "isActive": False,
+    "isRequestable": False,
+    "isCommunicationLimitEnabled": False,
+    "recurrence": {"weekdayOnly": False},
+    "qualificationRuleType": "any",
+    "qualificationRuleInterval": 0,
+    "qualificationRuleUnit": None,
+    "maxMembers": 0,
+    "smartListId": None,
+    "flowId": None,
+    "parentProgramId": None,
+}
+_PROGRAM = {
+    "type": "Default",
+    "channel": "Content",
+    "status": "",
+    "startDate": None,
+    "endDate": None,
+    "sfdcId": None,
+    "sfdcName": None,
+    "headStart": False,
+    "tags": [],
+    "costs": [],
+}
+
+KINDS: Mapping[str, Kind] = {
+    kind.family: kind
+    for kind in (
+        Kind("programs", "Program", "PG", 1001, MARKETING, in_programs=False, values=_PROGRAM),
+        Kind("smart_campaigns", "Smart campaign", "SC", 2001, MARKETING, shape="plain", url="computedUrl",
+             values=_CAMPAIGN),
+        Kind("emails", "Email", "EM", 3001, "Email", drafts=True, values=_EMAIL,
+             needed=("subject", "fromName", "fromEmail", "replyEmail"), content="sections"),
+        Kind("email_templates", "Email template", "ET", 4001, "Email Template", in_programs=False, drafts=True,
+             values={"version": 2}, needed=("content",), content="content"),
+        Kind("landing_pages", "Landing page", "LP", 5001, "Landing Page", drafts=True, url="computedUrl",
+             values=_PAGE, content="sections"),
+        Kind("landing_page_templates", "Landing page template", "LT", 6001, "Landing Page Template",
+             in_programs=False, drafts=True, values={"templateType": "freeForm", "enableMunchkin": True},
+             needed=("content",), content="content"),
+        Kind("forms", "Form", "FO", 7001, "Landing Page Form", drafts=True, values=_FORM),
+        Kind("snippets", "Snippet", "SN", 8001, "Snippet", drafts=True, needed=("content",), content="content"),
+        Kind("files", "File", "FI", 9001, "Image", in_programs=False, shape="named",
+             values={"mimeType": "image/png", "size": 0}),
+        Kind("static_lists", "Static list", "ST", 1001, DATABASE, shape="plain", url="computedUrl"),
+        Kind("smart_lists", "Smart list", "SL", 5001, DATABASE, shape="plain"),
+        Kind("segmentations", "Segmentation", "SG", 1001, DATABASE, in_programs=False, drafts=True),
+        Kind("emails_v2", "Email", "NE", 1, "Email", drafts=True, values={"headers": {}, "settings": {}, "data": {}},
+             needed=("headers",)),
+        Kind("email_templates_v2", "Email template", "NT", 1, "Email Template", in_programs=False, drafts=True,
+             values={"data": {}}),
+        Kind("fragments_v2", "Fragment", "NF", 1, "Snippet", drafts=True, values={"settings": {}, "data": {}}),
+    )
+}  # fmt: skip
+"""By family."""

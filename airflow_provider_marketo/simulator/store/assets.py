@@ -1,0 +1,404 @@
+"""Marketo assets: folders, what lies in them, drafts, approved versions, My Tokens, and what was sent."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.settings import Settings
+from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, KINDS, MARKETING, Kind
+from airflow_provider_marketo.simulator.store.lists import Lists, StaticList
+from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.programs import CHANNELS, Program, Programs
+from airflow_provider_marketo.simulator.store.table import day, seconds
+
+UI = "https://app-sim.marketo.com"
+FOLDER, PROGRAM = "Folder", "Program"
+WORKSPACE = "Default"
+_FIRST_FOLDER = 101
+PROGRAM_TYPES = {"event": "Event", "engagement": "Engagement", "email": "Email", "default": "Default"}
+"""By the program types of channels."""
+
+
+class Home(NamedTuple):
+    """Where something lies. The same number is one folder and another program."""
+
+    type: str
+    id: int
+
+
+@dataclass
+class Folder:
+    """
+    A folder.
+
+    :param type: of what lies in it, such as ``Email`` or ``Marketing Activities``.
+    :param system: made by Marketo: not to be changed.
+    """
+
+    id: int
+    name: str
+    parent: Home | None
+    type: str
+    created: int
+    updated: int
+    description: str = ""
+    system: bool = False
+    archived: bool = False
+
+
+@dataclass
+class Asset:
+    """
+    Anything that lies in a folder.
+
+    :param live: the approved version; of a kind without drafts the only one.
+    :param draft: the version that waits for approval.
+    """
+
+    kind: Kind
+    id: int | str
+    name: str
+    home: Home
+    created: int
+    updated: int
+    live: dict[str, Any] | None = None
+    draft: dict[str, Any] | None = None
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The draft if there is one."""
+        found = self.draft if self.draft is not None else self.live
+        assert found is not None
+        return found
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The version that is shown when none is asked for."""
+        return self.live if self.live is not None else self.newest
+
+    @property
+    def url(self) -> str:
+        """In Marketo's UI."""
+        return f"{UI}/#{self.kind.code}{self.id}A1"
+
+
+class Sending(NamedTuple):
+    """Something that went out to people, or was to go out."""
+
+    operation: str
+    what: int
+    leads: tuple[int, ...]
+    at: int
+    run_at: int | None = None
+    tokens: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Rule:
+    """A redirect rule."""
+
+    id: int
+    created: int
+    updated: int
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+class Assets:
+    """
+    All assets of an instance.
+
+    :param settings: how many of each kind, and since when.
+    :param programs: the programs as the lead database knows them.
+    :param lists: the static lists as the lead database knows them.
+    """
+
+    def __init__(self, settings: Settings, programs: Programs, lists: Lists) -> None:
+        self._programs, self._lists = programs, lists
+        self.folders: dict[int, Folder] = {}
+        self.of: dict[str, dict[int | str, Asset]] = {family: {} for family in KINDS}
+        self.rules: dict[int, Rule] = {}
+        self.tokens: dict[Home, dict[tuple[str, str], str]] = {}
+        self.sendings: list[Sending] = []
+        self.clones: Counter[date] = Counter()
+        self._names: dict[tuple[str, int | None, str], int | str] = {}
+        self._next: dict[str, int] = {family: kind.first_id for family, kind in KINDS.items()}
+        self._seed(settings.assets, day(settings.leads_since))
+
+    # Folders
+
+    def add_folder(
+        self, name: str, parent: Home | None, kind: str, now: int, *, system: bool = False, description: str = ""
+    ) -> Folder:
+        """A new folder."""
+        number = max(self.folders, default=_FIRST_FOLDER - 1) + 1
+        self.folders[number] = Folder(number, name, parent, kind, now, now, description, system)
+        return self.folders[number]
+
+    def home(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Home:
+        """
+        The place that a request names.
+
+        :param kind: what is to lie there.
+        :raises ApiError: 710, there is no such place; 711, it is of the wrong type.
+        """
+        home = Home(str(value["type"]).capitalize(), int(value["id"]))
+        if home.type not in (FOLDER, PROGRAM):
+            raise ApiError("711", "Folder type has to be Folder or Program")
+        known = home.id in (self.folders if home.type == FOLDER else self.of["programs"])
+        if not known:
+            raise ApiError("710", f"Parent folder not found: {home.type} {home.id}")
+        if kind is not None:
+            in_program = self.program_of(home) is not None
+            fits = kind.in_programs if in_program else self.folders[home.id].type == kind.folder_type
+            if not fits:
+                raise ApiError("711", f"A {kind.title.lower()} cannot be placed in {home.type} {home.id}")
+        return home
+
+    def program_of(self, home: Home | None) -> int | None:
+        """The program that a place belongs to; None if it belongs to none."""
+        while home is not None:
+            if home.type == PROGRAM:
+                return home.id
+            home = self.folders[home.id].parent
+        return None
+
+    def path(self, folder: Folder) -> str:
+        """All names from the root on."""
+        names, parent = [folder.name], folder.parent
+        while parent is not None:
+            if parent.type == PROGRAM:
+                program = self.of["programs"][parent.id]
+                names.append(program.name)
+                parent = program.home
+            else:
+                names.append(self.folders[parent.id].name)
+                parent = self.folders[parent.id].parent
+        return "/" + "/".join(reversed(names))
+
+    def name_of(self, home: Home) -> str:
+        """Of a folder or a program."""
+        return self.folders[home.id].name if home.type == FOLDER else self.of["programs"][home.id].name
+
+    def inside(self, home: Home) -> Iterator[Asset]:
+        """What lies directly in a place."""
+        return (asset for assets in self.of.values() for asset in assets.values() if asset.home == home)
+
+    def subfolders(self, home: Home) -> Iterator[Folder]:
+        """The folders directly in a place."""
+        return (folder for folder in self.folders.values() if folder.parent == home)
+
+    # Assets
+
+    def find(self, family: str, asset_id: int | str) -> Asset:
+        """
+        :raises ApiError: 702, there is none.
+        """
+        asset = self.of[family].get(asset_id)
+        if asset is None:
+            raise ApiError("702", f"{KINDS[family].title} {asset_id} not found")
+        return asset
+
+    def named(self, family: str, name: str, home: Home | None = None) -> list[Asset]:
+        """All of that name: one outside of programs, one in each program."""
+        found = [
+            self.of[family][number] for (of, _, known), number in self._names.items() if of == family and known == name
+        ]
+        return [asset for asset in found if home is None or asset.home == home]
+
+    def add(
+        self, family: str, name: str, home: Home, values: Mapping[str, Any], now: int, *, approved: bool = False
+    ) -> Asset:
+        """
+        A new asset.
+
+        :raises ApiError: 709, the name is taken.
+        """
+        kind = KINDS[family]
+        self._claim(family, name, home)
+        number: int | str = self._next[family]
+        self._next[family] += 1
+        if family.endswith("_v2"):
+            number = f"{kind.code.lower()}-{number:08d}"
+        version = {"description": "", **copy.deepcopy(dict(kind.values)), **values}
+        asset = Asset(kind, number, name, home, now, now)
+        if kind.drafts and not approved:
+            asset.draft = version
+        else:
+            asset.live = version
+        self.of[family][number] = asset
+        self._names[self._scope(family, name, home)] = number
+        self._mirror(asset)
+        return asset
+
+    def change(self, asset: Asset, now: int, name: str | None = None, **values: Any) -> None:
+        """
+        Change an asset; of a kind with drafts, its draft, which is made if need be.
+
+        :raises ApiError: 709, the name is taken.
+        """
+        if name is not None and name != asset.name:
+            self._claim(asset.kind.family, name, asset.home)
+            del self._names[self._scope(asset.kind.family, asset.name, asset.home)]
+            asset.name = name
+            self._names[self._scope(asset.kind.family, name, asset.home)] = asset.id
+        if asset.kind.drafts and asset.draft is None:
+            asset.draft = copy.deepcopy(asset.live)
+        asset.newest.update(values)
+        asset.updated = now
+        self._mirror(asset)
+
+    def remove(self, asset: Asset) -> None:
+        """Delete an asset."""
+        del self.of[asset.kind.family][asset.id]
+        self._names.pop(self._scope(asset.kind.family, asset.name, asset.home), None)
+        if asset.kind.family == "programs":
+            self._programs.all.pop(int(asset.id), None)
+        if asset.kind.family == "static_lists":
+            self._lists.all.pop(int(asset.id), None)
+
+    def users(self, asset: Asset) -> list[Asset]:
+        """Approved assets that show another one: its pages, the e-mails of a template."""
+        family, number = asset.kind.family, asset.id
+        if family == "email_templates":
+            return [each for each in self.of["emails"].values() if each.shown.get("template") == number]
+        if family == "landing_page_templates":
+            return [each for each in self.of["landing_pages"].values() if each.shown.get("template") == number]
+        wanted = {"forms": "Form", "snippets": "Snippet"}.get(family)
+        if wanted is None:
+            return []
+        return [
+            each
+            for each in (*self.of["landing_pages"].values(), *self.of["emails"].values())
+            if any(
+                section.get("type") == wanted and str(section.get("content")) == str(number)
+                for section in each.shown.get("sections", ())
+            )
+        ]
+
+    def copied(self, asset: Asset, name: str, home: Home, now: int, **values: Any) -> Asset:
+        """A copy: of the approved version, else of the draft."""
+        family = asset.kind.family
+        copied = self.add(family, name, home, {**copy.deepcopy(asset.shown), **values}, now)
+        if family == "smart_campaigns":
+            copied.newest.update(isActive=False, status="Never Run", parentProgramId=self.program_of(home))
+        return copied
+
+    def copy_program(self, program: Asset, name: str, home: Home, description: str | None, now: int) -> Asset:
+        """A program with everything in it, and with its own My Tokens."""
+        values = {} if description is None else {"description": description}
+        copied = self.copied(program, name, home, now, costs=[], **values)
+        source, target = Home(PROGRAM, int(program.id)), Home(PROGRAM, int(copied.id))
+        self._copy_contents(source, target, now)
+        if source in self.tokens:
+            self.tokens[target] = dict(self.tokens[source])
+        return copied
+
+    def _copy_contents(self, source: Home, target: Home, now: int) -> None:
+        for asset in list(self.inside(source)):
+            self.copied(asset, asset.name, target, now)
+        for folder in list(self.subfolders(source)):
+            made = self.add_folder(folder.name, target, folder.type, now, description=folder.description)
+            self._copy_contents(Home(FOLDER, folder.id), Home(FOLDER, made.id), now)
+
+    def _scope(self, family: str, name: str, home: Home) -> tuple[str, int | None, str]:
+        return family, None if family == "programs" else self.program_of(home), name
+
+    def _claim(self, family: str, name: str, home: Home) -> None:
+        if self._scope(family, name, home) in self._names:
+            raise ApiError("709", f"{KINDS[family].title} name already exists: {name}")
+
+    def _mirror(self, asset: Asset) -> None:
+        """Programs and static lists exist for the lead database, too."""
+        made, changed, version = stamp(asset.created), stamp(asset.updated), asset.newest
+        number = int(asset.id) if isinstance(asset.id, int) else 0
+        if asset.kind.family == "programs":
+            description = version["description"]
+            self._programs.all[number] = Program(
+                number, asset.name, version["channel"], made, changed, description, WORKSPACE
+            )
+        elif asset.kind.family == "static_lists":
+            program = self.program_of(asset.home)
+            inside = self.of["programs"][program].name if program is not None else None
+            self._lists.all[number] = StaticList(number, asset.name, made, changed, version["description"], inside)
+
+    # What is there from the start
+
+    def _seed(self, count: int, now: int) -> None:
+        top = {name: self.add_folder(name, None, name, now, system=True) for name in (MARKETING, DESIGN, DATABASE)}
+        homes = {name: Home(FOLDER, top[name].id) for name in top}
+        for kind in KINDS.values():
+            if kind.folder_type not in homes:
+                folder = self.add_folder(
+                    f"{kind.folder_type}s", Home(FOLDER, top[DESIGN].id), kind.folder_type, now, system=True
+                )
+                homes[kind.folder_type] = Home(FOLDER, folder.id)
+        self.add_folder("Campaigns", homes[MARKETING], MARKETING, now)
+        self._seed_known(homes, now)
+        for family, kind in KINDS.items():
+            for number in range(count):
+                values = _MADE_UP.get(family, {})
+                self.add(
+                    family,
+                    f"{kind.title} {number + 1:05d}",
+                    homes[kind.folder_type],
+                    values,
+                    now,
+                    approved=number % 3 > 0,
+                )
+
+    def _seed_known(self, homes: Mapping[str, Home], now: int) -> None:
+        """The programs and lists of the lead database, and a campaign of each type and an e-mail in each program."""
+        template = self.add("email_templates", "Plain", homes["Email Template"], _HTML, now, approved=True)
+        self.add("landing_page_templates", "Plain", homes["Landing Page Template"], _HTML, now, approved=True)
+        for program in list(self._programs.all.values()):
+            channel = CHANNELS[program.channel]
+            values = {"type": PROGRAM_TYPES[channel.program_type], "channel": channel.name}
+            if channel.program_type == "email":
+                values["status"] = "unlocked"
+            asset = self.add("programs", program.name, homes[MARKETING], values, seconds(program.created_at))
+            self._seed_program(Home(PROGRAM, int(asset.id)), int(template.id), now)
+        for known in list(self._lists.all.values()):
+            self.add("static_lists", known.name, homes[DATABASE], {}, seconds(known.created_at))
+        self.add("smart_lists", "All Leads", homes[DATABASE], {}, now)
+        self.add("smart_lists", "Qualified Leads", homes[DATABASE], {}, now)
+        segmentation = self.add("segmentations", "Region", homes[DATABASE], {}, now, approved=True)
+        segmentation.newest["segments"] = ["EMEA", "Americas", "Default"]
+
+    def _seed_program(self, home: Home, template: int, now: int) -> None:
+        self.tokens[home] = {("Headline", "text"): "Hello", ("Date", "date"): "2026-05-04"}
+        self.add("emails", "Invitation", home, {**_SENDABLE, "template": template, **_SECTIONS}, now)
+        trigger = {"type": "trigger", "isRequestable": True, "parentProgramId": home.id}
+        self.add("smart_campaigns", "Send Invitation", home, {**trigger, "isActive": True, "status": "Active"}, now)
+        self.add("smart_campaigns", "Weekly Send", home, {"type": "batch", "parentProgramId": home.id}, now)
+
+    def records(self, family: str) -> Iterable[Asset]:
+        """All of a kind, by id."""
+        return self.of[family].values()
+
+
+def _text(value: str) -> dict[str, str]:
+    return {"type": "Text", "value": value}
+
+
+_HTML = {"content": '<html><body><div class="mktEditable" id="main">Hello</div></body></html>'}
+_SENDABLE = {
+    "subject": _text("You are invited"),
+    "fromName": _text("Marketing"),
+    "fromEmail": _text("marketing@example.com"),
+    "replyEmail": _text("marketing@example.com"),
+}
+_SECTIONS = {"sections": [{"htmlId": "main", "contentType": "Text", "value": "Hello", "isLocked": False}]}
+_MADE_UP: Mapping[str, Mapping[str, Any]] = {
+    "emails": {**_SENDABLE, **_SECTIONS},
+    "email_templates": _HTML,
+    "landing_page_templates": _HTML,
+    "snippets": {"content": [{"type": "HTML", "content": "<p>Hello</p>"}]},
+    "smart_campaigns": {"type": "batch"},
+    "segmentations": {"segments": ["Default"]},
+}

@@ -1,0 +1,138 @@
+"""A caller that knows nothing of the provider: plain requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from airflow_provider_marketo.simulator import Simulator
+
+JANUARY = {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T23:59:59Z"}
+
+
+class Api:
+    """
+    :param simulator: a running one.
+    :param user: number of the API user.
+    """
+
+    def __init__(self, simulator: Simulator, user: int = 0) -> None:
+        self.simulator = simulator
+        self.url = simulator.url
+        self.user = simulator.settings.users[user]
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {self.token()['access_token']}"
+
+    def token(self, **changes: str) -> dict[str, Any]:
+        query = {
+            "grant_type": "client_credentials",
+            "client_id": self.user.client_id,
+            "client_secret": self.user.client_secret,
+            **changes,
+        }
+        return dict(requests.post(f"{self.url}/identity/oauth/token", params=query, timeout=10).json())
+
+    def send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return self.session.request(method, self.url + path, timeout=30, **arguments)
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return dict(self.send("GET", path, params=query).json())
+
+    def post(self, path: str, body: Any = None, **query: Any) -> dict[str, Any]:
+        return dict(self.send("POST", path, json=body, params=query).json())
+
+    def result(self, path: str, **query: Any) -> Any:
+        """The result of a query that goes well."""
+        return _result(self.get(path, **query))
+
+    def done(self, path: str, body: Any = None, **query: Any) -> Any:
+        """The result of a write that goes well."""
+        return _result(self.post(path, body, **query))
+
+    def sync(self, *records: dict[str, Any], **how: Any) -> Any:
+        return self.done("/rest/v1/leads.json", {**how, "input": list(records)})
+
+    def feed(self, path: str, since: str, **query: Any) -> list[dict[str, Any]]:
+        """A feed from a time to its end."""
+        token = self.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=since)["nextPageToken"]
+        found: list[dict[str, Any]] = []
+        while True:
+            reply = self.get(path, nextPageToken=token, **query)
+            assert reply["success"], reply
+            found += reply.get("result", [])
+            token = reply["nextPageToken"]
+            if not reply["moreResult"]:
+                return found
+
+    def pages(self, path: str, **query: Any) -> list[Any]:
+        """A query that is paged by position, to its end."""
+        found: list[Any] = []
+        while True:
+            reply = self.get(path, **query)
+            found += _result(reply)
+            if "nextPageToken" not in reply:
+                return found
+            query["nextPageToken"] = reply["nextPageToken"]
+
+
+class Export:
+    """
+    Bulk export jobs of one kind.
+
+    :param kind: as in the path, such as ``program/members`` or ``customobjects/car_c``.
+    """
+
+    def __init__(self, api: Api, kind: str) -> None:
+        self._api = api
+        self.path = f"/bulk/v1/{kind}/export"
+
+    def create(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return self._api.post(f"{self.path}/create.json", {"fields": fields, "filter": job_filter, **more})
+
+    def created(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> str:
+        return str(_result(self.create(fields, job_filter, **more))[0]["exportId"])
+
+    def enqueue(self, export_id: str) -> dict[str, Any]:
+        return self._api.post(f"{self.path}/{export_id}/enqueue.json")
+
+    def cancel(self, export_id: str) -> dict[str, Any]:
+        return self._api.post(f"{self.path}/{export_id}/cancel.json")
+
+    def status(self, export_id: str) -> dict[str, Any]:
+        return dict(_result(self._api.get(f"{self.path}/{export_id}/status.json"))[0])
+
+    def list(self, **query: Any) -> list[dict[str, Any]]:
+        return self._api.pages(f"{self.path}.json", **query)
+
+    def file(self, export_id: str, **headers: str) -> requests.Response:
+        return self._api.send("GET", f"{self.path}/{export_id}/file.json", headers=headers)
+
+    def run(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> str:
+        """The id of a job that has finished."""
+        export_id = self.created(fields, job_filter, **more)
+        assert self.enqueue(export_id)["success"]
+        self._api.simulator.clock.sleep(3600)
+        assert self.status(export_id)["status"] == "Completed"
+        return export_id
+
+    def content(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> bytes:
+        """The file of a job that has finished."""
+        return self.file(self.run(fields, job_filter, **more)).content
+
+
+def codes(reply: dict[str, Any]) -> list[str]:
+    """Of a call that failed as a whole."""
+    assert reply["success"] is False
+    assert "result" not in reply
+    return [error["code"] for error in reply["errors"]]
+
+
+def skipped(result: list[dict[str, Any]]) -> list[str | None]:
+    """The code of each record that was skipped, None for each that was not."""
+    return [record["reasons"][0]["code"] if record["status"] == "skipped" else None for record in result]
+
+
+def _result(reply: dict[str, Any]) -> Any:
+    assert reply["success"], reply
+    return reply["result"]
