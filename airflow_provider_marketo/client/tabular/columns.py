@@ -46,7 +46,7 @@ class Typing:
             rows = texts.filter(pc.equal(ids, type_id))
             kind = self._rules.activity_types.get(int(type_id) if type_id.isdecimal() else -1)
             if kind is None:
-                self.unknown[f"activity type {type_id}"] += rows.num_rows
+                self.unknown[f"activity type {type_id or 'unknown'}"] += rows.num_rows
             dataset = self._rules.partitions.type_folder(type_id)
             yield f"{dataset}/", self._table(rows, dataset, kind)
 

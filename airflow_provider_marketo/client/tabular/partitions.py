@@ -87,7 +87,8 @@ class Partitioning:
 
     def type_folder(self, type_id: str) -> str:
         """The name of an activity type's folder; a type that Marketo does not list goes by its id."""
-        return self.types.get(int(type_id) if type_id.isdecimal() else -1, f"{ACTIVITY_TYPE}_{type_id}")
+        known = self.types.get(int(type_id)) if type_id.isdecimal() else None
+        return known or f"{ACTIVITY_TYPE}_{snake_case(type_id) or 'unknown'}"
 
 
 def type_folders(types: Mapping[int, ActivityType]) -> dict[int, str]:

@@ -1,0 +1,64 @@
+"""Folder names."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular.partitions import Partitioning, type_folders
+from airflow_provider_marketo.client.tabular.schema import ActivityType
+from tests.client.tabular.transforming import ACTIVITY_SCHEMA, schema
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"),
+    [
+        ("Web", "leadSource=Web/"),
+        ("Trade Show", "leadSource=Trade Show/"),
+        ("a/b=c", "leadSource=a%2Fb%3Dc/"),
+        ("..", "leadSource=../"),
+        ("\u00e9\n", "leadSource=%C3%A9%0A/"),
+        ("", "leadSource=__HIVE_DEFAULT_PARTITION__/"),
+        (None, "leadSource=__HIVE_DEFAULT_PARTITION__/"),
+    ],
+)
+def test_a_value_cannot_leave_its_folder(value, folder):
+    assert Partitioning(("leadSource",)).folder([value]) == folder
+
+
+def test_parts_of_dates_are_utc():
+    parts = Partitioning(("year", "month", "date", "hour"), "createdAt")
+    assert [parts.part(name, "2025-12-31T23:30:00-01:00") for name in parts.by] == ["2026", "01", "2026-01-01", "00"]
+
+
+def test_activity_types_go_by_name_and_by_id_where_names_meet_or_are_unknown():
+    types = [ActivityType(number, name, {}) for number, name in [(1, "Send Email"), (2, "A b"), (3, "A-B"), (4, "!")]]
+    parts = Partitioning(("activity_type",), types=type_folders({kind.id: kind for kind in types}))
+    names = [parts.type_folder(text) for text in ("1", "2", "3", "4", "99", "../../etc", "")]
+    assert names == ["send_email", "a_b_2", "a_b_3", "activity_type_4", "activity_type_99", "activity_type_etc",
+                     "activity_type_unknown"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("leadSource", "'leadSource' is not exported"),
+        ("activity_type", "'activity_type' needs the field activityTypeId, which is not exported"),
+        ("date", "'date' needs the field createdAt, which is not exported"),
+    ],
+)
+def test_what_is_not_in_the_rows_is_refused_with_the_parameter(by, message):
+    with pytest.raises(MarketoInvalidRequestError, match=message) as caught:
+        Partitioning.of([by], schema("id"), date="createdAt", types={})
+    assert caught.value.parameter == "partition_by"
+
+
+def test_the_date_of_rows_that_have_none_is_refused():
+    with pytest.raises(MarketoInvalidRequestError, match="'date' is not exported"):
+        Partitioning.of(["date"], schema("id"), date=None, types={})
+
+
+def test_what_is_exported_is_taken():
+    by = ["activity_type", "date", "leadId"]
+    parts = Partitioning.of(by, ACTIVITY_SCHEMA, date="activityDate", types={})
+    assert parts.columns == ("leadId",)
