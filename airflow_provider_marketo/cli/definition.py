@@ -22,6 +22,13 @@ _PRINT = Arg(
     metavar="pools.json",
     type=str,
 )
+_CONN_ID = Arg(
+    ("--conn-id",), help="Id of the Marketo connection (default: marketo_default).", default="marketo_default"
+)
+_REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
+_REPORT_OUTPUT = Arg(
+    ("-o", "--output"), help="Output format (default: table).", choices=("table", "json", "yaml"), default="table"
+)
 
 
 def get_marketo_cli_commands() -> list[CLICommand]:
@@ -37,6 +44,14 @@ _COMMANDS = (
         "says what it did. Running it again changes nothing.",
         func=lazy_load_command("airflow_provider_marketo.cli.setup.setup"),
         args=(_SETUP_CONN_ID, _PRINT),
+    ),
+    ActionCommand(
+        name="quota",
+        help="Show the calls of the last seven days, what is left of today, and our share",
+        description="Calls per API user today and on each of the last seven days, bytes exported, what is left, when "
+        "it resets, the most frequent errors, and our share. Writes the Variable marketo_quota_<conn_id>.",
+        func=lazy_load_command("airflow_provider_marketo.cli.quota.quota"),
+        args=(_CONN_ID, _REFRESH, _REPORT_OUTPUT),
     ),
     *API_COMMANDS,
 )

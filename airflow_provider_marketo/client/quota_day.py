@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 QUOTA_ZONE = ZoneInfo("America/Chicago")
 """Adobe writes "CST" and "Central Time" by turns; Central Time is the earlier of the two in summer."""
 
-_MARGIN = timedelta(minutes=5)
-_STANDARD_TIME_PROBE = timedelta(hours=6) + _MARGIN
+RESET_MARGIN = timedelta(minutes=5)
+"""Marketo's clock and ours may differ: this much after the reset the quota is there for certain."""
+
+_STANDARD_TIME_PROBE = timedelta(hours=6) + RESET_MARGIN
 _PROBE_EVERY = timedelta(minutes=15)
 _PROBE_FOR = timedelta(hours=3)
 
@@ -39,10 +41,10 @@ def next_probe(now: datetime) -> datetime:
     standard_midnight = (
         now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) + _STANDARD_TIME_PROBE
     )
-    if day_start(now) <= now < day_start(now) + _MARGIN:
-        return day_start(now) + _MARGIN
-    if day_start(now) + _MARGIN <= now < standard_midnight and standard_midnight - now < timedelta(hours=2):
+    if day_start(now) <= now < day_start(now) + RESET_MARGIN:
+        return day_start(now) + RESET_MARGIN
+    if day_start(now) + RESET_MARGIN <= now < standard_midnight and standard_midnight - now < timedelta(hours=2):
         return standard_midnight
     if standard_midnight <= now < standard_midnight + _PROBE_FOR:
         return now.astimezone(timezone.utc) + _PROBE_EVERY
-    return next_reset(now) + _MARGIN
+    return next_reset(now) + RESET_MARGIN

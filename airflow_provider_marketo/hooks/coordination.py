@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import MemoryStore, Store, UnusableStore
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.hooks.task import current_task
+from airflow_provider_marketo.hooks.task import RunningTask, current_task
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +32,27 @@ _OUTSIDE = 45
 
 _governors: dict[str, SharedGovernor] = {}
 _registry_lock = threading.Lock()
+_told: set[RunningTask] = set()
 
 
-def governor_of(settings: ConnectionSettings, parallel: int) -> SharedGovernor:
+def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> SharedGovernor:
     """
     The one governor of an instance in this process, however many connections lead there.
 
     :param settings: the connection; the first one's limits and coordination hold for all to the same instance.
-    :param parallel: calls that this process may have in flight: a task's ``pool_slots``, or a fixed number.
+    :param parallel: calls that this process may have in flight. Default: the ``pool_slots`` of a task in the
+        connection's pool, and one for anything else.
     :raises MarketoInvalidRequestError: the connection names a Redis that cannot be used.
     """
     instance = Endpoint.parse(settings.host).instance
+    task = current_task()
+    slots = _slots(settings, task, parallel)
     with _registry_lock:
         if instance not in _governors:
-            _governors[instance] = _make(settings, instance, parallel)
+            _governors[instance] = _make(settings, instance, slots)
         governor = _governors[instance]
-        governor.parallel = parallel
+        governor.parallel = slots
+        governor.owner = task.dag_id if task else None
         return governor
 
 
@@ -61,6 +66,23 @@ def share(settings: ConnectionSettings, slots: int) -> Limits:
     if current_task() is None:
         return Limits(outside, slots)
     return Limits(settings.rate_limit - outside, settings.max_parallel).share(slots / settings.max_parallel)
+
+
+def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int | None) -> int:
+    if task is None:
+        return parallel or 1
+    if task.pool == settings.pool:
+        return min(parallel or task.pool_slots, settings.max_parallel)
+    if task not in _told:
+        _told.add(task)
+        log.info(
+            "This task is in the pool %s: it makes one Marketo call at a time, and nothing bounds how many tasks do so "
+            "at once. Put it into the pool of connection %s: pool=%r.",
+            task.pool,
+            settings.conn_id,
+            settings.pool,
+        )
+    return 1
 
 
 def choose(settings: ConnectionSettings) -> tuple[str, str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from airflow.sdk import BaseHook
+from airflow.providers.common.compat.sdk import Stats
+from airflow.sdk import BaseHook, Variable
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_marketo import __version__
@@ -21,8 +25,15 @@ from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.hooks import form
 from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.hooks.task import current_task
+from airflow_provider_marketo.hooks.usage import send_metrics, tally_of
+from airflow_provider_marketo.quota import QUOTA_DESCRIPTION, QuotaLedger
 
-_PROBES = (
+log = logging.getLogger(__name__)
+
+_LOOK_AT_QUOTA_EVERY = 10.0
+
+_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("leads.describe", {}, "Read-Only Lead"),
     ("activities.get_types", {}, "Read-Only Activity"),
     ("program_members.describe", {}, "Read-Only Lead"),
@@ -39,7 +50,10 @@ class MarketoHook(BaseHook):
     taken care of below it.
 
     :param marketo_conn_id: id of a connection of type ``marketo``.
-    :param parallel: calls that may be in flight at once; a task takes its ``pool_slots``.
+    :param parallel: calls that may be in flight at once. A task in the connection's pool takes its ``pool_slots``,
+        anything else one.
+    :param max_calls: calls that the task may make in all; None for no end.
+    :param max_export_mb: megabytes that the task may export in bulk; None for no end.
     :param settings: the connection, if it has been read already (a trigger reads it asynchronously).
     """
 
@@ -54,13 +68,18 @@ class MarketoHook(BaseHook):
         self,
         marketo_conn_id: str = default_conn_name,
         *,
-        parallel: int = 1,
+        parallel: int | None = None,
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
         settings: ConnectionSettings | None = None,
     ) -> None:
         super().__init__()
         self.marketo_conn_id = marketo_conn_id
         self._parallel = parallel
+        self._max_calls = max_calls
+        self._max_export_mb = max_export_mb
         self._settings = settings
+        self._looked_at_quota = -math.inf
 
     @cached_property
     def settings(self) -> ConnectionSettings:
@@ -76,6 +95,8 @@ class MarketoHook(BaseHook):
         settings = self.settings
         for secret in filter(None, (settings.client_secret, settings.hash_salt)):
             mask_secret(secret)
+        tally = tally_of(settings.conn_id, self._observe)
+        tally.max_calls, tally.max_export_mb = self._max_calls, self._max_export_mb
         return MarketoClient(
             settings.host,
             settings.client_id,
@@ -83,6 +104,7 @@ class MarketoHook(BaseHook):
             identity_url=settings.identity_url,
             partner_id=settings.partner_id,
             governor=governor_of(settings, self._parallel),
+            tally=tally,
             on_secret=mask_secret,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
@@ -94,6 +116,11 @@ class MarketoHook(BaseHook):
     def get_conn(self) -> MarketoClient:
         """The client; made once per hook, safe to share between threads."""
         return self._client
+
+    @cached_property
+    def quota(self) -> QuotaLedger:
+        """The day's budgets of the instance, and the Variable that shows them."""
+        return QuotaLedger(self._client, self.settings, read=_read_variable, write=_write_variable)
 
     def call(self, operation: str, /, **parameters: Any) -> Reply:
         """
@@ -117,6 +144,16 @@ class MarketoHook(BaseHook):
         """
         return self._client.paginate(operation, **parameters)
 
+    def _observe(self, operation: str, waited: float, error: MarketoError | None) -> None:
+        """Every call ends here: metrics, and the Variable if it has grown old."""
+        send_metrics(self.marketo_conn_id, operation, waited, error)
+        now = time.monotonic()
+        if error is None and now - self._looked_at_quota >= _LOOK_AT_QUOTA_EVERY and current_task() is not None:
+            self._looked_at_quota = now
+            measured = self.quota.keep_fresh()
+            if measured is not None:
+                Stats.gauge("marketo.quota_left", measured.calls_left, tags={"connection": self.marketo_conn_id})
+
     def test_connection(self) -> tuple[bool, str]:
         """Whether the connection works, and in one sentence what is wrong if it does not."""
         try:
@@ -136,6 +173,19 @@ class MarketoHook(BaseHook):
         lacking = ", ".join(dict.fromkeys(denied))
         everything = len(denied) == len(_PROBES)
         return not everything, f"Connected to {client.instance}, but the API user's role lacks: {lacking}."
+
+
+def _read_variable(name: str) -> str | None:
+    text = Variable.get(name, default=None)
+    return None if text is None else str(text)
+
+
+def _write_variable(name: str, text: str) -> None:
+    """A snapshot that is lost is taken again: that is no reason to fail a task."""
+    try:
+        Variable.set(name, text, description=QUOTA_DESCRIPTION)
+    except Exception as error:  # noqa: BLE001 - whatever Airflow raises on its way to its database
+        log.warning("The Variable %s could not be written: %s", name, error)
 
 
 def _denied(client: MarketoClient) -> list[str]:

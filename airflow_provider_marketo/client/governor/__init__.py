@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from airflow_provider_marketo.client.errors import MarketoError
@@ -94,6 +95,36 @@ class Governor(Protocol):
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
         """Give the places of jobs back that have ended. A place that nobody gives back is free after two hours."""
+        ...
+
+    def claim(self, name: str, seconds: float) -> bool:
+        """
+        Whether the caller should do now what one of all does now and then, such as asking for the day's usage.
+
+        :param name: of what is to be done.
+        :param seconds: for which nobody else is told to.
+        """
+        ...
+
+    def postpone(self, name: str, seconds: float) -> None:
+        """What was claimed is done, and need not be done again for so many seconds."""
+        ...
+
+    def tell_used(self, used: int, extracts_end: int) -> None:
+        """
+        Let all know what Marketo said of the day's calls.
+
+        :param used: of everybody.
+        :param extracts_end: how many of them there may be before extracts have to stop.
+        """
+        ...
+
+    def calls_of(self) -> dict[str, int]:
+        """Our calls today by whom they were made for, of all who share."""
+        ...
+
+    def latches(self) -> dict[str, datetime]:
+        """Quotas that are spent, ``calls`` or ``export``, and when they are asked for again."""
         ...
 
 

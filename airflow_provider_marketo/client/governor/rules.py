@@ -22,7 +22,7 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, LIMIT_WINDOW, POLL, spends_export_quota
 from airflow_provider_marketo.client.governor.state import Moment, State
-from airflow_provider_marketo.client.quota_day import next_probe
+from airflow_provider_marketo.client.quota_day import RESET_MARGIN, next_probe, next_reset
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ class Ask:
     :param kind: how urgent it is.
     :param hold: seconds after which the lease ends by itself.
     :param waited: seconds since it first asked.
+    :param owner: for whom it is made, such as a DAG.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Ask:
     kind: str
     hold: float
     waited: float
+    owner: str | None = None
 
 
 def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
@@ -111,9 +113,10 @@ def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
     Let a call go, or say when to ask again.
 
     :return: 0 when it may go, and then it is counted; else seconds.
-    :raises MarketoQuotaExhaustedError: a daily quota is spent.
+    :raises MarketoQuotaExhaustedError: a daily quota is spent, or as much of it as extracts may have.
     """
     now = _advance(state, limits, at)
+    _check_reserve(state, ask)
     probing, probed = _check_latches(state, ask, at)
     rank = now - ask.waited + PATIENCE[ask.kind]
     ahead = sum(1 for other, (theirs, _) in state.waiting.items() if theirs < rank and other != ask.id)
@@ -127,6 +130,7 @@ def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
     state.sent.append(now)
     state.leases[ask.id] = (now, now + ask.hold)
     state.probes.update(dict.fromkeys(probing, ask.id))
+    _count(state, ask)
     return 0.0
 
 
@@ -168,6 +172,26 @@ def leave_queue(state: State, queue: str, job_ids: Collection[str]) -> None:
         state.queues.get(queue, {}).pop(job_id, None)
 
 
+def claim(state: State, limits: Limits, name: str, seconds: float, at: Moment) -> bool:
+    """Whether the caller is the one who should do something now; if so, nobody else is for so many seconds."""
+    now = _advance(state, limits, at)
+    if state.claims.get(name, now) > now:
+        return False
+    state.claims[name] = now + seconds
+    return True
+
+
+def postpone(state: State, limits: Limits, name: str, seconds: float, at: Moment) -> None:
+    """It has been done: nobody need do it for so many seconds."""
+    state.claims[name] = _advance(state, limits, at) + seconds
+
+
+def tell_used(state: State, limits: Limits, used: int, extracts_end: int, at: Moment) -> None:
+    """Marketo has said how many calls of the day are used."""
+    _advance(state, limits, at)
+    state.used, state.extracts_end = used, extracts_end
+
+
 def rate_now(state: State, limits: Limits, now: float) -> float:
     """
     Calls per window that Marketo may be expected to take.
@@ -200,6 +224,9 @@ def _advance(state: State, limits: Limits, at: Moment) -> float:
     state.waiting = {ask: times for ask, times in state.waiting.items() if times[1] > now}
     for queue, jobs in state.queues.items():
         state.queues[queue] = {job_id: lapses for job_id, lapses in jobs.items() if lapses > now}
+    day_ends = next_reset(at.wall).timestamp()
+    if state.day_ends != day_ends:  # a new day, or a clock that was wrong
+        state.day_ends, state.used, state.extracts_end, state.calls_of = day_ends, None, None, {}
     if rate_now(state, limits, now) >= limits.rate:
         state.ceiling = None
     if parallel_now(state, limits, now) >= limits.parallel:
@@ -218,6 +245,23 @@ def _until_rate(state: State, limits: Limits, ahead: int, now: float) -> float:
         # With a neighbour around, a burst would be many rejections where one tells as much.
         wait = max(wait, state.sent[-1] + (ahead + 1) * limits.span / limit - now)
     return wait
+
+
+def _count(state: State, ask: Ask) -> None:
+    if state.used is not None:
+        state.used += 1
+    if ask.owner is not None:
+        state.calls_of[ask.owner] = state.calls_of.get(ask.owner, 0) + 1
+
+
+def _check_reserve(state: State, ask: Ask) -> None:
+    if ask.kind == EXTRACT and state.used is not None and state.used >= (state.extracts_end or 0):
+        raise MarketoQuotaExhaustedError(
+            f"{state.used} calls of the day are used, and extracts leave the rest to others",
+            operation=ask.operation,
+            until=datetime.fromtimestamp(state.day_ends, timezone.utc) + RESET_MARGIN,
+            remedy="Wait for the reset at midnight US Central time, or lower the connection's reserve.",
+        )
 
 
 def _cut(state: State, limits: Limits, sent_at: float, now: float) -> None:

@@ -9,6 +9,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Collection
+from datetime import datetime, timezone
 
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
@@ -42,6 +43,7 @@ class SharedGovernor:
     :param alone: of this process when the store fails; None when it cannot fail.
     :param parallel: calls that this process may have in flight.
     :param clock: the time, for waiting.
+    :ivar owner: for whom this process calls, such as a DAG.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class SharedGovernor:
     ) -> None:
         self.limits = limits
         self.parallel = parallel
+        self.owner: str | None = None
         self._store = store
         self._alone = alone
         self._clock = clock or SystemClock()
@@ -72,7 +75,7 @@ class SharedGovernor:
         lease_id, kind = uuid.uuid4().hex[:12], kind_of(operation)
         while True:
             waited = self._clock.monotonic() - start
-            wait = self._admit(Ask(lease_id, operation, kind, hold, waited))
+            wait = self._admit(Ask(lease_id, operation, kind, hold, waited, self.owner))
             if wait <= 0:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
@@ -103,6 +106,22 @@ class SharedGovernor:
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
         if job_ids:
             self._update(lambda state, limits, at: rules.leave_queue(state, queue, job_ids))
+
+    def claim(self, name: str, seconds: float) -> bool:
+        return self._update(lambda state, limits, at: rules.claim(state, limits, name, seconds, at))
+
+    def postpone(self, name: str, seconds: float) -> None:
+        self._update(lambda state, limits, at: rules.postpone(state, limits, name, seconds, at))
+
+    def tell_used(self, used: int, extracts_end: int) -> None:
+        self._update(lambda state, limits, at: rules.tell_used(state, limits, used, extracts_end, at))
+
+    def calls_of(self) -> dict[str, int]:
+        return self._update(lambda state, limits, at: dict(state.calls_of))
+
+    def latches(self) -> dict[str, datetime]:
+        latches = self._update(lambda state, limits, at: dict(state.latches))
+        return {quota: datetime.fromtimestamp(until, timezone.utc) for quota, until in latches.items()}
 
     def after_fork(self) -> None:
         """In a child process: what the parent's threads hold is not ours."""

@@ -37,6 +37,11 @@ class State:
     :param latches: spent quota (``calls``, ``export``) to the epoch second at which to ask again.
     :param probes: spent quota to the lease of the one call that asks again.
     :param queues: Marketo's queue to our jobs in it, id to when its place is given up.
+    :param claims: something that one of all should do now and then, to when it is due again.
+    :param day_ends: the epoch second at which the quota day of what follows ends.
+    :param used: calls of everybody today: what Marketo last said, and what was sent since; None before it was asked.
+    :param extracts_end: of ``used``, where extracts have to stop.
+    :param calls_of: our calls today by whom they were made for, such as a DAG.
     """
 
     clock: float = 0.0
@@ -51,6 +56,11 @@ class State:
     latches: dict[str, float] = field(default_factory=dict)
     probes: dict[str, str] = field(default_factory=dict)
     queues: dict[str, dict[str, float]] = field(default_factory=dict)
+    claims: dict[str, float] = field(default_factory=dict)
+    day_ends: float = 0.0
+    used: int | None = None
+    extracts_end: int | None = None
+    calls_of: dict[str, int] = field(default_factory=dict)
 
     def dump(self) -> str:
         """As a text."""
@@ -78,6 +88,7 @@ class State:
         self.cut_at += seconds
         self.slot_lost_at += seconds
         self.paused_until += seconds
+        self.claims = {name: due + seconds for name, due in self.claims.items()}
         for jobs in self.queues.values():
             for job_id in jobs:
                 jobs[job_id] += seconds
@@ -92,3 +103,5 @@ class State:
         self.leases.update(other.leases)
         for quota, until in other.latches.items():
             self.latches[quota] = max(until, self.latches.get(quota, 0.0))
+        for owner, calls in other.calls_of.items():
+            self.calls_of[owner] = self.calls_of.get(owner, 0) + calls

@@ -1,0 +1,122 @@
+"""``airflow marketo quota``: what the day and the week have cost, and what is left."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+from airflow.cli.simple_table import AirflowConsole
+from airflow.models.variable import Variable
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_provider_marketo.cli.connections import find_connection
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.hooks.coordination import choose
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.settings import MARKETO_PARALLEL, MARKETO_RATE_LIMIT, ConnectionSettings
+from airflow_provider_marketo.quota import MEGABYTE, QUOTA_DESCRIPTION, Quota, QuotaLedger
+
+_TOP_ERRORS = 10
+
+
+@providers_configuration_loaded
+def quota(args: Namespace) -> None:
+    """Print the budgets of a connection's instance; with ``--refresh`` ask Marketo even if the Variable is new."""
+    try:
+        settings = ConnectionSettings.from_connection(find_connection(args.conn_id))
+        report = _report(settings, refresh=args.refresh)
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo quota: {error}") from None
+    _PRINTERS[args.output](report)
+
+
+def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
+    hook = MarketoHook(settings.conn_id, settings=settings)
+    ledger = QuotaLedger(hook.get_conn(), settings, read=_read, write=_write)
+    calls = hook.call("usage.get_weekly_usage").records
+    errors = hook.call("usage.get_weekly_errors").records
+    measured = ledger.refresh(exports=True) if refresh else ledger.current(exports=True)
+    coordination, reason = choose(settings)
+    return {
+        "instance": measured.instance,
+        "connection": settings.conn_id,
+        "day": measured.day,
+        "left": _left(measured),
+        "calls_per_user": _calls_per_user(calls),
+        "errors_of_7_days": _top_errors(errors),
+        "our_share": {
+            "calls_today": sum(measured.calls_by_dag.values()),
+            "calls_today_by_dag": dict(measured.calls_by_dag),
+            "calls_in_20_seconds": f"{settings.rate_limit} of {MARKETO_RATE_LIMIT}",
+            "calls_at_once": f"{settings.max_parallel} of {MARKETO_PARALLEL}",
+            "coordination": f"{coordination}, because {reason}",
+        },
+    }
+
+
+def _left(measured: Quota) -> dict[str, Any]:
+    return {
+        "calls_used": measured.used,
+        "calls_left": measured.calls_left,
+        "calls_left_for_extracts": measured.calls_left_for_extracts,
+        "daily_quota": measured.quota,
+        "exported_mb": round(measured.exported_bytes / MEGABYTE, 1),
+        "export_mb_left": round(measured.export_mb_left, 1),
+        "spent": dict(measured.latches),
+        "measured_at": measured.measured_at,
+        "resets_at": measured.resets_at,
+    }
+
+
+def _calls_per_user(days: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    rows = []
+    for day in days:
+        date = str(day.get("date", ""))[:10]
+        rows += [
+            {"day": date, "user": user.get("userId"), "calls": user.get("count")} for user in day.get("users") or ()
+        ]
+        rows.append({"day": date, "user": "all", "calls": day.get("total")})
+    return rows
+
+
+def _top_errors(days: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    counts: Counter[str] = Counter()
+    for day in days:
+        for error in day.get("errors") or ():
+            counts[str(error.get("errorCode"))] += int(error.get("count") or 0)
+    return [{"code": code, "errors": count} for code, count in counts.most_common(_TOP_ERRORS)]
+
+
+def _as_table(report: Mapping[str, Any]) -> None:
+    console = AirflowConsole()
+    share = report["our_share"]
+    facts = {key: report[key] for key in ("instance", "connection", "day")} | report["left"]
+    facts |= {f"our_{name}": value for name, value in share.items() if name != "calls_today_by_dag"}
+    for rows in (
+        [{"fact": name, "value": value} for name, value in facts.items()],
+        report["calls_per_user"],
+        [{"dag": dag, "calls today": calls} for dag, calls in share["calls_today_by_dag"].items()],
+        report["errors_of_7_days"],
+    ):
+        if rows:
+            console.print_as_table(rows)
+
+
+_PRINTERS = {
+    "json": lambda report: print(json.dumps(report, indent=2)),
+    "yaml": lambda report: print(yaml.safe_dump(report, sort_keys=False), end=""),
+    "table": _as_table,
+}
+
+
+def _read(name: str) -> str | None:
+    text = Variable.get(name, default_var=None)
+    return None if text is None else str(text)
+
+
+def _write(name: str, text: str) -> None:
+    Variable.set(name, text, description=QUOTA_DESCRIPTION)

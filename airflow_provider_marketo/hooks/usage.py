@@ -1,0 +1,88 @@
+"""What the running task uses of Marketo: counted over all its hooks, shown as metrics, and summed up at its end."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError, MarketoThrottledError
+from airflow_provider_marketo.client.tally import Observer, Tally
+from airflow_provider_marketo.hooks.task import RunningTask, current_task
+
+log = logging.getLogger(__name__)
+
+_tallies: dict[str, Tally] = {}
+_counted_for: RunningTask | None = None
+_listening = False
+
+
+def tally_of(conn_id: str, observer: Observer) -> Tally:
+    """
+    The tally of the running task for a connection, the same for all its hooks. What is no task has one for each hook.
+
+    :param conn_id: id of the connection.
+    :param observer: told of every call; the first hook's.
+    """
+    global _counted_for
+    task = current_task()
+    if task is None:
+        return Tally(observer=observer)
+    if task != _counted_for:
+        _tallies.clear()
+        _counted_for = task
+    _listen()
+    return _tallies.setdefault(conn_id, Tally(observer=observer))
+
+
+def log_usage() -> None:
+    """One line for each connection that the task has used, and a new count from here on."""
+    for conn_id, tally in _tallies.items():
+        if tally.calls:
+            log.info("Marketo usage of this task (connection %s): %s", conn_id, tally.summary())
+    _tallies.clear()
+
+
+def send_metrics(conn_id: str, operation: str, waited: float, error: MarketoError | None) -> None:
+    """
+    Tell Airflow's metrics of a call.
+
+    :param conn_id: id of the connection.
+    :param operation: the operation's name.
+    :param waited: seconds that it waited for its turn.
+    :param error: what it ended in.
+    """
+    tags = {"connection": conn_id, "operation": operation}
+    Stats.incr("marketo.calls", tags=tags)
+    Stats.timing("marketo.wait_seconds", timedelta(seconds=waited), tags=tags)
+    if isinstance(error, (MarketoThrottledError, MarketoQuotaExhaustedError)):
+        Stats.incr("marketo.rejected", tags=tags | {"code": error.code or ""})
+
+
+def _listen() -> None:
+    """Airflow calls listeners in the task's own process when the task has ended, well or not."""
+    global _listening
+    if _listening:
+        return
+    try:
+        from airflow.sdk.listener import get_listener_manager
+    except ImportError:  # before Airflow 3.2
+        from airflow.listeners.listener import get_listener_manager  # type: ignore[assignment]
+    from airflow.listeners import hookimpl
+
+    class EndOfTask:
+        @hookimpl
+        def on_task_instance_success(self) -> None:
+            log_usage()
+
+        @hookimpl
+        def on_task_instance_failed(self) -> None:
+            log_usage()
+
+        @hookimpl
+        def on_task_instance_skipped(self) -> None:
+            log_usage()
+
+    get_listener_manager().add_listener(EndOfTask())  # type: ignore[no-untyped-call]
+    _listening = True
