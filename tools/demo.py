@@ -34,10 +34,14 @@ INSTANCE = Settings(
     activities=100_000,
     start=date(2026, 1, 1),
     end=date(2026, 3, 12),
-    time_scale=60,
+    time_scale=12,
+    job_seconds=20,
 )
-POLL_INTERVAL = 1
-"""Real seconds; with this scale a simulated minute, as long as Marketo's status stays the same."""
+POLL_INTERVAL = 5
+"""
+Real seconds: a simulated minute, in which Marketo's status stays the same. Not less: Airflow fails a task that is deferred
+and back again before its scheduler has noticed that it was gone.
+"""
 
 DAYS = tuple(calendar.timegm(day.timetuple()) for day in (INSTANCE.start, INSTANCE.end))
 INTERVAL = {
@@ -49,7 +53,7 @@ INTERVAL = {
 
 SETTINGS = {
     "AIRFLOW_VAR_MARKETO_LAKE": str(LAKE),
-    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "5",  # nobody else waits in this Marketo's queue
+    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "7",  # nobody else waits in this Marketo's queue
 }
 
 

@@ -250,9 +250,9 @@ class DagRun:
         return self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
 
     def log(self, task_id: str, try_number: int = 1) -> list[str]:
-        """The messages of a try, without their decoration."""
+        """The messages of a try, without their decoration; of an exception its kind and text."""
         content = self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/logs/{try_number}")["content"]
-        return [str(line.get("event", line)) if isinstance(line, Mapping) else str(line) for line in content]
+        return [message for line in content for message in _messages(line)]
 
     def clear(self, task_id: str) -> None:
         """What a person does with the Clear button."""
@@ -279,6 +279,12 @@ def processes_of(home: Path) -> Iterator[psutil.Process]:
             continue
         if mine and process.pid != os.getpid():
             yield process
+
+
+def _messages(line: Any) -> Iterator[str]:
+    yield str(line.get("event", line) if isinstance(line, Mapping) else line)
+    for error in (isinstance(line, Mapping) and line.get("error_detail")) or ():
+        yield f"{error['exc_type']}: {error['exc_value']}"
 
 
 def _quietly(end: Any, process: psutil.Process) -> None:

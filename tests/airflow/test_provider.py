@@ -49,9 +49,7 @@ def test_config_get_value_knows_our_section(airflow: RealAirflow) -> None:
 
 
 def test_the_connection_form_has_our_labels_and_fields(airflow: RealAirflow) -> None:
-    (form,) = (
-        form for form in airflow.api("GET", "/ui/connections/hook_meta") if form["connection_type"] == "marketo"
-    )
+    (form,) = (form for form in airflow.api("GET", "/ui/connections/hook_meta") if form["connection_type"] == "marketo")
     assert form["hook_name"] == "Adobe Marketo Engage"
     standard = form["standard_fields"]
     assert standard["host"]["title"] == "Instance URL or Munchkin ID"
@@ -71,7 +69,9 @@ def test_the_connection_form_has_our_labels_and_fields(airflow: RealAirflow) -> 
 
 def test_marketo_setup_is_a_command_of_airflow(airflow: RealAirflow) -> None:
     """Where Airflow does not take commands from providers, the package has them itself."""
-    said = airflow.cli("marketo", "setup") if KNOWS_COMMANDS else airflow.cli("setup", module="airflow_provider_marketo")
+    said = (
+        airflow.cli("marketo", "setup") if KNOWS_COMMANDS else airflow.cli("setup", module="airflow_provider_marketo")
+    )
     assert "nothing to do" in said
     (pool,) = (pool for pool in airflow.api("GET", "/api/v2/pools")["pools"] if pool["name"] == "marketo")
     assert pool["slots"] == 8
