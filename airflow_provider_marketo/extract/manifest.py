@@ -16,6 +16,7 @@ from airflow_provider_marketo.storage import OutputFolder
 log = logging.getLogger(__name__)
 
 _COUNTS = ("rows", "rows_cut", "rows_duplicate", "bytes")
+_TOTALS = ("type_errors", "unknown")
 
 
 def write_manifest(
@@ -30,12 +31,13 @@ def write_manifest(
     :param slices: the record of each slice.
     :return: the manifest: paths, counts, checksums, job ids; never rows.
     """
-    name = layout.manifest(request.name)
-    previous = folder.read_json(name) or {}
+    place = layout.manifest(request.name)
+    previous = folder.read_json(place) or {}
     files = [file for one in slices for file in one["files"]]
-    type_errors: Counter[str] = Counter()
+    totals: dict[str, Counter[str]] = {name: Counter() for name in _TOTALS}
     for one in slices:
-        type_errors.update(one["type_errors"])
+        for name, total in totals.items():
+            total.update(one[name])
     manifest: dict[str, Any] = {
         "object_type": request.object_type,
         "custom_object": request.custom_object,
@@ -45,16 +47,14 @@ def write_manifest(
         "file_format": request.file_format,
         **{count: sum(one[count] for one in slices) for count in _COUNTS},
         "files": files,
-        "windows": [
-            {key: value for key, value in one.items() if key not in ("files", "type_errors")} for one in slices
-        ],
-        "type_errors": dict(type_errors),
+        "windows": [{key: value for key, value in one.items() if key not in ("files", *_TOTALS)} for one in slices],
+        **{name: dict(total) for name, total in totals.items()},
         "dropped_fields": dict(plan.dropped),
         "schema_changes": list(plan.schema_changes),
         "output": folder.url,
-        "manifest": f"{folder.url}/{name}",
+        "manifest": f"{folder.url}/{place}",
     }
-    folder.write_json(name, manifest)
+    folder.write_json(place, manifest)
     folder.write_json(layout.SCHEMA, plan.schema.to_dict())
     stale = {file["name"] for file in previous.get("files", ())} - {file["name"] for file in files}
     for old in sorted(stale):

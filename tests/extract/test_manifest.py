@@ -1,0 +1,87 @@
+"""The manifest comes last, and files that it no longer lists go."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from airflow_provider_marketo.client.tabular.schema import activity_schema
+from airflow_provider_marketo.extract.manifest import write_manifest
+from airflow_provider_marketo.extract.plan import ExtractPlan
+from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow_provider_marketo.storage import OutputFolder
+
+JANUARY, FEBRUARY, MARCH = (datetime(2026, month, 1, tzinfo=timezone.utc) for month in (1, 2, 3))
+FIELDS = ("marketoGUID", "activityDate")
+CHANGE = {"column": "actionResult", "change": "added"}
+PLAN = ExtractPlan(FIELDS, activity_schema(FIELDS), {}, {}, {"sfdcType": "not exportable"}, (CHANGE,))
+NAME = "_marketo/manifests/activities_20260101T000000Z_20260201T000000Z.json"
+
+
+def request(start=JANUARY, end=FEBRUARY):
+    return ExtractRequest("activities", start=start, end=end)
+
+
+def published(folder: OutputFolder, *names: str, **more):
+    """A slice's record, with its files in place."""
+    for name in names:
+        folder.write(name, b"row")
+    return {
+        "name": "a_slice",
+        "export_id": "an-export",
+        "rows": len(names),
+        "rows_cut": 1,
+        "rows_duplicate": 2,
+        "bytes": 3 * len(names),
+        "files": [{"name": name, "rows": 1, "bytes": 3, "sha256": "x"} for name in names],
+        "type_errors": {"leadId": 1},
+        "unknown": {"activity type 99": 4},
+        **more,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path) -> OutputFolder:
+    return OutputFolder(str(tmp_path))
+
+
+def test_it_sums_up_the_slices_and_never_holds_rows(folder):
+    slices = [published(folder, "date=1/a.csv"), published(folder, "date=2/b.csv", "date=2/c.csv")]
+    manifest = write_manifest(folder, request(), PLAN, slices)
+    assert manifest == folder.read_json(NAME)
+    facts = {key: manifest[key] for key in ("rows", "rows_cut", "rows_duplicate", "bytes", "type_errors", "unknown")}
+    assert facts == {
+        "rows": 3,
+        "rows_cut": 2,
+        "rows_duplicate": 4,
+        "bytes": 9,
+        "type_errors": {"leadId": 2},
+        "unknown": {"activity type 99": 8},
+    }
+    assert [file["name"] for file in manifest["files"]] == ["date=1/a.csv", "date=2/b.csv", "date=2/c.csv"]
+    assert (manifest["start"], manifest["end"]) == ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    assert manifest["dropped_fields"] == {"sfdcType": "not exportable"}
+    assert manifest["schema_changes"] == [CHANGE]
+    assert manifest["windows"][0] == {
+        "name": "a_slice",
+        "export_id": "an-export",
+        "rows": 1,
+        "rows_cut": 1,
+        "rows_duplicate": 2,
+        "bytes": 3,
+    }
+    assert manifest["manifest"] == f"{folder.url}/{NAME}"
+
+
+def test_a_rerun_that_yields_fewer_files_removes_its_own_and_no_neighbours(folder):
+    write_manifest(folder, request(), PLAN, [published(folder, "date=1/a.csv", "date=2/a.csv")])
+    write_manifest(folder, request(FEBRUARY, MARCH), PLAN, [published(folder, "date=2/b.csv")])
+    write_manifest(folder, request(), PLAN, [published(folder, "date=1/a.csv")])
+    assert folder.read("date=2/a.csv") is None
+    assert folder.read("date=1/a.csv") == folder.read("date=2/b.csv") == b"row"
+
+
+def test_the_schema_is_kept_for_the_next_comparison(folder):
+    write_manifest(folder, request(), PLAN, [])
+    assert folder.read_json("_marketo/schema.json") == PLAN.schema.to_dict()

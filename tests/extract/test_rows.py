@@ -1,0 +1,73 @@
+"""Leads read by key, written like those of an export."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pyarrow.parquet
+import pytest
+
+from airflow_provider_marketo.extract.rows import write_rows
+from airflow_provider_marketo.storage import OutputFolder
+
+FIELDS = ("id", "email", "leadScore", "createdAt", "unsubscribed")
+DESCRIBE = [
+    {"dataType": kind, "rest": {"name": name}}
+    for name, kind in zip(FIELDS, ("integer", "email", "integer", "datetime", "boolean"), strict=True)
+]
+ROWS = [
+    {"id": 5, "email": 'o"neil,@x.y', "leadScore": 7, "createdAt": "2026-01-01T00:00:00Z", "unsubscribed": False},
+    {"id": 6, "email": "null", "leadScore": None},
+]
+
+
+class Instance:
+    """As much of a client as is asked."""
+
+    def call(self, operation: str) -> SimpleNamespace:
+        assert operation == "leads.describe"
+        return SimpleNamespace(records=DESCRIBE)
+
+
+def write(folder, rows, file_format):
+    return write_rows(OutputFolder(str(folder)), Instance(), FIELDS, rows, file_format=file_format, name="leads")
+
+
+def test_types_come_from_describe(tmp_path):
+    ids, files = write(tmp_path, ROWS, "parquet")
+    table = pyarrow.parquet.read_table(tmp_path / "leads.parquet")
+    assert [str(field.type) for field in table.schema] == ["int64", "string", "int64", "timestamp[us, tz=UTC]", "bool"]
+    assert table.to_pylist()[1] == {**dict.fromkeys(FIELDS), "id": 6, "email": "null"}
+    assert ids == [5, 6]
+    assert [(file["name"], file["rows"]) for file in files] == [("leads.parquet", 2)]
+
+
+def test_jsonl_and_csv_say_the_same(tmp_path):
+    write(tmp_path, ROWS, "jsonl")
+    write(tmp_path, ROWS, "csv")
+    first = json.loads((tmp_path / "leads.jsonl").read_text().split("\n")[0])
+    assert first == ROWS[0]
+    assert (tmp_path / "leads.csv").read_text() == (
+        "id,email,leadScore,createdAt,unsubscribed\n"
+        '5,"o""neil,@x.y",7,2026-01-01T00:00:00Z,false\n'
+        '6,"null",null,null,null\n'
+    )
+
+
+def test_no_rows_are_no_file(tmp_path):
+    assert write(tmp_path, [], "jsonl") == ([], [])
+    assert not (tmp_path / "leads.jsonl").exists()
+
+
+def test_a_read_that_breaks_off_leaves_what_was_there(tmp_path):
+    write(tmp_path, ROWS, "csv")
+    before = (tmp_path / "leads.csv").read_bytes()
+
+    def broken():
+        yield ROWS[0]
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        write(tmp_path, broken(), "csv")
+    assert (tmp_path / "leads.csv").read_bytes() == before
