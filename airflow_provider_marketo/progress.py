@@ -114,6 +114,11 @@ class Ledger(Generic[Kept]):
         progress.owner = self._me
         store.save(progress)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the task was killed."""
+        return self._stopped
+
     def check(self) -> None:
         """
         :raises MarketoStoppedError: this process must not go on.

@@ -1,0 +1,181 @@
+"""Bulk imports: what can be imported, and how a job is started, followed and its reports read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoInvalidRequestError
+
+QUEUED, IMPORTING, COMPLETE, FAILED = "queued", "importing", "complete", "failed"
+FAILURES, WARNINGS = "failures", "warnings"
+REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
+"""What Marketo adds to the rows of its reports."""
+
+QUEUE = 10
+"""Imports that Marketo holds, running ones included, for all integrations together."""
+
+_SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPORTING}
+
+
+@dataclass(frozen=True)
+class ImportObject:
+    """
+    One kind of importable object.
+
+    :param name: as operators call it.
+    :param family: of its operations in the catalogue.
+    :param describes: the operations that list its fields; names of all of them may stand in the header.
+    :param key: columns that tell rows apart; empty where describe says which they are.
+    :param status_path: parameters that its other operations take besides the batch id.
+    :param processed: Marketo's name for the counter of rows that went well.
+    """
+
+    name: str
+    family: str
+    describes: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    status_path: tuple[str, ...] = ()
+    processed: str = "numOfLeadsProcessed"
+
+    def operation(self, action: str) -> str:
+        """The catalogue's name of one of the four import operations, such as ``get_status``."""
+        return f"{self.family}.{action}"
+
+
+OBJECTS: Mapping[str, ImportObject] = {
+    one.name: one
+    for one in (
+        ImportObject("leads", "bulk_import_leads", ("leads.describe",), key=("email",)),
+        ImportObject(
+            "program_members",
+            "bulk_import_program_members",
+            ("leads.describe", "program_members.describe"),
+            key=("email",),
+        ),
+        ImportObject(
+            "custom_objects",
+            "bulk_import_custom_objects",
+            ("custom_objects.describe",),
+            status_path=("apiName",),
+            processed="numOfObjectsProcessed",
+        ),
+    )
+}
+
+
+def import_object(name: str) -> ImportObject:
+    """
+    :param name: ``leads``, ``program_members`` or ``custom_objects``.
+    :raises MarketoInvalidRequestError: anything else.
+    """
+    try:
+        return OBJECTS[name]
+    except KeyError:
+        raise MarketoInvalidRequestError(
+            f"object_type={name!r} cannot be imported in bulk",
+            parameter="object_type",
+            remedy=f"Use one of {', '.join(OBJECTS)}; MarketoSyncOperator takes the others.",
+        ) from None
+
+
+@dataclass(frozen=True)
+class ImportJob:
+    """
+    What Marketo says of an import. Everything but id and status may be missing.
+
+    :param batch_id: Marketo's id, and the only way to the job: there is no list of imports.
+    :param status: one of the words above, whatever Marketo's spelling; unknown words are kept.
+    :param processed: rows that were loaded, with or without a warning.
+    :param failed: rows that were not.
+    :param warned: rows that were loaded with a warning.
+    :param message: Marketo's.
+    """
+
+    batch_id: int
+    status: str
+    processed: int | None = None
+    failed: int = 0
+    warned: int = 0
+    message: str = ""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], processed: str) -> ImportJob:
+        status = str(record.get("status", "")).lower()
+        done = record.get(processed)
+        return cls(
+            batch_id=int(record["batchId"]),
+            status=_SPELLINGS.get(status, status),
+            processed=int(done) if done is not None else None,
+            failed=int(record.get("numOfRowsFailed") or 0),
+            warned=int(record.get("numOfRowsWithWarning") or 0),
+            message=str(record.get("message") or ""),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether Marketo is through with it."""
+        return self.status in (COMPLETE, FAILED)
+
+
+class ImportJobs:
+    """
+    Imports of one kind of object.
+
+    :param client: the instance.
+    :param kind: of object.
+    :param custom_object: API name of the custom object type; only for ``custom_objects``.
+    """
+
+    def __init__(self, client: MarketoClient, kind: ImportObject, custom_object: str | None = None) -> None:
+        self._client = client
+        self.kind = kind
+        self._path: Mapping[str, Any] = dict.fromkeys(kind.status_path, custom_object)
+
+    def start(self, data: bytes, **parameters: Any) -> ImportJob:
+        """
+        Upload a CSV file and queue its import (``bulk_import_*.import``).
+
+        :param data: the file, header included.
+        :param parameters: in Adobe's spelling: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
+            ``programMemberStatus``.
+        :raises MarketoQueueFullError: ten imports are ahead (1016), or the list is being imported to (1019).
+        :raises MarketoInvalidRequestError: Marketo refuses it; with code ``HTTP 413`` for its size.
+        :raises MarketoAmbiguousOutcomeError: the file may have been queued, and nobody can look it up.
+        """
+        operation = self.kind.operation("import")
+        reply = self._client.call(operation, file=("rows.csv", data, "text/csv"), **self._path, **parameters)
+        record = next(iter(reply.records), None) or {}
+        if not str(record.get("batchId") or "").isdigit():
+            raise MarketoAmbiguousOutcomeError(
+                "Marketo took the file but named no batch", operation=operation, request_id=reply.request_id
+            )
+        return ImportJob.from_record(record, self.kind.processed)
+
+    def status(self, batch_id: int) -> ImportJob:
+        """
+        Ask for one import (``bulk_import_*.get_status``).
+
+        :raises MarketoNotFoundError: Marketo no longer knows it; it forgets imports after seven days.
+        """
+        reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
+        record = next(iter(reply.records), None) or {}
+        return ImportJob.from_record({"batchId": batch_id, **record}, self.kind.processed)
+
+    def any_ended(self, batch_ids: Collection[int]) -> bool:
+        """Whether one of several imports has ended. Asks for one after the other, as there is no list to ask for."""
+        return any(self.status(each).ended for each in batch_ids)
+
+    def report(self, batch_id: int, report: str) -> bytes:
+        """
+        The rows that failed or were loaded with a warning (``bulk_import_*.get_failures``, ``get_warnings``).
+
+        :param report: :data:`FAILURES` or :data:`WARNINGS`.
+        :return: a CSV file.
+        :raises MarketoNotFoundError: there is none.
+        """
+        operation = self.kind.operation(f"get_{report}")
+        with self._client.download(operation, batchId=batch_id, **self._path) as download:
+            return b"".join(download.blocks)

@@ -1,0 +1,80 @@
+"""Whether the list, the program and its statuses exist, asked before a row is sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import (
+    MarketoInvalidRequestError,
+    MarketoNotFoundError,
+    MarketoPermissionError,
+)
+
+log = logging.getLogger(__name__)
+
+
+def check_list(client: MarketoClient, list_id: int) -> None:
+    """
+    ``static_list_membership.get_list_by_id``.
+
+    :raises MarketoInvalidRequestError: there is no such list.
+    """
+    if not _found(client, "static_list_membership.get_list_by_id", listId=list_id):
+        raise MarketoInvalidRequestError(
+            f"there is no static list {list_id}, or this API user does not see it",
+            parameter="list_id",
+            remedy="The id is the number after ST in the list's address.",
+        )
+
+
+def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] | None:
+    """
+    The statuses of the program's channel (``programs.get_by_id``, ``channels.get_by_name``).
+
+    :return: None where the API user may not see programs.
+    :raises MarketoInvalidRequestError: there is no such program.
+    """
+    try:
+        found = _found(client, "programs.get_by_id", id=program_id)
+        if not found:
+            raise MarketoInvalidRequestError(
+                f"there is no program {program_id}, or this API user does not see it",
+                parameter="program_id",
+                remedy="The id is the number after PG, ME or NP in the program's address.",
+            )
+        channels = _found(client, "channels.get_by_name", name=found[0].get("channel"))
+    except MarketoPermissionError as error:
+        log.warning("Whether program %s exists and has the status cannot be checked: %s", program_id, error)
+        return None
+    if not channels:
+        return None
+    return tuple(str(status["name"]) for status in channels[0].get("progressionStatuses") or ())
+
+
+def check_statuses(statuses: Iterable[str], known: tuple[str, ...] | None, program_id: int, parameter: str) -> None:
+    """
+    :raises MarketoInvalidRequestError: the program's channel has no such status.
+    """
+    if known is None:
+        return
+    wrong = sorted({status for status in statuses if status not in known})
+    if wrong:
+        raise MarketoInvalidRequestError(
+            f"the channel of program {program_id} has no status {', '.join(map(repr, wrong))}",
+            parameter=parameter,
+            remedy=f"Its statuses are {', '.join(known)}.",
+        )
+
+
+def _found(client: MarketoClient, operation: str, **parameters: Any) -> list[dict[str, Any]]:
+    try:
+        return client.call(operation, **parameters).records
+    except MarketoNotFoundError:
+        return []
+    except MarketoInvalidRequestError as error:
+        if error.code in ("1006", "1013", "702"):
+            return []
+        raise

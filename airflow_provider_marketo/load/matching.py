@@ -1,0 +1,119 @@
+"""
+Rows of Marketo's reports led back to the rows that were sent.
+
+A report holds rows of the file with a reason. It carries no row number, leaves out columns that are empty in every row
+of it, and writes values anew. The key finds nearly every row: it is filled in every row, stands first, and occurs once.
+A row whose key was written anew is found by what is left of it, if only one row of the chunk fits.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.imports import REASON_COLUMNS
+
+_WORDS: Mapping[str, str] = {"true": "1", "false": "0", "null": ""}
+_LONGEST_NUMBER = 40
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    A row of a report.
+
+    :param at: its position among the rows sent; None if it cannot be told.
+    :param reason: Marketo's.
+    :param values: the report's cells by column, for a row that cannot be told.
+    """
+
+    at: int | None
+    reason: str
+    values: Mapping[str, str]
+
+
+def match(
+    report: bytes, kind: str, header: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[Found]:
+    """
+    :param report: the file, as Marketo sent it.
+    :param kind: ``failures`` or ``warnings``.
+    :param header: API names of the columns sent.
+    :param key: those that tell rows apart.
+    :param rows: as they were sent.
+    :return: an entry for each row of the report, in its order. No row sent is found twice.
+    """
+    lines = _read(report, REASON_COLUMNS[kind])
+    places = [header.index(name) for name in key]
+    by_key = {tuple(plain(row[at]) for at in places): number for number, row in enumerate(rows)}
+    taken: set[int] = set()
+    found: list[Found] = []
+    for values, reason in lines:
+        at = by_key.get(tuple(plain(values.get(name)) for name in key))
+        if at in taken:
+            at = None
+        if at is not None:
+            taken.add(at)
+        found.append(Found(at, reason, values))
+    if all(one.at is not None for one in found):
+        return found
+    return [one if one.at is not None else _by_rest(one, header, rows, taken) for one in found]
+
+
+def _by_rest(one: Found, header: Sequence[str], rows: Sequence[Sequence[Any]], taken: set[int]) -> Found:
+    cells = {header.index(name): plain(value) for name, value in one.values.items() if name in header}
+    cells = {at: value for at, value in cells.items() if value}
+    if not cells:
+        return one
+    best, fitting = 0, []
+    for number, row in enumerate(rows):
+        if number in taken:
+            continue
+        equal = sum(plain(row[at]) == value for at, value in cells.items())
+        if equal > best:
+            best, fitting = equal, [number]
+        elif equal == best:
+            fitting.append(number)
+    # All but one cell, so that a key that was written anew is forgiven and nothing is guessed.
+    if len(fitting) != 1 or best < max(1, len(cells) - 1):
+        return one
+    taken.add(fitting[0])
+    return Found(fitting[0], one.reason, one.values)
+
+
+def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], str]]:
+    text = report.decode("utf-8-sig", "replace").replace("\0", "")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip() for name in next(reader, [])]
+    reason_at = header.index(reason_column) if reason_column in header else len(header) - 1
+    lines: list[tuple[Mapping[str, str], str]] = []
+    for row in reader:
+        if not row:
+            continue
+        # The reason is the last column; a row that lacks cells lacks them before it.
+        reason = row[reason_at] if len(row) > reason_at else row[-1]
+        cells = (
+            {name: value for name, value in zip(header, row, strict=True) if name != reason_column}
+            if len(row) == len(header)
+            else {}
+        )
+        lines.append((cells, reason.strip()))
+    return lines
+
+
+def plain(value: Any) -> str:
+    """A value as it compares: without what Marketo rewrites. Letters' case, blanks, and the many forms of a number."""
+    text = "" if value is None else str(value).strip().lower()
+    text = _WORDS.get(text, text)
+    if text[:1] in "+-.0123456789" and 0 < len(text) < _LONGEST_NUMBER:
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            return text
+        if number.is_finite():
+            return f"{number.normalize():f}"
+    return text

@@ -1,0 +1,270 @@
+"""The input, read once, into chunks that every try sends as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Any, BinaryIO
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.load.duplicates import KeyIndex, Marks
+from airflow_provider_marketo.load.encoding import Column, ValueFaultError, counted, encode_constant
+from airflow_provider_marketo.load.fields import Field
+from airflow_provider_marketo.load.plan import (
+    CSV,
+    Chunk,
+    Plan,
+    decode_rows,
+    digest,
+    encode_header,
+    encode_rows,
+    numbers,
+)
+from airflow_provider_marketo.load.rejects import LOCAL, RejectWriter
+from airflow_provider_marketo.load.source import Columns, Rows
+from airflow_provider_marketo.storage import Staging
+
+log = logging.getLogger(__name__)
+
+BULK_CHUNK_BYTES = 9_990_000
+"""Marketo takes files of less than 10 MB; this stays below in either reading of a megabyte, form around it included."""
+
+CALL_BYTES = 1_000_000
+"""Of the body of a call; Marketo takes 1 MB."""
+
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class ChunkLimits:
+    """
+    :param rows: most rows in a chunk; None for any number.
+    :param size: most bytes in a chunk.
+    :param row: most bytes in a row.
+    """
+
+    rows: int | None
+    size: int
+    row: int
+
+
+BULK = ChunkLimits(rows=None, size=BULK_CHUNK_BYTES, row=BULK_CHUNK_BYTES)
+
+
+class ChunkWriter:
+    """
+    Writes rows into one staged file after the other. A row is never split.
+
+    :param area: where files are staged.
+    :param form: how rows are written.
+    :param header: API names.
+    :param limits: of a chunk.
+    """
+
+    def __init__(self, area: Staging, form: str, header: Sequence[str], limits: ChunkLimits) -> None:
+        self._area = area
+        self._form = form
+        self._header = encode_header(form, header)
+        self._limits = limits
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self._open = Chunk("", "", 0, 0, 0, 0)
+        self.chunks: list[Chunk] = []
+
+    def write(self, rows: Sequence[int], columns: Columns) -> list[int]:
+        """
+        :param rows: their numbers in the input.
+        :param columns: their values.
+        :return: positions of rows that are larger than a chunk may be, and were not written.
+        """
+        return self._write(rows, columns, 0)
+
+    def _write(self, rows: Sequence[int], columns: Columns, at: int) -> list[int]:
+        most = self._limits.rows
+        if most is not None and len(rows) > (room := most - self._open.rows if self._file else most):
+            cut = room or most
+            return self._split(rows, columns, at, cut)
+        data = encode_rows(self._form, columns)
+        if len(data) + len(self._header) > self._limits.size or (len(rows) == 1 and len(data) > self._limits.row):
+            if len(rows) == 1:
+                return [at]
+            return self._split(rows, columns, at, len(rows) // 2)
+        if self._file is not None and self._open.size + len(data) > self._limits.size:
+            self.close()
+        self._append(rows, data)
+        if most is not None and self._open.rows >= most:
+            self.close()
+        return []
+
+    def _split(self, rows: Sequence[int], columns: Columns, at: int, cut: int) -> list[int]:
+        too_large = self._write(rows[:cut], [column[:cut] for column in columns], at)
+        return too_large + self._write(rows[cut:], [column[cut:] for column in columns], at + cut)
+
+    def _append(self, rows: Sequence[int], data: bytes) -> None:
+        if self._file is None:
+            name = f"chunk-{len(self.chunks):05d}.{self._form}"
+            self._file = self._area.open(name)
+            self._digest = hashlib.sha256(self._header)
+            self._file.write(self._header)
+            self._open = Chunk(name, "", len(self._header), 0, rows[0], rows[0])
+        self._file.write(data)
+        self._digest.update(data)
+        self._open = replace(
+            self._open, size=self._open.size + len(data), rows=self._open.rows + len(rows), last=rows[-1]
+        )
+
+    def close(self) -> None:
+        """Finish the chunk that is open, if one is."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self.chunks.append(replace(self._open, sha256=self._digest.hexdigest()))
+
+
+class Stager:
+    """
+    Reads an input into an area.
+
+    :param area: where files are staged.
+    :param rows: the input.
+    :param layout: position in the input, or None for a constant, and field.
+    :param constants: API name to the value of every row.
+    :param plan: as far as it is known; its key comes first in the layout.
+    :param limits: of a chunk.
+    """
+
+    def __init__(
+        self,
+        area: Staging,
+        rows: Rows,
+        layout: Sequence[tuple[int | None, Field]],
+        constants: Mapping[str, Any],
+        plan: Plan,
+        limits: ChunkLimits,
+    ) -> None:
+        self._area = area
+        self._rows = rows
+        self._layout = layout
+        self._key = len(plan.key)
+        self._plan = plan
+        self._encoders = [Column(field, plan.form == CSV, at < self._key) for at, (_, field) in enumerate(layout)]
+        self._constants = {
+            at: self._constant(encoder, constants[encoder.field.name])
+            for at, (encoder, (place, _)) in enumerate(zip(self._encoders, layout, strict=True))
+            if place is None
+        }
+        self._chunks = ChunkWriter(area, plan.form, plan.header, limits)
+        self._rejects = RejectWriter(area, LOCAL, plan)
+        self._index = KeyIndex()
+        self.left_out = Marks()
+        self._read = 0
+
+    @staticmethod
+    def _constant(encoder: Column, value: Any) -> Any:
+        try:
+            return encode_constant(encoder, value)
+        except ValueFaultError as error:
+            raise MarketoInvalidRequestError(str(error), parameter="constants") from None
+
+    def stage(self, on_duplicates: str) -> Plan:
+        """
+        Read everything.
+
+        :param on_duplicates: ``last`` wins, or ``fail``.
+        :return: the plan; nothing of it can be seen yet.
+        :raises MarketoInvalidRequestError: the input cannot be read, or has duplicates that it must not have.
+        """
+        try:
+            for batch in self._rows.batches:
+                self._take(batch)
+            self._chunks.close()
+            superseded = self._index.superseded()
+        finally:
+            self._index.close()
+            self._rejects.close()
+        if superseded.count and on_duplicates != LAST:
+            raise MarketoInvalidRequestError(
+                f"{superseded.count} of {self._read} rows have a {' + '.join(self._plan.key)} that comes again later",
+                parameter="on_duplicates",
+                remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
+            )
+        chunks = [kept for chunk in self._chunks.chunks if (kept := self._without(chunk, superseded))]
+        for naive, count in counted(self._encoders, "naive").items():
+            log.info("%d values of %s have no time zone and are taken as UTC", count, naive)
+        return replace(
+            self._plan,
+            rows=self._read,
+            superseded=superseded.count,
+            rejected=self._rejects.count,
+            chunks=tuple(chunks),
+            files=tuple(self._rows.files),
+            long=counted(self._encoders, "long"),
+        )
+
+    @property
+    def null_words(self) -> dict[str, int]:
+        """API name to values that are the word ``null``."""
+        return counted(self._encoders, "null_words")
+
+    def _take(self, batch: Columns) -> None:
+        size = len(batch[0])
+        columns: list[Sequence[Any]] = []
+        faults: dict[int, str] = {}
+        for at, (encoder, (place, _)) in enumerate(zip(self._encoders, self._layout, strict=True)):
+            if place is None:
+                columns.append([self._constants[at]] * size)
+                continue
+            values, wrong = encoder.encode(batch[place])
+            columns.append(values)
+            for row, fault in wrong.items():
+                faults.setdefault(row, fault)
+        for column, name in zip(columns[: self._key], self._plan.key, strict=True):
+            if not all(value or value == 0 for value in column):
+                for row, value in enumerate(column):
+                    if value is None or value == "":
+                        faults.setdefault(row, f"{name} is empty, and Marketo tells records apart by it")
+        rows: Sequence[int] = range(self._read, self._read + size)
+        self._read += size
+        if faults:
+            columns, rows = self._without_faults(columns, rows, faults)
+        if not rows:
+            return
+        too_large = self._chunks.write(rows, columns)
+        if too_large:
+            texts = dict.fromkeys(too_large, "the row is larger than Marketo takes at once")
+            columns, rows = self._without_faults(columns, rows, texts)
+        self._index.add(rows, columns[: self._key])
+
+    def _without_faults(
+        self, columns: Sequence[Sequence[Any]], rows: Sequence[int], faults: dict[int, str]
+    ) -> tuple[list[Sequence[Any]], Sequence[int]]:
+        for at, fault in sorted(faults.items()):
+            self._rejects.add(rows[at], "value", fault, [column[at] for column in columns])
+            self.left_out.add(rows[at])
+        good = [at not in faults for at in range(len(rows))]
+        return [list(compress(column, good)) for column in columns], list(compress(rows, good))
+
+    def _without(self, chunk: Chunk, superseded: Marks) -> Chunk | None:
+        """The chunk without superseded rows; written anew only if it has some."""
+        if not superseded.any_in(chunk.first, chunk.last):
+            return chunk
+        with self._area.open(chunk.name, "rb") as file:
+            rows = decode_rows(self._plan.form, file.read())
+        kept = [
+            (number, row)
+            for number, row in zip(numbers(chunk, self.left_out), rows, strict=True)
+            if number not in superseded
+        ]
+        gone = set(numbers(chunk, self.left_out)) - {number for number, _ in kept}
+        for number in gone:
+            self.left_out.add(number)
+        if not kept:
+            return None
+        data = encode_header(self._plan.form, self._plan.header)
+        data += encode_rows(self._plan.form, list(zip(*(row for _, row in kept), strict=True)))
+        with self._area.open(chunk.name) as file:
+            file.write(data)
+        return replace(chunk, sha256=digest(data), size=len(data), rows=len(kept))
