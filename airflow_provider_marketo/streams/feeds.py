@@ -1,0 +1,178 @@
+"""What flows in Marketo's paging token feeds. Four streams, one table: their differences are data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.objects import ExportObject
+
+ACTIVITIES, LEAD_CHANGES = "activities", "lead_changes"
+DELETED_LEADS, MERGED_LEADS = "deleted_leads", "merged_leads"
+
+MERGE_LEADS, DELETE_LEAD = "Merge Leads", "Delete Lead"
+
+HIGH_VOLUME = frozenset(
+    {
+        "add to list",
+        "change data value",
+        "change score",
+        "click link",
+        "click link on webpage",
+        "email delivered",
+        "request campaign",
+        "send email",
+        "sync lead to microsoft",
+        "sync lead to sfdc",
+        "sync lead updates to sfdc",
+        "update opportunity",
+        "visit webpage",
+    }
+)
+"""Names, in lower case, of the activity types that Marketo keeps for 90 days and not for 25 months."""
+
+_DAYS_14, _DAYS_90, _MONTHS_25 = timedelta(days=14), timedelta(days=90), timedelta(days=760)
+_NUMBER = re.compile(r"\d+")
+
+Record = Mapping[str, Any]
+
+
+def kept(type_name: str) -> timedelta:
+    """How long Marketo keeps activities of a type. Contracts may say more, never less."""
+    if type_name == DELETE_LEAD:
+        return _DAYS_14
+    return _DAYS_90 if type_name.lower() in HIGH_VOLUME else _MONTHS_25
+
+
+@dataclass(frozen=True)
+class Feed:
+    """
+    One kind of stream.
+
+    :param export: what its rows have in common with those of a bulk extract.
+    :param operation: the catalogue's name of the operation that is paged through.
+    :param columns: names and Marketo's data types.
+    :param rows: makes rows of one of Marketo's records.
+    :param kept: how long Marketo keeps its records; None where that depends on the activity types.
+    """
+
+    export: ExportObject
+    operation: str
+    columns: Mapping[str, str]
+    rows: Callable[[Record], Iterator[Record]]
+    kept: timedelta | None = None
+
+    @property
+    def name(self) -> str:
+        """As operators, files and manifests call it."""
+        return self.export.name
+
+
+def _activity(record: Record) -> Iterator[Record]:
+    yield {**record, "attributes": _attributes(record)}
+
+
+def _lead_change(record: Record) -> Iterator[Record]:
+    """A row for each field that changed; a new lead is a row without a field."""
+    changes: Sequence[Record] = record.get("fields") or ({},)
+    for field in changes:
+        yield {
+            **record,
+            "attributes": _attributes(record),
+            "fieldId": field.get("id"),
+            "fieldName": field.get("name"),
+            "oldValue": field.get("oldValue"),
+            "newValue": field.get("newValue"),
+        }
+
+
+def _merge(record: Record) -> Iterator[Record]:
+    """A row for each lead that is no more; the lead of the activity is the one that stays."""
+    attributes = _pairs(record)
+    for loser in dict.fromkeys(_NUMBER.findall(str(attributes.get("Merge IDs") or ""))):
+        if loser != str(record.get("leadId")):
+            yield {**record, "winnerId": record.get("leadId"), "loserId": loser}
+
+
+def _pairs(record: Record) -> dict[str, Any]:
+    return {str(each.get("name")): each.get("value") for each in record.get("attributes") or ()}
+
+
+def _attributes(record: Record) -> str:
+    """As a bulk export has them: one JSON object."""
+    return json.dumps(_pairs(record), ensure_ascii=False, separators=(",", ":"))
+
+
+_ACTIVITY = {
+    "marketoGUID": "string",
+    "leadId": "integer",
+    "activityDate": "datetime",
+    "activityTypeId": "integer",
+    "campaignId": "integer",
+    "primaryAttributeValueId": "integer",
+    "primaryAttributeValue": "string",
+    "attributes": "attributes",
+}
+
+
+def _feed(
+    name: str,
+    operation: str,
+    columns: Mapping[str, str],
+    rows: Callable[[Record], Iterator[Record]],
+    *,
+    key: tuple[str, ...] = ("marketoGUID",),
+    kept: timedelta | None = None,
+) -> Feed:
+    export = ExportObject(
+        name=name,
+        family="activities",
+        key=key,
+        describe=None,
+        date_filters=("activityDate",),
+        row_date="activityDate",
+        fields=tuple(columns),
+    )
+    return Feed(export, operation, columns, rows, kept)
+
+
+FEEDS: Mapping[str, Feed] = {
+    feed.name: feed
+    for feed in (
+        _feed(ACTIVITIES, "activities.get_lead_activities", _ACTIVITY, _activity),
+        _feed(
+            LEAD_CHANGES,
+            "activities.get_lead_changes",
+            {
+                **{name: _ACTIVITY[name] for name in list(_ACTIVITY)[:5]},
+                "fieldId": "integer",
+                "fieldName": "string",
+                "oldValue": "string",
+                "newValue": "string",
+                "attributes": "attributes",
+            },
+            _lead_change,
+            key=("marketoGUID", "fieldName"),
+            kept=_DAYS_90,
+        ),
+        _feed(DELETED_LEADS, "activities.get_deleted_leads", _ACTIVITY, _activity, kept=_DAYS_14),
+        _feed(
+            MERGED_LEADS,
+            "activities.get_lead_activities",
+            {
+                "marketoGUID": "string",
+                "activityDate": "datetime",
+                "winnerId": "integer",
+                "loserId": "integer",
+                "campaignId": "integer",
+            },
+            _merge,
+            key=("marketoGUID", "loserId"),
+        ),
+    )
+}
+"""By name."""

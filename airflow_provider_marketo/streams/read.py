@@ -1,0 +1,143 @@
+"""Pages of a feed, of several cursors at a time, up to an end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from airflow_provider_marketo.client import paging
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.streams.request import Pass
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Record = Mapping[str, Any]
+
+BATCH = 300
+DISORDER = timedelta(days=1)
+"""How far a feed may stray from the order of dates. A page whose rows all lie further behind the end is the last."""
+
+LOGGED_EMPTY_PAGES = 50
+
+
+@dataclass
+class FeedReader:
+    """
+    Reads a feed.
+
+    :param client: the instance.
+    :param operation: the catalogue's name of the operation that is paged through.
+    :param start: a paging token for the time at which reading starts.
+    :param end: first moment that is not wanted.
+    :param stored: by pass, a token that an earlier run has stored; one that Marketo no longer accepts is replaced by
+        ``start``.
+    :param max_empty_pages: most empty pages in a row. Marketo scans in blocks and sends pages without a record, and
+        many of them where the filter fits few records.
+    :ivar calls: pages that were asked for.
+    :ivar resume: by pass, the token of the first page that may hold something from ``end`` on.
+    """
+
+    client: MarketoClient
+    operation: str
+    start: str
+    end: datetime
+    stored: Mapping[str, str] = field(default_factory=dict)
+    max_empty_pages: int = 1000
+    calls: int = 0
+    resume: dict[str, str] = field(default_factory=dict)
+
+    def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Record]]:
+        """
+        The records of all passes, page by page, as they come. The next page of each is fetched meanwhile.
+
+        :param passes: the cursors.
+        :param parallel: calls in flight at a time.
+        :raises MarketoDataError: a feed goes on and on without a record.
+        """
+        return together([self._pages(one) for one in passes], parallel)
+
+    def _pages(self, one: Pass) -> Iterator[Sequence[Record]]:
+        reply, asked = self._first(one)
+        empty = 0
+        while True:
+            records = reply.records
+            dates = [moment for record in records if (moment := moments.parse(str(record.get("activityDate") or "")))]
+            if one.name not in self.resume and any(moment >= self.end for moment in dates):
+                self.resume[one.name] = asked
+            yield records
+            empty = 0 if records else empty + 1
+            self._check_empty(one, empty)
+            following = paging.by_date(reply, {"nextPageToken": asked})
+            if following is None or (dates and min(dates) >= self.end + DISORDER):
+                self.resume.setdefault(one.name, reply.next_page_token or asked)
+                return
+            asked = following["nextPageToken"]
+            reply = self._call(one, asked)
+
+    def _first(self, one: Pass) -> tuple[Reply, str]:
+        stored = self.stored.get(one.name)
+        if stored is not None:
+            try:
+                return self._call(one, stored), stored
+            except MarketoInvalidRequestError as error:
+                if error.code is None or error.parameter:  # the filter is wrong, not the token
+                    raise
+                log.warning("Marketo no longer accepts the stored place in the feed; reading by its time. %s", error)
+        return self._call(one, self.start), self.start
+
+    def _call(self, one: Pass, page: str) -> Reply:
+        self.calls += 1
+        try:
+            return self.client.call(self.operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
+        except MarketoInvalidRequestError as error:
+            if "listId" in one.parameters and "limit" in error.message.lower():
+                error.parameter = "list_id"
+                error.remedy = (
+                    "Feeds are filtered by lists below 10,000 members: read all leads, or a smaller list."
+                )
+            raise
+
+    def _check_empty(self, one: Pass, empty: int) -> None:
+        if empty and empty % LOGGED_EMPTY_PAGES == 0:
+            log.info("%d pages without a record in a row, of at most %d (%s)", empty, self.max_empty_pages, one.name)
+        if empty > self.max_empty_pages:
+            raise MarketoDataError(
+                f"Marketo sent {empty} pages without a record and promises more ({one.name})",
+                operation=self.operation,
+                remedy="Nothing was published. Raise max_empty_pages, or follow the stream in shorter ranges.",
+            )
+
+
+_END: Any = object()
+
+
+def together(sources: Sequence[Iterator[Item]], threads: int) -> Iterator[Item]:
+    """
+    The items of several iterators, in the order in which they come; each iterator is one item ahead.
+
+    :param sources: each is advanced by one thread at a time.
+    :param threads: how many are advanced at a time.
+    """
+    with ThreadPoolExecutor(max(1, min(threads, len(sources))), thread_name_prefix="marketo-feed") as pool:
+
+        def advance(source: Iterator[Item]) -> Future[Any]:
+            return pool.submit(next, source, _END)
+
+        running = {advance(source): source for source in sources}
+        try:
+            while running:
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    source, item = running.pop(done), done.result()
+                    if item is not _END:
+                        running[advance(source)] = source
+                        yield item
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

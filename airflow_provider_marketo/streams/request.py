@@ -1,0 +1,172 @@
+"""What an author wants of a stream, checked before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.objects import ExportObject
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
+from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
+from airflow_provider_marketo.extract.request import ExtractRequest, as_list
+from airflow_provider_marketo.streams.feeds import (
+    ACTIVITIES,
+    DELETE_LEAD,
+    FEEDS,
+    LEAD_CHANGES,
+    MERGE_LEADS,
+    MERGED_LEADS,
+    Feed,
+)
+
+TYPES_PER_PASS = 10
+LEADS_PER_PASS = 30
+ON_GAP = ("fail", "skip")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """
+    One cursor through a feed.
+
+    :param name: the same in every run over the same filter.
+    :param parameters: its filter, in Adobe's spelling.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StreamRequest(ExtractRequest):
+    """
+    A stream. ``object_type`` is the feed's name; ``lookback`` is what operators call ``late_arrivals``.
+
+    ``start`` and ``end`` are empty until the run's range is settled.
+
+    :param changed_fields: REST API names of the fields whose changes are wanted, for ``lead_changes``.
+    :param lead_ids: at most 30 leads; empty for all.
+    :param list_id: only leads of a static list.
+    :param asset_ids: only activities with these primary attributes, such as forms; with a single activity type.
+    """
+
+    changed_fields: Sequence[str] = ()
+    lead_ids: Sequence[int] = ()
+    list_id: int | None = None
+    asset_ids: Sequence[int] = ()
+
+    @property
+    def feed(self) -> Feed:
+        """The row of the table that says what flows here."""
+        return FEEDS[self.object_type]
+
+    @property
+    def export(self) -> ExportObject:
+        return self.feed.export
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.lead_ids) > LEADS_PER_PASS:
+            raise MarketoInvalidRequestError(
+                f"Marketo filters a feed by at most {LEADS_PER_PASS} leads, and {len(self.lead_ids)} are given",
+                parameter="lead_ids",
+                remedy="Use a static list (list_id), or read all leads and pick afterwards.",
+            )
+        if self.asset_ids and len(self.activity_types) != 1:
+            raise MarketoInvalidRequestError(
+                "asset_ids are ids of one kind of asset and need exactly one activity type", parameter="asset_ids"
+            )
+        if self.object_type == LEAD_CHANGES and not self.changed_fields:
+            raise MarketoInvalidRequestError(
+                "Marketo wants to know which fields' changes to list",
+                parameter="fields",
+                remedy="Give a list of REST API names.",
+            )
+
+    def _check_object(self, export: ExportObject) -> None:
+        if self.attributes not in (None, "json") and self.file_format == "csv":
+            raise MarketoInvalidRequestError(
+                f"attributes={self.attributes!r} cannot be written as csv",
+                parameter="attributes",
+                remedy="Use file_format='parquet' or 'jsonl'.",
+            )
+
+    def _check_dates(self, export: ExportObject) -> None:
+        if self.start is not None:
+            super()._check_dates(export)
+
+    def plan(self, client: MarketoClient) -> ExtractPlan:
+        """
+        Ask the instance for what is needed to know: names of activity types or fields.
+
+        :param client: the instance.
+        :raises MarketoInvalidRequestError: it does not have what is asked for; the message has the nearest names.
+        """
+        feed = self.feed
+        columns = tuple(Column(name, kind) for name, kind in feed.columns.items())
+        kinds = self._activity_types(client) if feed.kept is None else {}
+        if self.changed_fields:
+            described = client.call("leads.describe").records
+            labels = {each["rest"]["name"]: str(each.get("displayName")) for each in described if each.get("rest")}
+            require_known("fields", self.changed_fields, labels)
+        return ExtractPlan(
+            fields=tuple(feed.columns),
+            schema=TableSchema(columns, feed.export.key, feed.export.row_date),
+            activity_types=kinds,
+            filters={},
+            dropped={},
+        )
+
+    def passes(self, plan: ExtractPlan) -> list[Pass]:
+        """The cursors to read: ten activity types each, Marketo's maximum."""
+        common: dict[str, Any] = {}
+        if self.lead_ids:
+            common["leadIds"] = list(self.lead_ids)
+        if self.list_id is not None:
+            common["listId"] = self.list_id
+        if self.asset_ids:
+            common["assetIds"] = list(self.asset_ids)
+        if self.changed_fields:
+            common["fields"] = list(self.changed_fields)
+        types = sorted(plan.activity_types)
+        groups = [types[first : first + TYPES_PER_PASS] for first in range(0, len(types), TYPES_PER_PASS)]
+        filters = [{**common, "activityTypeIds": group} for group in groups] or [common]
+        return [Pass(_name(parameters), parameters) for parameters in filters]
+
+    def _activity_types(self, client: MarketoClient) -> dict[int, ActivityType]:
+        known = {kind.id: kind for kind in map(ActivityType.from_record, client.call("activities.get_types").records)}
+        if self.object_type == MERGED_LEADS:
+            wanted: Sequence[str | int] = [MERGE_LEADS]
+        elif self.activity_types:
+            wanted = self.activity_types
+        else:
+            wanted = [kind.id for kind in known.values() if kind.name != DELETE_LEAD]
+        return {each: known[each] for each in (activity_type_id(one, known) for one in wanted)}
+
+    def describe(self) -> str:
+        kind = "activities" if self.object_type == ACTIVITIES else self.object_type.replace("_", " ")
+        return f"{kind} as {self.file_format}"
+
+
+def _name(parameters: Mapping[str, Any]) -> str:
+    parts = (
+        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in sorted(parameters.items())
+    )
+    return "&".join(parts) or "all"
+
+
+def as_ids(parameter: str, value: Any) -> tuple[int, ...]:
+    """
+    Ids as authors and templates give them: one, a sequence, or text with commas.
+
+    :param parameter: for the error.
+    """
+    items = as_list([value] if isinstance(value, int) else value) or ()
+    try:
+        return tuple(int(item) for item in items)
+    except (TypeError, ValueError):
+        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not made of ids", parameter=parameter) from None

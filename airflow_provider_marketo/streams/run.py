@@ -1,0 +1,314 @@
+"""One run of a stream: settle the range, read, publish, and only then move the stream's position."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.fetch import Consumer
+from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
+from airflow_provider_marketo.client.bulk.plan import Slice, Window, compact, iso
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
+from airflow_provider_marketo.client.tabular.arrow import require_arrow
+from airflow_provider_marketo.client.tabular.keys import SeenKeys
+from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.extract import layout
+from airflow_provider_marketo.extract.manifest import write_manifest
+from airflow_provider_marketo.extract.plan import ExtractPlan
+from airflow_provider_marketo.extract.publish import SlicePublisher
+from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.streams.feeds import kept
+from airflow_provider_marketo.streams.position import Position, PositionStore
+from airflow_provider_marketo.streams.read import FeedReader
+from airflow_provider_marketo.streams.request import StreamRequest
+
+log = logging.getLogger(__name__)
+
+SKEW = timedelta(seconds=30)
+"""Difference of the clocks that is worth a warning."""
+
+_TIMES = ("start", "end", "read_from", "since")
+_KEYS = "_marketo/keys"
+_SPECIAL = re.compile(r'[,"\r\n]')
+
+
+@dataclass(frozen=True)
+class Range:
+    """
+    What one run of a stream reads; the same however often it is run again.
+
+    :param start: where the stream stood when the run began.
+    :param end: first second that is left to the next run.
+    :param read_from: where reading begins; before the start where rows may be visible late.
+    :param since: where the stream begins.
+    :param pages: Marketo's words for the start, by pass.
+    """
+
+    start: datetime
+    end: datetime
+    read_from: datetime
+    since: datetime
+    pages: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {**{name: iso(getattr(self, name)) for name in _TIMES}, "pages": dict(self.pages)}
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Range:
+        """What :meth:`to_dict` wrote."""
+        return cls(**{name: _moment(facts[name]) for name in _TIMES}, pages=facts["pages"])
+
+
+class StreamRun:
+    """
+    One run.
+
+    :param request: what is wanted, without dates.
+    :param stream: the stream's name.
+    :param folder: the output.
+    :param client: the instance.
+    :param context: Airflow's, of the running task.
+    :param hash_salt: key for hashed fields.
+    :param parallel: calls in flight at a time.
+    :param max_empty_pages: most empty pages in a row.
+    :param on_gap: ``fail`` or ``skip`` when Marketo no longer has what comes next.
+    """
+
+    def __init__(
+        self,
+        request: StreamRequest,
+        stream: str,
+        folder: OutputFolder,
+        client: MarketoClient,
+        context: Mapping[str, Any],
+        *,
+        hash_salt: str | None = None,
+        parallel: int = 1,
+        max_empty_pages: int = 1000,
+        on_gap: str = "fail",
+    ) -> None:
+        self._request = request
+        self._folder = folder
+        self._client = client
+        self._salt = hash_salt
+        self._parallel = parallel
+        self._max_empty_pages = max_empty_pages
+        self._on_gap = on_gap
+        self._positions = PositionStore(stream, folder, context)
+        task = context["ti"]
+        self._run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+
+    def run(self, since: datetime | None, end: datetime | None) -> dict[str, Any]:
+        """
+        Read this run's range and publish it.
+
+        :param since: where a new stream starts.
+        :param end: where this run's range ends, now by default and at the latest.
+        :return: the manifest.
+        :raises MarketoInvalidRequestError: something is wrong with what is wanted, or Marketo no longer has it.
+        """
+        if self._request.file_format != "csv":
+            require_arrow()
+        self._folder.check_writable()
+        plan = self._request.plan(self._client)
+        one, first_page = self._settle(plan, since, end)
+        if one.start >= one.end:
+            log.info("Nothing to read: the stream is published up to %s", iso(one.start))
+            return self._nothing(one)
+        reader = FeedReader(
+            self._client,
+            self._request.feed.operation,
+            first_page,
+            one.end,
+            # An overlap is read by its time, and what stands behind the stored page is not all of it.
+            stored=one.pages if one.read_from == one.start else {},
+            max_empty_pages=self._max_empty_pages,
+        )
+        manifest = self._publish(plan, one, reader)
+        self._positions.advance(Position(self._client.instance, iso(one.since), iso(one.end), reader.resume))
+        log.info(
+            "Published %s from %s to %s: %d rows (%d seen before) in %d files, %d calls",
+            self._request.describe(),
+            iso(one.start),
+            iso(one.end),
+            manifest["rows"],
+            manifest["rows_duplicate"],
+            len(manifest["files"]),
+            reader.calls,
+        )
+        return manifest
+
+    def _settle(self, plan: ExtractPlan, since: datetime | None, end: datetime | None) -> tuple[Range, str]:
+        """The range of this run, as it was when the run began, and a paging token for its start."""
+        place = f"{self._run}/range.json"
+        recorded = self._folder.read_json(place)
+        one = Range.from_dict(recorded) if recorded else self._next_range(since, end)
+        page, now = self._page_at(one.read_from)
+        if recorded:
+            log.info("Reading the range of this run again: %s to %s", iso(one.start), iso(one.end))
+        else:
+            one = replace(one, end=min(one.end, now))
+        oldest = self._oldest(plan, now)
+        if one.start < oldest:
+            self._tell_gap(one.start, oldest, now)
+            one = replace(one, start=oldest, read_from=oldest, end=max(one.end, oldest))
+            page, _ = self._page_at(oldest)
+        if not recorded:
+            self._folder.write_json(place, one.to_dict())
+        return one, page
+
+    def _next_range(self, since: datetime | None, end: datetime | None) -> Range:
+        position = self._positions.load(self._client.instance)
+        end = end or datetime.max.replace(tzinfo=timezone.utc)
+        if position is not None:
+            start, begin = _moment(position.time), _moment(position.since)
+            return Range(start, end, max(start - self._request.lookback, begin), begin, position.pages)
+        if since is None:
+            raise MarketoInvalidRequestError(
+                "the stream has no position yet, and the run has no data interval",
+                parameter="since",
+                remedy="Give the time from which on the stream is wanted.",
+            )
+        return Range(since, end, since, since, {})
+
+    def _page_at(self, moment: datetime) -> tuple[str, datetime]:
+        """A paging token for a time, and Marketo's own time: only what it calls the past can be read to its end."""
+        reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(moment))
+        here = datetime.now(timezone.utc)
+        now = reply.date or here
+        if abs(now - here) > SKEW:
+            log.warning("This host's clock says %s and Marketo's %s; Marketo's counts", iso(here), iso(now))
+        return str(reply.next_page_token), now.replace(microsecond=0)
+
+    def _oldest(self, plan: ExtractPlan, now: datetime) -> datetime:
+        return now - (self._request.feed.kept or min(kept(kind.name) for kind in plan.activity_types.values()))
+
+    def _tell_gap(self, start: datetime, oldest: datetime, now: datetime) -> None:
+        what = self._request.object_type.replace("_", " ")
+        gap = f"Marketo keeps these {what} for {(now - oldest).days} days; {iso(start)} to {iso(oldest)} is gone"
+        if self._on_gap != "skip":
+            raise MarketoInvalidRequestError(
+                gap,
+                parameter="since",
+                remedy="Compare the table with a full extract of the leads, then go on with on_gap='skip', which reads"
+                " from the oldest record that there is.",
+            )
+        log.warning("%s. Reading what there is, as on_gap='skip' says", gap)
+
+    def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader) -> dict[str, Any]:
+        request = replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)
+        window = Window(one.read_from, one.end)
+        others = self._other_ranges(request, window)
+        publisher = _Publisher(request, plan, self._folder, self._run, hash_salt=self._salt, seen=self._keys_of(others))
+        job = ExportJob("", COMPLETED)
+
+        def fetch(consumer: Any) -> Outcome:
+            return _write(consumer(), self._lines(plan, reader, request))
+
+        record = publisher.publish(Slice(request.name, {}, window), job, fetch)
+        if self._other_ranges(request, window) != others:
+            raise MarketoStoppedError(
+                "another run of this stream has published meanwhile",
+                remedy="Run the task again, and give the DAG max_active_runs=1.",
+            )
+        publisher.save_keys(f"{_KEYS}/{window.name}")
+        manifest = write_manifest(self._folder, request, plan, [{**record, "export_id": None}])
+        self._folder.delete_tree(f"{self._run}/slices")
+        return manifest
+
+    def _lines(self, plan: ExtractPlan, reader: FeedReader, request: StreamRequest) -> Iterator[bytes]:
+        """The feed as Marketo writes an export file."""
+        columns = [column.name for column in plan.schema.columns]
+        yield _line(columns)
+        for records in reader.read(request.passes(plan), self._parallel):
+            rows = [row for record in records for row in request.feed.rows(record)]
+            if rows:
+                yield b"".join(_line([row.get(name) for name in columns]) for row in rows)
+
+    def _other_ranges(self, request: StreamRequest, window: Window) -> list[str]:
+        """Ranges of other runs that have rows in a window, as far as they were published."""
+        folder = self._folder.path(_KEYS)
+        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        start, end = compact(window.start), compact(window.end)
+        near = [name for name in names if name != window.name and name[:16] < end and name[17:] > start]
+        table = request.name.removesuffix(window.name)
+        return [name for name in near if self._folder.read_json(layout.manifest(table + name))]
+
+    def _keys_of(self, ranges: list[str]) -> SeenKeys:
+        seen = SeenKeys()
+        for name in ranges:
+            saved = self._folder.read(f"{_KEYS}/{name}")
+            if saved is not None:
+                seen.load(io.BytesIO(saved))
+        return seen
+
+    def _nothing(self, one: Range) -> dict[str, Any]:
+        return {
+            "object_type": self._request.object_type,
+            "start": iso(one.start),
+            "end": iso(one.start),
+            "rows": 0,
+            "files": [],
+            "output": self._folder.url,
+            "manifest": None,
+        }
+
+
+class _Publisher(SlicePublisher):
+    """
+    Writes a run's rows, without those that other runs have published.
+
+    :param seen: keys of the rows of other runs.
+    """
+
+    def __init__(self, *arguments: Any, seen: SeenKeys, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._others = seen
+        self._mine: SeenKeys | None = None
+
+    def save_keys(self, name: str) -> None:
+        """Write down which rows this run has published."""
+        saved = io.BytesIO()
+        (self._mine or SeenKeys()).save(saved)
+        self._folder.write(name, saved.getvalue())
+
+    def _keys_of_other_slices(self) -> SeenKeys:
+        return self._others
+
+    def _remember(self, one: Slice, keys: SeenKeys | None) -> None:
+        self._mine = keys
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _write(consumer: Consumer[Outcome], lines: Iterator[bytes]) -> Outcome:
+    try:
+        for line in lines:
+            consumer.feed(line)
+        return consumer.finish()
+    except BaseException:
+        consumer.abort()
+        raise
+
+
+def _line(values: list[Any]) -> bytes:
+    return (",".join(map(_cell, values)) + "\n").encode()
+
+
+def _cell(value: Any) -> str:
+    """As Marketo writes it: ``null`` without quotes is none."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if text == "null" or _SPECIAL.search(text) else text

@@ -1,0 +1,155 @@
+"""A stream that is followed hour by hour, on an instance whose clock moves only when told to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset
+
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from airflow_provider_marketo.simulator.store.activities import Activity
+from tests import support
+
+START = datetime(2026, 1, 10, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+
+
+class AssetStore(dict[str, Any]):
+    """Airflow 3.3's asset state store, as a task with one outlet sees it."""
+
+    def __getitem__(self, asset: Any) -> AssetStore:
+        return self
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+class Stream:
+    """
+    An instance, an output, and runs of a stream between them.
+
+    :param sim: the instance.
+    :param output: folder.
+    :param state: Airflow's asset state store; None where the Airflow has none.
+    """
+
+    def __init__(self, sim: Simulator, output: Path, state: AssetStore | None) -> None:
+        self.sim = sim
+        self.clock: Any = sim.clock
+        self.output = output
+        self.state = state
+
+    def run(
+        self,
+        run_id: str = "a run",
+        *,
+        operator: type = MarketoActivitiesOperator,
+        interval: tuple[datetime, datetime] | None = None,
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        """One task instance."""
+        given = {"output": str(self.output), "stream": "s"} | arguments
+        task = operator(task_id="a_task", **given)
+        ti = SimpleNamespace(
+            dag_id="a_dag",
+            task_id="a_task",
+            run_id=run_id,
+            map_index=-1,
+            task=SimpleNamespace(outlets=[Asset("activities")]),
+            try_number=1,
+            max_tries=0,
+        )
+        context: dict[str, Any] = {"ti": ti}
+        if self.state is not None:
+            context["asset_state_store"] = self.state
+        if interval is not None:
+            context |= {"data_interval_start": interval[0], "data_interval_end": interval[1]}
+        return task.execute(context)
+
+    def hour(self, number: int, **arguments: Any) -> dict[str, Any]:
+        """The run of an hour, a minute after its end; the clock goes on to there if it has not passed it."""
+        start = START + number * HOUR
+        due = start + HOUR + timedelta(minutes=1)
+        self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
+        return self.run(f"hour {number}", interval=(start, start + HOUR), **arguments)
+
+    def happened(self, since: datetime, until: datetime) -> list[str]:
+        """Keys of the activities of a span, of the types that a stream follows unless told otherwise."""
+        return [str(each.number) for each in self._log(since, until)]
+
+    def _log(self, since: datetime, until: datetime) -> Iterator[Activity]:
+        return self.sim.instance.store.activities.between(int(since.timestamp()), int(until.timestamp()) - 1)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What a reader finds who goes by the manifests."""
+        found = []
+        for manifest in (self.output / "_marketo/manifests").glob("*.json"):
+            for file in json.loads(manifest.read_text())["files"]:
+                found += map(json.loads, (self.output / file["name"]).read_text("utf-8").splitlines())
+        return found
+
+    def published(self) -> list[str]:
+        """Keys of the rows."""
+        return sorted(row["marketoGUID"] for row in self.rows())
+
+    def files(self) -> dict[str, bytes]:
+        """The data files and what is in them."""
+        found = {str(path.relative_to(self.output)): path for path in self.output.rglob("*") if path.is_file()}
+        return {name: path.read_bytes() for name, path in found.items() if not name.startswith("_")}
+
+
+class Variables:
+    """Airflow's Variables."""
+
+    values: dict[str, str]
+
+    @classmethod
+    def get(cls, key: str, default: Any = None, deserialize_json: bool = False) -> Any:
+        text = cls.values.get(key)
+        return default if text is None else json.loads(text) if deserialize_json else text
+
+    @classmethod
+    def set(cls, key: str, value: Any, description: str | None = None, serialize_json: bool = False) -> None:
+        cls.values[key] = json.dumps(value) if serialize_json else value
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Airflow's Variables, which a task can read and write, and a test cannot otherwise."""
+    monkeypatch.setattr(Variables, "values", {}, raising=False)
+    monkeypatch.setattr("airflow.sdk.Variable", Variables)
+    return Variables.values
+
+
+@pytest.fixture
+def stream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str]
+) -> Iterator[Callable[..., Stream]]:
+    """Starts an instance with the given settings and points ``marketo_default`` to it."""
+    with ExitStack() as stack:
+
+        def start(*, has_asset_store: bool = True, now: datetime = START, **settings: Any) -> Stream:
+            given = {"leads": 300, "activities": 20_000} | settings
+            sim = stack.enter_context(Simulator(Settings(**given), clock=ManualClock(now)))
+            connection = {
+                "conn_type": "marketo",
+                "host": sim.url,
+                "login": sim.client_id,
+                "password": sim.client_secret,
+            }
+            # The governor would hold calls back in real time.
+            governor = LocalGovernor(parallel=10, clock=support.ManualClock())
+            monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
+            monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+            return Stream(sim, tmp_path / "output", AssetStore() if has_asset_store else None)
+
+        yield start

@@ -1,0 +1,190 @@
+"""What the rows of each stream look like, in which forms they are written, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pyarrow.parquet
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.operators.streams import (
+    MarketoDeletedLeadsOperator,
+    MarketoLeadChangesOperator,
+    MarketoMergedLeadsOperator,
+)
+from airflow_provider_marketo.simulator.store import activity_types as types
+from tests.streams.conftest import HOUR, START
+
+JSONL = {"file_format": "jsonl", "since": START}
+
+
+def happens(followed, type_id, lead_id, **facts):
+    """An hour later something has happened to a lead."""
+    followed.sim.instance.store.activities.add(int(START.timestamp()) + 60, lead_id, type_id, **facts)
+    followed.clock.advance(3_600)
+
+
+def test_deleted_leads(stream):
+    followed = stream(activities=0)
+    happens(followed, types.DELETE_LEAD, 1005, primary_id=1005, primary="Ada Lovelace")
+    followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)
+    assert [(row["leadId"], row["activityTypeId"], row["primaryAttributeValueId"]) for row in followed.rows()] == [
+        (1005, types.DELETE_LEAD, 1005)
+    ]
+
+
+def test_merged_leads_are_a_row_for_each_lead_that_is_no_more(stream):
+    followed = stream(activities=0)
+    happens(followed, types.MERGE_LEADS, 1005, primary_id=1005, attributes={"Merge IDs": "1006, 1007"})
+    followed.run(operator=MarketoMergedLeadsOperator, **JSONL)
+    assert sorted((row["winnerId"], row["loserId"]) for row in followed.rows()) == [(1005, 1006), (1005, 1007)]
+
+
+def test_lead_changes_are_a_row_for_each_field(stream):
+    followed = stream(activities=0)
+    values = {"New Value": "Buyer", "Old Value": None, "Reason": "Form fill"}
+    happens(followed, types.CHANGE_DATA, 1005, primary="Job Title", attributes=values)
+    followed.run(operator=MarketoLeadChangesOperator, fields=["title", "city"], **JSONL)
+    (row,) = (row for row in followed.rows() if row["activityTypeId"] == types.CHANGE_DATA)
+    assert (row["leadId"], row["fieldName"], row["newValue"], row["oldValue"]) == (1005, "title", "Buyer", None)
+    assert row["attributes"] == {"Reason": "Form fill"}
+
+
+@pytest.mark.parametrize("operator", [MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator])
+def test_nothing_happened(stream, operator):
+    followed = stream(activities=0)
+    followed.clock.advance(3_600)
+    assert followed.run(operator=operator, **JSONL)["rows"] == 0
+    assert followed.files() == {}
+
+
+def test_every_format_has_the_same_rows(stream, tmp_path):
+    followed = stream()
+    followed.clock.advance(7_200)
+    found = {}
+    for name in ("csv", "jsonl", "parquet"):
+        output = tmp_path / name
+        followed.run(f"as {name}", output=str(output), stream=name, since=START, file_format=name)
+        (file,) = output.glob(f"*.{name}")
+        found[name] = {
+            "csv": lambda file=file: file.read_text("utf-8").count("00Z,") and sum(1 for _ in _records(file)),
+            "jsonl": lambda file=file: len(file.read_text("utf-8").splitlines()),
+            "parquet": lambda file=file: pyarrow.parquet.read_table(file).num_rows,
+        }[name]()
+    assert set(found.values()) == {len(followed.happened(START, START + 2 * HOUR))}
+
+
+def _records(file):
+    import csv
+
+    with file.open(newline="", encoding="utf-8") as lines:
+        yield from csv.DictReader(lines)
+
+
+def test_typed_attributes_and_partitions_as_in_a_bulk_extract(stream):
+    followed = stream()
+    followed.clock.advance(7_200)
+    followed.run(
+        since=START, file_format="parquet", attributes="typed", partition_by=["date"], activity_types=["Send Email"]
+    )
+    (name,) = followed.files()
+    assert "send_email" in name
+    assert "date=2026-01-10" in name
+    assert "campaign_run_id" in pyarrow.parquet.read_table(followed.output / name).column_names
+
+
+def test_more_than_ten_activity_types_are_read_by_several_cursors(stream):
+    followed = stream()
+    followed.clock.advance(3_600)
+    followed.run(pool_slots=3, **JSONL)
+    assert followed.published() == sorted(followed.happened(START, START + HOUR))
+    assert followed.sim.report().calls["activities.get_lead_activities"] == 2
+
+
+def test_pages_without_a_record_are_followed(stream):
+    followed = stream(feed_scan=2)
+    followed.clock.advance(7_200)
+    followed.run(activity_types=["Fill Out Form"], **JSONL)
+    log = followed.sim.instance.store.activities
+    forms = log.between(int(START.timestamp()), int(START.timestamp()) + 7_199, {types.FILL_OUT_FORM})
+    assert followed.published() == [str(each.number) for each in forms]
+
+
+def test_pages_without_a_record_have_an_end(stream):
+    followed = stream(feed_scan=2)
+    followed.clock.advance(7_200)
+    with pytest.raises(MarketoDataError, match="Raise max_empty_pages"):
+        followed.run(activity_types=["Attended Event"], max_empty_pages=3, **JSONL)
+    assert followed.files() == {}
+
+
+def test_only_activities_of_a_form(stream):
+    followed = stream()
+    followed.clock.advance(3_600 * 24)
+    start = int(START.timestamp())
+    fills = list(followed.sim.instance.store.activities.between(start, start + 86_399, {types.FILL_OUT_FORM}))
+    form = fills[0].primary_id
+    followed.run(activity_types=["Fill Out Form"], asset_ids=[form], **JSONL)
+    assert followed.published() == [str(each.number) for each in fills if each.primary_id == form]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ({"activity_types": ["Fill Out From"]}, "'Fill Out Form'"),
+        ({"lead_ids": list(range(31))}, "at most 30 leads.*list_id"),
+        ({"lead_ids": "ada"}, "lead_ids='ada' is not made of ids"),
+        ({"asset_ids": [1]}, "exactly one activity type"),
+        ({"attributes": "map"}, "cannot be written as csv"),
+        ({"file_format": "xlsx"}, "file_format='xlsx'"),
+        ({"late_arrivals": "soon"}, "late_arrivals='soon'"),
+        ({"since": "yesterday"}, "since='yesterday' is not a date"),
+        ({"on_gap": "ignore"}, "on_gap='ignore'"),
+    ],
+)
+def test_what_is_refused(stream, arguments, refused):
+    with pytest.raises(AirflowFailException, match=refused):
+        stream().run(**{"since": START} | arguments)
+
+
+def test_unknown_fields_are_refused_with_the_names_that_were_meant(stream):
+    with pytest.raises(AirflowFailException, match="'leadStatus'"):
+        stream().run(operator=MarketoLeadChangesOperator, fields=["leadstatus"], since=START)
+
+
+def test_a_list_that_is_too_long_for_marketo(stream):
+    followed = stream()
+    followed.sim.fail("activities.get_lead_activities", "1003", message="The list exceeds the limit of 10000")
+    followed.clock.advance(60)
+    with pytest.raises(AirflowFailException, match=r"list_id: .*below 10,000 members"):
+        followed.run(list_id=3001, **JSONL)
+
+
+def test_deletions_that_marketo_has_forgotten_are_a_gap_that_somebody_must_see(stream):
+    followed = stream(now=START + timedelta(days=20))
+    with pytest.raises(AirflowFailException, match=r"14 days; 2026-01-10T00:00:00Z to 2026-01-16T00:00:00Z is gone"):
+        followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)
+    result = followed.run(operator=MarketoDeletedLeadsOperator, on_gap="skip", **JSONL)
+    assert result["start"] == "2026-01-16T00:00:00Z"
+
+
+def test_how_long_activities_are_kept_depends_on_their_type(stream):
+    followed = stream(now=START + timedelta(days=100))
+    with pytest.raises(AirflowFailException, match="90 days"):
+        followed.run(activity_types=["Visit Webpage"], **JSONL)
+    assert followed.run("another", activity_types=["Fill Out Form"], **JSONL)["rows"]
+
+
+def test_the_manifest_is_that_of_a_bulk_extract(stream):
+    followed = stream()
+    followed.clock.advance(3_600)
+    result = followed.run(**JSONL)
+    assert json.loads((followed.output / result["manifest"].removeprefix(f"{followed.output}/")).read_text()) == result
+    assert (result["object_type"], result["start"], result["end"]) == (
+        "activities",
+        "2026-01-10T00:00:00Z",
+        "2026-01-10T01:00:00Z",
+    )

@@ -1,0 +1,183 @@
+"""A stream run by run: nothing missing, nothing twice, whatever happens to the runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.extract import manifest as manifest_module
+from airflow_provider_marketo.streams import run as run_module
+from airflow_provider_marketo.streams.position import PositionStore
+from tests.streams.conftest import HOUR, START
+
+HOURS = 48
+JSONL = {"file_format": "jsonl"}
+
+
+class Killed(BaseException):
+    """As SIGKILL: nobody gets to tidy up."""
+
+
+def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
+    followed = stream(late_share=0.2, late_by=5_400)
+    for number in range(HOURS):
+        followed.hour(number, late_arrivals=timedelta(hours=2), **JSONL)
+    published = followed.published()
+    assert len(published) == len(set(published))
+    visible = followed.happened(START, START + HOURS * HOUR - timedelta(hours=2))
+    assert set(visible) <= set(published) <= set(followed.happened(START, START + HOURS * HOUR))
+
+
+def test_without_late_arrivals_late_rows_are_lost(stream):
+    followed = stream(late_share=0.2, late_by=5_400)
+    for number in range(8):
+        followed.hour(number, **JSONL)
+    lost = set(followed.happened(START, START + 5 * HOUR)) - set(followed.published())
+    assert lost
+
+
+def test_a_run_that_is_run_again_replaces_its_own_files_and_leaves_the_position(stream):
+    followed = stream()
+    for number in range(3):
+        followed.hour(number, **JSONL)
+    files, state = followed.files(), dict(followed.state)
+    followed.hour(1, **JSONL)
+    assert followed.files() == files
+    assert followed.state == state
+
+
+def test_a_failed_run_is_made_up_for_by_the_next_and_finds_nothing_left_when_it_is_run_again(stream, monkeypatch):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "write_manifest", _killed)
+        with pytest.raises(Killed):
+            followed.hour(1, **JSONL)
+    followed.hour(2, **JSONL)
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+    assert followed.hour(1, **JSONL)["rows"] == 0
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+
+
+@pytest.mark.parametrize("where", ["before the rows are read", "before the manifest", "before the position"])
+def test_a_killed_run_reads_the_same_range_when_it_is_retried(stream, monkeypatch, where):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    owner, name = {
+        "before the rows are read": (run_module.FeedReader, "read"),
+        "before the manifest": (run_module, "write_manifest"),
+        "before the position": (PositionStore, "advance"),
+    }[where]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, _killed)
+        with pytest.raises(Killed):
+            followed.hour(1, **JSONL)
+    followed.clock.advance(7_200)
+    result = followed.hour(1, **JSONL)
+    assert (result["start"], result["end"]) == ("2026-01-10T01:00:00Z", "2026-01-10T02:00:00Z")
+    followed.hour(2, **JSONL)
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+
+
+def _killed(*_, **__):
+    raise Killed
+
+
+def test_two_runs_at_a_time_do_not_both_publish(stream, monkeypatch):
+    followed = stream()
+    followed.clock.advance(3_700)
+    write = manifest_module.write_manifest
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(run_module, "write_manifest", write)
+        return write(*arguments)
+
+    def other_run_first(reader, *arguments):
+        monkeypatch.setattr(run_module.FeedReader, "read", read)
+        followed.hour(1, since=START, **JSONL)
+        return read(reader, *arguments)
+
+    read = run_module.FeedReader.read
+    monkeypatch.setattr(run_module.FeedReader, "read", other_run_first)
+    with pytest.raises(MarketoStoppedError, match="max_active_runs=1"):
+        followed.hour(0, **JSONL)
+    assert followed.hour(0, **JSONL)["rows"] == 0
+    assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
+
+
+def test_a_day_that_was_not_run_is_read_by_the_next_run(stream):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    assert followed.hour(24, **JSONL)["start"] == "2026-01-10T01:00:00Z"
+    assert followed.published() == sorted(followed.happened(START, START + 25 * HOUR))
+
+
+def test_a_run_whose_interval_is_published_already_does_nothing(stream):
+    followed = stream()
+    followed.hour(5, since=START, **JSONL)
+    calls = followed.sim.report().calls["activities.get_lead_activities"]
+    assert followed.hour(2, **JSONL)["rows"] == 0
+    assert followed.sim.report().calls["activities.get_lead_activities"] == calls
+
+
+def test_a_range_never_ends_later_than_marketos_clock(stream):
+    followed = stream(now=START + timedelta(minutes=58))
+    result = followed.run("hour 0", interval=(START, START + HOUR), **JSONL)
+    assert result["end"] == "2026-01-10T00:58:00Z"
+    followed.hour(1, **JSONL)
+    assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
+
+
+def test_a_token_that_marketo_no_longer_accepts_is_replaced_by_the_time(stream, caplog):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    followed.sim.fail("activities.get_lead_activities", "1003", times=1)
+    followed.hour(1, **JSONL)
+    assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
+
+
+@pytest.mark.parametrize("has_asset_store", [True, False], ids=["asset state store", "Variable"])
+def test_where_the_position_is_kept(stream, variables, has_asset_store):
+    followed = stream(has_asset_store=has_asset_store)
+    followed.hour(0, **JSONL)
+    stored = dict(followed.state) if has_asset_store else {name: json.loads(text) for name, text in variables.items()}
+    assert list(stored) == ["marketo_position_s"]
+    assert stored["marketo_position_s"]["time"] == "2026-01-10T01:00:00Z"
+
+
+def test_a_position_that_airflow_has_lost_is_taken_from_the_copy_beside_the_output(stream, variables):
+    followed = stream(has_asset_store=False)
+    followed.hour(0, **JSONL)
+    variables.clear()
+    assert followed.hour(2, **JSONL)["start"] == "2026-01-10T01:00:00Z"
+
+
+def test_a_position_in_another_instance_is_refused(stream):
+    followed = stream()
+    elsewhere = {"instance": "123-ABC-456", "since": "2026-01-10", "time": "2026-01-10", "pages": {}}
+    followed.state.set("marketo_position_s", elsewhere)
+    with pytest.raises(AirflowFailException, match=r"123-ABC-456.*another name"):
+        followed.hour(0)
+
+
+def test_a_new_stream_needs_a_start(stream):
+    with pytest.raises(AirflowFailException, match=r"since: .*no position yet"):
+        stream().run()
+
+
+def test_a_spent_quota_defers_until_the_reset(stream):
+    followed = stream()
+    followed.sim.spend(calls=50_000)
+    with pytest.raises(TaskDeferred):
+        followed.hour(0)
+
+
+def test_a_spent_quota_fails_at_once_if_told_to(stream):
+    followed = stream()
+    followed.sim.spend(calls=50_000)
+    with pytest.raises(Exception, match="607"):
+        followed.hour(0, on_quota_exhausted="fail")
