@@ -90,7 +90,7 @@ class Instance:
     def report(self) -> Report:
         """What was seen up to now."""
         with self.lock:
-            return self.seen.report(self.meter.peak_running, self.meter.peak_window)
+            return self.seen.report(self.meter.peak_running, self.meter.peak_window, self.store.assets.sent_twice())
 
     def spend(self, calls: int, export_bytes: int) -> None:
         """Count what another integration uses of today's quotas."""
@@ -220,6 +220,7 @@ class Instance:
             _strike(fault)
         with self.lock:
             reply = handler(self, request)
+            self.seen.executed[operation.name] += 1
             self._count_skipped(reply)
         if fault is not None and fault.executed:
             _strike(fault)

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, field
 class Report:
     """
     :param calls: by operation, the refused ones included; ``?`` where no operation could be told.
+    :param executed: calls that were carried out, by operation, whether their answer arrived or not.
+    :param sent_twice: leads that went through a trigger campaign again, runs of a campaign that were scheduled again
+        for the same time, and samples that were sent to an address again.
     :param rejected: calls that ended with an error, by its code; ``HTTP 414`` and the like at the HTTP level.
     :param skipped: records that were skipped inside successful calls, by code.
     :param faults: calls that met a fault on request, by operation.
@@ -21,6 +24,8 @@ class Report:
     """
 
     calls: dict[str, int] = field(default_factory=dict)
+    executed: dict[str, int] = field(default_factory=dict)
+    sent_twice: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
@@ -54,6 +59,8 @@ class Report:
                 lines += (f"  {count:>7}  {name}" for name, count in sorted(counts.items()))
         if self.bytes_downloaded:
             lines.append(f"{self.bytes_downloaded / 1e6:,.1f} MB of export files downloaded")
+        if self.sent_twice:
+            lines.append(f"{self.sent_twice} times somebody was sent the same again")
         if not self.violations:
             lines.append("no protocol violations")
         return "\n".join(lines)
@@ -64,6 +71,7 @@ class Observations:
     """What a :class:`Report` is made of, while it is counted. Not safe between threads."""
 
     calls: Counter[str] = field(default_factory=Counter)
+    executed: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -74,10 +82,12 @@ class Observations:
         """Something that a careful client does not do."""
         self.violations[violation] += 1
 
-    def report(self, peak_concurrency: int, peak_window: int) -> Report:
+    def report(self, peak_concurrency: int, peak_window: int, sent_twice: int) -> Report:
         """Everything up to now."""
         return Report(
             calls=dict(self.calls),
+            executed=dict(self.executed),
+            sent_twice=sent_twice,
             rejected=dict(self.rejected),
             skipped=dict(self.skipped),
             faults=dict(self.faults),

@@ -117,9 +117,7 @@ def schedule(instance: Instance, request: Request) -> Reply:
     return Envelope([{"id": campaign.id}])
 
 
-def _tokens(
-    instance: Instance, campaign: Asset, given: Sequence[Mapping[str, Any]]
-) -> tuple[tuple[str, str], ...]:
+def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
     """Values for My Tokens that there are."""
     known = {name for home in _above(instance, campaign) for name, _ in instance.store.assets.tokens.get(home, {})}
     for token in given:

@@ -77,7 +77,7 @@ def get_by_id(instance: Instance, request: Request) -> Reply:
 
 @answers("folders.get_by_name")
 def get_by_name(instance: Instance, request: Request) -> Reply:
-    root = _home(request, "root")
+    root = _root(instance, request)
     found = [
         _show(instance, folder)
         for folder in instance.store.assets.folders.values()
@@ -88,12 +88,12 @@ def get_by_name(instance: Instance, request: Request) -> Reply:
 
 @answers("folders.get")
 def get(instance: Instance, request: Request) -> Reply:
-    root = _home(request, "root")
+    root = _root(instance, request)
     store = instance.store.assets
     starts = (
         [Home(FOLDER, folder.id) for folder in store.folders.values() if folder.parent is None]
         if root is None
-        else [store.home({"type": root.type, "id": root.id})]
+        else [root]
     )
     rows = [home for start in starts for home in _walk(instance, start, request.get("maxDepth", 2))]
     return asset_page(
@@ -159,9 +159,8 @@ def _own(instance: Instance, request: Request) -> Folder:
     return folder
 
 
-def _home(request: Request, name: str) -> Home | None:
-    value = request.get(name)
-    return Home(str(value.get("type", FOLDER)).capitalize(), int(value["id"])) if value else None
+def _root(instance: Instance, request: Request) -> Home | None:
+    return instance.store.assets.home(request["root"]) if "root" in request.parameters else None
 
 
 def _below(instance: Instance, folder: Folder, root: Home) -> bool:

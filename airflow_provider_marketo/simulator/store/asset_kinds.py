@@ -43,7 +43,7 @@ class Kind:
     content: str | None = None
 
 
-_EMAIL = {
+_EMAIL: Mapping[str, Any] = {
     "subject": None,
     "fromName": None,
     "fromEmail": None,
@@ -59,7 +59,7 @@ _EMAIL = {
     "ccFields": [],
     "preHeader": None,
 }
-_FORM = {
+_FORM: Mapping[str, Any] = {
     "theme": "simple",
     "language": "English",
     "locale": "en_US",
@@ -73,7 +73,7 @@ _FORM = {
     "buttonLabel": "Submit",
     "waitingLabel": "Please Wait",
 }
-_PAGE = {
+_PAGE: Mapping[str, Any] = {
     "template": None,
     "title": None,
     "keywords": None,
@@ -84,7 +84,7 @@ _PAGE = {
     "facebookOgTags": None,
     "URL": None,
 }
-_CAMPAIGN = {
+_CAMPAIGN: Mapping[str, Any] = {
     "type": "default",
     "status": "Never Run",
     "isSystem": False,
@@ -100,7 +100,7 @@ _CAMPAIGN = {
     "flowId": None,
     "parentProgramId": None,
 }
-_PROGRAM = {
+_PROGRAM: Mapping[str, Any] = {
     "type": "Default",
     "channel": "Content",
     "status": "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -140,14 +141,19 @@ class Assets:
         self.folders[number] = Folder(number, name, parent, kind, now, now, description, system)
         return self.folders[number]
 
-    def home(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Home:
+    def home(self, value: Mapping[str, Any] | str, *, kind: Kind | None = None) -> Home:
         """
         The place that a request names.
 
+        :param value: id and type, in a query as JSON text.
         :param kind: what is to lie there.
-        :raises ApiError: 710, there is no such place; 711, it is of the wrong type.
+        :raises ApiError: 701, the text is no such thing; 710, there is no such place; 711, it is of the wrong type.
         """
-        home = Home(str(value["type"]).capitalize(), int(value["id"]))
+        try:
+            named = json.loads(value) if isinstance(value, str) else value
+            home = Home(str(named["type"]).capitalize(), int(named["id"]))
+        except (ValueError, TypeError, KeyError):
+            raise ApiError("701", 'A folder is written {"id":1,"type":"Folder"}') from None
         if home.type not in (FOLDER, PROGRAM):
             raise ApiError("711", "Folder type has to be Folder or Program")
         known = home.id in (self.folders if home.type == FOLDER else self.of["programs"])
@@ -376,6 +382,15 @@ class Assets:
         trigger = {"type": "trigger", "isRequestable": True, "parentProgramId": home.id}
         self.add("smart_campaigns", "Send Invitation", home, {**trigger, "isActive": True, "status": "Active"}, now)
         self.add("smart_campaigns", "Weekly Send", home, {"type": "batch", "parentProgramId": home.id}, now)
+
+    def sent_twice(self) -> int:
+        """How often somebody was sent the same again: a lead a campaign, a campaign its run, an address a sample."""
+        sent = Counter(
+            (sending.operation, sending.what, to)
+            for sending in self.sendings
+            for to in (*sending.leads, *((sending.run_at, sending.tokens),) * (not sending.leads))
+        )
+        return sum(count - 1 for count in sent.values())
 
     def records(self, family: str) -> Iterable[Asset]:
         """All of a kind, by id."""

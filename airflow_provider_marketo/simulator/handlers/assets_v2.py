@@ -1,0 +1,205 @@
+"""E-mails, e-mail templates and fragments of the new designer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.handlers import assets as classic
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
+from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Home
+from airflow_provider_marketo.simulator.store.pools import stamp
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+_FAMILIES = ("emails_v2", "email_templates_v2", "fragments_v2")
+_LARGEST_PAGE = 50
+_VALUES = ("description", "data", "headers", "settings", "editorContext", "templateId")
+
+
+def _each(verb: str) -> Callable[[Callable[[Instance, Request], Reply]], Callable[[Instance, Request], Reply]]:
+    return answers(*(f"{family}.{verb}" for family in _FAMILIES))
+
+
+def _show(instance: Instance, asset: Asset) -> dict[str, Any]:
+    states = [name for name, version in (("approved", asset.live), ("draft", asset.draft)) if version is not None]
+    home = asset.home
+    place = {"programId" if home.type == PROGRAM else "folderId": str(home.id)}
+    return {
+        "id": asset.id,
+        "virtualId": asset.id,
+        "externalId": str(asset.id),
+        "name": asset.name,
+        **{name: value for name, value in asset.newest.items() if name in _VALUES},
+        "status": states[0],
+        "state": states[-1],
+        "associatedStates": [{"contentId": asset.id, "externalId": str(asset.id), "state": state} for state in states],
+        "appData": {**place, "workspaceId": "1", "workspaceName": WORKSPACE, "editorType": "designer"},
+        "metadata": {
+            "createdBy": "airflow@example.org",
+            "createdAt": stamp(asset.created),
+            "modifiedBy": "airflow@example.org",
+            "modifiedAt": stamp(asset.updated),
+        },
+    }
+
+
+def _asked(instance: Instance, request: Request, name: str = "id") -> Asset:
+    return instance.store.assets.find(request.operation.family, request[name])
+
+
+@_each("get_by_id")
+def get_by_id(instance: Instance, request: Request) -> Reply:
+    return Envelope([_show(instance, _asked(instance, request))])
+
+
+@_each("list")
+def find(instance: Instance, request: Request) -> Reply:
+    def fits(asset: Asset) -> bool:
+        states = {name for name, version in (("approved", asset.live), ("draft", asset.draft)) if version is not None}
+        wanted = {str(status).lower() for status in request.get("status") or ()}
+        return (
+            (not wanted or bool(states & wanted))
+            and request.get("name", "").lower() in asset.name.lower()
+            and ("folderId" not in request.parameters or str(asset.home.id) == str(request["folderId"]))
+            and _after(request.get("modifiedAtStart"), asset.updated)
+            and _after(request.get("createdAtStart"), asset.created)
+            and _before(request.get("modifiedAtEnd"), asset.updated)
+            and _before(request.get("createdAtEnd"), asset.created)
+        )
+
+    rows = [asset for asset in instance.store.assets.records(request.operation.family) if fits(asset)]
+    index, size = _paging(request)
+    items = [_show(instance, asset) for asset in rows[index * size : (index + 1) * size]]
+    return Envelope({"totalItems": len(rows), "pageSize": size, "currentPage": index, "items": items})
+
+
+def _after(moment: Any, seconds: int) -> bool:
+    return moment is None or seconds >= moment.timestamp()
+
+
+def _before(moment: Any, seconds: int) -> bool:
+    return moment is None or seconds <= moment.timestamp()
+
+
+def _paging(request: Request) -> tuple[int, int]:
+    index, size = int(request.get("pageIndex", 0)), int(request.get("pageSize", _LARGEST_PAGE))
+    if index < 0 or not 1 <= size <= _LARGEST_PAGE:
+        raise ApiError("701", f"pageSize has to be between 1 and {_LARGEST_PAGE}")
+    return index, size
+
+
+@_each("create")
+def create(instance: Instance, request: Request) -> Reply:
+    family = request.operation.family
+    home = _home(instance, family, request["appData"])
+    asset = instance.store.assets.add(family, request["name"], home, _values(request), instance.now)
+    return Envelope([_show(instance, asset)])
+
+
+def _home(instance: Instance, family: str, place: Mapping[str, Any]) -> Home:
+    store, kind = instance.store.assets, KINDS[family]
+    for member, home_type in (("programId", PROGRAM), ("folderId", FOLDER)):
+        if place.get(member) is not None:
+            return store.home({"type": home_type, "id": place[member]}, kind=kind)
+    if place.get("workspaceId") is None:
+        raise ApiError("701", "appData needs a folderId or a workspaceId")
+    folder = next(folder for folder in store.folders.values() if folder.type == kind.folder_type)
+    return Home(FOLDER, folder.id)
+
+
+def _values(request: Request) -> dict[str, Any]:
+    return {name: request[name] for name in _VALUES if name in request.parameters}
+
+
+@_each("clone")
+def clone(instance: Instance, request: Request) -> Reply:
+    asset, new = _asked(instance, request, "assetId"), request["newAsset"]
+    values = {"description": new["description"]} if new.get("description") else {}
+    copied = instance.store.assets.copied(asset, new["name"], asset.home, instance.now, **values)
+    return Envelope([_show(instance, copied)])
+
+
+@_each("update")
+def update(instance: Instance, request: Request) -> Reply:
+    asset = _asked(instance, request)
+    instance.store.assets.change(asset, instance.now, request.get("name"), **_values(request))
+    return Envelope([_show(instance, asset)])
+
+
+@_each("update_status")
+def update_status(instance: Instance, request: Request) -> Reply:
+    asset = _asked(instance, request, "contentId")
+    _TRANSITIONS[request["action"]](instance, asset)
+    return Envelope([_show(instance, asset)])
+
+
+def _create_draft(instance: Instance, asset: Asset) -> None:
+    if asset.draft is not None:
+        raise ApiError("709", f"{asset.kind.title} {asset.id} has a draft already")
+    instance.store.assets.change(asset, instance.now)
+
+
+_TRANSITIONS: Mapping[str, Callable[[Instance, Asset], None]] = {
+    "approve": classic.approve,
+    "unapprove": classic.unapprove,
+    "discard": classic.discard,
+    "create_draft": _create_draft,
+}
+
+
+@_each("delete")
+def delete(instance: Instance, request: Request) -> Reply:
+    classic.delete(instance, _asked(instance, request))
+    return Envelope()
+
+
+@_each("get_used_by")
+def get_used_by(instance: Instance, request: Request) -> Reply:
+    rows = _users(instance, _asked(instance, request, "assetId"))
+    index, size = _paging(request)
+    result = [
+        {"id": user.id, "name": user.name, "type": user.kind.title} for user in rows[index * size : (index + 1) * size]
+    ]
+    return Envelope(result, {"pageDetails": {"totalItems": len(rows), "pageSize": size, "currentPage": index}})
+
+
+def _users(instance: Instance, asset: Asset) -> list[Asset]:
+    """E-mails that were made from a template."""
+    return [email for email in instance.store.assets.records("emails_v2") if email.newest.get("templateId") == asset.id]
+
+
+@_each("bulk_get")
+def bulk_get(instance: Instance, request: Request) -> Reply:
+    return Envelope([_show(instance, asset) for asset in _several(instance, request)])
+
+
+@_each("bulk_get_used_by")
+def bulk_used_by(instance: Instance, request: Request) -> Reply:
+    return Envelope(
+        [
+            {"id": asset.id, "name": asset.name, "count": count, "used": count > 0}
+            for asset in _several(instance, request)
+            for count in (len(_users(instance, asset)),)
+        ]
+    )
+
+
+@_each("bulk_delete")
+def bulk_delete(instance: Instance, request: Request) -> Reply:
+    found = _several(instance, request)
+    for asset in found:
+        if _users(instance, asset) and not request.get("ignoreUsedBy"):
+            raise ApiError("709", f"{asset.kind.title} {asset.id} is in use")
+    for asset in found:
+        instance.store.assets.remove(asset)
+    return Envelope()
+
+
+def _several(instance: Instance, request: Request) -> list[Asset]:
+    return [instance.store.assets.find(request.operation.family, each) for each in request["assetIds"]]

@@ -1,0 +1,217 @@
+"""Forms: their fields, fieldsets, buttons and what happens after a submit."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.handlers.assets import asked, done, show, version_of
+from airflow_provider_marketo.simulator.paging import asset_page
+from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.assets import Asset
+from airflow_provider_marketo.simulator.store.fields import Field
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+Fields = list[dict[str, Any]]
+_MOST_COLUMNS, _MOST_ROWS = 3, 10
+_FROM_THE_START = ("FirstName", "LastName", "Email")
+_NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
+
+
+def _fields(version: dict[str, Any]) -> Fields:
+    """A form has three fields when it is new."""
+    return list(version.get("fields") or (_new(name, row) for row, name in enumerate(_FROM_THE_START)))
+
+
+def _new(field_id: str, row: int, **settings: Any) -> dict[str, Any]:
+    return {
+        "id": field_id,
+        "label": settings.pop("label", field_id),
+        "dataType": settings.pop("fieldType", "text"),
+        "required": False,
+        "rowNumber": row,
+        "columnNumber": 0,
+        **settings,
+    }
+
+
+def _editable(form: Asset) -> Fields:
+    return copy.deepcopy(_fields(form.newest))
+
+
+def _changed(instance: Instance, form: Asset, fields: Fields, shown: Fields | None = None) -> Envelope:
+    instance.store.assets.change(form, instance.now, fields=fields)
+    return Envelope(shown) if shown is not None else done(form)
+
+
+def _at(fields: Fields, field_id: str) -> int:
+    for place, field in enumerate(fields):
+        if field["id"] == field_id:
+            return place
+    raise ApiError("702", f"Form field '{field_id}' not found")
+
+
+def _form_id(field: Field) -> str:
+    return field.name[:1].upper() + field.name[1:]
+
+
+@answers("form_fields.get_available", "form_fields.get_available_program_member_fields")
+def get_available(instance: Instance, request: Request) -> Reply:
+    leads = request.operation.name == "form_fields.get_available"
+    fields = instance.store.leads.fields if leads else instance.store.programs.fields
+    rows = [field for field in fields.values() if field.updateable and not field.hidden]
+    return asset_page(
+        request,
+        rows,
+        lambda field: {
+            "id": _form_id(field),
+            "description": field.label,
+            "dataType": field.type,
+            "isRequired": False,
+            "isSensitive": field.sensitive,
+            **({"maxLength": field.length} if field.length else {}),
+        },
+    )
+
+
+@answers("form_fields.get_fields_for_form")
+def get_fields(instance: Instance, request: Request) -> Reply:
+    version = version_of(asked(instance, request, "forms"), request.get("status"))
+    return Envelope(_fields(version)) if version is not None else NOTHING_FOUND
+
+
+@answers("form_fields.add_field_to_form")
+def add_field(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields, field_id = _editable(form), request["fieldId"]
+    known = {_form_id(field) for of in (instance.store.leads, instance.store.programs) for field in of.fields.values()}
+    if field_id not in known:
+        raise ApiError("702", f"Field '{field_id}' not found")
+    if any(field["id"] == field_id for field in fields):
+        raise ApiError("709", f"Field '{field_id}' is in the form already")
+    added = _new(field_id, len(fields), **_settings(request))
+    return _changed(instance, form, [*fields, added], [added])
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    return {name: value for name, value in request.parameters.items() if name not in _NOT_SETTINGS}
+
+
+@answers("form_fields.add_fieldset_to_form")
+def add_fieldset(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields = _editable(form)
+    added = _new(_unused(fields, "fieldset"), len(fields), label=request["label"], fieldType="fieldset", fields=[])
+    return _changed(instance, form, [*fields, added], [added])
+
+
+@answers("form_fields.add_rich_text_field")
+def add_rich_text(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields, text = _editable(form), request["text"].content.decode()
+    if any(tag in text.lower() for tag in ("<script", "<meta", "<link")):
+        raise ApiError("709", "The text must not have script, meta or link tags")
+    added = _new(_unused(fields, "HtmlText"), len(fields), label="", fieldType="htmltext", text=text)
+    return _changed(instance, form, [*fields, added], [added])
+
+
+def _unused(fields: Fields, name: str) -> str:
+    taken = {field["id"] for field in fields}
+    return next(found for number in range(1, len(taken) + 2) if (found := f"{name}_{number}") not in taken)
+
+
+@answers("form_fields.update")
+def update_field(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields = _editable(form)
+    place = _at(fields, request["fieldId"])
+    fields[place] |= _settings(request)
+    return _changed(instance, form, fields, [fields[place]])
+
+
+@answers("form_fields.delete")
+def delete_field(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields = _editable(form)
+    del fields[_at(fields, request["fieldId"])]
+    return _changed(instance, form, fields)
+
+
+@answers("form_fields.delete_field_from_fieldset")
+def delete_from_fieldset(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields = _editable(form)
+    fieldset = fields[_at(fields, request["fieldSetId"])]
+    inner = fieldset.get("fields", [])
+    del inner[_at(inner, request["fieldId"])]
+    return _changed(instance, form, fields)
+
+
+@answers("form_fields.add_visibility_rules")
+def add_visibility(instance: Instance, request: Request) -> Reply:
+    form = instance.store.assets.find("forms", request["formId"])
+    fields = _editable(form)
+    place = _at(fields, request["fieldId"])
+    fields[place]["visibilityRules"] = request["visibilityRule"]
+    rule = request["visibilityRule"]
+    shown = {"formFieldId": request["fieldId"], "ruleType": rule["ruleType"], "rules": rule["rules"]}
+    return _changed(instance, form, fields, [shown])
+
+
+@answers("form_fields.update_field_positions")
+def update_positions(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request, "forms")
+    fields = {field["id"]: field for field in _flat(_editable(form))}
+    positions = request["positions"]
+    named = [inner["fieldName"] for position in positions for inner in (position, *position.get("fieldList", ()))]
+    if sorted(named) != sorted(fields):
+        raise ApiError("709", "The positions have to name every field of the form once")
+    arranged = []
+    for position in positions:
+        inner = [_placed(fields[each["fieldName"]], each) for each in position.get("fieldList", ())]
+        field = _placed(fields[position["fieldName"]], position)
+        arranged.append({**field, "fields": inner} if "fields" in field else field)
+    return _changed(instance, form, arranged)
+
+
+def _flat(fields: Fields) -> Fields:
+    return [inner for field in fields for inner in (field, *field.get("fields", ()))]
+
+
+def _placed(field: dict[str, Any], position: dict[str, Any]) -> dict[str, Any]:
+    column, row = position["columnNumber"], position["rowNumber"]
+    if not (0 <= column < _MOST_COLUMNS and 0 <= row < _MOST_ROWS):
+        raise ApiError("709", f"A form has {_MOST_COLUMNS} columns and {_MOST_ROWS} rows")
+    return {**field, "columnNumber": column, "rowNumber": row}
+
+
+@answers("forms.update_submit_button")
+def update_button(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request)
+    names = {"label": "buttonLabel", "waitingLabel": "waitingLabel", "buttonPosition": "buttonLocation"}
+    # What is not given falls back to what a new form has.
+    values = {member: request.get(name, form.kind.values[member]) for name, member in names.items()}
+    instance.store.assets.change(form, instance.now, **values)
+    return Envelope([show(instance, form, form.newest)])
+
+
+@answers("forms.get_thank_you_page_by_form_id")
+def get_thank_you_page(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request)
+    version = version_of(form, request.get("status"))
+    return Envelope([{"id": form.id, "thankYouList": version["thankYouList"]}]) if version else NOTHING_FOUND
+
+
+@answers("forms.update_thank_you_page")
+def update_thank_you_page(instance: Instance, request: Request) -> Reply:
+    form = asked(instance, request)
+    rules = request["thankyou"]
+    if sum(bool(rule.get("default")) for rule in rules) != 1:
+        raise ApiError("709", "Exactly one rule has to be the default")
+    instance.store.assets.change(form, instance.now, thankYouList=rules)
+    return Envelope([{"id": form.id, "thankYouList": rules}])
