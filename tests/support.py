@@ -12,6 +12,7 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 
 class ManualClock:
@@ -95,8 +96,11 @@ def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any]
 
 async def _fire(trigger: Any) -> Any:
     path, arguments = trigger.serialize()
+    if isinstance(trigger, DateTimeTrigger):  # Airflow's own; it would look once a second
+        await asyncio.sleep((trigger.moment - datetime.now(timezone.utc)).total_seconds())
+        return trigger.moment
     module, _, name = path.rpartition(".")
-    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments, default=str)))
+    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
     async for event in trigger.run():
         return event.payload
     return None

@@ -147,10 +147,10 @@ def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
     export = request.export
     items = _described(request, client)
     labels = {name: str(item.get("displayName") or name) for name, item in items.items()}
+    computed: list[str] = []
     if request.fields == ALL_FIELDS:
-        wanted = tuple(
-            name for name, item in items.items() if str(item.get("dataType", "")).lower() not in NEVER_EXPORTED
-        )
+        computed = [name for name, item in items.items() if str(item.get("dataType", "")).lower() in NEVER_EXPORTED]
+        wanted = tuple(name for name in items if name not in computed)
     else:
         wanted = tuple(dict.fromkeys(request.fields or ()))
         require_known("fields", wanted, labels)
@@ -162,7 +162,8 @@ def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
         tuple(name for name in key if name != "programId"),
     )
     columns = ("programId", *fields) if by_programs else fields
-    return ExtractPlan(fields, from_describe(list(items.values()), columns, key=key, date=None), {}, {}, {})
+    schema = from_describe(list(items.values()), columns, key=key, date=None)
+    return ExtractPlan(fields, schema, {}, {}, dict.fromkeys(computed, "computed when it is shown"))
 
 
 def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapping[str, Any]]:

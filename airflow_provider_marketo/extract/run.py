@@ -249,10 +249,13 @@ class ExtractRun:
                 self._ledger.save()  # before the job can run: what is not written down is never started
             try:
                 self._jobs.enqueue(export_id)
-            except MarketoInvalidRequestError as error:  # it was cancelled before it ran, or is forgotten
-                self._make_anew(name, error)
-                log.warning("%s; a new job is made", error.message)
-                continue
+            except MarketoInvalidRequestError as error:
+                job = self._jobs.status(export_id)
+                if job is None or job.status in (CANCELLED, FAILED):
+                    self._make_anew(name, error)
+                    log.warning("%s; a new job is made", error.message)
+                    continue
+                # It was enqueued before, and the answer was lost.
             self._queued.add(export_id)
             log.info("Export %s of %s is in Marketo's queue", export_id, name)
 

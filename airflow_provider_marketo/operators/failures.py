@@ -34,4 +34,4 @@ def fail_for_good() -> Iterator[None]:
 def _text(error: Exception) -> str:
     parameter = getattr(error, "parameter", None)
     text = str(error)
-    return f"{parameter}: {text}" if parameter and parameter not in text else text
+    return f"{parameter}: {text}" if parameter and f"{parameter}=" not in text else text
