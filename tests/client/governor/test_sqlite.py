@@ -118,3 +118,26 @@ def test_a_turn_costs_half_a_millisecond_at_most(tmp_path):
         governor.release(governor.acquire("leads.describe"), None)
         took.append(time.perf_counter() - begun)
     assert sorted(took)[50] < 0.0005 * 3  # three times what the benchmark holds it to: tests share the machine
+
+
+def test_processes_that_make_the_file_at_the_same_moment_wait_for_each_other(tmp_path):
+    """SQLite refuses one of two that switch a new file to its write-ahead log, instead of waiting."""
+    with multiprocessing.Manager() as manager:
+        for attempt in range(25):
+            barrier, failures = manager.Barrier(4), manager.list()
+            arguments = (tmp_path / str(attempt), barrier, failures)
+            processes = [multiprocessing.Process(target=_first_use, args=arguments) for _ in range(4)]
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join()
+            assert list(failures) == []
+
+
+def _first_use(folder, barrier, failures):
+    store = SQLiteStore(folder, "123-ABC-456")
+    barrier.wait()
+    try:
+        store.update(lambda state, moment: None)
+    except StoreUnavailableError as error:
+        failures.append(str(error))
