@@ -1,4 +1,4 @@
-"""Whether the installed package is a provider to Airflow. Run by the Python of an environment with nothing else in it."""
+"""Whether the installed package is a provider to Airflow. Run by the Python of an otherwise empty environment."""
 
 from __future__ import annotations
 

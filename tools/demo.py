@@ -39,8 +39,8 @@ INSTANCE = Settings(
 )
 POLL_INTERVAL = 5
 """
-Real seconds: a simulated minute, in which Marketo's status stays the same. Not less: Airflow fails a task that is deferred
-and back again before its scheduler has noticed that it was gone.
+Real seconds: a simulated minute, in which Marketo's status stays the same. Not less: Airflow fails a task that is
+deferred and back again before its scheduler has noticed.
 """
 
 DAYS = tuple(calendar.timegm(day.timetuple()) for day in (INSTANCE.start, INSTANCE.end))

@@ -21,8 +21,7 @@ from tools.real_airflow import RealAirflow
 _HERE = Path(__file__).parent
 POLL_INTERVAL = 4
 """
-Real seconds. Not less: Airflow fails a task that is deferred and back again before its scheduler has noticed that it was
-gone, as nothing that takes Marketo a minute can be.
+Real seconds. Not less: Airflow fails a task that is deferred and back again before its scheduler has noticed.
 """
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
 

@@ -75,7 +75,7 @@ class SQLiteStore:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Of two processes that make the file at the same moment one is refused: SQLite does not wait for this by itself."""
+    """Of two processes that make the file at the same moment one is refused: SQLite does not wait for this."""
     deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:
