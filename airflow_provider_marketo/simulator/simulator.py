@@ -57,7 +57,7 @@ class Simulator:
         self._open.callback(self._instance.exports.close)
         self._server = Server(self._instance, *self._address)
         self._open.callback(self._server.server_close)
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="simulator", daemon=True)
         thread.start()
         self._open.callback(thread.join)
         self._open.callback(self._server.shutdown)

@@ -22,6 +22,11 @@ class Api:
         self.url = simulator.url
         self.user = simulator.settings.users[user]
         self.session = requests.Session()
+        self.wait(0)
+
+    def wait(self, seconds: float) -> None:
+        """Let simulated time pass, and get a token that is good then."""
+        self.simulator.clock.sleep(seconds)
         self.session.headers["Authorization"] = f"Bearer {self.token()['access_token']}"
 
     def token(self, **changes: str) -> dict[str, Any]:
@@ -84,35 +89,35 @@ class Export:
     """
 
     def __init__(self, api: Api, kind: str) -> None:
-        self._api = api
+        self.api = api
         self.path = f"/bulk/v1/{kind}/export"
 
     def create(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> dict[str, Any]:
-        return self._api.post(f"{self.path}/create.json", {"fields": fields, "filter": job_filter, **more})
+        return self.api.post(f"{self.path}/create.json", {"fields": fields, "filter": job_filter, **more})
 
     def created(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> str:
         return str(_result(self.create(fields, job_filter, **more))[0]["exportId"])
 
     def enqueue(self, export_id: str) -> dict[str, Any]:
-        return self._api.post(f"{self.path}/{export_id}/enqueue.json")
+        return self.api.post(f"{self.path}/{export_id}/enqueue.json")
 
     def cancel(self, export_id: str) -> dict[str, Any]:
-        return self._api.post(f"{self.path}/{export_id}/cancel.json")
+        return self.api.post(f"{self.path}/{export_id}/cancel.json")
 
     def status(self, export_id: str) -> dict[str, Any]:
-        return dict(_result(self._api.get(f"{self.path}/{export_id}/status.json"))[0])
+        return dict(_result(self.api.get(f"{self.path}/{export_id}/status.json"))[0])
 
     def list(self, **query: Any) -> list[dict[str, Any]]:
-        return self._api.pages(f"{self.path}.json", **query)
+        return self.api.pages(f"{self.path}.json", **query)
 
     def file(self, export_id: str, **headers: str) -> requests.Response:
-        return self._api.send("GET", f"{self.path}/{export_id}/file.json", headers=headers)
+        return self.api.send("GET", f"{self.path}/{export_id}/file.json", headers=headers)
 
     def run(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> str:
         """The id of a job that has finished."""
         export_id = self.created(fields, job_filter, **more)
         assert self.enqueue(export_id)["success"]
-        self._api.simulator.clock.sleep(3600)
+        self.api.wait(120)
         assert self.status(export_id)["status"] == "Completed"
         return export_id
 

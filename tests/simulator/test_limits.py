@@ -45,8 +45,7 @@ def test_beyond_the_daily_quota_calls_are_607_until_midnight_in_chicago(make: Ma
     replies = [api.get(TYPES)["success"] for _ in range(3)]
     refused = api.get(TYPES)
     # The clock stands at noon UTC; in Chicago, on daylight saving time, it is seven in the morning.
-    api.simulator.clock.sleep(17 * 3600 - 1)
-    api.session.headers["Authorization"] = f"Bearer {api.token()['access_token']}"
+    api.wait(17 * 3600 - 1)
     still_refused = api.get(TYPES)
     api.simulator.clock.sleep(1)
 
@@ -101,8 +100,7 @@ def test_usage_tells_the_calls_and_errors_of_the_last_seven_days(api: Api, clock
     api.get(TYPES)
     api.simulator.fail("activities.get_types", "1003")
     api.get(TYPES)
-    clock.advance(86_400)
-    api.session.headers["Authorization"] = f"Bearer {api.token()['access_token']}"
+    api.wait(86_400)
 
     today, yesterday, *earlier = api.result("/rest/v1/stats/usage/last7days.json")
     errors = api.result("/rest/v1/stats/errors/last7days.json")

@@ -116,7 +116,9 @@ def test_a_body_in_chunks_is_refused(api: Api):
 
 def test_one_connection_carries_many_calls(api: Api):
     host, port = api.url.removeprefix("http://").split(":")
-    request = f"GET /rest/v1/leads/partitions.json HTTP/1.1\r\nHost: x\r\nAuthorization: {api.session.headers['Authorization']}\r\n\r\n"
+    head = {"Host": host, "Authorization": str(api.session.headers["Authorization"])}
+    lines = ["GET /rest/v1/leads/partitions.json HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+    request = "\r\n".join(lines) + "\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         for _ in range(3):
             connection.sendall(request.encode())

@@ -13,6 +13,7 @@ import json
 import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from heapq import merge
 from itertools import count as counting
 from typing import Any, NamedTuple
@@ -101,8 +102,7 @@ class Activities:
         self._caused: list[Activity] = []
         self._numbers = counting(_CAUSED)
         self.field_ids = {name: 100 + n for n, name in enumerate(leads.fields)}
-        chance = random.Random(f"{settings.seed} activities")
-        self._patterns = [self._pattern(chance) for _ in range(_PATTERNS)]
+        self._seed = settings.seed
 
     def add(
         self,
@@ -154,7 +154,7 @@ class Activities:
     @property
     def patterns(self) -> int:
         """How many patterns there are; made-up activities take them in turn."""
-        return len(self._patterns)
+        return _PATTERNS
 
     def snapshot(self) -> Activities:
         """The log as it is now, whatever happens later."""
@@ -165,6 +165,11 @@ class Activities:
     def pattern(self, row: int) -> _Pattern:
         """What a made-up activity is but for its lead."""
         return self._patterns[row % _PATTERNS]
+
+    @cached_property
+    def _patterns(self) -> list[_Pattern]:
+        chance = random.Random(f"{self._seed} activities")
+        return [self._pattern(chance) for _ in range(_PATTERNS)]
 
     def made_up(self, row: int) -> Activity:
         """A made-up activity."""

@@ -105,11 +105,15 @@ class Pool:
     """
     A column whose values come round again.
 
-    :param values: a prime number of them.
+    :param values: a prime number of them, or what makes them when the first is looked at.
     """
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = tuple(values)
+    def __init__(self, values: Sequence[Any] | Callable[[], Sequence[Any]]) -> None:
+        self._values = values
+
+    @cached_property
+    def values(self) -> tuple[Any, ...]:
+        return tuple(self._values() if callable(self._values) else self._values)
 
     @cached_property
     def _cells(self) -> tuple[str, ...]:
@@ -176,10 +180,14 @@ def pools(seed: int, table: str, fields: Iterable[Field]) -> dict[str, Pool]:
 
 
 def _pool(seed: int, table: str, field: Field, size: int) -> Pool:
-    chance = random.Random(f"{seed} {table} {field.name}")
     make = _BY_NAME.get(field.name) or _BY_TYPE[field.type]
     empty = 0.0 if field.name in _ALWAYS or field.type == "boolean" else 0.2
-    return Pool([None if chance.random() < empty else make(chance) for _ in range(size)])
+
+    def values() -> list[Any]:
+        chance = random.Random(f"{seed} {table} {field.name}")
+        return [None if chance.random() < empty else make(chance) for _ in range(size)]
+
+    return Pool(values)
 
 
 def _choice(values: Sequence[str]) -> Callable[[random.Random], str]:

@@ -1,0 +1,116 @@
+"""The simulator as a command, as a fixture, and at a faster pace."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.simulator.__main__ import main
+from tests.simulator.support import JANUARY, Api, Export
+
+pytest_plugins = ["airflow_provider_marketo.simulator.pytest_plugin"]
+COMMAND = [sys.executable, "-m", "airflow_provider_marketo.simulator"]
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    options = ["--leads", "50", "--activities", "100", "--end", "2026-03-01", "--no-limits", "--url-file"]
+    with subprocess.Popen([*COMMAND, *options, str(tmp_path / "url")], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        yield started, json.loads(started.stdout.readline())
+        started.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_tells_where_it_listens_and_ends_with_a_report(
+    process: tuple[subprocess.Popen[str], dict[str, Any]], tmp_path: Path, number: signal.Signals
+):
+    started, where = process
+    query = {
+        "grant_type": "client_credentials",
+        "client_id": where["client_id"],
+        "client_secret": where["client_secret"],
+    }
+    token = requests.post(f"{where['url']}/identity/oauth/token", params=query, timeout=10).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert requests.get(f"{where['url']}/rest/v1/leads/partitions.json", headers=bearer, timeout=10).json()["success"]
+    started.send_signal(number)
+    output, _ = started.communicate(timeout=10)
+
+    assert json.loads((tmp_path / "url").read_text()) == where
+    assert started.returncode == 0
+    assert "1 API calls, at most 1 at once and 1 in a window" in output
+    assert "leads.get_partitions" in output
+    assert token not in output
+
+
+def test_other_commands_steer_a_running_simulator(capsys: pytest.CaptureFixture[str]):
+    with Simulator(Settings(leads=10, activities=0)) as simulator:
+        assert main(["fail", simulator.url, "activities.get_types", "--code", "611", "--times", "1"]) == 0
+        assert not Api(simulator).get("/rest/v1/activities/types.json")["success"]
+        capsys.readouterr()
+        assert main(["report", simulator.url]) == 0
+
+    assert json.loads(capsys.readouterr().out)["rejected"] == {"611": 1}
+
+
+def test_steering_a_simulator_that_is_not_there_says_so(capsys: pytest.CaptureFixture[str]):
+    assert main(["report", "http://127.0.0.1:1"]) == 1
+    assert "No simulator answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_every_setting_is_an_option_with_help(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+
+    assert "--export-daily-bytes EXPORT_DAILY_BYTES size of the files that may be exported in a day" in text
+    assert "--no-updated-at-filter" in text
+    assert "--users" not in text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"start": date(2027, 1, 1)}, {"attributes_style": "xml"}, {"users": ()}],
+)
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"end has|attributes_style|at least one"):
+        Settings(**wrong)
+
+
+def test_a_simulator_that_was_not_started_says_so():
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = Simulator().url
+
+
+def test_the_fixture_gives_a_simulator_whose_minutes_are_seconds(marketo_simulator: Simulator):
+    leads = Export(Api(marketo_simulator), "leads")
+    export_id = leads.created(["id"], {"createdAt": JANUARY})
+    leads.enqueue(export_id)
+    deadline = time.monotonic() + 10
+    while leads.status(export_id)["status"] != "Completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    connection = json.loads(marketo_simulator.connection(pool="marketo"))
+    assert connection["host"] == marketo_simulator.url
+    assert connection["extra"] == {"poll_interval": 1.0, "pool": "marketo"}
+    assert leads.file(export_id).text.startswith("id\n")
+
+
+def test_export_files_go_with_the_simulator_unless_they_have_a_folder(tmp_path: Path):
+    with Simulator(Settings(leads=10, activities=0, time_scale=10_000, spool=tmp_path / "spool")) as simulator:
+        Export(Api(simulator), "leads").run(["id"], {"createdAt": JANUARY})
+
+    assert [file.suffix for file in (tmp_path / "spool").iterdir()] == [".csv"]
