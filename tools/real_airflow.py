@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -244,6 +244,38 @@ class DagRun:
     def task(self, task_id: str) -> dict[str, Any]:
         """One task instance."""
         return dict(self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}"))
+
+    def wait_for(
+        self,
+        task_id: str,
+        *states: str,
+        try_number: int = 1,
+        until: Callable[[], bool] = lambda: True,
+        watch: Callable[[], None] = lambda: None,
+        within: float = 120,
+    ) -> dict[str, Any]:
+        """
+        Wait until a task is in one of these states.
+
+        :param states: of the task instance.
+        :param try_number: the first one that counts.
+        :param until: what must be true besides.
+        :param watch: called again and again while waiting.
+        :param within: seconds.
+        :raises RealAirflowError: it did not get there in time, or has ended otherwise.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            task = self.task(task_id)
+            watch()
+            if task["state"] in states and task["try_number"] >= try_number and until():
+                return task
+            if time.monotonic() > deadline or (task["state"] in FINISHED and task["state"] not in states):
+                said = "\n".join(self.log(task_id, max(1, task["try_number"]))[-25:])
+                wanted = f"{' or '.join(states)} in try {try_number}"
+                found = f"{task['state']} in try {task['try_number']}"
+                raise RealAirflowError(f"{self.dag_id}.{task_id} should be {wanted} and is {found}:\n{said}")
+            time.sleep(0.3)
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
         """What a task pushed."""

@@ -94,7 +94,7 @@ def airflow(
         running.migrate()
         running.cli("setup", module="airflow_provider_marketo")
         running.start()
-        running.wait_until_ready([file.stem for file in dags.rglob("*.py")])
+        running.wait_until_ready([*(file.stem for file in EXAMPLE_DAGS.glob("*.py")), "held_deferred", "held_waiting"])
         yield running
 
 

@@ -1,0 +1,24 @@
+"""Extracts from an instance whose time stands still, so that they can be killed and cleared while they wait."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from airflow.sdk import DAG
+
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+
+for dag_id, deferrable in (("held_deferred", True), ("held_waiting", False)):
+    with DAG(dag_id, schedule=None):
+        MarketoBulkExtractOperator(
+            task_id="extract",
+            object_type="activities",
+            start=datetime(2026, 1, 5, tzinfo=timezone.utc),
+            end=datetime(2026, 1, 12, tzinfo=timezone.utc),
+            output="{{ var.value.marketo_lake }}/{{ dag.dag_id }}/{{ run_id | replace(':', '') }}",
+            deferrable=deferrable,
+            retries=2,
+            retry_delay=timedelta(seconds=1),
+            marketo_conn_id="marketo_held",
+            pool="marketo",
+        )

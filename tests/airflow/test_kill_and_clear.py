@@ -1,0 +1,128 @@
+"""
+What becomes of an export job when its task is cleared, failed or killed: it is cancelled or adopted. There are never two
+for the same window, and none is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.simulator import ManualClock, Simulator
+from tools.real_airflow import DagRun, RealAirflow
+
+TASK = "extract"
+ACTIVE = ("Created", "Queued", "Processing")
+TRIGGERS_HEAR_OF_A_KILL = hasattr(BaseTrigger, "on_kill")
+"""Airflow 3.3 and later."""
+
+
+class Jobs:
+    """The export jobs of one test, as Marketo shows them."""
+
+    def __init__(self, held: Simulator, clock: ManualClock) -> None:
+        self._client = MarketoClient(held.url, held.client_id, held.client_secret)
+        self._clock = clock
+        self._before = set(self._all())
+
+    def watch(self) -> None:
+        """Called while a test waits for something."""
+        assert self.states()["active"] <= 1, "two jobs for the same window"
+
+    def states(self) -> Counter[str]:
+        """How many are active, Completed or Canceled."""
+        ours = {export_id: status for export_id, status in self._all().items() if export_id not in self._before}
+        return Counter("active" if status in ACTIVE else status for status in ours.values())
+
+    def finish(self) -> None:
+        """Marketo works on its queue for two hours."""
+        self._clock.advance(7200)
+
+    def _all(self) -> dict[str, str]:
+        return {job["exportId"]: job["status"] for job in self._client.call("bulk_export_activities.get_jobs").result}
+
+
+@pytest.fixture
+def jobs(held: Simulator, held_clock: ManualClock) -> Iterator[Jobs]:
+    held_clock.advance(120)
+    jobs = Jobs(held, held_clock)
+    yield jobs
+    assert jobs.states()["active"] == 0, "an orphan"
+
+
+def started(airflow: RealAirflow, dag_id: str, jobs: Jobs) -> DagRun:
+    """A run whose job Marketo has in its queue."""
+    run = airflow.trigger(dag_id)
+    run.wait_for(
+        TASK, "deferred" if dag_id == "held_deferred" else "running", until=lambda: jobs.states()["active"] == 1
+    )
+    return run
+
+
+def rows_of(run: DagRun, lake: Path) -> int:
+    """Rows in the files of a run."""
+    (output,) = (lake / run.dag_id).glob(run.run_id.replace(":", ""))
+    return sum(len(file.read_text().splitlines()) - 1 for file in output.glob("*.csv"))
+
+
+def succeeds(run: DagRun, jobs: Jobs, lake: Path) -> None:
+    jobs.finish()
+    run.wait_for(TASK, "success", watch=jobs.watch)
+    assert jobs.states()["Completed"] == 1
+    assert rows_of(run, lake) > 0
+
+
+def test_a_deferred_task_that_is_cleared(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
+    run = started(airflow, "held_deferred", jobs)
+    run.clear(TASK)
+    run.wait_for(TASK, "deferred", try_number=2, watch=jobs.watch)
+    succeeds(run, jobs, lake)
+
+
+def test_a_deferred_task_that_is_marked_failed_and_cleared_later(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
+    run = started(airflow, "held_deferred", jobs)
+    run.mark(TASK, "failed")
+    if TRIGGERS_HEAR_OF_A_KILL:
+        run.wait_for(TASK, "failed", until=lambda: jobs.states()["active"] == 0)
+        assert jobs.states()["Canceled"] == 1
+    run.clear(TASK)
+    run.wait_for(TASK, "deferred", watch=jobs.watch)
+    succeeds(run, jobs, lake)
+
+
+def test_a_running_task_that_is_killed(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
+    run = started(airflow, "held_waiting", jobs)
+    os.kill(run.task(TASK)["pid"], signal.SIGKILL)
+    run.wait_for(TASK, "running", try_number=2, watch=jobs.watch)
+    succeeds(run, jobs, lake)
+    assert jobs.states().total() == 1, "the second try has its own job although the first one's was there"
+
+
+def test_a_running_task_whose_supervisor_is_killed(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
+    """The task itself lives on, beside the next try."""
+    run = started(airflow, "held_waiting", jobs)
+    psutil.Process(run.task(TASK)["pid"]).parent().kill()
+    run.wait_for(TASK, "running", try_number=2, watch=jobs.watch)
+    succeeds(run, jobs, lake)
+
+
+def test_a_running_task_that_is_cleared(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
+    run = started(airflow, "held_waiting", jobs)
+    run.clear(TASK)
+    run.wait_for(TASK, "running", try_number=2, watch=jobs.watch)
+    succeeds(run, jobs, lake)
+
+
+def test_a_running_task_that_is_marked_failed(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
+    run = started(airflow, "held_waiting", jobs)
+    run.mark(TASK, "failed")
+    run.wait_for(TASK, "failed", until=lambda: jobs.states()["active"] == 0)
+    assert jobs.states()["Canceled"] == 1
