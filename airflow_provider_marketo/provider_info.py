@@ -30,7 +30,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": _modules("hooks.marketo"),
         "operators": _modules("operators.api", "operators.bulk_extract", "operators.campaigns", "operators.leads"),
-        "triggers": _modules("triggers.bulk_job"),
+        "sensors": _modules("sensors.quota"),
+        "triggers": _modules("triggers.bulk_job", "triggers.quota"),
         "connection-types": [
             {
                 "connection-type": "marketo",
@@ -168,6 +169,14 @@ _CONFIG = {
                 "type": "integer",
                 "example": "4",
                 "default": "2",
+            },
+            "enforce_pool": {
+                "description": "Put every Marketo task, mapped ones too, into the pool of its connection, whatever its "
+                "DAG says. Run `airflow marketo setup` first.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": "True",
+                "default": "False",
             },
             "triggerer_parallel": {
                 "description": "Calls that one triggerer may have in flight per Marketo instance.",

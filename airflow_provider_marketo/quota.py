@@ -99,19 +99,27 @@ class Quota:
             return float("inf")
         return (now - datetime.fromisoformat(measured)).total_seconds()
 
-    def dump(self) -> str:
+    def to_dict(self) -> dict[str, Any]:
         """As the Variable has it, with what is left for those who read it."""
         left = {"calls_left": self.calls_left, "export_mb_left": round(self.export_mb_left, 1)}
-        return json.dumps(asdict(self) | left, indent=1)
+        return asdict(self) | {"custom_objects": list(self.custom_objects)} | left
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Quota:
+        """
+        From what :meth:`to_dict` made.
+
+        :raises TypeError: something is missing.
+        """
+        known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
+        return cls(**known | {"custom_objects": tuple(known.get("custom_objects", ()))})
 
     @classmethod
     def load(cls, text: str | None) -> Quota | None:
         """From the Variable's text; None if there is none, or somebody has written something else."""
         try:
-            facts = json.loads(text or "null")
-            known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
-            return cls(**known | {"custom_objects": tuple(known.get("custom_objects", ()))})
-        except (TypeError, ValueError):
+            return cls.from_dict(json.loads(text or "null"))
+        except (TypeError, ValueError, KeyError):
             return None
 
 
@@ -198,7 +206,7 @@ class QuotaLedger:
             latches={quota: _text(until) for quota, until in self._client.governor.latches().items()},
         )
         self._client.governor.tell_used(measured.used, measured.quota - measured.reserve)
-        self._write(self.name, measured.dump())
+        self._write(self.name, json.dumps(measured.to_dict(), indent=1))
         return measured
 
     def keep_fresh(self) -> Quota | None:

@@ -69,11 +69,11 @@ def _leave_marker(pools: Sequence[PlannedPool]) -> None:
     with create_session() as session:
         marker = session.scalar(select(Variable).where(Variable.key == POOLS_VARIABLE))
         known = json.loads(marker.val or "{}") if marker else {}
-        known |= {pool.name: pool.slots for pool in pools}
+        known |= _marker(pools)
         Variable.set(
             POOLS_VARIABLE,
             known,
-            description="Pools that `airflow marketo setup` has made; read by the provider's cluster policy.",
+            description="Pools of the Marketo connections, left by `airflow marketo setup` for the cluster policy.",
             serialize_json=True,
             session=session,
         )
@@ -89,5 +89,9 @@ def _write(pools: Sequence[PlannedPool], target: str) -> None:
     else:
         Path(target).write_text(text)
         print(f"Wrote {target}; nothing was changed. Import it with: airflow pools import {target}", file=sys.stderr)
-    marker = json.dumps({pool.name: pool.slots for pool in pools})
+    marker = json.dumps(_marker(pools))
     print(f"If the cluster policy is on, also: airflow variables set {POOLS_VARIABLE} '{marker}'", file=sys.stderr)
+
+
+def _marker(pools: Sequence[PlannedPool]) -> dict[str, str]:
+    return {conn_id: pool.name for pool in pools for conn_id in pool.conn_ids}

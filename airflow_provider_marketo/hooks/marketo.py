@@ -52,8 +52,8 @@ class MarketoHook(BaseHook):
     :param marketo_conn_id: id of a connection of type ``marketo``.
     :param parallel: calls that may be in flight at once. A task in the connection's pool takes its ``pool_slots``,
         anything else one.
-    :param max_calls: calls that the task may make in all; None for no end.
-    :param max_export_mb: megabytes that the task may export in bulk; None for no end.
+    :param max_calls: calls that the task may make in all. Default: the operator's ``max_calls`` if it has any.
+    :param max_export_mb: megabytes that the task may export in bulk. Default: likewise.
     :param settings: the connection, if it has been read already (a trigger reads it asynchronously).
     """
 
@@ -96,7 +96,10 @@ class MarketoHook(BaseHook):
         for secret in filter(None, (settings.client_secret, settings.hash_salt)):
             mask_secret(secret)
         tally = tally_of(settings.conn_id, self._observe)
-        tally.max_calls, tally.max_export_mb = self._max_calls, self._max_export_mb
+        if self._max_calls is not None:
+            tally.max_calls = self._max_calls
+        if self._max_export_mb is not None:
+            tally.max_export_mb = self._max_export_mb
         return MarketoClient(
             settings.host,
             settings.client_id,

@@ -12,12 +12,16 @@ class RunningTask:
     :param task_id: in it.
     :param pool: that its author gave it; for a mapped task the scheduler may think otherwise.
     :param pool_slots: that it takes there.
+    :param max_calls: calls that its author allows it, if the operator has the parameter.
+    :param max_export_mb: megabytes of bulk export, likewise.
     """
 
     dag_id: str
     task_id: str
     pool: str
     pool_slots: int
+    max_calls: int | None = None
+    max_export_mb: float | None = None
 
 
 def current_task() -> RunningTask | None:
@@ -29,4 +33,5 @@ def current_task() -> RunningTask | None:
     except RuntimeError:
         return None
     task = context["ti"].task
-    return RunningTask(task.dag_id, task.task_id, task.pool, task.pool_slots)
+    budgets = {name: getattr(task, name, None) for name in ("max_calls", "max_export_mb")}
+    return RunningTask(task.dag_id, task.task_id, task.pool, task.pool_slots, **budgets)

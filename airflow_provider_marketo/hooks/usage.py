@@ -20,7 +20,8 @@ _listening = False
 
 def tally_of(conn_id: str, observer: Observer) -> Tally:
     """
-    The tally of the running task for a connection, the same for all its hooks. What is no task has one for each hook.
+    The tally of the running task for a connection, the same for all its hooks, with what the task's author allows it
+    (``max_calls``, ``max_export_mb`` of the operator). What is no task has one for each hook.
 
     :param conn_id: id of the connection.
     :param observer: told of every call; the first hook's.
@@ -33,7 +34,8 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
         _tallies.clear()
         _counted_for = task
     _listen()
-    return _tallies.setdefault(conn_id, Tally(observer=observer))
+    fresh = Tally(max_calls=task.max_calls, max_export_mb=task.max_export_mb, observer=observer)
+    return _tallies.setdefault(conn_id, fresh)
 
 
 def log_usage() -> None:

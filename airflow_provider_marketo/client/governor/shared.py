@@ -80,7 +80,8 @@ class SharedGovernor:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
                 raise MarketoThrottledError(
-                    f"no turn for this call within {LONGEST_WAIT:.0f} seconds", operation=operation
+                    f"no turn for this call within {LONGEST_WAIT:.0f} seconds; the next may come in {wait:.0f} seconds",
+                    operation=operation,
                 )
             self._clock.sleep(min(wait, _LONGEST_NAP))
 

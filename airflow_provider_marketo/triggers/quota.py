@@ -1,0 +1,100 @@
+"""Waits for the day's quotas to come back without holding a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import BaseHook
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_marketo.client.errors import (
+    MarketoConnectionError,
+    MarketoError,
+    MarketoQuotaExhaustedError,
+    MarketoThrottledError,
+    MarketoTransientError,
+    from_dict,
+)
+from airflow_provider_marketo.client.quota_day import next_probe
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.quota import REFRESH_EVERY, Quota, require
+
+ENOUGH, TIMED_OUT, ERROR = "enough", "timed out", "error"
+_PASSING = (MarketoTransientError, MarketoConnectionError, MarketoThrottledError)
+
+
+class MarketoQuotaTrigger(BaseTrigger):
+    """
+    Fires when so much is left, or when the deadline has passed. Sleeps until the quota's reset in between.
+
+    :param marketo_conn_id: id of the connection.
+    :param min_calls: calls that must be left above the connection's reserve.
+    :param min_export_mb: megabytes of bulk export that must be left.
+    :param deadline: ISO 8601, aware.
+    """
+
+    def __init__(self, *, marketo_conn_id: str, min_calls: int, min_export_mb: float, deadline: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.marketo_conn_id = marketo_conn_id
+        self.min_calls = min_calls
+        self.min_export_mb = min_export_mb
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "marketo_conn_id": self.marketo_conn_id,
+            "min_calls": self.min_calls,
+            "min_export_mb": self.min_export_mb,
+            "deadline": self.deadline,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
+        try:
+            quota = await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
+            event: dict[str, Any] = {"status": ENOUGH, "quota": quota.to_dict()}
+        except asyncio.TimeoutError:
+            event = {"status": TIMED_OUT}
+        except MarketoError as error:
+            event = {"status": ERROR, **error.to_dict()}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> Quota:
+        connection = await BaseHook.aget_connection(self.marketo_conn_id)
+        hook = MarketoHook(
+            self.marketo_conn_id,
+            parallel=conf.getint("marketo", "triggerer_parallel", fallback=1),
+            settings=ConnectionSettings.from_connection(connection),
+        )
+        while True:
+            try:
+                quota = await asyncio.to_thread(hook.quota.current, exports=self.min_export_mb > 0)
+                require(quota, calls=self.min_calls, export_mb=self.min_export_mb)
+                return quota
+            except MarketoQuotaExhaustedError as error:
+                until = error.until or next_probe(datetime.now(timezone.utc))
+                self.log.info("%s Looking again at %s.", error, until.isoformat())
+            except _PASSING as error:
+                until = datetime.now(timezone.utc) + timedelta(seconds=REFRESH_EVERY)
+                self.log.warning("Could not ask for the quota; trying again at %s: %s", until.isoformat(), error)
+            await asyncio.sleep(max(1.0, (until - datetime.now(timezone.utc)).total_seconds()))
+
+
+def quota_from_event(event: Mapping[str, Any] | None) -> Quota:
+    """
+    What the trigger found out.
+
+    :param event: the trigger's event, as ``execute_complete`` receives it.
+    :raises MarketoError: the trigger met an error, or the event is not ours.
+    """
+    status = (event or {}).get("status")
+    if event is not None and status == ENOUGH:
+        return Quota.from_dict(event["quota"])
+    if event is not None and status == ERROR:
+        raise from_dict(event)
+    raise MarketoError(f"the trigger sent an event that is not understood: {status!r}")
