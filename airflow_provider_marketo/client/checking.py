@@ -40,7 +40,8 @@ def _value(schema: Schema, value: Any, where: str) -> Any:
     try:
         found = convert(schema, value, where)
     except TypeError:
-        raise FaultError(where, f"must be {meant}") from None
+        members = f" with {' and '.join(schema.required)}" if schema.type == "object" and schema.required else ""
+        raise FaultError(where, f"must be {meant}{members}") from None
     if schema.enum and found not in schema.enum:
         raise FaultError(where, f"must be one of {', '.join(map(str, schema.enum))}")
     if schema.maximum is not None and found > schema.maximum:

@@ -1,0 +1,261 @@
+"""Any operation by name: what is refused, what comes back, what goes to storage, and what is sent once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_marketo.operators.api import MarketoApiOperator
+from tests.support import task_context
+
+FIRST_CAMPAIGN, FIRST_PROGRAM = 2001, 1001
+
+
+def call(operation: str, context: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
+    return MarketoApiOperator(task_id="a_task", operation=operation, **arguments).execute(context or task_context())
+
+
+def campaigns(marketo) -> list[str]:
+    return [asset.name for asset in marketo.instance.store.assets.records("smart_campaigns")]
+
+
+@pytest.fixture
+def clone(marketo, tmp_path):
+    """Clones a campaign; the ledger is a folder."""
+    instance = marketo()
+    context = task_context()
+
+    def run(**arguments: Any) -> dict[str, Any]:
+        parameters = {"id": FIRST_CAMPAIGN, "name": "Copy", "folder": {"id": FIRST_PROGRAM, "type": "Program"}}
+        arguments = {"parameters": parameters, "ledger": str(tmp_path), **arguments}
+        return call("smart_campaigns.clone", context, **arguments)
+
+    run.marketo, run.context = instance, context
+    return run
+
+
+# What comes back
+
+
+def test_a_query_returns_records_ids_and_warnings(marketo):
+    marketo()
+    found = call("programs.get_by_name", parameters={"name": "Spring Webinar"})
+    assert (found["count"], found["ids"]) == (1, [FIRST_PROGRAM])
+    assert found["result"][0]["channel"] == "Webinar"
+    nothing = call("programs.get_by_name", parameters={"name": "Nothing"})
+    assert (nothing["count"], nothing["result"]) == (0, [])
+    assert nothing["warnings"] == ["No assets found for the given search criteria."]
+
+
+def test_adobes_operation_id_is_a_name_too(marketo):
+    marketo()
+    assert call("getProgramByNameUsingGET", parameters={"name": "Nothing"})["operation"] == "programs.get_by_name"
+
+
+def test_pages_are_followed_to_the_end_on_request(marketo):
+    marketo(assets=45)
+    first = call("snippets.get", parameters={"maxReturn": 20})
+    every = call("snippets.get", parameters={"maxReturn": 20}, all_pages=True)
+    assert (first["count"], every["count"]) == (20, 45)
+    assert len(set(every["ids"])) == 45
+
+
+def test_rows_that_are_people_stay_out_of_xcom(marketo):
+    marketo()
+    found = call("leads.get_by_filter_type", parameters={"filterType": "id", "filterValues": [1001, 1002]})
+    assert (found["count"], found["ids"], found["result"]) == (2, [1001, 1002], None)
+    assert "@example" not in json.dumps(found)
+
+
+def test_rows_go_to_storage_whole(marketo, tmp_path):
+    marketo()
+    parameters = {"filterType": "id", "filterValues": [1001, 1002], "fields": ["id", "email"]}
+    found = call("leads.get_by_filter_type", parameters=parameters, output=str(tmp_path))
+    (file,) = found["files"]
+    rows = [json.loads(line) for line in ObjectStoragePath(file["path"]).read_text().splitlines()]
+    assert [row["id"] for row in rows] == [1001, 1002]
+    assert all("@example" in row["email"] for row in rows)
+    assert file["rows"] == found["count"] == 2
+    assert "@example" not in json.dumps(found)
+
+
+def test_a_result_that_is_too_large_for_xcom_asks_for_storage(marketo, tmp_path):
+    marketo(assets=400)
+    with pytest.raises(AirflowFailException, match=r"larger than.*output="):
+        call("snippets.get", all_pages=True, parameters={"maxReturn": 200})
+    assert call("snippets.get", all_pages=True, parameters={"maxReturn": 200}, output=str(tmp_path))["count"] == 400
+
+
+def test_a_query_that_breaks_leaves_no_file(marketo, tmp_path):
+    instance = marketo(assets=45)
+    instance.fail("snippets.get", "610", skip=1)
+    with pytest.raises(AirflowFailException):
+        call("snippets.get", parameters={"maxReturn": 20}, all_pages=True, output=str(tmp_path))
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_the_page_of_the_task_links_to_what_it_is_about(marketo):
+    marketo()
+    context = task_context()
+    call("programs.get_by_id", context, parameters={"id": FIRST_PROGRAM})
+    assert context["ti"].xcoms["marketo_link"] == "https://app-sim.marketo.com/#PG1001A1"
+
+
+# Files
+
+
+def files(marketo) -> dict[str, dict[str, Any]]:
+    return {asset.name: asset.newest for asset in marketo.instance.store.assets.records("files")}
+
+
+def images(marketo) -> dict[str, Any]:
+    folder = next(each for each in marketo.instance.store.assets.folders.values() if each.name == "Images")
+    return {"id": folder.id, "type": "Folder"}
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_file_is_read_from_any_storage(marketo, tmp_path, as_text):
+    instance = marketo()
+    path = tmp_path / "logo.png"
+    path.write_bytes(b"\x89PNG")
+    url = f"file://{path}"
+    file = url if as_text else ObjectStoragePath(url)
+    call("files.create", parameters={"name": "logo.png", "folder": images(instance), "file": file})
+    assert files(instance)["logo.png"] | {"description": ""} == {
+        "mimeType": "image/png",
+        "size": 4,
+        "description": "",
+    }
+
+
+def test_text_is_the_content_of_a_file_itself(marketo):
+    instance = marketo()
+    template = next(iter(instance.instance.store.assets.records("email_templates")))
+    call("email_templates.update_content", parameters={"id": template.id, "content": "<p>https://example.com</p>"})
+    assert template.draft["content"] == "<p>https://example.com</p>"
+
+
+def test_a_file_that_is_not_there_or_too_large_costs_no_call(marketo, tmp_path):
+    instance = marketo()
+    with pytest.raises(AirflowFailException, match=r"file: .*missing\.csv cannot be read"):
+        call("bulk_import_leads.import", parameters={"format": "csv", "file": f"file://{tmp_path}/missing.csv"})
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(10 * 1024 * 1024)
+    with pytest.raises(AirflowFailException, match=r"file: .*has 10485760 bytes, and Marketo takes 10485759"):
+        call("bulk_import_leads.import", parameters={"format": "csv", "file": str(large)})
+    assert instance.report().total_calls == 0
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "message"),
+    [
+        ("smart_campaign.clone", {}, r"operation: .*no operation 'smart_campaign.clone'.*smart_campaigns\.clone"),
+        ("nonsense", {}, "The families are activities, "),
+        ("programs.get_by_id", {}, "id is missing"),
+        ("programs.get_by_id", {"parameters": {"id": "seven"}}, "id must be an integer"),
+        ("snippets.get", {"parameters": {"maxReturn": 500}}, "maxReturn must be at most 200"),
+        ("snippets.get", {"parameters": {"maxRetrun": 5}}, "Did you mean maxReturn?"),
+        ("snippets.get", {"parameters": {"status": "aproved"}}, "status must be one of approved, draft"),
+        (
+            "snippets.create",
+            {"parameters": {"name": "x", "folder": 12}},
+            "folder must be a mapping with id and type",
+        ),
+        ("snippets.create", {"parameters": {"name": "x", "folder": {"id": 12}}}, r"folder\.type is missing"),
+        ("programs.get_by_id", {"parameters": {"id": 1}, "all_pages": True}, "all_pages: .*has no pages"),
+        ("bulk_export_leads.get_file", {"parameters": {"exportId": "1"}}, "answers with a file.*output="),
+        ("identity.post_token", {}, "operation: .*must not end up in XCom"),
+        ("campaigns.request", {"parameters": {"campaignId": 7, "input": {"leads": [{"id": 1}] * 101}}}, "101 entries"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_it_is_spent(marketo, operation, arguments, message):
+    instance = marketo()
+    with pytest.raises(AirflowFailException, match=message):
+        call(operation, **arguments)
+    assert instance.report().total_calls == 0
+
+
+def test_marketos_reason_is_shown(marketo):
+    marketo()
+    email = 3001
+    assert call("emails.approve_draft", parameters={"id": email})["ids"] == [email]
+    with pytest.raises(AirflowFailException, match=r"emails\.approve_draft: .*no draft to approve .*Marketo code 709"):
+        call("emails.approve_draft", parameters={"id": email})
+
+
+def test_a_dry_run_checks_the_call_and_sends_nothing(marketo, capsys):
+    instance = marketo()
+    found = call("leads.sync", parameters={"input": [{"email": "secret@example.com"}]}, dry_run=True)
+    assert found["count"] == instance.report().total_calls == 0
+    said = capsys.readouterr().out
+    assert "POST /rest/v1/leads.json" in said
+    assert "secret@example.com" not in said
+    with pytest.raises(AirflowFailException, match="input is missing"):
+        call("leads.sync", dry_run=True)
+
+
+# What must not run twice
+
+
+def test_what_was_sent_is_not_sent_by_a_retry_or_a_clear_and_returns_the_same(clone):
+    first = clone()
+    again = clone()
+    assert (first["sent_earlier"], again["sent_earlier"]) == (False, True)
+    assert first["ids"] == again["ids"]
+    assert campaigns(clone.marketo).count("Copy") == 1
+
+
+def test_a_lost_reply_stops_until_a_person_decides(clone):
+    clone.marketo.fail("smart_campaigns.clone", drop=True, executed=True)
+    for _ in range(3):
+        with pytest.raises(AirflowFailException, match=r"get_by_name\..*airflow marketo ledger settle"):
+            clone()
+    clone.context["ti"].max_tries += 1  # cleared
+    assert clone(on_ambiguous="assume_sent")["sent_earlier"]
+    assert campaigns(clone.marketo).count("Copy") == 1
+
+
+def test_a_definite_rejection_is_sent_again_at_once(clone):
+    clone.marketo.fail("smart_campaigns.clone", "608")
+    assert clone()["count"] == 1
+    assert clone.marketo.report().executed["smart_campaigns.clone"] == 1
+
+
+def test_what_may_run_twice_needs_no_ledger(marketo):
+    instance = marketo()
+    instance.fail("smart_campaigns.deactivate", drop=True)
+    call("smart_campaigns.deactivate", parameters={"id": FIRST_CAMPAIGN})
+    assert instance.report().calls["smart_campaigns.deactivate"] == 2
+
+
+def test_the_parameters_decide_whether_it_may_run_twice(marketo, tmp_path):
+    instance = marketo()
+    cost = {"id": FIRST_PROGRAM, "costs": [{"cost": 10, "startDate": "2026-01-01"}]}
+    instance.fail("programs.update_metadata", drop=True, executed=True)
+    with pytest.raises(AirflowFailException, match="period costs"):
+        call("programs.update_metadata", parameters=cost, ledger=str(tmp_path))
+    call("programs.update_metadata", parameters={"id": FIRST_PROGRAM, "description": "new"})
+    assert len(instance.instance.store.assets.find("programs", FIRST_PROGRAM).shown["costs"]) == 1
+
+
+def test_without_a_store_nothing_is_sent(marketo):
+    """Outside of a task there are no Variables to write to."""
+    instance = marketo()
+    parameters = {"id": FIRST_CAMPAIGN, "name": "Copy", "folder": {"id": FIRST_PROGRAM, "type": "Program"}}
+    with pytest.raises(Exception, match=r"cannot be written.*Nothing was sent"):
+        call("smart_campaigns.clone", parameters=parameters)
+    assert campaigns(instance).count("Copy") == 0
+
+
+def test_the_operator_leaves_its_xcom_to_dag_authors():
+    task = MarketoApiOperator(task_id="a_task", operation="programs.get", output="s3://bucket/prefix")
+    assert task.output.operator is task
+    assert task.output_path == "s3://bucket/prefix"
