@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_marketo.client.operation import Operation
-from airflow_provider_marketo.simulator import checking, handlers, routes
+from airflow_provider_marketo.simulator import checking, handlers, import_rows, routes
 from airflow_provider_marketo.simulator.clock import Clock
 from airflow_provider_marketo.simulator.export_jobs import ExportJobs
 from airflow_provider_marketo.simulator.export_sources import ExportSources
 from airflow_provider_marketo.simulator.faults import BAD_GATEWAY, Fault, Faults
+from airflow_provider_marketo.simulator.import_jobs import ImportJobs
 from airflow_provider_marketo.simulator.meter import Meter
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -80,6 +82,7 @@ class Instance:
         self.faults = Faults()
         self.seen = Observations()
         self.last_polls: dict[tuple[Any, ...], datetime] = {}
+        self.imports = ImportJobs(settings, clock, partial(import_rows.run, self))
         self.exports = ExportJobs(settings, clock, self.meter, ExportSources(settings, self.store), folder)
 
     @property
@@ -195,9 +198,10 @@ class Instance:
         fault = self.fault(operation)
         if fault is not None:
             _strike(fault)
+        # In the query, as Adobe specifies. Clients in wide use send a form instead, and Marketo takes it.
+        form = parse_qsl(call.body.decode("utf-8", "replace")) if call.method == "POST" else []
         with self.lock:
-            # In the query, as Adobe specifies; a form body is seen in the wild and undocumented.
-            return self.tokens.grant(dict(call.query))
+            return self.tokens.grant(dict([*form, *call.query]))
 
     def _operation(self, call: Call, match: routes.Match) -> Operation | None:
         as_query = checking.is_query(call.method, call.path, call.query)

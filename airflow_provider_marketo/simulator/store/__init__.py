@@ -6,6 +6,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.activities import Activities
 from airflow_provider_marketo.simulator.store.assets import Assets
+from airflow_provider_marketo.simulator.store.crm import crm_objects
 from airflow_provider_marketo.simulator.store.custom_objects import TYPES, CustomObjects
 from airflow_provider_marketo.simulator.store.leads import Leads
 from airflow_provider_marketo.simulator.store.lists import Lists
@@ -30,6 +31,7 @@ class Store:
         self.activities = Activities(settings, self.leads, self.lists, self.programs)
         self.assets = Assets(settings, self.programs, self.lists)
         self.smart_lists = {FIRST_SMART_LIST: "All Leads", FIRST_SMART_LIST + 1: "Qualified Leads"}
+        self.crm = crm_objects()
         self.custom_objects = {kind.name: CustomObjects(settings, kind, n + 1) for n, kind in enumerate(TYPES)}
 
     def list_members(self, key: str, value: int | str) -> list[int]:

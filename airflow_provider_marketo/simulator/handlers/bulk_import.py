@@ -1,0 +1,122 @@
+"""Bulk import of leads, program members and custom objects: four operations each, one queue for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.import_jobs import FAILURES, QUEUED, WARNINGS, Job
+from airflow_provider_marketo.simulator.import_rows import read_header, report
+from airflow_provider_marketo.simulator.lead_writing import searchable_fields
+from airflow_provider_marketo.simulator.problems import ApiError, HttpError
+from airflow_provider_marketo.simulator.reply import Bytes, Envelope, Reply
+from airflow_provider_marketo.simulator.request import Request, Upload
+from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.csvfile import DELIMITERS
+from airflow_provider_marketo.simulator.store.leads import PARTITIONS
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+FAMILIES = {
+    "bulk_import_leads": "leads",
+    "bulk_import_program_members": "program_members",
+    "bulk_import_custom_objects": "custom_objects",
+}
+_HOW = ("lookupField", "listId", "partitionName", "programId", "programMemberStatus")
+
+
+def _each(action: str) -> Callable[[Any], Any]:
+    return answers(*(f"{family}.{action}" for family in FAMILIES))
+
+
+@_each("import")
+def start(instance: Instance, request: Request) -> Reply:
+    upload = request["file"]
+    if not isinstance(upload, Upload):
+        raise ApiError("1003", "file is not a file")
+    if upload.content_type not in ("text/csv", "application/octet-stream"):
+        instance.note(f"import file of type {upload.content_type}")
+    job = Job(
+        _kind(instance, request),
+        upload.content,
+        DELIMITERS[request.get("format", "csv").upper()],
+        {name: request[name] for name in _HOW if request.get(name) is not None},
+        instance.clock.now(),
+    )
+    _check(instance, job)
+    job.header = read_header(instance, job)
+    if request.fault is not None and request.fault.job is not None:
+        job.fate = request.fault.job
+    taken = instance.imports.submit(job)
+    shown: dict[str, Any] = {"batchId": taken.batch_id, "status": QUEUED}
+    if request.operation.family == "bulk_import_custom_objects":
+        return Envelope([{**shown, "objectApiName": taken.kind}])
+    return Envelope([{**shown, "importId": str(taken.batch_id)}])
+
+
+@_each("get_status")
+def status(instance: Instance, request: Request) -> Reply:
+    job = _job(instance, request)
+    shown: dict[str, Any] = {"batchId": job.batch_id, "status": job.status}
+    if job.finished_at is not None:
+        shown["numOfRowsFailed"] = len(job.reports[FAILURES])
+        shown["numOfRowsWithWarning"] = len(job.reports[WARNINGS])
+        shown["message"] = job.message or "Import completed" + (
+            f" with errors, {job.processed} records imported, {len(job.reports[FAILURES])} failed"
+            if job.reports[FAILURES]
+            else f", {job.processed} records imported"
+        )
+    if request.operation.family == "bulk_import_custom_objects":
+        took = (job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else 0
+        more = {"objectApiName": job.kind, "operation": "import", "importTime": f"{took:.0f} second(s)"}
+        return Envelope([{**shown, **more, "numOfObjectsProcessed": job.processed}])
+    return Envelope([{**shown, "importId": str(job.batch_id), "numOfLeadsProcessed": job.processed}])
+
+
+@_each("get_failures")
+def failures(instance: Instance, request: Request) -> Reply:
+    return _report(instance, request, FAILURES)
+
+
+@_each("get_warnings")
+def warnings(instance: Instance, request: Request) -> Reply:
+    return _report(instance, request, WARNINGS)
+
+
+def _report(instance: Instance, request: Request, which: str) -> Reply:
+    content = report(_job(instance, request), which)
+    if content is None:
+        raise HttpError(404, "File not found")
+    return Bytes(content, "text/csv;charset=UTF-8")
+
+
+def _kind(instance: Instance, request: Request) -> str:
+    kind = FAMILIES[request.operation.family]
+    if kind != "custom_objects":
+        return kind
+    name = str(request["apiName"])
+    if name not in instance.store.custom_objects:
+        raise ApiError("1013", f"Object '{name}' not found")
+    return name
+
+
+def _job(instance: Instance, request: Request) -> Job:
+    return instance.imports.find(_kind(instance, request), request["batchId"])
+
+
+def _check(instance: Instance, job: Job) -> None:
+    how = job.how
+    if "lookupField" in how and how["lookupField"] not in searchable_fields(instance.store.leads.fields):
+        raise ApiError("1011", f"Field '{how['lookupField']}' is not supported as lookupField")
+    if "listId" in how and how["listId"] not in instance.store.lists.all:
+        raise ApiError("1013", f"List '{how['listId']}' not found")
+    if how.get("partitionName", "Default") not in PARTITIONS:
+        raise ApiError("1008", f"Lead partition '{how['partitionName']}' not found or not accessible")
+    if "programId" not in how:
+        return
+    program_id = str(how["programId"])
+    if not program_id.isdigit() or int(program_id) not in instance.store.programs.all:
+        raise ApiError("1013", f"Program '{program_id}' not found")
+    if instance.store.programs.channel(int(program_id)).status(how["programMemberStatus"]) is None:
+        raise ApiError("1025", f"Program status '{how['programMemberStatus']}' not found")

@@ -1,0 +1,219 @@
+"""What an import does with its rows, and what its reports say of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.import_jobs import FAILURES, WARNINGS, Job
+from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT, LeadWriter
+from airflow_provider_marketo.simulator.problems import ApiError, RecordError
+from airflow_provider_marketo.simulator.store import activity_types as types
+from airflow_provider_marketo.simulator.store.fields import Field
+from airflow_provider_marketo.simulator.values import typed
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.instance import Instance
+
+REASONS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
+NO_KEY = "missing.dedupe.fields"
+_NO_VALUE = ("", "null", "NULL")
+"""An empty cell empties the field, and so does the word."""
+
+Row = dict[str, str]
+Write = Callable[[dict[str, Any]], str | None]
+"""Writes a record; returns a warning, if there is one. Raises :class:`~.problems.RecordError` for a failure."""
+
+
+def fields_of(instance: Instance, kind: str) -> Mapping[str, Field]:
+    """What may stand in the header of a file."""
+    if kind == "leads":
+        return instance.store.leads.fields
+    if kind == "program_members":
+        return {**instance.store.programs.fields, **instance.store.leads.fields}
+    return instance.store.custom_objects[kind].type.fields
+
+
+def read_header(instance: Instance, job: Job) -> list[str]:
+    """
+    The header of a job's file.
+
+    :raises ApiError: it is not UTF-8, is empty, or names a field that there is not, blanks around it included.
+    """
+    try:
+        text = job.content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ApiError("1003", "The file is not UTF-8") from None
+    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=job.delimiter), [])
+    if not header:
+        raise ApiError("1003", "Empty file")
+    known = fields_of(instance, job.kind)
+    for name in header:
+        if name not in known or known[name].hidden:
+            raise ApiError("1006", f"Field '{name}' not found")
+    if len(set(header)) < len(header):
+        raise ApiError("1003", "Duplicate column in header")
+    return header
+
+
+def run(instance: Instance, job: Job) -> None:
+    """Write a job's rows, and its reports."""
+    write = _writer(instance, job)
+    fields = fields_of(instance, job.kind)
+    lines = csv.reader(io.StringIO(job.content.decode("utf-8"), newline=""), delimiter=job.delimiter)
+    header = next(lines)
+    for cells in lines:
+        row = dict(zip(header, cells, strict=False))
+        if len(cells) != len(header):
+            job.reports[FAILURES].append((_rewritten(fields, row), "Number of cells differs from the header"))
+            continue
+        record, warnings = _record(fields, row)
+        try:
+            warning = write(record)
+        except RecordError as error:
+            job.reports[FAILURES].append((_rewritten(fields, row), error.message))
+            continue
+        job.processed += 1
+        if warning:
+            warnings.append(warning)
+        if warnings:
+            job.reports[WARNINGS].append((_rewritten(fields, row), "; ".join(warnings)))
+
+
+def _record(fields: Mapping[str, Field], row: Row) -> tuple[dict[str, Any], list[str]]:
+    """A row without the values that do not fit their field: an import loads the rest, and warns."""
+    record: dict[str, Any] = {}
+    warnings = []
+    for name, text in row.items():
+        text = text.strip()
+        if text in _NO_VALUE:
+            record[name] = None
+            continue
+        try:
+            typed(fields[name], text)
+        except RecordError as error:
+            if fields[name].type == "email":
+                record[name] = text
+                continue
+            warnings.append(error.message)
+            continue
+        record[name] = text
+    return record, warnings
+
+
+def _writer(instance: Instance, job: Job) -> Write:
+    if job.kind not in ("leads", "program_members"):
+        return _custom_object_writer(instance, job)
+    key = job.how.get("lookupField") or "email"
+    leads = LeadWriter(
+        instance,
+        UPDATE_ONLY if key == "id" else UPSERT,
+        key,
+        job.how.get("partitionName"),
+        source="List import",
+    )
+    own = instance.store.programs.fields if job.kind == "program_members" else {}
+    lead_fields = instance.store.leads.fields
+
+    def write(record: dict[str, Any]) -> str | None:
+        if record.get(key) is None:
+            raise RecordError(NO_KEY, NO_KEY)
+        entry = leads.write({name: value for name, value in record.items() if name in lead_fields})
+        if "listId" in job.how:
+            _join_list(instance, job.how["listId"], entry["id"])
+        if job.kind == "program_members":
+            members = {name: value for name, value in record.items() if name in own and name not in lead_fields}
+            return _join_program(instance, job, entry["id"], members)
+        return None
+
+    return write
+
+
+def _join_list(instance: Instance, list_id: int, lead_id: int) -> None:
+    if instance.store.lists.add(list_id, lead_id, instance.now):
+        instance.store.activities.add(
+            instance.now,
+            lead_id,
+            types.ADD_TO_LIST,
+            primary_id=list_id,
+            primary=instance.store.lists.all[list_id].name,
+            attributes={"Source": "List import"},
+        )
+
+
+def _join_program(instance: Instance, job: Job, lead_id: int, values: Mapping[str, Any]) -> str | None:
+    from airflow_provider_marketo.simulator.handlers.leads import set_program_status
+
+    programs = instance.store.programs
+    program_id = int(job.how["programId"])
+    channel = programs.channel(program_id)
+    status = channel.status(job.how["programMemberStatus"])
+    assert status is not None  # the call was refused otherwise
+    member = programs.member(program_id, lead_id)
+    current = channel.status(member["statusName"]) if member else None
+    past = current is not None and current.step >= status.step
+    if not past:
+        set_program_status(instance, program_id, lead_id, status.name)
+    if values:
+        written = programs.member(program_id, lead_id) or {}
+        kept = {name: typed(programs.fields[name], value) for name, value in values.items()}
+        programs.write({**written, **kept}, instance.now)
+    return "Lead skipped because it is already in or past this status" if past else None
+
+
+def _custom_object_writer(instance: Instance, job: Job) -> Write:
+    table = instance.store.custom_objects[job.kind]
+    kind = table.type
+
+    def write(record: dict[str, Any]) -> str | None:
+        if any(record.get(name) is None for name in kind.dedupe):
+            raise RecordError(NO_KEY, NO_KEY)
+        values = {name: typed(kind.fields[name], value) for name, value in record.items()}
+        link = values.get(kind.link)
+        if link is not None and link not in instance.store.leads:
+            raise RecordError("1004", f"Lead '{link}' not found")
+        found = table.with_key({name: values[name] for name in kind.dedupe})
+        if found:
+            table.update(table.get(found[0]) or {}, values, instance.now)
+        else:
+            table.create(values, instance.now)
+        return None
+
+    return write
+
+
+def _rewritten(fields: Mapping[str, Field], row: Row) -> Row:
+    """Values as Marketo gives them back: not always as they came."""
+    found = {}
+    for name, text in row.items():
+        try:
+            value = typed(fields[name], text.strip())
+        except RecordError:
+            value = text.strip()
+        if fields[name].type == "email" and value:
+            value = str(value).lower()
+        found[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return found
+
+
+def report(job: Job, which: str) -> bytes | None:
+    """
+    A report's file: rows and reasons, without the columns that are empty in every row of it. If the first column is
+    one of them its name is missing, but its cells are there, so that the file cannot be read by its header.
+
+    :param which: ``failures`` or ``warnings``.
+    :return: None if there is nothing to report.
+    """
+    rows = job.reports[which]
+    if not rows:
+        return None
+    used = [name for name in job.header if any(row.get(name) for row, _ in rows)]
+    lost_first = bool(job.header) and job.header[0] not in used
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, delimiter=job.delimiter, lineterminator="\n")
+    lines.writerow([*used, REASONS[which]])
+    for row, reason in rows:
+        lines.writerow([*([""] if lost_first else []), *(row.get(name, "") for name in used), reason])
+    return text.getvalue().encode("utf-8")
