@@ -1,0 +1,247 @@
+"""Campaigns and samples: checked before they are sent, and sent once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.operators.campaigns import (
+    MarketoScheduleCampaignOperator,
+    MarketoSendSampleOperator,
+    MarketoTriggerCampaignOperator,
+)
+from tests.support import task_context
+
+TRIGGER, BATCH, EMAIL = 2001, 2002, 3001
+LEADS = list(range(1001, 1251))
+TOMORROW = (datetime.now(timezone.utc) + timedelta(days=1)).replace(microsecond=0)
+
+
+class Task:
+    """A task of a run, as often as it is run."""
+
+    def __init__(self, operator: type, marketo: Any, ledger: Any, **arguments: Any) -> None:
+        self.operator = operator
+        self.marketo = marketo
+        self.context = task_context()
+        self._arguments = {"ledger": str(ledger), **arguments}
+
+    def run(self, **arguments: Any) -> dict[str, Any]:
+        return self.operator(task_id="a_task", **{**self._arguments, **arguments}).execute(self.context)
+
+    def clear(self) -> None:
+        self.context["ti"].max_tries += 1
+
+    @property
+    def sendings(self) -> list[Any]:
+        return self.marketo.instance.store.assets.sendings
+
+    @property
+    def campaign(self) -> dict[str, Any]:
+        return self.marketo.instance.store.assets.find("smart_campaigns", TRIGGER).shown
+
+
+@pytest.fixture
+def trigger(marketo, tmp_path) -> Task:
+    return Task(MarketoTriggerCampaignOperator, marketo(), tmp_path, campaign_id=TRIGGER, lead_ids=LEADS)
+
+
+@pytest.fixture
+def schedule(marketo, tmp_path) -> Task:
+    return Task(
+        MarketoScheduleCampaignOperator,
+        marketo(time_scale=1.0),
+        tmp_path,
+        campaign_id=BATCH,
+        run_at=TOMORROW.isoformat(),
+    )
+
+
+@pytest.fixture
+def sample(marketo, tmp_path) -> Task:
+    people = ["a@example.com", "b@example.com"]
+    return Task(MarketoSendSampleOperator, marketo(), tmp_path, email_id=EMAIL, email_addresses=people)
+
+
+# Trigger campaigns
+
+
+def test_leads_go_in_groups_of_a_hundred_and_each_once(trigger):
+    assert trigger.run(lead_ids=[*LEADS, 1001, "1002"], tokens={"{{my.Headline}}": "Hi"}) == {
+        "campaign_id": TRIGGER,
+        "campaign": "Send Invitation",
+        "leads": 250,
+        "groups_sent": 3,
+        "groups_sent_earlier": 0,
+    }
+    assert [len(sending.leads) for sending in trigger.sendings] == [100, 100, 50]
+    assert trigger.sendings[0].tokens == (("{{my.Headline}}", "Hi"),)
+    assert trigger.marketo.report().sent_twice == 0
+    assert trigger.context["ti"].xcoms["marketo_link"].endswith("#SC2001A1")
+
+
+def test_lead_ids_come_from_xcom_or_from_a_template(trigger):
+    assert trigger.run(lead_ids="[1001, 1002]")["leads"] == 2
+
+
+def test_a_retry_goes_on_behind_what_was_sent(trigger):
+    trigger.marketo.fail("campaigns.request", "603", skip=1)
+    with pytest.raises(AirflowFailException):
+        trigger.run()
+    done = trigger.run(lead_ids=list(reversed(LEADS)))
+    assert (done["groups_sent"], done["groups_sent_earlier"]) == (2, 1)
+    assert trigger.marketo.report().sent_twice == 0
+
+
+def test_a_task_that_is_cleared_sends_nothing_again_though_the_campaign_is_over(trigger):
+    trigger.run()
+    trigger.clear()
+    trigger.campaign["isActive"] = False
+    assert trigger.run()["groups_sent"] == 0
+    trigger.campaign["isActive"] = True
+    assert trigger.run(force=True)["groups_sent"] == 3
+    assert trigger.marketo.report().sent_twice == 250
+
+
+def test_a_lost_reply_stops_with_what_was_sent_and_how_to_see_whether_it_ran(trigger):
+    trigger.marketo.fail("campaigns.request", drop=True, executed=True, skip=1)
+    for _ in range(2):
+        with pytest.raises(AirflowFailException) as caught:
+            trigger.run()
+        trigger.clear()
+    assert "trigger campaign 2001 for 100 leads (ids 1101 to 1200)" in str(caught.value)
+    assert "Campaign is Requested" in str(caught.value)
+    assert len(trigger.sendings) == 2
+    assert trigger.run(on_ambiguous="assume_sent")["groups_sent"] == 1
+    assert trigger.marketo.report().sent_twice == 0
+
+
+def test_a_dry_run_makes_the_checks_and_sends_nothing(trigger, capsys):
+    assert trigger.run(dry_run=True)["groups_sent"] == 0
+    assert "Would send trigger campaign 2001 for 100 leads (ids 1001 to 1100)" in capsys.readouterr().out
+    assert trigger.marketo.report().calls["smart_campaigns.get_by_id"] == 1
+    assert trigger.run()["groups_sent"] == 3
+
+
+def test_nobody_is_no_mistake(trigger):
+    assert trigger.run(lead_ids=[])["leads"] == 0
+    assert trigger.marketo.report().total_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "arguments", "message"),
+    [
+        ({}, {"campaign_id": 99}, "campaign_id: there is no smart campaign 99"),
+        ({}, {"campaign_id": BATCH}, "is a batch campaign. .*MarketoScheduleCampaignOperator"),
+        ({"isActive": False}, {}, "is not active"),
+        ({"isRequestable": False}, {}, "cannot be requested.*Campaign is Requested"),
+        ({}, {"campaign_id": "seven"}, "campaign_id: .*whole number"),
+        ({}, {"lead_ids": ["x"]}, "lead_ids: .*whole number"),
+        ({}, {"max_leads": 249}, "lead_ids: the audience has 250 leads, and max_leads is 249"),
+        ({}, {"tokens": {"Headline": "x"}}, r"tokens: 'Headline' is not .*Write \{\{my.Headline\}\}"),
+        ({}, {"tokens": {f"{{{{my.T{n}}}}}": "x" for n in range(101)}}, "101 tokens, and Marketo takes 100"),
+        ({}, {"tokens": {"{{my.Nothing}}": "x"}}, "Invalid token"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_sent_is_refused_and_may_be_sent_when_it_is_put_right(trigger, state, arguments, message):
+    before = dict(trigger.campaign)
+    trigger.campaign.update(state)
+    with pytest.raises(AirflowFailException, match=message):
+        trigger.run(**arguments)
+    assert trigger.sendings == []
+    trigger.campaign.update(before)
+    assert trigger.run()["groups_sent"] == 3
+
+
+# Batch campaigns
+
+
+def test_a_run_is_scheduled_once(schedule):
+    first, again = schedule.run(), schedule.run()
+    assert (first["scheduled"], first["scheduled_earlier"]) == (True, False)
+    assert (again["scheduled"], again["scheduled_earlier"]) == (False, True)
+    (run,) = schedule.sendings
+    assert datetime.fromtimestamp(run.run_at, timezone.utc) == TOMORROW
+
+
+def test_a_retry_after_the_run_is_no_error(schedule, monkeypatch):
+    schedule.run()
+    monkeypatch.setattr("airflow_provider_marketo.operators.campaigns.SOONEST", timedelta(days=30))
+    assert schedule.run()["scheduled_earlier"]
+
+
+def test_a_run_without_a_time_is_as_soon_as_possible(schedule):
+    assert schedule.run(run_at=None)["run_at"] is None
+    (run,) = schedule.sendings
+    assert 290 < run.run_at - run.at < 310
+
+
+def test_a_time_may_have_any_offset(schedule):
+    local = TOMORROW.astimezone(timezone(timedelta(hours=-7)))
+    schedule.run(run_at=local.isoformat())
+    schedule.run(run_at=TOMORROW.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    schedule.run(run_at=TOMORROW)
+    assert len(schedule.sendings) == 1
+
+
+def test_the_program_may_be_cloned_for_the_run(schedule):
+    schedule.run(clone_to_program_name="A run of its own", tokens={"{{my.Headline}}": "Hi"})
+    (run,) = schedule.sendings
+    assert run.what != BATCH
+    assert "A run of its own" in [each.name for each in schedule.marketo.instance.store.programs.all.values()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"run_at": "tomorrow"}, "run_at: 'tomorrow' is not a time. Write ISO 8601"),
+        ({"run_at": "2027-05-04T08:00:00"}, "has no time zone. Write 2027-05-04T08:00:00Z"),
+        ({"run_at": "2020-05-04T08:00:00Z"}, "is in the past"),
+        ({"run_at": datetime.now(timezone.utc) + timedelta(minutes=4)}, "is less than five minutes ahead"),
+        ({"run_at": datetime.now(timezone.utc) + timedelta(days=740)}, "is more than two years ahead"),
+        ({"campaign_id": TRIGGER}, "is a trigger campaign. .*MarketoTriggerCampaignOperator"),
+        ({"tokens": {"my.Headline": "x"}}, "tokens: "),
+    ],
+)
+def test_a_wrong_run_is_refused(schedule, arguments, message):
+    with pytest.raises(AirflowFailException, match=message):
+        schedule.run(**arguments)
+    assert schedule.sendings == []
+
+
+# Samples
+
+
+def test_each_recipient_gets_one_sample(sample):
+    sample.marketo.fail("emails.send_sample", "603", skip=1)
+    with pytest.raises(AirflowFailException):
+        sample.run()
+    assert sample.run() == {"email_id": EMAIL, "email": "Invitation", "samples_sent": 1, "samples_sent_earlier": 1}
+    assert [sending.tokens[0][1] for sending in sample.sendings] == ["a@example.com", "b@example.com"]
+    assert sample.marketo.report().sent_twice == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"email_id": 99}, "email_id: there is no e-mail 99"),
+        ({"email_addresses": []}, "there is no recipient"),
+        ({"email_addresses": ["a@example.com", "b"]}, "1 of 2 are not e-mail addresses"),
+        ({"lead_id": 99}, "Lead '99' not found"),
+    ],
+)
+def test_a_wrong_sample_is_refused(sample, arguments, message):
+    with pytest.raises(AirflowFailException, match=message):
+        sample.run(**arguments)
+    assert sample.sendings == []
+
+
+def test_an_address_is_shown_nowhere(sample, tmp_path):
+    sample.marketo.fail("emails.send_sample", drop=True, executed=True)
+    with pytest.raises(AirflowFailException) as caught:
+        sample.run()
+    assert "example.com" not in str(caught.value)
+    assert all(b"example.com" not in path.read_bytes() for path in tmp_path.glob("*.json"))
