@@ -39,13 +39,22 @@ class Marketo(Simulator):
 
     def activities(self, start: str, end: str) -> int:
         """How many activities there are from the first second of a day to the last before another."""
-        first, last = (int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()) for day in (start, end))
-        return sum(1 for _ in self.instance.store.activities.between(first, last - 1))
+        return sum(1 for _ in self.instance.store.activities.between(_second(start), _second(end) - 1))
+
+    def leads(self, date_field: str, start: str, end: str) -> int:
+        """How many leads were created or updated from the first second of a day to the first of another."""
+        leads = self.instance.store.leads
+        found = leads.created_between if date_field == "createdAt" else leads.updated_between
+        return sum(len(rows) if isinstance(rows, range) else 1 for rows in found(_second(start), _second(end)))
 
     def calls(self, action: str) -> int:
         """How often an operation of a bulk export was called, whatever the object."""
         counted = self.report().calls.items()
         return sum(count for name, count in counted if name.startswith("bulk_export_") and name.endswith(f".{action}"))
+
+
+def _second(day: str) -> int:
+    return int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp())
 
 
 @pytest.fixture

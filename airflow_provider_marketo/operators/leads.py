@@ -11,9 +11,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 VALUES_PER_CALL = 300
 _TOO_MANY = ("too many", "exceed", "more than")
+_PARAMETERS = {
+    "filterType": "filter_type",
+    "filterValues": "filter_values",
+    "listId": "list_id",
+    "programId": "program_id",
+}
 DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")
 
 
@@ -75,11 +82,12 @@ class MarketoGetLeadsOperator(BaseOperator):
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.extract.request import as_list
+        from airflow_provider_marketo.extract.request import FILE_FORMATS, as_list, one_of
         from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
+            one_of("file_format", self.file_format, FILE_FORMATS)
             client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
             fields = tuple(dict.fromkeys(("id", *(as_list(self.fields) or DEFAULT_FIELDS))))
             rows = _once_each(self._read(client, fields))
@@ -98,13 +106,25 @@ class MarketoGetLeadsOperator(BaseOperator):
             try:
                 yield from client.paginate(operation, **parameters, fields=list(fields))
             except MarketoInvalidRequestError as error:
-                if error.code == "1003" and any(words in error.message.lower() for words in _TOO_MANY):
-                    error.parameter = "filter_values"
-                    error.remedy = (
-                        "Marketo finds at most 1,000 leads for a call. Ask for fewer values, or use"
-                        " MarketoBulkExtractOperator(object_type='leads')."
-                    )
+                self._explain(error)
                 raise
+
+    def _explain(self, error: MarketoInvalidRequestError) -> None:
+        """Say which of the operator's parameters Marketo, or the check before the call, complains about."""
+        words = error.message.lower()
+        if error.code == "1003" and any(each in words for each in _TOO_MANY):
+            error.parameter = "filter_values"
+            error.remedy = (
+                "Marketo finds at most 1,000 leads for a call. Ask for fewer values, or use"
+                " MarketoBulkExtractOperator(object_type='leads')."
+            )
+        elif error.code == "1006":
+            error.parameter = "fields"
+        elif error.code is None:
+            error.parameter = _PARAMETERS.get((error.parameter or "").partition("[")[0], error.parameter)
+        else:
+            ways = ("list_id", "program_id")
+            error.parameter = next((way for way in ways if getattr(self, way) is not None), "filter_type")
 
     def _queries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The calls to make, checked before the first one is made."""
@@ -117,12 +137,12 @@ class MarketoGetLeadsOperator(BaseOperator):
                 "leads are read by exactly one of filter_type, list_id and program_id", parameter="filter_type"
             )
         if self.list_id is not None:
-            yield "static_list_membership.get_leads_by_list_id", {"listId": int(self.list_id)}
+            yield "static_list_membership.get_leads_by_list_id", {"listId": self.list_id}
             return
         if self.program_id is not None:
-            yield "leads.get_by_program_id", {"programId": int(self.program_id)}
+            yield "leads.get_by_program_id", {"programId": self.program_id}
             return
-        values = [str(value) for value in dict.fromkeys(as_list(self.filter_values) or ())]
+        values = [str(value) for value in dict.fromkeys(as_list(self.filter_values) or ()) if value is not None]
         with_comma = sum("," in value for value in values)
         if with_comma:
             raise MarketoInvalidRequestError(
@@ -144,9 +164,12 @@ class MarketoGetLeadsOperator(BaseOperator):
     def _write(
         self, client: MarketoClient, fields: Sequence[str], rows: Iterator[Mapping[str, Any]]
     ) -> tuple[list[int], list[dict[str, Any]]]:
+        from airflow_provider_marketo.client.tabular.arrow import require_arrow
         from airflow_provider_marketo.extract.rows import write_rows
         from airflow_provider_marketo.storage import OutputFolder
 
+        if self.file_format != "csv":
+            require_arrow()
         folder = OutputFolder(str(self.output_path))
         folder.check_writable()
         return write_rows(folder, client, fields, rows, file_format=self.file_format, name="leads")
