@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
 from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.load import plan as plans
 from airflow_provider_marketo.load import state
@@ -20,7 +20,7 @@ from airflow_provider_marketo.load.plan import Plan
 from airflow_provider_marketo.load.rejects import LOCAL
 from airflow_provider_marketo.load.request import CREATE_DUPLICATE, LoadRequest
 from airflow_provider_marketo.load.source import Rows
-from airflow_provider_marketo.load.staged import LEFT_OUT, StagedLoad, plan_name
+from airflow_provider_marketo.load.staged import LEFT_OUT, Ending, StagedLoad, plan_name
 from airflow_provider_marketo.load.staging import BULK, CALL_BYTES, ChunkLimits, Stager
 from airflow_provider_marketo.load.state import LoadProgress
 from airflow_provider_marketo.load.targets import BULK as BY_BULK
@@ -126,9 +126,20 @@ class Beginning:
         self.staging.delete_tree(self.run)
         return plan
 
-    def forget(self, load: StagedLoad) -> None:
-        """Delete what was staged."""
-        load.forget(self.staging, self.run)
+    def ended(self, request: LoadRequest) -> Ending | None:
+        """The end of the load, if an earlier try came that far and was killed while it tidied up."""
+        progress = self._store.load()
+        if progress is None or not progress.result or progress.fingerprint != self._fingerprint(request):
+            return None
+        return Ending(progress.result, from_dict(progress.error) if progress.error else None)
+
+    def forget(self) -> None:
+        """Delete what was staged, and last the memory of it. What cannot be deleted is in nobody's way."""
+        try:
+            self.staging.delete_tree(self.run)
+        except OSError as error:
+            log.warning("Could not tidy up %s: %s", self.run, error)
+        self._store.clear()
 
     def _fingerprint(self, request: LoadRequest) -> str:
         return f"{self._client.instance}:{request.destination}"

@@ -69,9 +69,9 @@ class KeyIndex:
         :param columns: the values of the key's fields.
         """
         if len(columns) == 1:
-            keys = [str(value).lower() for value in columns[0]]
+            keys = list(map(str, columns[0]))
         else:
-            keys = [_JOINT.join(map(str, row)).lower() for row in zip(*columns, strict=True)]
+            keys = [_JOINT.join(map(str, row)) for row in zip(*columns, strict=True)]
         buckets = self._buckets
         for number, key in zip(numbers, keys, strict=True):
             digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()

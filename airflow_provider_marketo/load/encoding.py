@@ -165,10 +165,8 @@ def _number(value: Any) -> Any:
         value = Decimal(written)
     if isinstance(value, int):
         return value
-    if isinstance(value, Decimal):
-        # As text, so that no digit of an amount of money is lost on the way through binary fractions.
-        return int(value) if value == value.to_integral_value() else f"{_finite(value):f}"
-    return int(value) if _finite(float(value)) == int(value) else float(value)
+    number = _finite(value)
+    return int(number) if number == int(number) else float(number)
 
 
 def _integer(value: Any) -> int:

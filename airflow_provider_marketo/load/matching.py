@@ -49,11 +49,17 @@ def match(
     """
     lines = _read(report, REASON_COLUMNS[kind])
     places = [header.index(name) for name in key]
-    by_key = {tuple(plain(row[at]) for at in places): number for number, row in enumerate(rows)}
+    exact = {tuple(str(row[at]) for at in places): number for number, row in enumerate(rows)}
+    by_key: dict[tuple[str, ...], int | None] = {}
+    for number, row in enumerate(rows):
+        alike = tuple(plain(row[at]) for at in places)
+        by_key[alike] = None if alike in by_key else number  # keys that differ by case are told apart above or not
     taken: set[int] = set()
     found: list[Found] = []
     for values, reason in lines:
-        at = by_key.get(tuple(plain(values.get(name)) for name in key))
+        at = exact.get(tuple(values.get(name, "") for name in key))
+        if at is None:
+            at = by_key.get(tuple(plain(values.get(name)) for name in key))
         if at in taken:
             at = None
         if at is not None:
@@ -89,18 +95,11 @@ def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], st
     text = report.decode("utf-8-sig", "replace").replace("\0", "")
     reader = csv.reader(io.StringIO(text, newline=""))
     header = [name.strip() for name in next(reader, [])]
-    reason_at = header.index(reason_column) if reason_column in header else len(header) - 1
     lines: list[tuple[Mapping[str, str], str]] = []
-    for row in reader:
-        if not row:
-            continue
-        # The reason is the last column; a row that lacks cells lacks them before it.
-        reason = row[reason_at] if len(row) > reason_at else row[-1]
-        cells = (
-            {name: value for name, value in zip(header, row, strict=True) if name != reason_column}
-            if len(row) == len(header)
-            else {}
-        )
+    for row in filter(None, reader):
+        # A first column that is empty in every row loses its name and keeps its cells: names belong to the last ones.
+        cells = dict(zip(header, row[-len(header) :], strict=True)) if len(row) >= len(header) else {}
+        reason = cells.pop(reason_column, row[-1])
         lines.append((cells, reason.strip()))
     return lines
 

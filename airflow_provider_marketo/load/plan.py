@@ -64,7 +64,7 @@ class Plan:
     superseded: int = 0
     rejected: int = 0
     chunks: tuple[Chunk, ...] = ()
-    files: tuple[tuple[str, int], ...] = ()
+    files: Sequence[tuple[str, int]] = ()
     long: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -74,7 +74,6 @@ class RejectWriter:
     def add(self, number: int, code: str, message: str, values: Sequence[Any]) -> None:
         """One rejected row."""
         line = Line("rejected", code, message, number, values)
-        # Files are known only as far as they were begun, which is far enough for a row that has been read.
         self._file.write(_encoded(line.to_record(self._plan)))
         self.count += 1
 

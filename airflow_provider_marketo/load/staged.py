@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
 from airflow_provider_marketo.load import plan as plans
 from airflow_provider_marketo.load import rejects, state
 from airflow_provider_marketo.load.duplicates import Marks
@@ -27,6 +28,22 @@ _TABLES = {"rejects": "rejects", "warnings": "warnings"}
 def plan_name(sha256: str) -> str:
     """A plan never changes; what is planned anew gets a new name."""
     return f"plan-{sha256[:16]}.json"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    :param result: what the task returns.
+    :param error: what it fails with nevertheless.
+    """
+
+    result: dict[str, Any]
+    error: MarketoError | None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing of it has to be remembered."""
+        return not isinstance(self.error, MarketoRowsUnknownError)
 
 
 class StagedLoad:
@@ -145,34 +162,29 @@ class StagedLoad:
         self._progress.plan = sha256
         self.ledger.save()
 
-    def finish(self) -> tuple[dict[str, Any], Exception | None]:
+    def finish(self, more: Mapping[str, Any]) -> Ending:
         """
-        Publish the tables, check the account and forget what need not be remembered.
+        Publish the tables and check the account. If no row is unknown the end is written down: a task that is killed
+        while it tidies up has nothing to send any more.
 
-        :return: what the task returns, and the error that it fails with, if it does.
+        :param more: what the result says besides.
         """
         self.ledger.check()
         account = state.total(self.state(chunk).counts for chunk in self.chunks)
         account += Account(rejected=self.plan.rejected, superseded=self.plan.superseded)
         account.check(self.plan.rows)
         addresses = {table: self._publish(table) for table in _TABLES}
-        result = self._result(account, addresses)
+        result = {**self._result(account, addresses), **more}
         log.info(
             "Loaded %s: %s",
             self.request.describe(),
             ", ".join(f"{name} {result[name]}" for name in ("rows", *_COUNTED)),
         )
         error = self._verdict(account, addresses["rejects"])
-        if not isinstance(error, MarketoRowsUnknownError):
-            self.ledger.clear()
-        return result, error
-
-    def forget(self, staging: OutputFolder, run: str) -> None:
-        """Delete what was staged. What cannot be deleted is in nobody's way."""
-        try:
-            staging.delete_tree(run)
-        except OSError as error:
-            log.warning("Could not tidy up %s: %s", run, error)
+        if not account.unknown:
+            self._progress.result, self._progress.error = result, error.to_dict() if error else {}
+            self.ledger.save()
+        return Ending(result, error)
 
     def _publish(self, table: str) -> str | None:
         names = [rejects.LOCAL] if table == "rejects" else []
@@ -200,7 +212,7 @@ class StagedLoad:
             **addresses,
         }
 
-    def _verdict(self, account: Account, address: str | None) -> Exception | None:
+    def _verdict(self, account: Account, address: str | None) -> MarketoError | None:
         if account.unknown:
             return MarketoRowsUnknownError(
                 f"{account.unknown} of {self.plan.rows} rows may or may not be in Marketo; they are in {address}",

@@ -149,7 +149,8 @@ class Stager:
         self._rows = rows
         self._layout = layout
         self._key = len(plan.key)
-        self._plan = plan
+        # The list of files grows while the input is read, and rejects want to know where they stand.
+        self._plan = replace(plan, files=rows.files)
         self._encoders = [Column(field, plan.form == CSV, at < self._key) for at, (_, field) in enumerate(layout)]
         self._constants = {
             at: self._constant(encoder, constants[encoder.field.name])
@@ -157,7 +158,7 @@ class Stager:
             if place is None
         }
         self._chunks = ChunkWriter(area, plan.form, plan.header, limits)
-        self._rejects = RejectWriter(area, LOCAL, plan)
+        self._rejects = RejectWriter(area, LOCAL, self._plan)
         self._index = KeyIndex()
         self.left_out = Marks()
         self._read = 0
@@ -236,7 +237,11 @@ class Stager:
         if too_large:
             texts = dict.fromkeys(too_large, "the row is larger than Marketo takes at once")
             columns, rows = self._without_faults(columns, rows, texts)
-        self._index.add(rows, columns[: self._key])
+        self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
+
+    def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
+        """Marketo tells e-mail addresses apart without the case of letters; a Salesforce id needs it."""
+        return [value.lower() for value in values] if self._layout[at][1].type == "email" else values
 
     def _without_faults(
         self, columns: Sequence[Sequence[Any]], rows: Sequence[int], faults: dict[int, str]

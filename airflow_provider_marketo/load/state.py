@@ -89,11 +89,15 @@ class LoadProgress(kept.Progress):
     :param plan: SHA-256 of the plan, and with it of every chunk.
     :param chunks: name to state, as JSON, of chunks that are no longer merely staged.
     :param calls: calls made to send rows, over all tries.
+    :param result: what the task returns, once every chunk is done.
+    :param error: what it fails with nevertheless, as :meth:`~.errors.MarketoError.to_dict` describes it.
     """
 
     plan: str = ""
     chunks: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] = field(default_factory=dict)
 
     def chunk(self, name: str) -> ChunkState:
         """The state of a chunk."""

@@ -9,7 +9,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoError,
@@ -18,6 +20,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.retry import UPSERT
 from airflow_provider_marketo.load import state
 from airflow_provider_marketo.load.plan import Chunk
 from airflow_provider_marketo.load.rejects import Line
@@ -65,6 +68,7 @@ class SyncLoad:
     :param parallel: calls at once.
     :param values: of parameters that are not the request's, by the names that stages use.
     :param there: whether a record is where it should be already, and needs no call.
+    :param clock: the time.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class SyncLoad:
         parallel: int,
         values: Mapping[str, Any],
         there: Callable[[Record], bool] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._load = load
         self._client = client
@@ -81,6 +86,9 @@ class SyncLoad:
         self._values = values
         self._there = there or (lambda record: False)
         self._request = load.request
+        self._clock = clock or SystemClock()
+        self._started = self._clock.monotonic()
+        self._held_back: set[str] = set()
         for chunk in load.chunks:
             found = load.state(chunk).state
             if found == state.SENDING or (found == state.LOST and self._request.resends):
@@ -93,12 +101,28 @@ class SyncLoad:
         :raises MarketoError: whatever stops it; what is done is written down, and another try goes on from there.
         """
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="marketo-sync") as pool:
-            for chunk in self._load.chunks:
+            # What another process may have been sending a moment ago comes last: two upserts of one new lead at a time
+            # make two leads.
+            for chunk in sorted(self._load.chunks, key=lambda chunk: chunk.name in self._held_back):
                 if self._load.state(chunk).state == state.STAGED:
+                    if chunk.name in self._held_back:
+                        self._let_settle()
                     self._send(chunk, pool)
+
+    def _let_settle(self) -> None:
+        """Wait until Marketo has certainly ended what a dead process had asked for."""
+        stage = self._request.target.stages[0]
+        operation = operations.get(stage.operation)
+        if operation.retry_class({"action": self._request.action}) != UPSERT:
+            return
+        left = self._started + operation.timeout - self._clock.monotonic()
+        if left > 0:
+            log.info("Waiting %.0f seconds: a process that died may have sent the same records", left)
+            self._clock.sleep(left)
 
     def _lost(self, chunk: Chunk) -> None:
         if self._request.resends:
+            self._held_back.add(chunk.name)
             self._load.put(chunk, state.ChunkState(resent=True))
         else:
             self._load.lose(chunk, "the task died while these rows were on their way")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.load.bulk import BulkLoad, Waiting
     from airflow_provider_marketo.load.request import LoadRequest
     from airflow_provider_marketo.load.source import Rows
-    from airflow_provider_marketo.load.staged import StagedLoad
+    from airflow_provider_marketo.load.staged import Ending, StagedLoad
 
 _IMPORTS_IN_FLIGHT = 4
 _POLL_INTERVAL = 30.0
@@ -141,6 +141,9 @@ class LoadOperator(BaseOperator):
             beginning = Beginning(client, context, self.staging or self.rejects, self.rejects)
             if self.rehearse:
                 return self._rehearse(beginning)
+            ending = beginning.ended(request)
+            if ending is not None:
+                return self._end(context, beginning, ending)
             try:
                 load = beginning.go_on(request) or beginning.stage(self._choose, self._rows())
                 self._loading = load
@@ -151,7 +154,7 @@ class LoadOperator(BaseOperator):
                     self._extend_deadline(error.until)
                     self._defer_until(error.until)
                 raise
-            return self._finish(context, beginning, load, more)
+            return self._end(context, beginning, load.finish(more))
 
     def _send(self, client: MarketoClient, load: StagedLoad, run: str, *, resumed: bool) -> dict[str, Any]:
         """
@@ -223,16 +226,10 @@ class LoadOperator(BaseOperator):
         self.log.info("Dry run, nothing was sent: %s", result)
         return result
 
-    def _finish(
-        self, context: Context, beginning: Beginning, load: StagedLoad, more: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        from airflow_provider_marketo.load.errors import MarketoRowsUnknownError
-
-        result, error = load.finish()
-        result.update(more)
-        if not isinstance(error, MarketoRowsUnknownError):
-            beginning.forget(load)
-        if error is not None:
-            context["ti"].xcom_push(key="account", value=result)
-            raise error
-        return result
+    def _end(self, context: Context, beginning: Beginning, ending: Ending) -> dict[str, Any]:
+        if ending.final:
+            beginning.forget()
+        if ending.error is not None:
+            context["ti"].xcom_push(key="account", value=ending.result)
+            raise ending.error
+        return ending.result

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_marketo.operators.load import LoadOperator
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.load.request import LoadRequest
     from airflow_provider_marketo.load.source import Rows
+
+Records: TypeAlias = Iterable[Mapping[str, Any]]
 
 
 class MarketoSyncOperator(LoadOperator):
@@ -24,7 +26,8 @@ class MarketoSyncOperator(LoadOperator):
 
     :param object_type: ``leads``, ``companies``, ``opportunities``, ``opportunity_roles``, ``sales_persons``,
         ``named_accounts`` or ``custom_objects``.
-    :param records: list of mappings of field names to values; or
+    :param records: list of mappings of field names to values, or a function that returns one. It is no template:
+        leads have no place in XCom or among rendered fields; or
     :param source: file, URL, glob or a list of them: csv, tsv, jsonl or parquet, perhaps gzipped.
     :param source_format: of the files, where their names do not tell.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, and for leads
@@ -42,7 +45,6 @@ class MarketoSyncOperator(LoadOperator):
 
     template_fields: Sequence[str] = (
         *LoadOperator.template_fields,
-        "records",
         "source",
         "lookup_field",
         "partition_name",
@@ -53,7 +55,7 @@ class MarketoSyncOperator(LoadOperator):
         self,
         *,
         object_type: str,
-        records: Iterable[Mapping[str, Any]] | None = None,
+        records: Records | Callable[[], Records] | None = None,
         source: Any = None,
         source_format: str | None = None,
         action: str | None = None,
@@ -96,7 +98,8 @@ class MarketoSyncOperator(LoadOperator):
     def _rows(self) -> Rows:
         from airflow_provider_marketo.load.inputs import open_rows
 
-        return open_rows(records=self.records, source=self.source, source_format=self.source_format)
+        records = self.records() if callable(self.records) else self.records
+        return open_rows(records=records, source=self.source, source_format=self.source_format)
 
 
 class MarketoSyncLeadsOperator(MarketoSyncOperator):
