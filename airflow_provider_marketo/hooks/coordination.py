@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import MemoryStore, Store, UnusableStore
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.hooks.task import RunningTask, current_task
+from airflow_provider_marketo.hooks.task import RunningTask, current_task, process_age
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def share(settings: ConnectionSettings, slots: int) -> Limits:
     """
     outside = max(1, settings.rate_limit // _OUTSIDE)
     if current_task() is None:
-        return Limits(outside, slots)
+        return Limits(outside, slots, paced=True)
     return Limits(settings.rate_limit - outside, settings.max_parallel).share(slots / settings.max_parallel)
 
 
@@ -143,7 +143,8 @@ def _make(settings: ConnectionSettings, instance: str, parallel: int) -> SharedG
 
 
 def _memory(settings: ConnectionSettings, instance: str) -> Store:
-    return MemoryStore(SystemClock())
+    """The task that had our slot before may have called until its end: our distance from that call is our age."""
+    return MemoryStore(SystemClock(), process_age())
 
 
 def _sqlite(settings: ConnectionSettings, instance: str) -> Store:

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
+
+_born = time.monotonic()
+
+
+def _be_born() -> None:
+    global _born
+    _born = time.monotonic()
+
+
+os.register_at_fork(after_in_child=_be_born)
+
+
+def process_age() -> float:
+    """Seconds since this process, which runs one task, began; less if it came to Marketo later."""
+    return time.monotonic() - _born
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,13 @@ class Limits:
     :param rate: calls per window.
     :param parallel: calls at once.
     :param window: seconds; Marketo's is 20.
+    :param paced: whether calls keep the same distance from each other, and never come in a burst.
     """
 
     rate: int
     parallel: int
     window: float = LIMIT_WINDOW
+    paced: bool = False
 
     @property
     def span(self) -> float:
@@ -77,14 +79,15 @@ class Limits:
 
     def share(self, part: float) -> Limits:
         """
-        A part of the limits, for one of several who cannot ask each other. All parts together never exceed the whole.
+        A part of the limits, for one of several who cannot ask each other. All parts together never exceed the whole,
+        also when one follows upon another within a window, which is why a part is paced.
 
         :param part: between 0 and 1.
         """
         rate, parallel = self.rate * part, max(1, int(self.parallel * part + 1e-9))
         if rate >= 1:
-            return Limits(int(rate + 1e-9), parallel, self.window)
-        return Limits(1, parallel, self.window / rate)
+            return Limits(int(rate + 1e-9), parallel, self.window, paced=True)
+        return Limits(1, parallel, self.window / rate, paced=True)
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,7 @@ def _until_rate(state: State, limits: Limits, ahead: int, now: float) -> float:
     blocking = len(state.sent) - int(limit) + ahead
     if blocking >= 0:
         wait = state.sent[min(blocking, len(state.sent) - 1)] + limits.span - now if state.sent else limits.span
-    if limit < limits.rate and state.sent:
+    if (limits.paced or limit < limits.rate) and state.sent:
         # With a neighbour around, a burst would be many rejections where one tells as much.
         wait = max(wait, state.sent[-1] + (ahead + 1) * limits.span / limit - now)
     return wait

@@ -41,12 +41,13 @@ class MemoryStore:
     For the threads of one process.
 
     :param clock: the time.
+    :param taken_over: seconds since somebody else may last have called with our share; None if nobody has.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, taken_over: float | None = None) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self.state = State()
+        self.state = State() if taken_over is None else State(sent=[clock.monotonic() - taken_over])
 
     def update(self, change: Change[Answer]) -> Answer:
         with self._lock:

@@ -34,7 +34,7 @@ def store(redis) -> RedisStore:
 
 def test_a_redis_that_is_not_there_is_an_unusable_store(caplog):
     nowhere = RedisStore(Redis(port=1, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0)), "123-ABC-456")
-    with pytest.raises(StoreUnavailableError, match="airflow-marketo:{123-ABC-456}"):
+    with pytest.raises(StoreUnavailableError, match=r"airflow-marketo:\{123-ABC-456\}"):
         nowhere.update(lambda state, at: None)
     governor = SharedGovernor(nowhere, LIMITS, alone=Limits(10, 1, 1.0))
     governor.release(governor.acquire("leads.describe"), None)

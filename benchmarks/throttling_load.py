@@ -1,0 +1,196 @@
+"""A simulated Marketo with its limits on, and processes that call it as fast as they are let."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import time_machine
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.governor import Governor
+from airflow_provider_marketo.client.tally import Tally
+from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
+
+CONTEXT = multiprocessing.get_context("fork")
+OURS = ApiUser("ours", "secret-of-ours", "ours@example.org")
+NEIGHBOUR = ApiUser("neighbour", "secret-of-the-neighbour", "neighbour@example.org")
+LOAD = {"interactive": ("leads.describe", {}), "extract": ("bulk_export_leads.get_jobs", {"batchSize": 1})}
+MIXED = ("interactive", "extract")
+
+Calls = list[tuple[float, str]]
+"""When calls ended, on the machine's monotonic clock, and with which code; empty for those that Marketo did."""
+
+
+@dataclass(frozen=True)
+class Marketo:
+    """
+    :param url: of the instance.
+    :param window: seconds over which it counts.
+    """
+
+    url: str
+    window: float
+
+
+@contextmanager
+def marketo(window: float) -> Iterator[Marketo]:
+    """
+    An instance in a process of its own: 100 calls in a window, 10 at once, 120 ms for each.
+
+    :param window: seconds; Marketo's is 20.
+    """
+    ours, theirs = CONTEXT.Pipe()
+    server = CONTEXT.Process(target=_serve, args=(window, theirs), daemon=True)
+    server.start()
+    try:
+        yield Marketo(ours.recv(), window)
+    finally:
+        server.terminate()
+        server.join()
+
+
+def _serve(window: float, pipe: Any) -> None:
+    settings = Settings(
+        leads=10, activities=10, rate=100, rate_window=window, concurrency=10, latency=0.12, users=(OURS, NEIGHBOUR)
+    )
+    with Simulator(settings) as simulator:
+        pipe.send(simulator.url)
+        threading.Event().wait()
+
+
+class Fleet:
+    """
+    Processes that call without a pause, each with a governor of its own on a store that they share, or not.
+
+    :param where: the instance.
+    :param size: how many.
+    :param governor: makes a process's governor; called in the process, with its number.
+    :param seconds: how long they work.
+    :param skew: seconds by which the clock of every second process is wrong.
+    """
+
+    def __init__(
+        self, where: Marketo, size: int, governor: Callable[[int], Governor], seconds: float, *, skew: float = 0.0
+    ) -> None:
+        self._results = CONTEXT.SimpleQueue()
+        self._processes = [
+            CONTEXT.Process(
+                target=_work,
+                args=(where, governor, number, time.monotonic() + seconds, skew * (number % 2), self._results),
+                daemon=True,
+            )
+            for number in range(size)
+        ]
+        for process in self._processes:
+            process.start()
+
+    def calls(self) -> Calls:
+        """Of all processes, when they are done."""
+        calls = sorted(call for _ in self._processes for call in self._results.get())
+        for process in self._processes:
+            process.join()
+        return calls
+
+
+def _work(
+    where: Marketo, governor: Callable[[int], Governor], number: int, end: float, skew: float, results: Any
+) -> None:
+    calls: Calls = []
+    client = client_of(where, governor(number), calls)
+    operation, parameters = LOAD[MIXED[number % len(MIXED)]]
+    with time_machine.travel(time.time() + skew, tick=True) if skew else _no_travel():
+        while time.monotonic() < end:
+            try:
+                client.call(operation, **parameters)
+            except MarketoError as error:
+                print(f"process {number}: {error}")
+    results.put(calls)
+
+
+@contextmanager
+def _no_travel() -> Iterator[None]:
+    yield
+
+
+def client_of(where: Marketo, governor: Governor, calls: Calls) -> MarketoClient:
+    """A client that writes down how each of its calls ends, those that are sent again included."""
+
+    def observe(operation: str, waited: float, error: MarketoError | None) -> None:
+        calls.append((time.monotonic(), error.code or "unknown" if error else ""))
+
+    return MarketoClient(
+        where.url, OURS.client_id, OURS.client_secret, governor=governor, tally=Tally(observer=observe)
+    )
+
+
+class Neighbour:
+    """
+    Another integration: calls at its own rate whatever the answer, and never tries again.
+
+    :param where: the instance.
+    :param calls_per_window: its rate.
+    :param seconds: how long it is there.
+    """
+
+    def __init__(self, where: Marketo, calls_per_window: float, seconds: float) -> None:
+        self._where = where
+        self._pause = where.window / calls_per_window
+        self._seconds = seconds
+        self._results = CONTEXT.SimpleQueue()
+        self._process = CONTEXT.Process(target=self._run, daemon=True)
+        self._process.start()
+
+    def calls(self) -> Calls:
+        """When it is gone."""
+        calls: Calls = sorted(self._results.get())
+        self._process.join()
+        return calls
+
+    def _run(self) -> None:
+        session, calls, threads = requests.Session(), [], []
+        query = {
+            "grant_type": "client_credentials",
+            "client_id": NEIGHBOUR.client_id,
+            "client_secret": NEIGHBOUR.client_secret,
+        }
+        token = session.post(f"{self._where.url}/identity/oauth/token", params=query, timeout=10).json()["access_token"]
+
+        def call() -> None:
+            reply = session.get(
+                f"{self._where.url}/rest/v1/leads/describe.json",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=30,
+            ).json()
+            calls.append((time.monotonic(), "" if reply["success"] else str(reply["errors"][0]["code"])))
+
+        start = time.monotonic()
+        for number in range(int(self._seconds / self._pause)):
+            time.sleep(max(0.0, start + number * self._pause - time.monotonic()))
+            threads.append(threading.Thread(target=call))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        self._results.put(calls)
+
+
+def during(calls: Calls, start: float, end: float) -> Calls:
+    """Those of a span of time."""
+    return [call for call in calls if start <= call[0] < end]
+
+
+def done(calls: Calls) -> int:
+    """Those that Marketo did."""
+    return sum(not code for _, code in calls)
+
+
+def rejected(calls: Calls) -> int:
+    """Those with 606 or 615."""
+    return sum(code in ("606", "615") for _, code in calls)

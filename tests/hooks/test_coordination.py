@@ -1,0 +1,201 @@
+"""How the connection's coordination becomes a governor, and what happens where it cannot."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.governor.redis import RedisStore
+from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
+from airflow_provider_marketo.client.governor.stores import MemoryStore
+from airflow_provider_marketo.hooks import coordination
+from airflow_provider_marketo.hooks.coordination import choose, governor_of, network_file_system, share
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.hooks.task import RunningTask
+
+IN_THE_POOL = RunningTask("a_dag", "a_task", "marketo", 1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch, tmp_path):
+    monkeypatch.setattr(coordination, "_governors", {})
+    monkeypatch.setattr(coordination, "_told", set())
+    monkeypatch.setattr(coordination, "_folder", lambda: tmp_path / "marketo_governor")
+
+
+@pytest.fixture
+def run_as(monkeypatch):
+    """Say which task this process runs; none if never called."""
+    return lambda task: monkeypatch.setattr(coordination, "current_task", lambda: task)
+
+
+@pytest.fixture
+def executor(monkeypatch):
+    def configure(names: str) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", names)
+
+    return configure
+
+
+def settings(host: str = "123-ABC-456", conn_id: str = "marketo_default", **extra) -> ConnectionSettings:
+    return ConnectionSettings.from_connection(
+        Connection(
+            conn_id=conn_id, conn_type="marketo", host=host, login="an-id", password="a-secret", extra=json.dumps(extra)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "mode", "reason"),
+    [
+        ("LocalExecutor", "host", "LocalExecutor runs every task on this host"),
+        ("CeleryExecutor", "pool", "CeleryExecutor may run tasks on other hosts"),
+        ("LocalExecutor,KubernetesExecutor", "pool", "KubernetesExecutor may run"),
+        ("airflow.providers.celery.executors.celery_executor.CeleryExecutor", "pool", "CeleryExecutor may run"),
+        ("LocalExecutor;team1=my.module.MyExecutor", "pool", "MyExecutor may run"),
+        ("my_alias:airflow.executors.local_executor.LocalExecutor", "host", "LocalExecutor runs"),
+    ],
+)
+def test_auto_follows_the_executors(executor, names, mode, reason):
+    executor(names)
+    chosen, because = choose(settings())
+    assert chosen == mode
+    assert reason in because
+
+
+def test_auto_takes_a_redis_that_is_named(executor):
+    executor("LocalExecutor")
+    assert choose(settings(redis_conn_id="the_redis")) == (
+        "redis",
+        "the connection names the Redis connection the_redis",
+    )
+
+
+def test_what_the_connection_says_holds(executor):
+    executor("LocalExecutor")
+    assert choose(settings(coordination="pool")) == ("pool", "the connection says so")
+
+
+def test_auto_keeps_off_a_network_file_system(executor, monkeypatch):
+    executor("LocalExecutor")
+    monkeypatch.setattr(coordination, "network_file_system", lambda path: "nfs4")
+    mode, reason = choose(settings())
+    assert mode == "pool"
+    assert "network file system (nfs4)" in reason
+
+
+@pytest.mark.parametrize(
+    ("mounts", "found"),
+    [
+        ("/dev/sda1 / ext4 rw 0 0", None),
+        ("/dev/sda1 / ext4 rw 0 0\nserver:/home /opt/airflow nfs4 rw 0 0", "nfs4"),
+        ("/dev/sda1 / ext4 rw 0 0\n//server/share /opt cifs rw 0 0\n/dev/sdb1 /opt/airflow xfs rw 0 0", None),
+        ("s3fs /opt/air\\040flow fuse.s3fs rw 0 0\noverlay / overlay rw 0 0", None),
+        ("bucket /opt/airflow fuse.gcsfuse rw 0 0", "fuse.gcsfuse"),
+        ("server:/home /opt/air nfs4 rw 0 0\n/dev/sda1 / ext4 rw 0 0", None),
+    ],
+)
+def test_a_network_file_system_is_told_by_the_longest_mount_point(tmp_path, mounts, found):
+    (tmp_path / "mounts").write_text(mounts)
+    assert network_file_system("/opt/airflow/marketo_governor", tmp_path / "mounts") == found
+
+
+def test_where_there_is_no_list_of_mounts_the_disk_is_taken_to_be_local(tmp_path):
+    assert network_file_system(tmp_path, tmp_path / "no such file") is None
+
+
+def test_the_choice_and_its_reason_are_logged_once(executor, caplog):
+    caplog.set_level(logging.INFO)
+    executor("LocalExecutor")
+    for _ in range(2):
+        governor_of(settings())
+    (record,) = [record for record in caplog.records if "coordinated" in record.message]
+    assert record.getMessage() == (
+        "Calls to Marketo 123-ABC-456 are coordinated by host, because LocalExecutor runs every task on this host: "
+        "90 calls in 20 seconds, 8 at once for all processes together"
+    )
+
+
+@pytest.mark.parametrize(("mode", "store"), [("pool", MemoryStore), ("host", SQLiteStore), ("redis", RedisStore)])
+def test_each_mode_has_its_store(monkeypatch, mode, store):
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", "redis://:a-password@redis.example.com:6380/?db=3&ssl=true")
+    governor = governor_of(settings(coordination=mode, redis_conn_id="the_redis"))
+    assert isinstance(governor._store, store)
+    if mode == "redis":
+        arguments = governor._store._client.connection_pool.connection_kwargs
+        assert (arguments["host"], arguments["port"], arguments["db"]) == ("redis.example.com", 6380, 3)
+        assert arguments["socket_timeout"] == 2
+
+
+def test_two_connections_to_one_instance_share_limits_and_three_instances_do_not():
+    first = governor_of(settings())
+    assert governor_of(settings("https://123-abc-456.mktorest.com/rest", conn_id="other")) is first
+    others = {governor_of(settings(host, conn_id=host)) for host in ("222-BBB-222", "333-CCC-333")}
+    assert len(others | {first}) == 3
+
+
+def test_two_connections_to_one_instance_share_one_file(tmp_path):
+    for conn_id in ("one", "other"):
+        governor = governor_of(settings(conn_id=conn_id, coordination="host"))
+        governor.release(governor.acquire("leads.describe"), None)
+    assert [path.name for path in (tmp_path / "marketo_governor").glob("*.sqlite")] == ["123-ABC-456.sqlite"]
+    assert len(governor._store.update(lambda state, at: state.sent)) == 2
+
+
+def test_a_missing_redis_connection_is_named():
+    with pytest.raises(MarketoInvalidRequestError, match="marketo_default: there is no connection the_redis") as caught:
+        governor_of(settings(redis_conn_id="the_redis"))
+    assert caught.value.parameter == "redis_conn_id"
+
+
+def test_a_redis_that_does_not_answer_costs_a_warning_and_no_call(monkeypatch, run_as, caplog):
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", "redis://127.0.0.1:1")
+    run_as(IN_THE_POOL)
+    governor = governor_of(settings(redis_conn_id="the_redis"))
+    governor.release(governor.acquire("leads.describe"), None)
+    assert "goes on with a fixed share: 11 calls in 20 seconds, 1 at once" in caplog.text
+
+
+def test_host_on_a_network_file_system_costs_a_warning_and_no_call(monkeypatch, run_as, caplog):
+    monkeypatch.setattr(coordination, "network_file_system", lambda path: "nfs4")
+    run_as(IN_THE_POOL)
+    governor = governor_of(settings(coordination="host"))
+    governor.release(governor.acquire("leads.describe"), None)
+    assert "network file system (nfs4)" in caplog.text
+    assert "fixed share" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("max_parallel", "slots", "rate", "at_once"), [(8, 1, 11, 1), (8, 2, 22, 2), (5, 1, 17, 1), (10, 10, 88, 10)]
+)
+def test_a_task_in_the_pool_has_its_slots_share_of_the_limits(run_as, max_parallel, slots, rate, at_once):
+    run_as(IN_THE_POOL)
+    limits = share(settings(max_parallel=max_parallel), slots)
+    assert (limits.rate, limits.parallel, limits.window) == (rate, at_once, 20.0)
+    assert limits.paced  # the slot's last task may have called just now
+
+
+def test_what_is_no_task_has_a_small_share_that_is_left_over_by_the_pool(run_as):
+    run_as(None)
+    outside = share(settings(), 1)
+    run_as(IN_THE_POOL)
+    assert outside.rate + 8 * share(settings(), 1).rate <= 90
+
+
+def test_a_task_in_the_pool_may_have_as_many_calls_in_flight_as_slots(run_as):
+    run_as(RunningTask("a_dag", "a_task", "marketo", 3))
+    assert governor_of(settings()).parallel == 3
+    assert governor_of(settings()).owner == "a_dag"
+
+
+def test_a_task_outside_the_pool_has_one_and_says_so_once(run_as, caplog):
+    caplog.set_level(logging.INFO)
+    run_as(RunningTask("a_dag", "a_task", "default_pool", 3))
+    for _ in range(2):
+        assert governor_of(settings()).parallel == 1
+    (record,) = [record for record in caplog.records if "in the pool default_pool" in record.getMessage()]
+    assert "pool='marketo'" in record.getMessage()

@@ -1,0 +1,165 @@
+"""What the running task has used: counted over all its hooks, and held to what its author allows."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoThrottledError
+from airflow_provider_marketo.client.tally import Tally
+from airflow_provider_marketo.hooks import coordination, marketo, usage
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.task import RunningTask
+
+HOST = "https://123-abc-456.mktorest.com"
+TASK = RunningTask("a_dag", "a_task", "marketo", 1)
+
+
+class Metrics:
+    """Stands where Airflow's metrics are."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict]] = []
+
+    def incr(self, name, tags):
+        self.sent.append((name, tags))
+
+    def timing(self, name, dt, tags):
+        self.sent.append((name, tags))
+
+    def gauge(self, name, value, tags):
+        self.sent.append((name, tags | {"value": value}))
+
+
+@pytest.fixture(autouse=True)
+def metrics(monkeypatch, tmp_path) -> Metrics:
+    monkeypatch.setattr(coordination, "_governors", {})
+    monkeypatch.setattr(coordination, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(usage, "_tallies", {})
+    monkeypatch.setattr(usage, "_counted_for", None)
+    connection = {"conn_type": "marketo", "host": "123-ABC-456", "login": "an-id", "password": "a-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_MARKETO_TEST", json.dumps(connection))
+    sent = Metrics()
+    for module in (usage, marketo):
+        monkeypatch.setattr(module, "Stats", sent)
+    return sent
+
+
+@pytest.fixture
+def run_as(monkeypatch):
+    def run(task):
+        for module in (usage, coordination, marketo):
+            monkeypatch.setattr(module, "current_task", lambda: task)
+
+    return run
+
+
+@pytest.fixture
+def variables(monkeypatch) -> dict:
+    held: dict[str, str] = {}
+    monkeypatch.setattr(marketo, "_read_variable", held.get)
+    monkeypatch.setattr(marketo, "_write_variable", held.__setitem__)
+    return held
+
+
+@pytest.fixture
+def instance(requests_mock):
+    requests_mock.post(f"{HOST}/identity/oauth/token", json={"access_token": "t", "expires_in": 3599})
+    requests_mock.get(f"{HOST}/rest/v1/leads/describe.json", json={"success": True, "result": []})
+    requests_mock.get(
+        f"{HOST}/rest/v1/stats/usage.json",
+        json={"success": True, "result": [{"date": "2026-01-15", "total": 1234, "users": [{"userId": "ada@x.org"}]}]},
+    )
+    return requests_mock
+
+
+def test_all_hooks_of_a_task_count_together_and_it_is_summed_up_in_one_line(run_as, instance, variables, caplog):
+    caplog.set_level(logging.INFO)
+    run_as(TASK)
+    for _ in range(2):
+        MarketoHook("marketo_test").call("leads.describe")
+    usage.log_usage()
+    (line,) = [record.getMessage() for record in caplog.records if "usage of this task" in record.getMessage()]
+    assert line == (
+        "Marketo usage of this task (connection marketo_test): 3 calls (0.0 s waited for their turn, 0 rejected with "
+        "606, 0 with 615), 0 rows, 0.0 MB"
+    )
+
+
+def test_a_task_that_did_not_call_says_nothing(run_as, caplog):
+    caplog.set_level(logging.INFO)
+    run_as(TASK)
+    MarketoHook("marketo_test").get_conn()
+    usage.log_usage()
+    assert "usage of this task" not in caplog.text
+
+
+def test_another_task_in_the_same_process_starts_anew(run_as, instance, variables):
+    run_as(TASK)
+    MarketoHook("marketo_test").call("leads.describe")
+    run_as(RunningTask("a_dag", "another_task", "marketo", 1))
+    assert MarketoHook("marketo_test").get_conn().tally.calls == 0
+
+
+def test_the_operators_max_calls_is_never_passed(run_as, instance, variables):
+    run_as(RunningTask("a_dag", "a_task", "marketo", 1, max_calls=2))
+    hook = MarketoHook("marketo_test")
+    hook.call("leads.describe")  # and the usage, for the Variable
+    with pytest.raises(MarketoBudgetError, match="the 2 calls that this task may make are used up") as caught:
+        MarketoHook("marketo_test").call("leads.describe")
+    assert caught.value.parameter == "max_calls"
+    assert sum("identity" not in request.path for request in instance.request_history) == 2
+
+
+def test_a_hook_may_be_given_a_budget_of_its_own(instance):
+    hook = MarketoHook("marketo_test", max_calls=1)
+    hook.call("leads.describe")
+    with pytest.raises(MarketoBudgetError):
+        hook.call("leads.describe")
+
+
+def test_a_budget_of_megabytes_stops_before_it_is_passed():
+    tally = Tally(max_export_mb=10)
+    tally.add_export(6_000_000)
+    tally.check_export(4_000_000)
+    with pytest.raises(MarketoBudgetError, match=r"6\.0 MB are exported") as caught:
+        tally.check_export(4_000_001)
+    assert caught.value.parameter == "max_export_mb"
+
+
+def test_calls_and_rejections_become_metrics_with_connection_and_operation(metrics):
+    usage.send_metrics("marketo_test", "leads.sync", 1.5, MarketoThrottledError("no", code="606"))
+    tags = {"connection": "marketo_test", "operation": "leads.sync"}
+    assert metrics.sent == [
+        ("marketo.calls", tags),
+        ("marketo.wait_seconds", tags),
+        ("marketo.rejected", tags | {"code": "606"}),
+    ]
+
+
+def test_a_task_refreshes_the_variable_when_it_is_old_and_only_then(run_as, instance, variables, metrics):
+    run_as(TASK)
+    for _ in range(3):
+        MarketoHook("marketo_test").call("leads.describe")
+    asked = [request.path for request in instance.request_history]
+    assert asked.count("/rest/v1/stats/usage.json") == 1
+    held = json.loads(variables["marketo_quota_marketo_test"])
+    assert (held["used"], held["calls_left"]) == (1234, 48766)
+    assert "ada@x.org" not in variables["marketo_quota_marketo_test"]
+    assert ("marketo.quota_left", {"connection": "marketo_test", "value": 48766}) in metrics.sent
+
+
+def test_what_is_no_task_leaves_the_variable_alone(run_as, instance, variables):
+    run_as(None)
+    MarketoHook("marketo_test").call("leads.describe")
+    assert variables == {}
+
+
+def test_a_variable_that_cannot_be_written_fails_nobody(monkeypatch, run_as, instance, caplog):
+    run_as(TASK)
+    monkeypatch.setattr(marketo, "_read_variable", lambda name: None)
+    monkeypatch.setattr(marketo.Variable, "set", lambda *_, **__: 1 / 0)
+    MarketoHook("marketo_test").call("leads.describe")
+    assert "marketo_quota_marketo_test could not be written" in caplog.text
