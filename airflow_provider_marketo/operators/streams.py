@@ -209,12 +209,12 @@ class MarketoActivitiesOperator(_StreamOperator):
 
     def _request(self, **more: Any) -> StreamRequest:
         from airflow_provider_marketo.extract.request import as_list
-        from airflow_provider_marketo.streams.request import as_ids
+        from airflow_provider_marketo.streams.request import as_id, as_ids
 
         return super()._request(
             activity_types=as_list(self.activity_types) or (),
             lead_ids=as_ids("lead_ids", self.lead_ids),
-            list_id=next(iter(as_ids("list_id", self.list_id)), None),
+            list_id=as_id("list_id", self.list_id),
             asset_ids=as_ids("asset_ids", self.asset_ids),
             **more,
         )
@@ -251,12 +251,12 @@ class MarketoLeadChangesOperator(_StreamOperator):
 
     def _request(self, **more: Any) -> StreamRequest:
         from airflow_provider_marketo.extract.request import as_list
-        from airflow_provider_marketo.streams.request import as_ids
+        from airflow_provider_marketo.streams.request import as_id, as_ids
 
         return super()._request(
             changed_fields=as_list(self.fields) or (),
             lead_ids=as_ids("lead_ids", self.lead_ids),
-            list_id=next(iter(as_ids("list_id", self.list_id)), None),
+            list_id=as_id("list_id", self.list_id),
             **more,
         )
 

@@ -100,9 +100,7 @@ class FeedReader:
         except MarketoInvalidRequestError as error:
             if "listId" in one.parameters and "limit" in error.message.lower():
                 error.parameter = "list_id"
-                error.remedy = (
-                    "Feeds are filtered by lists below 10,000 members: read all leads, or a smaller list."
-                )
+                error.remedy = "Feeds are filtered by lists below 10,000 members: read all leads, or a smaller list."
             raise
 
     def _check_empty(self, one: Pass, empty: int) -> None:

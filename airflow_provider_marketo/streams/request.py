@@ -170,3 +170,20 @@ def as_ids(parameter: str, value: Any) -> tuple[int, ...]:
         return tuple(int(item) for item in items)
     except (TypeError, ValueError):
         raise MarketoInvalidRequestError(f"{parameter}={value!r} is not made of ids", parameter=parameter) from None
+
+
+def as_id(parameter: str, value: Any) -> int | None:
+    """One id as authors and templates give it, or None for none."""
+    return next(iter(as_ids(parameter, None if value == "" else value)), None)
+
+
+def needed_id(parameter: str, value: Any) -> int:
+    """
+    An id that must be there.
+
+    :raises MarketoInvalidRequestError: it is not.
+    """
+    found = as_id(parameter, value)
+    if found is None:
+        raise MarketoInvalidRequestError(f"{parameter}={value!r} is no id", parameter=parameter)
+    return found

@@ -1,0 +1,172 @@
+"""Has something happened to leads?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.tabular.schema import ActivityType
+from airflow_provider_marketo.extract.plan import activity_type_id
+from airflow_provider_marketo.questions.question import Answer, Found, Question, batches, by_group
+from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
+from airflow_provider_marketo.streams.request import LEADS_PER_PASS, TYPES_PER_PASS, Pass
+
+MOST_NAMED = 100
+"""Activities that an answer names; more are counted."""
+
+
+@dataclass(frozen=True)
+class ActivityQuestion(Question):
+    """
+    Are there activities of some types since a time?
+
+    :param activity_types: names or ids, as text.
+    :param since: ISO 8601.
+    :param asset_ids: primary attributes, such as ids of forms, programs or lists; empty for any.
+    :param lead_ids: leads; empty for any.
+    :param list_id: only members of a static list; None for everybody.
+    :param campaign_id: only what this smart campaign has done; None for whatever caused it.
+    :param count: activities wanted.
+    :param read_from: from when on to read, where what lies before has been read; empty for ``since``.
+    """
+
+    kind: ClassVar[str] = "activity"
+    activity_types: tuple[str, ...]
+    since: str
+    asset_ids: tuple[int, ...] = ()
+    lead_ids: tuple[int, ...] = ()
+    list_id: int | None = None
+    campaign_id: int | None = None
+    count: int = 1
+    read_from: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.activity_types:
+            raise MarketoInvalidRequestError("an activity type is missing", parameter="activity_types")
+        if self.lead_ids and self.list_id is not None:
+            raise MarketoInvalidRequestError("lead_ids and list_id exclude each other", parameter="list_id")
+        if self.count < 1:
+            raise MarketoInvalidRequestError(f"count={self.count} is less than one", parameter="count")
+
+    @property
+    def group(self) -> Hashable:
+        return bool(self.lead_ids), self.list_id
+
+    def describe(self) -> str:
+        what = "an activity" if self.count == 1 else f"{self.count} activities"
+        return f"{what} of type {' or '.join(self.activity_types)} since {self.since}"
+
+    def fits(self, record: Mapping[str, Any], type_ids: Collection[int]) -> bool:
+        """Whether an activity is one of those asked for."""
+        return (
+            record.get("activityTypeId") in type_ids
+            and str(record.get("activityDate") or "")[:19] >= self.since[:19]
+            and (not self.asset_ids or record.get("primaryAttributeValueId") in self.asset_ids)
+            and (not self.lead_ids or record.get("leadId") in self.lead_ids)
+            and (self.campaign_id is None or record.get("campaignId") == self.campaign_id)
+        )
+
+
+class ActivityInquirer:
+    """
+    Reads ``activities.get_lead_activities``: ten types and thirty leads in a call, each list by itself. One cursor
+    serves everybody who asks for the same; ``activities.get_types`` once.
+
+    :param client: the instance.
+    """
+
+    def __init__(self, client: MarketoClient) -> None:
+        self._client = client
+        self._types: dict[int, ActivityType] = {}
+        self._followers: dict[str, FeedFollower] = {}
+        self._until: dict[ActivityQuestion, datetime] = {}
+        self._hits: dict[ActivityQuestion, dict[str, int]] = {}
+        self._in_use: set[str] = set()
+
+    def ask(self, questions: Collection[ActivityQuestion]) -> Mapping[ActivityQuestion, Answer]:
+        for gone in self._hits.keys() - set(questions):
+            del self._hits[gone]
+            self._until.pop(gone, None)
+        self._in_use = set()
+        answers = by_group(questions, self._ask)
+        self._followers = {name: each for name, each in self._followers.items() if name in self._in_use}
+        return answers
+
+    def continued(self, question: ActivityQuestion) -> ActivityQuestion:
+        """The question for somebody who goes on where this one stopped."""
+        until = self._until.get(question)
+        # What was counted here is not known there.
+        return question if until is None or question.count > 1 else replace(question, read_from=iso(until - OVERLAP))
+
+    def _ask(self, questions: Sequence[ActivityQuestion]) -> Mapping[ActivityQuestion, Answer]:
+        answers: dict[ActivityQuestion, Answer] = {}
+        wanted: dict[ActivityQuestion, frozenset[int]] = {}
+        for question in questions:
+            try:
+                wanted[question] = frozenset(self._type_id(each) for each in question.activity_types)
+            except MarketoError as error:
+                answers[question] = error
+        for one in _passes(wanted):
+            follower = self._follower(one, wanted)
+            for records in follower.look():
+                self._match(records, wanted)
+            self._until.update(dict.fromkeys(wanted, follower.until))
+        for question in wanted:
+            hits = self._hits.setdefault(question, {})
+            if len(hits) >= question.count:
+                answers[question] = _found(hits)
+        return answers
+
+    def _type_id(self, wanted: str) -> int:
+        if not self._types:
+            records = self._client.call("activities.get_types").records
+            self._types = {kind.id: kind for kind in map(ActivityType.from_record, records)}
+        return activity_type_id(wanted, self._types)
+
+    def _follower(self, one: Pass, questions: Collection[ActivityQuestion]) -> FeedFollower:
+        self._in_use.add(one.name)
+        if one.name not in self._followers:
+            since = min(
+                self._until[each] - OVERLAP if each in self._until else _moment(each.read_from or each.since)
+                for each in questions
+            )
+            self._followers[one.name] = FeedFollower(self._client, one, since)
+        return self._followers[one.name]
+
+    def _match(self, records: Sequence[Mapping[str, Any]], wanted: Mapping[ActivityQuestion, frozenset[int]]) -> None:
+        for record in records:
+            for question, type_ids in wanted.items():
+                if question.fits(record, type_ids):
+                    key = str(record.get("marketoGUID") or record.get("id"))
+                    self._hits.setdefault(question, {})[key] = int(record["leadId"])
+
+
+def _passes(wanted: Mapping[ActivityQuestion, frozenset[int]]) -> Iterator[Pass]:
+    """Cursors that together see all that is asked for by questions of one group."""
+    if not wanted:
+        return
+    list_id = next(iter(wanted)).list_id
+    common = {} if list_id is None else {"listId": list_id}
+    leads = sorted({lead for question in wanted for lead in question.lead_ids})
+    for types in batches(sorted(frozenset().union(*wanted.values())), TYPES_PER_PASS):
+        for some in batches(leads, LEADS_PER_PASS) if leads else [[]]:
+            parameters = {**common, "activityTypeIds": types, **({"leadIds": some} if some else {})}
+            yield Pass(repr(sorted(parameters.items())), parameters)
+
+
+def _found(hits: Mapping[str, int]) -> Found:
+    named = dict(list(hits.items())[:MOST_NAMED])
+    return {"count": len(hits), "activities": list(named), "lead_ids": sorted(set(named.values()))}
+
+
+def _moment(text: str) -> datetime:
+    moment = moments.parse(text)
+    if moment is None:
+        raise MarketoInvalidRequestError(f"since={text!r} is not a date", parameter="since")
+    return moment

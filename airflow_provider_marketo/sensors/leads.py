@@ -1,0 +1,69 @@
+"""Waits for a lead, or for a value of one of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.sensors.base import MarketoSensor
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_marketo.questions.question import Question
+
+
+class MarketoLeadSensor(MarketoSensor):
+    """
+    Wait until there is a lead for each of some values, and a field of it has a value if that is asked for.
+
+    Sensors that wait in the triggerer are asked for together, 300 values in a call.
+
+    Adobe's operation: ``leads.get_by_filter_type``.
+
+    :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
+    :param filter_values: one value or several; there must be a lead for each. No value may contain a comma.
+    :param field: REST API name of a field to look at. Default: it is enough that the leads exist.
+    :param field_values: the field must have one of these values, letters' case aside. Default: any value.
+    :return: ``{"lead_ids"}``.
+    """
+
+    template_fields: Sequence[str] = (
+        *MarketoSensor.template_fields,
+        "filter_type",
+        "filter_values",
+        "field",
+        "field_values",
+    )
+
+    def __init__(
+        self,
+        *,
+        filter_type: str = "email",
+        filter_values: Sequence[Any] | str | int,
+        field: str | None = None,
+        field_values: Sequence[Any] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filter_type = filter_type
+        self.filter_values = filter_values
+        self.field = field
+        self.field_values = field_values
+
+    def question(self, context: Context) -> Question:
+        from airflow_provider_marketo.questions.leads import LeadQuestion
+
+        return LeadQuestion(
+            filter_type=self.filter_type,
+            filter_values=_texts(self.filter_values),
+            field=self.field or None,
+            field_values=_texts(self.field_values),
+        )
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    from airflow_provider_marketo.extract.request import as_list
+
+    items = as_list([values] if isinstance(values, (int, float, bool)) else values) or ()
+    return tuple(sorted({str(value) for value in items}))

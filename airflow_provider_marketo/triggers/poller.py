@@ -1,0 +1,138 @@
+"""One look for everybody who waits in this triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import sync_to_async
+
+from airflow_provider_marketo.client.errors import (
+    MarketoConnectionError,
+    MarketoError,
+    MarketoQuotaExhaustedError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
+
+log = logging.getLogger(__name__)
+
+Q = TypeVar("Q", bound=Hashable)
+A = TypeVar("A")
+Result = TypeVar("Result")
+
+Ask = Callable[[Collection[Q]], Awaitable[Mapping[Q, "A | MarketoError"]]]
+
+FAILURES_IN_A_ROW = 10
+"""Bad looks after which those who wait are told. A minute between two makes this a ten-minute outage."""
+
+PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
+"""What may be better at the next look."""
+
+
+async def off_the_loop(call: Callable[[], Result]) -> Result:
+    """In a thread of its own. Not by ``asyncio.to_thread``, from which Airflow's look-ups do not find the way back."""
+    return await sync_to_async(call, thread_sensitive=False)()
+
+
+@dataclass(eq=False)
+class _Waiter(Generic[Q, A]):
+    question: Q
+    interval: float
+    answer: asyncio.Future[A]
+    failures: int = 0
+
+
+class Poller(Generic[Q, A]):
+    """
+    Shared by all triggers that ask questions of one kind on one connection. It runs while somebody waits; the first
+    look comes one interval after the first question, since whoever waits has looked already.
+
+    :param ask: asks several different questions; those without an answer are asked again.
+    """
+
+    def __init__(self, ask: Ask[Q, A]) -> None:
+        self._ask = ask
+        self._waiters: set[_Waiter[Q, A]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits."""
+        return not self._waiters
+
+    async def wait(self, question: Q, interval: float) -> A:
+        """
+        Wait until a question has an answer.
+
+        :param question: equal ones are asked once.
+        :param interval: seconds between two looks; of several who wait, the most impatient decides.
+        :raises MarketoError: there is none for good, or looking failed too often.
+        """
+        waiter: _Waiter[Q, A] = _Waiter(question, interval, asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._poll())
+        try:
+            return await waiter.answer
+        finally:
+            self._waiters.discard(waiter)
+            if self.idle and self._task is not None:
+                self._task.cancel()
+                self._task = None
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(min(waiter.interval for waiter in self._waiters))
+            questions = {waiter.question for waiter in self._waiters}
+            answers: Mapping[Q, A | MarketoError]
+            try:
+                answers = await self._ask(questions)
+            except MarketoError as error:
+                answers = dict.fromkeys(questions, error)
+            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, or waits for ever
+                answers = dict.fromkeys(questions, MarketoError(f"{type(error).__name__}: {error}"))
+            for waiter in tuple(self._waiters):
+                if not waiter.answer.done() and waiter.question in questions:
+                    _tell(waiter, answers)
+
+
+def _tell(waiter: _Waiter[Any, Any], answers: Mapping[Any, Any]) -> None:
+    answer = answers.get(waiter.question)
+    if answer is None:
+        waiter.failures = 0
+    elif not isinstance(answer, MarketoError):
+        waiter.answer.set_result(answer)
+    elif isinstance(answer, MarketoQuotaExhaustedError):
+        log.warning("Waiting on: %s", answer)  # the deadline of whoever waits is the only one that counts
+    elif isinstance(answer, PASSING) and waiter.failures + 1 < FAILURES_IN_A_ROW:
+        waiter.failures += 1
+        log.warning("A look at Marketo failed (%d in a row): %s", waiter.failures, answer)
+    else:
+        waiter.answer.set_exception(answer)
+
+
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller[Any, Any]]] = WeakKeyDictionary()
+
+
+async def wait_for_answer(group: Hashable, make: Callable[[], Ask[Q, A]], question: Q, interval: float) -> A:
+    """
+    As :meth:`Poller.wait`, with the poller that everybody of a group shares on this event loop.
+
+    :param group: the connection as it is set up at present, and whatever else tells groups apart.
+    :param make: makes the function that asks, for the first who comes.
+    """
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    poller = pollers.get(group)
+    if poller is None:
+        poller = pollers[group] = Poller(make())
+    try:
+        answer: A = await poller.wait(question, interval)
+        return answer
+    finally:
+        if poller.idle and pollers.get(group) is poller:
+            del pollers[group]

@@ -1,0 +1,182 @@
+"""Many who wait cost few calls: equal questions are asked once, values are batched to Marketo's maxima."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.questions.activities import ActivityInquirer, ActivityQuestion
+from airflow_provider_marketo.questions.assets import AssetInquirer, AssetQuestion
+from airflow_provider_marketo.questions.jobs import JobInquirer, JobQuestion
+from airflow_provider_marketo.questions.kinds import KINDS
+from airflow_provider_marketo.questions.leads import LeadInquirer, LeadQuestion
+from airflow_provider_marketo.questions.members import (
+    ListMembershipInquirer,
+    ListMembershipQuestion,
+    ProgramMembersInquirer,
+    ProgramMembersQuestion,
+)
+from airflow_provider_marketo.questions.sealing import sealed, unsealed
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from airflow_provider_marketo.simulator.store import activity_types as types
+
+NOW = datetime(2026, 1, 10, 12, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def sim():
+    with Simulator(Settings(leads=1000, activities=0, limits=False), clock=ManualClock(NOW)) as sim:
+        yield sim
+
+
+@pytest.fixture
+def client(sim):
+    return MarketoClient(sim.url, sim.client_id, sim.client_secret)
+
+
+def asked(sim) -> dict[str, int]:
+    """Calls since the last time, by operation."""
+    now = dict(sim.report().calls)
+    before = asked.before
+    asked.before = now
+    spent = {name: count - before.get(name, 0) for name, count in now.items() if not name.startswith("identity")}
+    return {name: count for name, count in spent.items() if count}
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked_yet():
+    asked.before = {}
+
+
+def test_five_hundred_leads_are_two_calls(sim, client):
+    questions = [LeadQuestion("email", (f"lead{1001 + n}@example.com",)) for n in range(500)]
+    answers = LeadInquirer(client).ask(questions)
+    assert asked(sim) == {"leads.get_by_filter_type": 2}
+    existing = {f"lead{1001 + n}@example.com" for n in range(0, 500, 3) if n % 97 != 50}
+    assert {question.filter_values[0] for question in answers} == existing
+
+
+def test_leads_by_different_fields_are_different_calls(sim, client):
+    questions = [LeadQuestion("email", ("a@example.com",)), LeadQuestion("id", ("1001",), "rating")]
+    LeadInquirer(client).ask(questions)
+    assert asked(sim) == {"leads.get_by_filter_type": 2}
+
+
+def test_values_that_find_more_leads_than_marketo_gives_are_asked_for_in_parts(sim, client):
+    sim.fail("leads.get_by_filter_type", "1003", message="Too many results match the filter", times=1)
+    questions = [LeadQuestion("id", (str(1001 + n),)) for n in range(10)]
+    assert len(LeadInquirer(client).ask(questions)) == 10
+    assert asked(sim) == {"leads.get_by_filter_type": 3}
+
+
+def test_one_list_is_one_call_for_three_hundred_leads(sim, client):
+    questions = [ListMembershipQuestion(1001 + n % 2, (1001 + n,)) for n in range(600)]
+    ListMembershipInquirer(client).ask(questions)
+    assert asked(sim) == {"static_list_membership.member_of_list": 2}
+
+
+def test_members_are_counted_no_further_than_asked_for(sim, client):
+    few, many = (ProgramMembersQuestion(1001, ("Registered", "Invited"), count) for count in (1, 100_000))
+    inquirer = ProgramMembersInquirer(client)
+    assert few in inquirer.ask([few])
+    assert asked(sim)["program_members.get"] == 1
+    assert many not in inquirer.ask([many])
+
+
+def test_all_exports_of_an_object_are_one_call(sim, client):
+    window = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
+    ids = [
+        client.call("bulk_export_leads.create_job", fields=["id"], filter=window).records[0]["exportId"]
+        for _ in range(20)
+    ]
+    asked(sim)
+    assert JobInquirer(client).ask([JobQuestion("leads", each) for each in ids]) == {}
+    assert asked(sim) == {"bulk_export_leads.get_jobs": 1}
+
+
+def test_ten_activity_types_are_one_call_and_equal_questions_one_question(sim, client):
+    names = ("Fill Out Form", "Send Email", "Visit Webpage", "Click Link", "Open Email")
+    questions = {ActivityQuestion((name,), iso(NOW)) for name in names for _ in range(100)}
+    inquirer = ActivityInquirer(client)
+    inquirer.ask(questions)
+    asked(sim)
+    sim.instance.store.activities.add(int(NOW.timestamp()) + 5, 1001, types.SEND_EMAIL)
+    sim.clock.advance(60)
+    (answered,) = inquirer.ask(questions)
+    assert answered.activity_types == ("Send Email",)
+    assert asked(sim) == {"activities.get_lead_activities": 1}
+
+
+def test_thirty_leads_are_one_call(sim, client):
+    questions = [ActivityQuestion(("Send Email",), iso(NOW), lead_ids=(1001 + n,)) for n in range(60)]
+    inquirer = ActivityInquirer(client)
+    sim.instance.store.activities.add(int(NOW.timestamp()), 1005, types.SEND_EMAIL)
+    assert [question.lead_ids for question in inquirer.ask(questions)] == [(1005,)]
+    asked(sim)
+    inquirer.ask(questions)
+    assert asked(sim) == {"activities.get_lead_activities": 2}
+
+
+def test_whoever_joins_later_misses_nothing_that_came_before(sim, client):
+    log, inquirer = sim.instance.store.activities, ActivityInquirer(client)
+    first = ActivityQuestion(("Send Email",), iso(NOW))
+    inquirer.ask([first])
+    log.add(int(NOW.timestamp()) + 30, 1001, types.FILL_OUT_FORM)
+    sim.clock.advance(3_600)
+    inquirer.ask([first])
+    later = ActivityQuestion(("Fill Out Form",), iso(NOW))
+    assert later in inquirer.ask([first, later])
+
+
+def test_an_activity_that_is_shown_late_is_found_all_the_same(client, sim):
+    log, inquirer = sim.instance.store.activities, ActivityInquirer(client)
+    question = ActivityQuestion(("Send Email",), iso(NOW))
+    for _ in range(3):
+        sim.clock.advance(60)
+        assert inquirer.ask([question]) == {}
+    log.add(int(NOW.timestamp()) + 61, 1001, types.SEND_EMAIL)  # dated two minutes before the last look
+    assert question in inquirer.ask([question])
+
+
+def test_somebody_who_goes_on_elsewhere_reads_from_where_this_one_stopped(sim, client):
+    question = ActivityQuestion(("Send Email",), iso(NOW - timedelta(days=3)))
+    inquirer = ActivityInquirer(client)
+    inquirer.ask([question])
+    assert inquirer.continued(question).read_from == iso(NOW - timedelta(minutes=15))
+
+
+SINCE = iso(NOW - timedelta(days=90))
+
+
+@pytest.mark.parametrize(
+    ("inquirer", "bad", "good"),
+    [
+        (ListMembershipInquirer, ListMembershipQuestion(999, (1001,)), ListMembershipQuestion(1001, (1001,))),
+        (ProgramMembersInquirer, ProgramMembersQuestion(999, ("x",)), ProgramMembersQuestion(1001, ("Registered",))),
+        (AssetInquirer, AssetQuestion("email", 99), AssetQuestion("email", 3001, "draft")),
+        (ActivityInquirer, ActivityQuestion(("Sneeze",), SINCE), ActivityQuestion(("New Lead",), SINCE)),
+    ],
+    ids=["list", "program", "Marketo asset", "activity"],
+)
+def test_a_question_that_has_no_answer_does_not_keep_others_from_theirs(client, inquirer, bad, good):
+    answers = inquirer(client).ask([bad, good])
+    assert isinstance(answers[bad], MarketoInvalidRequestError)
+    assert not isinstance(answers[good], MarketoError)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        LeadQuestion("email", ("ada@example.com",), "rating", ("hot",)),
+        ActivityQuestion(("2",), iso(NOW), asset_ids=(7,), count=3),
+        JobQuestion("custom_objects", batch_id=7, custom_object="car_c"),
+    ],
+    ids=lambda question: question.kind,
+)
+def test_a_question_survives_the_way_to_the_triggerer(question):
+    assert unsealed(question.kind, sealed(question, "a secret"), "a secret") == question
+    assert KINDS[question.kind][0] is type(question)

@@ -1,0 +1,96 @@
+"""Sensors in each of their modes, on a simulated instance in which something happens while they wait."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.simulator import Settings, Simulator
+from tests.support import run_task, task_context
+
+POKE = 0.05
+MODES = ("poke", "reschedule", "deferrable")
+
+
+class Instance(Simulator):
+    """A simulator that an Airflow connection leads to."""
+
+    def call(self, operation: str, **parameters: Any) -> Any:
+        """Somebody else does something."""
+        return MarketoClient(self.url, self.client_id, self.client_secret).call(operation, **parameters)
+
+    def calls(self, operation: str) -> int:
+        """How often an operation was called."""
+        return self.report().calls.get(operation, 0)
+
+
+@pytest.fixture
+def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Instance]]:
+    """Starts an instance with the given settings and points ``marketo_default`` to it."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> Instance:
+            sim = stack.enter_context(Instance(Settings(**({"leads": 300, "limits": False} | settings))))
+            connection = {
+                "conn_type": "marketo",
+                "host": sim.url,
+                "login": sim.client_id,
+                "password": sim.client_secret,
+            }
+            governor = LocalGovernor(rate_limit=10_000, parallel=10)
+            monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
+            monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+            return sim
+
+        yield start
+
+
+def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **arguments: Any) -> Any:
+    """
+    Run a sensor to its end.
+
+    :param mode: one of :data:`MODES`.
+    :param happens: called once the sensor has looked in vain for the first time.
+    """
+    given = {"task_id": "a_task", "poke_interval": POKE, "timeout": 10} | arguments
+    context = task_context()
+    context["ti"].get_first_reschedule_date = lambda _: None
+    if mode == "deferrable":
+        return run_task(_Resumed(sensor(deferrable=True, **given)), context, lambda _: happens())
+    task = sensor(mode=mode, **given)
+    if mode == "poke":
+        timer = threading.Timer(POKE * 3, happens)
+        timer.start()
+        try:
+            return task.execute(context)
+        finally:
+            timer.join()
+    for look in range(200):
+        try:
+            return task.execute(context)
+        except AirflowRescheduleException:
+            if look == 0:
+                happens()
+            time.sleep(POKE)
+            task = sensor(mode=mode, **given)
+    raise AssertionError("the sensor never found what it waits for")
+
+
+class _Resumed:
+    """A task that comes back from the triggerer the way that Airflow brings it back: through ``resume_execution``."""
+
+    def __init__(self, task: Any) -> None:
+        self.execute = task.execute
+        self._task = task
+
+    def execute_complete(self, context: Any, event: Any) -> Any:
+        return self._task.resume_execution("execute_complete", {"event": event}, context)

@@ -1,0 +1,279 @@
+"""Every sensor in every mode: it waits as long as it must, tells what it found, and ends at its deadline."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
+from airflow_provider_marketo.sensors.assets import MarketoAssetSensor
+from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
+from airflow_provider_marketo.sensors.campaigns import MarketoCampaignRunSensor
+from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
+from airflow_provider_marketo.sensors.members import MarketoListMembershipSensor, MarketoProgramMemberSensor
+from airflow_provider_marketo.simulator.store import activity_types as types
+from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
+from tests.sensors.conftest import MODES, waits
+from tests.support import task_context
+
+PERSON = "ada@example.com"
+NOBODY = {"filter_type": "email", "filter_values": "nobody@example.com"}
+
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+
+@every_mode
+def test_a_lead_that_is_to_exist(marketo, mode):
+    sim = marketo()
+    found = waits(
+        MarketoLeadSensor,
+        mode,
+        lambda: sim.call("leads.sync", input=[{"email": PERSON}]),
+        filter_values=[PERSON, "LEAD1001@example.com"],
+    )
+    assert found == {"lead_ids": [1001, 1301]}
+
+
+@every_mode
+def test_a_field_that_is_to_have_a_value(marketo, mode):
+    sim = marketo()
+    found = waits(
+        MarketoLeadSensor,
+        mode,
+        lambda: sim.call("leads.sync", action="updateOnly", lookupField="id", input=[{"id": 1005, "rating": "Hot"}]),
+        filter_type="id",
+        filter_values=1005,
+        field="rating",
+        field_values=["hot", "burning"],
+    )
+    assert found == {"lead_ids": [1005]}
+
+
+@every_mode
+def test_an_activity(marketo, mode):
+    sim = marketo()
+
+    def fill_form():
+        log = sim.instance.store.activities
+        log.add(sim.instance.now, 1004, types.FILL_OUT_FORM, primary_id=8)
+        log.add(sim.instance.now, 1005, types.FILL_OUT_FORM, primary_id=7)
+
+    found = waits(MarketoActivitySensor, mode, fill_form, activity_types=["Fill Out Form"], asset_ids=7, since=since())
+    assert (found["count"], found["lead_ids"]) == (1, [1005])
+
+
+@every_mode
+def test_activities_are_counted_over_several_looks(marketo, mode):
+    sim = marketo()
+    log = sim.instance.store.activities
+    log.add(sim.instance.now, 1004, types.FILL_OUT_FORM)
+    found = waits(
+        MarketoActivitySensor,
+        mode,
+        lambda: log.add(sim.instance.now, 1005, types.FILL_OUT_FORM),
+        activity_types="Fill Out Form",
+        since=since(),
+        count=2,
+    )
+    assert found["count"] == 2
+
+
+@every_mode
+def test_a_campaign_that_is_to_leave_traces(marketo, mode):
+    sim = marketo()
+    found = waits(
+        MarketoCampaignRunSensor,
+        mode,
+        lambda: sim.instance.store.activities.add(sim.instance.now, 1005, types.SEND_EMAIL, campaign_id=2002),
+        campaign_id=2002,
+        since=since(),
+    )
+    assert found["lead_ids"] == [1005]
+
+
+@every_mode
+@pytest.mark.parametrize("member", [True, False])
+def test_a_list_that_leads_are_to_join_or_leave(marketo, mode, member):
+    sim = marketo()
+    lists = sim.instance.store.lists
+    list_id = 1002 if member else 1001
+
+    def move():
+        (lists.add if member else lambda *pair: lists.remove(*pair[:2]))(list_id, 1001, sim.instance.now)
+
+    found = waits(MarketoListMembershipSensor, mode, move, list_id=list_id, lead_ids=[1001], member=member)
+    assert found == {"list_id": list_id, "lead_ids": [1001]}
+
+
+@every_mode
+def test_members_of_a_program(marketo, mode):
+    sim = marketo(leads=0)
+    ids = [
+        item["id"] for item in sim.call("leads.sync", input=[{"email": f"{n}@example.com"} for n in range(3)]).records
+    ]
+
+    def register(*leads):
+        sim.call(
+            "program_members.sync_status",
+            programId=1001,
+            statusName="Registered",
+            input=[{"leadId": lead} for lead in leads],
+        )
+
+    register(*ids[:2])
+    found = waits(
+        MarketoProgramMemberSensor, mode, lambda: register(ids[2]), program_id=1001, statuses="Registered", count=3
+    )
+    assert found == {"program_id": 1001, "members": 3}
+
+
+@every_mode
+@pytest.mark.parametrize("state", ["approved", "deleted"])
+def test_a_marketo_asset(marketo, mode, state):
+    sim = marketo()
+    action = {"approved": "emails.approve_draft", "deleted": "emails.delete"}[state]
+    found = waits(
+        MarketoAssetSensor, mode, lambda: sim.call(action, id=3001), asset_type="email", asset_id=3001, state=state
+    )
+    assert found == {"asset_type": "email", "asset_id": 3001, "state": state}
+
+
+@every_mode
+def test_an_export_job(marketo, mode):
+    sim = marketo(time_scale=600.0)
+    created = sim.call(
+        "bulk_export_leads.create_job",
+        fields=["id"],
+        filter={"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}},
+    )
+    job = created.records[0]["exportId"]
+    found = waits(
+        MarketoBulkJobSensor,
+        mode,
+        lambda: sim.call("bulk_export_leads.enqueue_job", exportId=job),
+        object_type="leads",
+        export_id=job,
+    )
+    assert (found["export_id"], found["status"]) == (job, "completed")
+    assert found["records"] > 0
+
+
+@every_mode
+def test_a_job_that_was_cancelled_fails_the_sensor(marketo, mode):
+    sim = marketo()
+    created = sim.call(
+        "bulk_export_leads.create_job",
+        fields=["id"],
+        filter={"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}},
+    )
+    job = created.records[0]["exportId"]
+    sim.call("bulk_export_leads.cancel_job", exportId=job)
+    with pytest.raises(Exception, match=f"export {job} is cancelled"):
+        waits(MarketoBulkJobSensor, mode, object_type="leads", export_id=job)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+@pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_the_deadline_ends_the_wait(marketo, mode, soft_fail, end):
+    marketo()
+    with pytest.raises(end):
+        waits(MarketoLeadSensor, mode, timeout=0.2, soft_fail=soft_fail, **NOBODY)
+
+
+def test_a_sensor_without_a_deadline_gets_one(marketo):
+    marketo()
+    with pytest.raises(TaskDeferred) as deferred:
+        MarketoLeadSensor(task_id="a_task", deferrable=True, **NOBODY).execute(task_context())
+    deadline = datetime.fromisoformat(deferred.value.trigger.deadline)
+    assert deadline - datetime.now(timezone.utc) == pytest.approx(timedelta(days=7), abs=timedelta(minutes=1))
+
+
+def test_airflow_stores_nothing_about_a_person(marketo):
+    sim = marketo()
+    with pytest.raises(TaskDeferred) as deferred:
+        MarketoLeadSensor(task_id="a_task", deferrable=True, **NOBODY).execute(task_context())
+    stored = json.dumps(deferred.value.trigger.serialize())
+    assert "nobody" not in stored
+    assert sim.client_secret not in stored
+
+
+def test_a_secret_that_was_changed_meanwhile_is_told(marketo, monkeypatch):
+    marketo()
+
+    def change():
+        import os
+
+        connection = json.loads(os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"]) | {"password": "another"}
+        monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+
+    with pytest.raises(AirflowFailException, match="changed while the task waited"):
+        waits(MarketoLeadSensor, "deferrable", change, **NOBODY)
+
+
+@every_mode
+def test_a_look_that_fails_is_tried_again(marketo, mode):
+    sim = marketo()
+
+    def join():
+        sim.instance.store.lists.add(1002, 1001, sim.instance.now)
+        sim.fail("static_list_membership.member_of_list", "611", times=1)
+
+    assert waits(MarketoListMembershipSensor, mode, join, list_id=1002, lead_ids=1001)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_what_is_wrong_for_good_ends_the_wait(marketo, mode):
+    marketo()
+    with pytest.raises(AirflowFailException, match=r"program_id: .*no program 999999"):
+        waits(MarketoProgramMemberSensor, mode, program_id=999_999, statuses="Registered")
+
+
+@pytest.mark.parametrize(
+    ("sensor", "arguments", "refused"),
+    [
+        (MarketoLeadSensor, {"filter_values": []}, "no value to look for"),
+        (MarketoLeadSensor, {"filter_values": ("a,b",)}, "contains a comma"),
+        (MarketoLeadSensor, {"filter_values": "x", "field_values": "y"}, "no field"),
+        (MarketoActivitySensor, {"activity_types": ["Fill Out From"]}, "'Fill Out Form'"),
+        (MarketoActivitySensor, {"activity_types": []}, "an activity type is missing"),
+        (MarketoActivitySensor, {"activity_types": "2", "count": 0}, "count=0"),
+        (MarketoListMembershipSensor, {"list_id": 999, "lead_ids": 1}, "List '999' not found"),
+        (MarketoListMembershipSensor, {"list_id": "Newsletter", "lead_ids": 1}, "list_id='Newsletter'"),
+        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": []}, "a status is missing"),
+        (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "asset_type='mail'"),
+        (MarketoAssetSensor, {"asset_type": "email", "asset_id": 99}, "no email 99"),
+        (MarketoBulkJobSensor, {"object_type": "leads"}, "export_id or its batch_id"),
+        (MarketoBulkJobSensor, {"object_type": "activities", "batch_id": 1}, "cannot be imported"),
+        (MarketoBulkJobSensor, {"object_type": "leads", "export_id": "no-such-job"}, "knows no export no-such-job"),
+    ],
+)
+def test_what_is_refused(marketo, sensor, arguments, refused):
+    marketo()
+    with pytest.raises(AirflowFailException, match=refused):
+        waits(sensor, "poke", **arguments)
+
+
+def since() -> datetime:
+    return datetime.now(timezone.utc) - timedelta(minutes=1)
+
+
+def test_the_trigger_is_made_of_what_it_was_made_of():
+    arguments = {
+        "marketo_conn_id": "marketo_default",
+        "kind": "lead",
+        "question": "sealed",
+        "about": "a lead by email",
+        "deadline": "2026-01-01T00:00:00+00:00",
+        "poll_interval": 60.0,
+    }
+    path, stored = MarketoQuestionTrigger(**arguments).serialize()
+    assert stored == arguments
+    assert path == "airflow_provider_marketo.triggers.question.MarketoQuestionTrigger"

@@ -1,0 +1,100 @@
+"""One look serves everybody who waits, and nobody is left without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_marketo.client.errors import (
+    MarketoAuthError,
+    MarketoError,
+    MarketoQuotaExhaustedError,
+    MarketoTransientError,
+)
+from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, Poller, wait_for_answer
+
+
+class Answers:
+    """Answers looks from a script: one entry a look, the last one for ever."""
+
+    def __init__(self, *script) -> None:
+        self.script = list(script)
+        self.looks: list[frozenset[str]] = []
+
+    async def __call__(self, questions):
+        self.looks.append(frozenset(questions))
+        entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(entry, Exception):
+            raise entry
+        return entry
+
+
+def test_equal_questions_are_asked_once_and_different_ones_together():
+    answers = Answers({}, {"a": 1}, {"b": 2})
+
+    async def scenario():
+        poller = Poller(answers)
+        return await asyncio.gather(*(poller.wait(each, 0) for each in "ab" for _ in range(50)))
+
+    assert asyncio.run(scenario()) == [1] * 50 + [2] * 50
+    assert answers.looks == [frozenset("ab"), frozenset("ab"), frozenset("b")]
+
+
+def test_an_error_for_one_is_not_one_for_others():
+    answers = Answers({"a": MarketoAuthError("refused"), "b": 2})
+
+    async def scenario():
+        poller = Poller(answers)
+        return await asyncio.gather(*(poller.wait(each, 0) for each in "ab"), return_exceptions=True)
+
+    refused, found = asyncio.run(scenario())
+    assert isinstance(refused, MarketoAuthError)
+    assert found == 2
+
+
+def test_bad_looks_are_borne_until_there_are_too_many():
+    bad = MarketoTransientError("502")
+    assert asyncio.run(Poller(Answers(*[bad] * (FAILURES_IN_A_ROW - 1), {"a": 1})).wait("a", 0)) == 1
+    with pytest.raises(MarketoTransientError):
+        asyncio.run(Poller(Answers(bad)).wait("a", 0))
+
+
+def test_a_spent_quota_is_waited_out_for_as_long_as_somebody_waits():
+    spent = MarketoQuotaExhaustedError("spent")
+    assert asyncio.run(Poller(Answers(*[spent] * (FAILURES_IN_A_ROW * 3), {"a": 1})).wait("a", 0)) == 1
+
+
+def test_a_fault_of_ours_is_told_and_not_waited_out():
+    with pytest.raises(MarketoError, match="KeyError"):
+        asyncio.run(Poller(Answers(KeyError("x"))).wait("a", 0))
+
+
+def test_nobody_waiting_means_nobody_looking():
+    answers = Answers({})
+
+    async def scenario():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(Poller(answers).wait("a", 0), timeout=0.05)
+        before = len(answers.looks)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return before
+
+    assert len(answers.looks) - asyncio.run(scenario()) <= 1
+
+
+def test_a_group_shares_a_poller_for_as_long_as_it_has_somebody_who_waits():
+    made = []
+
+    def make():
+        made.append(Answers({}, {"a": 1, "b": 2}))
+        return made[-1]
+
+    async def scenario():
+        await asyncio.gather(*(wait_for_answer("group", make, each, 0) for each in "ab"))
+        await wait_for_answer("group", make, "a", 0)
+        await wait_for_answer("another", make, "b", 0)
+
+    asyncio.run(scenario())
+    assert len(made) == 3
