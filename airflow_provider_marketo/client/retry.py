@@ -66,7 +66,7 @@ def send_with_retries(
         error = state.outcome.exception() if state.outcome else None
         # After a rejection by the rate the governor holds the next lease back for as long as it takes.
         longest = _LONGEST_OF_THROTTLED if isinstance(error, MarketoThrottledError) else _LONGEST
-        pause = random.uniform(0.5, 1.0) * min(longest, _BASE * 2 ** (state.attempt_number - 1))
+        pause: float = random.uniform(0.5, 1.0) * min(longest, _BASE * 2 ** (state.attempt_number - 1))
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
             # The one wait that may pass a minute: whoever called holds the same leads back meanwhile.
             return max(pause, settles - error.elapsed)

@@ -106,7 +106,8 @@ def slices(
         raise MarketoInvalidRequestError(f"order={order!r} is not one of {', '.join(ORDERS)}", parameter="order")
     _check_filters(export, date_filter, filters)
     planned = []
-    for window in spans or [None]:
+    windows_or_none: Sequence[Window | None] = spans or [None]
+    for window in windows_or_none:
         dates = (
             {date_filter: {"startAt": iso(window.start), "endAt": iso(window.end)}} if window and date_filter else {}
         )
