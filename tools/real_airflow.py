@@ -252,7 +252,7 @@ class DagRun:
         try_number: int = 1,
         until: Callable[[], bool] = lambda: True,
         watch: Callable[[], None] = lambda: None,
-        within: float = 120,
+        within: float = 60,
     ) -> dict[str, Any]:
         """
         Wait until a task is in one of these states.

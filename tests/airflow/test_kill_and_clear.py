@@ -1,6 +1,7 @@
 """
-What becomes of an export job when its task is cleared, failed or killed: it is cancelled or adopted. There are never two
-for the same window, and none is left behind.
+What becomes of an export job when its task is cleared, failed or killed: it is cancelled or adopted.
+
+There are never two for the same window, and none is left behind.
 """
 
 from __future__ import annotations
@@ -59,11 +60,13 @@ def jobs(held: Simulator, held_clock: ManualClock) -> Iterator[Jobs]:
 
 
 def started(airflow: RealAirflow, dag_id: str, jobs: Jobs) -> DagRun:
-    """A run whose job Marketo has in its queue."""
+    """A run that waits for its job, here or in the triggerer."""
     run = airflow.trigger(dag_id)
-    run.wait_for(
-        TASK, "deferred" if dag_id == "held_deferred" else "running", until=lambda: jobs.states()["active"] == 1
-    )
+    if dag_id == "held_deferred":
+        run.wait_for(TASK, "deferred", until=lambda: any("starting" in message for message in run.log(TASK)))
+    else:
+        run.wait_for(TASK, "running", until=lambda: any("in Marketo's queue" in message for message in run.log(TASK)))
+    assert jobs.states()["active"] == 1
     return run
 
 
