@@ -11,7 +11,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import psycopg2
 import pytest
 
@@ -25,6 +27,7 @@ Real seconds. Not less: Airflow fails a task that is deferred and back again bef
 """
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
 
+_S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -69,7 +72,16 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def s3() -> Any:
+    """A client of the S3 server; the bucket ``lake`` is there."""
+    client = boto3.client("s3", endpoint_url=os.environ["TEST_S3"], **_S3_ACCESS)
+    client.create_bucket(Bucket="lake")
+    return client
+
+
+@pytest.fixture(scope="session")
 def airflow(
+    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
     marketo: Simulator,
@@ -89,6 +101,8 @@ def airflow(
         "AIRFLOW_VAR_MARKETO_LAKE": str(lake),
         "AIRFLOW_VAR_MARKETO_BUCKET": "lake",
     }
+    if pytestconfig.getoption("--services"):
+        request.getfixturevalue("s3")
     database = _empty_database(os.environ["TEST_POSTGRES"]) if pytestconfig.getoption("--services") else None
     with RealAirflow(home, dags, settings, database) as running:
         running.migrate()
@@ -113,10 +127,11 @@ def _connection(simulator: Simulator) -> str:
 def _aws_connection(endpoint: str) -> str:
     extra = {
         "endpoint_url": endpoint,
-        "region_name": "us-east-1",
+        "region_name": _S3_ACCESS["region_name"],
         "config_kwargs": {"s3": {"addressing_style": "path"}},
     }
-    return json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})
+    login, password = _S3_ACCESS["aws_access_key_id"], _S3_ACCESS["aws_secret_access_key"]
+    return json.dumps({"conn_type": "aws", "login": login, "password": password, "extra": extra})
 
 
 def _empty_database(server: str) -> str:
