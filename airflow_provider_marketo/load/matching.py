@@ -98,7 +98,7 @@ def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], st
     lines: list[tuple[Mapping[str, str], str]] = []
     for row in filter(None, reader):
         # A first column that is empty in every row loses its name and keeps its cells: names belong to the last ones.
-        cells = dict(zip(header, row[-len(header) :], strict=True)) if len(row) >= len(header) else {}
+        cells = dict(zip(header, row[len(row) - len(header) :], strict=True)) if len(row) >= len(header) else {}
         reason = cells.pop(reason_column, row[-1])
         lines.append((cells, reason.strip()))
     return lines

@@ -188,7 +188,7 @@ class Stager:
             self._rejects.close()
         if superseded.count and on_duplicates != LAST:
             raise MarketoInvalidRequestError(
-                f"{superseded.count} of {self._read} rows have a {' + '.join(self._plan.key)} that comes again later",
+                f"{superseded.count} of {self._read} rows are followed by one with the same {' + '.join(self._plan.key)}",
                 parameter="on_duplicates",
                 remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
             )

@@ -1,0 +1,118 @@
+"""What the tests of loads have in common."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.client.clock import SystemClock
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from tests import support
+from tests.support import StateStore, run_task, task_context
+
+
+class DeadError(BaseException):
+    """The process was killed."""
+
+
+class DyingStore(StateStore):
+    """
+    A state store whose process is killed at one of its writes.
+
+    :param at: which write, from 1.
+    :param written: whether the write still comes through.
+    """
+
+    def __init__(self, at: int, *, written: bool) -> None:
+        super().__init__()
+        self.at = at
+        self.written = written
+        self.writes = 0
+
+    def set(self, key: str, value: Any) -> None:
+        self.writes += 1
+        if self.writes == self.at and not self.written:
+            raise DeadError
+        super().set(key, value)
+        if self.writes == self.at:
+            raise DeadError
+
+    def delete(self, key: str) -> None:
+        self.writes += 1
+        if self.writes == self.at and not self.written:
+            raise DeadError
+        super().delete(key)
+        if self.writes == self.at:
+            raise DeadError
+
+    def survivor(self) -> StateStore:
+        """What the next try finds."""
+        store = StateStore()
+        store.values = dict(self.values)
+        return store
+
+
+class Impatient(SystemClock):
+    """A clock on which nobody waits."""
+
+    def sleep(self, seconds: float) -> None:
+        return
+
+
+@pytest.fixture
+def governed(monkeypatch: pytest.MonkeyPatch) -> support.ManualClock:
+    """Nobody waits for the rate or before sending again. The clock is the governor's, and moves when told to."""
+    clock = support.ManualClock()
+    governor = LocalGovernor(parallel=10, rate_limit=100_000, clock=clock)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
+    monkeypatch.setattr("airflow_provider_marketo.client.client.SystemClock", Impatient)
+    return clock
+
+
+def load(operator: type, folder: Path, store: StateStore | None = None, **arguments: Any) -> dict[str, Any]:
+    """Run a load to its end. Each deferral is followed by a new operator, as in Airflow."""
+    given = {"rejects": str(folder / "rejects"), "deferrable": True, "poll_interval": 0.05} | arguments
+    return dict(run_task(lambda: operator(task_id="a_task", **given), task_context(store or StateStore())))
+
+
+def fails(operator: type, folder: Path, store: StateStore | None = None, **arguments: Any) -> tuple[str, Any]:
+    """
+    Run a load that fails for good.
+
+    :return: the error's text, and the account that it left in XCom.
+    """
+    given = {"rejects": str(folder / "rejects"), "deferrable": True, "poll_interval": 0.05} | arguments
+    context = task_context(store or StateStore())
+    with pytest.raises(AirflowFailException) as caught:
+        run_task(lambda: operator(task_id="a_task", **given), context)
+    return str(caught.value), context["ti"].xcoms.get("account")
+
+
+def counts(result: dict[str, Any]) -> dict[str, int]:
+    """The account without its zeros; it has to be whole."""
+    names = ("accepted", "warned", "rejected", "superseded", "unknown", "submitted")
+    assert sum(result[name] for name in names) == result["rows"]
+    return {name: result[name] for name in names if result[name]}
+
+
+def table(address: str) -> list[dict[str, Any]]:
+    """A table of rejects; every line says what to do."""
+    rows = [json.loads(line) for line in Path(address).read_text("utf-8").splitlines()]
+    assert all(row["_marketo_message"] and row["_marketo_next_step"] for row in rows)
+    return rows
+
+
+def staged(folder: Path) -> list[str]:
+    """Files that a load has left in its staging folder."""
+    return sorted(path.name for path in (folder / "rejects/_marketo").rglob("*") if path.is_file())
+
+
+def lead(simulator: Any, email: str) -> dict[str, Any]:
+    """The one lead of an address."""
+    leads = simulator.instance.store.leads
+    (found,) = leads.find("email", [email])
+    return dict(leads.get(found))

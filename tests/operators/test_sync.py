@@ -1,0 +1,340 @@
+"""Records through the sync endpoints: each is accounted for, none is in two calls at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
+from airflow_provider_marketo.client.governor import rules
+from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
+from airflow_provider_marketo.simulator.routes import HANDLERS
+from tests.operators.loading import DeadError, DyingStore, counts, fails, governed, lead, load, staged, table
+from tests.support import StateStore
+
+__all__ = ["governed"]
+
+
+def people(count: int, **fields):
+    return [{"email": f"new{number}@example.com", "firstName": f"Name {number}", **fields} for number in range(count)]
+
+
+def test_leads_are_created_and_updated(marketo, tmp_path):
+    instance = marketo()
+    known = dict(instance.instance.store.leads.get(1001))
+    records = [*people(3, leadScore=7), {"email": known["email"], "firstName": "Changed"}]
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=records)
+    assert counts(result) == {"accepted": 4}
+    assert (result["created"], result["updated"], result["calls"], result["rejects"]) == (3, 1, 1, None)
+    assert lead(instance, "new2@example.com")["leadScore"] == 7
+    assert lead(instance, known["email"])["firstName"] == "Changed"
+    assert lead(instance, known["email"])["lastName"] == known["lastName"]
+    assert staged(tmp_path) == []
+    assert instance.report().violations == {}
+
+
+def test_three_hundred_go_into_a_call_and_calls_run_side_by_side(marketo, tmp_path):
+    instance = marketo(latency=0.1)
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(1_201), pool_slots=4)
+    assert counts(result) == {"accepted": 1_201}
+    assert result["calls"] == instance.report().calls["leads.sync"] == 5
+    assert 2 <= instance.report().peak_concurrency <= 4
+
+
+def test_a_task_with_one_slot_makes_one_call_at_a_time(marketo, tmp_path):
+    instance = marketo(latency=0.02)
+    load(MarketoSyncLeadsOperator, tmp_path, records=people(1_000))
+    assert instance.report().peak_concurrency == 1
+
+
+def test_large_records_make_more_calls_instead_of_one_that_is_too_large(marketo, tmp_path):
+    instance = marketo()
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(300, comments="ü" * 4_000))
+    assert counts(result) == {"accepted": 300}
+    assert result["calls"] > 1
+    assert instance.report().rejected == {}
+
+
+def test_rejected_records_fail_the_task_after_all_others_were_loaded(marketo, tmp_path):
+    instance = marketo()
+    records = [{"email": "no address"}, *people(400), {"email": None, "firstName": "Nobody"}]
+    text, account = fails(MarketoSyncLeadsOperator, tmp_path, records=records)
+    assert "2 of 402 rows were rejected, more than max_reject_ratio=0 allows" in text
+    assert account["rejects"] in text
+    assert counts(account) == {"accepted": 400, "rejected": 2}
+    rows = {row["_marketo_row"]: row for row in table(account["rejects"])}
+    assert (rows[1]["email"], rows[1]["_marketo_code"]) == ("no address", "1003")
+    assert (rows[402]["firstName"], rows[402]["_marketo_code"]) == ("Nobody", "value")
+    assert instance.report().executed["leads.sync"] == 2
+
+
+def test_a_part_of_the_rows_may_be_rejected(marketo, tmp_path):
+    marketo()
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=[{"email": "x"}, *people(9)], max_reject_ratio=0.1)
+    assert counts(result) == {"accepted": 9, "rejected": 1}
+
+
+def test_a_table_of_rejects_can_be_corrected_and_sent_again(marketo, tmp_path):
+    instance = marketo()
+    _, account = fails(MarketoSyncLeadsOperator, tmp_path, records=[{"email": "nobody", "leadScore": 3}])
+    corrected = tmp_path / "corrected.jsonl"
+    text = open(account["rejects"], encoding="utf-8").read()
+    corrected.write_text(text.replace('"nobody"', '"body@example.org"'))
+    assert counts(load(MarketoSyncLeadsOperator, tmp_path, source=str(corrected))) == {"accepted": 1}
+    assert lead(instance, "body@example.org")["leadScore"] == 3
+
+
+def test_rejects_in_parquet(marketo, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    marketo()
+    _, account = fails(
+        MarketoSyncLeadsOperator, tmp_path, records=[{"email": "x"}, {"email": "y"}], rejects_format="parquet"
+    )
+    rows = pq.read_table(account["rejects"]).to_pylist()
+    assert [(row["email"], row["_marketo_row"], row["_marketo_outcome"]) for row in rows] == [
+        ("x", 1, "rejected"),
+        ("y", 2, "rejected"),
+    ]
+
+
+def test_the_last_row_of_a_key_wins(marketo, tmp_path):
+    instance = marketo()
+    records = [*people(500), {"email": "NEW7@example.com", "firstName": "Last"}]
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=records, pool_slots=4)
+    assert counts(result) == {"accepted": 500, "superseded": 1}
+    assert lead(instance, "new7@example.com")["firstName"] == "Last"
+
+
+def test_duplicates_may_be_refused_before_anything_is_sent(marketo, tmp_path):
+    instance = marketo()
+    text, _ = fails(MarketoSyncLeadsOperator, tmp_path, records=people(2) * 2, on_duplicates="fail")
+    assert "2 of 4 rows are followed by one with the same email" in text
+    assert "leads.sync" not in instance.report().calls
+
+
+@pytest.mark.parametrize("empty_fields", ["keep", "clear"])
+def test_an_empty_value_keeps_the_field_unless_told_to_clear_it(marketo, tmp_path, empty_fields):
+    instance = marketo()
+    email = instance.instance.store.leads.get(1001)["email"]
+    records = [{"email": email, "lastName": None, "city": ""}]
+    load(MarketoSyncLeadsOperator, tmp_path, records=records, empty_fields=empty_fields)
+    changed = lead(instance, email)
+    assert ((changed["lastName"], changed["city"]) == (None, None)) is (empty_fields == "clear")
+
+
+def test_records_may_come_from_a_function(marketo, tmp_path):
+    marketo()
+    assert load(MarketoSyncLeadsOperator, tmp_path, records=lambda: people(2))["accepted"] == 2
+
+
+def test_no_rows_are_a_success_that_says_so(marketo, tmp_path, caplog):
+    instance = marketo()
+    assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=[])) == {}
+    assert "leads.sync" not in instance.report().calls
+
+
+ROLE = {"externalOpportunityId": "o1", "leadId": 1001, "role": "Buyer"}
+
+
+@pytest.mark.parametrize(
+    ("object_type", "good", "bad", "code"),
+    [
+        ("companies", {"externalCompanyId": "c1", "company": "Acme"}, {"externalCompanyId": "c2", "externalSalesPersonId": "?"}, "718"),
+        ("opportunities", {"externalOpportunityId": "o1", "name": "Deal"}, {"externalOpportunityId": "o2"}, "1002"),
+        ("opportunity_roles", ROLE, {**ROLE, "leadId": 7}, "1004"),
+        ("sales_persons", {"externalSalesPersonId": "s1", "email": "s@example.org"}, {"externalSalesPersonId": "s2", "email": "s"}, "1003"),
+        ("named_accounts", {"name": "Acme"}, {"name": "Globex", "numberOfEmployees": 1, "city": "x" * 300}, "1003"),
+        ("custom_objects", {"vin": "V1", "ownerId": 1001}, {"vin": "V2", "make": "x" * 300}, "1003"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_record(marketo, tmp_path, object_type, good, bad, code):
+    instance = marketo()
+    how = {"object_type": object_type}
+    if object_type == "custom_objects":
+        how["custom_object"] = "car_c"
+    if object_type == "opportunity_roles":
+        opportunity = {"externalOpportunityId": "o1", "name": "Deal"}
+        load(MarketoSyncOperator, tmp_path, object_type="opportunities", records=[opportunity])
+    result = load(MarketoSyncOperator, tmp_path, records=[bad, good], max_reject_ratio=0.5, **how)
+    assert counts(result) == {"accepted": 1, "rejected": 1}
+    (reject,) = table(result["rejects"])
+    assert (reject["_marketo_row"], reject["_marketo_code"]) == (1, code)
+    assert load(MarketoSyncOperator, tmp_path, records=[good], **how)["updated"] == 1
+    assert instance.report().violations == {}
+
+
+def test_records_that_exist_are_rejected_by_create_only(marketo, tmp_path):
+    instance = marketo()
+    known = instance.instance.store.leads.get(1001)["email"]
+    records = [{"email": known}, *people(1)]
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=records, action="createOnly", max_reject_ratio=1)
+    assert counts(result) == {"accepted": 1, "rejected": 1}
+    assert table(result["rejects"])[0]["_marketo_code"] == "1005"
+
+
+def test_ids_only_update(marketo, tmp_path):
+    instance = marketo()
+    how = {"action": "updateOnly", "lookup_field": "id"}
+    assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=[{"id": 1001, "city": "Bonn"}], **how)) == {
+        "accepted": 1
+    }
+    assert instance.instance.store.leads.get(1001)["city"] == "Bonn"
+    text, _ = fails(MarketoSyncLeadsOperator, tmp_path, records=[{"id": 1001}], lookup_field="id")
+    assert "lookup_field='id' goes with action='updateOnly' only" in text
+
+
+def test_a_dry_run_sends_nothing_and_leaves_nothing_behind(marketo, tmp_path):
+    instance = marketo()
+    records = [{"email": None}, *people(700), {"email": "new1@example.com", "firstName": "x" * 300}]
+    plan = load(MarketoSyncLeadsOperator, tmp_path, records=records, dry_run=True)
+    assert (plan["rows"], plan["rejected"], plan["superseded"], plan["to_send"], plan["calls"]) == (702, 1, 1, 700, 3)
+    assert plan["long_values"] == {"firstName": 1}
+    assert "leads.sync" not in instance.report().calls
+    assert staged(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"object_type": "lists"}, "object_type='lists' is not one of leads, companies"),
+        ({"object_type": "custom_objects"}, "needs custom_object"),
+        ({"object_type": "leads", "custom_object": "car_c"}, "custom_object belongs to object_type='custom_objects'"),
+        ({"object_type": "companies", "dedupe_by": "idField"}, "goes with action='updateOnly' only"),
+        ({"object_type": "leads", "max_reject_ratio": 2}, "max_reject_ratio=2 is not between 0 and 1"),
+        ({"object_type": "leads", "rejects_format": "csv"}, "rejects_format='csv' is not one of jsonl, parquet"),
+        ({"object_type": "leads", "on_duplicates": "first"}, "on_duplicates='first' is not one of last, fail"),
+        ({"object_type": "leads", "on_quota_exhausted": "wait"}, "on_quota_exhausted='wait' is not one of"),
+        ({"object_type": "leads", "source": "x.csv"}, "rows come from exactly one place, and records and source"),
+        ({"object_type": "leads", "constants": {"leadScore": "x"}}, "constants: leadScore is not a number"),
+        ({"object_type": "leads", "columns": {"mail": "email"}}, "columns: the input has no column mail"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_a_record_is_sent(marketo, tmp_path, arguments, message):
+    instance = marketo()
+    text, account = fails(MarketoSyncOperator, tmp_path, **{"records": people(1), **arguments})
+    assert message in text
+    assert account is None
+    assert not any(name.endswith(".sync") for name in instance.report().calls)
+
+
+# Weather.
+
+
+@pytest.mark.parametrize("code", ["604", "HTTP 413"])
+def test_a_call_that_is_too_much_is_split(marketo, tmp_path, governed, code):
+    instance = marketo()
+    if code == "604":
+        instance.fail(
+            "companies.sync", "604", times=7
+        )  # the first call and one half, each as often as it is sent again
+    else:
+        instance.fail("companies.sync", status=413, times=2)
+    records = [{"externalCompanyId": f"c{number}"} for number in range(100)]
+    result = load(MarketoSyncOperator, tmp_path, object_type="companies", records=records)
+    assert counts(result) == {"accepted": 100}
+    assert len(instance.instance.store.crm["companies"].records) == 100
+    assert result["calls"] > 2
+
+
+def test_an_upsert_whose_answer_was_lost_is_repeated_and_makes_no_second_lead(marketo, tmp_path, governed):
+    instance = marketo()
+    instance.fail("leads.sync", drop=True, executed=True)
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(300))
+    assert counts(result) == {"accepted": 300}
+    assert result["updated"] == 300
+    assert instance.instance.store.leads.count + 300 == sum(1 for _ in instance.instance.store.leads.keys())
+
+
+def test_a_duplicate_that_may_have_been_created_is_unknown_and_not_sent_again(marketo, tmp_path, governed):
+    instance = marketo()
+    instance.fail("leads.sync", drop=True, executed=True)
+    text, account = fails(MarketoSyncLeadsOperator, tmp_path, records=people(400), action="createDuplicate")
+    assert counts(account) == {"accepted": 100, "unknown": 300}
+    assert "300 of 400 rows may or may not be in Marketo" in text
+    assert {row["_marketo_outcome"] for row in table(account["rejects"])} == {"unknown"}
+    assert instance.report().executed["leads.sync"] == 2
+
+
+def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, governed, monkeypatch):
+    instance = marketo()
+    sync = HANDLERS["leads.sync"]
+
+    def expiring(of, request):
+        monkeypatch.setitem(HANDLERS, "leads.sync", sync)
+        of.tokens.expire()
+        return sync(of, request)
+
+    monkeypatch.setitem(HANDLERS, "leads.sync", expiring)
+    assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=people(900))) == {"accepted": 900}
+    assert instance.report().rejected == {"602": 1}
+
+
+def test_a_spent_quota_is_slept_off_without_a_worker_and_the_rest_is_sent(marketo, tmp_path, governed, monkeypatch):
+    instance = marketo()
+    instance.fail("leads.sync", "607", skip=21)
+    monkeypatch.setattr(rules, "next_probe", lambda now: now + timedelta(seconds=0.2))
+    deferred = []
+
+    def sleeps(self, moment):
+        deferred.append(moment)
+        governed.advance(60)
+        raise DeadError
+
+    monkeypatch.setattr(MarketoSyncLeadsOperator, "_defer_until", sleeps)
+    store = StateStore()
+    with pytest.raises(DeadError):
+        load(MarketoSyncLeadsOperator, tmp_path, store, records=people(9_000))
+    assert len(deferred) == 1
+    result = load(MarketoSyncLeadsOperator, tmp_path, store, records=people(1))
+    assert counts(result) == {"accepted": 9_000}
+    assert instance.report().executed["leads.sync"] == 20 + 1 + 10
+
+
+def test_a_spent_quota_fails_the_task_if_its_author_wants_that(marketo, tmp_path, governed):
+    instance = marketo()
+    instance.fail("leads.sync", "607")
+    with pytest.raises(MarketoQuotaExhaustedError):
+        load(MarketoSyncLeadsOperator, tmp_path, records=people(1), on_quota_exhausted="fail")
+
+
+# Kills.
+
+
+def companies(count: int):
+    return [{"externalCompanyId": f"c{number}", "company": f"Name {number}"} for number in range(count)]
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["after the write", "before the write"])
+@pytest.mark.parametrize("at", range(1, 10))
+def test_a_killed_task_sends_the_rest_of_the_same_rows(marketo, tmp_path, governed, monkeypatch, at, written):
+    """Writes: the plan, then for each of three calls that it begins and that it is done, the end, and forgetting it."""
+    monkeypatch.setattr("airflow_provider_marketo.load.begin.CALLS_PER_CHUNK", 1)
+    instance = marketo()
+    store = DyingStore(at, written=written)
+    how = {"object_type": "companies"}
+    with pytest.raises(DeadError):
+        load(MarketoSyncOperator, tmp_path, store, records=companies(700), **how)
+    result = load(MarketoSyncOperator, tmp_path, store.survivor(), records=companies(701), **how)
+    nothing_was_begun, all_was_forgotten = (at, written) == (1, False), (at, written) == (9, True)
+    rows = 701 if nothing_was_begun or all_was_forgotten else 700
+    assert counts(result) == {"accepted": rows}
+    assert len(instance.instance.store.crm["companies"].records) == rows
+    sent_and_not_written_down = not written and at in (3, 5, 7)
+    again = 3 if all_was_forgotten else 1 if sent_and_not_written_down else 0
+    assert instance.report().executed["companies.sync"] == 3 + again
+    assert staged(tmp_path) == []
+
+
+def test_the_input_is_not_read_again_after_a_kill(marketo, tmp_path, governed):
+    instance = marketo()
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps(record) + "\n" for record in companies(10)))
+    store = DyingStore(2, written=True)
+    how = {"object_type": "companies", "source": str(source)}
+    with pytest.raises(DeadError):
+        load(MarketoSyncOperator, tmp_path, store, **how)
+    source.unlink()
+    assert counts(load(MarketoSyncOperator, tmp_path, store.survivor(), **how)) == {"accepted": 10}
+    assert len(instance.instance.store.crm["companies"].records) == 10
