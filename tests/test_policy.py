@@ -1,0 +1,91 @@
+"""The cluster policy: every Marketo task in its pool, or an import error that says what to do."""
+
+from __future__ import annotations
+
+import pytest
+from airflow.exceptions import AirflowClusterPolicyViolation
+from airflow.models.variable import Variable
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+from airflow_provider_marketo import policy
+from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
+
+
+class OfAUser(MarketoGetLeadsOperator):
+    """An operator that somebody derived from ours."""
+
+
+@pytest.fixture(autouse=True)
+def _switched_on(monkeypatch):
+    policy._pools.cache_clear()
+    monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", "True")
+    yield
+    policy._pools.cache_clear()
+
+
+@pytest.fixture
+def marker(monkeypatch):
+    def leave(text: str) -> None:
+        monkeypatch.setattr(Variable, "get", lambda key, default_var=None: text)
+
+    leave('{"marketo_default": "marketo", "marketo_eu": "marketo_eu_pool"}')
+    return leave
+
+
+def leads(kind=MarketoGetLeadsOperator, **arguments):
+    return kind(task_id="leads", filter_type="id", filter_values=[1], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("task", "pool"),
+    [
+        (leads(), "marketo"),
+        (leads(marketo_conn_id="marketo_eu"), "marketo_eu_pool"),
+        (leads(pool="some_other_pool"), "marketo"),
+        (leads(OfAUser), "marketo"),
+        (MarketoQuotaSensor(task_id="quota", min_calls=1), "marketo"),
+        (EmptyOperator(task_id="nothing"), "default_pool"),
+    ],
+    ids=["default", "eu", "elsewhere", "derived", "sensor", "not ours"],
+)
+def test_tasks_are_put_into_the_pool_of_their_connection(marker, task, pool):
+    policy.task_policy(task)
+    assert task.pool == pool
+
+
+def test_mapped_tasks_too(marker):
+    mapped = MarketoGetLeadsOperator.partial(task_id="leads", filter_type="id").expand(filter_values=[[1], [2]])
+    policy.task_policy(mapped)
+    assert mapped.pool == "marketo"
+
+
+def test_without_setup_it_is_an_error_that_names_the_command(marker):
+    marker("{}")
+    with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):
+        policy.task_policy(leads())
+
+
+def test_a_connection_that_is_a_template_is_clear_where_all_share_a_pool(marker):
+    with pytest.raises(AirflowClusterPolicyViolation, match="leads"):
+        policy.task_policy(leads(marketo_conn_id="{{ params.connection }}"))
+    policy._pools.cache_clear()
+    marker('{"one": "marketo", "other": "marketo"}')
+    task = leads(marketo_conn_id="{{ params.connection }}")
+    policy.task_policy(task)
+    assert task.pool == "marketo"
+
+
+def test_switched_off_it_does_nothing(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", "False")
+    task = leads()
+    policy.task_policy(task)
+    assert task.pool == "default_pool"
+
+
+def test_airflow_finds_it():
+    from airflow.settings import get_policy_plugin_manager, load_policy_plugins
+
+    manager = get_policy_plugin_manager()
+    load_policy_plugins(manager)
+    assert manager.get_plugin("marketo") is policy
