@@ -29,9 +29,23 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": _modules("hooks.marketo"),
-        "operators": _modules("operators.api", "operators.bulk_extract", "operators.campaigns", "operators.leads"),
-        "sensors": _modules("sensors.quota"),
-        "triggers": _modules("triggers.bulk_job", "triggers.quota"),
+        "operators": _modules(
+            "operators.api",
+            "operators.bulk_extract",
+            "operators.campaigns",
+            "operators.leads",
+            "operators.streams",
+        ),
+        "sensors": _modules(
+            "sensors.activities",
+            "sensors.assets",
+            "sensors.bulk_job",
+            "sensors.campaigns",
+            "sensors.leads",
+            "sensors.members",
+            "sensors.quota",
+        ),
+        "triggers": _modules("triggers.bulk_job", "triggers.question", "triggers.quota"),
         "connection-types": [
             {
                 "connection-type": "marketo",
@@ -42,6 +56,14 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": ["airflow_provider_marketo.links.marketo.MarketoLink"],
+        "asset-uris": [
+            {
+                "schemes": ["marketo"],
+                "handler": "airflow_provider_marketo.assets.sanitize_uri",
+                "factory": "airflow_provider_marketo.assets.create_asset",
+                "to_openlineage_converter": "airflow_provider_marketo.assets.to_openlineage",
+            }
+        ],
         "config": _CONFIG,
         "cli": ["airflow_provider_marketo.cli.definition.get_marketo_cli_commands"],
     }

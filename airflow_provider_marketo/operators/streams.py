@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_provider_marketo.operators.failures import fail_for_good
+from airflow_provider_marketo.operators.outlets import TellsOfOutput
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.streams.request import StreamRequest
     from airflow_provider_marketo.streams.run import StreamRun
 
 Span = timedelta | float | str
 
 
-class _StreamOperator(BaseOperator):
+class _StreamOperator(TellsOfOutput, BaseOperator):
     """
     What the streams have in common. Each run reads from where the stream stands to its own end, publishes, and moves
     the stream's position only then. A run that is retried, cleared or run again reads its own range once more.
@@ -42,6 +44,8 @@ class _StreamOperator(BaseOperator):
     :param on_gap: when Marketo no longer has what comes next: ``fail``, or ``skip`` to the oldest that it has.
     :param on_quota_exhausted: ``defer`` until the quota's reset and start the range anew, or ``fail`` at once.
     :param max_empty_pages: most pages without a record in a row, before the run is given up.
+    :param partition_events: give the asset events of the outlets the start of the run's data interval as partition key
+        (Airflow 3.3). DAGs that are scheduled by the plain asset do not start for such events.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
     """
@@ -78,6 +82,7 @@ class _StreamOperator(BaseOperator):
         on_gap: str = "fail",
         on_quota_exhausted: str = "defer",
         max_empty_pages: int = 1000,
+        partition_events: bool = False,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -95,15 +100,18 @@ class _StreamOperator(BaseOperator):
         self.on_gap = on_gap
         self.on_quota_exhausted = on_quota_exhausted
         self.max_empty_pages = max_empty_pages
+        self.partition_events = partition_events
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
+        from airflow_provider_marketo.hooks.marketo import MarketoHook
 
         with fail_for_good():
             since, end = self._dates(context)
+            hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
             try:
-                return self._run(context).run(since, end)
+                manifest = self._run(context, hook).run(since, end)
             except MarketoQuotaExhaustedError as error:
                 if self.on_quota_exhausted != "defer" or error.until is None:
                     raise
@@ -112,14 +120,15 @@ class _StreamOperator(BaseOperator):
                 self.log.warning("%s Starting anew after %s.", error, error.until.isoformat())
                 self.defer(trigger=DateTimeTrigger(moment=error.until), method_name="resume")
                 raise
+            self._tell(context, hook, manifest)
+            return manifest
 
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Goes on after the quota's reset. Nothing was published before it."""
         return self.execute(context)
 
-    def _run(self, context: Context) -> StreamRun:
+    def _run(self, context: Context, hook: MarketoHook) -> StreamRun:
         from airflow_provider_marketo.extract.request import ON_QUOTA_EXHAUSTED, one_of
-        from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.storage import OutputFolder
         from airflow_provider_marketo.streams.request import ON_GAP
         from airflow_provider_marketo.streams.run import StreamRun
@@ -127,7 +136,6 @@ class _StreamOperator(BaseOperator):
         one_of("on_gap", self.on_gap, ON_GAP)
         one_of("on_quota_exhausted", self.on_quota_exhausted, ON_QUOTA_EXHAUSTED)
         request = self._request()
-        hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
         return StreamRun(
             request,
             self.stream or f"{self.dag_id}.{self.task_id}",

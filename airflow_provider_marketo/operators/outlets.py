@@ -1,0 +1,112 @@
+"""What operators tell Airflow about the data that they have published: asset events, hook lineage, OpenLineage."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+log = logging.getLogger(__name__)
+
+PARTITION_KEY = "%Y-%m-%dT%H:%M:%S"
+"""As Airflow's mappers of hours and days read it."""
+
+
+class TellsOfOutput:
+    """
+    An operator that publishes a dataset and returns its manifest. :meth:`_tell` is called in its last method: what is
+    said before a deferral is lost.
+    """
+
+    partition_events: bool = False
+    _told: tuple[str, str, Mapping[str, Any]] | None = None
+
+    def _tell(self, context: Context, hook: MarketoHook, manifest: Mapping[str, Any]) -> None:
+        """
+        :param context: of the running task.
+        :param hook: the connection that was read from.
+        :param manifest: of what was published.
+        """
+        instance = hook.get_conn().instance
+        kind = str(manifest.get("custom_object") or manifest["object_type"])
+        self._told = (instance, kind, manifest)
+        self._tell_assets(context, instance, kind, manifest)
+        _tell_lineage(hook, instance, kind, str(manifest["output"]))
+
+    def _tell_assets(self, context: Context, instance: str, kind: str, manifest: Mapping[str, Any]) -> None:
+        from airflow.sdk import Asset
+
+        from airflow_provider_marketo.assets import marketo_uri
+
+        events = context.get("outlet_events")
+        if events is None:
+            return
+        facts = {name: manifest.get(name) for name in ("start", "end", "rows", "manifest", "output")}
+        facts |= {"source": marketo_uri(instance, kind), "files": len(manifest["files"])}
+        for outlet in context["ti"].task.outlets:
+            if isinstance(outlet, Asset):
+                events[outlet].extra = facts
+                if self.partition_events:
+                    _add_partition(context, events[outlet])
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """For the OpenLineage provider: from the instance's object to the output."""
+        from airflow.providers.common.compat.openlineage.facet import (
+            Dataset,
+            OutputDataset,
+            OutputStatisticsOutputDatasetFacet,
+        )
+        from airflow.providers.openlineage.extractors import OperatorLineage  # type: ignore[import-not-found]
+
+        from airflow_provider_marketo.assets import SCHEME
+
+        if self._told is None:
+            return OperatorLineage()
+        instance, kind, manifest = self._told
+        output = urlsplit(_absolute(str(manifest["output"])))
+        namespace = f"{output.scheme}://{output.netloc.rpartition('@')[2]}" if output.netloc else output.scheme
+        statistics = OutputStatisticsOutputDatasetFacet(
+            rowCount=manifest["rows"], size=manifest.get("bytes"), fileCount=len(manifest["files"])
+        )
+        return OperatorLineage(
+            inputs=[Dataset(namespace=f"{SCHEME}://{instance}", name=kind)],
+            outputs=[
+                OutputDataset(
+                    namespace=namespace,
+                    name=output.path.strip("/") if output.netloc else output.path,
+                    outputFacets={"outputStatistics": statistics},
+                )
+            ],
+        )
+
+
+def _add_partition(context: Context, event: Any) -> None:
+    """The interval's start, unless the run has a partition of its own, which Airflow adds by itself."""
+    start = context.get("data_interval_start")
+    if context.get("partition_key") is not None or start is None:
+        return
+    if not hasattr(event, "add_partitions"):
+        log.warning("partition_events needs Airflow 3.3; the asset event has no partition")
+        return
+    event.add_partitions(start.strftime(PARTITION_KEY))
+
+
+def _tell_lineage(hook: MarketoHook, instance: str, kind: str, output: str) -> None:
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+    from airflow_provider_marketo.assets import SCHEME
+
+    collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+    collector.add_input_asset(context=hook, scheme=SCHEME, asset_kwargs={"instance": instance, "object_type": kind})
+    collector.add_output_asset(context=hook, uri=_absolute(output))
+
+
+def _absolute(output: str) -> str:
+    """A local path as the URL that it is."""
+    return output if "://" in output else f"file://{output}"

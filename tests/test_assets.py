@@ -1,0 +1,117 @@
+"""Marketo's data as Airflow assets, and what operators say of what they have published."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk import Asset
+
+from airflow_provider_marketo.assets import create_asset, marketo_uri
+from airflow_provider_marketo.operators import outlets
+from airflow_provider_marketo.operators.outlets import TellsOfOutput
+from tests.streams.conftest import HOUR, START, stream, variables
+
+__all__ = ["stream", "variables"]
+
+MANIFEST = {"object_type": "activities", "start": "a", "end": "b", "rows": 7, "bytes": 70, "files": [{}, {}]}
+MANIFEST |= {"manifest": "s3://c@lake/m.json", "output": "s3://c@lake/activities"}
+
+
+class Event:
+    """As :class:`airflow.sdk.execution_time.context.OutletEventAccessor`, in Airflow 3.3."""
+
+    def __init__(self) -> None:
+        self.extra: dict = {}
+        self.partitions: list[str] = []
+
+    def add_partitions(self, key: str) -> None:
+        self.partitions.append(key)
+
+
+class OldEvent:
+    """The same before Airflow 3.3."""
+
+    extra: dict
+
+
+def told(event, *, partition_events: bool = False, **context):
+    """What an outlet's event is like after an operator has told of its output."""
+    operator = TellsOfOutput()
+    operator.partition_events = partition_events
+    asset = Asset("activities")
+    ti = SimpleNamespace(task=SimpleNamespace(outlets=[asset]))
+    hook = SimpleNamespace(get_conn=lambda: SimpleNamespace(instance="123-ABC-456"))
+    operator._tell({"ti": ti, "outlet_events": {asset: event}, **context}, hook, MANIFEST)
+    return event
+
+
+def test_an_asset_names_instance_and_object():
+    assert create_asset(instance="123-ABC-456", object_type="activities").uri == "marketo://123-ABC-456/activities"
+    assert marketo_uri("123-ABC-456", "car/c") == "marketo://123-ABC-456/car%2Fc"
+
+
+@pytest.mark.parametrize("uri", ["marketo:///activities", "marketo://123-ABC-456", "marketo://123-ABC-456/a/b"])
+def test_an_address_that_names_neither_is_refused(uri):
+    from urllib.parse import urlsplit
+
+    from airflow_provider_marketo.assets import sanitize_uri
+
+    with pytest.raises(ValueError, match="such as marketo://123-ABC-456/activities"):
+        sanitize_uri(urlsplit(uri))
+
+
+def test_an_event_says_what_was_published_and_holds_no_row():
+    assert told(Event()).extra == {
+        "source": "marketo://123-ABC-456/activities",
+        "start": "a",
+        "end": "b",
+        "rows": 7,
+        "files": 2,
+        "manifest": "s3://c@lake/m.json",
+        "output": "s3://c@lake/activities",
+    }
+
+
+def test_partitions_are_added_only_if_asked_for_since_plain_consumers_do_not_start_for_them():
+    interval = {"data_interval_start": datetime(2026, 1, 10, 1, tzinfo=timezone.utc)}
+    assert told(Event(), **interval).partitions == []
+    assert told(Event(), partition_events=True, **interval).partitions == ["2026-01-10T01:00:00"]
+    assert told(Event(), partition_events=True, partition_key="eu", **interval).partitions == []
+    assert told(OldEvent(), partition_events=True, **interval).extra["rows"] == 7
+
+
+def test_hook_lineage_leads_from_marketo_to_the_output(monkeypatch):
+    recorded = []
+    collector = SimpleNamespace(
+        add_input_asset=lambda **facts: recorded.append(("in", facts["scheme"], facts["asset_kwargs"])),
+        add_output_asset=lambda **facts: recorded.append(("out", facts["uri"])),
+    )
+    monkeypatch.setattr("airflow.providers.common.compat.lineage.hook.get_hook_lineage_collector", lambda: collector)
+    told(Event())
+    assert recorded == [
+        ("in", "marketo", {"instance": "123-ABC-456", "object_type": "activities"}),
+        ("out", "s3://c@lake/activities"),
+    ]
+
+
+def test_a_stream_tells_of_each_run(stream, monkeypatch):
+    said = []
+    monkeypatch.setattr(outlets.TellsOfOutput, "_tell", lambda self, context, hook, manifest: said.append(manifest))
+    followed = stream()
+    followed.hour(0, file_format="jsonl")
+    assert [(each["start"], each["rows"]) for each in said] == [
+        ("2026-01-10T00:00:00Z", len(followed.happened(START, START + HOUR)))
+    ]
+
+
+def test_openlineage_facets():
+    pytest.importorskip("airflow.providers.openlineage")
+    operator = TellsOfOutput()
+    operator._told = ("123-ABC-456", "activities", MANIFEST)
+    lineage = operator.get_openlineage_facets_on_complete(None)
+    assert [(each.namespace, each.name) for each in lineage.inputs] == [("marketo://123-ABC-456", "activities")]
+    (output,) = lineage.outputs
+    assert (output.namespace, output.name) == ("s3://lake", "activities")
+    assert output.outputFacets["outputStatistics"].rowCount == 7
