@@ -262,15 +262,27 @@ class MarketoBulkExtractOperator(BaseOperator):
             except MarketoStoppedError:
                 raise
             except Exception as error:
-                if isinstance(error, MarketoQuotaExhaustedError) and error.until and self.on_quota_exhausted == "defer":
+                moment = self._goes_on_at(run, error)
+                if moment is not None:
                     # Jobs in the queue go on by themselves, and what is published stays.
-                    self.log.warning("%s Going on after %s.", error, error.until.isoformat())
-                    if run is not None:
-                        run.extend_deadline(error.until)
-                    self._defer_until(error.until)
+                    self.log.warning("%s Going on after %s.", error, moment.isoformat())
+                    if run is not None and isinstance(error, MarketoQuotaExhaustedError):
+                        run.extend_deadline(moment)
+                    self._defer_until(moment)
                 if run is not None and self._gives_up(context, error):
                     run.cancel()  # nobody will come back for the jobs
                 raise
+
+    def _goes_on_at(self, run: ExtractRun | None, error: Exception) -> datetime | None:
+        """When what stands in the way will have passed, if that is known and worth waiting for without a worker."""
+        from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoThrottledError
+
+        if isinstance(error, MarketoQuotaExhaustedError):
+            return error.until if self.on_quota_exhausted == "defer" else None
+        now = datetime.now(timezone.utc)
+        if isinstance(error, MarketoThrottledError) and self.deferrable and run is not None and now < run.deadline:
+            return now + timedelta(seconds=self.poll_interval or run.poll_interval)
+        return None
 
     def _gives_up(self, context: Context, error: Exception) -> bool:
         from airflow_provider_marketo.client.errors import MarketoDeadlineError

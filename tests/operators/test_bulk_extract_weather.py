@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.simulator import ApiUser
 from tests.simulated import END, START, data_files, extract, lines
@@ -249,6 +250,24 @@ def test_too_many_calls_at_once_are_waited_out(marketo, tmp_path, context):
     instance.fail("bulk_export_activities.*", "615", times=2)
     run_task(extract(tmp_path), context)
     assert complete(tmp_path, instance)
+
+
+def test_a_task_that_gets_no_turn_gives_its_worker_away(marketo, tmp_path, context, monkeypatch):
+    instance = marketo()
+    enqueue, refusals = ExportJobs.enqueue, [1, 2]
+
+    def crowded(self, export_id):
+        if refusals:
+            refusals.pop()
+            raise errors.MarketoThrottledError("no turn for this call within 60 seconds")
+        enqueue(self, export_id)
+
+    monkeypatch.setattr(ExportJobs, "enqueue", crowded)
+    waits = []
+    run_task(lambda: extract(tmp_path), context, on_deferral=lambda trigger: waits.append(type(trigger)))
+    assert waits[:2] == [DateTimeTrigger, DateTimeTrigger]
+    assert complete(tmp_path, instance)
+    assert instance.calls("create_job") == 3
 
 
 def test_a_token_that_expires_under_way_is_replaced(marketo, tmp_path, context):

@@ -1,0 +1,137 @@
+"""An object store as the target: the same promises as on a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+from airflow_provider_marketo.extract import run as run_module
+from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from tests.simulated import END, START, extract
+from tests.support import StateStore, run_task, task_context
+
+pytestmark = pytest.mark.services
+
+
+class Bucket:
+    """A bucket of its own on the S3 server of the tests."""
+
+    def __init__(self, client, name: str) -> None:
+        self.client = client
+        self.name = name
+        self.url = f"s3://aws_default@{name}/lake"
+
+    def names(self) -> list[str]:
+        listed = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
+        return sorted(each["Key"].removeprefix("lake/") for each in listed)
+
+    def data(self) -> list[str]:
+        return [key for key in self.names() if not key.startswith("_")]
+
+    def read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.name, Key=f"lake/{key}")["Body"].read()
+
+    def uploads(self) -> list[dict]:
+        return self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", [])
+
+    def rows(self) -> list[bytes]:
+        return [line for key in self.data() for line in self.read(key).split(b"\n")[1:] if line]
+
+
+@pytest.fixture
+def bucket(monkeypatch, request):
+    import boto3
+
+    endpoint = os.environ["TEST_S3"]
+    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "an-id", "password": "a-secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="an-id",
+        aws_secret_access_key="a-secret",
+    )
+    name = f"b{os.getpid()}-{abs(hash(request.node.nodeid)) % 10**9}"
+    client.create_bucket(Bucket=name)
+    return Bucket(client, name)
+
+
+@pytest.mark.parametrize("store", [StateStore, lambda: None], ids=["Airflow 3.3", "Airflow 3.1"])
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_an_extract_lands_in_a_bucket(marketo, bucket, store, file_format):
+    instance = marketo()
+    manifest = run_task(lambda: extract(bucket.url, file_format=file_format), task_context(store()))
+    assert manifest["rows"] == instance.activities(START, END)
+    assert [file["name"] for file in manifest["files"]] == bucket.data()
+    assert [len(bucket.read(file["name"])) for file in manifest["files"]] == [
+        file["bytes"] for file in manifest["files"]
+    ]
+    assert {key for key in bucket.names() if key.startswith("_")} == {
+        "_marketo/schema.json",
+        "_marketo/manifests/activities_20260101T000000Z_20260312T000000Z.json",
+    }
+    assert bucket.uploads() == []
+
+
+@pytest.mark.parametrize("killed", ["enqueue", "fetch", "write_manifest"])
+def test_a_killed_task_leaves_nothing_half_written_and_is_completed_by_the_next_try(
+    marketo, bucket, monkeypatch, killed
+):
+    instance = marketo()
+
+    class Killed(BaseException):
+        pass
+
+    owner = ExportJobs if killed == "enqueue" else run_module
+    original, left = getattr(owner, killed), [1]
+
+    def dying(*args, **kwargs):
+        if left:
+            left.pop()
+            raise Killed
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, killed, dying)
+    with pytest.raises(Killed):
+        run_task(extract(bucket.url, deferrable=False), task_context(max_tries=3))
+    assert not any("manifest" in key for key in bucket.names())
+    run_task(extract(bucket.url, deferrable=False), task_context(try_number=2, max_tries=3))
+    rows = bucket.rows()
+    assert len(rows) == len(set(rows)) == instance.activities(START, END)
+    assert (instance.calls("create_job"), instance.calls("enqueue_job")) == (3, 3)
+
+
+def test_what_the_bucket_holds_is_replaced_only_at_success(marketo, bucket):
+    instance = marketo()
+    run_task(extract(bucket.url, end="2026-01-15"), task_context(StateStore()))
+    (name,) = bucket.data()
+    bucket.client.put_object(Bucket=bucket.name, Key=f"lake/{name}", Body=b"of an earlier run")
+    instance.fail("bulk_export_activities.get_file", spoil=True, times=2)
+    again = task_context(StateStore(), max_tries=3)
+    with pytest.raises(errors.MarketoDataError):
+        run_task(extract(bucket.url, end="2026-01-15"), again)
+    assert bucket.read(name) == b"of an earlier run"
+    run_task(extract(bucket.url, end="2026-01-15"), again)
+    assert len(bucket.rows()) == instance.activities(START, "2026-01-15")
+
+
+def test_a_bucket_that_there_is_not_is_found_before_marketo_is_asked(marketo, bucket):
+    instance = marketo()
+    with pytest.raises(Exception, match=r"cannot write to output=s3://aws_default@nowhere/lake"):
+        run_task(extract("s3://aws_default@nowhere/lake"), task_context(StateStore()))
+    assert instance.report().total_calls == 0
+
+
+def test_leads_by_key_land_in_a_bucket(marketo, bucket):
+    marketo()
+    operator = MarketoGetLeadsOperator(
+        task_id="leads", filter_type="id", filter_values=[1001, 1002], output=bucket.url, file_format="csv"
+    )
+    assert operator.execute(task_context())["count"] == 2
+    assert bucket.data() == ["leads.csv"]
