@@ -49,7 +49,7 @@ class OnceOperator(BaseOperator):
     def _client(self) -> MarketoClient:
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        return MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
+        return MarketoHook(self.marketo_conn_id).get_conn()
 
     def _open_ledger(self) -> Ledger:
         from airflow_provider_marketo.ledger import Ledger
