@@ -5,12 +5,13 @@ from __future__ import annotations
 import email.parser
 import email.policy
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
+from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.operation import Operation, Parameter, Schema
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.request import Upload, as_integer, as_moment, missing
@@ -21,11 +22,17 @@ _OVERFLOW = {("leads.merge", "leadIds"): "1080"}
 """Codes of their own for lists that are too long; the others are 1003."""
 
 _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
-"""What the client always sends, and Marketo does without."""
+"""What the client always sends, and Marketo does without: missing or empty."""
+
+_TAKES_WHAT = {
+    "static_list_membership.member_of_list": "static_list_membership.add_to_list",
+    "static_list_membership.remove_from_list": "static_list_membership.add_to_list",
+}
+"""The client sends these ids in the query only; Marketo takes them in a body, too, as it does of the other operation."""
 
 _NO_QUERY_AS_POST = "/rest/asset/"
 Note = Callable[[str], None]
-Pairs = Iterable[tuple[str, str]]
+Pairs = Collection[tuple[str, str]]
 
 
 @dataclass
@@ -45,9 +52,21 @@ class Body:
     json: Any = None
 
 
-def is_query(method: str, path: str, query: Pairs) -> bool:
-    """Whether a POST stands for a GET whose address would be too long. Assets no longer take that."""
-    return method == "POST" and dict(query).get("_method") == "GET" and not path.startswith(_NO_QUERY_AS_POST)
+def is_query(method: str, path: str, query: Pairs, headers: Mapping[str, str], content: bytes) -> bool:
+    """
+    Whether a POST stands for a GET whose address would be too long. Assets no longer take that.
+
+    Adobe wants ``_method=GET`` in the address; clients in wide use send it in the form.
+    """
+    if method != "POST" or path.startswith(_NO_QUERY_AS_POST):
+        return False
+    in_form = headers.get("content-type", "").startswith(FORM) and b"_method=GET" in content.split(b"&")
+    return in_form or ("_method", "GET") in query
+
+
+def takes(operation: Operation) -> Operation:
+    """The operation whose row of the catalogue says what Marketo takes."""
+    return operations.get(_TAKES_WHAT.get(operation.name, operation.name))
 
 
 def read_body(operation: Operation, headers: Mapping[str, str], content: bytes, as_query: bool) -> Body:
@@ -115,7 +134,7 @@ def _members(operation: Operation, body: Body, note: Note) -> dict[str, Any]:
         if parameter is None or parameter.place == "path":
             note(f"unknown member {name} in the body of {operation.name}")
             raise ApiError("1003", f"Unrecognized field '{name}'")
-        if value is not None:
+        if value is not None and not (value == [] and (operation.name, name) in _OPTIONAL):
             found[name] = _from_json(parameter.schema, name, value)
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,15 @@ class Call:
         """Without the query."""
         return self.target.partition("?")[0]
 
-    @property
+    @cached_property
     def query(self) -> list[tuple[str, str]]:
         """Decoded."""
         return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
+
+    @cached_property
+    def is_query(self) -> bool:
+        """Whether it reads, although it is a POST."""
+        return checking.is_query(self.method, self.path, self.query, self.headers, self.body)
 
 
 class Instance:
@@ -204,8 +210,7 @@ class Instance:
             return self.tokens.grant(dict([*form, *call.query]))
 
     def _operation(self, call: Call, match: routes.Match) -> Operation | None:
-        as_query = checking.is_query(call.method, call.path, call.query)
-        operation = match.operations.get("GET" if as_query else call.method)
+        operation = match.operations.get("GET" if call.is_query else call.method)
         with self.lock:
             self.seen.calls[operation.name if operation else "?"] += 1
         return operation
@@ -247,9 +252,9 @@ class Instance:
         query = [(name, value) for name, value in call.query if name != "access_token"]
         if call.body and "content-type" not in call.headers:
             self.note("body without a content type")
-        as_query = checking.is_query(call.method, call.path, call.query)
-        body = checking.read_body(operation, call.headers, call.body, as_query)
-        parameters = checking.read_parameters(operation, path, query, body, self.note)
+        takes = checking.takes(operation)
+        body = checking.read_body(takes, call.headers, call.body, call.is_query)
+        parameters = checking.read_parameters(takes, path, query, body, self.note)
         return Request(operation, user, parameters, call.headers, fault)
 
 

@@ -73,6 +73,7 @@ class Settings:
     :param accept_query_token: take ``access_token`` from the query, as Marketo did until August 2026.
     :param updated_at_filter: whether the subscription has the ``updatedAt`` export filter (else 1035).
     :param smart_list_filter: whether it has the smart list export filters (else 1035).
+    :param formula_field: whether there is a field that describe lists and no export takes.
     :param attributes_style: ``object`` or ``list``: how the ``attributes`` cell of an activity export is written.
     :param reset_zone: time zone in which the quota day ends at midnight.
     :param users: API users; the first is the one that ``Simulator.client_id`` names.
@@ -119,6 +120,7 @@ class Settings:
     accept_query_token: bool = False
     updated_at_filter: bool = True
     smart_list_filter: bool = True
+    formula_field: bool = True
     attributes_style: str = "object"
     reset_zone: str = "America/Chicago"
     users: Sequence[ApiUser] = (DEFAULT_USER,)

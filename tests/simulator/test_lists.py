@@ -62,3 +62,11 @@ def test_a_deleted_lead_is_on_no_list(api: Api):
     api.done("/rest/v1/leads/delete.json", {"input": [{"id": 1001}]})
 
     assert 1001 not in [member["id"] for member in api.pages(MEMBERS)]
+
+
+def test_the_ids_to_remove_or_to_ask_for_may_stand_in_the_body(api: Api):
+    body = {"input": [{"id": 1001}]}
+    asked = api.send("POST", "/rest/v1/lists/1001/leads/ismember.json?_method=GET", json=body).json()["result"]
+    removed = api.send("DELETE", MEMBERS, json=body).json()["result"]
+
+    assert (asked[0]["status"], removed[0]["status"]) == ("memberof", "removed")

@@ -136,3 +136,15 @@ def test_the_report_counts_calls_and_refusals(api: Api):
     assert report.skipped == {"1003": 1}
     assert report.peak_window == 3
     assert "3 API calls, at most 1 at once and 3 in a window" in str(report)
+
+
+def test_clients_in_wide_use_send_the_method_in_the_form_and_credentials_to_identity_as_one(api: Api):
+    form = {"_method": "GET", "filterType": "id", "filterValues": "1001"}
+    credentials = {
+        "grant_type": "client_credentials",
+        "client_id": api.user.client_id,
+        "client_secret": api.user.client_secret,
+    }
+
+    assert api.send("POST", LEADS, data=form).json()["result"][0]["id"] == 1001
+    assert api.send("POST", "/identity/oauth/token", data=credentials).json()["token_type"] == "bearer"

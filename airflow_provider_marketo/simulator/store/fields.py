@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 LENGTHS = {"string": 255, "text": 30_000, "email": 255, "phone": 255, "url": 255, "reference": 255}
@@ -203,6 +203,6 @@ MEMBER_FIELDS = (
 )
 
 
-def by_name(fields: tuple[Field, ...]) -> Mapping[str, Field]:
+def by_name(fields: Iterable[Field]) -> Mapping[str, Field]:
     """Fields by their API names."""
     return {field.name: field for field in fields}

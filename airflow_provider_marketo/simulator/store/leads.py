@@ -34,7 +34,8 @@ class Leads(Table):
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.fields: dict[str, Field] = dict(by_name(LEAD_FIELDS))
+        fields = [field for field in LEAD_FIELDS if settings.formula_field or field.type != "formula"]
+        self.fields: dict[str, Field] = dict(by_name(fields))
         super().__init__(
             settings.leads,
             day(settings.leads_since),
@@ -43,7 +44,7 @@ class Leads(Table):
             key_of=lambda row: FIRST_ID + row,
             row_of=lambda lead_id: lead_id - FIRST_ID,
             columns={
-                **pools(settings.seed, "leads", LEAD_FIELDS),
+                **pools(settings.seed, "leads", fields),
                 **{name: Pool([None]) for name in _NEVER_MADE_UP},
                 "id": Computed(lambda row: FIRST_ID + row, _row_of_id),
                 "email": Computed(_email, _row_of_email),
