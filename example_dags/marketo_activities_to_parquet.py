@@ -34,7 +34,6 @@ with DAG(
         output="{{ var.value.marketo_lake }}/activities",
         file_format="parquet",
         partition_by=["activity_type"],
-        lookback=timedelta(hours=6),  # some activities become visible hours after they happened
         deferrable=True,
         pool="marketo",
     )
