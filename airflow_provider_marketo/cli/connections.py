@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from airflow.models.connection import Connection
@@ -36,12 +37,20 @@ def find_connection(conn_id: str) -> Any:
 
 def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
     """
+    The connections named, and all others that can be listed and say nothing wrong: they may contradict each other.
+
     :param conn_ids: ids; None for every connection of type ``marketo`` that can be listed. A secrets backend cannot
         list, so the default connection is looked up there if nothing else is found.
-    :raises MarketoInvalidRequestError: there is no such connection, or it says something wrong.
+    :raises MarketoInvalidRequestError: one that was named does not exist, or it says something wrong.
     """
-    ids = conn_ids or known_ids() or ["marketo_default"]
-    return [ConnectionSettings.from_connection(find_connection(conn_id)) for conn_id in dict.fromkeys(ids)]
+    known = known_ids()
+    named = list(dict.fromkeys(conn_ids or known or ["marketo_default"]))
+    settings = [ConnectionSettings.from_connection(find_connection(conn_id)) for conn_id in named]
+    for conn_id in known:
+        if conn_id not in named:
+            with suppress(MarketoInvalidRequestError):
+                settings.append(ConnectionSettings.from_connection(find_connection(conn_id)))
+    return settings
 
 
 def known_ids() -> list[str]:

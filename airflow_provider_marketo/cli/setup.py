@@ -15,7 +15,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_marketo.cli.connections import known_ids, read_settings
+from airflow_provider_marketo.cli.connections import read_settings
 from airflow_provider_marketo.cli.pools import PlannedPool, plan_pools
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.policy import POOLS_VARIABLE
@@ -26,8 +26,7 @@ from airflow_provider_marketo.policy import POOLS_VARIABLE
 def setup(args: Namespace) -> None:
     """Create or update the pools of the Marketo connections, or write them down as ``pools.json``."""
     try:
-        # One connection alone may contradict another to the same instance, so all are looked at.
-        pools = plan_pools(read_settings([*(args.conn_id or ()), *known_ids()] if args.conn_id else None))
+        pools = plan_pools(read_settings(args.conn_id))
     except MarketoError as error:
         raise SystemExit(f"airflow marketo setup: {error}") from None
     wanted = [pool for pool in pools if not args.conn_id or set(args.conn_id) & set(pool.conn_ids)]

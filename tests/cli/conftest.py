@@ -1,0 +1,52 @@
+"""The commands run on an Airflow database of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_marketo.__main__ import main
+
+
+@pytest.fixture(scope="session")
+def _database() -> None:
+    from airflow import models, settings
+    from airflow.models.base import Base
+
+    models.import_all_models()
+    Base.metadata.create_all(settings.engine)
+
+
+@pytest.fixture
+def airflow(_database: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command as ``airflow marketo`` does; what it printed. Pools, Variables and connections are gone before."""
+    from airflow.models.connection import Connection
+    from airflow.models.pool import Pool
+    from airflow.models.variable import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        for table in (Connection, Variable):
+            session.execute(delete(table))
+        session.execute(delete(Pool).where(Pool.pool != "default_pool"))
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        main(arguments)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Define a Marketo connection in the environment."""
+
+    def define(conn_id: str, host: str = "123-ABC-456", *, login: str = "an-id", password: str = "a-secret", **extra):
+        facts = {"conn_type": "marketo", "host": host, "login": login, "password": password, "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(facts))
+
+    return define
