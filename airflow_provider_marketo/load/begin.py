@@ -54,9 +54,9 @@ class Beginning:
         self._client = client
         self.run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
         self._table = "-".join(quote(str(part), safe="") for part in _parts(task))
+        self._rejects = OutputFolder(rejects, parameter="rejects")
         self.staging = OutputFolder(staging, parameter="staging")
         self._folder = OutputFolder(f"{self.staging.url}/{self.run}", parameter="staging")
-        self._rejects = OutputFolder(rejects, parameter="rejects")
         self._store = progress_store(context, _KEY, LoadProgress, self._folder, _PROGRESS)
 
     def go_on(self, request: LoadRequest) -> StagedLoad | None:

@@ -1,0 +1,167 @@
+"""Who is in a list or a program: adding, removing, mirroring, statuses and fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_marketo.operators.members import MarketoListMembersOperator, MarketoProgramMembersOperator
+from airflow_provider_marketo.simulator import ApiUser
+from tests.operators.loading import counts, fails, governed, load, table
+
+__all__ = ["governed"]
+
+LIST, WEBINAR = 1001, 1001
+
+
+def members(instance, list_id: int = LIST) -> list[int]:
+    return list(instance.instance.store.lists.members(list_id))
+
+
+def status(instance, lead_id: int) -> str | None:
+    member = instance.instance.store.programs.member(WEBINAR, lead_id)
+    return member["statusName"] if member else None
+
+
+def test_leads_are_added_three_hundred_at_a_time(marketo, tmp_path):
+    instance = marketo()
+    result = load(MarketoListMembersOperator, tmp_path, list_id=LIST, lead_ids=range(1001, 1401))
+    assert counts(result) == {"accepted": 400}
+    assert set(range(1001, 1401)) <= set(members(instance))
+    assert instance.report().calls["static_list_membership.add_to_list"] == 2
+    assert instance.report().violations == {}
+
+
+def test_a_lead_that_does_not_exist_is_rejected(marketo, tmp_path):
+    marketo()
+    _, account = fails(MarketoListMembersOperator, tmp_path, list_id=LIST, lead_ids=[1001, 99])
+    assert counts(account) == {"accepted": 1, "rejected": 1}
+    (reject,) = table(account["rejects"])
+    assert (reject["leadId"], reject["_marketo_code"]) == (99, "1004")
+
+
+def test_a_lead_that_was_not_in_the_list_is_removed_all_the_same(marketo, tmp_path):
+    instance = marketo()
+    inside, outside = members(instance)[0], members(instance, 1002)[0]
+    result = load(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="remove", lead_ids=[inside, outside])
+    assert counts(result) == {"accepted": 2}
+    assert inside not in members(instance)
+
+
+def test_a_mirrored_list_holds_exactly_the_input(marketo, tmp_path):
+    instance = marketo()
+    before = members(instance)
+    wanted = [*before[3:], *members(instance, 1002)[:2]]
+    result = load(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="mirror", lead_ids=wanted)
+    assert members(instance) == sorted(wanted)
+    assert counts(result) == {"accepted": len(wanted)}
+    assert (result["members_before"], result["removed"], result["calls"]) == (len(before), 3, 1)
+
+
+def test_a_mirror_that_is_right_already_costs_no_write(marketo, tmp_path):
+    instance = marketo()
+    load(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="mirror", lead_ids=members(instance))
+    written = [name for name in instance.report().calls if name.endswith(("add_to_list", "remove_from_list"))]
+    assert written == []
+
+
+@pytest.mark.parametrize("max_removals", [0, 0.1, 9])
+@pytest.mark.parametrize("kept", [0, 90], ids=["empty input", "ten of a hundred missing"])
+def test_a_mirror_changes_nothing_if_it_would_remove_too_many(marketo, tmp_path, max_removals, kept):
+    instance = marketo()
+    before = members(instance)
+    how = {"list_id": LIST, "mode": "mirror", "max_removals": max_removals}
+    outside = members(instance, 1002)[0]
+    if (kept, max_removals) == (90, 0.1):  # exactly as many as may be
+        assert load(MarketoListMembersOperator, tmp_path, lead_ids=before[:kept], **how)["removed"] == 10
+        return
+    text, _ = fails(
+        MarketoListMembersOperator, tmp_path, lead_ids=[*before[:kept], *([outside] if kept else [])], **how
+    )
+    assert f"{100 - kept} of the 100 members of list 1001 would be removed" in text
+    assert "Nothing was changed" in text
+    assert members(instance) == before
+
+
+def test_a_list_that_does_not_exist_is_found_before_anything_is_sent(marketo, tmp_path):
+    instance = marketo()
+    text, _ = fails(MarketoListMembersOperator, tmp_path, list_id=77, lead_ids=[1001])
+    assert "there is no static list 77" in text
+    assert "static_list_membership.add_to_list" not in instance.report().calls
+    assert "list_id='x' is not an id" in fails(MarketoListMembersOperator, tmp_path, list_id="x", lead_ids=[1])[0]
+    assert (
+        "mode='sync' is not one of"
+        in fails(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="sync", lead_ids=[1])[0]
+    )
+
+
+def test_ids_may_come_from_a_file_under_another_name(marketo, tmp_path):
+    instance = marketo()
+    source = tmp_path / "vips.csv"
+    source.write_text("marketo_id,name\n1002,Ada\n1003,Bo\n")
+    result = load(
+        MarketoListMembersOperator, tmp_path, list_id=LIST, source=str(source), columns={"marketo_id": "leadId"}
+    )
+    assert counts(result) == {"accepted": 2}
+    assert {1002, 1003} <= set(members(instance))
+
+
+def test_a_status_is_set_and_never_taken_back(marketo, tmp_path):
+    instance = marketo()
+    leads = range(1001, 1101)
+    attended = [lead_id for lead_id in leads if status(instance, lead_id) == "Attended"]
+    result = load(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, status="Registered", lead_ids=leads)
+    assert counts(result) == {"accepted": 100}
+    assert attended
+    assert all(status(instance, lead_id) == "Attended" for lead_id in attended)
+    assert {status(instance, lead_id) for lead_id in leads} == {"Registered", "No Show", "Attended"}
+    assert instance.report().skipped["1037"] > 0
+
+
+def test_every_row_may_have_a_status_and_fields_of_its_own(marketo, tmp_path):
+    instance = marketo()
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        '{"leadId": 1002, "statusName": "Attended", "seatNumber": 7}\n'
+        '{"leadId": 1003, "statusName": "Registered", "registrationCode": "R1"}\n'
+        '{"leadId": 1004, "seatNumber": 8}\n'
+        '{"leadId": 77, "statusName": "Attended", "seatNumber": 9}\n'
+    )
+    _, account = fails(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, source=str(source))
+    assert counts(account) == {"accepted": 2, "rejected": 2}
+    programs = instance.instance.store.programs
+    assert programs.member(WEBINAR, 1002)["seatNumber"] == 7
+    assert programs.member(WEBINAR, 1003)["registrationCode"] == "R1"
+    codes = {row["leadId"]: row["_marketo_code"] for row in table(account["rejects"])}
+    assert codes == {1004: "1013", 77: "1004"}  # no member to write to, no lead at all
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"program_id": 77}, "there is no program 77"),
+        ({"status": "Atended"}, "statusName is not one of Invited, Registered, No Show, Attended"),
+    ],
+)
+def test_program_and_status_are_checked_before_anything_is_sent(marketo, tmp_path, arguments, message):
+    instance = marketo()
+    given = {"program_id": WEBINAR, "status": "Attended", "lead_ids": [1001]} | arguments
+    text, _ = fails(MarketoProgramMembersOperator, tmp_path, **given)
+    assert message in text
+    assert "program_members.sync_status" not in instance.report().calls
+
+
+def test_a_status_of_another_channel_rejects_its_rows_alone(marketo, tmp_path):
+    instance = marketo()
+    source = tmp_path / "in.csv"
+    source.write_text("leadId,statusName\n1002,Attended\n1003,Engaged\n")
+    _, account = fails(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, source=str(source))
+    assert counts(account) == {"accepted": 1, "rejected": 1}
+    assert status(instance, 1002) == "Attended"
+
+
+def test_an_api_user_who_may_not_see_programs_can_still_set_statuses(marketo, tmp_path):
+    user = ApiUser("id", "secret", "user@example.org", frozenset({"Read-Only Assets", "Read-Write Assets"}))
+    instance = marketo(users=(user,))
+    result = load(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, status="Attended", lead_ids=[1002])
+    assert counts(result) == {"accepted": 1}
+    assert status(instance, 1002) == "Attended"
