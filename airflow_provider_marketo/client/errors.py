@@ -228,7 +228,8 @@ _NOT_FOUND = _Meaning(MarketoNotFoundError)
 _UNAVAILABLE = _Meaning(MarketoFeatureUnavailableError)
 _TOKEN = _Meaning(MarketoAuthError)
 
-TOKEN_CODES = frozenset({"601", "602"})
+TOKEN_CODES = frozenset({"601", "602", "401013", "HTTP 401"})
+"""A new token may help. The last two are data ingestion's, and what a host says that speaks plain HTTP."""
 
 MEANINGS: Mapping[str, _Meaning] = {
     "500": _TRANSIENT_AMBIGUOUS,

@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, Ne
 
 from airflow_provider_marketo.client import errors
 from airflow_provider_marketo.client.auth import Token
-from airflow_provider_marketo.client.operations import PreparedRequest
+from airflow_provider_marketo.client.operations import Operation, PreparedRequest
 
 _BLOCK = 1 << 20
 _SNIFF = 4096
@@ -171,7 +171,7 @@ class Transport:
         :raises MarketoError: whatever the answer stands for.
         """
         with self._exchange(request, token) as response:
-            return Reply(request.operation.name, _read_json(request.operation.name, response), _date(response))
+            return Reply(request.operation.name, _read_json(request.operation, response), _date(response))
 
     @contextmanager
     def open(self, request: PreparedRequest, token: str, offset: int = 0) -> Iterator[Download]:
@@ -281,6 +281,8 @@ def _unreachable(operation: str, error: requests.RequestException) -> errors.Mar
     )
 
 
+_DAILY_QUOTA_OF_INGESTION = "4290801"
+
 _STATUS: Mapping[int, tuple[type[errors.MarketoError], str, str]] = {
     401: (errors.MarketoAuthError, "Marketo refuses the access token", ""),
     403: (errors.MarketoPermissionError, "Marketo refuses this call", ""),
@@ -301,18 +303,25 @@ def _raise_for_status(operation: str, response: requests.Response) -> None:
     facts: dict[str, Any] = {"operation": operation, "code": f"HTTP {status}"}
     if status < 400:
         raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
-    body = _json_or_none(response)
-    if isinstance(body, dict) and isinstance(body.get("errors"), list) and body["errors"]:
-        raise errors.from_reply(operation, body["errors"], body.get("requestId"))
+    said = _json_or_none(response)
+    body: Mapping[str, Any] = said if isinstance(said, dict) else {}
+    if isinstance(body.get("errors"), list) and body["errors"]:
+        error = errors.from_reply(operation, body["errors"], body.get("requestId"))
+        if status < 500 or not isinstance(error, errors.MarketoInvalidRequestError):
+            raise error
+        facts |= {"code": error.code or facts["code"], "request_id": error.request_id}
+        raise errors.MarketoTransientError(error.message, executed=True, **facts)
+    # Data ingestion answers with a code of its own and a text.
+    facts["code"] = str(body.get("error_code") or facts["code"])
+    reason = f": {body['message']}" if body.get("message") else ""
+    if facts["code"] == _DAILY_QUOTA_OF_INGESTION:
+        raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
     if status == 429:
-        daily = isinstance(body, dict) and str(body.get("error_code")) == "4290801"
-        if daily:
-            raise errors.MarketoQuotaExhaustedError("the daily quota of data ingestion is spent", **facts)
-        raise errors.MarketoThrottledError("too many requests", **facts)
+        raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
     if status >= 500:
-        raise errors.MarketoTransientError("Marketo's gateway failed", executed=True, **facts)
+        raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
     kind, text, remedy = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request", ""))
-    raise kind(text, remedy=remedy or None, **facts)
+    raise kind(text + reason, remedy=remedy or None, **facts)
 
 
 def _date(response: requests.Response) -> datetime | None:
@@ -329,11 +338,11 @@ def _json_or_none(response: requests.Response) -> Any:
         return None
 
 
-def _read_json(operation: str, response: requests.Response) -> Any:
-    if response.status_code in (202, 204) or not response.content:
+def _read_json(operation: Operation, response: requests.Response) -> Any:
+    if not response.content and operation.reply != "envelope":
         return None
-    body = _parse_json(operation, response.content, response)
-    _raise_for_envelope(operation, body)
+    body = _parse_json(operation.name, response.content, response)
+    _raise_for_envelope(operation.name, body)
     return body
 
 

@@ -151,6 +151,54 @@ def test_a_connection_that_was_never_established_may_be_tried_again_by_anyone(cl
     client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
 
 
+def test_an_empty_answer_is_no_success(client, marketo, clock):
+    marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", text="")
+    with pytest.raises(errors.MarketoAmbiguousOutcomeError):
+        client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+
+
+def test_a_token_that_is_refused_in_plain_http_is_replaced_too(client, marketo):
+    url = f"{HOST}/userservice/management/v1/users/allusers.json"
+    marketo.get(url, [{"status_code": 401}, {"json": []}])
+    client.call("user_management.get_users")
+
+
+INGESTION = "https://mkto-ingestion-api.adobe.io/subscriptions/123-ABC-456/persons"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (429, "4290801", errors.MarketoQuotaExhaustedError),
+        (403, "4030801", errors.MarketoPermissionError),
+        (400, "4000802", errors.MarketoInvalidRequestError),
+        (500, "5000801", errors.MarketoAmbiguousOutcomeError),
+    ],
+)
+def test_data_ingestion_has_codes_and_texts_of_its_own(client, marketo, status, code, error):
+    marketo.post(INGESTION, status_code=status, json={"error_code": code, "message": "what is wrong"})
+    with pytest.raises(error, match=rf"what is wrong.*{code}"):
+        client.call("data_ingestion.sync_persons", munchkinId="123-ABC-456", persons=[{"email": "ada@example.com"}])
+
+
+def test_data_ingestion_takes_a_new_token_and_a_pause(client, marketo):
+    marketo.post(
+        INGESTION,
+        [
+            {"status_code": 401, "json": {"error_code": "401013", "message": "OAuth token invalid"}},
+            {"status_code": 429, "json": {"error_code": "429001", "message": "slow down"}},
+            {"status_code": 202},
+        ],
+    )
+    client.call("data_ingestion.sync_persons", munchkinId="123-ABC-456", persons=[{"email": "ada@example.com"}])
+
+
+def test_a_server_error_in_json_may_have_run(client, marketo):
+    url = re.compile(rf"{HOST}/rest/asset/v2/.*")
+    marketo.get(url, [{"status_code": 500, "json": failure("whatever")}, {"json": OK}])
+    client.call("emails_v2.get_by_id", id="7")
+
+
 def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
     marketo.get(f"{HOST}/rest/v1/leads/describe.json", text="<html>", headers={"Content-Type": "text/html"})
     with pytest.raises(errors.MarketoTransientError, match="text/html"):
