@@ -28,7 +28,7 @@ _TAKES_WHAT = {
     "static_list_membership.member_of_list": "static_list_membership.add_to_list",
     "static_list_membership.remove_from_list": "static_list_membership.add_to_list",
 }
-"""The client sends these ids in the query only; Marketo takes them in a body, too, as it does of the other operation."""
+"""The client sends these ids in the query only; Marketo takes them in a body as well, as the other operation does."""
 
 _NO_QUERY_AS_POST = "/rest/asset/"
 Note = Callable[[str], None]

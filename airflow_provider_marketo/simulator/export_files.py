@@ -36,12 +36,13 @@ class Written:
     checksum: str
 
 
-def write(path: Path, header: str, lines: Iterable[str]) -> Written:
+def write(path: Path, header: str, lines: Iterable[str], stopped: Callable[[], bool]) -> Written:
     """
     Write a file.
 
     :param header: the first line.
     :param lines: the others, made as they are written.
+    :param stopped: whether nobody wants it any more; asked between two blocks of lines.
     """
     digest = hashlib.sha256()
     size = records = 0
@@ -53,7 +54,7 @@ def write(path: Path, header: str, lines: Iterable[str]) -> Written:
             digest.update(data)
             file.write(data)
             size += len(data)
-            batch = list(islice(lines, _LINES_AT_ONCE))
+            batch = [] if stopped() else list(islice(lines, _LINES_AT_ONCE))
             records += len(batch)
     return Written(path, records, size, digest.hexdigest())
 

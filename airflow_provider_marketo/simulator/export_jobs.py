@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,11 +114,13 @@ class ExportJobs:
         self._running: list[Job] = []
         self._slot_free_at: datetime | None = None
         self._looked_at = clock.now()
+        self._closing = threading.Event()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export-file")
         self.bytes_of_others: Counter[Any] = Counter()
 
     def close(self) -> None:
         """End the writing thread."""
+        self._closing.set()
         self._writer.shutdown(wait=True, cancel_futures=True)
 
     def create(self, job: Job) -> dict[str, Any]:
@@ -240,7 +243,13 @@ class ExportJobs:
         self._running.append(waiting)
         path = self._folder / f"{waiting.id}.{waiting.format.lower()}"
         header = waiting.delimiter.join(map(cell, waiting.header))
-        waiting.writing = self._writer.submit(write, path, header, self._lines(waiting))
+        waiting.writing = self._writer.submit(
+            write,
+            path,
+            header,
+            self._lines(waiting),
+            lambda: self._closing.is_set() or waiting.cancelled_at is not None,
+        )
         return True
 
     def _finished(self, job: Job, now: datetime) -> bool:
@@ -248,18 +257,28 @@ class ExportJobs:
         if job.finished_at is None and job.writing is not None and job.started_at is not None:
             if not job.writing.done() and not self._clock.waits:
                 return False
-            job.written = job.writing.result()
-            work = self._settings.job_seconds + self._settings.job_seconds_per_mb * job.written.size / MEGABYTE
+            size = self._take(job, job.writing)
+            work = self._settings.job_seconds + self._settings.job_seconds_per_mb * size / MEGABYTE
             job.finished_at = job.started_at + timedelta(seconds=work)
             if not self._clock.waits:
                 # A large file may take longer to write than the job was meant to take: it ends when it is seen.
                 job.finished_at = max(job.finished_at, self._looked_at)
-            if job.fate == "failed":
-                job.failure = "Export job failed: internal error"
-                job.written = None
-            elif job.fate == "cancelled":
-                job.cancelled_at, job.written = job.finished_at, None
+            if job.fate == "cancelled":
+                job.cancelled_at = job.finished_at
         return job.finished_at is not None and job.finished_at <= now
+
+    def _take(self, job: Job, writing: Future[Written]) -> int:
+        """Take over what was written, or why it was not; returns the bytes."""
+        try:
+            written = writing.result()
+        except Exception as error:  # noqa: BLE001 - a full disk, or rows of a test's own that fail: the job does, too
+            job.failure = f"Export job failed: {error}"
+            return 0
+        if job.fate == "failed":
+            job.failure = "Export job failed: internal error"
+        elif job.fate is None:
+            job.written = written
+        return written.size
 
     def _end(self, job: Job, at: datetime) -> None:
         if job in self._running:

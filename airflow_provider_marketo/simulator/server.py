@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -68,7 +69,6 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news; anything else is a bug of ours and is shown."""
-        import sys
 
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
@@ -117,7 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.instance.note("chunked body")
             self._refuse(411, "Length Required")
             return None
-        length = int(self.headers.get("Content-Length") or 0)
+        declared = self.headers.get("Content-Length") or "0"
+        if not declared.isdecimal():
+            self._refuse(400, "Bad Request")
+            return None
+        length = int(declared)
         if length > self.server.instance.largest_body(path):
             self.server.instance.note("body too large")
             self._refuse(413, "Request Entity Too Large")

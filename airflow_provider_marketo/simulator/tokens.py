@@ -20,11 +20,13 @@ class _Token:
     text: str
     user: ApiUser
     until: datetime
+    missed: bool = False
 
 
 class Tokens:
     """
-    The tokens there are. An expired one stays known: it is answered with 602, a made-up one with 601.
+    The tokens there are. Marketo answers the first use of an expired one with 602, any later with 601, as it answers
+    tokens that it never gave.
 
     :param settings: the API users and the life of a token.
     :param clock: the time.
@@ -70,17 +72,20 @@ class Tokens:
         """
         Whose token it is.
 
-        :raises ApiError: 601 or 602.
+        :raises ApiError: 603 for none at all, 602 or 601 for one that is no good.
         """
-        token = self._all.get(text or "")
-        if token is None:
+        if not text:
+            raise ApiError("603")
+        token = self._all.get(text)
+        if token is None or token.missed:
             raise ApiError("601")
         if token.until <= self._clock.now():
+            token.missed = True
             raise ApiError("602")
         return token.user
 
     def expire(self) -> None:
-        """End the life of every token now: 602."""
+        """End the life of every token now: 602, then 601."""
         for token in self._all.values():
             token.until = min(token.until, self._clock.now())
 

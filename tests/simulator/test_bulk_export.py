@@ -406,3 +406,17 @@ def test_tests_may_bring_rows_of_their_own(make: Make):
     content = Export(api, "leads").content(["id", "comments"], JANUARY_LEADS)
 
     assert content == b'comments,id\n1,null\n2,"a ""quote""\n"\n3,"null"\n4,"nul \0 and \r"\n'
+
+
+def test_a_job_whose_rows_cannot_be_made_fails_and_says_why(make: Make):
+    def broken(kind: str, fields: Any) -> Any:
+        yield ["1"]
+        raise ValueError("no more rows")
+
+    leads = Export(make(export_rows=broken), "leads")
+    export_id = leads.created(["id"], JANUARY_LEADS)
+    leads.enqueue(export_id)
+    leads.api.wait(120)
+
+    assert leads.status(export_id)["status"] == "Failed"
+    assert leads.status(export_id)["errorMsg"] == "Export job failed: no more rows"
