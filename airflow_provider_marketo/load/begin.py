@@ -18,7 +18,7 @@ from airflow_provider_marketo.load.checks import check_list, check_statuses, pro
 from airflow_provider_marketo.load.fields import Field, describe, header
 from airflow_provider_marketo.load.plan import Plan
 from airflow_provider_marketo.load.rejects import LOCAL
-from airflow_provider_marketo.load.request import CREATE_DUPLICATE, LoadRequest
+from airflow_provider_marketo.load.request import LoadRequest
 from airflow_provider_marketo.load.source import Rows
 from airflow_provider_marketo.load.staged import LEFT_OUT, Ending, StagedLoad, plan_name
 from airflow_provider_marketo.load.staging import BULK, CALL_BYTES, ChunkLimits, Stager
@@ -200,7 +200,7 @@ def _limits(request: LoadRequest) -> ChunkLimits:
     if request.transport == BY_BULK:
         return BULK
     stages = request.target.stages
-    calls = 1 if request.action == CREATE_DUPLICATE else CALLS_PER_CHUNK
+    calls = CALLS_PER_CHUNK if request.resends else 1
     return ChunkLimits(rows=calls * stages[0].most, size=calls * CALL_BYTES, row=CALL_BYTES // 2)
 
 

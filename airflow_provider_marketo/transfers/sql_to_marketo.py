@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.load.request import LoadRequest
     from airflow_provider_marketo.load.source import Rows
+    from airflow_provider_marketo.load.staged import StagedLoad
 
 _AUTO = "auto"
+_LONGEST_CORRELATION = 200
 _TRANSPORTS = (_AUTO, "sync", "bulk", "ingestion")
 
 
@@ -51,7 +53,8 @@ class SqlToMarketoOperator(LoadOperator):
 
     All other parameters are those of every load: see :class:`~airflow_provider_marketo.operators.load.LoadOperator`.
 
-    :return: counts of rows, calls and the addresses of the tables of rejects and warnings; never rows.
+    :return: counts of rows, calls and the addresses of the tables of rejects and warnings; never rows. With data
+        ingestion also ``correlation_id``, which with ``/`` and a chunk's name is the ``X-Correlation-Id`` of its calls.
     """
 
     template_fields: Sequence[str] = (
@@ -161,4 +164,16 @@ class SqlToMarketoOperator(LoadOperator):
 
     def _values(self, client: MarketoClient, run: str) -> dict[str, Any]:
         key = {"field1": self.lookup_field} if self.lookup_field else None
-        return {"munchkin_id": client.instance, "ingestion_key": key, "correlation": run.rpartition("runs/")[2]}
+        return {"munchkin_id": client.instance, "ingestion_key": key, "correlation": _correlation(run)}
+
+    def _send(self, client: MarketoClient, load: StagedLoad, run: str, *, resumed: bool) -> dict[str, Any]:
+        more = super()._send(client, load, run, resumed=resumed)
+        return {**more, "correlation_id": _correlation(run)} if load.plan.transport == "ingestion" else more
+
+
+def _correlation(run: str) -> str:
+    """What names this task instance to data ingestion; the name of a chunk is added to it."""
+    from hashlib import sha256
+
+    name = run.rpartition("runs/")[2]
+    return name if name.isascii() and len(name) <= _LONGEST_CORRELATION else sha256(name.encode()).hexdigest()
