@@ -28,7 +28,8 @@ class Fault:
     :param truncate: send only so many bytes of a file, then close the connection.
     :param spoil: change one byte of a file, so that its checksum is wrong.
     :param ignore_range: answer a request for a part of a file with all of it.
-    :param job: how the next export job ends: ``failed``, ``cancelled``, or ``stuck`` in the queue for ever.
+    :param job: how the export job ends that the call creates or enqueues: ``failed``, ``cancelled``, or ``stuck`` in
+        the queue for ever.
     :param times: how many calls; None for all.
     :param skip: how many calls go well first.
     """

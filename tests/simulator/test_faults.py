@@ -124,9 +124,10 @@ def test_a_request_for_a_part_may_be_answered_with_the_whole(leads: Export):
     assert (reply.status_code, reply.content) == (200, leads.file(export_id).content)
 
 
+@pytest.mark.parametrize("action", ["create_job", "enqueue_job"])
 @pytest.mark.parametrize(("end", "status"), [("failed", "Failed"), ("cancelled", "Cancelled"), ("stuck", "Queued")])
-def test_a_job_may_come_to_nothing(leads: Export, end: str, status: str):
-    leads.api.simulator.fail("bulk_export_leads.enqueue_job", job=end)
+def test_a_job_may_come_to_nothing(leads: Export, end: str, status: str, action: str):
+    leads.api.simulator.fail(f"bulk_export_leads.{action}", job=end)
     doomed = leads.created(["id"], {"createdAt": JANUARY})
     leads.enqueue(doomed)
     leads.api.wait(120)

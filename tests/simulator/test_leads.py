@@ -192,3 +192,32 @@ def test_a_lead_tells_its_lists_and_programs(api: Api):
     assert [each["listId"] for each in lists] == [1001]
     assert [(each["id"], each["progressionStatus"]) for each in programs] == [(1001, "Invited")]
     assert api.result("/rest/v1/leads/1001/programMembership.json", filterType="programId", filterValues="1002") == []
+
+
+def test_a_pushed_lead_leaves_a_mark_every_time(api: Api):
+    body = {
+        "programName": "Spring Webinar",
+        "programStatus": "Registered",
+        "source": "Fair",
+        "input": [{"email": "p@example.org"}],
+    }
+    (first,), (second,) = (api.done("/rest/v1/leads/push.json", body) for _ in range(2))
+    marks = api.feed("/rest/v1/activities.json", "2026-03-15T12:00:00Z", activityTypeIds="145")
+    (member,) = api.result(
+        "/rest/v1/programs/1001/members.json", filterType="leadId", filterValues=str(first["id"]), fields="statusName"
+    )
+
+    assert (first["status"], second["status"]) == ("created", "updated")
+    assert [(mark["leadId"], mark["primaryAttributeValue"]) for mark in marks] == [(first["id"], "Spring Webinar")] * 2
+    assert member["statusName"] == "Registered"
+    assert codes(api.post("/rest/v1/leads/push.json", {**body, "programName": "None"})) == ["1013"]
+    assert codes(api.post("/rest/v1/leads/push.json", {**body, "programStatus": "Bored"})) == ["1025"]
+
+
+def test_a_cookie_is_tied_to_a_lead(api: Api):
+    path = "/rest/v1/leads/1001/associate.json"
+    cookie = "id:000-AAA-000&token:_mch-example.org-1536605780000-12105"
+
+    assert api.post(path, cookie=cookie)["success"]
+    assert [lead["id"] for lead in api.result(LEADS, filterType="cookies", filterValues=cookie)] == [1001]
+    assert codes(api.post(path, cookie="crumbs")) == ["1012"]

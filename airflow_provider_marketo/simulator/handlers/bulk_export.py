@@ -69,6 +69,7 @@ def create(instance: Instance, request: Request) -> Reply:
         job_filter,
         request.get("format", "CSV"),
         instance.clock.now(),
+        fate=request.fault.job if request.fault is not None else None,
     )
     return Envelope([instance.exports.create(job)])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 VISIT_PAGE, FILL_OUT_FORM, SEND_EMAIL, NEW_LEAD, CHANGE_DATA, CHANGE_SCORE = 1, 2, 6, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_LEADS, DELETE_LEAD, CHANGE_STATUS = 24, 25, 32, 37, 104
+PUSH_LEAD = 145
 FIRST_CUSTOM = 100_001
 
 
@@ -174,6 +175,10 @@ ACTIVITY_TYPES: Mapping[int, ActivityType] = _types("""
         Program Member ID: integer
         Reason
         Success: boolean
+
+    145 | Push Lead to Marketo | Program ID: integer |
+        Source
+        Reason
 
     100001 | Attended Event | Event Name | attendedEvent_c
         Duration Minutes: integer
