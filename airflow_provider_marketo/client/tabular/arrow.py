@@ -9,12 +9,10 @@ from typing import Any
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular import schema as kinds
-from airflow_provider_marketo.client.tabular.records import Block, fields
+from airflow_provider_marketo.client.tabular.records import Block, fields, has_stray_quotes
 
 DECIMAL_DIGITS, DECIMAL_SCALE = 20, 4
-_CHUNK = 1 << 20
 _LONE_CR = re.compile(rb"\r(?!\n)")
-_STRAY_QUOTE = r'[^,\n"](?:"")*"[^,\r\n"]|[^,\n"]"\r[^\n]'
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
@@ -37,69 +35,87 @@ def require_arrow() -> Any:
     return pyarrow
 
 
-def has_stray_quotes(data: bytes) -> bool:
-    """As :func:`~.records.has_stray_quotes`, but while other threads go on."""
-    pa = require_arrow()
-    return bool(pa.compute.match_substring_regex(pa.array([data], pa.binary()), _STRAY_QUOTE)[0].as_py())
-
-
-def parse(block: Block, width: int, wanted: Mapping[str, int], first_row: int) -> tuple[Any, Mapping[str, int]]:
+class Parser:
     """
-    A block as a table of texts: null where Marketo wrote an unquoted ``null``.
+    Turns blocks into tables of texts: null where Marketo wrote an unquoted ``null``.
 
-    :param block: whole records.
     :param width: how many columns the file has.
     :param wanted: names of the columns to read, and where they stand.
-    :param first_row: number of the block's first record in the file, for errors.
-    :return: the table, and how many values of a column were not UTF-8 and were mended.
-    :raises MarketoDataError: a record has more or fewer cells than the header.
     """
-    pa = require_arrow()
-    if not block.tolerant and not _LONE_CR.search(block.data):  # to Arrow a CR ends a record
+
+    def __init__(self, width: int, wanted: Mapping[str, int]) -> None:
+        self._width = width
+        self._wanted = wanted
+        self._last: tuple[bytes, Any] = (b"", None)
+
+    def is_irregular(self, data: bytes, lines: int) -> bool:
+        """Whether some bytes are not a table with a row on each line, or have quotes that nobody doubled."""
+        self._last = (data, self._parse(data, lines))
+        return self._last[1] is None
+
+    def parse(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
+        """
+        :param block: whole records.
+        :param first_row: number of the block's first record in the file, for errors.
+        :return: the table, and how many values of a column were not UTF-8 and were mended.
+        :raises MarketoDataError: a record has more or fewer cells than the header.
+        """
+        table = self._last[1] if self._last[0] is block.data else None
+        if table is None and not block.tolerant:
+            table = self._parse(block.data, block.rows)
+        self._last = (b"", None)
+        return (table, {}) if table is not None else self._parse_tolerantly(block, first_row)
+
+    def _parse(self, data: bytes, rows: int) -> Any:
+        """The table, or None where Arrow and we might not read the same."""
+        pa = require_arrow()
+        if b"\r" in data and _LONE_CR.search(data):  # to Arrow a CR ends a record
+            return None
+        names = [str(position) for position in range(self._width)]
+        columns = [names[position] for position in self._wanted.values()]
         try:
-            table = _parse_fast(pa, block.data, width, list(wanted.values()))
-            if table.num_rows == block.rows:
-                return table.rename_columns(list(wanted)), {}
-        except pa.ArrowInvalid:
-            pass  # its text may hold a row; the reader below says which row it is
-    return _parse_tolerantly(pa, block, width, wanted, first_row)
+            table = pa.csv.read_csv(
+                pa.BufferReader(data),
+                # Several threads would spend more time on finding each other's records than they save.
+                read_options=pa.csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
+                parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+                convert_options=pa.csv.ConvertOptions(
+                    include_columns=columns,
+                    column_types={name: pa.string() for name in columns},
+                    null_values=["null"],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid:  # its text may hold a row; the reader below says which row it is
+            return None
+        # A quote that was not doubled ends the quoted part for Arrow: either the cells do not add up, or the quote that
+        # was meant to end the field has become the last character of its text.
+        if table.num_rows != rows or (_ends_with_quote(pa, table) and has_stray_quotes(data)):
+            return None
+        return table.rename_columns(list(self._wanted))
+
+    def _parse_tolerantly(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
+        pa = require_arrow()
+        columns: dict[str, list[str | None]] = {name: [] for name in self._wanted}
+        mended = dict.fromkeys(self._wanted, 0)
+        for number, record in enumerate(block.records(), first_row):
+            row = fields(record)
+            if len(row) != self._width:
+                raise MarketoDataError(f"row {number} has {len(row)} cells, and the header has {self._width}")
+            for name, position in self._wanted.items():
+                field = row[position]
+                try:
+                    columns[name].append(None if field.is_null else field.text.decode())
+                except UnicodeDecodeError:
+                    columns[name].append(field.text.decode("utf-8", "replace"))
+                    mended[name] += 1
+        table = pa.table([pa.array(column, pa.string()) for column in columns.values()], names=list(columns))
+        return table, {name: count for name, count in mended.items() if count}
 
 
-def _parse_fast(pa: Any, data: bytes, width: int, wanted: Sequence[int]) -> Any:
-    names = [str(position) for position in range(width)]
-    columns = [names[position] for position in wanted]
-    return pa.csv.read_csv(
-        pa.BufferReader(data),
-        read_options=pa.csv.ReadOptions(column_names=names, block_size=_CHUNK),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-        convert_options=pa.csv.ConvertOptions(
-            include_columns=columns,
-            column_types={name: pa.string() for name in columns},
-            null_values=["null"],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
-
-
-def _parse_tolerantly(
-    pa: Any, block: Block, width: int, wanted: Mapping[str, int], first_row: int
-) -> tuple[Any, Mapping[str, int]]:
-    columns: dict[str, list[str | None]] = {name: [] for name in wanted}
-    mended = dict.fromkeys(wanted, 0)
-    for number, record in enumerate(block.records(), first_row):
-        row = fields(record)
-        if len(row) != width:
-            raise MarketoDataError(f"row {number} has {len(row)} cells, and the header has {width}")
-        for name, position in wanted.items():
-            field = row[position]
-            try:
-                columns[name].append(None if field.is_null else field.text.decode())
-            except UnicodeDecodeError:
-                columns[name].append(field.text.decode("utf-8", "replace"))
-                mended[name] += 1
-    table = pa.table([pa.array(column, pa.string()) for column in columns.values()], names=list(columns))
-    return table, {name: count for name, count in mended.items() if count}
+def _ends_with_quote(pa: Any, table: Any) -> bool:
+    return any(pa.compute.any(pa.compute.ends_with(column, '"')).as_py() for column in table.columns)
 
 
 def arrow_type(kind: str) -> Any:

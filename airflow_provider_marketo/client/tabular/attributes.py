@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate, chain
 from typing import Any
 
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.schema import ActivityType, snake_case
 
-_decode = json.JSONDecoder().decode
+_TEXT = {str, type(None)}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+_decode_numbers_as_text = json.JSONDecoder(parse_int=str, parse_float=str).decode
+_NO_ATTRIBUTES: Mapping[str, str | None] = {}
 
-Mappings = Sequence[Mapping[str, Any] | None]
+Mappings = Sequence[Mapping[str, str | None] | None]
 
 
 def mappings(cells: Sequence[str | None]) -> tuple[Mappings, list[bool]]:
@@ -20,59 +24,53 @@ def mappings(cells: Sequence[str | None]) -> tuple[Mappings, list[bool]]:
     What cells say: Marketo writes ``{"Name": value}`` or ``[{"name": ..., "value": ...}]``.
 
     :param cells: texts; null or empty for no attributes.
-    :return: for each cell its mapping or None, and whether it is neither of Marketo's forms.
+    :return: for each cell its attributes or None, and whether it is in neither form. Values are texts: nothing is
+        null, the rest JSON.
     """
-    found: list[Any]
-    try:
-        # All at once is faster than one by one: names that come often are made once.
-        found = json.loads(f"[{','.join([cell or 'null' for cell in cells])}]")
-        if len(found) == len(cells) and all(type(value) is dict or value is None for value in found):
-            return found, [value is None and bool(cell) for value, cell in zip(found, cells, strict=True)]
-    except ValueError:
-        pass
-    found = [as_mapping(cell) if cell else None for cell in cells]
+    found = _all_at_once(cells)
+    if found is None:
+        found = [_one(cell) if cell else None for cell in cells]
     return found, [value is None and bool(cell) for value, cell in zip(found, cells, strict=True)]
 
 
-def as_mapping(text: str) -> Mapping[str, Any] | None:
-    """One cell; None when it is in neither form."""
+def _all_at_once(cells: Sequence[str | None]) -> Mappings | None:
+    """Faster than one by one, since names that come often are made once; None if a cell is not of the usual form."""
     try:
-        value = _decode(text)
+        found = _decode_numbers_as_text(f"[{','.join([cell or 'null' for cell in cells])}]")
     except ValueError:
         return None
-    if isinstance(value, dict):
-        return value
+    if len(found) != len(cells) or not set(map(type, found)) <= {dict, type(None)}:
+        return None
+    kinds = set(map(type, chain.from_iterable([value.values() for value in found if value])))
+    if not kinds <= {*_TEXT, bool}:
+        return None  # nested values, in which a number must not become a text
+    return found if kinds <= _TEXT else [value and _texts(value) for value in found]
+
+
+def _one(cell: str) -> Mapping[str, str | None] | None:
+    try:
+        value = _decode(cell)
+    except ValueError:
+        return None
     if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
-        return {str(item["name"]): item.get("value") for item in value}
-    return None
+        value = {str(item["name"]): item.get("value") for item in value}
+    return _texts(value) if isinstance(value, dict) else None
 
 
-def as_text(value: Any) -> str | None:
-    """A value as a map of strings can hold it: text as it is, nothing as null, the rest as JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    return _encode(value)
+def _texts(attributes: Mapping[str, Any]) -> Mapping[str, str | None]:
+    return {name: value if type(value) in _TEXT else _encode(value) for name, value in attributes.items()}
 
 
 def to_map(found: Mappings) -> Any:
     """Mappings as ``map<string, string>``."""
     pa = require_arrow()
-    keys: list[str] = []
-    values: list[Any] = []
-    offsets: list[int | None] = []
-    for mapping in found:
-        if mapping is None:
-            offsets.append(None)
-        else:
-            offsets.append(len(keys))
-            keys.extend(mapping)
-            values.extend(mapping.values())
-    offsets.append(len(keys))
-    try:
-        texts = pa.array(values, pa.string())  # nearly always they are text
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        texts = pa.array(list(map(as_text, values)), pa.string())
-    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(keys, pa.string()), texts)
+    filled = [mapping or _NO_ATTRIBUTES for mapping in found]
+    offsets: list[int | None] = list(accumulate(map(len, filled), initial=0))
+    if None in found:
+        offsets[:-1] = [None if mapping is None else at for mapping, at in zip(found, offsets, strict=False)]
+    keys = pa.array(list(chain.from_iterable(filled)), pa.string())
+    values = pa.array(list(chain.from_iterable([mapping.values() for mapping in filled])), pa.string())
+    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), keys, values)
 
 
 def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -107,9 +105,9 @@ def spread(found: Mappings, names: Collection[str]) -> tuple[dict[str, list[str 
     known.update({name: name for name in names})
     meant: dict[str, str | None] = {}
     texts: dict[str, list[str | None]] = {name: [None] * len(found) for name in names}
-    rest: list[Mapping[str, Any] | None] = []
+    rest: list[Mapping[str, str | None] | None] = []
     for row, mapping in enumerate(found):
-        left: dict[str, Any] = {}
+        left: dict[str, str | None] = {}
         for name, value in (mapping or {}).items():
             if name not in meant:
                 meant[name] = known.get(name) or known.get(snake_case(name))
@@ -117,6 +115,6 @@ def spread(found: Mappings, names: Collection[str]) -> tuple[dict[str, list[str 
             if column is None:
                 left[name] = value
             else:
-                texts[column][row] = as_text(value)
+                texts[column][row] = value
         rest.append(left or None)
     return texts, rest

@@ -8,12 +8,15 @@ from datetime import datetime, timezone
 from functools import lru_cache
 
 from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields, has_stray_quotes
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
-_BEHIND = rb"(\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)[,\r\n]"
+# As Marketo usually writes it, so that texts sort like time. That what stands for digits are digits is not worth its
+# price: a text that is no date stays where it sorts inside, and elsewhere has a closer look taken at it.
+_USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
 
 
 class CsvTransform(Transform):
@@ -27,17 +30,16 @@ class CsvTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(irregular=self._is_irregular))
-        self._files = OutputFiles(open_file)
-        self._head = b""
+        self._writer = InBackground(_Writer(rules.name, open_file))
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
 
     def abort(self) -> None:
-        self._files.abort()
+        self._writer.abort()
 
     def _header(self, names: list[str], raw: bytes) -> None:
         rules = self.rules
-        self._head = raw if raw.endswith(b"\n") else raw + b"\n"
+        self._writer.feed(("", raw if raw.endswith(b"\n") else raw + b"\n", 0))
         if rules.span is not None and rules.schema.date is not None:
             self._dates = _Dates(
                 position(names, rules.schema.date, "by which rows are cut to their window"), rules.span
@@ -46,17 +48,17 @@ class CsvTransform(Transform):
             self._cells = _Cells(rules, names, keyed=self.outcome.keys is not None)
 
     def _finish(self) -> Iterable[WrittenFile]:
-        return self._files.finish()
+        return self._writer.finish()
 
-    def _is_irregular(self, data: bytes) -> bool:
+    def _is_irregular(self, data: bytes, lines: int) -> bool:
         """Where each line begins like a row, quotes need no second look; and that is the cheaper thing to see."""
-        dated = self._dates is not None and self._dates.of_lines(data) is not None
+        dated = self._dates is not None and self._dates.of_lines(data, lines) is not None
         return not dated and has_stray_quotes(data)
 
     def _write(self, block: Block) -> None:
-        inside = self._dates is None or (block.simple and self._dates.all_inside(block.data))
+        inside = self._dates is None or (block.simple and self._dates.all_inside(block))
         if inside and self._cells is None:
-            self._append("", block.data, block.rows)
+            self._writer.feed(("", block.data, block.rows))
             return
         records = block.records()
         if self._dates is not None and not inside:
@@ -64,7 +66,7 @@ class CsvTransform(Transform):
             self.outcome.rows_cut += len(records) - len(kept)
             records = kept
         for folder, written in self._spread(records).items():
-            self._append(folder, b"".join(written), len(written))
+            self._writer.feed((folder, b"".join(written), len(written)))
 
     def _spread(self, records: list[bytes]) -> dict[str, list[bytes]]:
         """Records as they are to be written, by folder."""
@@ -77,12 +79,37 @@ class CsvTransform(Transform):
                 spread.setdefault(self._cells.folder(row), []).append(self._cells.hashed(record, row))
         return spread
 
-    def _append(self, folder: str, data: bytes, rows: int) -> None:
-        file, new = self._files.get(f"{folder}{self.rules.name}.csv")
+
+class _Writer:
+    """
+    Writes rows into files that begin with the header.
+
+    :param name: of the files, without extension.
+    :param open_file: opens one.
+    """
+
+    def __init__(self, name: str, open_file: OpenFile) -> None:
+        self._name = name
+        self._files = OutputFiles(open_file)
+        self._head: bytes | None = None
+
+    def feed(self, data: tuple[str, bytes, int]) -> None:
+        """First the header, then rows: their folder, what to write, and how many there are."""
+        folder, written, rows = data
+        if self._head is None:
+            self._head = written
+            return
+        file, new = self._files.get(f"{folder}{self._name}.csv")
         if new:
             file.write(self._head)
-        file.write(data)
+        file.write(written)
         file.rows += rows
+
+    def finish(self) -> list[WrittenFile]:
+        return self._files.finish()
+
+    def abort(self) -> None:
+        self._files.abort()
 
 
 class _Dates:
@@ -97,22 +124,22 @@ class _Dates:
         self._column = column
         self._span = span
         self._spelled = [moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ").encode() for moment in span]
-        row = rb'[^,\n"]*,' * column + _BEHIND
+        row = rb'[^,\n"]*,' * column + _USUAL_DATE
         self._first, self._others = re.compile(row), re.compile(rb"\n" + row)
         self._last: tuple[bytes, list[bytes] | None] = (b"", None)
         self._is_inside = lru_cache(1 << 12)(self._parse)
 
-    def of_lines(self, data: bytes) -> list[bytes] | None:
+    def of_lines(self, data: bytes, lines: int) -> list[bytes] | None:
         """The date of each line, if every line has one and in Marketo's usual spelling, which sorts like time."""
         if self._last[0] is not data:
             first = self._first.match(data)
             dates = [first.group(1), *self._others.findall(data)] if first else []
-            self._last = (data, dates if len(dates) == data.count(b"\n") else None)
+            self._last = (data, dates if len(dates) == lines else None)
         return self._last[1]
 
-    def all_inside(self, data: bytes) -> bool:
+    def all_inside(self, block: Block) -> bool:
         """Whether every line is seen at one look to lie inside."""
-        dates = self.of_lines(data)
+        dates = self.of_lines(block.data, block.rows)
         return dates is not None and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
 
     def is_inside(self, record: bytes) -> bool:

@@ -96,12 +96,13 @@ class Splitter:
     Cuts a stream of bytes into blocks of whole records; the blocks do not depend on how the bytes arrive.
 
     :param block: bytes of a block.
-    :param irregular: tells of bytes that look like one record a line whether their quotes must not be trusted.
+    :param irregular: tells of bytes that look like one record a line, given their number, whether their quotes must
+        not be trusted.
     """
 
-    def __init__(self, block: int = BLOCK, irregular: Callable[[bytes], bool] = has_stray_quotes) -> None:
+    def __init__(self, block: int = BLOCK, irregular: Callable[[bytes, int], bool] | None = None) -> None:
         self._block = self._limit = block
-        self._irregular = irregular
+        self._irregular = irregular or (lambda data, _: has_stray_quotes(data))
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -110,9 +111,10 @@ class Splitter:
         self._parts.append(data)
         self._size += len(data)
         while self._size >= self._limit:
-            held = b"".join(self._parts)
-            block, end = self._cut(held[: self._limit])
-            self._parts, self._size = [held[end:]], len(held) - end
+            held = self._take(self._limit)
+            block, end = self._cut(held)
+            self._parts.insert(0, held[end:])
+            self._size += len(held) - end
             if block is not None:
                 self._limit = self._block
                 yield block
@@ -120,6 +122,19 @@ class Splitter:
                 raise MarketoDataError(f"a record does not end within {LONGEST_RECORD >> 20} MB")
             else:
                 self._limit *= 2
+
+    def _take(self, size: int) -> bytes:
+        """The first bytes of what is held, copied once."""
+        surplus, behind = self._size - size, []
+        while surplus > len(self._parts[-1]):
+            behind.append(self._parts.pop())
+            surplus -= len(behind[-1])
+        last = memoryview(self._parts.pop())
+        within = len(last) - surplus
+        held = b"".join([*self._parts, last[:within]])
+        self._parts = [bytes(last[within:]), *reversed(behind)]
+        self._size -= size
+        return held
 
     def finish(self) -> Iterator[Block]:
         """The rest; the last record may lack its line end."""
@@ -139,14 +154,15 @@ class Splitter:
         data = held[:end]
         if b'"' not in data:
             return (Block(data, data.count(b"\n"), simple=True) if end else None), end
-        quotes = data.translate(None, _NOT_STRUCTURE).split(b"\n")
-        if not any(len(run) & 1 for run in set(quotes)):
-            if self._irregular(data):
+        quotes = data.translate(None, _NOT_STRUCTURE)
+        lines = quotes.replace(b'""""', b"").replace(b'""', b"")
+        if b'"' not in lines:  # an even number of quotes on each line
+            if self._irregular(data, len(lines)):
                 return _cut_tolerantly(held)
-            return Block(data, len(quotes) - 1, simple=True), end
+            return Block(data, len(lines), simple=True), end
         if has_stray_quotes(data):  # a line break in a field, and nothing is left to guess here
             return _cut_tolerantly(held)
-        inside = list(accumulate((len(run) & 1 for run in quotes[:-1]), xor))
+        inside = list(accumulate((len(run) & 1 for run in quotes.split(b"\n")[:-1]), xor))
         rows = inside.count(0)
         if not rows:
             return None, 0

@@ -33,11 +33,10 @@ class TypedTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
         arrow.require_arrow()
-        super().__init__(rules, seen, Splitter(BLOCK, irregular=arrow.has_stray_quotes))
+        super().__init__(rules, seen, Splitter(BLOCK, irregular=self._is_irregular))
         self._typing = Typing(rules)
         self._writer = InBackground(TableWriter(rules, open_file, file_format), waiting=1)
-        self._width = 0
-        self._wanted: dict[str, int] = {}
+        self._parser = arrow.Parser(0, {})
 
     def abort(self) -> None:
         self._writer.abort()
@@ -51,18 +50,20 @@ class TypedTransform(Transform):
             needed[ACTIVITY_TYPE_ID] = "by which rows are spread over datasets"
         for name, why in needed.items():
             position(names, name, why)
-        self._width = len(names)
         known = [column.name for column in rules.schema.columns]
-        self._wanted = {name: names.index(name) for name in known if name in names}
+        self._parser = arrow.Parser(len(names), {name: names.index(name) for name in known if name in names})
 
     def _finish(self) -> Iterable[WrittenFile]:
         self.outcome.type_errors.update(self._typing.errors)
         self.outcome.unknown.update(self._typing.unknown)
         return self._writer.finish()
 
+    def _is_irregular(self, data: bytes, lines: int) -> bool:
+        return self._parser.is_irregular(data, lines)
+
     def _write(self, block: Block) -> None:
         first = self.outcome.rows_read + 1
-        texts, mended = arrow.parse(block, self._width, self._wanted, first)
+        texts, mended = self._parser.parse(block, first)
         self._typing.where = f"rows {first} to {first + block.rows - 1} of the file"
         for name, count in mended.items():
             self._typing.count(name, count, "UTF-8")
