@@ -112,7 +112,7 @@ class MarketoClient:
         :param parameters: of the first page, in Adobe's spelling.
         """
         style = operations.get(operation).paging
-        return paging.pages(lambda asked: self.call(operation, **asked), style, parameters)
+        return map(self._counted, paging.pages(lambda asked: self.call(operation, **asked), style, parameters))
 
     def paginate(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
         """The records of a query, of all its pages. As :meth:`pages`."""
@@ -189,10 +189,15 @@ class MarketoClient:
             self.governor.release(lease, outcome)
             self.tally.end(operation.name, lease.waited, outcome)
 
+    def _counted(self, page: Reply) -> Reply:
+        if not page.operation.startswith("bulk_"):  # jobs are no rows
+            self.tally.add_rows(len(page.records))
+        return page
+
     def _metered(self, lease: Lease, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             self.governor.renew(lease)
-            self.tally.received(len(block))
+            self.tally.moved(len(block))
             yield block
 
     def _fetch_token(self) -> Token:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
 
 MEGABYTE = 1_000_000
 """Marketo's export quota is given in these; being a little early is better than being a little late."""
+
+_TIDIES_UP = ".cancel_job"
+
+_COUNTS = ("calls", "waited", "rows", "bytes", "exported")
 
 Observer = Callable[[str, float, "MarketoError | None"], None]
 """Told of every call: operation, seconds waited for its turn, and what it ended in."""
@@ -42,10 +47,11 @@ class Tally:
         """
         A call is about to be made.
 
-        :raises MarketoBudgetError: it would be one too many.
+        :raises MarketoBudgetError: it would be one too many, and does not tidy up.
         """
         with self._lock:
-            if self.max_calls is not None and self.calls >= self.max_calls:
+            spent = self.max_calls is not None and self.calls >= self.max_calls
+            if spent and not operation.endswith(_TIDIES_UP):
                 raise MarketoBudgetError(
                     f"the {self.max_calls} calls that this task may make are used up",
                     operation=operation,
@@ -67,8 +73,8 @@ class Tally:
         if self._observer is not None:
             self._observer(operation, waited, error)
 
-    def received(self, size: int) -> None:
-        """Bytes of a file have come in."""
+    def moved(self, size: int) -> None:
+        """Bytes of a file have come in or gone out."""
         with self._lock:
             self.bytes += size
 
@@ -95,6 +101,18 @@ class Tally:
                 f"{expected / MEGABYTE:.1f} MB, and this task may export {self.max_export_mb:g} MB",
                 parameter="max_export_mb",
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts, as JSON takes them."""
+        with self._lock:
+            return {name: getattr(self, name) for name in _COUNTS} | {"rejected": dict(self.rejected)}
+
+    def add(self, counts: Mapping[str, Any]) -> None:
+        """Count what :meth:`to_dict` of another process says, too."""
+        with self._lock:
+            for name in _COUNTS:
+                setattr(self, name, getattr(self, name) + counts.get(name, 0))
+            self.rejected.update(counts.get("rejected", {}))
 
     def summary(self) -> str:
         """One line for people."""

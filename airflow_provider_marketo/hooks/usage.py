@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.common.compat.sdk import Stats
 
@@ -13,7 +14,11 @@ from airflow_provider_marketo.hooks.task import RunningTask, current_task
 
 log = logging.getLogger(__name__)
 
+USAGE = "marketo_usage"
+"""XCom in which a deferred task keeps its counts. Airflow clears it before the next try."""
+
 _tallies: dict[str, Tally] = {}
+_recalled: dict[str, dict[str, Any]] = {}
 _counted_for: RunningTask | None = None
 _listening = False
 
@@ -34,8 +39,32 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
         _tallies.clear()
         _counted_for = task
     _listen()
-    fresh = Tally(max_calls=task.max_calls, max_export_mb=task.max_export_mb, observer=observer)
-    return _tallies.setdefault(conn_id, fresh)
+    if conn_id not in _tallies:
+        tally = Tally(max_calls=task.max_calls, max_export_mb=task.max_export_mb, observer=observer)
+        tally.add(_recalled.pop(conn_id, {}))
+        _tallies[conn_id] = tally
+    return _tallies[conn_id]
+
+
+def keep_usage() -> None:
+    """The running task is about to be deferred, and will go on in another process."""
+    if _tallies:
+        from airflow.sdk import get_current_context
+
+        counts = {conn_id: tally.to_dict() for conn_id, tally in _tallies.items()}
+        get_current_context()["ti"].xcom_push(key=USAGE, value=counts)
+    _tallies.clear()
+
+
+def recall_usage(ti: Any) -> None:
+    """
+    The running task goes on after a deferral.
+
+    :param ti: the task instance.
+    """
+    kept = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key=USAGE)
+    _recalled.clear()
+    _recalled.update(kept or {})
 
 
 def log_usage() -> None:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseOperator
 
+from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import FINAL, fail_for_good
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _JOBS_IN_FLIGHT = 2
 """Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
 
 
-class MarketoBulkExtractOperator(BaseOperator):
+class MarketoBulkExtractOperator(MarketoOperator):
     """
     Extract objects from Marketo in bulk into files of an object store or a local folder.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,7 +24,7 @@ _PARAMETERS = {
 DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")
 
 
-class MarketoGetLeadsOperator(BaseOperator):
+class MarketoGetLeadsOperator(MarketoOperator):
     """
     Read leads by the values of a field, or all leads of a static list or a program.
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseOperator
 
+from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import fail_for_good
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _POLL_INTERVAL = 30.0
 """Seconds; Adobe asks for 5 to 30 between two looks at an import."""
 
 
-class LoadOperator(BaseOperator):
+class LoadOperator(MarketoOperator):
     """
     Base of the operators that load rows into Marketo; no operator by itself.
 

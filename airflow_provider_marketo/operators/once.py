@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.ledger import Ledger, Sending
 
 
-class OnceOperator(BaseOperator):
+class OnceOperator(MarketoOperator):
     """
     An operator with a ledger.
 

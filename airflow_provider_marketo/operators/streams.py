@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
+from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import fail_for_good
 from airflow_provider_marketo.operators.outlets import TellsOfOutput
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 Span = timedelta | float | str
 
 
-class _StreamOperator(TellsOfOutput, BaseOperator):
+class _StreamOperator(TellsOfOutput, MarketoOperator):
     """
     What the streams have in common. Each run reads from where the stream stands to its own end, publishes, and moves
     the stream's position only then. A run that is retried, cleared or run again reads its own range once more.
