@@ -22,18 +22,20 @@ def rows(airflow: RealAirflow, *arguments: str) -> list[dict[str, Any]]:
     return list(json.loads(said[said.index("[") :]))
 
 
-def test_providers_get_shows_name_version_and_documentation(airflow: RealAirflow) -> None:
-    said = airflow.cli("providers", "get", "airflow-provider-marketo", "--full", "--output", "json")
-    (shown,) = json.loads(said[said.index("[") :])
-    assert shown["package-name"] == "airflow-provider-marketo"
-    assert shown["version"] == INFO["versions"][0]
+def test_providers_list_and_get_show_what_the_package_says(airflow: RealAirflow) -> None:
+    (shown,) = rows(airflow, "providers", "get", "airflow-provider-marketo", "--full")
+    assert {key: shown[key] for key in INFO if key != "description"} == {
+        key: value for key, value in INFO.items() if key != "description"
+    }
+    (listed,) = (row for row in rows(airflow, "providers", "list") if row["package_name"] == INFO["package-name"])
+    assert listed["version"] == INFO["versions"][0]
 
 
 def test_providers_hooks_shows_the_connection_type_and_can_import_its_hook(airflow: RealAirflow) -> None:
     (shown,) = (row for row in rows(airflow, "providers", "hooks") if row["connection_type"] == "marketo")
     assert shown["class"] == "airflow_provider_marketo.hooks.marketo.MarketoHook"
     assert shown["hook_name"] == "Adobe Marketo Engage"
-    assert shown["hook_attribute_name"] == "marketo_conn_id"
+    assert shown["conn_id_attribute_name"] == "marketo_conn_id"
 
 
 def test_providers_triggers_and_configs_show_ours(airflow: RealAirflow) -> None:
