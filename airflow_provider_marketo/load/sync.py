@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -282,16 +283,16 @@ class _Sender:
 
     def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """A load has time: that others use the instance up is no reason to fail."""
-        for turn in range(TURNS):
+        for turn in itertools.count(1):
             if self._load.ledger.stopped:
-                raise MarketoStoppedError("the task was killed")
+                break
             try:
                 return self._client.call(operation, **parameters)
             except MarketoThrottledError as error:
-                if error.executed or turn == TURNS - 1:
+                if turn == TURNS:
                     raise
                 log.info("%s", error)
-        raise AssertionError("unreachable")
+        raise MarketoStoppedError("the task was killed")
 
     def _parameters(self, stage: Stage, first: Record) -> dict[str, Any]:
         parameters = {

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import (
+    MarketoAmbiguousOutcomeError,
+    MarketoInvalidRequestError,
+    MarketoTransientError,
+)
 
 QUEUED, IMPORTING, COMPLETE, FAILED = "queued", "importing", "complete", "failed"
 FAILURES, WARNINGS = "failures", "warnings"
 REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
 """What Marketo adds to the rows of its reports."""
+
+DOWNLOADS = 3
+"""Of a report, should it break off: it is no larger than the file that was sent."""
 
 QUEUE = 10
 """Imports that Marketo holds, running ones included, for all integrations together."""
@@ -141,18 +150,26 @@ class ImportJobs:
         :param data: the file, header included.
         :param parameters: in Adobe's spelling: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
             ``programMemberStatus``.
-        :raises MarketoQueueFullError: ten imports are ahead (1016), or the list is being imported to (1019).
+        :raises MarketoQueueFullError: ten imports are ahead (1016), other imports of ours have all places that we take,
+            or the list is being imported to (1019).
         :raises MarketoInvalidRequestError: Marketo refuses it; with code ``HTTP 413`` for its size.
         :raises MarketoAmbiguousOutcomeError: the file may have been queued, and nobody can look it up.
         """
-        operation = self.kind.operation("import")
-        reply = self._client.call(operation, file=("rows.csv", data, "text/csv"), **self._path, **parameters)
+        operation, governor, place = self.kind.operation("import"), self._client.governor, uuid4().hex
+        governor.enter_queue(IMPORT_QUEUE, place)
+        try:
+            reply = self._client.call(operation, file=("rows.csv", data, "text/csv"), **self._path, **parameters)
+        finally:
+            governor.leave_queue(IMPORT_QUEUE, [place])
+        self._client.tally.moved(len(data))
         record = next(iter(reply.records), None) or {}
         if not str(record.get("batchId") or "").isdigit():
             raise MarketoAmbiguousOutcomeError(
                 "Marketo took the file but named no batch", operation=operation, request_id=reply.request_id
             )
-        return ImportJob.from_record(record, self.kind.processed)
+        job = ImportJob.from_record(record, self.kind.processed)
+        governor.enter_queue(IMPORT_QUEUE, str(job.batch_id))
+        return job
 
     def status(self, batch_id: int) -> ImportJob:
         """
@@ -162,7 +179,10 @@ class ImportJobs:
         """
         reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
         record = next(iter(reply.records), None) or {}
-        return ImportJob.from_record({"batchId": batch_id, **record}, self.kind.processed)
+        job = ImportJob.from_record({"batchId": batch_id, **record}, self.kind.processed)
+        if job.ended:
+            self._client.governor.leave_queue(IMPORT_QUEUE, [str(batch_id)])
+        return job
 
     def any_ended(self, batch_ids: Collection[int]) -> bool:
         """Whether one of several imports has ended. Asks for one after the other, as there is no list to ask for."""
@@ -176,6 +196,11 @@ class ImportJobs:
         :return: a CSV file.
         :raises MarketoNotFoundError: there is none.
         """
-        operation = self.kind.operation(f"get_{report}")
-        with self._client.download(operation, batchId=batch_id, **self._path) as download:
+        for _ in range(DOWNLOADS - 1):
+            with suppress(MarketoTransientError):
+                return self._read(f"get_{report}", batch_id)
+        return self._read(f"get_{report}", batch_id)
+
+    def _read(self, action: str, batch_id: int) -> bytes:
+        with self._client.download(self.kind.operation(action), batchId=batch_id, **self._path) as download:
             return b"".join(download.blocks)

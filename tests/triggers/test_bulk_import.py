@@ -1,0 +1,102 @@
+"""Waiting for imports without a worker: what the trigger stores, and when it fires."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoPermissionError, MarketoTransientError
+from airflow_provider_marketo.triggers import bulk_import
+from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger, raise_for_event
+from tests.simulated import marketo
+
+__all__ = ["marketo"]
+
+
+def trigger(*, seconds: float = 30, batch_ids=(3404,)) -> MarketoBulkImportTrigger:
+    return MarketoBulkImportTrigger(
+        marketo_conn_id="marketo_default",
+        object_type="leads",
+        batch_ids=list(batch_ids),
+        deadline=(datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat(),
+        poll_interval=0.02,
+    )
+
+
+def event_of(waiting: MarketoBulkImportTrigger) -> dict:
+    async def run():
+        return [event.payload async for event in waiting.run()]
+
+    (event,) = asyncio.run(run())
+    return json.loads(json.dumps(event))
+
+
+def upload(instance, count: int = 1) -> None:
+    from airflow_provider_marketo.simulator.import_jobs import Job
+
+    with instance.instance.lock:
+        for _ in range(count):
+            instance.instance.imports.submit(Job("leads", b"email\n", ",", {}, instance.clock.now(), header=["email"]))
+
+
+def test_what_airflow_stores_in_clear_text_are_ids_and_times():
+    path, arguments = trigger().serialize()
+    assert path == "airflow_provider_marketo.triggers.bulk_import.MarketoBulkImportTrigger"
+    assert json.loads(json.dumps(arguments)) == arguments
+    assert set(arguments) == {
+        "marketo_conn_id", "object_type", "custom_object", "batch_ids", "deadline", "poll_interval",
+    }  # fmt: skip
+
+
+def test_it_fires_when_one_of_the_imports_has_ended(marketo):
+    instance = marketo()
+    upload(instance, 3)
+    assert event_of(trigger(batch_ids=[3404, 3405, 3406])) == {"status": "ended"}
+
+
+def test_it_fires_for_an_import_that_marketo_has_forgotten(marketo):
+    marketo()
+    assert event_of(trigger(batch_ids=[99])) == {"status": "ended"}
+
+
+def test_it_fires_at_the_deadline(marketo):
+    instance = marketo(time_scale=1)
+    upload(instance)
+    assert event_of(trigger(seconds=0.1)) == {"status": "timed out"}
+
+
+def test_failures_that_may_pass_are_passed_over(marketo, monkeypatch):
+    instance = marketo()
+    upload(instance)
+    calls = iter([MarketoTransientError("a blip"), MarketoTransientError("another"), True])
+
+    def looks(self, batch_ids):
+        answer = next(calls)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("airflow_provider_marketo.client.bulk.imports.ImportJobs.any_ended", looks)
+    assert event_of(trigger()) == {"status": "ended"}
+
+
+@pytest.mark.parametrize("error", [MarketoPermissionError("no", code="603"), MarketoTransientError("down", code="502")])
+def test_an_error_that_stays_reaches_the_task_as_it_was(marketo, monkeypatch, error):
+    marketo()
+    monkeypatch.setattr(bulk_import, "FAILURES_IN_A_ROW", 3)
+
+    def fails(self, batch_ids):
+        raise error
+
+    monkeypatch.setattr("airflow_provider_marketo.client.bulk.imports.ImportJobs.any_ended", fails)
+    with pytest.raises(type(error)) as caught:
+        raise_for_event(event_of(trigger()))
+    assert caught.value.code == error.code
+
+
+def test_other_events_are_no_errors():
+    for event in (None, {"status": "ended"}, {"status": "timed out"}, datetime.now(timezone.utc)):
+        raise_for_event(event)
