@@ -7,6 +7,12 @@ A Marketo instance that runs on a laptop, for demos, tests and the CI of DAG aut
 
     with Simulator(Settings(leads=5000, time_scale=60)) as sim:
         print(sim.url, sim.client_id, sim.client_secret)
+        sim.fail("leads.sync", "611", times=2)
+        ...
+        print(sim.report())
+
+As a command it is ``python -m airflow_provider_marketo.simulator`` (:mod:`.__main__`), as a pytest fixture
+:mod:`.pytest_plugin`. What an operation does is a function in :mod:`.handlers`; what there is lies in :mod:`.store`.
 """
 
 from airflow_provider_marketo.simulator.clock import ManualClock, ScaledClock

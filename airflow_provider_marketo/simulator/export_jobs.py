@@ -78,7 +78,7 @@ class Job:
             ("createdAt", self.created_at),
             ("queuedAt", self.queued_at),
             ("startedAt", self.started_at),
-            ("finishedAt", self.finished_at or self.cancelled_at),
+            ("finishedAt", self.cancelled_at or self.finished_at),
         ):
             if moment is not None and moment <= at:
                 shown[name] = iso(moment)
@@ -169,6 +169,7 @@ class ExportJobs:
             raise ApiError("1003", f"Export job {job.id} cannot be cancelled: it is {status}")
         self._end(job, now)
         job.cancelled_at = job.touched_at = now
+        job.finished_at = job.written = None
         self.settle()
         return job.record(now)
 
@@ -211,11 +212,12 @@ class ExportJobs:
 
     def bytes_today(self) -> int:
         """Size of the files finished today."""
-        today = self._meter.today()
+        now, today = self._clock.now(), self._meter.today()
+        finished = (job for job in self._jobs.values() if job.status(now) == COMPLETED)
         own = sum(
             job.written.size
-            for job in self._jobs.values()
-            if job.written is not None and job.finished_at is not None and self._meter.day_of(job.finished_at) == today
+            for job in finished
+            if job.written and job.finished_at and self._meter.day_of(job.finished_at) == today
         )
         return own + self.bytes_of_others[today]
 

@@ -77,8 +77,9 @@ class Meter:
     def fail(self, user: ApiUser | None, code: str) -> None:
         """A call ends with an error: count it, and give back what it cost if it is one that is free."""
         self.errors.setdefault(self.today(), Counter())[code] += 1
-        if user is not None and code in UNCHARGED:
-            self.calls[self.today()][user.user_id] -= 1
+        charged = self.calls.get(self.today(), Counter())
+        if user is not None and code in UNCHARGED and charged[user.user_id] > 0:
+            charged[user.user_id] -= 1
             if self._recent:
                 self._recent.pop()
 

@@ -6,11 +6,13 @@ import csv
 import hashlib
 import io
 import json
+import time
+from datetime import date
 from typing import Any
 
 import pytest
 
-from airflow_provider_marketo.simulator import ApiUser, ManualClock
+from airflow_provider_marketo.simulator import ApiUser, ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.settings import DEFAULT_USER
 from tests.simulator.conftest import Make
 from tests.simulator.support import JANUARY, Api, Export, codes
@@ -420,3 +422,30 @@ def test_a_job_whose_rows_cannot_be_made_fails_and_says_why(make: Make):
 
     assert leads.status(export_id)["status"] == "Failed"
     assert leads.status(export_id)["errorMsg"] == "Export job failed: no more rows"
+
+
+def test_a_job_that_was_cancelled_while_it_ran_never_completes_nor_counts(make: Make):
+    leads = Export(make(export_daily_bytes=1, job_seconds=600), "leads")
+    export_id = leads.created(["id"], {"staticListId": 1001})
+    leads.enqueue(export_id)
+    leads.api.wait(60)
+    running = leads.status(export_id)["status"]
+    leads.cancel(export_id)
+    leads.api.wait(3000)
+    job = leads.status(export_id)
+
+    assert (running, job["status"], job["finishedAt"]) == ("Processing", "Cancelled", "2026-03-15T12:01:00Z")
+    assert leads.create(["id"], JANUARY_LEADS)["success"]
+
+
+def test_an_export_that_takes_long_to_write_does_not_keep_the_simulator_from_stopping():
+    simulator = Simulator(Settings(leads=10, activities=50_000_000, start=date(2026, 3, 1))).start()
+    activities = Export(Api(simulator), "activities")
+    days = {"startAt": "2026-03-01T00:00:00Z", "endAt": "2026-03-12T00:00:00Z"}
+    export_id = activities.created(ACTIVITY_FIELDS, {"createdAt": days})
+    activities.enqueue(export_id)
+    assert activities.status(export_id)["status"] in ("Queued", "Processing")
+    started = time.monotonic()
+    simulator.stop()
+
+    assert time.monotonic() - started < 5
