@@ -45,7 +45,7 @@ def get_provider_info() -> dict[str, Any]:
             "sensors.members",
             "sensors.quota",
         ),
-        "triggers": _modules("triggers.bulk_job", "triggers.question", "triggers.quota"),
+        "triggers": _modules("triggers.activity", "triggers.bulk_job", "triggers.question", "triggers.quota"),
         "connection-types": [
             {
                 "connection-type": "marketo",

@@ -17,6 +17,8 @@ from airflow_provider_marketo.questions.question import Answer, Found, Question,
 from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
 from airflow_provider_marketo.streams.request import LEADS_PER_PASS, TYPES_PER_PASS, Pass
 
+Record = Mapping[str, Any]
+
 MOST_NAMED = 100
 """Activities that an answer names; more are counted."""
 
@@ -62,7 +64,7 @@ class ActivityQuestion(Question):
         what = "an activity" if self.count == 1 else f"{self.count} activities"
         return f"{what} of type {' or '.join(self.activity_types)} since {self.since}"
 
-    def fits(self, record: Mapping[str, Any], type_ids: Collection[int]) -> bool:
+    def fits(self, record: Record, type_ids: Collection[int]) -> bool:
         """Whether an activity is one of those asked for."""
         return (
             record.get("activityTypeId") in type_ids
@@ -85,18 +87,21 @@ class ActivityInquirer:
         self._client = client
         self._types: dict[int, ActivityType] = {}
         self._followers: dict[str, FeedFollower] = {}
-        self._until: dict[ActivityQuestion, datetime] = {}
-        self._hits: dict[ActivityQuestion, dict[str, int]] = {}
         self._in_use: set[str] = set()
+        self._until: dict[ActivityQuestion, datetime] = {}
+        self._hits: dict[ActivityQuestion, dict[str, Record]] = {}
 
     def ask(self, questions: Collection[ActivityQuestion]) -> Mapping[ActivityQuestion, Answer]:
-        for gone in self._hits.keys() - set(questions):
-            del self._hits[gone]
-            self._until.pop(gone, None)
+        self._forget_others(questions)
         self._in_use = set()
         answers = by_group(questions, self._ask)
         self._followers = {name: each for name, each in self._followers.items() if name in self._in_use}
         return answers
+
+    def _forget_others(self, questions: Collection[ActivityQuestion]) -> None:
+        for gone in self._until.keys() - set(questions):
+            del self._until[gone]
+            self._hits.pop(gone, None)
 
     def continued(self, question: ActivityQuestion) -> ActivityQuestion:
         """The question for somebody who goes on where this one stopped."""
@@ -118,10 +123,20 @@ class ActivityInquirer:
                 self._match(records, wanted)
             self._until.update(dict.fromkeys(wanted, follower.until))
         for question in wanted:
-            hits = self._hits.setdefault(question, {})
-            if len(hits) >= question.count:
-                answers[question] = _found(hits)
+            answer = self._answer(question, self._hits.get(question, {}))
+            if answer is not None:
+                answers[question] = answer
         return answers
+
+    def _answer(self, question: ActivityQuestion, hits: Mapping[str, Record]) -> Found | None:
+        if len(hits) < question.count:
+            return None
+        named = list(hits)[:MOST_NAMED]
+        return {
+            "count": len(hits),
+            "activities": named,
+            "lead_ids": sorted({int(hits[each]["leadId"]) for each in named}),
+        }
 
     def _type_id(self, wanted: str) -> int:
         if not self._types:
@@ -139,12 +154,32 @@ class ActivityInquirer:
             self._followers[one.name] = FeedFollower(self._client, one, since)
         return self._followers[one.name]
 
-    def _match(self, records: Sequence[Mapping[str, Any]], wanted: Mapping[ActivityQuestion, frozenset[int]]) -> None:
+    def _match(self, records: Sequence[Record], wanted: Mapping[ActivityQuestion, frozenset[int]]) -> None:
         for record in records:
             for question, type_ids in wanted.items():
                 if question.fits(record, type_ids):
                     key = str(record.get("marketoGUID") or record.get("id"))
-                    self._hits.setdefault(question, {})[key] = int(record["leadId"])
+                    self._hits.setdefault(question, {})[key] = record
+
+
+class ActivityWatcher(ActivityInquirer):
+    """
+    As :class:`ActivityInquirer`, for those who follow a feed for ever: every look is answered with what it showed, what
+    was shown before included as far as the look went back.
+    """
+
+    def _forget_others(self, questions: Collection[ActivityQuestion]) -> None:
+        """Whoever is busy with what the last look has shown comes back; what was shown is shown anew."""
+        self._hits = {}
+
+    def _answer(self, question: ActivityQuestion, hits: Mapping[str, Record]) -> Found:
+        by_date = sorted(hits.items(), key=lambda hit: (str(hit[1].get("activityDate")), hit[0]))
+        return {
+            "until": iso(self._until[question]),
+            "activities": [
+                {"id": key, "lead_id": record["leadId"], "date": record.get("activityDate")} for key, record in by_date
+            ],
+        }
 
 
 def _passes(wanted: Mapping[ActivityQuestion, frozenset[int]]) -> Iterator[Pass]:
@@ -158,11 +193,6 @@ def _passes(wanted: Mapping[ActivityQuestion, frozenset[int]]) -> Iterator[Pass]
         for some in batches(leads, LEADS_PER_PASS) if leads else [[]]:
             parameters = {**common, "activityTypeIds": types, **({"leadIds": some} if some else {})}
             yield Pass(repr(sorted(parameters.items())), parameters)
-
-
-def _found(hits: Mapping[str, int]) -> Found:
-    named = dict(list(hits.items())[:MOST_NAMED])
-    return {"count": len(hits), "activities": list(named), "lead_ids": sorted(set(named.values()))}
 
 
 def _moment(text: str) -> datetime:

@@ -34,7 +34,7 @@ class FeedFollower:
         self._pass = one
         self._since = since
         self._overlap = overlap
-        self._ends: deque[tuple[datetime, str]] = deque()
+        self._ends: deque[tuple[datetime, str]] = deque()  # the start, and where each look ended
 
     @property
     def until(self) -> datetime:
@@ -54,7 +54,8 @@ class FeedFollower:
 
     def _start(self) -> str:
         if not self._ends:
-            return str(self._client.call("activities.get_paging_token", sinceDatetime=iso(self._since)).next_page_token)
+            reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(self._since))
+            self._ends.append((self._since, str(reply.next_page_token)))
         while len(self._ends) > 1 and self._ends[1][0] <= self.until - self._overlap:
             self._ends.popleft()
         return self._ends[0][1]
