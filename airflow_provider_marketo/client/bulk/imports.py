@@ -12,8 +12,10 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
+    MarketoQueueFullError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.governor import IMPORT_QUEUE
 
 QUEUED, IMPORTING, COMPLETE, FAILED = "queued", "importing", "complete", "failed"
 FAILURES, WARNINGS = "failures", "warnings"
@@ -168,7 +170,8 @@ class ImportJobs:
                 "Marketo took the file but named no batch", operation=operation, request_id=reply.request_id
             )
         job = ImportJob.from_record(record, self.kind.processed)
-        governor.enter_queue(IMPORT_QUEUE, str(job.batch_id))
+        with suppress(MarketoQueueFullError):  # it has its place, whoever may have come in between
+            governor.enter_queue(IMPORT_QUEUE, str(job.batch_id))
         return job
 
     def status(self, batch_id: int) -> ImportJob:
