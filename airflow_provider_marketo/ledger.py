@@ -213,6 +213,14 @@ class Ledger:
         text = self._read(sending.key)
         return self._already(sending, Entry.from_json(text) if text else None)
 
+    def knows(self, sending: Sending) -> bool:
+        """Whether this task instance has sent it, or was about to."""
+        return self._read(sending.key) is not None
+
+    def forget(self, sending: Sending) -> None:
+        """It certainly left nothing behind: it may be sent again."""
+        self._restore(sending, None)
+
     def _already(self, sending: Sending, earlier: Entry | None) -> Sent | None:
         if earlier is None:
             return None

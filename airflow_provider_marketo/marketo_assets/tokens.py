@@ -1,0 +1,125 @@
+"""My Tokens: what a dictionary of an author stands for, and what has to be written to get there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+
+TOKEN_TYPES = ("text", "rich text", "number", "score", "date", "sfdc campaign")
+_LONGEST_NAME = 50
+_NAME = re.compile(r"\{\{my\.([^{}]+)\}\}")
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+@dataclass(frozen=True)
+class Token:
+    """
+    A My Token.
+
+    :param type: one of :data:`TOKEN_TYPES`; None for the type that it has.
+    :param value: as text; None to delete it.
+    :param default: its type if it is new.
+    """
+
+    name: str
+    type: str | None
+    value: str | None
+    default: str = "text"
+
+
+def wanted(tokens: Mapping[str, Any]) -> list[Token]:
+    """
+    :param tokens: names, as ``{{my.Name}}`` or ``Name``, to values: text, numbers, dates, None to delete, or
+        ``{"type": "rich text", "value": "<b>Hi</b>"}``.
+    :raises MarketoInvalidRequestError: a name or value that Marketo would refuse.
+    """
+    return [_checked(name, value) for name, value in tokens.items()]
+
+
+def apply(client: MarketoClient, folder: Mapping[str, Any], tokens: list[Token], *, dry_run: bool = False) -> list[str]:
+    """
+    Write the tokens that differ (``tokens.get_by_folder_id``, ``tokens.create``, ``tokens.delete_by_name``).
+
+    :param folder: ``{"id", "type"}`` of the program or folder.
+    :return: names of those that were written or deleted.
+    """
+    if not tokens:
+        return []
+    place = {"id": folder["id"], "folderType": folder["type"]}
+    present = _present(client, place)
+    changed = []
+    for token in tokens:
+        for operation, parameters in _calls(token, present):
+            if not dry_run:
+                client.call(operation, **place, **parameters)
+            changed.append(token.name)
+    return list(dict.fromkeys(changed))
+
+
+def _present(client: MarketoClient, place: Mapping[str, Any]) -> dict[str, Token]:
+    try:
+        records = client.call("tokens.get_by_folder_id", **place).records
+    except MarketoNotFoundError:
+        return {}
+    found = [each for record in records for each in record.get("tokens", ())]
+    return {each["name"]: Token(each["name"], each["type"], str(each["value"])) for each in found}
+
+
+def _calls(token: Token, present: Mapping[str, Token]) -> Iterator[tuple[str, dict[str, str]]]:
+    there = present.get(token.name)
+    kind = token.type or (there.type if there else None) or token.default
+    if there is not None and (token.value is None or there.type != kind):
+        # A token is known by name and type: another type would be a second token of that name.
+        yield "tokens.delete_by_name", {"name": token.name, "type": str(there.type)}
+    if token.value is not None and (there is None or (there.type, there.value) != (kind, token.value)):
+        yield "tokens.create", {"name": token.name, "type": kind, "value": token.value}
+
+
+def _checked(written: str, value: Any) -> Token:
+    found = _NAME.fullmatch(written)
+    name = found.group(1) if found else written
+    if not name or "{" in name or "}" in name or name.startswith("my."):
+        bare = name.strip("{}").removeprefix("my.")
+        raise _refused(written, "is not the name of a My Token", f"Write {{{{my.{bare}}}}} or {bare}.")
+    if len(name) > _LONGEST_NAME:
+        raise _refused(written, f"is longer than {_LONGEST_NAME} characters")
+    kind, content = (value.get("type"), value.get("value")) if isinstance(value, Mapping) else (None, value)
+    default = _default(content)
+    if kind is not None and kind not in TOKEN_TYPES:
+        raise _refused(written, f"has the type {kind!r}", f"The types are {', '.join(TOKEN_TYPES)}.")
+    if content is None:
+        return Token(name, kind, None)
+    text = content.date().isoformat() if isinstance(content, datetime) else str(content)
+    _check_value(written, kind or default, text)
+    return Token(name, kind, text, default)
+
+
+def _default(content: Any) -> str:
+    if isinstance(content, date):
+        return "date"
+    return "number" if isinstance(content, (int, float)) and not isinstance(content, bool) else "text"
+
+
+def _check_value(written: str, kind: str | None, text: str) -> None:
+    if kind == "score" and not (_WHOLE.fullmatch(text) and -(2**31) <= int(text) < 2**31):
+        raise _refused(written, f"is a score of {text}, and scores are whole numbers of 32 bits")
+    if kind == "date":
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise _refused(written, f"is a date of {text!r}", "Write it as 2026-05-04.") from None
+    if kind == "number":
+        try:
+            float(text)
+        except ValueError:
+            raise _refused(written, f"is a number of {text!r}") from None
+
+
+def _refused(written: str, what: str, remedy: str | None = None) -> MarketoInvalidRequestError:
+    return MarketoInvalidRequestError(f"the token {written!r} {what}", parameter="tokens", remedy=remedy)

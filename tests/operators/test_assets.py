@@ -1,0 +1,344 @@
+"""Marketo assets: a second run changes nothing, a killed one is gone on with, and a wrong one costs nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.client.errors import MarketoTransientError
+from airflow_provider_marketo.operators.assets import (
+    MarketoAssetOperator,
+    MarketoCloneProgramOperator,
+    MarketoProgramTokensOperator,
+)
+from airflow_provider_marketo.simulator import Simulator
+from tests.support import task_context
+
+PROGRAM, TRIGGER, EMAIL = 1001, 2001, 3001
+IN_PROGRAM = {"id": PROGRAM, "type": "Program"}
+
+
+class Task:
+    """A task of a run, as often as it is run."""
+
+    def __init__(self, operator: type, marketo: Simulator, ledger: Any, **arguments: Any) -> None:
+        self._operator = operator
+        self._arguments = {"ledger": str(ledger), **arguments}
+        self.marketo = marketo
+        self.context = task_context()
+
+    def run(self, **arguments: Any) -> dict[str, Any]:
+        return self._operator(task_id="a_task", **{**self._arguments, **arguments}).execute(self.context)
+
+    def another_run(self) -> None:
+        self.context = task_context()
+        self.context["ti"].run_id = "another run"
+
+    def executed(self, operation: str) -> int:
+        return self.marketo.report().executed.get(operation, 0)
+
+    def folder(self, name: str) -> dict[str, Any]:
+        folders = self.marketo.instance.store.assets.folders.values()
+        return {"id": next(folder.id for folder in folders if folder.name == name), "type": "Folder"}
+
+
+@pytest.fixture
+def asset(marketo, tmp_path) -> Task:
+    return Task(MarketoAssetOperator, marketo(), tmp_path)
+
+
+@pytest.fixture
+def program(marketo, tmp_path) -> Task:
+    task = Task(MarketoCloneProgramOperator, marketo(), tmp_path, template="Spring Webinar", name="Autumn Webinar")
+    task._arguments["folder"] = task.folder("Campaigns")
+    return task
+
+
+@pytest.fixture
+def tokens(marketo, tmp_path) -> Task:
+    return Task(MarketoProgramTokensOperator, marketo(), tmp_path, program_id=PROGRAM)
+
+
+# One asset
+
+
+def test_an_asset_is_got_by_its_id_or_its_name(asset):
+    by_id = asset.run(asset_type="programs", action="get", asset_id=PROGRAM)
+    by_name = asset.run(asset_type="programs", action="get", name="Spring Webinar")
+    assert by_id["id"] == by_name["id"] == PROGRAM
+    assert by_name["url"] == asset.context["ti"].xcoms["marketo_link"] == "https://app-sim.marketo.com/#PG1001A1"
+
+
+def test_what_is_missing_fails_or_is_skipped(asset):
+    gone = {"asset_type": "programs", "action": "get", "name": "Nothing"}
+    with pytest.raises(AirflowFailException, match="there is no 'Nothing'"):
+        asset.run(**gone)
+    assert asset.run(**gone, if_missing="skip")["id"] is None
+
+
+def test_a_list_is_made_once_per_run_and_a_name_that_is_taken_is_for_the_author_to_decide(asset):
+    wanted = {
+        "asset_type": "static_lists",
+        "action": "create",
+        "name": "New",
+        "folder": asset.folder("Lead Database"),
+        "parameters": {"description": "first"},
+    }
+    first, again = asset.run(**wanted), asset.run(**wanted)
+    assert first["id"] == again["id"]
+    assert asset.executed("static_lists.create") == 1
+    asset.another_run()
+    with pytest.raises(AirflowFailException, match=r"'New' exists already \(id \d+\)\. Set if_exists"):
+        asset.run(**wanted)
+    assert asset.run(**wanted, if_exists="reuse")["changed"] is False
+    assert asset.run(**{**wanted, "parameters": {"description": "second"}}, if_exists="update")["changed"]
+    assert asset.run(asset_type="static_lists", action="get", name="New")["record"]["description"] == "second"
+
+
+def test_a_snippet_is_found_by_name_though_marketo_has_no_such_query(asset):
+    wanted = {"asset_type": "snippets", "name": "Footer", "folder": asset.folder("Snippets")}
+    made = asset.run(**wanted, action="create")
+    assert asset.run(**wanted, action="get")["id"] == made["id"]
+
+
+def test_a_lost_answer_is_looked_after(asset):
+    wanted = {"asset_type": "smart_campaigns", "action": "clone", "asset_id": TRIGGER, "name": "Copy"}
+    wanted["folder"] = IN_PROGRAM
+    asset.marketo.fail("smart_campaigns.clone", drop=True, executed=True)
+    assert asset.run(**wanted)["changed"]
+    assert asset.executed("smart_campaigns.clone") == 1
+    assert asset.run(**wanted)["name"] == "Copy"
+    assert asset.executed("smart_campaigns.clone") == 1
+
+
+def test_a_request_that_was_lost_is_sent_again_by_the_next_try(asset):
+    wanted = {"asset_type": "smart_campaigns", "action": "clone", "asset_id": TRIGGER, "name": "Copy"}
+    wanted["folder"] = IN_PROGRAM
+    asset.marketo.fail("smart_campaigns.clone", drop=True)
+    with pytest.raises(MarketoTransientError, match="left nothing behind yet"):
+        asset.run(**wanted)
+    assert asset.run(**wanted)["changed"]
+    assert asset.executed("smart_campaigns.clone") == 1
+
+
+def test_a_draft_is_approved_unapproved_and_discarded_as_often_as_one_likes(asset):
+    email = {"asset_type": "emails", "asset_id": EMAIL}
+    for action, status in (("approve", "approved"), ("unapprove", "draft"), ("approve", "approved")):
+        first, again = asset.run(**email, action=action), asset.run(**email, action=action)
+        assert (first["changed"], again["changed"]) == (True, False)
+        assert first["status"] == again["status"] == status
+    asset.run(**email, action="update", parameters={"description": "new"})
+    first, again = asset.run(**email, action="discard_draft"), asset.run(**email, action="discard_draft")
+    assert (first["changed"], again["changed"]) == (True, False)
+
+
+def test_marketos_reason_for_a_refusal_is_shown(asset):
+    made = asset.run(asset_type="snippets", action="create", name="Empty", folder=asset.folder("Snippets"))
+    with pytest.raises(AirflowFailException, match=r"content is missing .*Marketo code 709"):
+        asset.run(asset_type="snippets", action="approve", asset_id=made["id"])
+
+
+def test_a_campaign_is_switched_on_and_off(asset):
+    campaign = {"asset_type": "smart_campaigns", "asset_id": TRIGGER}
+    assert asset.run(**campaign, action="activate")["changed"] is False
+    assert asset.run(**campaign, action="deactivate")["changed"]
+    assert asset.run(**campaign, action="activate")["changed"]
+
+
+def test_what_is_deleted_may_be_gone_already(asset):
+    assert asset.run(asset_type="static_lists", action="delete", name="Newsletter")["changed"]
+    assert asset.run(asset_type="static_lists", action="delete", name="Newsletter")["changed"] is False
+    with pytest.raises(AirflowFailException):
+        asset.run(asset_type="static_lists", action="delete", name="Newsletter", if_missing="fail")
+
+
+def test_emails_of_the_new_designer_change_their_state_too(asset):
+    store = asset.marketo.instance.store.assets
+    home = store.home(asset.folder("Emails"))
+    email = store.add("emails_v2", "New", home, {"headers": {"subject": "Hi"}}, 0)
+    wanted = {"asset_type": "emails_v2", "asset_id": email.id, "action": "approve"}
+    assert (asset.run(**wanted)["changed"], asset.run(**wanted)["changed"]) == (True, False)
+
+
+def test_a_dry_run_reads_and_writes_nothing(asset, capsys):
+    wanted = {"asset_type": "static_lists", "name": "New", "folder": asset.folder("Lead Database")}
+    asset.run(**wanted, action="create", dry_run=True)
+    asset.run(asset_type="emails", asset_id=EMAIL, action="approve", dry_run=True)
+    asset.run(asset_type="static_lists", name="Newsletter", action="delete", dry_run=True)
+    said = capsys.readouterr().out
+    assert "Would call static_lists.create(name='New'" in said
+    assert "Would call emails.approve_draft for 3001 (Invitation)" in said
+    assert {name.partition(".")[2] for name in asset.marketo.report().calls} <= {
+        "get_by_id",
+        "get_by_name",
+        "post_token",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"asset_type": "email", "action": "get", "asset_id": 1}, "asset_type: 'email' is no type.*emails"),
+        ({"asset_type": "forms", "action": "unapprove", "asset_id": 1}, "cannot unapprove forms. It can get, create"),
+        ({"asset_type": "forms", "action": "get"}, "asset_id: is missing"),
+        ({"asset_type": "forms", "action": "create"}, "name: is missing"),
+        ({"asset_type": "forms", "action": "create", "name": "x", "folder": 12}, '{"id": 12, "type": "Folder"}'),
+        ({"asset_type": "forms", "action": "update", "asset_id": 1}, "parameters: say what is to be changed"),
+        ({"asset_type": "forms", "action": "get", "asset_id": 1, "if_exists": "maybe"}, "fail, reuse, update"),
+        ({"asset_type": "forms", "action": "get", "name": "One, two"}, "has a comma"),
+        ({"asset_type": "emails_v2", "action": "get", "name": "x"}, "ids only.*MarketoApiOperator"),
+        ({"asset_type": "forms", "action": "create", "name": "x"}, "folder is missing"),
+    ],
+)
+def test_a_wrong_wish_is_refused_before_a_call_is_spent(asset, arguments, message):
+    with pytest.raises(AirflowFailException, match=message):
+        asset.run(**arguments)
+    assert asset.marketo.report().total_calls == 0
+
+
+def test_a_name_that_exists_twice_has_to_be_told_apart(asset):
+    wanted = {"asset_type": "smart_campaigns", "action": "get", "name": "Weekly Send"}
+    with pytest.raises(AirflowFailException, match=r"there are 4 smart_campaigns with the name.*folder"):
+        asset.run(**wanted)
+    assert asset.run(**wanted, folder=IN_PROGRAM)["id"] == 2002
+
+
+# A program from a template
+
+EVERYTHING = {
+    "description": "made by a DAG",
+    "tokens": {"{{my.Headline}}": "Autumn", "Seats": 30},
+    "tags": {"Region": "EMEA"},
+    "approve": ["emails"],
+    "activate": True,
+}
+
+
+def test_a_program_is_cloned_filled_in_approved_and_switched_on(program):
+    done = program.run(**EVERYTHING)
+    assert done["created"]
+    assert sorted(done["tokens_changed"]) == ["Headline", "Seats"]
+    assert done["approved"] == {"emails": 1}
+    assert done["activated"] == ["Send Invitation"]
+    store = program.marketo.instance.store.assets
+    copied = store.find("programs", done["program_id"])
+    assert copied.shown["description"] == "made by a DAG"
+    assert copied.shown["tags"] == [{"tagType": "Region", "tagValue": "EMEA"}]
+    assert store.tokens["Program", copied.id]["Seats", "number"] == "30"
+    assert program.context["ti"].xcoms["marketo_link"] == done["url"] == copied.url
+
+
+def test_a_second_run_changes_nothing(program):
+    program.run(**EVERYTHING)
+    before = program.marketo.report().executed
+    again = program.run(**EVERYTHING)
+    assert (again["tokens_changed"], again["approved"], again["activated"]) == ([], {"emails": 0}, [])
+    written = {name for name, count in program.marketo.report().executed.items() if count > before.get(name, 0)} - set(
+        before
+    )
+    assert not any(".create" in name or ".clone" in name for name in written)
+    assert program.executed("programs.clone") == 1
+
+
+@pytest.mark.parametrize("broken", ["tokens.create", "programs.update_metadata", "emails.approve_draft"])
+def test_a_try_that_broke_off_is_gone_on_with(program, broken):
+    program.marketo.fail(broken, "603")
+    with pytest.raises(AirflowFailException, match="603"):
+        program.run(**EVERYTHING)
+    done = program.run(**EVERYTHING)
+    assert done["created"]
+    assert done["activated"] == ["Send Invitation"]
+    assert program.executed("programs.clone") == 1
+
+
+@pytest.mark.parametrize("lost", [{"drop": True, "executed": True}, {"code": "719", "executed": True}])
+def test_a_clone_whose_answer_is_lost_is_found_by_its_name(program, lost):
+    program.marketo.fail("programs.clone", **lost)
+    assert program.run(**EVERYTHING)["created"]
+    assert program.executed("programs.clone") == 1
+
+
+def test_of_a_program_of_that_name_the_author_decides(program):
+    program.run()
+    program.another_run()
+    with pytest.raises(AirflowFailException, match="'Autumn Webinar' exists already"):
+        program.run(**EVERYTHING)
+    reused = program.run(**EVERYTHING, if_exists="reuse")
+    assert (reused["created"], reused["tokens_changed"]) == (False, [])
+    updated = program.run(**EVERYTHING, if_exists="update")
+    assert (updated["created"], len(updated["tokens_changed"])) == (False, 2)
+
+
+def test_a_dry_run_of_a_clone_writes_nothing(program, capsys, caplog):
+    caplog.set_level("INFO")
+    program.run(**EVERYTHING, dry_run=True)
+    assert "Would call programs.clone(id=1001, name='Autumn Webinar'" in capsys.readouterr().out
+    assert program.executed("programs.clone") == 0
+    program.run()
+    program.run(**EVERYTHING, dry_run=True, if_exists="update")
+    assert "Would approve emails (Invitation)" in caplog.text
+    assert "Would activate smart campaign Send Invitation" in caplog.text
+    assert {"tokens.create", "programs.update_metadata", "emails.approve_draft"}.isdisjoint(
+        program.marketo.report().executed
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"template": "Nothing"}, "template: there is no program 'Nothing'"),
+        ({"folder": IN_PROGRAM}, "folder: programs are cloned into folders only"),
+        ({"folder": 12}, "folder has to say whether it is a folder or a program"),
+        ({"approve": ["files"]}, "approve: 'files' cannot be approved"),
+        ({"activate": ["Nothing"]}, "activate: .*no smart campaign 'Nothing'. It has Send Invitation, Weekly Send"),
+        ({"tokens": {"{{my.Score}}": {"type": "score", "value": 2**31}}}, "scores are whole numbers of 32 bits"),
+        ({"name": "x" * 256}, "name has 256 characters"),
+    ],
+)
+def test_a_wrong_program_is_refused(program, arguments, message):
+    with pytest.raises(AirflowFailException, match=message):
+        program.run(**arguments)
+
+
+# My Tokens
+
+
+def test_tokens_are_written_where_they_differ(tokens):
+    wanted = {"{{my.Headline}}": "New", "Date": date(2026, 5, 4), "Text": {"type": "rich text", "value": "<b>Hi</b>"}}
+    assert tokens.run(tokens=wanted)["changed"] == ["Headline", "Text"]
+    assert tokens.run(tokens=wanted)["changed"] == []
+    assert tokens.run(tokens={"Headline": None, "Unknown": None})["changed"] == ["Headline"]
+    assert tokens.marketo.instance.store.assets.tokens["Program", PROGRAM] == {
+        ("Date", "date"): "2026-05-04",
+        ("Text", "rich text"): "<b>Hi</b>",
+    }
+
+
+def test_a_token_may_get_another_type(tokens):
+    assert tokens.run(tokens={"Headline": {"type": "rich text", "value": "Hello"}})["changed"] == ["Headline"]
+    assert ("Headline", "text") not in tokens.marketo.instance.store.assets.tokens["Program", PROGRAM]
+
+
+def test_a_folder_has_tokens_too(tokens):
+    folder = tokens.folder("Campaigns")
+    assert tokens.run(program_id=None, folder=folder, tokens={"A": "b"})["folder"] == folder
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"A": {"type": "colour", "value": "red"}}, "has the type 'colour'. The types are text, rich text"),
+        ({"A": {"type": "score", "value": "many"}}, "32 bits"),
+        ({"A": {"type": "date", "value": "4 May"}}, "Write it as 2026-05-04"),
+        ({"A": {"type": "number", "value": "many"}}, "is a number of 'many'"),
+        ({"my.A": "x"}, r"Write \{\{my\.A\}\} or A"),
+        ({"A" * 51: "x"}, "longer than 50 characters"),
+    ],
+)
+def test_a_wrong_token_is_refused_before_anything_is_written(tokens, wanted, message):
+    with pytest.raises(AirflowFailException, match=message):
+        tokens.run(tokens={"Headline": "New", **wanted})
+    assert tokens.marketo.report().total_calls == 0
