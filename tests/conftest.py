@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -66,3 +67,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def _limits_of_this_test_only() -> Iterator[None]:
+    """A simulator may listen on the port of an earlier one: what was known of that one's limits is not known of it."""
+    yield
+    coordination = sys.modules.get("airflow_provider_marketo.hooks.coordination")
+    if coordination is not None:
+        coordination._governors.clear()
+    shutil.rmtree(Path(os.environ["AIRFLOW_HOME"]) / "marketo_governor", ignore_errors=True)

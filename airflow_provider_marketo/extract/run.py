@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREA
 from airflow_provider_marketo.client.bulk.plan import Slice
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
+    MarketoBudgetError,
     MarketoDeadlineError,
     MarketoError,
     MarketoExportFailedError,
@@ -32,6 +33,8 @@ from airflow_provider_marketo.extract.state import Ledger
 from airflow_provider_marketo.storage import OutputFolder
 
 log = logging.getLogger(__name__)
+
+_SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 
 REMAKES = 2
 """A cancelled job may have been cancelled for us by an earlier try; one that is cancelled over and over is not."""
@@ -98,6 +101,7 @@ class ExtractRun:
         self.custom_object = request.custom_object
         self._slices = {one.name: one for one in request.slices(plan.filters)}
         self._queued: set[str] = set()
+        self._largest = 0
 
     @property
     def deadline(self) -> datetime:
@@ -141,6 +145,7 @@ class ExtractRun:
         :return: what to wait for, or None when everything is published.
         :raises MarketoExportFailedError: Marketo gave a job up.
         :raises MarketoQuotaExhaustedError: nothing is in flight and no job can be started before the reset.
+        :raises MarketoBudgetError: nothing is in flight, and another job would be more than the author allows.
         :raises MarketoStoppedError: this process must not go on.
         """
         finished = {}
@@ -151,7 +156,12 @@ class ExtractRun:
                 if job is not None and self._settle(name, job):
                     finished[name] = job
             self._fill_queue(besides=finished)
-        except (MarketoExportFailedError, MarketoQueueFullError, MarketoQuotaExhaustedError) as error:
+        except (
+            MarketoExportFailedError,
+            MarketoQueueFullError,
+            MarketoQuotaExhaustedError,
+            MarketoBudgetError,
+        ) as error:
             obstacle = error  # what has been exported is fetched all the same
         for name, job in finished.items():
             self._publish(self._slices[name], job)
@@ -159,7 +169,7 @@ class ExtractRun:
             return None
         if isinstance(obstacle, MarketoExportFailedError):
             raise obstacle
-        if isinstance(obstacle, MarketoQuotaExhaustedError) and not self._queued:
+        if isinstance(obstacle, _SPENT) and not self._queued:
             raise obstacle
         if obstacle is not None:
             log.info("%s", obstacle)
@@ -213,6 +223,8 @@ class ExtractRun:
         """Take note of a job's state; whether its file can be fetched."""
         if job.status == COMPLETED:
             self._queued.discard(job.export_id)
+            self._client.tally.add_export(job.size or 0)
+            self._largest = max(self._largest, job.size or 0)
             return True
         if job.status == FAILED:
             self._forget(name)
@@ -243,6 +255,7 @@ class ExtractRun:
             if name in besides or export_id in self._queued:
                 continue
             self._ledger.check()
+            self._client.tally.check_export(self._largest * (len(self._queued) + 1))
             if export_id is None:
                 export_id = self._create(self._slices[name])
                 self._progress.jobs[name] = export_id
@@ -292,6 +305,7 @@ class ExtractRun:
             self._make_anew(one.name, error)
             log.warning("%s; a new job is made", error.message)
             return
+        self._client.tally.add_rows(record["rows"])
         self._progress.published.append(one.name)
         self._progress.jobs.pop(one.name, None)
         self._ledger.save()

@@ -17,6 +17,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoFeatureUnavailableError,
     MarketoInvalidRequestError,
 )
+from airflow_provider_marketo.client.governor import EXPORT_QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -112,16 +113,24 @@ class ExportJobs:
         """
         Put a created job into Marketo's queue (``bulk_export_*.enqueue_job``). One that is there already is fine.
 
-        :raises MarketoQueueFullError: ten jobs are ahead.
+        :raises MarketoQueueFullError: ten jobs are ahead, or other jobs of ours have all places that we take.
         :raises MarketoQuotaExhaustedError: the day's export volume is used up.
         """
-        with suppress(MarketoAlreadyQueuedError):
-            self._client.call(self.export.operation("enqueue_job"), exportId=export_id, **self.path)
+        governor = self._client.governor
+        governor.enter_queue(EXPORT_QUEUE, export_id)
+        try:
+            with suppress(MarketoAlreadyQueuedError):
+                self._client.call(self.export.operation("enqueue_job"), exportId=export_id, **self.path)
+        except MarketoError as error:
+            if not error.executed:
+                governor.leave_queue(EXPORT_QUEUE, [export_id])
+            raise
 
     def cancel(self, export_id: str) -> None:
         """Stop a job (``bulk_export_*.cancel_job``). One that has ended, or is unknown by now, is fine."""
         with suppress(MarketoInvalidRequestError):
             self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self.path)
+        self._client.governor.leave_queue(EXPORT_QUEUE, [export_id])
 
     def cancel_all(self, export_ids: Iterable[str]) -> None:
         """Stop jobs that nobody waits for any more. What cannot be stopped is logged: the caller has other troubles."""
@@ -163,6 +172,8 @@ class ExportJobs:
             asked = self.status(export_id)
             if asked is not None:
                 found[export_id] = asked
+        gone = [each for each in export_ids if each not in found or not found[each].waiting]
+        self._client.governor.leave_queue(EXPORT_QUEUE, gone)
         return found
 
     def _only(self, records: Iterable[Any], action: str) -> ExportJob:
