@@ -33,9 +33,12 @@ def get_provider_info() -> dict[str, Any]:
             "operators.api",
             "operators.assets",
             "operators.bulk_extract",
+            "operators.bulk_import",
             "operators.campaigns",
             "operators.leads",
+            "operators.members",
             "operators.streams",
+            "operators.sync",
         ),
         "sensors": _modules(
             "sensors.activities",
@@ -46,7 +49,16 @@ def get_provider_info() -> dict[str, Any]:
             "sensors.members",
             "sensors.quota",
         ),
-        "triggers": _modules("triggers.activity", "triggers.bulk_job", "triggers.question", "triggers.quota"),
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": _SERVICE,
+                "python-module": "airflow_provider_marketo.transfers.sql_to_marketo",
+            }
+        ],
+        "triggers": _modules(
+            "triggers.activity", "triggers.bulk_import", "triggers.bulk_job", "triggers.question", "triggers.quota"
+        ),
         "connection-types": [
             {
                 "connection-type": "marketo",
@@ -192,6 +204,14 @@ _CONFIG = {
                 "type": "integer",
                 "example": "4",
                 "default": "2",
+            },
+            "imports_in_flight": {
+                "description": "Imports that one task keeps in Marketo's queue at a time. The queue holds 10, for all "
+                "integrations together, and runs 2.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": "2",
+                "default": "4",
             },
             "enforce_pool": {
                 "description": "Put every Marketo task, mapped ones too, into the pool of its connection, whatever its "
