@@ -42,7 +42,7 @@ def existing(kind: str) -> set[str]:
     """Modules of a folder that define something for DAG authors."""
     folder = PACKAGE / kind
     names = [module.name for module in pkgutil.iter_modules([str(folder)])] if folder.is_dir() else []
-    public = re.compile(r"^class (Marketo\w+|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
+    public = re.compile(r"^class (Marketo\w*|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
     return {
         f"{PACKAGE.name}.{kind}.{name}" for name in names if public.search((folder / f"{name}.py").read_text("utf-8"))
     }
