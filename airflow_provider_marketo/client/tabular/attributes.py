@@ -10,13 +10,14 @@ from typing import Any
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.schema import ActivityType, snake_case
 
-_TEXT = {str, type(None)}
+_FLAT = {str, bool, type(None)}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
 _decode_numbers_as_text = json.JSONDecoder(parse_int=str, parse_float=str).decode
-_NO_ATTRIBUTES: Mapping[str, str | None] = {}
+_AT_A_TIME = 256
+_NO_ATTRIBUTES: Mapping[str, Any] = {}
 
-Mappings = Sequence[Mapping[str, str | None] | None]
+Mappings = Sequence[Mapping[str, Any] | None]
 
 
 def mappings(cells: Sequence[str | None]) -> tuple[Mappings, list[bool]]:
@@ -24,8 +25,7 @@ def mappings(cells: Sequence[str | None]) -> tuple[Mappings, list[bool]]:
     What cells say: Marketo writes ``{"Name": value}`` or ``[{"name": ..., "value": ...}]``.
 
     :param cells: texts; null or empty for no attributes.
-    :return: for each cell its attributes or None, and whether it is in neither form. Values are texts: nothing is
-        null, the rest JSON.
+    :return: for each cell its attributes or None, and whether it is in neither form. See :func:`as_text` for values.
     """
     found = _all_at_once(cells)
     if found is None:
@@ -42,35 +42,72 @@ def _all_at_once(cells: Sequence[str | None]) -> Mappings | None:
     if len(found) != len(cells) or not set(map(type, found)) <= {dict, type(None)}:
         return None
     kinds = set(map(type, chain.from_iterable([value.values() for value in found if value])))
-    if not kinds <= {*_TEXT, bool}:
-        return None  # nested values, in which a number must not become a text
-    return found if kinds <= _TEXT else [value and _texts(value) for value in found]
+    return found if kinds <= _FLAT else None  # in nested values a number must not become a text
 
 
-def _one(cell: str) -> Mapping[str, str | None] | None:
+def _one(cell: str) -> Mapping[str, Any] | None:
     try:
         value = _decode(cell)
     except ValueError:
         return None
     if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
         value = {str(item["name"]): item.get("value") for item in value}
-    return _texts(value) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
 
 
-def _texts(attributes: Mapping[str, Any]) -> Mapping[str, str | None]:
-    return {name: value if type(value) in _TEXT else _encode(value) for name, value in attributes.items()}
+def as_text(value: Any) -> str | None:
+    """A value as a text: nothing is null, and what is no text is JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return ("true" if value else "false") if isinstance(value, bool) else _encode(value)
 
 
 def to_map(found: Mappings) -> Any:
     """Mappings as ``map<string, string>``."""
-    pa = require_arrow()
-    filled = [mapping or _NO_ATTRIBUTES for mapping in found]
-    offsets: list[int | None] = list(accumulate(map(len, filled), initial=0))
-    if None in found:
-        offsets[:-1] = [None if mapping is None else at for mapping, at in zip(found, offsets, strict=False)]
-    keys = pa.array(list(chain.from_iterable(filled)), pa.string())
-    values = pa.array(list(chain.from_iterable([mapping.values() for mapping in filled])), pa.string())
-    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), keys, values)
+    maps = _Maps()
+    maps.add(found)
+    return maps.array()
+
+
+def cells_to_map(cells: Sequence[str | None]) -> tuple[Any, list[bool]]:
+    """
+    Cells as ``map<string, string>``, and for each whether it is in neither of Marketo's forms.
+
+    A few at a time: were all their dictionaries alive at once, the garbage collector would go through them over and
+    over, which costs more than anything else here.
+    """
+    maps, bad = _Maps(), []
+    for first in range(0, len(cells), _AT_A_TIME):
+        found, wrong = mappings(cells[first : first + _AT_A_TIME])
+        maps.add(found)
+        bad += wrong
+    return maps.array(), bad
+
+
+class _Maps:
+    """A column of maps under construction."""
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+        self._values: list[str | None] = []
+        self._starts: list[int | None] = []
+
+    def add(self, found: Mappings) -> None:
+        """Append rows."""
+        filled = [mapping or _NO_ATTRIBUTES for mapping in found]
+        starts = list(accumulate(map(len, filled), initial=len(self._keys)))
+        if None in found:
+            self._starts += [None if mapping is None else at for mapping, at in zip(found, starts, strict=False)]
+        else:
+            self._starts += starts[:-1]
+        self._keys += chain.from_iterable(filled)
+        values = chain.from_iterable([mapping.values() for mapping in filled])
+        self._values += [value if type(value) is str else as_text(value) for value in values]
+
+    def array(self) -> Any:
+        pa = require_arrow()
+        offsets = pa.array([*self._starts, len(self._keys)], pa.int32())
+        return pa.MapArray.from_arrays(offsets, pa.array(self._keys, pa.string()), pa.array(self._values, pa.string()))
 
 
 def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -105,9 +142,9 @@ def spread(found: Mappings, names: Collection[str]) -> tuple[dict[str, list[str 
     known.update({name: name for name in names})
     meant: dict[str, str | None] = {}
     texts: dict[str, list[str | None]] = {name: [None] * len(found) for name in names}
-    rest: list[Mapping[str, str | None] | None] = []
+    rest: list[Mapping[str, Any] | None] = []
     for row, mapping in enumerate(found):
-        left: dict[str, str | None] = {}
+        left: dict[str, Any] = {}
         for name, value in (mapping or {}).items():
             if name not in meant:
                 meant[name] = known.get(name) or known.get(snake_case(name))
@@ -115,6 +152,6 @@ def spread(found: Mappings, names: Collection[str]) -> tuple[dict[str, list[str 
             if column is None:
                 left[name] = value
             else:
-                texts[column][row] = value
+                texts[column][row] = as_text(value)
         rest.append(left or None)
     return texts, rest

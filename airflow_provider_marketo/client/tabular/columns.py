@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import arrow
-from airflow_provider_marketo.client.tabular.attributes import columns_of, mappings, spread, to_map
+from airflow_provider_marketo.client.tabular.attributes import cells_to_map, columns_of, mappings, spread, to_map
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES, STRING, ActivityType, kind_of
 from airflow_provider_marketo.client.tabular.transform import Rules
@@ -84,14 +84,16 @@ class Typing:
 
     def _add_attributes(self, table: _Table, name: str, cells: Any, dataset: str, kind: ActivityType | None) -> None:
         pa = arrow.require_arrow()
-        found, bad = mappings(cells.to_pylist())
-        if kind is not None:
+        if kind is None:
+            table.columns[name], bad = cells_to_map(cells.to_pylist())
+        else:
+            found, bad = mappings(cells.to_pylist())
             columns = columns_of(kind, [column.name for column in self._rules.schema.columns])
-            texts, found = spread(found, columns)
+            texts, rest = spread(found, columns)
             for attribute, (column, data_type) in columns.items():
                 table.add(column, data_type, pa.array(texts[attribute], pa.string()), f"{dataset}.{column}")
-            self.unknown.update(f"attribute {dataset}.{key}" for mapping in found if mapping for key in mapping)
-        table.columns[name] = to_map(found)
+            self.unknown.update(f"attribute {dataset}.{key}" for mapping in rest if mapping for key in mapping)
+            table.columns[name] = to_map(rest)
         table.check(name, cells, pa.array(bad) if any(bad) else None, "JSON")
 
 
