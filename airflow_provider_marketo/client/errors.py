@@ -156,12 +156,23 @@ class MarketoInvalidRequestError(MarketoError):
         return super().to_dict() | {"parameter": self.parameter}
 
 
-class MarketoBudgetError(MarketoInvalidRequestError):
-    """The task would use more of Marketo than its author allowed it."""
+class MarketoBudgetError(MarketoError):
+    """
+    The task would use more of Marketo than its author allows it. Nothing was sent.
+
+    :param parameter: the limit: ``max_calls`` or ``max_export_mb``.
+    """
 
     default_remedy = (
         "What is published stays. Raise the limit, or give the task less to do, and run it again: it goes on there."
     )
+
+    def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.parameter = parameter
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"parameter": self.parameter}
 
 
 class MarketoNotFoundError(MarketoInvalidRequestError):

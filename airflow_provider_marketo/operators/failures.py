@@ -10,11 +10,18 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoAuthError,
+    MarketoBudgetError,
     MarketoInvalidRequestError,
     MarketoPermissionError,
 )
 
-FINAL = (MarketoAuthError, MarketoPermissionError, MarketoInvalidRequestError, MarketoAmbiguousOutcomeError)
+FINAL = (
+    MarketoAuthError,
+    MarketoPermissionError,
+    MarketoInvalidRequestError,
+    MarketoAmbiguousOutcomeError,
+    MarketoBudgetError,
+)
 """What stays wrong until a person has done something about it."""
 
 

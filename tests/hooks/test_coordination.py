@@ -138,6 +138,18 @@ def test_two_connections_to_one_instance_share_limits_and_three_instances_do_not
     assert len(others | {first}) == 3
 
 
+def test_an_instance_whose_window_is_full_slows_no_other():
+    busy, *others = (
+        governor_of(settings(host, conn_id=host)) for host in ("111-AAA-111", "222-BBB-222", "333-CCC-333")
+    )
+    for _ in range(90):
+        busy.release(busy.acquire("leads.describe"), None)
+    for other in others:
+        lease = other.acquire("leads.describe")
+        assert lease.waited < 1
+        other.release(lease, None)
+
+
 def test_two_connections_to_one_instance_share_one_file(tmp_path):
     for conn_id in ("one", "other"):
         governor = governor_of(settings(conn_id=conn_id, coordination="host"))

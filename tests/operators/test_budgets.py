@@ -1,0 +1,109 @@
+"""What an author allows a task to use, and what an instance has left of the day."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
+from airflow_provider_marketo.hooks import coordination, usage
+from airflow_provider_marketo.hooks import marketo as hook_module
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.task import RunningTask
+from tests.simulated import data_files, extract
+from tests.support import StateStore, run_task, task_context
+
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture
+def allow(monkeypatch):
+    """Run what follows as a task whose operator has these limits."""
+    monkeypatch.setattr(usage, "_tallies", {})
+    monkeypatch.setattr(usage, "_listen", lambda: None)
+    monkeypatch.setattr(usage, "keep_usage", lambda: None)
+    monkeypatch.setattr(hook_module, "_read_variable", lambda name: None)
+    monkeypatch.setattr(hook_module, "_write_variable", lambda name, text: None)
+
+    def run_as(**limits) -> None:
+        task = RunningTask("a_dag", "a_task", "marketo", 1, **limits)
+        for module in (usage, coordination, hook_module):
+            monkeypatch.setattr(module, "current_task", lambda: task)
+
+    return run_as
+
+
+def test_an_export_that_would_pass_the_megabytes_is_not_started_and_the_others_are_published(marketo, allow, tmp_path):
+    instance = marketo()
+    store = StateStore()
+    run_task(lambda: extract(tmp_path / "all", file_format="csv"), task_context(StateStore()))
+    sizes = [job["fileSize"] for job in instance.jobs()]
+    allow(max_export_mb=(sizes[0] + sizes[1] + 10) / MEGABYTE)
+    with pytest.raises(AirflowFailException, match=r"max_export_mb: .* MB are exported, .* this task may export"):
+        run_task(lambda: extract(tmp_path / "some", file_format="csv", order="oldest_first"), task_context(store))
+    assert len(instance.jobs()) == 3 + 2
+    assert len(store.values["marketo_bulk_extract"]["published"]) == 2
+
+    allow(max_export_mb=100)
+    manifest = run_task(lambda: extract(tmp_path / "some", file_format="csv"), task_context(store))
+    assert len(instance.jobs()) == 3 + 3
+    assert len(data_files(tmp_path / "some")) == manifest["file_count"] == 3
+
+
+def test_no_call_is_made_beyond_max_calls_but_those_that_tidy_up(marketo, allow, tmp_path):
+    instance = marketo(time_scale=1)
+    allow(max_calls=4)
+    with pytest.raises(AirflowFailException, match=r"max_calls: .* the 4 calls that this task may make are used up"):
+        run_task(lambda: extract(tmp_path, file_format="csv", deferrable=False), task_context(StateStore()))
+    calls = instance.report().calls
+    cancelled = sum(count for name, count in calls.items() if name.endswith(".cancel_job"))
+    assert cancelled > 0
+    assert sum(count for name, count in calls.items() if not name.startswith("identity.")) == 4 + cancelled
+
+
+@pytest.mark.parametrize("choice", ["defer", "fail"])
+def test_extracts_stop_at_the_reserve_as_the_author_chose(marketo, tmp_path, choice):
+    instance = marketo({"daily_quota": 1000, "reserve": 100}, time_scale=1)
+    instance.spend(calls=950)
+    hook = MarketoHook("marketo_default")
+    hook.get_conn().governor.tell_used(951, 900)
+    task = extract(tmp_path, file_format="csv", on_quota_exhausted=choice)
+    with pytest.raises(TaskDeferred if choice == "defer" else MarketoQuotaExhaustedError) as caught:
+        task.execute(task_context(StateStore()))
+    if choice == "defer":
+        assert caught.value.trigger.moment > datetime.now(caught.value.trigger.moment.tzinfo)
+    else:
+        assert "extracts leave the rest to others" in str(caught.value)
+    assert instance.jobs() == []
+
+
+def test_usage_is_counted_over_deferrals(monkeypatch):
+    class Instance:
+        task_id, map_index = "a_task", -1
+        xcoms: dict = {}  # noqa: RUF012
+
+        def xcom_push(self, key, value):
+            self.xcoms[key] = json.loads(json.dumps(value))
+
+        def xcom_pull(self, *, task_ids, map_indexes, key):
+            return self.xcoms.get(key)
+
+    ti = Instance()
+    task = RunningTask("a_dag", "a_task", "marketo", 1, max_calls=3)
+    monkeypatch.setattr(usage, "_tallies", {})
+    monkeypatch.setattr(usage, "_listen", lambda: None)
+    monkeypatch.setattr(usage, "current_task", lambda: task)
+    monkeypatch.setattr("airflow.sdk.get_current_context", lambda: {"ti": ti})
+    before = usage.tally_of("marketo_default", lambda *_: None)
+    before.begin("leads.describe")
+    before.add_rows(7)
+    before.rejected["606"] += 1
+    usage.keep_usage()
+
+    usage.recall_usage(ti)  # in another process
+    after = usage.tally_of("marketo_default", lambda *_: None)
+    after.begin("leads.describe")
+    assert (after.calls, after.rows, after.rejected["606"], after.max_calls) == (2, 7, 1, 3)
