@@ -1,0 +1,95 @@
+"""
+Measures speed, memory and calls against references in the same run, and prints a table::
+
+    python -m benchmarks            about a quarter of an hour, two gigabytes of disk
+    python -m benchmarks --quick    a minute or two: every benchmark runs, at sizes whose figures mean little
+
+Ends with 1 if a target was missed, but for ``--quick``. Needs curl, and the packages of ``requirements/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
+
+QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
+QUICK_LEADS, LEADS = 5_000, 250_000
+PARTS = ("activities", "leads", "memory", "calls", "import")
+
+
+def main() -> int:
+    """
+    Run the command.
+
+    :return: exit code.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("::")[0])
+    parser.add_argument("--quick", action="store_true", help="small files; whether targets are met does not count")
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part of it; may be repeated")
+    parser.add_argument("--repeats", type=int, help="pairs of measurements (default: 5, quick: 1)")
+    parser.add_argument("--folder", type=Path, help="where to write (default: the system's temporary directory)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="marketo-benchmarks-", dir=options.folder) as name:
+        folder = Path(name)
+        os.environ["AIRFLOW_HOME"] = str(folder / "airflow")  # before anything imports Airflow
+        from benchmarks.table import markdown
+
+        rows = []
+        for row in _measure(
+            folder, options.only or PARTS, options.quick, options.repeats or (1 if options.quick else 5)
+        ):
+            rows.append(row)
+            print(
+                f"{row.what}: {row.cells()[4]} {'' if row.passed else '(target missed)'}", file=sys.stderr, flush=True
+            )
+    print(f"{_machine()}\n\n{markdown(rows)}")
+    return 0 if options.quick or all(row.passed for row in rows) else 1
+
+
+def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) -> Iterator[Row]:
+    from benchmarks import calls, imports, memory, throughput
+    from benchmarks.instance import Instance
+
+    activities, leads = (QUICK_ACTIVITIES, QUICK_LEADS) if quick else (ACTIVITIES, LEADS)
+    if "import" in parts:
+        yield from imports.measure(repeats)
+    if "leads" in parts:
+        with Instance(folder / "leads", leads=leads, activities=1000, leads_since="2026-01-01") as instance:
+            export = instance.export("leads", fields=instance.lead_fields())
+            yield from throughput.measure(instance, export, throughput.LEADS, folder, repeats)
+    if {"activities", "memory", "calls"} & set(parts):
+        with Instance(folder / "activities", leads=1000, activities=activities) as instance:
+            if "activities" in parts:
+                export = instance.export("activities", days=15)
+                yield from throughput.measure(instance, export, throughput.ACTIVITIES, folder, repeats)
+            if "memory" in parts:
+                exports = instance.export("activities", days=1), instance.export("activities", days=30)
+                yield from memory.measure(instance, exports, folder)
+            if "calls" in parts:
+                yield from calls.measure(instance, folder)
+
+
+def _machine() -> str:
+    import pyarrow
+
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    return (
+        f"{os.cpu_count()} cores ({cpu}), {platform.system()} {platform.release()}, Python {platform.python_version()},"
+        f" pyarrow {pyarrow.__version__}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

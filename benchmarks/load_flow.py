@@ -1,0 +1,99 @@
+"""A whole load against a simulator in another process; run by :mod:`benchmarks.load` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_marketo.simulator import Settings, Simulator
+from benchmarks.load import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
+
+BULK_ROWS = 480_000
+"""Eight files of some ten megabytes."""
+
+
+def _simulate(settings: Settings, pipe: Connection) -> None:
+    with Simulator(settings) as simulator:
+        pipe.send(simulator.connection())
+        pipe.recv()
+        report = simulator.report()
+        pipe.send({"rejected": report.rejected, "peak": report.peak_concurrency})
+
+
+def _context(values: dict[str, Any]) -> dict[str, Any]:
+    store = SimpleNamespace(get=values.get, set=values.__setitem__, delete=lambda key: values.pop(key, None))
+    ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1, max_tries=0)
+    return {"ti": ti, "task_state_store": store}
+
+
+def main(what: str, scale: float) -> dict[str, Any]:
+    """Run and measure."""
+    settings = Settings(
+        leads=1_000,
+        activities=1,
+        latency=LATENCY / scale if what == "sync" else 0.0,
+        time_scale=scale,
+        job_seconds=JOB_SECONDS,
+        job_seconds_per_mb=0,
+    )
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_simulate, args=(settings, theirs), daemon=True)
+    process.start()
+    os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = ours.recv()
+    with tempfile.TemporaryDirectory() as folder:
+        found = (_sync if what == "sync" else _bulk)(Path(folder), scale)
+    ours.send("done")
+    found |= ours.recv()
+    process.join()
+    return found
+
+
+def _sync(folder: Path, scale: float) -> dict[str, Any]:
+    import airflow_provider_marketo.hooks.marketo as hooks
+    from airflow_provider_marketo.client.governor.local import LocalGovernor
+    from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
+
+    governor = LocalGovernor(rate_limit=RATE, parallel=SLOTS, window=WINDOW / scale)
+    hooks.governor_of = lambda *_: governor  # type: ignore[assignment] - the window is shortened with time
+    source = make_input("parquet", folder, CALLS * 300)
+    task = MarketoSyncLeadsOperator(
+        task_id="t", source=source, rejects=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1
+    )
+    started = time.perf_counter()
+    result = task.execute(_context({}))
+    return {"seconds": time.perf_counter() - started, "rows": result["rows"], "calls": result["calls"]}
+
+
+def _bulk(folder: Path, scale: float) -> dict[str, Any]:
+    from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+
+    source = make_input("parquet", folder, BULK_ROWS)
+    task = MarketoBulkImportOperator(
+        task_id="t",
+        object_type="leads",
+        source=source,
+        rejects=str(folder / "rejects"),
+        poll_interval=POLL / scale,
+        deferrable=False,
+        max_reject_ratio=1,
+    )
+    started = time.perf_counter()
+    result = task.execute(_context({}))
+    return {
+        "seconds": time.perf_counter() - started,
+        "rows": result["rows"],
+        "jobs": result["chunks"],
+        "job_seconds": JOB_SECONDS / scale,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], float(sys.argv[2]))))

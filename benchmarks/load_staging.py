@@ -1,0 +1,95 @@
+"""Stages an input and says what it took; run by :mod:`benchmarks.load` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_marketo.load.fields import Description, Field, header
+from airflow_provider_marketo.load.plan import Plan
+from airflow_provider_marketo.load.request import LoadRequest
+from airflow_provider_marketo.load.source import Rows, from_files, from_query
+from airflow_provider_marketo.load.staging import BULK, Stager
+from airflow_provider_marketo.storage import OutputFolder
+
+SQL = "SELECT * FROM people"
+TYPES = {"email": "email", "leadScore": "score", "newsletterOptIn": "boolean", "contractStart": "date",
+         "comments": "text"}  # fmt: skip
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Peak:
+    """Memory that is resident now and then, as what Linux calls the maximum counts the parent's, too."""
+
+    def __init__(self) -> None:
+        self.pages = self.now()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def now() -> int:
+        """Pages."""
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self.pages = max(self.pages, self.now())
+
+    def stop(self) -> int:
+        """The largest number of pages."""
+        self._done.set()
+        self._thread.join()
+        return self.pages
+
+
+def opened(kind: str, source: str) -> Rows:
+    """The input."""
+    if kind == "parquet":
+        return from_files(source)
+    if kind == "sqlite":
+        return from_query(SimpleNamespace(get_conn=lambda: sqlite3.connect(source)), SQL)
+    import psycopg2
+
+    return from_query(SimpleNamespace(get_conn=lambda: psycopg2.connect(source)), SQL)
+
+
+def main(kind: str, source: str, folder: str) -> dict[str, Any]:
+    """Stage and measure."""
+    if kind == "parquet":
+        import pyarrow.parquet  # noqa: F401 - part of the interpreter here, as any extract in Parquet has it
+    request = LoadRequest("leads", "bulk")
+    output = OutputFolder(folder)
+    before, watch = Peak.now(), Peak()
+    started, computing = time.perf_counter(), time.process_time()
+    rows = opened(kind, source)
+    fields = {name: Field(name, TYPES.get(name, "string"), None if name in TYPES else 255) for name in rows.columns}
+    order = header(rows.columns, Description(fields), mapping=None, constants={}, key=("email",))
+    plan = Plan(
+        request.to_dict(), "bulk", tuple(field.name for _, field in order), ("email",), {n: n for n in rows.columns}
+    )
+    with output.staging() as area:
+        plan = Stager(area, rows, order, {}, plan, BULK).stage("last")
+        area.publish([chunk.name for chunk in plan.chunks])
+    return {
+        "rows": plan.rows,
+        "superseded": plan.superseded,
+        "chunks": len(plan.chunks),
+        "megabytes": sum(chunk.size for chunk in plan.chunks) / 1e6,
+        "seconds": time.perf_counter() - started,
+        "cpu": time.process_time() - computing,
+        "peak": (watch.stop() - before) * _PAGE / 1e6,
+        "maximum": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:])))

@@ -1,0 +1,85 @@
+"""
+Peak memory of one extract, measured in a process of its own: ``python -m benchmarks.memory <facts as JSON>``.
+
+What counts is the highest resident size of the process less its resident size before the extract, when everything that
+an extract imports (Airflow's SDK, pyarrow, this provider) has been imported.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.jobs import ExportJob
+from airflow_provider_marketo.client.tabular import typed  # noqa: F401 - imported before memory is looked at
+from airflow_provider_marketo.client.tabular.arrow import require_arrow
+from airflow_provider_marketo.extract.request import ExtractRequest
+from benchmarks.instance import Export, Instance
+from benchmarks.table import Row
+
+MOST = 200.0
+"""Megabytes."""
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "csv": {"file_format": "csv"},
+    "jsonl": {"file_format": "jsonl"},
+    "parquet, attributes=map": {"file_format": "parquet"},
+    "parquet by activity type and date": {"file_format": "parquet", "partition_by": ["activityTypeId", "date"]},
+}
+
+
+def measure(instance: Instance, exports: tuple[Export, ...], folder: Path) -> Iterator[Row]:
+    """
+    Each format at each size.
+
+    :param instance: serves the files.
+    :param exports: small and large.
+    :param folder: for what is written.
+    """
+    for name, wanted in FORMATS.items():
+        peaks = [_peak(instance, export, folder, wanted) for export in exports]
+        sizes = " and ".join(f"{export.megabytes:.0f} MB" for export in exports)
+        reached = " and ".join(f"{peak:.0f} MB" for peak in peaks)
+        yield Row(f"memory: {name}", sizes, reached, "above the imports", max(peaks), MOST, at_most=True)
+
+
+def _peak(instance: Instance, export: Export, folder: Path, wanted: dict[str, Any]) -> float:
+    facts = {
+        "url": instance.url,
+        "client_id": instance.client_id,
+        "client_secret": instance.client_secret,
+        "request": export.request.to_dict() | wanted,
+        "job": asdict(export.job),
+        "folder": str(folder),
+    }
+    command = [sys.executable, "-m", "benchmarks.memory", json.dumps(facts)]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def main(facts: dict[str, Any]) -> float:
+    """Run one extract; the megabytes that it took."""
+    require_arrow()
+    import pyarrow.parquet  # noqa: F401
+
+    instance = Instance.running(facts["url"], facts["client_id"], facts["client_secret"])
+    export = Export(ExtractRequest.from_dict(facts["request"]), ExportJob(**facts["job"]), Path(), "", "")
+    before = _resident()
+    with tempfile.TemporaryDirectory(dir=facts["folder"]) as output:
+        instance.publish(export, Path(output))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+if __name__ == "__main__":
+    print(main(json.loads(sys.argv[1])))

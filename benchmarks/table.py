@@ -1,0 +1,57 @@
+"""The result: one row for each thing measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    :param what: is measured.
+    :param how: on what, in words.
+    :param reached: in words.
+    :param reference: what it is held against, in words.
+    :param value: the figure that counts.
+    :param target: what it has to reach; None for a figure that is there for orientation.
+    :param at_most: whether the target is a ceiling.
+    """
+
+    what: str
+    how: str
+    reached: str
+    reference: str
+    value: float
+    target: float | None
+    at_most: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the target was reached."""
+        return self.target is None or (self.value <= self.target if self.at_most else self.value >= self.target)
+
+    def cells(self) -> list[str]:
+        """As they are printed."""
+        bound = "at most" if self.at_most else "at least"
+        target = "" if self.target is None else f"{bound} {_shown(self.target)}"
+        verdict = "" if self.target is None else "yes" if self.passed else "NO"
+        return [self.what, self.how, self.reached, self.reference, _shown(self.value), target, verdict]
+
+
+HEAD = ["What", "On", "Reached", "Reference", "Figure", "Target", "Met"]
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The rows as a table."""
+    cells = [HEAD, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEAD))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
