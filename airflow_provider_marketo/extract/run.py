@@ -42,6 +42,7 @@ REMAKES = 2
 MOST_LISTED = 100
 """Files or windows that are returned one by one."""
 
+_LISTED = re.compile(r"\[.*\]")
 _WORD = re.compile(r"[\w.:-]+")
 
 
@@ -295,7 +296,8 @@ class ExtractRun:
         """With ``fields='all'`` Marketo's word decides what "all" is; a field that was named by the author stays."""
         if self._request.fields != ALL_FIELDS or error.code not in ("1003", "1006"):
             return []
-        words = set(_WORD.findall(error.message))
+        named = _LISTED.search(error.message)
+        words = set(_WORD.findall(named.group() if named else error.message))
         return [name for name in plan.fields if name in words and name not in self._jobs.export.key]
 
     def _publish(self, one: Slice, job: ExportJob) -> None:

@@ -118,7 +118,7 @@ def test_the_last_refusal_leaves_no_job_in_the_queue(marketo, tmp_path, context)
 def test_all_fields_are_those_of_describe_but_for_what_marketo_refuses(marketo, tmp_path, context, caplog):
     instance = marketo()
     for name in ("company", "title"):
-        instance.fail("bulk_export_leads.create_job", "1003", message=f"Invalid fields [{name}]")
+        instance.fail("bulk_export_leads.create_job", "1003", message=f"Invalid fields [{name}] in email export")
     manifest = run_task(extract(tmp_path, object_type="leads", fields="all"), context)
     header = (tmp_path / manifest["files"][0]["name"]).read_text().split("\n")[0].split(",")
     assert {"id", "email", "firstName", "createdAt"} <= set(header)
