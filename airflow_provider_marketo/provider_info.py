@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.bulk_extract",
             "operators.bulk_import",
             "operators.campaigns",
+            "operators.erase",
             "operators.leads",
             "operators.members",
             "operators.streams",

@@ -100,7 +100,7 @@ class MarketoApiOperator(OnceOperator):
             parameters = opened(operation, given)
             prepared = operations.prepare(operation, parameters)
             retry_class = operation.retry_class(parameters)
-            if self._only_plan:
+            if self.rehearse:
                 self.log.info("Would call %s %s: %s", prepared.method, prepared.path, described(operation.name, given))
                 return self._summary(operation)
             folder = self._folder()

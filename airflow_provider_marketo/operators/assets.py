@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
 from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class MarketoAssetOperator(OnceOperator):
         def look() -> Record | None:
             return find.by_name(client, self.asset_type, str(self.name), folder)
 
-        if self._only_plan:
+        if self.rehearse:
             found = look()
             self.log.info("%s %s", "It exists:" if found else "Would call", described(operation, given))
             return change.Made(found, ours=False) if found else None
@@ -178,7 +177,7 @@ class MarketoAssetOperator(OnceOperator):
         operation = kinds.operation_of(self.asset_type, self.action)
         if self.action == "update":
             return record, self._update(client, operation, record["id"])
-        if self._only_plan:
+        if self.rehearse:
             self.log.info("Would call %s for %s (%s)", operation, record["id"], record["name"])
             return record, True
         if self.action == "delete":
@@ -197,7 +196,7 @@ class MarketoAssetOperator(OnceOperator):
     def _update(self, client: MarketoClient, operation: str, asset_id: int | str) -> bool:
         from airflow_provider_marketo.marketo_assets import kinds
 
-        if self._only_plan:
+        if self.rehearse:
             self.log.info("Would call %s for %s", operation, asset_id)
         else:
             client.call(operation, **kinds.naming(self.asset_type, "update", asset_id), **(self.parameters or {}))
@@ -258,8 +257,8 @@ class MarketoProgramTokensOperator(OnceOperator):
                 raise MarketoInvalidRequestError("give it or folder, and not both", parameter="program_id")
             folder = kinds.folder_of(self.folder) or {"id": int(str(self.program_id)), "type": "Program"}
             wanted = tokens.wanted(self.tokens)
-            changed = tokens.apply(self._client(), folder, wanted, dry_run=self._only_plan)
-        self.log.info("%s %d of %d tokens", "Would write" if self._only_plan else "Wrote", len(changed), len(wanted))
+            changed = tokens.apply(self._client(), folder, wanted, dry_run=self.rehearse)
+        self.log.info("%s %d of %d tokens", "Would write" if self.rehearse else "Wrote", len(changed), len(wanted))
         return {"folder": folder, "tokens": len(wanted), "changed": changed}
 
 
@@ -374,7 +373,7 @@ class MarketoCloneProgramOperator(OnceOperator):
         def look() -> Record | None:
             return find.by_name(client, "programs", self.name)
 
-        if self._only_plan:
+        if self.rehearse:
             found = look()
             self.log.info("%s %s", "It exists:" if found else "Would call", what)
             return self._unless_refused(change.Made(found, ours=False)) if found else None
@@ -404,16 +403,16 @@ class MarketoCloneProgramOperator(OnceOperator):
 
         program_id = int(made.record["id"])
         contents = clone.ProgramContents(client, program_id)
-        changed = tokens.apply(client, contents.home, wanted, dry_run=self._only_plan)
+        changed = tokens.apply(client, contents.home, wanted, dry_run=self.rehearse)
         if self.tags:
             program = find.by_id(client, "programs", program_id) or made.record
-            clone.set_tags(client, program, self.tags, dry_run=self._only_plan)
+            clone.set_tags(client, program, self.tags, dry_run=self.rehearse)
         return self._summary(
             made.record,
             created=made.ours,
             tokens_changed=changed,
-            approved=clone.approve(client, contents, self.approve, dry_run=self._only_plan),
-            activated=clone.activate(client, contents, self.activate, dry_run=self._only_plan),
+            approved=clone.approve(client, contents, self.approve, dry_run=self.rehearse),
+            activated=clone.activate(client, contents, self.activate, dry_run=self.rehearse),
         )
 
     def _summary(self, record: Record, *, created: bool, **done: Any) -> dict[str, Any]:
@@ -431,7 +430,7 @@ class MarketoCloneProgramOperator(OnceOperator):
         }
 
 
-class MarketoAssetInventoryOperator(BaseOperator):
+class MarketoAssetInventoryOperator(MarketoOperator):
     """
     List all Marketo assets, one table per type, and what has changed since the run before.
 
@@ -449,7 +448,6 @@ class MarketoAssetInventoryOperator(BaseOperator):
     :param file_format: ``jsonl``, ``csv`` or ``parquet`` (which needs the ``arrow`` extra).
     :param incremental: of types that can be asked by date, read only what changed since the run before. What was
         removed is then noticed by the next full run only.
-    :param max_calls: calls that it may make; None for no end. 200 assets take one call.
     :param marketo_conn_id: id of the connection.
     :return: ``{"output", "assets", "changes", "files"}``: how many of each type, how many changes of each kind.
     """
@@ -464,7 +462,6 @@ class MarketoAssetInventoryOperator(BaseOperator):
         asset_types: Sequence[str] | None = None,
         file_format: str = "jsonl",
         incremental: bool = False,
-        max_calls: int | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -473,7 +470,6 @@ class MarketoAssetInventoryOperator(BaseOperator):
         self.asset_types = asset_types
         self.file_format = file_format
         self.incremental = incremental
-        self.max_calls = max_calls
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -495,7 +491,7 @@ class MarketoAssetInventoryOperator(BaseOperator):
             folder = OutputFolder(self.output_path)
             folder.check_writable()
             shelf = inventory.Shelf(folder, context["ti"].run_id)
-            client = MarketoHook(self.marketo_conn_id, max_calls=self.max_calls).get_conn()
+            client = MarketoHook(self.marketo_conn_id).get_conn()
             began = datetime.now(timezone.utc)
             taken = inventory.take(client, types, shelf.before(types), shelf.since if self.incremental else None, began)
             files = shelf.publish(taken, self.file_format, began)

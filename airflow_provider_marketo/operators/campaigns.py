@@ -87,7 +87,7 @@ class _CampaignOperator(OnceOperator):
         if waiting:
             check()
         for number, call in enumerate(waiting, 1):
-            if self._only_plan:
+            if self.rehearse:
                 self.log.info("Would send %s", call.sending.what)
                 continue
             call.send(ledger, client)
@@ -146,7 +146,7 @@ class MarketoTriggerCampaignOperator(_CampaignOperator):
             "campaign_id": int(self.campaign_id),
             "campaign": campaign.get("name"),
             "leads": len(leads),
-            "groups_sent": 0 if self._only_plan else now,
+            "groups_sent": 0 if self.rehearse else now,
             "groups_sent_earlier": earlier,
         }
 
@@ -254,7 +254,7 @@ class MarketoScheduleCampaignOperator(_CampaignOperator):
             "campaign_id": int(self.campaign_id),
             "campaign": campaign.get("name"),
             "run_at": run_at.isoformat() if run_at else None,
-            "scheduled": bool(now) and not self._only_plan,
+            "scheduled": bool(now) and not self.rehearse,
             "scheduled_earlier": bool(earlier),
         }
 
@@ -354,7 +354,7 @@ class MarketoSendSampleOperator(OnceOperator):
                 call = _Call(self._sending(context, client, "emails.send_sample", parameters, what), parameters)
                 if ledger.earlier(call.sending) is not None:
                     earlier += 1
-                elif self._only_plan:
+                elif self.rehearse:
                     self.log.info("Would send %s", what)
                 else:
                     call.send(ledger, client)
@@ -362,7 +362,7 @@ class MarketoSendSampleOperator(OnceOperator):
         return {
             "email_id": email_id,
             "email": found[0].get("name"),
-            "samples_sent": 0 if self._only_plan else len(addresses) - earlier,
+            "samples_sent": 0 if self.rehearse else len(addresses) - earlier,
             "samples_sent_earlier": earlier,
         }
 

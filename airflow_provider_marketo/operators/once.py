@@ -43,7 +43,7 @@ class OnceOperator(MarketoOperator):
         self.ledger = ledger
         self.on_ambiguous = on_ambiguous
         self.force = force
-        self._only_plan = dry_run  # BaseOperator.dry_run is a method
+        self.rehearse = dry_run  # BaseOperator.dry_run is a method
         self.marketo_conn_id = marketo_conn_id
 
     def _client(self) -> MarketoClient:

@@ -175,9 +175,3 @@ def test_a_wrong_wish_is_refused_before_a_call_is_spent(nightly, arguments, mess
     with pytest.raises(AirflowFailException, match=message):
         nightly.run(**arguments)
     assert nightly.marketo.report().total_calls == 0
-
-
-def test_an_author_may_limit_what_it_spends(nightly):
-    with pytest.raises(Exception, match="max_calls"):
-        nightly.run(max_calls=2)
-    assert list(nightly.output.glob("*.jsonl")) == []

@@ -1,0 +1,153 @@
+"""Erasure on request: everybody who was meant, nobody else, and evidence that holds no personal data."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
+from tests.support import run_task, task_context
+
+
+class Request:
+    """A request for erasure: three leads, two of them with one address."""
+
+    def __init__(self, marketo: Any, folder: Path) -> None:
+        self.marketo, self.folder = marketo, folder
+        self.context = task_context()
+        self.leads = marketo.instance.store.leads
+        self.addresses = [str(self.leads.get(1001 + row)["email"]) for row in (0, 1)]
+        self.twin = self.leads.create({"email": self.addresses[0]}, marketo.instance.now, 1)
+
+    def run(self, **arguments: Any) -> dict[str, Any]:
+        given = {
+            "evidence": str(self.folder / "evidence"),
+            "filter_values": self.addresses,
+            "confirm": True,
+            **arguments,
+        }
+        return run_task(MarketoEraseLeadsOperator(task_id="a_task", **given), self.context)
+
+    def there(self) -> list[int]:
+        return [lead for lead in (1001, 1002, self.twin, 1003) if lead in self.leads]
+
+    def evidence(self) -> str:
+        (file,) = (self.folder / "evidence").glob("*.json")
+        return file.read_text("utf-8")
+
+
+@pytest.fixture
+def request_(marketo, tmp_path) -> Request:
+    return Request(marketo(), tmp_path)
+
+
+def test_all_leads_of_an_address_are_erased_and_no_others(request_):
+    done = request_.run()
+    assert request_.there() == [1003]
+    assert {name: done[name] for name in ("requested", "found", "erased", "remaining")} == {
+        "requested": 2,
+        "found": 3,
+        "erased": 3,
+        "remaining": 0,
+    }
+
+
+def test_the_evidence_says_what_was_done_and_to_whom_only_those_who_know(request_):
+    done = request_.run()
+    facts = json.loads(request_.evidence())
+    assert (facts["dag_id"], facts["run_id"], facts["erased"], facts["remaining"]) == ("a_dag", "a run", 3, 0)
+    assert facts["began"] <= facts["verified"]
+    assert (len(facts["requested"]), len(facts["leads"])) == (2, 3)
+    assert not any(address in request_.evidence() + json.dumps(done) for address in request_.addresses)
+    assert f'"{request_.twin}"' not in request_.evidence()
+
+
+def test_digests_have_the_key_of_the_connection(marketo, tmp_path):
+    plain = Request(marketo(), tmp_path / "plain")
+    plain.run()
+    keyed = Request(marketo(extra={"hash_salt": "pepper"}), tmp_path / "keyed")
+    keyed.run()
+    digests = [json.loads(each.evidence())["requested"] for each in (plain, keyed)]
+    assert set(digests[0]).isdisjoint(digests[1])
+
+
+def test_addresses_come_from_a_file_so_that_the_ui_does_not_show_them(request_, tmp_path):
+    file = tmp_path / "requests.csv"
+    file.write_text("mail,since\n" + "".join(f"{each},2026-03-01\n" for each in request_.addresses))
+    assert request_.run(filter_values=None, source=str(file), column="mail")["erased"] == 3
+
+
+def test_a_second_run_finds_nobody(request_):
+    request_.run()
+    assert request_.run()["erased"] == 3  # the run as a whole, whose evidence it adds to
+    request_.context["ti"].run_id = "another run"
+    assert request_.run()["found"] == 0
+
+
+def test_a_try_that_broke_off_is_counted_in(request_):
+    request_.marketo.fail("leads.get_by_filter_type", "603", skip=1)
+    with pytest.raises(AirflowFailException):
+        request_.run()
+    assert request_.there() == [1003]
+    done = request_.run()
+    assert (done["found"], done["erased"]) == (3, 3)
+
+
+def test_what_marketo_refuses_fails_with_its_code(request_):
+    request_.marketo.instance.store.leads.delete = lambda lead: None
+    with pytest.raises(AirflowFailException, match="3 leads are still there"):
+        request_.run()
+    assert json.loads(request_.evidence())["remaining"] == 3
+
+
+def test_the_later_look_is_content_when_nobody_came_back(request_):
+    done = request_.run(verify_after=timedelta(seconds=0.1))
+    assert done["reappeared"] == 0
+    assert json.loads(request_.evidence())["rechecked"]
+
+
+def test_the_later_look_fails_when_somebody_came_back(request_):
+    def return_of_a_lead(trigger: Any) -> None:
+        request_.leads.create({"email": request_.addresses[0]}, request_.marketo.instance.now, 1)
+
+    task = MarketoEraseLeadsOperator(
+        task_id="a_task",
+        evidence=str(request_.folder / "evidence"),
+        filter_values=request_.addresses,
+        confirm=True,
+        verify_after=timedelta(seconds=0.1),
+    )
+    with pytest.raises(AirflowFailException, match=r"1 erased leads are there again; see .*erasure-"):
+        run_task(task, request_.context, return_of_a_lead)
+    assert json.loads(request_.evidence())["reappeared"] == 1
+
+
+def test_a_dry_run_counts(request_):
+    assert request_.run(confirm=False, dry_run=True)["found"] == 3
+    assert request_.there() == [1001, 1002, request_.twin, 1003]
+    assert not (request_.folder / "evidence").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"confirm": False}, "confirm is not True.*dry_run=True"),
+        ({"max_leads": 2}, "find 3 leads, and max_leads is 2"),
+        ({"filter_values": ["a,b"]}, "contain a comma"),
+        ({"filter_values": None}, "exactly one place"),
+        ({"filter_type": "nothing"}, "nothing"),
+    ],
+)
+def test_a_wrong_request_deletes_nobody(request_, arguments, message):
+    with pytest.raises(AirflowFailException, match=message):
+        request_.run(**arguments)
+    assert request_.there() == [1001, 1002, request_.twin, 1003]
+
+
+def test_nobody_is_no_mistake(request_):
+    assert request_.run(filter_values=[])["found"] == 0
