@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -348,7 +349,7 @@ def _read_json(operation: Operation, response: requests.Response) -> Any:
 
 def _parse_json(operation: str, content: bytes, response: requests.Response) -> Any:
     try:
-        return requests.models.complexjson.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8"))
     except ValueError:
         raise errors.MarketoTransientError(
             f"something other than Marketo answered ({response.headers.get('Content-Type', 'no content type')})",
