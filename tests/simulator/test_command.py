@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.__main__ import main
 from tests.simulator.support import JANUARY, Api, Export
 
@@ -110,7 +110,8 @@ def test_the_fixture_gives_a_simulator_whose_minutes_are_seconds(marketo_simulat
 
 
 def test_export_files_go_with_the_simulator_unless_they_have_a_folder(tmp_path: Path):
-    with Simulator(Settings(leads=10, activities=0, time_scale=10_000, spool=tmp_path / "spool")) as simulator:
+    settings = Settings(leads=10, activities=0, spool=tmp_path / "spool")
+    with Simulator(settings, clock=ManualClock()) as simulator:
         Export(Api(simulator), "leads").run(["id"], {"createdAt": JANUARY})
 
     assert [file.suffix for file in (tmp_path / "spool").iterdir()] == [".csv"]

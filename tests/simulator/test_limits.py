@@ -30,7 +30,7 @@ def test_the_101st_call_within_20_seconds_is_606_until_the_window_has_rolled_on(
 
 
 def test_the_eleventh_call_at_once_is_615(make: Make):
-    api = make(latency=0.4)
+    api = make(latency=1.0)
     with ThreadPoolExecutor(12) as pool:
         replies = list(pool.map(lambda _: api.get(TYPES), range(12)))
 
