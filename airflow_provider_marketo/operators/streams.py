@@ -216,7 +216,7 @@ class MarketoActivitiesOperator(_StreamOperator):
 
     def _request(self, **more: Any) -> StreamRequest:
         from airflow_provider_marketo.extract.request import as_list
-        from airflow_provider_marketo.streams.request import as_id, as_ids
+        from airflow_provider_marketo.streams.arguments import as_id, as_ids
 
         return super()._request(
             activity_types=as_list(self.activity_types) or (),
@@ -258,7 +258,7 @@ class MarketoLeadChangesOperator(_StreamOperator):
 
     def _request(self, **more: Any) -> StreamRequest:
         from airflow_provider_marketo.extract.request import as_list
-        from airflow_provider_marketo.streams.request import as_id, as_ids
+        from airflow_provider_marketo.streams.arguments import as_id, as_ids
 
         return super()._request(
             changed_fields=as_list(self.fields) or (),

@@ -66,7 +66,7 @@ class MarketoActivitySensor(MarketoSensor):
         from airflow_provider_marketo.client.bulk.plan import iso
         from airflow_provider_marketo.extract.request import as_list, as_utc
         from airflow_provider_marketo.questions.activities import ActivityQuestion
-        from airflow_provider_marketo.streams.request import as_id, as_ids, needed_id
+        from airflow_provider_marketo.streams.arguments import as_id, as_ids, needed_id
 
         since, _ = as_utc("since", self.since or run_start(context))
         assert since is not None  # one of the two is a date

@@ -37,6 +37,6 @@ class MarketoAssetSensor(MarketoSensor):
 
     def question(self, context: Context) -> Question:
         from airflow_provider_marketo.questions.assets import AssetQuestion
-        from airflow_provider_marketo.streams.request import needed_id
+        from airflow_provider_marketo.streams.arguments import needed_id
 
         return AssetQuestion(self.asset_type, needed_id("asset_id", self.asset_id), self.state)

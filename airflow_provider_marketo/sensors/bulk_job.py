@@ -55,7 +55,7 @@ class MarketoBulkJobSensor(MarketoSensor):
 
     def question(self, context: Context) -> Question:
         from airflow_provider_marketo.questions.jobs import JobQuestion
-        from airflow_provider_marketo.streams.request import as_id
+        from airflow_provider_marketo.streams.arguments import as_id
 
         return JobQuestion(
             object_type=self.object_type,

@@ -39,7 +39,7 @@ class MarketoListMembershipSensor(MarketoSensor):
 
     def question(self, context: Context) -> Question:
         from airflow_provider_marketo.questions.members import ListMembershipQuestion
-        from airflow_provider_marketo.streams.request import as_ids, needed_id
+        from airflow_provider_marketo.streams.arguments import as_ids, needed_id
 
         return ListMembershipQuestion(
             list_id=needed_id("list_id", self.list_id),
@@ -76,7 +76,7 @@ class MarketoProgramMemberSensor(MarketoSensor):
     def question(self, context: Context) -> Question:
         from airflow_provider_marketo.extract.request import as_list
         from airflow_provider_marketo.questions.members import ProgramMembersQuestion
-        from airflow_provider_marketo.streams.request import needed_id
+        from airflow_provider_marketo.streams.arguments import needed_id
 
         return ProgramMembersQuestion(
             program_id=needed_id("program_id", self.program_id),

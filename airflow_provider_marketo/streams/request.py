@@ -11,7 +11,8 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
-from airflow_provider_marketo.extract.request import ExtractRequest, as_list
+from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow_provider_marketo.streams.arguments import LEADS_PER_PASS, TYPES_PER_PASS
 from airflow_provider_marketo.streams.feeds import (
     ACTIVITIES,
     DELETE_LEAD,
@@ -22,8 +23,6 @@ from airflow_provider_marketo.streams.feeds import (
     Feed,
 )
 
-TYPES_PER_PASS = 10
-LEADS_PER_PASS = 30
 ON_GAP = ("fail", "skip")
 
 
@@ -157,33 +156,3 @@ def _name(parameters: Mapping[str, Any]) -> str:
         for name, value in sorted(parameters.items())
     )
     return "&".join(parts) or "all"
-
-
-def as_ids(parameter: str, value: Any) -> tuple[int, ...]:
-    """
-    Ids as authors and templates give them: one, a sequence, or text with commas.
-
-    :param parameter: for the error.
-    """
-    items = as_list([value] if isinstance(value, int) else value) or ()
-    try:
-        return tuple(int(item) for item in items)
-    except (TypeError, ValueError):
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not made of ids", parameter=parameter) from None
-
-
-def as_id(parameter: str, value: Any) -> int | None:
-    """One id as authors and templates give it, or None for none."""
-    return next(iter(as_ids(parameter, None if value == "" else value)), None)
-
-
-def needed_id(parameter: str, value: Any) -> int:
-    """
-    An id that must be there.
-
-    :raises MarketoInvalidRequestError: it is not.
-    """
-    found = as_id(parameter, value)
-    if found is None:
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is no id", parameter=parameter)
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -17,6 +16,7 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
+from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.manifest import write_manifest
@@ -35,7 +35,6 @@ SKEW = timedelta(seconds=30)
 
 _TIMES = ("start", "end", "read_from", "since")
 _KEYS = "_marketo/keys"
-_SPECIAL = re.compile(r'[,"\r\n]')
 
 
 @dataclass(frozen=True)
@@ -226,11 +225,11 @@ class StreamRun:
     def _lines(self, plan: ExtractPlan, reader: FeedReader, request: StreamRequest) -> Iterator[bytes]:
         """The feed as Marketo writes an export file."""
         columns = [column.name for column in plan.schema.columns]
-        yield _line(columns)
+        yield line(columns)
         for records in reader.read(request.passes(plan), self._parallel):
             rows = [row for record in records for row in request.feed.rows(record)]
             if rows:
-                yield b"".join(_line([row.get(name) for name in columns]) for row in rows)
+                yield b"".join(line([row.get(name) for name in columns]) for row in rows)
 
     def _other_ranges(self, request: StreamRequest, window: Window) -> list[str]:
         """Ranges of other runs that have rows in a window, as far as they were published."""
@@ -292,23 +291,9 @@ def _moment(text: str) -> datetime:
 
 def _write(consumer: Consumer[Outcome], lines: Iterator[bytes]) -> Outcome:
     try:
-        for line in lines:
-            consumer.feed(line)
+        for some in lines:
+            consumer.feed(some)
         return consumer.finish()
     except BaseException:
         consumer.abort()
         raise
-
-
-def _line(values: list[Any]) -> bytes:
-    return (",".join(map(_cell, values)) + "\n").encode()
-
-
-def _cell(value: Any) -> str:
-    """As Marketo writes it: ``null`` without quotes is none."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = str(value)
-    return '"' + text.replace('"', '""') + '"' if text == "null" or _SPECIAL.search(text) else text

@@ -11,7 +11,7 @@ from airflow.triggers import base
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.simulator.store import activity_types as types
-from airflow_provider_marketo.triggers import activity as module
+from airflow_provider_marketo.triggers import activity, watching
 from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
 from tests.sensors.conftest import marketo
 
@@ -24,9 +24,9 @@ VARIABLE = "marketo_position_forms"
 def variables(monkeypatch):
     """Airflow's Variables, which a triggerer can read and write, and a test cannot otherwise."""
     values: dict[str, str] = {}
-    monkeypatch.setattr(module, "_read", lambda name: json.loads(values[name]) if name in values else None)
-    monkeypatch.setattr(module, "_set", lambda name, value: values.update({name: json.dumps(value)}))
-    monkeypatch.setattr(module, "STORED_WITHIN", 0.0)
+    monkeypatch.setattr(watching, "_read", lambda name: json.loads(values[name]) if name in values else None)
+    monkeypatch.setattr(watching, "_set", lambda name, value: values.update({name: json.dumps(value)}))
+    monkeypatch.setattr(activity, "STORED_WITHIN", 0.0)
     return values
 
 

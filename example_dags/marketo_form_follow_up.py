@@ -1,0 +1,60 @@
+"""
+Starts by itself when a form is filled: an asset watcher looks once a minute, and hands over ids in batches.
+
+The watcher misses nothing; after a crash of the triggerer it may hand a batch over twice, under the same id, so the
+first task leaves out what an earlier run has taken. Then the leads are read, and your follow-up begins.
+
+Before the first run: ``airflow marketo setup``, the Variable ``marketo_lake``, and a running triggerer. Add
+``asset_ids`` with the ids of the forms that you care about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetWatcher, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.streams.batches import new_batches
+from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
+
+STREAM = "form_follow_up"
+
+form_fills = Asset(
+    "marketo_form_fills",
+    watchers=[
+        AssetWatcher(
+            name="marketo_form_fills",
+            trigger=MarketoActivityTrigger(stream=STREAM, activity_types=["Fill Out Form"]),
+        )
+    ],
+)
+
+with DAG(
+    dag_id="marketo_form_follow_up",
+    schedule=[form_fills],
+    catchup=False,
+    max_active_runs=1,
+    render_template_as_native_obj=True,
+    doc_md=__doc__,
+    tags=["marketo", "example"],
+):
+
+    @task
+    def new(triggering_asset_events: Any = None, run_id: Any = None) -> dict[str, Any]:
+        """The batches that no earlier run has taken."""
+        batches = new_batches(triggering_asset_events[form_fills], run_id, stream=STREAM)
+        if not batches["batch_ids"]:
+            raise AirflowSkipException("Every batch was taken by an earlier run.")
+        return batches
+
+    leads = MarketoGetLeadsOperator(
+        task_id="leads",
+        filter_type="id",
+        filter_values="{{ ti.xcom_pull('new')['lead_ids'] }}",
+        output="{{ var.value.marketo_lake }}/form_fills/{{ ti.xcom_pull('new')['batch_ids'][0] }}",
+        pool="marketo",
+    )
+
+    new() >> leads

@@ -1,0 +1,40 @@
+"""
+Leads that are no more, as JSON Lines: deleted ones, and those that were merged into another, with the one that stays.
+
+Marketo keeps deletions for 14 days and exports none in bulk. If the DAG rests for longer, its next run fails and says
+which days are gone: compare the table with a full snapshot of leads, then go on with ``on_gap="skip"``.
+
+Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from airflow.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_marketo.operators.streams import MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator
+
+with DAG(
+    dag_id="marketo_tombstones",
+    schedule=CronDataIntervalTimetable("0 3 * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5), "pool": "marketo"},
+    doc_md=__doc__,
+    tags=["marketo", "example"],
+):
+    MarketoDeletedLeadsOperator(
+        task_id="deleted",
+        output="{{ var.value.marketo_lake }}/deleted_leads",
+        late_arrivals=timedelta(hours=1),
+        file_format="jsonl",
+    )
+    MarketoMergedLeadsOperator(
+        task_id="merged",
+        output="{{ var.value.marketo_lake }}/merged_leads",
+        late_arrivals=timedelta(hours=1),
+        file_format="jsonl",
+    )
