@@ -150,6 +150,7 @@ class MarketoBulkExtractOperator(MarketoOperator):
         self.timeout = timeout
         self.marketo_conn_id = marketo_conn_id
         self._run: ExtractRun | None = None
+        self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._go(context)
@@ -165,7 +166,8 @@ class MarketoBulkExtractOperator(MarketoOperator):
         return self._go(context, resumed=True)
 
     def on_kill(self) -> None:
-        """Cancels the jobs of this task instance, and no others."""
+        """Cancels the jobs of this task instance, and no others. Airflow lets the task run on for some seconds."""
+        self._killed = True
         if self._run is not None:
             self._run.kill()
 
@@ -255,6 +257,8 @@ class MarketoBulkExtractOperator(MarketoOperator):
         with fail_for_good():
             try:
                 run = self._begin(context, resumed=resumed)
+                if self._killed:  # meanwhile
+                    run.kill()
                 waiting = run.step((look or run.adopt)())
                 while waiting is not None:
                     waiting = run.step(self._wait(context, run, waiting))

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_marketo.client import errors
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+from airflow_provider_marketo.extract import begin as begin_module
 from airflow_provider_marketo.extract import run as run_module
 from airflow_provider_marketo.extract.run import ExtractRun
 from airflow_provider_marketo.triggers.bulk_job import EXPORT_IDS
@@ -312,8 +313,19 @@ def test_a_task_that_is_killed_in_the_middle_of_a_download_can_still_cancel(mark
     assert data_files(tmp_path) == []
 
 
-def test_killing_a_task_that_has_not_begun_is_fine(tmp_path):
-    extract(tmp_path).on_kill()
+def test_a_task_that_is_killed_while_it_begins_creates_nothing(marketo, tmp_path, tries, monkeypatch):
+    instance = marketo()
+    operator = extract(tmp_path)
+    make_plan = begin_module.make_plan
+
+    def killed_meanwhile(*args):
+        operator.on_kill()
+        return make_plan(*args)
+
+    monkeypatch.setattr(begin_module, "make_plan", killed_meanwhile)
+    with pytest.raises(errors.MarketoStoppedError, match="killed"):
+        run_task(operator, tries())
+    assert instance.jobs() == []
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
