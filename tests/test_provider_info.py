@@ -41,7 +41,7 @@ def listed(kind: str) -> set[str]:
 def existing(kind: str) -> set[str]:
     """Modules of a folder that define something for DAG authors."""
     folder = PACKAGE / kind
-    names = [module.name for module in pkgutil.iter_modules([str(folder)])] if folder.is_dir() else []
+    names = {module.name for module in pkgutil.iter_modules([str(folder)])} - {"base"} if folder.is_dir() else set()
     public = re.compile(r"^class (Marketo\w*|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
     return {
         f"{PACKAGE.name}.{kind}.{name}" for name in names if public.search((folder / f"{name}.py").read_text("utf-8"))

@@ -21,10 +21,11 @@ def main() -> None:
     info = get_provider_info()
     listed = [
         module
-        for kind in ("hooks", "operators", "sensors", "triggers", "transfers")
+        for kind in ("hooks", "operators", "sensors", "triggers")
         for group in info.get(kind, ())
         for module in group["python-modules"]
     ]
+    listed += [transfer["python-module"] for transfer in info.get("transfers", ())]
     for module in (*listed, *NOT_LISTED):
         importlib.import_module(module)
     print(f"{len(listed)} modules that the provider lists can be imported")
