@@ -119,7 +119,7 @@ class Outcome:
 
 def outcome(*, even: bool) -> Outcome:
     """Of the rules as they are at the moment."""
-    runs = [_outcome(*simulate(END, (0.0, GONE), even=even, seed=seed)) for seed in range(4)]
+    runs = [_outcome(*simulate(END, (0.0, GONE), even=even, seed=seed)) for seed in range(6)]
     return Outcome(
         max(run.rejected for run in runs),
         max(run.lost for run in runs),

@@ -268,10 +268,15 @@ def _check_reserve(state: State, ask: Ask) -> None:
 
 
 def _cut(state: State, limits: Limits, sent_at: float, now: float) -> None:
-    """The window is full: with others' calls, since ours would fit. One cut for all calls of a burst."""
+    """
+    The window is full: with others' calls, since ours would fit. One cut for all calls of a burst.
+
+    A lower ceiling than the last is believed by half: a bad moment of a neighbour that comes by chance is not its rule.
+    """
     if state.ceiling is not None and sent_at < state.cut_at:
         return
-    state.ceiling = max(LOWEST * limits.rate, min(rate_now(state, limits, now), len(state.sent)))
+    taken = min(rate_now(state, limits, now), len(state.sent))
+    state.ceiling = max(LOWEST * limits.rate, (taken + max(taken, state.ceiling or 0.0)) / 2)
     state.cut_at = now
 
 

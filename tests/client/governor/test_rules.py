@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import random
-from collections import deque
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -20,6 +15,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, kind_of, rules
 from airflow_provider_marketo.client.governor.rules import Ask, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
+from benchmarks.throttling_model import outcome, share, simulate
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 LIMITS = Limits(rate=90, parallel=8)
@@ -240,81 +236,28 @@ def test_shares_never_exceed_the_whole(rate, slots):
     assert slots * share.rate / share.window <= rate / 20
 
 
-class Instance:
-    """Counts as Marketo does: calls of everybody in the past 20 seconds, by arrival, the rejected ones too."""
-
-    def __init__(self) -> None:
-        self._arrived: deque[float] = deque()
-
-    def takes(self, now: float) -> bool:
-        while self._arrived and self._arrived[0] <= now - 20:
-            self._arrived.popleft()
-        self._arrived.append(now)
-        return len(self._arrived) <= 100
-
-
-def simulate(seconds: float, neighbour: tuple[float, float], *, workers: int = 8) -> tuple[list, list]:
-    """
-    Workers that always have something to call, and a neighbour who takes 55 of the 100 calls and never holds back.
-
-    :param neighbour: when it comes and when it goes.
-    :return: time and fate of our calls and of the neighbour's.
-    """
-    chance, number, state, instance = random.Random(7), itertools.count(), State(), Instance()
-    ours: list[tuple[float, bool]] = []
-    theirs: list[tuple[float, bool]] = []
-    agenda: list = []
-
-    def later(now: float, what: Iterator) -> None:
-        heapq.heappush(agenda, (now, next(number), what))
-
-    def worker(now: float) -> Iterator[float]:
-        while True:
-            name, since = f"{next(number)}", now
-            while wait := rules.admit(state, LIMITS, ask(name, EXTRACT, now - since), moment(now)):
-                now = yield now + min(wait, 2.0) + chance.uniform(0, 0.003)
-            now = yield now + chance.uniform(0.03, 0.08)
-            ours.append((now, instance.takes(now)))
-            fate = None if ours[-1][1] else MarketoThrottledError("606", code="606")
-            now = yield now + chance.uniform(0.05, 0.15)
-            rules.settle(state, LIMITS, name, fate, moment(now))
-
-    def another() -> Iterator[float]:
-        now = neighbour[0]
-        while now < neighbour[1]:
-            now = yield now + 20 / 55
-            theirs.append((now, instance.takes(now)))
-
-    for _ in range(workers):
-        start = chance.random()
-        coroutine = worker(start)
-        later(next(coroutine), coroutine)
-    stranger = another()
-    if neighbour[0] < neighbour[1]:
-        later(next(stranger), stranger)
-    while agenda and agenda[0][0] < seconds:
-        now, _, coroutine = heapq.heappop(agenda)
-        try:
-            later(coroutine.send(now), coroutine)
-        except StopIteration:
-            continue
-    return ours, theirs
-
-
-def refused(calls: list, start: float, end: float) -> float:
-    fates = [taken for now, taken in calls if start <= now < end]
-    return 1 - sum(fates) / len(fates)
-
-
 def test_alone_the_rate_is_used_to_the_full_and_never_passed():
     ours, _ = simulate(100, neighbour=(0, 0))
-    assert refused(ours, 0, 100) == 0
+    assert share(ours, 0, 100) == 1
     assert sum(20 <= now < 100 for now, _ in ours) >= 0.95 * 90 * 4
 
 
 def test_a_neighbour_keeps_its_share_we_use_the_rest_and_all_of_it_when_the_neighbour_has_gone():
-    ours, theirs = simulate(460, neighbour=(0, 260))
-    assert refused(ours, 60, 260) <= 0.05
-    assert refused(theirs, 60, 260) <= 0.10
-    assert sum(taken for now, taken in ours if 60 <= now < 260) >= 0.8 * 45 * 10
-    assert sum(420 <= now < 440 for now, _ in ours) >= 0.95 * 90
+    found = outcome(even=True)
+    assert found.rejected <= 0.05
+    assert found.lost <= 0.10
+    assert found.used >= 0.80
+    assert found.back <= 180
+
+
+def test_a_neighbour_that_comes_by_chance_keeps_its_share_too():
+    found = outcome(even=False)
+    assert found.rejected <= 0.05
+    assert found.lost <= 0.10
+    assert found.back <= 180
+
+
+def test_the_model_of_the_neighbour_tells_rules_apart(monkeypatch):
+    """A rule that does not hold back must not pass for one that does."""
+    monkeypatch.setattr(rules, "_cut", lambda *_: None)
+    assert outcome(even=True).lost > 0.10
