@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.storage import OutputFolder
@@ -71,3 +73,36 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_the_parameter(tmp_path
 def test_an_unknown_file_system_says_what_to_install():
     with pytest.raises(MarketoInvalidRequestError, match=r"airflow-provider-marketo\[s3\]"):
         OutputFolder("webhdfs4://somewhere/out")
+
+
+@pytest.fixture
+def bucket():
+    """An object store as far as fsspec is concerned: no renames, uploads that replace."""
+    attach("memory", fs=MemoryFileSystem())
+    return OutputFolder("memory://bucket/out")
+
+
+def test_an_object_store_sees_a_file_when_it_is_uploaded_and_not_before(bucket):
+    with bucket.staging("_marketo/runs/x/staging") as staging:
+        with staging.open("date=2026-01-01/rows.csv") as file:
+            file.write(b"id\n1\n")
+        assert bucket.read("date=2026-01-01/rows.csv") is None
+        staging.publish(["date=2026-01-01/rows.csv"])
+    assert bucket.read("date=2026-01-01/rows.csv") == b"id\n1\n"
+    bucket.delete("date=2026-01-01/rows.csv")
+    assert bucket.read("date=2026-01-01/rows.csv") is None
+
+
+def test_a_staged_file_can_be_continued_and_read_before_it_is_published(tmp_path):
+    with OutputFolder(str(tmp_path)).staging() as staging:
+        for part in (b"a", b"b"):
+            with staging.open("x", "ab") as file:
+                file.write(part)
+        with staging.open("x", "rb") as file:
+            assert file.read() == b"ab"
+
+
+def test_staging_lies_in_the_folder_itself_so_that_publishing_is_a_rename(tmp_path):
+    with OutputFolder(str(tmp_path)).staging("_marketo/runs/x/staging") as staging, staging.open("rows.csv") as file:
+        file.write(b"x")
+        assert [path.name for path in (tmp_path / "_marketo/runs/x/staging").rglob("rows.csv")] == ["rows.csv"]

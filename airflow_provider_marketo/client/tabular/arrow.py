@@ -50,7 +50,8 @@ class Parser:
 
     def is_irregular(self, data: bytes, lines: int) -> bool:
         """Whether some bytes are not a table with a row on each line, or have quotes that nobody doubled."""
-        self._last = (data, self._parse(data, lines))
+        last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may go on behind the data, where Arrow does not look
+        self._last = (data, None if has_stray_quotes(last_line) else self._parse(data, lines))
         return self._last[1] is None
 
     def parse(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
