@@ -55,6 +55,7 @@ class RealAirflow:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -119,6 +120,9 @@ class RealAirflow:
 
     def start(self) -> None:
         """Start the components, each in a session of its own: a Ctrl-C in the terminal is not theirs to handle."""
+        self._guard = subprocess.Popen(
+            [sys.executable, "-m", "tools.real_airflow", str(self.home)], stdin=subprocess.PIPE, start_new_session=True
+        )
         for name, arguments in COMPONENTS.items():
             with self.log(name).open("wb") as log:
                 self._processes[name] = subprocess.Popen(
@@ -153,18 +157,12 @@ class RealAirflow:
             time.sleep(0.3)
 
     def stop(self) -> None:
-        """
-        End every process of this Airflow.
-
-        They are found by their AIRFLOW_HOME: a running task has a process group of its own, and outlives the scheduler
-        that started it.
-        """
+        """End every process of this Airflow."""
         self._processes.clear()
-        for end in (psutil.Process.terminate, psutil.Process.kill, psutil.Process.kill):
-            alive = list(processes_of(self.home))
-            for process in alive:
-                _quietly(end, process)
-            psutil.wait_procs(alive, timeout=_GRACE)
+        end_all(self.home)
+        if self._guard is not None:
+            self._guard.communicate()
+            self._guard = None
 
     def api(self, method: str, path: str, **body: Any) -> Any:
         """
@@ -313,6 +311,28 @@ def processes_of(home: Path) -> Iterator[psutil.Process]:
             yield process
 
 
+def end_all(home: Path) -> None:
+    """
+    End every process of an Airflow.
+
+    They are found by their AIRFLOW_HOME: a running task has a process group of its own, and outlives the scheduler that
+    started it.
+    """
+    for end in (psutil.Process.terminate, psutil.Process.kill, psutil.Process.kill):
+        alive = list(processes_of(home))
+        for process in alive:
+            _quietly(end, process)
+        psutil.wait_procs(alive, timeout=_GRACE)
+
+
+def guard(home: Path) -> None:
+    """Wait until whoever started an Airflow is gone, in whatever way, and end what is left of it."""
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.stdin.read()
+    end_all(home)
+
+
 def _messages(line: Any) -> Iterator[str]:
     yield str(line.get("event", line) if isinstance(line, Mapping) else line)
     for error in (isinstance(line, Mapping) and line.get("error_detail")) or ():
@@ -334,3 +354,7 @@ def interrupt_on_termination() -> None:
 
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), interrupt)
+
+
+if __name__ == "__main__":
+    guard(Path(sys.argv[1]))

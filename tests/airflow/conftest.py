@@ -37,6 +37,7 @@ _QUICK = {
 """A dead worker is noticed in seconds instead of minutes."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):

@@ -22,8 +22,13 @@ START = datetime(2026, 1, 5, tzinfo=timezone.utc)
 END = datetime(2026, 1, 19, tzinfo=timezone.utc)
 PROGRAMS = [1001, 1002]
 NEEDS_S3 = "marketo_updated_leads_to_s3"
-ELSEWHERE = {"marketo_form_follow_up", "marketo_hourly_activities", "marketo_tombstones", "marketo_webinar"}
+FOLLOWING = {"marketo_form_follow_up", "marketo_hourly_activities", "marketo_tombstones", "marketo_webinar"}
 """Recipes that follow Marketo as it changes: test_waiting.py."""
+
+MARKETING = {"marketo_asset_inventory", "marketo_erase_leads", "marketo_newsletter", "marketo_program_from_template"}
+"""Recipes about Marketo assets, mailings and erasure: test_marketing.py."""
+
+ELSEWHERE = FOLLOWING | MARKETING
 
 
 def second(moment: datetime) -> int:

@@ -1,0 +1,121 @@
+"""Programs, mailings, inventories and erasure on a real Airflow, with the ledger in its Variables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_marketo.simulator import Simulator
+from tools.real_airflow import DagRun, RealAirflow
+
+PROGRAM_URL = "https://app-sim.marketo.com/#PG"
+CAMPAIGN = 2006
+
+
+def sendings(marketo: Simulator, operation: str) -> list[Any]:
+    with marketo.instance.lock:
+        return [each for each in marketo.instance.store.assets.sendings if each.operation == operation]
+
+
+def ledger(airflow: RealAirflow, run: DagRun) -> list[dict[str, Any]]:
+    said = airflow.cli("marketo", "ledger", "list", "--output", "json")
+    return [entry for entry in json.loads(said[said.index("[") :]) if entry["run"] == run.run_id]
+
+
+def agree(run: DagRun) -> None:
+    """What a person does with the Approve button."""
+    run.wait_for("agree", "deferred", "awaiting_input", within=100)
+    path = f"{run.path}/taskInstances/agree/-1/hitlDetails"
+    run.airflow.api("PATCH", path, chosen_options=["Approve"], params_input={})
+
+
+def newsletter(airflow: RealAirflow, headline: str) -> DagRun:
+    run = airflow.trigger("marketo_newsletter", logical_date=None, conf={"headline": headline})
+    agree(run)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def fair_weather(marketo: Simulator) -> None:
+    marketo.clear_faults()
+
+
+def test_program_from_template(airflow: RealAirflow, marketo: Simulator) -> None:
+    run = airflow.trigger("marketo_program_from_template", logical_date=None, conf={"name": "Real Program"})
+    run.wait_for("program", "success", within=200)
+    made = run.xcom("program")
+    assert made["created"]
+    assert made["approved"] == {"emails": 1}
+    links = airflow.api("GET", f"{run.path}/taskInstances/program/links")["extra_links"]
+    assert links == {"Marketo": f"{PROGRAM_URL}{made['program_id']}A1"}
+
+    run.clear("program")
+    run.wait_for("program", "success", try_number=2, within=200)
+    assert run.xcom("program")["program_id"] == made["program_id"]
+    assert marketo.report().executed["programs.clone"] == 1
+
+
+def test_newsletter_is_sent_once_though_the_task_is_cleared(airflow: RealAirflow, marketo: Simulator) -> None:
+    run = newsletter(airflow, "first")
+    run.wait_for("schedule", "success", within=200)
+    assert run.xcom("schedule")["scheduled"]
+    (entry,) = [each for each in ledger(airflow, run) if each["task"].endswith(".schedule")]
+    assert (entry["state"], entry["decided_by"]) == ("sent", "reply")
+
+    run.clear("schedule")
+    run.wait_for("schedule", "success", try_number=2, within=200)
+    assert run.xcom("schedule")["scheduled_earlier"]
+    sent = [each for each in sendings(marketo, "campaigns.schedule") if ("{{my.Headline}}", "first") in each.tokens]
+    assert len(sent) == 1
+
+
+def test_newsletter_whose_answer_is_lost_waits_for_a_person(airflow: RealAirflow, marketo: Simulator) -> None:
+    marketo.fail("campaigns.schedule", drop=True, executed=True)
+    run = newsletter(airflow, "second")
+    failed = run.wait_for("schedule", "failed", within=200)
+    assert failed["try_number"] == 1  # Airflow's retries would not help
+    assert any("nobody knows whether run of batch campaign 2006" in line for line in run.log("schedule"))
+    run.clear("schedule")
+    run.wait_for("schedule", "failed", try_number=2, within=200)
+
+    (entry,) = [each for each in ledger(airflow, run) if each["task"].endswith(".schedule")]
+    assert entry["state"] == "NOT KNOWN"
+    airflow.cli("marketo", "ledger", "settle", entry["key"], "--sent")
+    run.clear("schedule")
+    run.wait_for("schedule", "success", try_number=3, within=200)
+    sent = [each for each in sendings(marketo, "campaigns.schedule") if ("{{my.Headline}}", "second") in each.tokens]
+    assert len(sent) == 1
+
+
+def test_asset_inventory(airflow: RealAirflow, marketo: Simulator) -> None:
+    for night in (1, 2):
+        run = airflow.trigger("marketo_asset_inventory", logical_date=None, run_id=f"inventory {night}")
+        run.wait_for("report", "success", within=200)
+    found = run.xcom("inventory")
+    assert found["assets"]["programs"] == len(marketo.instance.store.assets.of["programs"])
+    assert found["changes"]["removed"] == 0
+    table = Path(found["output"]) / "programs.jsonl"
+    assert "Spring Webinar" in table.read_text("utf-8")
+
+
+def test_erase_leads(airflow: RealAirflow, marketo: Simulator, lake: Path) -> None:
+    with marketo.instance.lock:
+        address = "erase.me@example.org"
+        lead = marketo.instance.store.leads.create({"email": address}, marketo.instance.now, 1)
+    (lake / "erasure").mkdir()
+    (lake / "erasure/requests.csv").write_text(f"email\n{address}\n")
+    refused = airflow.trigger("marketo_erase_leads", logical_date=None)
+    refused.wait_for("erase", "failed", within=200)
+    assert lead in marketo.instance.store.leads
+
+    run = airflow.trigger("marketo_erase_leads", logical_date=None, conf={"confirm": True})
+    run.wait_for("erase", "deferred", within=200)
+    assert lead not in marketo.instance.store.leads
+    (evidence,) = (lake / "erasure/evidence").glob("*.json")
+    assert json.loads(evidence.read_text())["erased"] == 1
+    assert address not in evidence.read_text()
+    assert not any(address in line for line in run.log("erase"))
+    run.mark("erase", "failed")
