@@ -121,7 +121,10 @@ class RealAirflow:
     def start(self) -> None:
         """Start the components, each in a session of its own: a Ctrl-C in the terminal is not theirs to handle."""
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "tools.real_airflow", str(self.home)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", "tools.real_airflow", str(self.home)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            cwd=Path(__file__).parents[1],
         )
         for name, arguments in COMPONENTS.items():
             with self.log(name).open("wb") as log:
