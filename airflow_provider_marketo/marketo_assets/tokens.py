@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
@@ -103,7 +104,7 @@ def _checked(written: str, value: Any) -> Token:
 def _default(content: Any) -> str:
     if isinstance(content, date):
         return "date"
-    return "number" if isinstance(content, (int, float)) and not isinstance(content, bool) else "text"
+    return "number" if isinstance(content, (int, float, Decimal)) and not isinstance(content, bool) else "text"
 
 
 def _check_value(written: str, kind: str | None, text: str) -> None:

@@ -35,7 +35,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
     :param sql: a query with such a column, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param column: of ``source`` or ``sql``. Default: ``filter_type``.
-    :param confirm: has to be True.
+    :param confirm: has to be True, or to render to it.
     :param max_leads: refuse to delete more, which is usually a mistake upstream.
     :param verify_after: when to look again; None for never. Needs a triggerer.
     :param dry_run: count what would be deleted.
@@ -51,6 +51,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         "source",
         "sql",
         "column",
+        "confirm",
         "marketo_conn_id",
     )
     template_ext: Sequence[str] = (".sql",)
@@ -68,7 +69,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         sql: str | None = None,
         sql_conn_id: str | None = None,
         column: str | None = None,
-        confirm: bool = False,
+        confirm: bool | str = False,
         max_leads: int = 1_000,
         verify_after: timedelta | None = None,
         dry_run: bool = False,
@@ -128,7 +129,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
     def _check(self) -> None:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
-        if not (self.confirm or self.rehearse):
+        if str(self.confirm).lower() != "true" and not self.rehearse:
             raise MarketoInvalidRequestError(
                 "leads are deleted for good, and confirm is not True",
                 parameter="confirm",
