@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.bulk_import",
             "operators.campaigns",
             "operators.erase",
+            "operators.incremental_leads",
             "operators.leads",
             "operators.members",
             "operators.streams",

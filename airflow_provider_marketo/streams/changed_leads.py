@@ -1,0 +1,147 @@
+"""Leads that have changed where they cannot be exported by ``updatedAt``: the feed says who, look-ups say how."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob, ExportJobs
+from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
+from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.tabular.arrow import require_arrow
+from airflow_provider_marketo.client.tabular.records import line
+from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.extract import layout
+from airflow_provider_marketo.extract.manifest import write_manifest
+from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
+from airflow_provider_marketo.extract.publish import SlicePublisher
+from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.streams.feeds import FEEDS, LEAD_CHANGES
+from airflow_provider_marketo.streams.read import FeedReader
+from airflow_provider_marketo.streams.request import Pass
+
+log = logging.getLogger(__name__)
+
+IDS_PER_CALL = 300
+FIELDS_PER_PASS = 100
+"""Names of fields go into the address, which Marketo takes up to 8 KB."""
+
+_NEVER_CHANGED = frozenset({"id", "createdAt", "updatedAt"})
+
+
+def has_updated_at_exports(client: MarketoClient, now: datetime) -> bool:
+    """
+    Whether the subscription exports leads by ``updatedAt``. Asked by making a job that is never enqueued: it costs two
+    calls and nothing of the export quota.
+
+    :param client: the instance.
+    :param now: any time.
+    """
+    jobs = ExportJobs(client, export_object("leads"))
+    second = {"updatedAt": {"startAt": iso(now), "endAt": iso(now + timedelta(seconds=1))}}
+    try:
+        job = jobs.create(["id"], second)
+    except MarketoFeatureUnavailableError:
+        return False
+    jobs.cancel_all([job.export_id])
+    return True
+
+
+def expected(folder: OutputFolder, request: ExtractRequest) -> tuple[int, float] | None:
+    """
+    How much there will be, if leads change as they did when the output was last written to.
+
+    :param folder: the output.
+    :param request: with its span.
+    :return: rows and megabytes; None for a new output.
+    """
+    manifests = folder.path(layout.manifest("x")).parent
+    names = sorted(path.name for path in manifests.iterdir()) if manifests.exists() else []
+    last = folder.read_json(layout.manifest(names[-1].removesuffix(".json"))) if names else None
+    if not last or not last.get("start") or request.start is None or request.end is None:
+        return None
+    start, end = (moments.parse(last[name]) for name in ("start", "end"))
+    assert start is not None  # we wrote them
+    assert end is not None
+    share = (request.end - request.start) / (end - start)
+    return round(last["rows"] * share), last["bytes"] * share / 2**20
+
+
+def publish_changed_leads(
+    request: ExtractRequest,
+    folder: OutputFolder,
+    client: MarketoClient,
+    run_folder: str,
+    *,
+    hash_salt: str | None,
+    parallel: int,
+) -> dict[str, Any]:
+    """
+    Publish the leads that changed in a span, as they are now.
+
+    :param request: of leads, by ``updatedAt``.
+    :param folder: the output.
+    :param client: the instance.
+    :param run_folder: the task instance's place in it.
+    :param hash_salt: key for hashed fields.
+    :param parallel: calls in flight at a time.
+    :return: the manifest, as a bulk extract by ``updatedAt`` returns it.
+    """
+    assert request.start is not None  # the request was checked
+    assert request.end is not None
+    if request.file_format != "csv":
+        require_arrow()
+    folder.check_writable()
+    plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
+    window = Window(request.start - request.lookback, request.end)
+    ids = _changed(client, plan, window, parallel)
+    log.info("%d leads changed; they are read in %d calls", len(ids), -(-len(ids) // IDS_PER_CALL))
+    publisher = SlicePublisher(request, plan, folder, run_folder, hash_salt=hash_salt)
+
+    def fetch(consumer: Any) -> Outcome:
+        writer = consumer()
+        try:
+            for lines in _read(client, plan, ids):
+                writer.feed(lines)
+            outcome: Outcome = writer.finish()
+            return outcome
+        except BaseException:
+            writer.abort()
+            raise
+
+    record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
+    manifest = write_manifest(folder, request, plan, [{**record, "export_id": None}])
+    folder.delete_tree(run_folder)
+    return manifest
+
+
+def _changed(client: MarketoClient, plan: ExtractPlan, window: Window, parallel: int) -> list[int]:
+    """Ids of leads with a change of one of the fields, or that are new."""
+    token = client.call("activities.get_paging_token", sinceDatetime=iso(window.start)).next_page_token
+    reader = FeedReader(client, FEEDS[LEAD_CHANGES].operation, str(token), window.end)
+    fields = [name for name in plan.fields if name not in _NEVER_CHANGED] or ["email"]
+    groups = [fields[first : first + FIELDS_PER_PASS] for first in range(0, len(fields), FIELDS_PER_PASS)]
+    passes = [Pass(f"fields {number}", {"fields": group}) for number, group in enumerate(groups)]
+    found: set[int] = set()
+    for records in reader.read(passes, parallel):
+        for record in records:
+            moment = moments.parse(str(record.get("activityDate") or ""))
+            if moment is None or window.start <= moment < window.end:
+                found.add(int(record["leadId"]))
+    return sorted(found)
+
+
+def _read(client: MarketoClient, plan: ExtractPlan, ids: Sequence[int]) -> Iterator[bytes]:
+    """The leads as Marketo writes an export file. Those that were deleted or merged meanwhile are not there."""
+    columns = [column.name for column in plan.schema.columns]
+    yield line(columns)
+    for first in range(0, len(ids), IDS_PER_CALL):
+        batch = [str(each) for each in ids[first : first + IDS_PER_CALL]]
+        leads = client.paginate("leads.get_by_filter_type", filterType="id", filterValues=batch, fields=columns)
+        yield b"".join(line([lead.get(name) for name in columns]) for lead in leads)

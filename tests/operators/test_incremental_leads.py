@@ -1,0 +1,110 @@
+"""Changed leads on any subscription: the way is chosen, said, and leads to the same rows."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
+from tests.operators.conftest import marketo
+from tests.simulated import data_files
+from tests.streams.conftest import Variables
+from tests.support import StateStore, run_task, task_context
+
+__all__ = ["marketo"]
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch):
+    """Airflow's Variables."""
+    monkeypatch.setattr(Variables, "values", {}, raising=False)
+    monkeypatch.setattr("airflow.sdk.Variable", Variables)
+    return Variables.values
+
+
+def extract(output, sim, *, days=2, store=None, **arguments):
+    """The leads of the last days, by the instance's clock."""
+    end = sim.clock.now().replace(microsecond=0) + timedelta(seconds=1)
+    given = {"fields": ["email", "rating"], "file_format": "jsonl", "deferrable": True, "poll_interval": 0.05}
+    given |= {"start": end - timedelta(days=days), "end": end, "output": str(output)} | arguments
+    task = MarketoIncrementalLeadsOperator(task_id="a_task", **given)
+    return run_task(task, task_context(store or StateStore()))
+
+
+def rows(output):
+    return [json.loads(line) for name in data_files(output) for line in (output / name).read_text("utf-8").splitlines()]
+
+
+def change(sim, **rating):
+    """Leads change now: some through the API, as somebody else."""
+    from airflow_provider_marketo.client.client import MarketoClient
+
+    client = MarketoClient(sim.url, sim.client_id, sim.client_secret)
+    leads = [{"id": int(lead[1:]), "rating": value} for lead, value in rating.items()]
+    client.call("leads.sync", action="updateOnly", lookupField="id", input=leads)
+
+
+@pytest.mark.parametrize("has_updated_at", [True, False], ids=["updatedAt exports", "no updatedAt exports"])
+def test_both_ways_lead_to_the_same_rows(marketo, tmp_path, has_updated_at):
+    sim = marketo(updated_at_filter=has_updated_at)
+    change(sim, _1005="Blazing", _1006="Frozen")
+    found = extract(tmp_path, sim)
+    assert sorted((row["id"], row["rating"]) for row in rows(tmp_path)) == [(1005, "Blazing"), (1006, "Frozen")]
+    assert (found["rows"], found["date_field"]) == (2, "updatedAt")
+    assert bool(sim.calls("get_file")) is has_updated_at
+
+
+def test_the_subscription_is_asked_once_and_nothing_is_exported_for_it(marketo, tmp_path, variables):
+    sim = marketo(updated_at_filter=False)
+    extract(tmp_path / "a", sim)
+    extract(tmp_path / "b", sim)
+    assert (sim.calls("create_job"), sim.calls("enqueue_job")) == (1, 0)
+    assert json.loads(variables["marketo_features_marketo_default"])["updated_at_exports"] is False
+
+
+def test_a_span_that_the_feed_has_forgotten_is_a_snapshot(marketo, tmp_path):
+    sim = marketo(updated_at_filter=False)
+    created = datetime(2024, 3, 1, tzinfo=timezone.utc)
+    found = extract(tmp_path, sim, days=100, first_lead=created)
+    assert found["date_field"] == "createdAt"
+    assert found["rows"] == 500
+
+
+def test_without_the_right_to_read_activities_it_is_a_snapshot(marketo, tmp_path):
+    sim = marketo(updated_at_filter=False)
+    sim.fail("activities.get_paging_token", "603")
+    with pytest.raises(AirflowFailException, match=r"first_lead: .*from when on"):
+        extract(tmp_path, sim)
+
+
+def test_the_choice_and_its_cost_are_said(marketo, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(MarketoIncrementalLeadsOperator, "log", property(lambda self: _Log(said)))
+    sim = marketo()
+    change(sim, _1005="Hot")
+    extract(tmp_path, sim)
+    extract(tmp_path, sim)
+    choices = [line for line in said if line.startswith("mode=")]
+    assert "updated_at" in choices[0]
+    assert "not known before the first run" in choices[0]
+    assert "MB" in choices[1]
+
+
+class _Log:
+    """Collects what is logged."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def info(self, text, *arguments):
+        self._said.append(text % arguments)
+
+    warning = error = debug = info
+
+
+def test_a_mode_that_is_none_is_refused(marketo, tmp_path):
+    with pytest.raises(AirflowFailException, match="mode='fast' is not one of auto, updated_at"):
+        extract(tmp_path, marketo(), mode="fast")
