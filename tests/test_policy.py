@@ -89,3 +89,37 @@ def test_airflow_finds_it():
     manager = get_policy_plugin_manager()
     load_policy_plugins(manager)
     assert manager.get_plugin("marketo") is policy
+
+
+DAG_FILE = """
+from airflow.sdk import DAG
+from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
+
+with DAG("a_dag", schedule=None):
+    MarketoQuotaSensor(task_id="quota", min_calls=1)
+    MarketoQuotaSensor.partial(task_id="mapped").expand(min_calls=[1, 2])
+"""
+
+
+@pytest.mark.parametrize("was_set_up", [True, False])
+def test_airflow_parses_a_dag_with_it(marker, tmp_path, was_set_up):
+    from airflow import settings
+
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # before Airflow 3.2
+        from airflow.models.dagbag import DagBag
+
+    settings.initialize()
+    (tmp_path / "a_dag.py").write_text(DAG_FILE)
+    if not was_set_up:
+        marker("{}")
+    bag = DagBag(str(tmp_path))
+    if was_set_up:
+        assert {task.task_id: task.pool for task in bag.dags["a_dag"].tasks} == {
+            "quota": "marketo",
+            "mapped": "marketo",
+        }
+    else:
+        (error,) = bag.import_errors.values()
+        assert "airflow marketo setup" in error

@@ -8,7 +8,10 @@ from itertools import combinations
 
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.hooks.settings import OF_THE_INSTANCE, ConnectionSettings
+from airflow_provider_marketo.hooks.settings import MARKETO_PARALLEL, OF_THE_INSTANCE, ConnectionSettings
+
+_MOST_SLOTS = MARKETO_PARALLEL - 1
+"""A task in the pool may always have a call in flight, and the triggerer's has to fit in, too."""
 
 
 @dataclass
@@ -50,7 +53,7 @@ def plan_pools(connections: Iterable[ConnectionSettings]) -> list[PlannedPool]:
     _refuse_contradictions(connections)
     pools: dict[str, PlannedPool] = {}
     for settings in connections:
-        pool = pools.setdefault(settings.pool, PlannedPool(settings.pool, settings.max_parallel))
+        pool = pools.setdefault(settings.pool, PlannedPool(settings.pool, min(settings.max_parallel, _MOST_SLOTS)))
         pool.conn_ids.append(settings.conn_id)
         instance = Endpoint.parse(settings.host).instance
         if instance not in pool.instances:

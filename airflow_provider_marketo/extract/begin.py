@@ -20,6 +20,9 @@ from airflow_provider_marketo.storage import OutputFolder
 
 log = logging.getLogger(__name__)
 
+CALLS_A_JOB = 3
+"""Create, enqueue, fetch; waiting is shared by all who wait."""
+
 
 def begin(
     request: Callable[[], ExtractRequest],
@@ -64,7 +67,10 @@ def begin(
         folder.write_json(layout.request(run), wanted.to_dict())
         save_plan(folder, run, plan)
         progress = Progress(fingerprint)
-        log.info("Extracting %s in %d jobs", wanted.describe(), len(wanted.slices(plan.filters)))
+        count = len(wanted.slices(plan.filters))
+        log.info("Extracting %s in %d jobs", wanted.describe(), count)
+        types = [wanted.custom_object] if wanted.custom_object else []
+        hook.check_budget(calls=CALLS_A_JOB * count, custom_objects=types)
     if not resumed or not progress.deadline:
         progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
         progress.remade = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
     MarketoError,
     MarketoPermissionError,
+    MarketoQuotaExhaustedError,
 )
 from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.hooks import form
@@ -27,7 +28,7 @@ from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.hooks.task import current_task
 from airflow_provider_marketo.hooks.usage import send_metrics, tally_of
-from airflow_provider_marketo.quota import QUOTA_DESCRIPTION, QuotaLedger
+from airflow_provider_marketo.quota import QUOTA_DESCRIPTION, QuotaLedger, require
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,25 @@ class MarketoHook(BaseHook):
     def quota(self) -> QuotaLedger:
         """The day's budgets of the instance, and the Variable that shows them."""
         return QuotaLedger(self._client, self.settings, read=_read_variable, write=_write_variable)
+
+    def check_budget(self, *, calls: int, custom_objects: Iterable[str] = ()) -> None:
+        """
+        Before expensive work of a task: whether what it needs is left of the day, above the reserve.
+
+        :param calls: that it is likely to need.
+        :param custom_objects: custom object types that it exports, to be looked at when exported bytes are counted.
+        :raises MarketoQuotaExhaustedError: it is not; the error says until when.
+        """
+        if current_task() is None:
+            return
+        try:
+            left = self.quota.current(custom_objects=custom_objects)
+        except MarketoQuotaExhaustedError:
+            raise
+        except MarketoError as error:
+            log.warning("Could not find out what is left of the day's calls: %s", error)
+            return
+        require(left, calls=calls)
 
     def call(self, operation: str, /, **parameters: Any) -> Reply:
         """

@@ -76,6 +76,7 @@ class MarketoQuotaSensor(BaseSensorOperator):
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.quota import require
+        from airflow_provider_marketo.triggers.poller import PASSING
 
         calls, export_mb = self._wanted()
         with fail_for_good():
@@ -84,6 +85,9 @@ class MarketoQuotaSensor(BaseSensorOperator):
                 require(self._left, calls=calls, export_mb=export_mb)
             except MarketoQuotaExhaustedError as error:
                 self.log.info("%s", error)
+                return False
+            except PASSING as error:
+                self.log.warning("Could not ask for the quota: %s", error)
                 return False
         return True
 

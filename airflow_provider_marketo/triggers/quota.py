@@ -12,20 +12,17 @@ from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.errors import (
-    MarketoConnectionError,
     MarketoError,
     MarketoQuotaExhaustedError,
-    MarketoThrottledError,
-    MarketoTransientError,
     from_dict,
 )
 from airflow_provider_marketo.client.quota_day import next_probe
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.quota import REFRESH_EVERY, Quota, require
+from airflow_provider_marketo.triggers.poller import PASSING
 
 ENOUGH, TIMED_OUT, ERROR = "enough", "timed out", "error"
-_PASSING = (MarketoTransientError, MarketoConnectionError, MarketoThrottledError)
 
 
 class MarketoQuotaTrigger(BaseTrigger):
@@ -79,7 +76,7 @@ class MarketoQuotaTrigger(BaseTrigger):
             except MarketoQuotaExhaustedError as error:
                 until = error.until or next_probe(datetime.now(timezone.utc))
                 self.log.info("%s Looking again at %s.", error, until.isoformat())
-            except _PASSING as error:
+            except PASSING as error:
                 until = datetime.now(timezone.utc) + timedelta(seconds=REFRESH_EVERY)
                 self.log.warning("Could not ask for the quota; trying again at %s: %s", until.isoformat(), error)
             await asyncio.sleep(max(1.0, (until - datetime.now(timezone.utc)).total_seconds()))

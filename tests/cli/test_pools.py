@@ -21,6 +21,11 @@ def test_a_pool_has_the_connections_max_parallel_as_its_slots():
     assert (pool.name, pool.slots, pool.instances, pool.advice) == ("marketo", 5, [EU], None)
 
 
+def test_one_of_marketos_ten_is_left_to_the_triggerer():
+    (pool,) = plan_pools([connection("marketo_default", EU, max_parallel=10)])
+    assert pool.slots == 9
+
+
 def test_connections_to_one_instance_share_its_pool():
     (pool,) = plan_pools([connection("one", EU), connection("other", f"https://{EU.lower()}.mktorest.com/rest")])
     assert pool.conn_ids == ["one", "other"]

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoThrottledError
+from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoQuotaExhaustedError, MarketoThrottledError
 from airflow_provider_marketo.client.tally import Tally
 from airflow_provider_marketo.hooks import coordination, marketo, usage
 from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -163,3 +163,19 @@ def test_a_variable_that_cannot_be_written_fails_nobody(monkeypatch, run_as, ins
     monkeypatch.setattr(marketo.Variable, "set", lambda *_, **__: 1 / 0)
     MarketoHook("marketo_test").call("leads.describe")
     assert "marketo_quota_marketo_test could not be written" in caplog.text
+
+
+def test_expensive_work_is_not_begun_when_the_day_does_not_allow_it(run_as, instance, variables):
+    run_as(TASK)
+    hook = MarketoHook("marketo_test")
+    hook.check_budget(calls=48_000)
+    with pytest.raises(MarketoQuotaExhaustedError, match="about 49000 calls are needed, and 48766"):
+        hook.check_budget(calls=49_000)
+
+
+def test_not_knowing_what_is_left_stops_nobody(run_as, instance, variables, caplog):
+    run_as(TASK)
+    denied = {"success": False, "errors": [{"code": "603", "message": "Access denied"}]}
+    instance.get(f"{HOST}/rest/v1/stats/usage.json", json=denied)
+    MarketoHook("marketo_test").check_budget(calls=49_000)
+    assert "Could not find out what is left" in caplog.text

@@ -111,6 +111,14 @@ def test_an_error_that_stays_ends_the_wait_and_the_task(marketo):
         sensor(min_calls=1).execute_complete(task_context(), event)
 
 
+def test_a_look_that_fails_for_now_is_no_answer(marketo):
+    instance = marketo(time_scale=1)
+    instance.fail("usage.get_daily_usage", "611", times=3)
+    waiting = sensor(min_calls=1, timeout=30)
+    assert not waiting.poke(task_context())
+    assert waiting.poke(task_context())
+
+
 def test_an_event_that_is_not_ours_is_an_error():
     with pytest.raises(Exception, match="not understood"):
         quota_from_event({"status": "well"})

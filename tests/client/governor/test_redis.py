@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import time
 import uuid
 
@@ -11,6 +12,7 @@ import pytest
 import time_machine
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from airflow_provider_marketo.client.governor.redis import RedisStore
@@ -18,6 +20,7 @@ from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.stores import StoreUnavailableError
 from tests.client.governor.support import count_calls, most_in_a_window
+from tools.services import free_port
 
 LIMITS = Limits(rate=40, parallel=4, window=1.0)
 
@@ -39,6 +42,13 @@ def test_a_redis_that_is_not_there_is_an_unusable_store(caplog):
     governor = SharedGovernor(nowhere, LIMITS, alone=Limits(10, 1, 1.0))
     governor.release(governor.acquire("leads.describe"), None)
     assert "10 calls in 1 seconds" in caplog.text
+
+
+def answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
 
 
 @pytest.mark.services
@@ -93,3 +103,19 @@ class TestOnAServer:
         child.join()
         assert child.exitcode == 0
         assert len(store.update(lambda state, at: state.sent)) == 2
+
+    def test_a_server_that_goes_away_costs_a_warning_and_no_call(self, tmp_path, caplog):
+        port = free_port()
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        client = Redis(port=port, socket_timeout=2, socket_connect_timeout=2)
+        while not answers(client):
+            time.sleep(0.02)
+        governor = SharedGovernor(RedisStore(client, "an-instance"), LIMITS, alone=Limits(10, 1, 1.0))
+        governor.release(governor.acquire("leads.describe"), None)
+        lease = governor.acquire("leads.describe")
+        server.kill()
+        server.wait()
+        governor.release(lease, None)
+        governor.release(governor.acquire("leads.describe"), None)
+        assert "goes on with a fixed share: 10 calls in 1 seconds" in caplog.text
