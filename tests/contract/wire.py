@@ -39,15 +39,21 @@ class Sent:
 
 def sent(request: PreparedRequest) -> Sent:
     """The request as ``requests`` would send it."""
-    raw = requests.Request(
-        request.method,
-        "https://example.org" + request.path,
-        params=list(request.query),
-        headers=dict(request.headers),
-        json=request.json,
-        data=list(request.form) if request.form is not None else None,
-        files=list(request.files) if request.files is not None else None,
-    ).prepare()
+    return read(
+        requests.Request(
+            request.method,
+            "https://example.org" + request.path,
+            params=list(request.query),
+            headers=dict(request.headers),
+            json=request.json,
+            data=list(request.form) if request.form is not None else None,
+            files=list(request.files) if request.files is not None else None,
+        ).prepare()
+    )
+
+
+def read(raw: requests.PreparedRequest) -> Sent:
+    """What ``requests`` sends."""
     url = urlsplit(raw.url)
     content_type = raw.headers.get("Content-Type")
     kind = content_type.partition(";")[0] if content_type else None
