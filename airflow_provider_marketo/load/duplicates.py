@@ -11,7 +11,7 @@ _DIGEST = 16
 _ORDINAL = 6
 _ENTRY = _DIGEST + _ORDINAL
 _BUCKETS = 256
-_IN_MEMORY = 32 << 20
+_IN_MEMORY = 16 << 20
 _JOINT = "\x1f"
 
 
@@ -36,15 +36,15 @@ class Marks:
         at = number >> 3
         return at < len(self._bits) and bool(self._bits[at] & (1 << (number & 7)))
 
-    def any_in(self, first: int, last: int) -> bool:
-        """Whether a row from ``first`` to ``last`` is marked, both included."""
+    def between(self, first: int, last: int) -> list[int]:
+        """The marked rows from ``first`` to ``last``, both included, in order."""
         if not self.count:
-            return False
-        inner = self._bits[(first >> 3) + 1 : last >> 3]
-        if any(inner):
-            return True
-        edges = {*range(first, min(last, first | 7) + 1), *range(max(first, last & ~7), last + 1)}
-        return any(number in self for number in edges)
+            return []
+        found = []
+        for at, byte in enumerate(self._bits[first >> 3 : (last >> 3) + 1], first >> 3):
+            if byte:
+                found += [at << 3 | bit for bit in range(8) if byte & (1 << bit)]
+        return [number for number in found if first <= number <= last]
 
     def to_bytes(self) -> bytes:
         """For another process."""

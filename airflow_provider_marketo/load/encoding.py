@@ -17,7 +17,7 @@ from airflow_provider_marketo.client.tabular import schema
 from airflow_provider_marketo.client.values import moment, utc
 from airflow_provider_marketo.load.fields import Field
 
-NULLS = frozenset({"null"})
+_NULL = "null"
 """The word that an import file may be read to mean "no value"; counted, since a text cannot be told from it."""
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
@@ -74,12 +74,27 @@ class Column:
         kinds = set(map(type, values)) - {_NONE}
         faults: dict[int, str] = {}
         if not (kinds <= self._plain or (self._is_text and kinds <= {str})):
-            values = self._each(values, faults)
+            values = self._each(values, faults) if len(kinds) > 1 else self._each_once(values, faults)
         if self._is_text:
             self._look_at_texts(values, faults)
         if self.key:
             values = [value.strip() if isinstance(value, str) else value for value in values]
         return values, faults
+
+    def _each_once(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
+        """As :meth:`_each`, for values of one type: dates and booleans come over and over."""
+        try:
+            distinct = list(dict.fromkeys(values))
+        except TypeError:  # dictionaries and lists
+            return self._each(values, faults)
+        if len(distinct) > len(values) // 2:
+            return self._each(values, faults)
+        wrong: dict[int, str] = {}
+        encoded = dict(zip(distinct, self._each(distinct, wrong), strict=True))
+        if wrong:
+            texts = {distinct[at]: fault for at, fault in wrong.items()}
+            faults.update((at, texts[value]) for at, value in enumerate(values) if value in texts)
+        return [encoded[value] for value in values]
 
     def _each(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
         encoded: list[Any] = []
@@ -105,9 +120,9 @@ class Column:
         if length is not None and max(map(len, texts)) * (4 if self.field.type == "text" else 1) > length:
             in_bytes = self.field.type == "text"
             self.long += sum(len(text.encode("utf-8", "replace") if in_bytes else text) > length for text in texts)
-        if not NULLS.isdisjoint(texts):
-            self.null_words += sum(text in NULLS for text in texts)
         together = "".join(texts)
+        if _NULL in together:
+            self.null_words += texts.count(_NULL)
         if together.isascii() and "\0" not in together:
             return
         for at, value in enumerate(values):

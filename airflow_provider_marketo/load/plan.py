@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -109,9 +109,28 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def numbers(chunk: Chunk, left_out: Marks) -> Iterator[int]:
+def numbers(chunk: Chunk, left_out: Marks) -> Sequence[int]:
     """The input row that each row of a chunk was."""
-    return (number for number in range(chunk.first, chunk.last + 1) if number not in left_out)
+    everything = range(chunk.first, chunk.last + 1)
+    gone = set(left_out.between(chunk.first, chunk.last))
+    return [number for number in everything if number not in gone] if gone else everything
+
+
+def without(form: str, data: bytes, rows: int, positions: Sequence[int]) -> bytes:
+    """
+    A chunk without some of its rows.
+
+    :param data: what :func:`encode_rows` wrote, behind the header of a CSV file.
+    :param rows: in it.
+    :param positions: of those that go, from 0.
+    """
+    gone = set(positions)
+    start = data.index(b"\n") + 1 if form == CSV else 0
+    if data.count(b"\n", start) == rows:  # no cell has a line break: a line is a row
+        lines = data[start:].split(b"\n")
+        return data[:start] + b"\n".join(line for at, line in enumerate(lines) if at not in gone)
+    kept = [row for at, row in enumerate(decode_rows(form, data)) if at not in gone]
+    return data[:start] + encode_rows(form, list(zip(*kept, strict=True)))
 
 
 def encode_rows(form: str, columns: Sequence[Sequence[Any]]) -> bytes:

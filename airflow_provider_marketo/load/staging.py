@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -17,11 +18,10 @@ from airflow_provider_marketo.load.plan import (
     CSV,
     Chunk,
     Plan,
-    decode_rows,
     digest,
     encode_header,
     encode_rows,
-    numbers,
+    without,
 )
 from airflow_provider_marketo.load.rejects import LOCAL, RejectWriter
 from airflow_provider_marketo.load.source import Columns, Rows
@@ -188,7 +188,8 @@ class Stager:
             self._rejects.close()
         if superseded.count and on_duplicates != LAST:
             raise MarketoInvalidRequestError(
-                f"{superseded.count} of {self._read} rows are followed by one with the same {' + '.join(self._plan.key)}",
+                f"{superseded.count} of {self._read} rows are followed by one with the same"
+                f" {' + '.join(self._plan.key)}",
                 parameter="on_duplicates",
                 remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
             )
@@ -254,22 +255,17 @@ class Stager:
 
     def _without(self, chunk: Chunk, superseded: Marks) -> Chunk | None:
         """The chunk without superseded rows; written anew only if it has some."""
-        if not superseded.any_in(chunk.first, chunk.last):
+        late = superseded.between(chunk.first, chunk.last)
+        if not late:
             return chunk
-        with self._area.open(chunk.name, "rb") as file:
-            rows = decode_rows(self._plan.form, file.read())
-        kept = [
-            (number, row)
-            for number, row in zip(numbers(chunk, self.left_out), rows, strict=True)
-            if number not in superseded
-        ]
-        gone = set(numbers(chunk, self.left_out)) - {number for number, _ in kept}
-        for number in gone:
+        earlier = self.left_out.between(chunk.first, chunk.last)
+        positions = [number - chunk.first - bisect_left(earlier, number) for number in late]
+        for number in late:
             self.left_out.add(number)
-        if not kept:
+        if len(late) == chunk.rows:
             return None
-        data = encode_header(self._plan.form, self._plan.header)
-        data += encode_rows(self._plan.form, list(zip(*(row for _, row in kept), strict=True)))
+        with self._area.open(chunk.name, "rb") as file:
+            data = without(self._plan.form, file.read(), chunk.rows, positions)
         with self._area.open(chunk.name) as file:
             file.write(data)
-        return replace(chunk, sha256=digest(data), size=len(data), rows=len(kept))
+        return replace(chunk, sha256=digest(data), size=len(data), rows=chunk.rows - len(late))

@@ -47,6 +47,6 @@ def test_marks_come_back_and_know_their_neighbourhood():
     assert again.count == 3
     assert [number for number in range(10_000) if number in again] == [3, 64, 9_999]
     for first, last in ((0, 2), (4, 63), (65, 9_998), (10_000, 20_000)):
-        assert not again.any_in(first, last)
-    for first, last in ((3, 3), (0, 3), (3, 4), (60, 70), (64, 64), (5, 9_999)):
-        assert again.any_in(first, last)
+        assert again.between(first, last) == []
+    assert again.between(3, 64) == [3, 64]
+    assert again.between(0, 20_000) == [3, 64, 9_999]
