@@ -8,7 +8,6 @@ an extract imports (Airflow's SDK, pyarrow, this provider) has been imported.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -70,15 +69,16 @@ def main(facts: dict[str, Any]) -> float:
 
     instance = Instance.running(facts["url"], facts["client_id"], facts["client_secret"])
     export = Export(ExtractRequest.from_dict(facts["request"]), ExportJob(**facts["job"]), Path(), "", "")
-    before = _resident()
+    before = _megabytes("VmRSS")
     with tempfile.TemporaryDirectory(dir=facts["folder"]) as output:
         instance.publish(export, Path(output))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before
+    return _megabytes("VmHWM") - before
 
 
-def _resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+def _megabytes(name: str) -> float:
+    """Of this process; the kernel's ``ru_maxrss`` would count what the parent had when it started this one."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / 1e6
 
 
 if __name__ == "__main__":

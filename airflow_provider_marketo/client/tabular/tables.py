@@ -16,6 +16,9 @@ from airflow_provider_marketo.client.tabular.transform import Rules
 HELD = 16 << 20
 """Bytes of rows held back, to be written in one piece."""
 
+JSON_PIECE = 2 << 20
+"""Bytes of rows that are JSON at a time: several times as much while it is made."""
+
 OPEN_PARQUET_FILES = 16
 _WAITING = ".waiting"
 _BETWEEN, _NOTHING = "\x1f", "\x1e"
@@ -117,7 +120,9 @@ class JsonLinesFiles:
 
     def write(self, name: str, rows: Any) -> None:
         file, _ = self._files.get(name)
-        file.write(jsontext.lines(rows, self._embedded))
+        count = max(1, rows.num_rows * JSON_PIECE // max(rows.nbytes, 1))
+        for start in range(0, rows.num_rows, count):
+            file.write(jsontext.lines(rows.slice(start, count), self._embedded))
         file.rows += rows.num_rows
 
     def finish(self) -> list[WrittenFile]:
