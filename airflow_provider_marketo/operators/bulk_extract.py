@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import FINAL, fail_for_good
+from airflow_provider_marketo.operators.outlets import TellsOfOutput
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,7 +26,7 @@ _JOBS_IN_FLIGHT = 2
 """Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
 
 
-class MarketoBulkExtractOperator(MarketoOperator):
+class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
     """
     Extract objects from Marketo in bulk into files of an object store or a local folder.
 
@@ -68,6 +69,8 @@ class MarketoBulkExtractOperator(MarketoOperator):
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks at the jobs. Default: the connection's ``poll_interval`` (60).
     :param timeout: how long a try waits for Marketo in all, the wait for a quota's reset not counted.
+    :param partition_events: give the asset events of the outlets the start of the run's data interval as partition key
+        (Airflow 3.3). DAGs that are scheduled by the plain asset do not start for such events.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or
         windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.
@@ -121,6 +124,7 @@ class MarketoBulkExtractOperator(MarketoOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | None = None,
         timeout: timedelta = timedelta(hours=24),
+        partition_events: bool = False,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -148,6 +152,7 @@ class MarketoBulkExtractOperator(MarketoOperator):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
+        self.partition_events = partition_events
         self.marketo_conn_id = marketo_conn_id
         self._run: ExtractRun | None = None
         self._killed = False
@@ -262,7 +267,7 @@ class MarketoBulkExtractOperator(MarketoOperator):
                 waiting = run.step((look or run.adopt)())
                 while waiting is not None:
                     waiting = run.step(self._wait(context, run, waiting))
-                return run.finish()
+                manifest = run.finish()
             except MarketoStoppedError:
                 raise
             except Exception as error:
@@ -276,6 +281,8 @@ class MarketoBulkExtractOperator(MarketoOperator):
                 if run is not None and self._gives_up(context, error):
                     run.cancel()  # nobody will come back for the jobs
                 raise
+        self._tell(context, manifest)
+        return manifest
 
     def _goes_on_at(self, run: ExtractRun | None, error: Exception) -> datetime | None:
         """When what stands in the way will have passed, if that is known and worth waiting for without a worker."""

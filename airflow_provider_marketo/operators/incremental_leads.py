@@ -69,7 +69,9 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
             request = self._request(context)
             mode = self._choose(hook, request)
             if mode == CHANGE_FEED:
-                return self._follow(context, hook, request)
+                manifest = self._follow(context, hook, request)
+                self._tell(context, manifest)
+                return manifest
             if mode == SNAPSHOT:
                 self.date_field, self.start = "createdAt", self._snapshot_start()
         return super().execute(context)

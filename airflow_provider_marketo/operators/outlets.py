@@ -24,20 +24,29 @@ class TellsOfOutput:
     said before a deferral is lost.
     """
 
+    marketo_conn_id: str
     partition_events: bool = False
     _told: tuple[str, str, Mapping[str, Any]] | None = None
 
-    def _tell(self, context: Context, hook: MarketoHook, manifest: Mapping[str, Any]) -> None:
+    def _tell(self, context: Context, manifest: Mapping[str, Any]) -> None:
         """
+        Never fails: the data are in place, whoever hears of them.
+
         :param context: of the running task.
-        :param hook: the connection that was read from.
         :param manifest: of what was published.
         """
-        instance = hook.get_conn().instance
-        kind = str(manifest.get("custom_object") or manifest["object_type"])
-        self._told = (instance, kind, manifest)
-        self._tell_assets(context, instance, kind, manifest)
-        _tell_lineage(hook, instance, kind, str(manifest["output"]))
+        from airflow_provider_marketo.client.endpoint import Endpoint
+        from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+        try:
+            hook = MarketoHook(self.marketo_conn_id)
+            instance = Endpoint.parse(hook.settings.host).instance
+            kind = str(manifest.get("custom_object") or manifest["object_type"])
+            self._told = (instance, kind, manifest)
+            self._tell_assets(context, instance, kind, manifest)
+            _tell_lineage(hook, instance, kind, str(manifest["output"]))
+        except Exception:
+            log.warning("Airflow could not be told of what was published", exc_info=True)
 
     def _tell_assets(self, context: Context, instance: str, kind: str, manifest: Mapping[str, Any]) -> None:
         from airflow.sdk import Asset
@@ -48,7 +57,7 @@ class TellsOfOutput:
         if events is None:
             return
         facts = {name: manifest.get(name) for name in ("start", "end", "rows", "manifest", "output")}
-        facts |= {"source": marketo_uri(instance, kind), "files": len(manifest["files"])}
+        facts |= {"source": marketo_uri(instance, kind), "files": _count(manifest)}
         for outlet in context["ti"].task.outlets:
             if isinstance(outlet, Asset):
                 events[outlet].extra = facts
@@ -72,7 +81,7 @@ class TellsOfOutput:
         output = urlsplit(_absolute(str(manifest["output"])))
         namespace = f"{output.scheme}://{output.netloc.rpartition('@')[2]}" if output.netloc else output.scheme
         statistics = OutputStatisticsOutputDatasetFacet(
-            rowCount=manifest["rows"], size=manifest.get("bytes"), fileCount=len(manifest["files"])
+            rowCount=manifest["rows"], size=manifest.get("bytes"), fileCount=_count(manifest)
         )
         return OperatorLineage(
             inputs=[Dataset(namespace=f"{SCHEME}://{instance}", name=kind)],
@@ -84,6 +93,11 @@ class TellsOfOutput:
                 )
             ],
         )
+
+
+def _count(manifest: Mapping[str, Any]) -> int:
+    """How many files there are; the list is left out where it is long."""
+    return int(manifest.get("file_count", len(manifest.get("files", ()))))
 
 
 def _add_partition(context: Context, event: Any) -> None:

@@ -119,7 +119,7 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
                 self.log.warning("%s Starting anew after %s.", error, error.until.isoformat())
                 self.defer(trigger=DateTimeTrigger(moment=error.until), method_name="resume")
                 raise
-            self._tell(context, hook, manifest)
+            self._tell(context, manifest)
             return manifest
 
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def run(airflow: RealAirflow, dag_id: str, start: datetime, end: datetime, **con
 
 def asset_events(airflow: RealAirflow, name: str) -> list[dict[str, Any]]:
     """Events of an asset, the newest last."""
-    found = airflow.api("GET", "/api/v2/assets/events?order_by=id&limit=1000")["asset_events"]
+    found = airflow.api("GET", "/api/v2/assets/events?order_by=timestamp&limit=1000")["asset_events"]
     return [event for event in found if event["name"] == name]
 
 
