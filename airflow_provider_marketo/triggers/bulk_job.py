@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any, TypeVar
@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
@@ -20,6 +19,7 @@ from airflow_provider_marketo.client.errors import MarketoDeadlineError, Marketo
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
+from airflow_provider_marketo.triggers.poller import off_the_loop
 
 ENDED, TIMED_OUT, ERROR = "ended", "timed out", "error"
 
@@ -91,12 +91,12 @@ class MarketoBulkJobTrigger(BaseTrigger):
         The same call comes when the trigger merely moves to another triggerer, and after a quick clear the next try may
         have taken the jobs over already: then the task is deferred, and its XCom names the jobs that are wanted.
         """
-        wanted = await _off_the_loop(self._wanted)
+        wanted = await off_the_loop(self._wanted)
         unwanted = [export_id for export_id in self.export_ids if export_id not in wanted]
         if unwanted:
             self.log.info("The task was cleared or ended")
             settings = await self._settings()
-            await _off_the_loop(lambda: self._jobs(settings).cancel_all(unwanted))
+            await off_the_loop(lambda: self._jobs(settings).cancel_all(unwanted))
 
     def _wanted(self) -> Collection[str]:
         """Jobs that the task still waits for."""
@@ -120,7 +120,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         settings = await self._settings()
 
         async def find(export_ids: Collection[str]) -> Mapping[str, ExportJob]:
-            return await _off_the_loop(lambda: self._jobs(settings).find(export_ids))
+            return await off_the_loop(lambda: self._jobs(settings).find(export_ids))
 
         question = (settings, self.object_type, self.custom_object)
         return await wait_for_jobs(question, find, self.export_ids, self.poll_interval)
@@ -133,11 +133,6 @@ class MarketoBulkJobTrigger(BaseTrigger):
             parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
             self._client = MarketoHook(self.marketo_conn_id, parallel=parallel, settings=settings).get_conn()
         return ExportJobs(self._client, export_object(self.object_type), self.custom_object)
-
-
-async def _off_the_loop(call: Callable[[], Answer]) -> Answer:
-    """In a thread of its own. Not by ``asyncio.to_thread``, from which Airflow's look-ups do not find the way back."""
-    return await sync_to_async(call, thread_sensitive=False)()
 
 
 def jobs_from_event(event: Mapping[str, Any] | None) -> dict[str, ExportJob]:

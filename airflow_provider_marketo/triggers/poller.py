@@ -53,10 +53,12 @@ class Poller(Generic[Q, A]):
     look comes one interval after the first question, since whoever waits has looked already.
 
     :param ask: asks several different questions; those without an answer are asked again.
+    :param waits_out_quota: whether a spent quota is no reason to stop waiting.
     """
 
-    def __init__(self, ask: Ask[Q, A]) -> None:
+    def __init__(self, ask: Ask[Q, A], *, waits_out_quota: bool = True) -> None:
         self._ask = ask
+        self._waits_out_quota = waits_out_quota
         self._waiters: set[_Waiter[Q, A]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -98,38 +100,39 @@ class Poller(Generic[Q, A]):
                 answers = dict.fromkeys(questions, MarketoError(f"{type(error).__name__}: {error}"))
             for waiter in tuple(self._waiters):
                 if not waiter.answer.done() and waiter.question in questions:
-                    _tell(waiter, answers)
+                    self._tell(waiter, answers.get(waiter.question))
 
-
-def _tell(waiter: _Waiter[Any, Any], answers: Mapping[Any, Any]) -> None:
-    answer = answers.get(waiter.question)
-    if answer is None:
-        waiter.failures = 0
-    elif not isinstance(answer, MarketoError):
-        waiter.answer.set_result(answer)
-    elif isinstance(answer, MarketoQuotaExhaustedError):
-        log.warning("Waiting on: %s", answer)  # the deadline of whoever waits is the only one that counts
-    elif isinstance(answer, PASSING) and waiter.failures + 1 < FAILURES_IN_A_ROW:
-        waiter.failures += 1
-        log.warning("A look at Marketo failed (%d in a row): %s", waiter.failures, answer)
-    else:
-        waiter.answer.set_exception(answer)
+    def _tell(self, waiter: _Waiter[Q, A], answer: A | MarketoError | None) -> None:
+        if answer is None:
+            waiter.failures = 0
+        elif not isinstance(answer, MarketoError):
+            waiter.answer.set_result(answer)
+        elif isinstance(answer, MarketoQuotaExhaustedError) and self._waits_out_quota:
+            log.warning("Waiting on: %s", answer)  # the deadline of whoever waits is the only one that counts
+        elif isinstance(answer, PASSING) and waiter.failures + 1 < FAILURES_IN_A_ROW:
+            waiter.failures += 1
+            log.warning("A look at Marketo failed (%d in a row): %s", waiter.failures, answer)
+        else:
+            waiter.answer.set_exception(answer)
 
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller[Any, Any]]] = WeakKeyDictionary()
 
 
-async def wait_for_answer(group: Hashable, make: Callable[[], Ask[Q, A]], question: Q, interval: float) -> A:
+async def wait_for_answer(
+    group: Hashable, make: Callable[[], Ask[Q, A]], question: Q, interval: float, *, waits_out_quota: bool = True
+) -> A:
     """
     As :meth:`Poller.wait`, with the poller that everybody of a group shares on this event loop.
 
     :param group: the connection as it is set up at present, and whatever else tells groups apart.
     :param make: makes the function that asks, for the first who comes.
+    :param waits_out_quota: whether a spent quota is no reason to stop waiting; the same for all of a group.
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     poller = pollers.get(group)
     if poller is None:
-        poller = pollers[group] = Poller(make())
+        poller = pollers[group] = Poller(make(), waits_out_quota=waits_out_quota)
     try:
         answer: A = await poller.wait(question, interval)
         return answer

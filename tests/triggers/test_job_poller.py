@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, PROCESSING, ExportJob
-from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoTransientError
-from airflow_provider_marketo.triggers.job_poller import FAILURES_IN_A_ROW, JobPoller, _pollers, wait_for_jobs
+from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoQuotaExhaustedError
+from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
+from airflow_provider_marketo.triggers.poller import _pollers
 
 
 class JobList:
@@ -34,8 +35,7 @@ def test_everybody_who_waits_shares_a_look():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():
-        poller = JobPoller(jobs)
-        return await asyncio.gather(*(poller.wait([each], 0) for each in ("a", "b") for _ in range(50)))
+        return await asyncio.gather(*(wait_for_jobs("a list", jobs, [each], 0) for each in "ab" for _ in range(50)))
 
     answers = asyncio.run(scenario())
     assert [statuses(answer) for answer in answers] == [{"a": COMPLETED}] * 50 + [{"b": COMPLETED}] * 50
@@ -44,40 +44,29 @@ def test_everybody_who_waits_shares_a_look():
 
 def test_one_finished_job_of_several_is_enough_to_go_on():
     jobs = JobList({"a": PROCESSING, "b": COMPLETED})
-    answer = asyncio.run(JobPoller(jobs).wait(["a", "b"], 0))
+    answer = asyncio.run(wait_for_jobs("a list", jobs, ["a", "b"], 0))
     assert statuses(answer) == {"a": PROCESSING, "b": COMPLETED}
 
 
 def test_a_job_that_marketo_has_forgotten_counts_as_cancelled():
-    assert statuses(asyncio.run(JobPoller(JobList({})).wait(["a"], 0))) == {"a": CANCELLED}
-
-
-def test_bad_looks_are_borne_until_there_are_too_many():
-    bad = MarketoTransientError("502")
-    patient = JobList(*[bad] * (FAILURES_IN_A_ROW - 1), {"a": COMPLETED})
-    assert statuses(asyncio.run(JobPoller(patient).wait(["a"], 0))) == {"a": COMPLETED}
-    with pytest.raises(MarketoTransientError):
-        asyncio.run(JobPoller(JobList(bad)).wait(["a"], 0))
+    assert statuses(asyncio.run(wait_for_jobs("a list", JobList({}), ["a"], 0))) == {"a": CANCELLED}
 
 
 def test_an_error_that_stays_is_told_at_once():
     jobs = JobList(MarketoAuthError("refused"))
     with pytest.raises(MarketoAuthError):
-        asyncio.run(JobPoller(jobs).wait(["a"], 0))
+        asyncio.run(wait_for_jobs("a list", jobs, ["a"], 0))
     assert len(jobs.looks) == 1
 
 
-def test_an_error_of_our_own_is_told_too_so_that_nobody_waits_for_ever():
-    async def broken(export_ids):
-        raise KeyError("a bug")
-
-    with pytest.raises(MarketoError, match="KeyError"):
-        asyncio.run(JobPoller(broken).wait(["a"], 0))
+def test_a_spent_quota_is_told_so_that_the_task_can_sleep_until_the_reset():
+    with pytest.raises(MarketoQuotaExhaustedError):
+        asyncio.run(wait_for_jobs("a list", JobList(MarketoQuotaExhaustedError("spent")), ["a"], 0))
 
 
 def test_a_job_that_was_enqueued_a_moment_ago_may_still_be_shown_as_created():
     jobs = JobList({"a": CREATED}, {"a": COMPLETED})
-    assert statuses(asyncio.run(JobPoller(jobs).wait(["a"], 0))) == {"a": COMPLETED}
+    assert statuses(asyncio.run(wait_for_jobs("a list", jobs, ["a"], 0))) == {"a": COMPLETED}
 
 
 def test_nobody_waiting_means_nobody_looking():
@@ -85,7 +74,7 @@ def test_nobody_waiting_means_nobody_looking():
 
     async def scenario():
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(wait_for_jobs("a question", jobs, ["a"], 0), timeout=0.05)
+            await asyncio.wait_for(wait_for_jobs("a list", jobs, ["a"], 0), timeout=0.05)
         await asyncio.sleep(0)
         looks = len(jobs.looks)
         await asyncio.sleep(0.05)
@@ -100,7 +89,7 @@ def test_tasks_with_other_intervals_share_the_look_of_the_most_impatient():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():
-        waits = (wait_for_jobs("a question", jobs, [each], interval) for each, interval in (("a", 3600), ("b", 0)))
+        waits = (wait_for_jobs("a list", jobs, [each], interval) for each, interval in (("a", 3600), ("b", 0)))
         return await asyncio.wait_for(asyncio.gather(*waits), timeout=10)
 
     assert [statuses(answer) for answer in asyncio.run(scenario())] == [{"a": COMPLETED}, {"b": COMPLETED}]
@@ -111,8 +100,8 @@ def test_one_who_stops_waiting_does_not_disturb_the_others():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": PROCESSING, "b": PROCESSING}, {"b": COMPLETED})
 
     async def scenario():
-        killed = asyncio.create_task(wait_for_jobs("a question", jobs, ["a"], 0))
-        patient = asyncio.create_task(wait_for_jobs("a question", jobs, ["b"], 0))
+        killed = asyncio.create_task(wait_for_jobs("a list", jobs, ["a"], 0))
+        patient = asyncio.create_task(wait_for_jobs("a list", jobs, ["b"], 0))
         await asyncio.sleep(0)
         killed.cancel()
         return await asyncio.wait_for(patient, timeout=10)
@@ -123,5 +112,5 @@ def test_one_who_stops_waiting_does_not_disturb_the_others():
 def test_another_event_loop_has_its_own_poller():
     for _ in range(3):
         jobs = JobList({"a": COMPLETED})
-        assert statuses(asyncio.run(wait_for_jobs("a question", jobs, ["a"], 0))) == {"a": COMPLETED}
+        assert statuses(asyncio.run(wait_for_jobs("a list", jobs, ["a"], 0))) == {"a": COMPLETED}
         assert len(jobs.looks) == 1
