@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.parser
 import email.policy
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -181,8 +182,8 @@ def _is_json_text(parameter: Parameter) -> bool:
 
 
 def _from_text(schema: Schema, name: str, values: list[str], json_text: bool = False) -> Any:
-    if schema.type in ("array", "object") and json_text:
-        return _from_json(schema, name, _parse_json(values[-1].encode()))
+    if schema.type == "object" or (schema.type == "array" and json_text):
+        return _from_json(schema, name, _parse_json(_strict(values[-1]).encode()))
     if schema.type == "array":
         items = [part.strip() for value in values for part in value.split(",") if part.strip()]
         return [_scalar(schema.items, name, item) if schema.items else item for item in items]
@@ -263,6 +264,18 @@ def _typed(schema: Schema, name: str, value: Any) -> Any:
 
 def _wrong(schema: Schema, value: Any) -> ApiError:
     return ApiError("1001", f"Invalid value '{value}'. Required of type '{schema.type}'")
+
+
+def _strict(text: str) -> str:
+    """JSON of what Marketo takes for JSON in a field of a form: ``{'id': 12, 'type': Folder}``."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return _LENIENT.sub(lambda found: json.dumps(found.group(1) or found.group(2)), text)
+    return text
+
+
+_LENIENT = re.compile(r"'([^']*)'|\b(?!true\b|false\b|null\b)([A-Za-z_]\w*)\b")
 
 
 def _parse_json(content: bytes) -> Any:

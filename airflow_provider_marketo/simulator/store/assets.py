@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -141,19 +140,15 @@ class Assets:
         self.folders[number] = Folder(number, name, parent, kind, now, now, description, system)
         return self.folders[number]
 
-    def home(self, value: Mapping[str, Any] | str, *, kind: Kind | None = None) -> Home:
+    def home(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Home:
         """
         The place that a request names.
 
-        :param value: id and type, in a query as JSON text.
+        :param value: id and type.
         :param kind: what is to lie there.
-        :raises ApiError: 701, the text is no such thing; 710, there is no such place; 711, it is of the wrong type.
+        :raises ApiError: 710, there is no such place; 711, it is of the wrong type.
         """
-        try:
-            named = json.loads(value) if isinstance(value, str) else value
-            home = Home(str(named["type"]).capitalize(), int(named["id"]))
-        except (ValueError, TypeError, KeyError):
-            raise ApiError("701", 'A folder is written {"id":1,"type":"Folder"}') from None
+        home = Home(str(value["type"]).capitalize(), int(value["id"]))
         if home.type not in (FOLDER, PROGRAM):
             raise ApiError("711", "Folder type has to be Folder or Program")
         known = home.id in (self.folders if home.type == FOLDER else self.of["programs"])
