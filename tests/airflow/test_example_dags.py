@@ -28,7 +28,15 @@ FOLLOWING = {"marketo_form_follow_up", "marketo_hourly_activities", "marketo_tom
 MARKETING = {"marketo_asset_inventory", "marketo_erase_leads", "marketo_newsletter", "marketo_program_from_template"}
 """Recipes about Marketo assets, mailings and erasure: test_marketing.py."""
 
-ELSEWHERE = FOLLOWING | MARKETING
+LOADING = {
+    "marketo_custom_objects_from_parquet",
+    "marketo_mirror_list",
+    "marketo_warehouse_to_leads",
+    "marketo_webinar_attendees",
+}
+"""Recipes that load rows into Marketo: test_loading.py, and for want of a database's provider test_sql_to_marketo.py."""
+
+ELSEWHERE = FOLLOWING | MARKETING | LOADING
 
 
 def second(moment: datetime) -> int:

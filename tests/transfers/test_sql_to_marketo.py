@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import sqlite3
 import tracemalloc
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +20,9 @@ from airflow_provider_marketo.load import staging, transport
 from airflow_provider_marketo.load.source import from_query
 from airflow_provider_marketo.transfers.sql_to_marketo import SqlToMarketoOperator
 from tests.operators.loading import DeadError, DyingStore, counts, fails, lead, load, table
-from tests.support import StateStore
+from tests.support import StateStore, run_task, task_context
 
+EXAMPLE = Path(__file__).parents[2] / "example_dags/marketo_warehouse_to_leads.py"
 INGESTION = re.compile("https://mkto-ingestion-api.adobe.io/subscriptions/.*/persons")
 
 
@@ -157,6 +160,22 @@ def test_a_connection_that_is_no_database_is_refused(marketo, tmp_path, monkeypa
     monkeypatch.setattr(BaseHook, "get_hook", classmethod(lambda cls, conn_id, hook_params=None: object()))
     text, _ = fails(SqlToMarketoOperator, tmp_path, sql=SQL, sql_conn_id="warehouse")
     assert "connection warehouse is not one of a database" in text
+
+
+def test_the_recipe(marketo, warehouse, tmp_path):
+    """``example_dags/marketo_warehouse_to_leads.py``, its templates rendered for one day."""
+    instance = marketo()
+    with sqlite3.connect(warehouse) as connection:
+        connection.execute("CREATE TABLE lead_scores (email TEXT, score INTEGER, opted_in BOOLEAN, changed_at TEXT)")
+        rows = [(f"scored{n}@example.com", n, n % 2, f"2026-01-{n:02}T12:00:00+00:00") for n in range(1, 30)]
+        connection.executemany("INSERT INTO lead_scores VALUES (?, ?, ?, ?)", rows)
+    task = runpy.run_path(str(EXAMPLE))["dag"].get_task("scores")
+    day = {"data_interval_start": datetime(2026, 1, 7, tzinfo=timezone.utc)}
+    context = task_context(StateStore(), **day, data_interval_end=day["data_interval_start"] + timedelta(days=2))
+    task.render_template_fields({**context, "var": {"value": {"marketo_lake": str(tmp_path)}}})
+    assert counts(run_task(task, context)) == {"accepted": 2}
+    loaded = lead(instance, "scored8@example.com")
+    assert (loaded["leadScore"], loaded["newsletterOptIn"], loaded["leadSource"]) == (8, False, "Warehouse")
 
 
 # Data ingestion: answers that no simulator gives.

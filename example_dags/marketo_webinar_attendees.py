@@ -1,0 +1,39 @@
+"""
+Who came to a webinar, from the file of the webinar's provider to the status in Marketo's program.
+
+Attendees are known by their e-mail address; those that Marketo does not know become leads. A status is never taken
+back, and a member who has it already is a warning, not a failure. Joining a program may fire campaigns: if the answer
+to an upload is lost, the task says so instead of sending it again.
+
+Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
+In it lies ``incoming/attendees.csv`` with the columns ``Email`` and ``Seat``.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+
+from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+
+with DAG(
+    dag_id="marketo_webinar_attendees",
+    schedule=None,
+    params={
+        "program": Param(1001, type="integer", description="Id of the webinar's program."),
+        "status": Param("Attended", type="string", description="A status of the program's channel."),
+    },
+    doc_md=__doc__,
+    tags=["marketo", "example"],
+):
+    MarketoBulkImportOperator(
+        task_id="attendees",
+        object_type="program_members",
+        source="{{ var.value.marketo_lake }}/incoming/attendees.csv",
+        columns={"Email": "email", "Seat": "seatNumber"},
+        program_id="{{ params.program }}",
+        program_member_status="{{ params.status }}",
+        rejects="{{ var.value.marketo_lake }}/rejects",
+        max_reject_ratio=0.05,
+        deferrable=True,
+        pool="marketo",
+    )
