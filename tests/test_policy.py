@@ -83,14 +83,6 @@ def test_switched_off_it_does_nothing(monkeypatch):
     assert task.pool == "default_pool"
 
 
-def test_airflow_finds_it():
-    from airflow.settings import get_policy_plugin_manager, load_policy_plugins
-
-    manager = get_policy_plugin_manager()
-    load_policy_plugins(manager)
-    assert manager.get_plugin("marketo") is policy
-
-
 DAG_FILE = """
 from airflow.sdk import DAG
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor

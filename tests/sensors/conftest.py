@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowRescheduleException
+from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
