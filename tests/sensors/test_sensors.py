@@ -100,6 +100,21 @@ def test_a_campaign_that_is_to_leave_traces(marketo, mode):
 
 
 @every_mode
+def test_leads_that_are_to_go_through_a_campaign(marketo, mode):
+    sim = marketo()
+    request = {"leads": [{"id": 1004}, {"id": 1005}]}
+    found = waits(
+        MarketoCampaignRunSensor,
+        mode,
+        lambda: sim.call("campaigns.request", campaignId=2001, input=request),
+        campaign_id=2001,
+        lead_ids=[1005, 1004],
+        since=since(),
+    )
+    assert found == {"campaign_id": 2001, "lead_ids": [1004, 1005]}
+
+
+@every_mode
 @pytest.mark.parametrize("member", [True, False])
 def test_a_list_that_leads_are_to_join_or_leave(marketo, mode, member):
     sim = marketo()

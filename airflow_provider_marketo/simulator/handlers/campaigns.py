@@ -117,6 +117,27 @@ def schedule(instance: Instance, request: Request) -> Reply:
     return Envelope([{"id": campaign.id}])
 
 
+@answers("leads.get_smart_campaigns_by_lead_id")
+def get_smart_campaigns_by_lead_id(instance: Instance, request: Request) -> Reply:
+    if request["leadId"] not in instance.store.leads:
+        raise ApiError("1004", f"Lead '{request['leadId']}' not found")
+    runs: dict[int, list[int]] = {}
+    for sending in instance.store.assets.sendings:
+        if sending.operation == "campaigns.request" and request["leadId"] in sending.leads:
+            runs.setdefault(sending.what, []).append(sending.at)
+    first, last = (request.get(name) for name in ("earliestUpdatedAt", "latestUpdatedAt"))
+    found = [
+        (campaign, moments)
+        for campaign, moments in runs.items()
+        if (first is None or moments[-1] >= first.timestamp()) and (last is None or moments[-1] <= last.timestamp())
+    ]
+    return page(
+        request,
+        found,
+        lambda run: {"smartCampaignId": run[0], "createdAt": stamp(run[1][0]), "updatedAt": stamp(run[1][-1])},
+    )
+
+
 def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
     """Values for My Tokens that there are."""
     known = {name for home in _above(instance, campaign) for name, _ in instance.store.assets.tokens.get(home, {})}
