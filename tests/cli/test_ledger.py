@@ -1,0 +1,103 @@
+"""``airflow marketo ledger``, on a real Airflow database and on a folder."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airflow.models.variable import Variable
+from airflow.utils.session import create_session
+
+from airflow_provider_marketo.ledger import CLAIM, PREFIX, Entry
+from airflow_provider_marketo.ledger_stores import FolderStore
+
+LONG_AGO = (datetime.now(timezone.utc) - timedelta(days=100)).isoformat()
+RECENTLY = (datetime.now(timezone.utc) - timedelta(days=10)).isoformat()
+
+
+def entry(what: str, until: str | None = None) -> Entry:
+    return Entry(
+        state="settled" if until else "sending",
+        owner="me",
+        instance="123-ABC-456",
+        operation="campaigns.request",
+        what=what,
+        dag_id="a_dag",
+        task_id="a_task",
+        run_id="a run",
+        map_index=-1,
+        generation=0,
+        since=until or RECENTLY,
+        until=until,
+        settled_by="reply" if until else None,
+    )
+
+
+ENTRIES = {f"{PREFIX}1": entry("old", LONG_AGO), f"{PREFIX}2": entry("new", RECENTLY), f"{PREFIX}3": entry("open")}
+CLAIMS = (f"{PREFIX}1{CLAIM}", f"{PREFIX}3{CLAIM}")
+
+
+@pytest.fixture(params=["Variables", "folder"])
+def ledger(request, airflow, tmp_path):
+    """Runs a command on a ledger with an old, a new and an open entry, kept in Variables or in a folder."""
+    folder = FolderStore(str(tmp_path))
+    texts = {key: each.to_json() for key, each in ENTRIES.items()} | dict.fromkeys(CLAIMS, "me")
+    with create_session() as session:
+        session.add(Variable("of_somebody_else", "1"))
+    for key, text in texts.items():
+        if request.param == "folder":
+            folder.write(key, text)
+        else:
+            with create_session() as session:
+                session.add(Variable(key, text))
+
+    def run(*arguments: str) -> str:
+        where = ("--ledger", str(tmp_path)) if request.param == "folder" else ()
+        return airflow("ledger", *arguments, *where)
+
+    return run
+
+
+def listed(ledger) -> dict[str, str]:
+    return {row["what"]: row["state"] for row in json.loads(ledger("list", "--output", "json"))}
+
+
+def test_list_shows_first_what_a_person_has_to_decide(ledger):
+    assert list(listed(ledger).items()) == [("open", "NOT KNOWN"), ("old", "sent"), ("new", "sent")]
+
+
+def test_settle_as_sent_keeps_it_from_being_sent(ledger):
+    said = ledger("settle", f"{PREFIX}3", "--sent")
+    assert "open counts as sent. Clear the task a_dag.a_task" in said
+    assert listed(ledger)["open"] == "sent"
+    with pytest.raises(SystemExit, match="is settled already \\(person\\)"):
+        ledger("settle", f"{PREFIX}3", "--not-sent")
+
+
+def test_settle_as_not_sent_lets_the_next_try_send_it(ledger):
+    assert "counts as not sent" in ledger("settle", f"{PREFIX}3", "--not-sent")
+    assert "open" not in listed(ledger)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((f"{PREFIX}9", "--sent"), "there is no entry"),
+        ((f"{PREFIX}3",), "say --sent or --not-sent"),
+        ((f"{PREFIX}3", "--sent", "--not-sent"), "say --sent or --not-sent"),
+    ],
+)
+def test_settle_says_what_is_wrong(ledger, arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        ledger("settle", *arguments)
+    assert listed(ledger)["open"] == "NOT KNOWN"
+
+
+def test_prune_forgets_what_was_settled_long_ago_and_never_what_nobody_knows(ledger):
+    assert ledger("prune").endswith("Deleted 1 entries settled more than 90 days ago; 2 stay\n")
+    assert set(listed(ledger)) == {"new", "open"}
+    assert "Deleted 1 entries settled more than 1 days ago; 1 stay" in ledger("prune", "--older-than-days", "1")
+    assert set(listed(ledger)) == {"open"}
+    with create_session() as session:
+        assert session.query(Variable).filter_by(key="of_somebody_else").count() == 1
