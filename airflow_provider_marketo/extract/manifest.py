@@ -55,7 +55,7 @@ def write_manifest(
         "manifest": f"{folder.url}/{place}",
     }
     folder.write_json(place, manifest)
-    folder.write_json(layout.SCHEMA, plan.schema.to_dict())
+    folder.write_json(layout.SCHEMA, plan.written(request.attributes_form))
     stale = {file["name"] for file in previous.get("files", ())} - {file["name"] for file in files}
     for old in sorted(stale):
         folder.delete(old)

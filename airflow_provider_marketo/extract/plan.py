@@ -9,6 +9,8 @@ from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular.attributes import columns_of
+from airflow_provider_marketo.client.tabular.partitions import type_folders
 from airflow_provider_marketo.client.tabular.schema import (
     ActivityType,
     TableSchema,
@@ -57,6 +59,23 @@ class ExtractPlan:
             schema=replace(self.schema, columns=columns),
             dropped={**self.dropped, **dict.fromkeys(sorted(gone), reason)},
         )
+
+    def written(self, attributes: str) -> dict[str, Any]:
+        """
+        The columns of the output, to compare with those of another run.
+
+        :param attributes: the form in which attributes of activities are written.
+        """
+        facts = self.schema.to_dict()
+        if attributes == "typed":
+            common = [column.name for column in self.schema.columns]
+            folders = type_folders(self.activity_types)
+            facts["columns"] += [
+                {"name": f"{folders[kind.id]}.{name}", "type": data_type}
+                for kind in self.activity_types.values()
+                for name, data_type in columns_of(kind, common).values()
+            ]
+        return facts
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -111,7 +130,7 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
     unknown = [name for name in request.hash_fields if name not in plan.fields]
     if unknown:
         raise MarketoInvalidRequestError(f"{', '.join(unknown)} is not exported", parameter="hash_fields")
-    changes = describe_change(previous_schema, plan.schema.to_dict())
+    changes = describe_change(previous_schema, plan.written(request.attributes_form))
     if changes and request.on_schema_change == "fail":
         listed = "; ".join(f"{change['column']} {change['change']}" for change in changes)
         raise MarketoInvalidRequestError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_marketo.client.tabular.schema import activity_schema
+from airflow_provider_marketo.client.tabular.schema import ActivityType, activity_schema, describe_change
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
@@ -85,3 +86,14 @@ def test_a_rerun_that_yields_fewer_files_removes_its_own_and_no_neighbours(folde
 def test_the_schema_is_kept_for_the_next_comparison(folder):
     write_manifest(folder, request(), PLAN, [])
     assert folder.read_json("_marketo/schema.json") == PLAN.schema.to_dict()
+
+
+def test_a_new_attribute_of_an_activity_type_is_a_change_where_it_is_a_column(folder):
+    def plan(**attributes):
+        return replace(PLAN, activity_types={1: ActivityType(1, "Send Email", attributes)})
+
+    before, after = plan(**{"Step ID": "integer"}), plan(**{"Step ID": "integer", "Test Variant": "integer"})
+    assert describe_change(before.written("typed"), after.written("typed")) == [
+        {"column": "send_email.test_variant", "change": "added"}
+    ]
+    assert describe_change(before.written("map"), after.written("map")) == []
