@@ -22,6 +22,7 @@ from benchmarks.table import Row, markdown
 
 COLUMNS = ("email", "firstName", "lastName", "company", "city", "country", "leadScore", "newsletterOptIn",
            "contractStart", "comments")  # fmt: skip
+COMMENT = "a comment of some length that a person may have written"
 STAGING = {"sqlite": 150_000, "parquet": 150_000, "postgres": 100_000}
 """Rows a second, at least."""
 
@@ -34,7 +35,7 @@ JOB_SECONDS = 40.0
 POLL = 5.0
 
 
-def make_input(kind: str, folder: Path, rows: int) -> str:
+def make_input(kind: str, folder: Path, rows: int, comment: str = COMMENT) -> str:
     """A table of ten columns; every hundredth row is superseded by the next one."""
     values = (
         (
@@ -47,7 +48,7 @@ def make_input(kind: str, folder: Path, rows: int) -> str:
             n % 100,
             n % 2 == 0,
             "2026-01-31",
-            "a comment of some length that a person may have written",
+            comment,
         )
         for n in range(rows)
     )

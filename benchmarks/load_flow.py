@@ -16,8 +16,8 @@ from typing import Any
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.load import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
 
-BULK_ROWS = 480_000
-"""Eight files of some ten megabytes."""
+BULK_ROWS = 60_000
+"""Eight files of some ten megabytes: long rows, so that the simulator has little to write."""
 
 
 def _simulate(settings: Settings, pipe: Connection) -> None:
@@ -75,7 +75,7 @@ def _sync(folder: Path, scale: float) -> dict[str, Any]:
 def _bulk(folder: Path, scale: float) -> dict[str, Any]:
     from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 
-    source = make_input("parquet", folder, BULK_ROWS)
+    source = make_input("parquet", folder, BULK_ROWS, comment="a long comment " * 80)
     task = MarketoBulkImportOperator(
         task_id="t",
         object_type="leads",

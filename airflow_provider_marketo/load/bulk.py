@@ -162,10 +162,12 @@ class BulkLoad:
             self._reconcile(chunk, job)
 
     def _reconcile(self, chunk: Chunk, job: ImportJob) -> None:
-        rows, numbers = self._load.rows(chunk), self._load.numbers(chunk)
         if job.status == FAILED:
-            self._take_failure(chunk, job, rows, numbers)
+            self._take_failure(chunk, job)
             return
+        reported = bool(job.failed or job.warned)
+        rows: Sequence[Sequence[Any]] = self._load.rows(chunk) if reported else ()
+        numbers = self._load.numbers(chunk) if reported else ()
         failures = self._report(job, FAILURES, job.failed, rows)
         warnings = self._report(job, WARNINGS, job.warned, rows)
         lines = [_line("rejected", one, rows, numbers) for one in failures if one.at is not None]
@@ -187,16 +189,14 @@ class BulkLoad:
         self._load.settle(chunk, state.DONE, account, lines)
         log.info("Import %d is complete: %s", job.batch_id, account)
 
-    def _take_failure(
-        self, chunk: Chunk, job: ImportJob, rows: Sequence[Sequence[Any]], numbers: Sequence[int]
-    ) -> None:
+    def _take_failure(self, chunk: Chunk, job: ImportJob) -> None:
         message = f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}"
         if job.processed:
             self._load.lose(chunk, f"{message}, after {job.processed} rows were loaded")
             return
         lines = [
             Line("rejected", code_of(job.message), message, number, row)
-            for number, row in zip(numbers, rows, strict=True)
+            for number, row in zip(self._load.numbers(chunk), self._load.rows(chunk), strict=True)
         ]
         self._load.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
         log.warning("%s", message)

@@ -93,7 +93,7 @@ def _encoded(record: Mapping[str, Any]) -> bytes:
 
 
 def publish_table(
-    folder: OutputFolder, name: str, file_format: str, parts: Iterable[bytes | None], columns: Sequence[str]
+    folder: OutputFolder, name: str, file_format: str, parts: Iterable[bytes], columns: Sequence[str]
 ) -> str | None:
     """
     Put parts together.
@@ -101,7 +101,7 @@ def publish_table(
     :param folder: where the table goes.
     :param name: of the file, without its extension.
     :param file_format: ``jsonl`` or ``parquet``.
-    :param parts: what :func:`encode_lines` and :class:`RejectWriter` wrote; None for a part that is not there.
+    :param parts: what :func:`encode_lines` and :class:`RejectWriter` wrote, in blocks of whole lines.
     :param columns: of the input, for a table of Parquet.
     :return: the file's address; None if there is nothing in it.
     """
@@ -111,7 +111,7 @@ def publish_table(
             if file_format == "parquet":
                 written = _write_parquet(file, parts, (*columns, *_COLUMNS))
             else:
-                written = sum(file.write(part) for part in parts if part)
+                written = sum(map(file.write, parts))
         if not written:
             folder.delete(name)  # of an earlier try
             return None
@@ -119,7 +119,7 @@ def publish_table(
     return f"{folder.url}/{name}"
 
 
-def _write_parquet(file: Any, parts: Iterable[bytes | None], columns: Sequence[str]) -> int:
+def _write_parquet(file: Any, parts: Iterable[bytes], columns: Sequence[str]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -128,7 +128,7 @@ def _write_parquet(file: Any, parts: Iterable[bytes | None], columns: Sequence[s
     written = 0
     with pq.ParquetWriter(file, schema) as writer:
         for part in parts:
-            records = [json.loads(line) for line in (part or b"").splitlines()]
+            records = [json.loads(line) for line in part.splitlines()]
             if records:
                 rows = [{name: _cell(name, record.get(name), number) for name in schema.names} for record in records]
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))

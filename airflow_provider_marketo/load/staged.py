@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,10 @@ from airflow_provider_marketo.storage import OutputFolder
 log = logging.getLogger(__name__)
 
 LEFT_OUT = "left-out.bits"
-_TABLES = {"rejects": "rejects", "warnings": "warnings"}
+_TABLES = ("rejects", "warnings")
+
+
+_BLOCK = 1 << 20
 
 
 def plan_name(sha256: str) -> str:
@@ -188,7 +191,8 @@ class StagedLoad:
 
     def _publish(self, table: str) -> str | None:
         names = [rejects.LOCAL] if table == "rejects" else []
-        parts = (self._staging.read(name) for name in (*names, *(_part(table, chunk) for chunk in self.chunks)))
+        names += [_part(table, chunk) for chunk in self.chunks]
+        parts = (block for name in names for block in self._blocks(name))
         return rejects.publish_table(
             self._rejects_folder,
             f"{table}-{self._table}",
@@ -196,6 +200,14 @@ class StagedLoad:
             parts,
             list(self.plan.sources.values()),
         )
+
+    def _blocks(self, name: str) -> Iterator[bytes]:
+        """Whole lines of a file that may be as large as the input; none if there is no such file."""
+        path = self._staging.path(name)
+        if path.exists():
+            with path.open("rb") as file:  # type: ignore[no-untyped-call]
+                while lines := file.readlines(_BLOCK):
+                    yield b"".join(lines)
 
     def _result(self, account: Account, addresses: dict[str, str | None]) -> dict[str, Any]:
         batches = [self.state(chunk).batch_id for chunk in self.chunks]

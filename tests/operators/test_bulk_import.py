@@ -310,7 +310,7 @@ def test_no_more_than_ten_imports_are_queued(marketo, tmp_path, source, small_ch
 
 
 def test_a_list_that_is_being_imported_to_is_waited_for(marketo, tmp_path, source, small_chunks):
-    instance = marketo()
+    instance = marketo(time_scale=100)
     result = run(tmp_path, source(), list_id=1001)
     assert counts(result) == {"accepted": 200}
     assert instance.report().rejected["1019"] > 0
