@@ -86,6 +86,12 @@ class StreamRequest(ExtractRequest):
             )
 
     def _check_object(self, export: ExportObject) -> None:
+        if self.attributes == "typed" and self.object_type != ACTIVITIES:
+            raise MarketoInvalidRequestError(
+                f"attributes='typed' makes a dataset of each activity type, and {self.object_type} has none",
+                parameter="attributes",
+                remedy="Use 'map' or 'json'.",
+            )
         if self.attributes not in (None, "json") and self.file_format == "csv":
             raise MarketoInvalidRequestError(
                 f"attributes={self.attributes!r} cannot be written as csv",

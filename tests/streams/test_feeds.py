@@ -150,6 +150,11 @@ def test_what_is_refused(stream, arguments, refused):
         stream().run(**{"since": START} | arguments)
 
 
+def test_only_activities_have_types_to_be_told_apart(stream):
+    with pytest.raises(AirflowFailException, match="deleted_leads has none"):
+        stream().run(operator=MarketoDeletedLeadsOperator, attributes="typed", file_format="parquet", since=START)
+
+
 def test_unknown_fields_are_refused_with_the_names_that_were_meant(stream):
     with pytest.raises(AirflowFailException, match="'leadStatus'"):
         stream().run(operator=MarketoLeadChangesOperator, fields=["leadstatus"], since=START)
