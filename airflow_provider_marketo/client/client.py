@@ -102,7 +102,10 @@ class MarketoClient:
             with self._leased(prepared):
                 return self._transport.send(prepared, token)
 
-        return self._send(prepared, retry_class, exchange)
+        reply = self._send(prepared, retry_class, exchange)
+        if isinstance(records := parameters.get("input"), (list, tuple)):
+            self.tally.add_rows(len(records))
+        return reply
 
     def pages(self, operation: str, /, **parameters: Any) -> Iterator[Reply]:
         """

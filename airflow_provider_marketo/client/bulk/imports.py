@@ -144,6 +144,7 @@ class ImportJobs:
         self._client = client
         self.kind = kind
         self._path: Mapping[str, Any] = dict.fromkeys(kind.status_path, custom_object)
+        self._counted: set[int] = set()
 
     def start(self, data: bytes, **parameters: Any) -> ImportJob:
         """
@@ -185,6 +186,9 @@ class ImportJobs:
         job = ImportJob.from_record({"batchId": batch_id, **record}, self.kind.processed)
         if job.ended:
             self._client.governor.leave_queue(IMPORT_QUEUE, [str(batch_id)])
+            if batch_id not in self._counted:
+                self._counted.add(batch_id)
+                self._client.tally.add_rows((job.processed or 0) + job.failed)
         return job
 
     def any_ended(self, batch_ids: Collection[int]) -> bool:

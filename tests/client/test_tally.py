@@ -1,0 +1,113 @@
+"""What a client counts, and when it says that it is enough."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoQueueFullError, MarketoQuotaExhaustedError
+from airflow_provider_marketo.client.governor import EXPORT_QUEUE, IMPORT_QUEUE
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.client.tally import Tally
+from tests.support import ManualClock
+
+HOST = "https://123-abc-456.mktorest.com"
+
+
+@pytest.fixture
+def marketo(requests_mock):
+    requests_mock.post(f"{HOST}/identity/oauth/token", json={"access_token": "t", "expires_in": 3599})
+    requests_mock.get(f"{HOST}/rest/v1/leads/describe.json", json={"success": True, "result": []})
+    return requests_mock
+
+
+def client(tally: Tally | None = None) -> MarketoClient:
+    clock = ManualClock()
+    governor = LocalGovernor(parallel=4, clock=clock)
+    return MarketoClient("123-ABC-456", "an-id", "a-secret", clock=clock, governor=governor, tally=tally)
+
+
+def failure(code: str) -> dict:
+    return {"json": {"success": False, "errors": [{"code": code, "message": "no"}]}}
+
+
+def test_calls_waits_and_rejections_are_counted_those_sent_again_included(marketo):
+    done = {"json": {"success": True, "result": []}}
+    marketo.get(f"{HOST}/rest/v1/leads/describe.json", [failure("606"), failure("615"), done])
+    one = client()
+    one.call("leads.describe")
+    assert (one.tally.calls, dict(one.tally.rejected)) == (3, {"606": 1, "615": 1})
+    assert one.tally.waited > 0
+    assert one.tally.summary().endswith("1 rejected with 606, 1 with 615), 0 rows, 0.0 MB")
+
+
+def test_rows_read_and_rows_written_are_counted(marketo):
+    marketo.get(f"{HOST}/rest/v1/lists.json", json={"success": True, "result": [{"id": 1}, {"id": 2}]})
+    marketo.post(f"{HOST}/rest/v1/leads.json", json={"success": True, "result": []})
+    one = client()
+    list(one.paginate("static_list_membership.get_lists"))
+    one.call("leads.sync", input=[{"email": "a@example.com"}] * 3)
+    assert one.tally.rows == 5
+
+
+def test_bytes_of_files_are_counted_both_ways(marketo):
+    marketo.get(f"{HOST}/bulk/v1/leads/export/an-id/file.json", content=b"id\n1\n")
+    marketo.post(f"{HOST}/bulk/v1/leads.json", json={"success": True, "result": [{"batchId": 7, "status": "Queued"}]})
+    one = client()
+    with one.download("bulk_export_leads.get_file", exportId="an-id") as download:
+        assert b"".join(download.blocks) == b"id\n1\n"
+    ImportJobs(one, import_object("leads")).start(b"email\na@example.com\n")
+    assert one.tally.bytes == 5 + 20
+
+
+def test_a_call_beyond_the_limit_is_not_made(marketo):
+    one = client(Tally(max_calls=1))
+    one.call("leads.describe")
+    with pytest.raises(MarketoBudgetError, match="the 1 calls that this task may make are used up"):
+        one.call("leads.describe")
+    assert sum("describe" in request.path for request in marketo.request_history) == 1
+
+
+def test_a_call_that_got_no_turn_was_not_made(marketo):
+    one = client()
+    one.governor.release(one.governor.acquire("leads.describe"), MarketoQuotaExhaustedError("607", code="607"))
+    with pytest.raises(MarketoQuotaExhaustedError):
+        one.call("leads.describe")
+    assert one.tally.calls == 0
+
+
+def test_an_import_holds_a_place_in_the_queue_until_it_has_ended(marketo):
+    def says(status: str, **counts) -> dict:
+        return {"json": {"success": True, "result": [{"batchId": 7, "status": status, **counts}]}}
+
+    marketo.post(f"{HOST}/bulk/v1/leads.json", **says("Queued"))
+    ended = says("Complete", numOfLeadsProcessed=5, numOfRowsFailed=1)
+    marketo.get(f"{HOST}/bulk/v1/leads/batch/7.json", [says("Importing"), ended, ended])
+    one = client()
+    jobs = ImportJobs(one, import_object("leads"))
+    for number in range(7):
+        one.governor.enter_queue(IMPORT_QUEUE, f"another {number}")
+    jobs.start(b"email\n")
+    for _ in range(2):
+        with pytest.raises(MarketoQueueFullError):
+            jobs.start(b"email\n")
+        jobs.status(7)
+    jobs.start(b"email\n")
+    jobs.status(7)
+    assert one.tally.rows == 6
+
+
+def test_an_import_that_marketo_refuses_gives_its_place_back(marketo):
+    marketo.post(f"{HOST}/bulk/v1/leads.json", **failure("1016"))
+    one = client()
+    for _ in range(9):
+        with pytest.raises(MarketoQueueFullError, match="no"):
+            ImportJobs(one, import_object("leads")).start(b"email\n")
+
+
+def test_the_two_queues_have_nothing_to_do_with_each_other():
+    one = client()
+    for number in range(8):
+        one.governor.enter_queue(IMPORT_QUEUE, f"{number}")
+    one.governor.enter_queue(EXPORT_QUEUE, "an-export")
