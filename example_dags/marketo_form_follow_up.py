@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.sdk import DAG, Asset, AssetWatcher, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.streams.batches import new_batches

@@ -142,7 +142,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep = parser.parse_args(arguments).keep
     interrupt_on_termination()
     airflow = RealAirflow(FOLDER / "airflow", ROOT / "example_dags", SETTINGS)
-    airflow.stop()  # of a demo that was killed
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
         with Simulator(INSTANCE) as simulator, airflow:

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -119,23 +120,37 @@ class RealAirflow:
         self.cli("db", "migrate")
 
     def start(self) -> None:
-        """Start the components, each in a session of its own: a Ctrl-C in the terminal is not theirs to handle."""
+        """Start the components."""
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "tools.real_airflow", str(self.home)],
+            [sys.executable, "-m", "tools.real_airflow"],
             stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
             cwd=Path(__file__).parents[1],
         )
-        for name, arguments in COMPONENTS.items():
-            with self.log(name).open("wb") as log:
-                self._processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", "airflow", *arguments],
-                    env=self.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+        for name in COMPONENTS:
+            self.start_component(name)
+
+    def start_component(self, name: str) -> subprocess.Popen[bytes]:
+        """
+        Start one component, in a session of its own: a Ctrl-C in the terminal is not for it to handle.
+
+        :param name: of :data:`COMPONENTS`.
+        """
+        with self.log(name).open("ab") as log:
+            process = self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *COMPONENTS[name]],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.write(b"%d\n" % process.pid)
+            self._guard.stdin.flush()
+        return process
 
     def log(self, component: str) -> Path:
         """What a component prints."""
@@ -145,13 +160,15 @@ class RealAirflow:
         """
         Return when every component is alive and the DAGs are known.
 
-        :raises RealAirflowError: one of them ended, or did not get ready in three minutes.
+        :raises RealAirflowError: one of them ended, a DAG file cannot be imported, or three minutes were not enough.
         """
         deadline = time.monotonic() + _READY_WITHIN
         while waiting_for := self._not_ready(dag_ids):
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     raise RealAirflowError(f"airflow {name} ended with {process.returncode}:\n{self._tail(name)}")
+            for broken in self._import_errors():
+                raise RealAirflowError(f"{broken['filename']} cannot be imported:\n{broken['stack_trace']}")
             if time.monotonic() > deadline:
                 raise RealAirflowError(
                     f"Airflow was not ready after {_READY_WITHIN:.0f} seconds; it lacks {', '.join(waiting_for)}. "
@@ -161,8 +178,9 @@ class RealAirflow:
 
     def stop(self) -> None:
         """End every process of this Airflow."""
+        sessions = {process.pid for process in self._processes.values()}
         self._processes.clear()
-        end_all(self.home)
+        end_sessions(sessions)
         if self._guard is not None:
             self._guard.communicate()
             self._guard = None
@@ -207,6 +225,12 @@ class RealAirflow:
         parts = ("scheduler", "triggerer", "dag_processor")
         ill = [part for part in parts if (health.get(part) or {}).get("status") != "healthy"]
         return ill + [dag_id for dag_id in dag_ids if dag_id not in known]
+
+    def _import_errors(self) -> list[dict[str, Any]]:
+        try:
+            return list(self.api("GET", "/api/v2/importErrors")["import_errors"])
+        except requests.RequestException:
+            return []
 
     def _tail(self, component: str) -> str:
         return "\n".join(self.log(component).read_text(errors="replace").splitlines()[-30:])
@@ -303,50 +327,44 @@ class DagRun:
         self.airflow.api("PATCH", f"{self.path}/taskInstances/{task_id}", new_state=state)
 
 
-def processes_of(home: Path) -> Iterator[psutil.Process]:
-    """Every process whose AIRFLOW_HOME is this folder, orphans included, but for the one that asks."""
-    for process in psutil.process_iter():
-        try:
-            mine = process.environ().get("AIRFLOW_HOME") == str(home)
-        except (psutil.Error, OSError):
-            continue
-        if mine and process.pid != os.getpid():
-            yield process
-
-
-def end_all(home: Path) -> None:
+def processes_of(sessions: Collection[int]) -> Iterator[psutil.Process]:
     """
-    End every process of an Airflow.
+    Every process of some sessions.
 
-    They are found by their AIRFLOW_HOME: a running task has a process group of its own, and outlives the scheduler that
-    started it.
+    A running task has a process group of its own, and outlives the scheduler that started it; but it stays in the
+    scheduler's session.
     """
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.NoSuchProcess):
+            if os.getsid(pid) in sessions:
+                yield psutil.Process(pid)
+
+
+def end_sessions(sessions: Collection[int]) -> None:
+    """End every process of some sessions, kindly first."""
     for end in (psutil.Process.terminate, psutil.Process.kill, psutil.Process.kill):
-        alive = list(processes_of(home))
+        alive = list(processes_of(sessions))
         for process in alive:
-            _quietly(end, process)
+            with suppress(psutil.NoSuchProcess):
+                end(process)
         psutil.wait_procs(alive, timeout=_GRACE)
 
 
-def guard(home: Path) -> None:
-    """Wait until whoever started an Airflow is gone, in whatever way, and end what is left of it."""
+def guard() -> None:
+    """
+    Wait until whoever started an Airflow is gone, in whatever way, and end what is left of it.
+
+    Standard input tells the sessions, and its end that the starter is gone.
+    """
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    sys.stdin.read()
-    end_all(home)
+    end_sessions({int(line) for line in sys.stdin})
 
 
 def _messages(line: Any) -> Iterator[str]:
     yield str(line.get("event", line) if isinstance(line, Mapping) else line)
     for error in (isinstance(line, Mapping) and line.get("error_detail")) or ():
         yield f"{error['exc_type']}: {error['exc_value']}"
-
-
-def _quietly(end: Any, process: psutil.Process) -> None:
-    try:
-        end(process)
-    except psutil.NoSuchProcess:
-        return
 
 
 def interrupt_on_termination() -> None:
@@ -360,4 +378,4 @@ def interrupt_on_termination() -> None:
 
 
 if __name__ == "__main__":
-    guard(Path(sys.argv[1]))
+    guard()
