@@ -182,9 +182,10 @@ class MarketoClient:
         except MarketoError:
             self.tally.withdraw()
             raise
-        outcome: MarketoError | None = None
+        outcome: MarketoError | None = MarketoError("the call was interrupted")
         try:
             yield lease
+            outcome = None
         except MarketoError as error:
             outcome = error
             raise

@@ -35,6 +35,14 @@ _registry_lock = threading.Lock()
 _told: set[RunningTask] = set()
 
 
+def _after_fork() -> None:
+    global _registry_lock
+    _registry_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> SharedGovernor:
     """
     The one governor of an instance in this process, however many connections lead there.

@@ -187,7 +187,7 @@ class SharedGovernor:
         if self._alone_since is not None:
             log.info("The limits of this Marketo instance are shared again")
             self._alone_since = None
-            self._own.after_fork()
+            self._own = MemoryStore(self._clock)
 
 
 _instances: weakref.WeakSet[SharedGovernor] = weakref.WeakSet()
