@@ -31,20 +31,6 @@ def get_types(instance: Instance, request: Request) -> Reply:
     return Envelope([_type(kind) for kind in instance.store.activities.types.values()])
 
 
-@answers("activities.get_custom_types")
-def get_custom_types(instance: Instance, request: Request) -> Reply:
-    custom = (kind for kind in instance.store.activities.types.values() if kind.custom)
-    return Envelope([_custom_type(kind) for kind in custom])
-
-
-@answers("activities.describe_custom_type")
-def describe_custom_type(instance: Instance, request: Request) -> Reply:
-    for kind in instance.store.activities.types.values():
-        if kind.api_name == request["apiName"]:
-            return Envelope([_custom_type(kind)])
-    raise ApiError("1013", f"Activity type '{request['apiName']}' not found")
-
-
 @answers("activities.get_paging_token")
 def get_paging_token(instance: Instance, request: Request) -> Reply:
     return Envelope(None, {"nextPageToken": _token((int(request["sinceDatetime"].timestamp()), 0))})
@@ -234,7 +220,8 @@ def _type(kind: ActivityType) -> dict[str, Any]:
     return {**shown, "attributes": _attributes(kind.attributes)}
 
 
-def _custom_type(kind: ActivityType) -> dict[str, Any]:
+def show_custom_type(kind: ActivityType) -> dict[str, Any]:
+    """An approved type of one's own."""
     return {
         **_type(kind),
         "apiName": kind.api_name,

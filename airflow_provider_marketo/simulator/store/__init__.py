@@ -11,6 +11,7 @@ from airflow_provider_marketo.simulator.store.custom_objects import TYPES, Custo
 from airflow_provider_marketo.simulator.store.leads import Leads
 from airflow_provider_marketo.simulator.store.lists import Lists
 from airflow_provider_marketo.simulator.store.programs import Programs
+from airflow_provider_marketo.simulator.store.schemas import Schemas
 from airflow_provider_marketo.simulator.store.users import Users
 
 FIRST_SMART_LIST = 5001
@@ -31,6 +32,7 @@ class Store:
         self.programs = Programs(settings, self.leads)
         self.activities = Activities(settings, self.leads, self.lists, self.programs)
         self.assets = Assets(settings, self.programs, self.lists)
+        self.schemas = Schemas()
         self.users = Users(user.user_id for user in settings.users)
         self.smart_lists = {FIRST_SMART_LIST: "All Leads", FIRST_SMART_LIST + 1: "Qualified Leads"}
         self.crm = crm_objects()

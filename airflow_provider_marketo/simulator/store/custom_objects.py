@@ -14,7 +14,7 @@ from airflow_provider_marketo.simulator.store.leads import FIRST_ID
 from airflow_provider_marketo.simulator.store.pools import Column, Computed, Pool, pools, stamp
 from airflow_provider_marketo.simulator.store.table import Record, Table, day
 
-_SYSTEM = (
+SYSTEM_FIELDS = (
     Field("marketoGUID", "Marketo GUID", updateable=False),
     Field("createdAt", "Created At", "datetime", updateable=False),
     Field("updatedAt", "Updated At", "datetime", updateable=False),
@@ -47,7 +47,8 @@ class CustomObjectType:
 
 
 def _type(name: str, label: str, plural: str, dedupe: tuple[str, ...], link: str, *fields: Field) -> CustomObjectType:
-    return CustomObjectType(name, label, plural, dedupe, link, {field.name: field for field in (*_SYSTEM, *fields)})
+    named = {field.name: field for field in (*SYSTEM_FIELDS, *fields)}
+    return CustomObjectType(name, label, plural, dedupe, link, named)
 
 
 TYPES = (
