@@ -18,7 +18,7 @@ from airflow_provider_marketo.load.checks import check_list, check_statuses, pro
 from airflow_provider_marketo.load.fields import Field, describe, header
 from airflow_provider_marketo.load.plan import Plan
 from airflow_provider_marketo.load.rejects import LOCAL
-from airflow_provider_marketo.load.request import LoadRequest
+from airflow_provider_marketo.load.request import POLICIES, LoadRequest
 from airflow_provider_marketo.load.source import Rows
 from airflow_provider_marketo.load.staged import LEFT_OUT, Ending, StagedLoad, plan_name
 from airflow_provider_marketo.load.staging import BULK, CALL_BYTES, ChunkLimits, Stager
@@ -35,9 +35,6 @@ CALLS_PER_CHUNK = 20
 
 _KEY = "marketo_load"
 _PROGRESS = "progress.json"
-_POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
-"""What an author may change between two tries of what is staged."""
-
 Choose = Callable[[Rows], tuple[LoadRequest, Rows]]
 
 
@@ -59,11 +56,12 @@ class Beginning:
         self._folder = OutputFolder(f"{self.staging.url}/{self.run}", parameter="staging")
         self._store = progress_store(context, _KEY, LoadProgress, self._folder, _PROGRESS)
 
-    def go_on(self, request: LoadRequest) -> StagedLoad | None:
+    def go_on(self, request: LoadRequest, *, resumed: bool) -> StagedLoad | None:
         """
         What an earlier try, or this one before it was deferred, has staged. The input is not read again.
 
-        :param request: what is wanted now; only its policies count, if its destination is the same.
+        :param request: what is wanted now. Once a row was sent only its policies count, if its destination is the same.
+        :param resumed: whether this is the same try after a deferral: templates may render to something else by now.
         :return: None if nothing is staged for this destination.
         :raises MarketoDataError: some of it was sent, and the rest is gone.
         """
@@ -79,7 +77,7 @@ class Beginning:
             return None
         data = self._folder.read(plan_name(progress.plan))
         if data is None or plans.digest(data) != progress.plan:
-            if not progress.chunks:
+            if not progress.sent:
                 return None
             raise MarketoDataError(
                 f"an earlier try has sent some of its rows, and what it staged under {self._folder.url} is gone",
@@ -87,7 +85,10 @@ class Beginning:
                 " (airflow state-store, or progress.json in that folder) and clear the task.",
             )
         plan = Plan.from_bytes(data)
-        policies = {name: getattr(request, name) for name in _POLICIES}
+        if not resumed and not progress.sent and request.differs(plan.request):
+            log.info("The task has changed since its last try, which sent nothing: its input is read anew")
+            return None
+        policies = {name: getattr(request, name) for name in POLICIES}
         load = self._load(replace(plan, request={**plan.request, **policies}), progress)
         done = sum(load.state(chunk).state == state.DONE for chunk in load.chunks)
         log.info("Going on with what an earlier try staged: %d of %d chunks are done", done, len(load.chunks))

@@ -14,7 +14,10 @@ from airflow_provider_marketo.load.targets import BULK, SYNC, Target, target
 
 ON_DUPLICATES = ("last", "fail")
 ON_LOST_UPLOAD = ("resend", "stop")
-CREATE_DUPLICATE = "createDuplicate"
+CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
+POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
+"""What an author may change between two tries of what is staged."""
+
 _DESTINATION = (
     "object_type",
     "custom_object",
@@ -34,11 +37,13 @@ class LoadRequest:
     A load. Names and meanings are those of the operators' parameters; values are rendered.
 
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
+    :param source: names where the rows come from, so that a task whose author has changed that is noticed.
     :param on_lost_upload: None for the default: resend what may run twice, stop where it may fire campaigns twice.
     """
 
     object_type: str
     transport: str
+    source: str = ""
     columns: Mapping[str, str] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     custom_object: str | None = None
@@ -117,8 +122,15 @@ class LoadRequest:
     @property
     def destination(self) -> str:
         """Names where rows go: the same for every try of a task whose author has not changed it."""
-        facts = json.dumps({name: getattr(self, name) for name in _DESTINATION}, sort_keys=True)
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        facts = {name: getattr(self, name) for name in _DESTINATION}
+        if self.action == UPSERT:
+            facts["action"] = None  # what Marketo does anyway
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def differs(self, staged: Mapping[str, Any]) -> bool:
+        """Whether an earlier try staged something else, its policies and its choice of a transport aside."""
+        passing = {*POLICIES, *_DESTINATION, "transport"}
+        return any(staged.get(name) != value for name, value in self.to_dict().items() if name not in passing)
 
     def describe(self) -> str:
         """For logs."""

@@ -99,6 +99,12 @@ class LoadProgress(kept.Progress):
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def sent(self) -> bool:
+        """Whether a row may have been sent."""
+        states = map(self.chunk, self.chunks)
+        return any(each.state != STAGED or each.resent for each in states)
+
     def chunk(self, name: str) -> ChunkState:
         """The state of a chunk."""
         return ChunkState(**self.chunks.get(name, {}))

@@ -92,7 +92,7 @@ class MarketoBulkImportOperator(LoadOperator):
             partition_name=self.partition_name,
             program_id=as_id("program_id", self.program_id),
             program_member_status=self.program_member_status,
-            **self._common(),
+            **self._common(self.source, self.source_format),
         )
 
     def _rows(self) -> Rows:

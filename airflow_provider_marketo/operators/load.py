@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.load.staged import Ending, StagedLoad
 
 _IMPORTS_IN_FLIGHT = 4
-_POLL_INTERVAL = 30.0
-"""Seconds; Adobe asks for 5 to 30 between two looks at an import."""
+_LONGEST_POLL_INTERVAL = 30.0
+"""Seconds; Adobe asks for 5 to 30 between two looks at an import, and for 60 at an export."""
 
 
 class LoadOperator(MarketoOperator):
@@ -43,7 +44,7 @@ class LoadOperator(MarketoOperator):
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, or ``fail``.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poll_interval: seconds between two looks at imports.
+    :param poll_interval: seconds between two looks at imports. Default: the connection's ``poll_interval``, at most 30.
     :param timeout: how long to wait for Marketo in all, the wait for a quota's reset not counted.
     :param marketo_conn_id: id of the connection.
     """
@@ -65,7 +66,7 @@ class LoadOperator(MarketoOperator):
         dry_run: bool = False,
         on_quota_exhausted: str = "defer",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = _POLL_INTERVAL,
+        poll_interval: float | None = None,
         timeout: timedelta = timedelta(hours=24),
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
@@ -86,6 +87,7 @@ class LoadOperator(MarketoOperator):
         self.timeout = timeout
         self.marketo_conn_id = marketo_conn_id
         self._loading: StagedLoad | None = None
+        self._interval = _LONGEST_POLL_INTERVAL
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self._go(context)
@@ -111,9 +113,14 @@ class LoadOperator(MarketoOperator):
         """The way in which these rows are sent."""
         return self._request(), rows
 
-    def _common(self) -> dict[str, Any]:
-        """The request's part of the parameters that all these operators have."""
+    def _common(self, *source: Any) -> dict[str, Any]:
+        """
+        The request's part of the parameters that all these operators have.
+
+        :param source: whatever names the input.
+        """
         return {
+            "source": sha256(repr(source).encode()).hexdigest()[:16],
             "columns": self.columns,
             "constants": self.constants or {},
             "on_duplicates": self.on_duplicates,
@@ -137,7 +144,9 @@ class LoadOperator(MarketoOperator):
             one_of("on_quota_exhausted", self.on_quota_exhausted, ("defer", "fail"))
             raise_for_event(event)
             request = self._request()
-            client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
+            hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
+            client = hook.get_conn()
+            self._interval = self.poll_interval or min(_LONGEST_POLL_INTERVAL, hook.settings.poll_interval)
             beginning = Beginning(client, context, self.staging or self.rejects, self.rejects)
             if self.rehearse:
                 return self._rehearse(beginning)
@@ -145,7 +154,7 @@ class LoadOperator(MarketoOperator):
             if ending is not None:
                 return self._end(context, beginning, ending)
             try:
-                load = beginning.go_on(request) or beginning.stage(self._choose, self._rows())
+                load = beginning.go_on(request, resumed=resumed) or beginning.stage(self._choose, self._rows())
                 self._loading = load
                 more = self._send(client, load, beginning.run, resumed=resumed)
             except MarketoQuotaExhaustedError as error:
@@ -187,7 +196,7 @@ class LoadOperator(MarketoOperator):
 
     def _wait(self, load: StagedLoad, bulk: BulkLoad, waiting: Waiting, deadline: datetime) -> None:
         if not self.deferrable:
-            time.sleep(self.poll_interval)
+            time.sleep(self._interval)
             return
         if waiting.batch_ids:
             from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
@@ -199,11 +208,11 @@ class LoadOperator(MarketoOperator):
                     custom_object=load.request.custom_object,
                     batch_ids=list(waiting.batch_ids),
                     deadline=deadline.isoformat(),
-                    poll_interval=self.poll_interval,
+                    poll_interval=self._interval,
                 ),
                 method_name="resume",
             )
-        self._defer_until(datetime.now(timezone.utc) + timedelta(seconds=self.poll_interval))
+        self._defer_until(datetime.now(timezone.utc) + timedelta(seconds=self._interval))
 
     def _defer_until(self, moment: datetime) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger

@@ -40,6 +40,9 @@ class _MembersOperator(LoadOperator):
         self.sql = sql
         self.sql_conn_id = sql_conn_id
 
+    def _input(self) -> tuple[Any, ...]:
+        return self.source, self.source_format, self.sql, self.sql_conn_id
+
     def _rows(self) -> Rows:
         from airflow_provider_marketo.load.inputs import open_rows
         from airflow_provider_marketo.load.targets import LEAD_ID
@@ -93,7 +96,7 @@ class MarketoListMembersOperator(_MembersOperator):
             object_type="list_remove" if self.mode == "remove" else "list_add",
             transport=SYNC,
             list_id=as_id("list_id", self.list_id),
-            **self._common(),
+            **self._common(*self._input()),
         )
 
     def _send(self, client: MarketoClient, load: StagedLoad, run: str, *, resumed: bool) -> dict[str, Any]:
@@ -144,7 +147,7 @@ class MarketoProgramMembersOperator(_MembersOperator):
         from airflow_provider_marketo.load.request import LoadRequest, as_id
         from airflow_provider_marketo.load.targets import STATUS, SYNC
 
-        common = self._common()
+        common = self._common(*self._input())
         if self.status is not None:
             common["constants"] = {**common["constants"], STATUS: self.status}
         return LoadRequest(

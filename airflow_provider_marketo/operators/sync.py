@@ -92,7 +92,7 @@ class MarketoSyncOperator(LoadOperator):
             dedupe_by=self.dedupe_by,
             partition_name=self.partition_name,
             empty_fields=self.empty_fields,
-            **self._common(),
+            **self._common(self.source, self.source_format),
         )
 
     def _rows(self) -> Rows:

@@ -146,7 +146,7 @@ class SqlToMarketoOperator(LoadOperator):
             program_id=as_id("program_id", self.program_id),
             program_member_status=self.program_member_status,
             empty_fields=self.empty_fields,
-            **self._common(),
+            **self._common(self.sql, self.sql_conn_id, self.parameters),
         )
 
     def _choose(self, rows: Rows) -> tuple[LoadRequest, Rows]:

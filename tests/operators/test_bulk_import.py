@@ -361,7 +361,7 @@ def test_an_import_that_never_ends_fails_at_the_deadline_and_stays_known(marketo
 def test_an_import_that_marketo_has_forgotten_is_unknown(marketo, tmp_path, source):
     instance = marketo()
     instance.fail("bulk_import_leads.get_status", "1013", times=None)
-    text, account = refused(tmp_path, source())
+    _, account = refused(tmp_path, source())
     assert counts(account) == {"unknown": 200}
     assert "it forgets them after seven days" in table(account["rejects"])[0]["_marketo_message"]
 
@@ -432,7 +432,7 @@ def test_a_killed_task_stops_where_campaigns_may_fire(marketo, tmp_path, source)
     store = DyingStore(4, written=False)  # the upload is through, and its id was not written down
     with pytest.raises(DeadError):
         run(tmp_path, source(), store, list_id=1001)
-    text, account = refused(tmp_path, source(), store.survivor(), list_id=1001)
+    _, account = refused(tmp_path, source(), store.survivor(), list_id=1001)
     assert counts(account) == {"unknown": 200}
     assert len(jobs(instance)) == 1
 
@@ -509,6 +509,16 @@ def test_another_destination_begins_anew(marketo, tmp_path, source):
     result = run(tmp_path, source(count=3), store.survivor(), list_id=1001)
     assert counts(result) == {"accepted": 3}
     assert len(jobs(instance)) == 1
+
+
+def test_a_task_that_was_mended_before_anything_was_sent_reads_its_input_anew(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", "1003", message="Invalid file")
+    store = StateStore()
+    text, _ = refused(tmp_path, source(), store)
+    assert "Invalid file" in text
+    result = run(tmp_path, source(count=7), store, columns={"email": "email"})
+    assert (counts(result), len(jobs(instance))) == ({"accepted": 7}, 1)
 
 
 def test_an_api_user_without_the_permission_is_told_so(marketo, tmp_path, source):

@@ -116,6 +116,13 @@ def test_some_loads_have_one_way_only(marketo, warehouse, tmp_path, arguments, w
     assert result["transport"] == way
 
 
+def test_a_named_upsert_by_bulk_goes_on_after_a_deferral(marketo, warehouse, tmp_path, monkeypatch):
+    monkeypatch.setattr(transport, "SYNC_CALLS", 1)
+    instance = marketo()
+    assert counts(run(tmp_path, action="createOrUpdate")) == {"accepted": 1_000}
+    assert (SqliteHook.queries, len(instance.instance.imports.all())) == (1, 1)
+
+
 def test_parameters_reach_the_statement(marketo, warehouse, tmp_path):
     marketo()
     assert run(tmp_path, sql=f"{SQL} WHERE id < ?", parameters=(10,))["rows"] == 10
