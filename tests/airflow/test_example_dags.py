@@ -36,7 +36,10 @@ LOADING = {
 }
 """Recipes that load rows into Marketo: test_loading.py, and for want of a database's provider test_sql_to_marketo.py."""
 
-ELSEWHERE = FOLLOWING | MARKETING | LOADING
+LIMITED = {"marketo_backfill_within_quota"}
+"""Recipes about what is left of the day: test_limits.py."""
+
+ELSEWHERE = FOLLOWING | MARKETING | LOADING | LIMITED
 
 
 def second(moment: datetime) -> int:
