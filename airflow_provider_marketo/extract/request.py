@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -72,6 +74,12 @@ class ExtractRequest:
         self._check_dates(export)
         self._check_fields(export)
         self.slices({})
+        if self.start is not None and self.date_filter is None:
+            raise MarketoInvalidRequestError(
+                f"{next(iter(self.filters))} selects the rows, and start and end would change nothing",
+                parameter="filters",
+                remedy="Filter by dates or by one list.",
+            )
 
     @property
     def export(self) -> ExportObject:
@@ -255,19 +263,54 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
 
 def as_span(parameter: str, value: Any) -> timedelta:
     """
-    A length of time as authors and templates give it.
+    A length of time as authors and templates give it, in whole seconds: rows have no finer dates, so a window that ended
+    within a second would share its rows with the next one.
 
     :param parameter: for the error.
     :param value: a timedelta, or a number of days, which may be text.
     """
     if isinstance(value, timedelta):
-        return value
+        return _whole_seconds(value)
     try:
-        return timedelta(days=float(value))
+        return _whole_seconds(timedelta(days=float(value)))
     except (TypeError, ValueError, OverflowError):
         raise MarketoInvalidRequestError(
             f"{parameter}={value!r} is neither a timedelta nor a number of days", parameter=parameter
         ) from None
+
+
+def _whole_seconds(span: timedelta) -> timedelta:
+    return timedelta(days=span.days, seconds=span.seconds)
+
+
+def as_filters(value: Any) -> dict[str, Any]:
+    """
+    Filters as authors and templates give them: a mapping, or such a mapping as text.
+
+    :raises MarketoInvalidRequestError: it is neither, or ``programIds`` are no ids.
+    """
+    for parse in (json.loads, literal_eval):
+        if isinstance(value, str) and value:
+            with suppress(ValueError, SyntaxError):
+                value = parse(value)
+    value = value or {}
+    if not isinstance(value, Mapping):
+        raise MarketoInvalidRequestError(
+            "filters is not a mapping",
+            parameter="filters",
+            remedy="Give Adobe's names and their values, such as {'staticListId': 1001}.",
+        )
+    filters = dict(value)
+    if "programIds" in filters:
+        programs = [str(each).strip() for each in as_list(filters["programIds"]) or ()]
+        if not programs or not all(each.isdecimal() for each in programs):
+            raise MarketoInvalidRequestError(
+                f"filters['programIds']={filters['programIds']!r} is no list of program ids",
+                parameter="filters",
+                remedy="Give the ids from the programs' URLs, such as [1001, 1002].",
+            )
+        filters["programIds"] = [int(each) for each in programs]
+    return filters
 
 
 def interval_selects(export: ExportObject, date_field: str | None, filters: Mapping[str, Any]) -> bool:
@@ -298,10 +341,17 @@ def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime
 
 
 def as_list(value: Any) -> Any:
-    """A list as authors and templates give it: a sequence, or text with commas. ``all`` and None stay as they are."""
-    if value is None or value == ALL_FIELDS:
-        return value
+    """A list as authors and templates give it: a sequence, text with commas, or a single number; None stays None."""
+    if value is None:
+        return None
     if isinstance(value, str):
         value = value.strip().strip("[]").split(",")
+    elif isinstance(value, (int, float)):
+        value = (value,)
     items = [item.strip().strip("'\"") if isinstance(item, str) else item for item in value]
     return tuple(item for item in items if item != "")
+
+
+def as_fields(value: Any) -> Any:
+    """As :func:`as_list`, but ``all`` stays as it is."""
+    return value if value == ALL_FIELDS else as_list(value)

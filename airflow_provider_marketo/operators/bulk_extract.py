@@ -106,7 +106,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         date_field: str | None = None,
-        filters: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | str | None = None,
         fields: Sequence[str] | str | None = None,
         custom_object: str | None = None,
         file_format: str = "csv",
@@ -195,6 +195,8 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
         from airflow_provider_marketo.extract.request import (
             ON_QUOTA_EXHAUSTED,
             ExtractRequest,
+            as_fields,
+            as_filters,
             as_list,
             as_span,
             one_of,
@@ -207,8 +209,8 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
             start=start,
             end=end,
             date_field=self.date_field,
-            filters=self.filters or {},
-            fields=as_list(self.fields),
+            filters=as_filters(self.filters),
+            fields=as_fields(self.fields),
             custom_object=self.custom_object,
             file_format=self.file_format,
             window=as_span("window", self.window),
@@ -226,7 +228,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
     def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:
         """The author's dates, or in their place those of the run."""
         from airflow_provider_marketo.client.bulk.objects import export_object
-        from airflow_provider_marketo.extract.request import as_utc, data_interval, interval_selects
+        from airflow_provider_marketo.extract.request import as_filters, as_utc, data_interval, interval_selects
 
         start, end = self._date("start"), self._date("end")
         if start is not None or end is not None:
@@ -234,7 +236,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
                 start or as_utc("start", context.get("data_interval_start"))[0],
                 end or as_utc("end", context.get("data_interval_end"))[0],
             )
-        if interval_selects(export_object(self.object_type), self.date_field, self.filters or {}):
+        if interval_selects(export_object(self.object_type), self.date_field, as_filters(self.filters)):
             return data_interval(context)
         return None, None
 

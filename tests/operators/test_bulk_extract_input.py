@@ -64,6 +64,10 @@ def refused(tmp_path):
         ({"filters": {"programId": 1}}, "filters", "staticListId"),
         ({"filters": {"staticListId": 1}, "date_field": "createdAt"}, "filters", "by dates or by one list"),
         ({"filters": {"staticListId": 1, "smartListId": 2}}, "filters", "one filter"),
+        ({"filters": {"staticListId": 1}}, "filters", "start and end would change nothing"),
+        ({"filters": "staticListId=1"}, "filters", "{'staticListId': 1001}"),
+        ({"object_type": "program_members", "filters": {"programIds": []}}, "filters", "list of program ids"),
+        ({"object_type": "program_members", "filters": {"programIds": "None"}}, "filters", "list of program ids"),
         ({"custom_object": "car_c"}, "custom_object", "object_type is 'leads'"),
         ({"object_type": "custom_objects"}, "custom_object", "car_c"),
         ({"object_type": "program_members"}, "filters", "programIds"),
@@ -152,6 +156,25 @@ def test_dates_come_in_many_forms(given):
 def test_lengths_of_time_may_be_numbers_of_days_as_templates_give_them(given):
     request = request_of(window=given, lookback=given)
     assert (request.window, request.lookback) == (timedelta(days=7), timedelta(days=7))
+
+
+def test_no_window_ends_within_a_second_as_rows_have_no_finer_dates():
+    request = request_of(window="0.37", lookback=timedelta(seconds=1.5), end="2026-01-04")
+    moments = {moment for one in request.slices({}) for moment in (one.window.start, one.window.end)}
+    assert {moment.microsecond for moment in moments} == {0}
+
+
+@pytest.mark.parametrize("given", [[1002, 1001], ["1001", "1002"], "[1001, 1002]", "1001, 1002"])
+@pytest.mark.parametrize("written", [dict, str, json.dumps])
+def test_programs_may_be_texts_as_templates_give_them(given, written):
+    request = request_of(object_type="program_members", filters=written({"programIds": given}))
+    assert request.slices({})[0].filter == {"programIds": [1001, 1002]}
+
+
+def test_a_single_number_is_a_list_of_one_and_only_fields_know_all():
+    request = request_of(object_type="activities", fields="all", activity_types=12)
+    assert (request.fields, request.activity_types) == ("all", (12,))
+    assert request_of(object_type="activities", fields=None, activity_types="all").activity_types == ("all",)
 
 
 @pytest.mark.parametrize("given", ["id, email", "['id', 'email']", ["id", "email"], ("id", "email")])

@@ -67,7 +67,7 @@ def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Windo
 
     :param start: inclusive.
     :param end: exclusive.
-    :param length: at most 31 days.
+    :param length: whole seconds, at most 31 days.
     """
     if length > LONGEST_WINDOW or length < timedelta(seconds=1):
         raise MarketoInvalidRequestError(
