@@ -41,6 +41,7 @@ class Place:
 
     def __init__(self, simulator: Simulator) -> None:
         self.assets = simulator.instance.store.assets
+        simulator.instance.store.schemas.activities.clear()  # Marketo takes ten types of one's own
         self.number = next(self._numbers)
         self.name = f"Name{self.number}"
         self.lead = 1001 + 2 * (self.number % 400)
