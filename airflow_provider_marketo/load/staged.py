@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
@@ -25,7 +26,7 @@ LEFT_OUT = "left-out.bits"
 _TABLES = ("rejects", "warnings")
 
 
-_BLOCK = 1 << 20
+_LINES = 1_000
 
 
 def plan_name(sha256: str) -> str:
@@ -206,7 +207,7 @@ class StagedLoad:
         path = self._staging.path(name)
         if path.exists():
             with path.open("rb") as file:  # type: ignore[no-untyped-call]
-                while lines := file.readlines(_BLOCK):
+                while lines := list(islice(file, _LINES)):
                     yield b"".join(lines)
 
     def _result(self, account: Account, addresses: dict[str, str | None]) -> dict[str, Any]:
