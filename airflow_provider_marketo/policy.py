@@ -2,8 +2,8 @@
 The optional cluster policy that puts every Marketo task into the pool of its connection, whatever its DAG says.
 
 Airflow loads it in every process; it does nothing unless ``[marketo] enforce_pool`` is on. A policy cannot see pools,
-so ``airflow marketo setup`` leaves a Variable that says for which connections there is one. Without it a task would wait
-for ever in a pool that does not exist; so it is an import error instead, which names the command.
+so ``airflow marketo setup`` leaves a Variable that says for which connections there is one. Without it a task would
+wait for ever in a pool that does not exist; so it is an import error instead, which names the command.
 """
 
 from __future__ import annotations

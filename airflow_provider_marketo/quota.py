@@ -151,8 +151,9 @@ class QuotaLedger:
         self.name = variable_name(settings.conn_id)
 
     def stored(self) -> Quota | None:
-        """The Variable as it is, whatever its age."""
-        return Quota.load(self._read(self.name))
+        """The Variable as it is, whatever its age; None if the connection led to another instance then."""
+        known = Quota.load(self._read(self.name))
+        return known if known is not None and known.instance == self._client.instance else None
 
     def current(self, *, exports: bool = False, custom_objects: Iterable[str] = ()) -> Quota:
         """

@@ -106,6 +106,12 @@ def test_marketo_is_asked_again_only_when_the_variable_is_five_minutes_old(marke
     assert usage_calls(instance) == 2
 
 
+def test_a_variable_of_another_instance_says_nothing_of_this_one(marketo, desk):
+    instance = marketo(time_scale=1)
+    desk.variables["marketo_quota_marketo_default"] = json.dumps(quota(measured_at=desk.time.isoformat()).to_dict())
+    assert desk.ledger().current().used == usage_calls(instance) == 1
+
+
 def test_bytes_are_counted_only_for_those_who_ask_and_kept_for_the_others(marketo, desk):
     instance = marketo(time_scale=1)
     desk.ledger().current()
