@@ -7,15 +7,18 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_marketo.client.tabular.arrow import require_arrow
+from airflow_provider_marketo.client.tabular.arrow import require_arrow, values_of
 
-_CONTROL = r"[\x00-\x1f]"
+_BACKSLASH = ord("\\")
+_USUAL = bytes(sorted(set(range(0x20, 256)) - set(b'"\\')))
+_NONE, _QUOTED_NONE = "\0", b'"\0"'
+"""Stands for null between quotes until the rows are text; a NUL of Marketo's has become an escape by then."""
+
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _VALUE = rf"(?:{_STRING}|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)"
 _FLAT_OBJECT = rf"^\{{(?:{_STRING}:{_VALUE}(?:,{_STRING}:{_VALUE})*)?\}}$"
 """What nearly all attributes are. Not a line break before the end, which ``$`` of other engines would let pass."""
 
-_NULL = "null"
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -28,35 +31,29 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
     """
     pa = require_arrow()
     parts: list[Any] = []
+    before = "{"
     for position, name in enumerate(table.column_names):
         values = table.column(position)
         values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        parts.append(f"{',' if position else '{'}{_dump(name)}:")
-        parts.append(pa.compute.fill_null(_embedded(values) if name in embedded else to_json(values), _NULL))
-    return _bytes(pa.compute.binary_join_element_wise(*parts, "}\n", ""))
+        texts, quote = (_embedded(values), "") if name in embedded else to_json(values)
+        parts += [f"{before}{_dump(name)}:{quote}", pa.compute.fill_null(texts, _NONE if quote else "null")]
+        before = f"{quote},"
+    (written,) = values_of(pa.compute.binary_join_element_wise(*parts, f"{before[:-1]}}}\n", ""))
+    return written.replace(_QUOTED_NONE, b"null")
 
 
-def _bytes(array: Any) -> bytes:
-    """The texts of an array, one behind the other, as they lie in memory."""
-    _, offsets, data = array.buffers()
-    ends = memoryview(offsets).cast("i")
-    return bytes(memoryview(data)[ends[array.offset] : ends[array.offset + len(array)]])
-
-
-def to_json(values: Any) -> Any:
-    """An array as JSON texts; null stays null."""
+def to_json(values: Any) -> tuple[Any, str]:
+    """An array as texts, null staying null, and the quote that has to stand around them."""
     pa = require_arrow()
     kind = values.type
     if pa.types.is_string(kind):
-        return _quoted(values)
+        return _escaped(values), '"'
     if pa.types.is_timestamp(kind):
-        return _in_quotes(pa, _timestamps(pa, values))
-    if pa.types.is_date(kind):
-        return _in_quotes(pa, pa.compute.cast(values, pa.string()))
+        return _timestamps(pa, values), '"'
     if pa.types.is_map(kind):
         maps = [None if pairs is None else _dump(dict(pairs)) for pairs in values.to_pylist()]
-        return pa.array(maps, pa.string())
-    return pa.compute.cast(values, pa.string())
+        return pa.array(maps, pa.string()), ""
+    return pa.compute.cast(values, pa.string()), '"' if pa.types.is_date(kind) else ""
 
 
 def _embedded(texts: Any) -> Any:
@@ -66,7 +63,8 @@ def _embedded(texts: Any) -> Any:
     if not pa.compute.all(known).as_py():  # of those that are not null
         pairs = zip(known.to_pylist(), texts.to_pylist(), strict=True)
         known = pa.array([flat or (text is not None and _is_json(text)) for flat, text in pairs], pa.bool_())
-        return pa.compute.if_else(known, texts, _quoted(texts))
+        quoted = pa.compute.binary_join_element_wise('"', _escaped(texts), '"', "")
+        return pa.compute.if_else(known, texts, quoted)
     return texts
 
 
@@ -78,20 +76,13 @@ def _is_json(text: str) -> bool:
         return False
 
 
-def _quoted(texts: Any) -> Any:
-    """Texts as JSON strings, not escaped beyond what JSON asks for."""
-    pa = require_arrow()
-    pc = pa.compute
-    texts = pc.replace_substring(texts, "\\", "\\\\")
-    texts = pc.replace_substring(texts, '"', '\\"')
-    if pc.any(pc.match_substring_regex(texts, _CONTROL)).as_py():
-        for code in range(0x20):
-            texts = pc.replace_substring(texts, chr(code), _dump(chr(code))[1:-1])
-    return _in_quotes(pa, texts)
-
-
-def _in_quotes(pa: Any, texts: Any) -> Any:
-    return pa.compute.binary_join_element_wise('"', texts, '"', "")
+def _escaped(texts: Any) -> Any:
+    """Texts as they stand in JSON strings, not escaped beyond what JSON asks for."""
+    pc = require_arrow().compute
+    special = {code for data in values_of(texts) for code in data.translate(None, _USUAL)}
+    for code in sorted(special, key=lambda code: code != _BACKSLASH):  # before others bring backslashes in
+        texts = pc.replace_substring(texts, chr(code), _dump(chr(code))[1:-1])
+    return texts
 
 
 def _timestamps(pa: Any, values: Any) -> Any:

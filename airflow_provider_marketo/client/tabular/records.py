@@ -12,8 +12,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import xor
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
@@ -160,15 +158,15 @@ class Splitter:
             if self._irregular(data, len(lines)):
                 return _cut_tolerantly(held)
             return Block(data, len(lines), simple=True), end
-        if has_stray_quotes(data):  # a line break in a field, and nothing is left to guess here
+        outside = _QUOTED.sub(b"", data)
+        if b'"' in outside:  # a line break in a field, and nothing is left to guess here
             return _cut_tolerantly(held)
-        inside = list(accumulate((len(run) & 1 for run in quotes.split(b"\n")[:-1]), xor))
-        rows = inside.count(0)
-        if not rows:
-            return None, 0
-        while inside.pop():
-            end = data.rfind(b"\n", 0, end - 1) + 1
-        return Block(data[:end], rows), end
+        inside = quotes.count(b'"') & 1
+        while inside and end:
+            start = data.rfind(b"\n", 0, end - 1) + 1
+            inside ^= data.count(b'"', start, end) & 1
+            end = start
+        return (Block(data[:end], outside.count(b"\n")) if end else None), end
 
 
 def _joined(lines: list[bytes]) -> Iterator[bytes]:
