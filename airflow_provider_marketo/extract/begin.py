@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.extract import layout
+from airflow_provider_marketo.extract.manifest import refuse_siblings, remember_leftovers
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
@@ -60,9 +61,12 @@ def begin(
         if wanted.file_format != "csv":
             require_arrow()
         folder.check_writable()
+        refuse_siblings(folder, wanted, run)
         if progress is not None:
             _abandon(progress, jobs)
+        leftovers = _leftovers(folder, run)
         folder.delete_tree(run)
+        remember_leftovers(folder, run, leftovers)
         plan = make_plan(wanted, client, folder.read_json(layout.SCHEMA))
         folder.write_json(layout.request(run), wanted.to_dict())
         save_plan(folder, run, plan)
@@ -94,3 +98,14 @@ def _abandon(progress: Progress, jobs: ExportJobs) -> None:
     """The author has changed the task since the last try: its jobs answer another question."""
     log.info("The task has changed since its last try; %d export jobs of that try are cancelled", len(progress.jobs))
     jobs.cancel_all(progress.jobs.values())
+
+
+def _leftovers(folder: OutputFolder, run: str) -> set[str]:
+    """Files that an abandoned try has published, or was to remove: no manifest lists them."""
+    names = set(folder.read_json(layout.leftovers(run)) or ())
+    begun, plan = folder.read_json(layout.request(run)), load_plan(folder, run)
+    if begun and plan:
+        for one in ExtractRequest.from_dict(begun).slices(plan.filters):
+            record = folder.read_json(layout.slice_record(run, one.name)) or {}
+            names.update(file["name"] for file in record.get("files", ()))
+    return names

@@ -32,6 +32,11 @@ def plan(run: str) -> str:
     return f"{run}/plan.json"
 
 
+def leftovers(run: str) -> str:
+    """Files that have to go when the manifest is there, unless they are written again."""
+    return f"{run}/leftovers.json"
+
+
 def slice_record(run: str, slice_name: str) -> str:
     """What the manifest will say of a published slice."""
     return f"{run}/slices/{slice_name}.json"

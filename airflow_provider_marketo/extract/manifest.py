@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
@@ -20,7 +21,12 @@ _TOTALS = ("type_errors", "unknown")
 
 
 def write_manifest(
-    folder: OutputFolder, request: ExtractRequest, plan: ExtractPlan, slices: Sequence[Mapping[str, Any]]
+    folder: OutputFolder,
+    request: ExtractRequest,
+    plan: ExtractPlan,
+    slices: Sequence[Mapping[str, Any]],
+    *,
+    run_folder: str,
 ) -> dict[str, Any]:
     """
     Publish the manifest and remove files of an earlier run over the same span that this one did not write again.
@@ -29,10 +35,13 @@ def write_manifest(
     :param request: what was wanted.
     :param plan: what was done.
     :param slices: the record of each slice.
+    :param run_folder: the task instance's place in the output.
     :return: the manifest: paths, counts, checksums, job ids; never rows.
+    :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
     place = layout.manifest(request.name)
     previous = folder.read_json(place) or {}
+    refuse_siblings(folder, request, run_folder)
     files = [file for one in slices for file in one["files"]]
     totals: dict[str, Counter[str]] = {name: Counter() for name in _TOTALS}
     for one in slices:
@@ -51,14 +60,50 @@ def write_manifest(
         **{name: dict(total) for name, total in totals.items()},
         "dropped_fields": dict(plan.dropped),
         "schema_changes": list(plan.schema_changes),
+        "task_instance": run_folder,
+        "request": request.fingerprint(),
         "output": folder.url,
         "manifest": f"{folder.url}/{place}",
     }
+    remember_leftovers(folder, run_folder, (file["name"] for file in previous.get("files", ())))
     folder.write_json(place, manifest)
     folder.write_json(layout.SCHEMA, plan.written(request.attributes_form))
-    stale = {file["name"] for file in previous.get("files", ())} - {file["name"] for file in files}
+    stale = set(folder.read_json(layout.leftovers(run_folder)) or ()) - {file["name"] for file in files}
     for old in sorted(stale):
         folder.delete(old)
+    folder.delete(layout.leftovers(run_folder))
     if stale:
         log.info("Removed %d files of an earlier run over the same span", len(stale))
     return manifest
+
+
+def remember_leftovers(folder: OutputFolder, run_folder: str, names: Iterable[str]) -> None:
+    """
+    Write down files that have to go when the manifest is there, unless they are written again: what knows of them is
+    about to go itself, and the task may be killed in between.
+
+    :param folder: the output.
+    :param run_folder: the task instance's place in it.
+    :param names: of the files.
+    """
+    place = layout.leftovers(run_folder)
+    known = set(folder.read_json(place) or ())
+    if not known.issuperset(names := set(names)):
+        folder.write_json(place, sorted(known | names))
+
+
+def refuse_siblings(folder: OutputFolder, request: ExtractRequest, run_folder: str) -> None:
+    """
+    Refuse what would replace the rows of another mapped instance of the same task: names follow from the span alone.
+
+    :raises MarketoInvalidRequestError: one has written other rows over the same span.
+    """
+    written = folder.read_json(layout.manifest(request.name)) or {}
+    task, _, map_index = str(written.get("task_instance", "")).rpartition("/")
+    is_sibling = task == run_folder.rpartition("/")[0] and map_index != run_folder.rpartition("/")[2]
+    if is_sibling and written["request"] != request.fingerprint():
+        raise MarketoInvalidRequestError(
+            f"mapped task {map_index} of this run has written other rows of the same span to {folder.url}",
+            parameter="output",
+            remedy="Give each mapped task a folder of its own.",
+        )

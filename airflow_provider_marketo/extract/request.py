@@ -263,8 +263,8 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
 
 def as_span(parameter: str, value: Any) -> timedelta:
     """
-    A length of time as authors and templates give it, in whole seconds: rows have no finer dates, so a window that ended
-    within a second would share its rows with the next one.
+    A length of time as authors and templates give it, in whole seconds: rows have no finer dates, so a window that
+    ended within a second would share its rows with the next one.
 
     :param parameter: for the error.
     :param value: a timedelta, or a number of days, which may be text.

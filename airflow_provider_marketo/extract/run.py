@@ -184,7 +184,7 @@ class ExtractRun:
         """
         self._ledger.check()
         records = [self._folder.read_json(layout.slice_record(self._run_folder, name)) for name in self._slices]
-        manifest = write_manifest(self._folder, self._request, self._plan, records)
+        manifest = write_manifest(self._folder, self._request, self._plan, records, run_folder=self._run_folder)
         self._ledger.clear()
         try:
             self._folder.delete_tree(self._run_folder)

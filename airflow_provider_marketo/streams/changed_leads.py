@@ -116,7 +116,7 @@ def publish_changed_leads(
             raise
 
     record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
-    manifest = write_manifest(folder, request, plan, [{**record, "export_id": None}])
+    manifest = write_manifest(folder, request, plan, [{**record, "export_id": None}], run_folder=run_folder)
     folder.delete_tree(run_folder)
     return manifest
 

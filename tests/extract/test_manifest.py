@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType, activity_schema, describe_change
-from airflow_provider_marketo.extract.manifest import write_manifest
+from airflow_provider_marketo.extract.manifest import write_manifest as _write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.storage import OutputFolder
@@ -18,6 +20,13 @@ FIELDS = ("marketoGUID", "activityDate")
 CHANGE = {"column": "actionResult", "change": "added"}
 PLAN = ExtractPlan(FIELDS, activity_schema(FIELDS), {}, {}, {"sfdcType": "not exportable"}, (CHANGE,))
 NAME = "_marketo/manifests/activities_20260101T000000Z_20260201T000000Z.json"
+
+
+RUN = "_marketo/runs/a_dag/a_task/a_run/"
+
+
+def write_manifest(folder, request, plan, slices, *, map_index=-1):
+    return _write_manifest(folder, request, plan, slices, run_folder=f"{RUN}{map_index}")
 
 
 def request(start=JANUARY, end=FEBRUARY):
@@ -81,6 +90,29 @@ def test_a_rerun_that_yields_fewer_files_removes_its_own_and_no_neighbours(folde
     write_manifest(folder, request(), PLAN, [published(folder, "date=1/a.csv")])
     assert folder.read("date=2/a.csv") is None
     assert folder.read("date=1/a.csv") == folder.read("date=2/b.csv") == b"row"
+
+
+def test_files_that_have_to_go_are_known_although_the_task_is_killed_before_they_are_gone(folder, monkeypatch):
+    write_manifest(folder, request(), PLAN, [published(folder, "a.csv", "b.csv")])
+    slices = [published(folder, "a.csv")]
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputFolder, "delete", Mock(side_effect=KeyboardInterrupt))
+        pytest.raises(KeyboardInterrupt, write_manifest, folder, request(), PLAN, slices)
+    assert folder.read("b.csv") == b"row"
+    write_manifest(folder, request(), PLAN, [published(folder, "a.csv")])
+    assert folder.read("b.csv") is None
+    assert folder.read(f"{RUN}-1/leftovers.json") is None
+
+
+def test_mapped_tasks_do_not_replace_the_rows_of_each_other(folder):
+    write_manifest(folder, request(), PLAN, [published(folder, "a.csv")], map_index=0)
+    other = replace(request(), filters={"activityTypeIds": [1]})
+    with pytest.raises(MarketoInvalidRequestError, match=r"mapped task 0 .* a folder of its own") as caught:
+        write_manifest(folder, other, PLAN, [], map_index=1)
+    assert caught.value.parameter == "output"
+    assert folder.read("a.csv") == b"row"
+    write_manifest(folder, other, PLAN, [], map_index=0)  # the same task, changed by its author
+    assert folder.read("a.csv") is None
 
 
 def test_the_schema_is_kept_for_the_next_comparison(folder):

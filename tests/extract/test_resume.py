@@ -170,6 +170,26 @@ def test_a_changed_task_cancels_the_jobs_that_answer_another_question(marketo, t
     assert lines(tmp_path)[0].count(",") == 1
 
 
+def test_a_changed_task_removes_what_it_has_published_and_does_not_write_again(marketo, tmp_path, tries, killed_at):
+    instance = marketo()
+    killed_at(ExtractRun, "_publish", after=True)
+    with pytest.raises(Killed):
+        run_task(extract(tmp_path), tries(1))
+    assert data_files(tmp_path) == ["activities_20260101T000000Z_20260131T000000Z.csv"]
+    run_task(extract(tmp_path, window=20), tries(2))
+    assert everything(tmp_path, instance)
+
+
+def test_mapped_tasks_that_would_replace_each_other_are_told_before_a_job_is_made(marketo, tmp_path, tries):
+    instance = marketo()
+    first, second = tries(), tries()
+    first["ti"].map_index, second["ti"].map_index = 0, 1
+    run_task(extract(tmp_path, activity_types=[1]), first)
+    with pytest.raises(AirflowFailException, match=r"^output: mapped task 0 of this run"):
+        run_task(extract(tmp_path, activity_types=[10]), second)
+    assert instance.calls("create_job") == SLICES
+
+
 def test_templates_that_render_to_something_else_after_a_deferral_change_nothing(marketo, tmp_path, tries):
     instance = marketo()
     seconds = iter(range(60))
