@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from itertools import combinations
 
 import pytest
@@ -155,10 +156,8 @@ def test_what_certainly_did_not_run_may_be_sent_by_the_next_try(store):
 def test_resend_takes_a_clear_for_a_persons_word_and_a_retry_for_none(store):
     marketo = Marketo(LOST_REPLY, LOST_REPLY)
     for generation, executed in ((0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
-        try:
+        with suppress(MarketoAmbiguousOutcomeError):
             Ledger(store, on_ambiguous="resend").once(sending(generation=generation), marketo)
-        except MarketoAmbiguousOutcomeError:
-            pass
         assert marketo.executed == executed
 
 
@@ -192,7 +191,7 @@ def test_a_rejected_resend_leaves_it_open_whether_the_first_one_ran(store):
 def test_a_ledger_that_cannot_be_relied_on_sends_nothing(store, broken):
     store.broken = {broken}
     marketo = Marketo()
-    with pytest.raises(MarketoLedgerError, match="the API server is restarting.*Nothing was sent"):
+    with pytest.raises(MarketoLedgerError, match=r"the API server is restarting.*Nothing was sent"):
         Ledger(store).once(sending(), marketo)
     assert marketo.executed == 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_marketo.simulator import Simulator
+from tests.airflow.conftest import POLL_INTERVAL
 from tools.real_airflow import DagRun, RealAirflow
 
 PROGRAM_URL = "https://app-sim.marketo.com/#PG"
@@ -28,8 +30,10 @@ def ledger(airflow: RealAirflow, run: DagRun) -> list[dict[str, Any]]:
 def agree(run: DagRun) -> None:
     """What a person does with the Approve button."""
     run.wait_for("agree", "deferred", "awaiting_input", within=100)
+    time.sleep(POLL_INTERVAL)
     path = f"{run.path}/taskInstances/agree/-1/hitlDetails"
     run.airflow.api("PATCH", path, chosen_options=["Approve"], params_input={})
+    run.wait_for("agree", "success", within=100)
 
 
 def newsletter(airflow: RealAirflow, headline: str) -> DagRun:
@@ -92,7 +96,7 @@ def test_newsletter_whose_answer_is_lost_waits_for_a_person(airflow: RealAirflow
 
 def test_asset_inventory(airflow: RealAirflow, marketo: Simulator) -> None:
     for night in (1, 2):
-        run = airflow.trigger("marketo_asset_inventory", logical_date=None, run_id=f"inventory {night}")
+        run = airflow.trigger("marketo_asset_inventory", logical_date=None, dag_run_id=f"inventory_{night}")
         run.wait_for("report", "success", within=200)
     found = run.xcom("inventory")
     assert found["assets"]["programs"] == len(marketo.instance.store.assets.of["programs"])
