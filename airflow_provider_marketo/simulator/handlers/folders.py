@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,8 @@ def get(instance: Instance, request: Request) -> Reply:
         if root is None
         else [root]
     )
-    rows = [home for start in starts for home in _walk(instance, start, request.get("maxDepth", 2))]
+    below = _children(instance)
+    rows = [home for start in starts for home in _walk(below, start, request.get("maxDepth", 2))]
     return asset_page(
         request,
         rows,
@@ -174,15 +176,21 @@ def _ancestors(instance: Instance, folder: Folder) -> Iterator[Home]:
         home = store.folders[home.id].parent if home.type == FOLDER else store.of["programs"][home.id].home
 
 
-def _walk(instance: Instance, home: Home, depth: int) -> Iterator[Home]:
+def _walk(below: Mapping[Home, Sequence[Home]], home: Home, depth: int) -> Iterator[Home]:
     yield home
-    if depth > 0:
-        store = instance.store.assets
-        for folder in store.subfolders(home):
-            yield from _walk(instance, Home(FOLDER, folder.id), depth - 1)
-        for asset in store.inside(home):
-            if asset.kind.family == "programs":
-                yield from _walk(instance, Home(PROGRAM, int(asset.id)), depth - 1)
+    for child in below.get(home, ()) if depth > 0 else ():
+        yield from _walk(below, child, depth - 1)
+
+
+def _children(instance: Instance) -> Mapping[Home, Sequence[Home]]:
+    """The folders and programs directly in each place."""
+    below: dict[Home, list[Home]] = defaultdict(list)
+    for folder in instance.store.assets.folders.values():
+        if folder.parent is not None:
+            below[folder.parent].append(Home(FOLDER, folder.id))
+    for program in instance.store.assets.records("programs"):
+        below[program.home].append(Home(PROGRAM, int(program.id)))
+    return below
 
 
 @answers("tokens.get_by_folder_id")
