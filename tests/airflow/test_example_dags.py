@@ -34,7 +34,7 @@ LOADING = {
     "marketo_warehouse_to_leads",
     "marketo_webinar_attendees",
 }
-"""Recipes that load rows into Marketo: test_loading.py, and for want of a database's provider test_sql_to_marketo.py."""
+"""Recipes that load rows into Marketo: test_loading.py, or test_sql_to_marketo.py for want of a database."""
 
 LIMITED = {"marketo_backfill_within_quota"}
 """Recipes about what is left of the day: test_limits.py."""
