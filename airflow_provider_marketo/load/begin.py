@@ -116,7 +116,7 @@ class Beginning:
                     file.write(content)
             area.publish([*(chunk.name for chunk in plan.chunks), *([LOCAL] if plan.rejected else []), LEFT_OUT])
             area.publish([plan_name(sha256)])
-        log.info("Staged %s: %d rows in %d chunks", request.describe(), plan.rows, len(plan.chunks))
+        log.info("Staged %s: %d rows, to be sent in %d calls", request.describe(), plan.rows, planned_calls(plan))
         return self._load(plan, LoadProgress(self._fingerprint(request), plan=sha256))
 
     def rehearse(self, choose: Choose, rows: Rows) -> Plan:

@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
 from airflow_provider_marketo.simulator.routes import HANDLERS
-from tests.operators.loading import DeadError, DyingStore, counts, fails, governed, lead, load, staged, table
+from tests.operators.loading import DeadError, DyingStore, Impatient, counts, fails, governed, lead, load, staged, table
 from tests.support import StateStore
 
 __all__ = ["governed"]
@@ -329,6 +329,26 @@ def test_a_killed_task_sends_the_rest_of_the_same_rows(marketo, tmp_path, govern
     again = 3 if all_was_forgotten else 1 if sent_and_not_written_down else 0
     assert instance.report().executed["companies.sync"] == 3 + again
     assert staged(tmp_path) == []
+
+
+def test_leads_that_a_dead_process_was_sending_come_last_and_not_before_marketo_is_through_with_them(
+    marketo, tmp_path, governed, monkeypatch
+):
+    monkeypatch.setattr("airflow_provider_marketo.load.begin.CALLS_PER_CHUNK", 1)
+    waits = []
+
+    class Watched(Impatient):
+        def sleep(self, seconds: float) -> None:
+            waits.append((round(seconds), instance.report().executed["leads.sync"]))
+
+    monkeypatch.setattr("airflow_provider_marketo.load.sync.SystemClock", Watched)
+    instance = marketo()
+    store = DyingStore(3, written=False)  # the first call is through, and nobody has written that down
+    with pytest.raises(DeadError):
+        load(MarketoSyncLeadsOperator, tmp_path, store, records=people(900))
+    assert counts(load(MarketoSyncLeadsOperator, tmp_path, store.survivor(), records=[])) == {"accepted": 900}
+    assert waits == [(100, 3)]  # the other two calls were made first
+    assert instance.report().executed["leads.sync"] == 4
 
 
 def test_the_input_is_not_read_again_after_a_kill(marketo, tmp_path, governed):
