@@ -31,7 +31,7 @@ from typing import Any
 from airflow_provider_marketo.simulator import Settings, Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from benchmarks.table import Row, markdown
-from tools.real_airflow import COMPONENTS, RealAirflow
+from tools.real_airflow import COMPONENTS, DagRun, RealAirflow
 from tools.services import running_services
 
 PARTS = ("cursors", "questions", "restarts")
@@ -87,9 +87,7 @@ def measure_questions() -> Iterator[Row]:
         _point_to(simulator)
         jobs = _jobs(simulator)
         leads = asyncio.run(_wait([_lead(number) for number in range(LEAD_SENSORS)], simulator))
-        exports = asyncio.run(
-            _wait([_job(jobs[number % len(jobs)], number) for number in range(JOB_SENSORS)], simulator)
-        )
+        exports = asyncio.run(_wait([_job(jobs[number % len(jobs)]) for number in range(JOB_SENSORS)], simulator))
     looks = f"{LOOKS} looks, one every {INTERVAL:.0f} s"
     for what, on, found, most in (
         ("calls a look", f"{LEAD_SENSORS} lead sensors with different values, {looks}", leads, 2),
@@ -196,7 +194,10 @@ def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
     (folder / "dags").mkdir()
     (folder / "dags" / "follow_up.py").write_text(DAG)
     with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
-        settings = {"AIRFLOW_CONN_MARKETO_DEFAULT": _connection(simulator, poll_interval=WATCHED_EVERY)}
+        settings = {
+            "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(simulator, poll_interval=WATCHED_EVERY),
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # asset events start DAGs
+        }
         with RealAirflow(folder / "home", folder / "dags", settings, database) as airflow:
             airflow.migrate()
             airflow.start()
@@ -255,10 +256,8 @@ def _start_triggerer(airflow: RealAirflow) -> None:
 def _processed(airflow: RealAirflow) -> list[str]:
     """Activities that the DAG's runs have taken."""
     found = []
-    for run in airflow.api("GET", "/api/v2/dags/follow_up/dagRuns?limit=1000")["dag_runs"]:
-        path = f"/api/v2/dags/follow_up/dagRuns/{run['dag_run_id']}/taskInstances/new/xcomEntries/return_value"
-        with suppress(Exception):
-            found += airflow.api("GET", path)["value"]["activities"]
+    for facts in airflow.api("GET", "/api/v2/dags/follow_up/dagRuns?limit=1000&state=success")["dag_runs"]:
+        found += DagRun(airflow, "follow_up", facts["dag_run_id"]).xcom("new")["activities"]
     return found
 
 

