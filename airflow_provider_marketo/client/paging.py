@@ -14,6 +14,8 @@ Next = Mapping[str, Any] | None
 
 def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
     """Lead database: obey ``moreResult`` where it is given, else go on while there is a token not just used."""
+    if reply.more_result:
+        return _promised(reply, asked, "records")
     token = reply.next_page_token
     if reply.more_result is False or not token or token == asked.get("nextPageToken"):
         return None
@@ -22,12 +24,15 @@ def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
 
 def by_date(reply: Reply, asked: Mapping[str, Any]) -> Next:
     """Activity feeds: they always hand out a token and may send empty pages; only ``moreResult`` ends them."""
-    if not reply.more_result:
-        return None
+    return _promised(reply, asked, "activities") if reply.more_result else None
+
+
+def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
+    """The page that ``moreResult`` promises: to end without it would lose what is on it."""
     token = reply.next_page_token
     if not token or token == asked.get("nextPageToken"):
         raise MarketoDataError(
-            "Marketo promises more activities but hands out no new paging token", operation=reply.operation
+            f"Marketo promises more {what} but hands out no new paging token", operation=reply.operation
         )
     return {"nextPageToken": token}
 

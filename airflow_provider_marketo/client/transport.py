@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -137,6 +138,7 @@ class Transport:
     :param proxy: URL of an HTTP proxy; None follows the environment.
     :param ca_bundle: path of a file with certificates to trust; None takes the usual ones.
     :param user_agent: how we introduce ourselves.
+    :raises MarketoInvalidRequestError: there is no such CA bundle.
     """
 
     def __init__(
@@ -163,6 +165,12 @@ class Transport:
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
         if ca_bundle:
+            if not Path(ca_bundle).exists():
+                raise errors.MarketoInvalidRequestError(
+                    f"there is no file {ca_bundle} with certificates to trust",
+                    parameter="ca_bundle",
+                    remedy="It has to be there on every worker and triggerer.",
+                )
             self._session.verify = ca_bundle
 
     def send(self, request: PreparedRequest, token: str) -> Reply:
@@ -190,7 +198,8 @@ class Transport:
                 return
             blocks = _blocks(name, response)
             first = next(blocks, b"")
-            if _looks_like_json(first, response):
+            # The rest of a file may begin with anything, the attributes of an activity included.
+            if response.status_code != 206 and _looks_like_json(first, response):
                 rest = b"".join(blocks)
                 _raise_for_envelope(name, _parse_json(name, first + rest, response))
                 raise errors.MarketoDataError("a JSON document came in place of the file", operation=name)
@@ -267,7 +276,9 @@ def _unreachable(operation: str, error: requests.RequestException) -> errors.Mar
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     never_there = isinstance(
-        error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
+        error,
+        # ValueError: the address of host or proxy is none.
+        (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
     ) or isinstance(reason, (NewConnectionError, ConnectTimeoutError))
     if never_there:
         return errors.MarketoConnectionError(

@@ -240,6 +240,19 @@ def test_urllib3_logs_addresses_without_their_queries(caplog):
     assert "/identity/oauth/token?..." in caplog.text
 
 
+@pytest.mark.parametrize("proxy", ["no address", "ftp://127.0.0.1:9", "//127.0.0.1"])
+def test_a_proxy_whose_address_is_none_is_no_broken_connection(proxy):
+    client = MarketoClient("https://127.0.0.1:9", "an-id", "a-secret", clock=ManualClock(), proxy=proxy)
+    with pytest.raises(errors.MarketoConnectionError, match=r"cannot connect .* the proxy"):
+        client.call("usage.get_daily_usage")
+
+
+def test_certificates_that_are_not_there_are_named_before_a_call():
+    with pytest.raises(errors.MarketoInvalidRequestError, match=r"/nowhere/ca\.pem") as caught:
+        MarketoClient("123-ABC-456", "an-id", "a-secret", ca_bundle="/nowhere/ca.pem")
+    assert caught.value.parameter == "ca_bundle"
+
+
 def test_pages_follow_the_position_token(client, marketo):
     url = re.compile(rf"{HOST}/rest/v1/lists.json.*")
     marketo.get(
@@ -256,6 +269,16 @@ def test_pages_follow_the_position_token(client, marketo):
         ["a="],
         ["b="],
     ]
+
+
+@pytest.mark.parametrize("token", [{}, {"nextPageToken": "A="}])
+def test_a_page_that_is_promised_and_cannot_be_had_is_an_error_and_not_the_end(client, marketo, token):
+    page = {"success": True, "result": [{"id": 1}], "moreResult": True, "nextPageToken": "A="}
+    last = {"success": True, "result": [{"id": 2}], "moreResult": True} | token
+    marketo.get(re.compile(rf"{HOST}/rest/v1/lists.json.*"), [{"json": page}, {"json": last}])
+    found = client.paginate("static_list_membership.get_lists")
+    with pytest.raises(errors.MarketoDataError, match="promises more records"):
+        list(found)
 
 
 def test_activities_go_on_through_empty_pages(client, marketo):

@@ -97,7 +97,8 @@ def test_files_that_have_to_go_are_known_although_the_task_is_killed_before_they
     slices = [published(folder, "a.csv")]
     with monkeypatch.context() as patch:
         patch.setattr(OutputFolder, "delete", Mock(side_effect=KeyboardInterrupt))
-        pytest.raises(KeyboardInterrupt, write_manifest, folder, request(), PLAN, slices)
+        with pytest.raises(KeyboardInterrupt):
+            write_manifest(folder, request(), PLAN, slices)
     assert folder.read("b.csv") == b"row"
     write_manifest(folder, request(), PLAN, [published(folder, "a.csv")])
     assert folder.read("b.csv") is None

@@ -196,6 +196,20 @@ def test_other_json_in_the_place_of_the_file_is_no_data_either(fetched, requests
         fetched()
 
 
+def test_the_rest_of_a_file_may_begin_with_what_looks_like_an_error(fetched, requests_mock):
+    data = b'id,attributes\n1,"' + b'{""success"":false}"\n'
+    place = data.index(b"{")
+    headers = {"Content-Type": "application/json"}
+    requests_mock.get(
+        FILE,
+        [
+            {"body": Breaking(data[:place]), "headers": headers},
+            {"content": data[place:], "status_code": 206, "headers": headers},
+        ],
+    )
+    assert fetched(size=len(data), checksum=hashlib.sha256(data).hexdigest()) == data
+
+
 def test_a_completed_job_may_be_a_little_ahead_of_its_file(fetched, requests_mock, clock):
     requests_mock.get(FILE, [{"status_code": 404, "text": "not found"}] * 3 + [whole()])
     assert fetched() == DATA
