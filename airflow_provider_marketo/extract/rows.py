@@ -50,4 +50,6 @@ def write_rows(
             writer.abort()
             raise
         staging.publish([file.name for file in outcome.files])
+    if not outcome.files:
+        folder.delete(f"{name}.{file_format}")  # of an earlier read that found some
     return ids, file_facts(outcome)

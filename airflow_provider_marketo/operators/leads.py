@@ -40,7 +40,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     :param list_id: id of a static list, in the place of a filter.
     :param program_id: id of a program, in the place of a filter.
     :param fields: REST API names; default id, email, firstName, lastName, createdAt, updatedAt. ``id`` is always read.
-    :param output: folder for the rows, as in the bulk extract; without it no row is kept.
+    :param output: folder for the rows, as in the bulk extract; without it no row is kept. They replace those of an
+        earlier run in ``leads.<file_format>``, or ``leads_<map_index>.<file_format>`` of a mapped task.
     :param file_format: ``jsonl``, ``parquet`` (both need the ``arrow`` extra) or ``csv``.
     :param marketo_conn_id: id of the connection.
     :return: ``{"count", "ids", "output", "files"}``; an id comes once, however many values found it.
@@ -95,7 +96,9 @@ class MarketoGetLeadsOperator(MarketoOperator):
             if self.output_path is None:
                 ids = [row["id"] for row in rows]
             else:
-                ids, files = self._write(client, fields, rows)
+                map_index = context["ti"].map_index
+                name = "leads" if map_index is None or map_index < 0 else f"leads_{map_index}"
+                ids, files = self._write(client, fields, rows, name)
         self.log.info("Read %d leads", len(ids))
         return {"count": len(ids), "ids": ids, "output": self.output_path, "files": files}
 
@@ -162,7 +165,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
             )
 
     def _write(
-        self, client: MarketoClient, fields: Sequence[str], rows: Iterator[Mapping[str, Any]]
+        self, client: MarketoClient, fields: Sequence[str], rows: Iterator[Mapping[str, Any]], name: str
     ) -> tuple[list[int], list[dict[str, Any]]]:
         from airflow_provider_marketo.client.tabular.arrow import require_arrow
         from airflow_provider_marketo.extract.rows import write_rows
@@ -172,7 +175,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
             require_arrow()
         folder = OutputFolder(str(self.output_path))
         folder.check_writable()
-        return write_rows(folder, client, fields, rows, file_format=self.file_format, name="leads")
+        return write_rows(folder, client, fields, rows, file_format=self.file_format, name=name)
 
 
 def _once_each(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -60,6 +60,12 @@ def test_no_rows_are_no_file(tmp_path):
     assert not (tmp_path / "leads.jsonl").exists()
 
 
+def test_a_read_that_finds_nothing_leaves_no_rows_of_the_one_before(tmp_path):
+    write(tmp_path, ROWS, "csv")
+    assert write(tmp_path, [], "csv") == ([], [])
+    assert not (tmp_path / "leads.csv").exists()
+
+
 def test_a_read_that_breaks_off_leaves_what_was_there(tmp_path):
     write(tmp_path, ROWS, "csv")
     before = (tmp_path / "leads.csv").read_bytes()

@@ -107,6 +107,17 @@ def test_rows_go_to_the_output_and_ids_come_back(emails, tmp_path, file_format):
         assert parquet.read_table(path).to_pylist() == rows
 
 
+def test_mapped_tasks_do_not_replace_the_rows_of_each_other(marketo, tmp_path):
+    marketo()
+    for index in (0, 1):
+        context = task_context()
+        context["ti"].map_index = index
+        arguments = {"filter_type": "id", "filter_values": 1001 + index, "fields": ["id"]}
+        operator = MarketoGetLeadsOperator(task_id="leads", output=str(tmp_path), file_format="csv", **arguments)
+        assert operator.execute(context)["ids"] == [1001 + index]
+    assert data_files(tmp_path) == ["leads_0.csv", "leads_1.csv"]
+
+
 def test_an_output_appears_only_when_everything_was_read(marketo, tmp_path):
     instance = marketo(leads=700)
     instance.fail("leads.get_by_filter_type", "603", skip=1)
