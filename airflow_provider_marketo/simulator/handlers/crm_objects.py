@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.fields import describe_object
+from airflow_provider_marketo.simulator.handlers.fields import describe_object, metadata
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -94,6 +94,19 @@ def delete(instance: Instance, request: Request) -> Reply:
         return {"status": "deleted", kind.id_field: found}
 
     return Envelope(each_record(request.required("input"), one, numbered=True))
+
+
+@answers("companies.get_fields", "named_accounts.get_fields", "opportunities.get_fields")
+def get_fields(instance: Instance, request: Request) -> Reply:
+    return page(request, list(_kind(instance, request).fields.values()), metadata)
+
+
+@answers("companies.get_field_by_name", "named_accounts.get_field_by_name", "opportunities.get_field_by_name")
+def get_field(instance: Instance, request: Request) -> Reply:
+    field = _kind(instance, request).fields.get(request["fieldApiName"])
+    if field is None:
+        raise ApiError("1006", f"Field '{request['fieldApiName']}' not found")
+    return Envelope([metadata(field)])
 
 
 def _kind(instance: Instance, request: Request) -> CrmObject:

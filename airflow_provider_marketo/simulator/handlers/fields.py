@@ -77,12 +77,12 @@ def describe_members_legacy(instance: Instance, request: Request) -> Reply:
 @answers("leads.get_fields", "program_members.get_fields")
 def get_fields(instance: Instance, request: Request) -> Reply:
     fields = [field for field in _fields(instance, request).values() if _permitted(request, field)]
-    return page(request, fields, _metadata)
+    return page(request, fields, metadata)
 
 
 @answers("leads.get_field_by_name", "program_members.get_field_by_name")
 def get_field(instance: Instance, request: Request) -> Reply:
-    return Envelope([_metadata(_known(instance, request))])
+    return Envelope([metadata(_known(instance, request))])
 
 
 @answers("leads.update_field", "program_members.update_field")
@@ -187,7 +187,8 @@ def _data_type(field: Field) -> dict[str, Any]:
     return {"dataType": field.type, **({"length": field.length} if field.length else {})}
 
 
-def _metadata(field: Field) -> dict[str, Any]:
+def metadata(field: Field) -> dict[str, Any]:
+    """What the schema operations say of a field."""
     return {
         "displayName": field.label,
         "name": field.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.assets import asked, done, show, version_of
@@ -23,7 +24,7 @@ _FROM_THE_START = ("FirstName", "LastName", "Email")
 _NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
 
 
-def _fields(version: dict[str, Any]) -> Fields:
+def fields_of(version: Mapping[str, Any]) -> Fields:
     """A form has three fields when it is new."""
     return list(version.get("fields") or (_new(name, row) for row, name in enumerate(_FROM_THE_START)))
 
@@ -41,7 +42,7 @@ def _new(field_id: str, row: int, **settings: Any) -> dict[str, Any]:
 
 
 def _editable(form: Asset) -> Fields:
-    return copy.deepcopy(_fields(form.newest))
+    return copy.deepcopy(fields_of(form.newest))
 
 
 def _changed(instance: Instance, form: Asset, fields: Fields, shown: Fields | None = None) -> Envelope:
@@ -82,7 +83,7 @@ def get_available(instance: Instance, request: Request) -> Reply:
 @answers("form_fields.get_fields_for_form")
 def get_fields(instance: Instance, request: Request) -> Reply:
     version = version_of(asked(instance, request, "forms"), request.get("status"))
-    return Envelope(_fields(version)) if version is not None else NOTHING_FOUND
+    return Envelope(fields_of(version)) if version is not None else NOTHING_FOUND
 
 
 @answers("form_fields.add_field_to_form")

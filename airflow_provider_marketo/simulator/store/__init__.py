@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.settings import Settings
+from airflow_provider_marketo.simulator.store.account_lists import AccountLists
 from airflow_provider_marketo.simulator.store.activities import Activities
 from airflow_provider_marketo.simulator.store.assets import Assets
 from airflow_provider_marketo.simulator.store.crm import crm_objects
@@ -33,6 +34,7 @@ class Store:
         self.activities = Activities(settings, self.leads, self.lists, self.programs)
         self.assets = Assets(settings, self.programs, self.lists)
         self.schemas = Schemas()
+        self.account_lists = AccountLists()
         self.users = Users(user.user_id for user in settings.users)
         self.smart_lists = {FIRST_SMART_LIST: "All Leads", FIRST_SMART_LIST + 1: "Qualified Leads"}
         self.crm = crm_objects()

@@ -1,0 +1,92 @@
+"""
+How long an inventory takes, held against what Marketo's window of 20 seconds dictates::
+
+    python -m benchmarks.inventory                    ten thousand assets of each of 14 types: three minutes
+    python -m benchmarks.inventory --assets 2000      a minute
+
+The simulator runs in a process of its own. Of ``n`` calls the window lets the first ``rate_limit`` go at once; the
+others take ``(n - rate_limit) / rate_limit * 20`` seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from types import SimpleNamespace
+
+from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.simulator.store.assets import Folder, Home, Rule
+from benchmarks.table import Row, markdown
+
+LATENCY = 0.1
+RATE_LIMIT, WINDOW = 90, 20.0
+MOST = 1.2
+
+
+def serve(assets: int, wire: Connection) -> None:
+    """An instance with so many assets of each type, until told to stop; then how many calls it saw."""
+    with Simulator(Settings(leads=100, activities=10, custom_objects=1, assets=assets, latency=LATENCY)) as simulator:
+        store = simulator.instance.store.assets
+        first, parent = max(store.folders) + 1, min(store.folders)
+        for number in range(first, first + assets):
+            store.folders[number] = Folder(number, f"Folder {number}", Home("Folder", parent), "Campaigns", 0, 0)
+        target = {"type": "url", "value": "https://example.com"}
+        for number in range(assets):
+            source = {"type": "path", "value": f"page-{number}"}
+            values = {"hostname": "info.example.com", "redirectFrom": source, "redirectTo": target}
+            store.rules[number] = Rule(number, 0, 0, values)
+        wire.send((simulator.url, simulator.client_id, simulator.client_secret))
+        wire.recv()
+        wire.send(simulator.report().total_calls)
+
+
+def measure(assets: int) -> Row:
+    """One full inventory."""
+    wire, other = multiprocessing.get_context("spawn").Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(assets, other))
+    server.start()
+    host, login, password = wire.recv()
+    connection = {"conn_type": "marketo", "host": host, "login": login, "password": password}
+    os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = json.dumps(connection)
+    from airflow_provider_marketo.operators.assets import MarketoAssetInventoryOperator
+
+    with tempfile.TemporaryDirectory() as folder:
+        task = MarketoAssetInventoryOperator(task_id="inventory", output=folder)
+        began = time.monotonic()
+        found = task.execute({"ti": SimpleNamespace(run_id="a run")})  # type: ignore[typeddict-item]
+        took = time.monotonic() - began
+    wire.send("stop")
+    calls = wire.recv()
+    server.join()
+    dictated = (calls - RATE_LIMIT) / RATE_LIMIT * WINDOW
+    return Row(
+        what="inventory",
+        how=f"{sum(found['assets'].values()):,} assets of {len(found['assets'])} types, {LATENCY * 1000:.0f} ms a call",
+        reached=f"{took:.0f} s for {calls} calls",
+        reference=f"{dictated:.0f} s, which the window dictates",
+        value=took / dictated,
+        target=MOST,
+        at_most=True,
+    )
+
+
+def main() -> int:
+    """Run it; 1 when the target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--assets", type=int, default=10_000, help="of each type (default: 10000)")
+    assets = parser.parse_args().assets
+    with tempfile.TemporaryDirectory(prefix="marketo-inventory-") as home:
+        os.environ["AIRFLOW_HOME"] = home  # before anything imports Airflow
+        row = measure(assets)
+    print(markdown([row]))
+    return 0 if row.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
