@@ -262,6 +262,8 @@ def test_files_come_in_three_formats_with_titles_of_ones_own(leads: Export, name
         ("program/members", ["leadId"], {"programId": 1001, "programIds": [1001]}, "1003"),
         ("program/members", ["leadId"], {"programIds": list(range(1001, 1012))}, "1003"),
         ("program/members", ["leadId"], {"programId": 7}, "1013"),
+        ("program/members", ["leadId"], {"programIds": []}, "1003"),
+        ("activities", ACTIVITY_FIELDS, {"createdAt": JANUARY, "activityTypeIds": []}, "1003"),
         ("program/members", ["leadId"], {"programId": 1001, "statusNames": ["Bored"]}, "1003"),
         ("customobjects/car_c", ["vin", "colour"], {"updatedAt": JANUARY}, "1003"),
         ("customobjects/car_c", ["vin"], {"createdAt": JANUARY}, "1003"),

@@ -224,6 +224,9 @@ def _check_filter(instance: Instance, kind: str, given: Mapping[str, Any]) -> No
     unknown = set(given) - {*rules.dates, *rules.others}
     if unknown:
         raise ApiError("1003", f"Unsupported filter type: {', '.join(sorted(unknown))}")
+    empty = [name for name, value in given.items() if value in ([], "")]
+    if empty:
+        raise ApiError("1003", f"{', '.join(sorted(empty))} must not be empty")
     if rules.only_one and len(given) != 1:
         raise ApiError("1003", "Exactly one filter type has to be given")
     if rules.needs and sum(name in given for name in rules.needs) != 1:
