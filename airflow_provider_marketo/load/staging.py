@@ -35,6 +35,9 @@ BULK_CHUNK_BYTES = 9_990_000
 CALL_BYTES = 1_000_000
 """Of the body of a call; Marketo takes 1 MB."""
 
+_FILLED = 50
+"""A chunk is closed when less than this part of it is free and the next rows do not fit."""
+
 LAST = "last"
 
 
@@ -93,6 +96,8 @@ class ChunkWriter:
                 return [at]
             return self._split(rows, columns, at, len(rows) // 2)
         if self._file is not None and self._open.size + len(data) > self._limits.size:
+            if len(rows) > 1 and len(data) > self._limits.size // _FILLED:
+                return self._split(rows, columns, at, len(rows) // 2)
             self.close()
         self._append(rows, data)
         if most is not None and self._open.rows >= most:

@@ -57,6 +57,11 @@ def test_no_row_is_cut_wherever_a_chunk_ends(area, comment, size):
     assert all(content(area, chunk).startswith(b"email,comments\n") for chunk in chunks)
 
 
+def test_chunks_are_filled_although_rows_come_in_large_batches(area):
+    chunks, _ = write(area, [(f"a{n:03}@x", "x" * 10) for n in range(100)], size=1_100, row=1_100)
+    assert [chunk.rows for chunk in chunks] == [60, 40]
+
+
 def test_a_chunk_of_calls_has_no_more_rows_than_they_take(area):
     chunks, _ = write(area, [(f"a{n}", n) for n in range(25)], form="jsonl", rows=10)
     assert [(chunk.rows, chunk.first, chunk.last) for chunk in chunks] == [(10, 0, 9), (10, 10, 19), (5, 20, 24)]
