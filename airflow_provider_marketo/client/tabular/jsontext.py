@@ -11,9 +11,6 @@ from airflow_provider_marketo.client.tabular.arrow import require_arrow, values_
 
 _BACKSLASH = ord("\\")
 _USUAL = bytes(sorted(set(range(0x20, 256)) - set(b'"\\')))
-_NONE, _QUOTED_NONE = "\0", b'"\0"'
-"""Stands for null between quotes until the rows are text; a NUL of Marketo's has become an escape by then."""
-
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _VALUE = rf"(?:{_STRING}|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)"
 _FLAT_OBJECT = rf"^\{{(?:{_STRING}:{_VALUE}(?:,{_STRING}:{_VALUE})*)?\}}$"
@@ -36,10 +33,12 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
         values = table.column(position)
         values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
         texts, quote = (_embedded(values), "") if name in embedded else to_json(values)
-        parts += [f"{before}{_dump(name)}:{quote}", pa.compute.fill_null(texts, _NONE if quote else "null")]
+        if texts.null_count:  # null stands without quotes
+            texts = _quoted(texts) if quote and texts.null_count < len(texts) else texts
+            texts, quote = pa.compute.fill_null(texts, "null"), ""
+        parts += [f"{before}{_dump(name)}:{quote}", texts]
         before = f"{quote},"
-    (written,) = values_of(pa.compute.binary_join_element_wise(*parts, f"{before[:-1]}}}\n", ""))
-    return written.replace(_QUOTED_NONE, b"null")
+    return b"".join(values_of(pa.compute.binary_join_element_wise(*parts, f"{before[:-1]}}}\n", "")))
 
 
 def to_json(values: Any) -> tuple[Any, str]:
@@ -63,8 +62,7 @@ def _embedded(texts: Any) -> Any:
     if not pa.compute.all(known).as_py():  # of those that are not null
         pairs = zip(known.to_pylist(), texts.to_pylist(), strict=True)
         known = pa.array([flat or (text is not None and _is_json(text)) for flat, text in pairs], pa.bool_())
-        quoted = pa.compute.binary_join_element_wise('"', _escaped(texts), '"', "")
-        return pa.compute.if_else(known, texts, quoted)
+        return pa.compute.if_else(known, texts, _quoted(_escaped(texts)))
     return texts
 
 
@@ -83,6 +81,10 @@ def _escaped(texts: Any) -> Any:
     for code in sorted(special, key=lambda code: code != _BACKSLASH):  # before others bring backslashes in
         texts = pc.replace_substring(texts, chr(code), _dump(chr(code))[1:-1])
     return texts
+
+
+def _quoted(texts: Any) -> Any:
+    return require_arrow().compute.binary_join_element_wise('"', texts, '"', "")
 
 
 def _timestamps(pa: Any, values: Any) -> Any:

@@ -16,7 +16,7 @@ from airflow_provider_marketo.client.tabular.transform import Rules
 HELD = 16 << 20
 """Bytes of rows held back, to be written in one piece."""
 
-JSON_PIECE = 2 << 20
+JSON_PIECE = 4 << 20
 """Bytes of rows that are JSON at a time: several times as much while it is made."""
 
 OPEN_PARQUET_FILES = 16

@@ -35,7 +35,7 @@ class TypedTransform(Transform):
         arrow.require_arrow()
         super().__init__(rules, seen, Splitter(BLOCK, irregular=self._is_irregular))
         self._typing = Typing(rules)
-        self._writer = InBackground(TableWriter(rules, open_file, file_format), waiting=1)
+        self._writer = InBackground(TableWriter(rules, open_file, file_format))
         self._parser = arrow.Parser(0, {})
 
     def abort(self) -> None:
