@@ -19,6 +19,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoConnectionError,
     MarketoError,
+    MarketoInvalidRequestError,
     MarketoPermissionError,
     MarketoQuotaExhaustedError,
 )
@@ -133,6 +134,7 @@ class MarketoHook(BaseHook):
         :param calls: that it is likely to need.
         :param custom_objects: custom object types that it exports, to be looked at when exported bytes are counted.
         :raises MarketoQuotaExhaustedError: it is not; the error says until when.
+        :raises MarketoInvalidRequestError: no day will ever have that much.
         """
         if current_task() is None:
             return
@@ -143,6 +145,12 @@ class MarketoHook(BaseHook):
         except MarketoError as error:
             log.warning("Could not find out what is left of the day's calls: %s", error)
             return
+        if calls > left.quota - left.reserve:
+            raise MarketoInvalidRequestError(
+                f"about {calls} calls are needed, and no day has more than {left.quota - left.reserve} for extracts",
+                parameter="window",
+                remedy="Use a longer window or a shorter span, or correct the connection's daily_quota and reserve.",
+            )
         require(left, calls=calls)
 
     def call(self, operation: str, /, **parameters: Any) -> Reply:

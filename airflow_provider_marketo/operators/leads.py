@@ -36,7 +36,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     ``leads.get_by_program_id``; with ``output`` also ``leads.describe``, for the types.
 
     :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
-    :param filter_values: values to look for; any number. A value must not contain a comma.
+    :param filter_values: values to look for; any number. A value must not contain a comma. Airflow shows them as a
+        rendered field.
     :param list_id: id of a static list, in the place of a filter.
     :param program_id: id of a program, in the place of a filter.
     :param fields: REST API names; default id, email, firstName, lastName, createdAt, updatedAt. ``id`` is always read.

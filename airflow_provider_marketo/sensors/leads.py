@@ -22,7 +22,8 @@ class MarketoLeadSensor(MarketoSensor):
     Adobe's operation: ``leads.get_by_filter_type``.
 
     :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
-    :param filter_values: one value or several; there must be a lead for each. No value may contain a comma.
+    :param filter_values: one value or several; there must be a lead for each. No value may contain a comma. Airflow
+        shows them as a rendered field.
     :param field: REST API name of a field to look at. Default: it is enough that the leads exist.
     :param field_values: the field must have one of these values, letters' case aside. Default: any value.
     :return: ``{"lead_ids"}``.

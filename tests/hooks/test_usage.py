@@ -7,7 +7,12 @@ import logging
 
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoQuotaExhaustedError, MarketoThrottledError
+from airflow_provider_marketo.client.errors import (
+    MarketoBudgetError,
+    MarketoInvalidRequestError,
+    MarketoQuotaExhaustedError,
+    MarketoThrottledError,
+)
 from airflow_provider_marketo.client.tally import Tally
 from airflow_provider_marketo.hooks import coordination, marketo, usage
 from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -171,6 +176,13 @@ def test_expensive_work_is_not_begun_when_the_day_does_not_allow_it(run_as, inst
     hook.check_budget(calls=48_000)
     with pytest.raises(MarketoQuotaExhaustedError, match="about 49000 calls are needed, and 48766"):
         hook.check_budget(calls=49_000)
+
+
+def test_more_work_than_any_day_allows_is_refused_instead_of_waiting_for_ever(run_as, instance, variables):
+    run_as(TASK)
+    with pytest.raises(MarketoInvalidRequestError, match="no day has more than 50000") as caught:
+        MarketoHook("marketo_test").check_budget(calls=50_001)
+    assert caught.value.parameter == "window"
 
 
 def test_not_knowing_what_is_left_stops_nobody(run_as, instance, variables, caplog):
