@@ -49,7 +49,13 @@ class MarketoLedgerError(MarketoError):
 
 
 class Store(Protocol):
-    """Where entries live. What cannot be told for certain is an exception, never None."""
+    """
+    Where entries live. What cannot be told for certain is an exception, never None.
+
+    :param option: what ``airflow marketo ledger`` has to be told to find it.
+    """
+
+    option: str
 
     def read(self, key: str) -> str | None:
         """The text under a key; None only if there certainly is none."""
@@ -198,7 +204,7 @@ class Ledger:
         except MarketoError as error:
             if error.executed:
                 self._note(sending, replace(entry, reason=str(error)))
-                raise _ambiguous(sending, error.message, error) from error
+                raise self._ambiguous(sending, error.message, error) from error
             self._restore(sending, before)
             raise
         self._settle(sending, entry, result)
@@ -237,7 +243,7 @@ class Ledger:
             log.warning("%s may have run before; it is sent again, as on_ambiguous=resend says", sending.what)
             return None
         why = earlier.reason or f"a process began to send it at {earlier.since} and never said how it went"
-        raise _ambiguous(sending, why)
+        raise self._ambiguous(sending, why)
 
     def _begin(self, sending: Sending, claim: str) -> Entry:
         entry = Entry(
@@ -304,6 +310,18 @@ class Ledger:
         except Exception:  # noqa: BLE001 - a claim without a process stands in nobody's way
             log.debug("The claim %s stays behind", key)
 
+    def _ambiguous(self, sending: Sending, why: str, error: MarketoError | None = None) -> MarketoAmbiguousOutcomeError:
+        return MarketoAmbiguousOutcomeError(
+            f"nobody knows whether {sending.what} ran: {why}",
+            operation=sending.operation,
+            code=error.code if error else None,
+            request_id=error.request_id if error else None,
+            remedy=f"{sending.how_to_check} It is not sent again by retries. When you know: run `airflow marketo "
+            f"ledger settle {sending.key}{self._store.option} --sent` or `--not-sent`, or set on_ambiguous to "
+            "assume_sent or resend, and clear the task.",
+            executed=True,
+        )
+
     def _read(self, key: str) -> str | None:
         try:
             return self._store.read(key)
@@ -315,19 +333,6 @@ class Ledger:
             self._store.write(key, text)
         except Exception as error:
             raise MarketoLedgerError(f"the ledger cannot be written ({type(error).__name__}: {error})") from error
-
-
-def _ambiguous(sending: Sending, why: str, error: MarketoError | None = None) -> MarketoAmbiguousOutcomeError:
-    return MarketoAmbiguousOutcomeError(
-        f"nobody knows whether {sending.what} ran: {why}",
-        operation=sending.operation,
-        code=error.code if error else None,
-        request_id=error.request_id if error else None,
-        remedy=f"{sending.how_to_check} It is not sent again by retries. When you know: run "
-        f"`airflow marketo ledger settle {sending.key} --sent` or `--not-sent`, or set on_ambiguous to assume_sent or "
-        "resend, and clear the task.",
-        executed=True,
-    )
 
 
 def _now() -> str:

@@ -16,6 +16,8 @@ class VariableStore:
     told apart. A task whose supervisor is dead cannot write, and so cannot send.
     """
 
+    option = ""
+
     def read(self, key: str) -> str | None:
         from airflow.sdk.exceptions import ErrorType
         from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
@@ -56,6 +58,7 @@ class FolderStore:
 
     def __init__(self, url: str) -> None:
         self._folder = OutputFolder(url, parameter="ledger")
+        self.option = f" --ledger {url}"
 
     def read(self, key: str) -> str | None:
         data = self._folder.read(_file(key))

@@ -22,6 +22,8 @@ from airflow_provider_marketo.ledger_stores import FolderStore, VariableStore
 class MemoryStore:
     """A store that may be out of order."""
 
+    option = " --ledger here"
+
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.broken: set[str] = set()
@@ -131,7 +133,12 @@ def test_a_lost_reply_stops_this_try_every_retry_and_a_clear(store):
             Ledger(store).once(sending(generation=generation), marketo)
 
     assert marketo.executed == 1
-    for needed in ("trigger campaign 7 for 2 leads", "Campaign is Requested", sending().key, "on_ambiguous"):
+    for needed in (
+        "trigger campaign 7 for 2 leads",
+        "Campaign is Requested",
+        f"settle {sending().key} --ledger here",
+        "on_ambiguous",
+    ):
         assert needed in str(caught.value)
 
 
@@ -256,6 +263,8 @@ class SteppedStore(MemoryStore):
         stepped = self
 
         class View:
+            option = ""
+
             def read(self, key):
                 return stepped._step(number, lambda: stepped.texts.get(key))
 

@@ -28,6 +28,8 @@ class ListedStore(Store, Protocol):
 class _DatabaseStore:
     """The ledger's Variables as a command reaches them: in Airflow's database, a task's way not being open to it."""
 
+    option = ""
+
     def all_keys(self) -> list[str]:
         with create_session() as session:
             return list(session.scalars(select(Variable.key).where(Variable.key.startswith(PREFIX))))

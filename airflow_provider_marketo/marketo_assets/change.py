@@ -58,8 +58,14 @@ def make(
         return Made(found, ours)
     if ours:
         ledger.forget(sending)  # an earlier try left nothing behind, or somebody deleted it
+    answered: list[Record] = []
+
+    def send() -> Any:
+        answered.extend(client.call(sending.operation, **parameters).records[:1])
+        return [record["id"] for record in answered]
+
     try:
-        ledger.once(sending, lambda: client.call(sending.operation, **parameters).records[0]["id"])
+        ledger.once(sending, send)
     except MarketoAmbiguousOutcomeError as error:
         found = look()
         if found is None:
@@ -73,7 +79,7 @@ def make(
             ) from error
         log.info("The answer to %s was lost, and it is there", sending.what)
         return Made(found, ours=True)
-    made = look()
+    made = answered[0] if answered else look()
     if made is None:
         raise MarketoTransientError(
             f"{sending.what} was made, but is not found by its name yet", operation=sending.operation

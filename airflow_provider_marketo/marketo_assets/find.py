@@ -60,10 +60,11 @@ def _named(client: MarketoClient, asset_type: str, name: str) -> list[Record]:
 
 
 def home_of(record: Record) -> dict[str, Any] | None:
-    """Where it lies: Marketo writes that in three shapes and with any case."""
+    """Where it lies: Marketo writes that in three shapes, with any case, and of files the type of what lies there."""
     folder = record.get("folder") or record.get("parent") or {}
     number = folder.get("value", folder.get("id"))
-    return {"id": int(number), "type": str(folder.get("type")).capitalize()} if number is not None else None
+    kind = "Program" if str(folder.get("type")).lower() == "program" else "Folder"
+    return {"id": int(number), "type": kind} if number is not None else None
 
 
 def url_of(record: Record) -> str | None:
