@@ -43,6 +43,16 @@ class OldEvent:
     extra: dict
 
 
+class Events:
+    """Of the outlets of a task that has one."""
+
+    def __init__(self, event) -> None:
+        self._event = event
+
+    def __getitem__(self, asset):
+        return self._event
+
+
 def told(event, *, partition_events: bool = False, **context):
     """What an outlet's event is like after an operator has told of its output."""
     operator = TellsOfOutput()
@@ -50,7 +60,7 @@ def told(event, *, partition_events: bool = False, **context):
     asset = Asset("activities")
     ti = SimpleNamespace(task=SimpleNamespace(outlets=[asset]))
     operator.marketo_conn_id = "marketo_default"
-    operator._tell({"ti": ti, "outlet_events": {asset: event}, **context}, MANIFEST)
+    operator._tell({"ti": ti, "outlet_events": Events(event), **context}, MANIFEST)
     return event
 
 
