@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
-from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields, has_stray_quotes
+from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
 # As Marketo usually writes it, so that texts sort like time. That what stands for digits are digits is not worth its
@@ -29,7 +29,7 @@ class CsvTransform(Transform):
     """
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
-        super().__init__(rules, seen, Splitter(irregular=self._is_irregular))
+        super().__init__(rules, seen, Splitter(quick=self._lines))
         self._writer = InBackground(_Writer(rules.name, open_file))
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
@@ -50,10 +50,8 @@ class CsvTransform(Transform):
     def _finish(self) -> Iterable[WrittenFile]:
         return self._writer.finish()
 
-    def _is_irregular(self, data: bytes, lines: int) -> bool:
-        """Where each line begins like a row, quotes need no second look; and that is the cheaper thing to see."""
-        dated = self._dates is not None and self._dates.of_lines(data, lines) is not None
-        return not dated and has_stray_quotes(data)
+    def _lines(self, data: bytes) -> int | None:
+        return self._dates.lines(data) if self._dates is not None else None
 
     def _write(self, block: Block) -> None:
         inside = self._dates is None or (block.simple and self._dates.all_inside(block))
@@ -126,21 +124,31 @@ class _Dates:
         self._spelled = [moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ").encode() for moment in span]
         row = rb'[^,\n"]*,' * column + _USUAL_DATE
         self._first, self._others = re.compile(row), re.compile(rb"\n" + row)
-        self._last: tuple[bytes, list[bytes] | None] = (b"", None)
+        self._others_after_json = re.compile(rb'\n(?<=}"\n)' + row)
+        self._seen: tuple[bytes, list[bytes]] = (b"", [])
         self._is_inside = lru_cache(1 << 12)(self._parse)
 
-    def of_lines(self, data: bytes, lines: int) -> list[bytes] | None:
-        """The date of each line, if every line has one and in Marketo's usual spelling, which sorts like time."""
-        if self._last[0] is not data:
-            first = self._first.match(data)
-            dates = [first.group(1), *self._others.findall(data)] if first else []
-            self._last = (data, dates if len(dates) == lines else None)
-        return self._last[1]
+    def lines(self, data: bytes) -> int | None:
+        """
+        How many lines there are, if each starts with a date where rows have it and ends with JSON in quotes. Such a
+        line is a record: a quote that closes nothing is doubled, or no field can end behind it.
+        """
+        if not data.endswith(b'}"\n'):
+            return None
+        dates = self._find(self._others_after_json, data)
+        if len(dates) != data.count(b"\n"):
+            return None
+        self._seen = (data, dates)
+        return len(dates)
 
     def all_inside(self, block: Block) -> bool:
-        """Whether every line is seen at one look to lie inside."""
-        dates = self.of_lines(block.data, block.rows)
-        return dates is not None and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
+        """Whether every line of a block of lines is seen at one look to lie inside."""
+        dates = self._seen[1] if self._seen[0] is block.data else self._find(self._others, block.data)
+        return len(dates) == block.rows and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
+
+    def _find(self, others: re.Pattern[bytes], data: bytes) -> list[bytes]:
+        first = self._first.match(data)
+        return [first.group(1), *others.findall(data)] if first else []
 
     def is_inside(self, record: bytes) -> bool:
         """Whether one record does. Nothing says that a row without a date lies outside."""
