@@ -210,7 +210,7 @@ class MarketoExportFailedError(MarketoError):
 class MarketoImportFailedError(MarketoError):
     """Marketo gave an import job up."""
 
-    default_remedy = "Look at the job's message; if it does not say what to change, ask Adobe's support with the batch id."
+    default_remedy = "Look at the job's message; if it says nothing of use, ask Adobe's support with the batch id."
 
 
 class MarketoDeadlineError(MarketoError):

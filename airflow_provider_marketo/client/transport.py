@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from airflow_provider_marketo.client.operations import Operation, PreparedReques
 
 _BLOCK = 1 << 20
 _SNIFF = 4096
-_TOKEN_PATH = "/identity/oauth/token"
+_PROXY = re.compile(r"(https?|socks5h?)://([^\s/@]*@)?[^\s/@]+/?")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Transport:
     :param proxy: URL of an HTTP proxy; None follows the environment.
     :param ca_bundle: path of a file with certificates to trust; None takes the usual ones.
     :param user_agent: how we introduce ourselves.
-    :raises MarketoInvalidRequestError: there is no such CA bundle.
+    :raises MarketoInvalidRequestError: there is no such CA bundle, or the proxy's address is none.
     """
 
     def __init__(
@@ -163,6 +164,12 @@ class Transport:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=10, max_retries=0))
         if proxy:
+            if not _PROXY.fullmatch(proxy):  # its text may hold a password
+                raise errors.MarketoInvalidRequestError(
+                    "the proxy's address is none",
+                    parameter="proxy",
+                    remedy="Give its URL, such as http://proxy.example.com:3128.",
+                )
             self._session.proxies = {"http": proxy, "https": proxy}
         if ca_bundle:
             if not Path(ca_bundle).exists():
@@ -277,7 +284,7 @@ def _unreachable(operation: str, error: requests.RequestException) -> errors.Mar
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     never_there = isinstance(
         error,
-        # ValueError: the address of host or proxy is none.
+        # ValueError: the address is none.
         (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
     ) or isinstance(reason, (NewConnectionError, ConnectTimeoutError))
     if never_there:

@@ -95,7 +95,7 @@ class MarketoHook(BaseHook):
     @cached_property
     def _client(self) -> MarketoClient:
         settings = self.settings
-        for secret in filter(None, (settings.client_secret, settings.hash_salt)):
+        for secret in settings.secrets:
             mask_secret(secret)
         tally = tally_of(settings.conn_id, self._observe)
         if self._max_calls is not None:

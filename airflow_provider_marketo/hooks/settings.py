@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ OF_THE_INSTANCE = (
     "redis_conn_id",
 )
 """Fields that belong to the instance: connections that lead to one instance have to agree on them."""
+
+_PASSWORD_IN_URL = re.compile(r"//[^/@:]*:([^/@]+)@")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,12 @@ class ConnectionSettings:
     proxy: str | None = None
     ca_bundle: str | None = None
     hash_salt: str | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not stand in a log: the client secret, the salt, and the password in the proxy's address."""
+        in_proxy = _PASSWORD_IN_URL.search(self.proxy or "")
+        return tuple(filter(None, (self.client_secret, self.hash_salt, in_proxy and in_proxy.group(1))))
 
     @classmethod
     def from_connection(cls, connection: Any) -> ConnectionSettings:

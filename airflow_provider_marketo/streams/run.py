@@ -218,9 +218,7 @@ class StreamRun:
                 remedy="Run the task again, and give the DAG max_active_runs=1.",
             )
         publisher.save_keys(f"{_KEYS}/{window.name}")
-        manifest = write_manifest(
-            self._folder, request, plan, [{**record, "export_id": None}], run_folder=self._run
-        )
+        manifest = write_manifest(self._folder, request, plan, [{**record, "export_id": None}], run_folder=self._run)
         self._folder.delete_tree(f"{self._run}/slices")
         return manifest
 

@@ -240,11 +240,17 @@ def test_urllib3_logs_addresses_without_their_queries(caplog):
     assert "/identity/oauth/token?..." in caplog.text
 
 
-@pytest.mark.parametrize("proxy", ["no address", "ftp://127.0.0.1:9", "//127.0.0.1"])
-def test_a_proxy_whose_address_is_none_is_no_broken_connection(proxy):
-    client = MarketoClient("https://127.0.0.1:9", "an-id", "a-secret", clock=ManualClock(), proxy=proxy)
-    with pytest.raises(errors.MarketoConnectionError, match=r"cannot connect .* the proxy"):
-        client.call("usage.get_daily_usage")
+@pytest.mark.parametrize("proxy", ["no address", "ftp://127.0.0.1:9", "//127.0.0.1", "http://user:hidden@"])
+def test_a_proxy_whose_address_is_none_is_refused_before_a_call(proxy):
+    with pytest.raises(errors.MarketoInvalidRequestError, match="the proxy's address is none") as caught:
+        MarketoClient("https://127.0.0.1:9", "an-id", "a-secret", proxy=proxy)
+    assert caught.value.parameter == "proxy"
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy:3128", "https://user:pass@proxy.example.com", "socks5h://[::1]:1080/"])
+def test_a_proxy_has_an_address(proxy):
+    MarketoClient("https://127.0.0.1:9", "an-id", "a-secret", proxy=proxy)
 
 
 def test_certificates_that_are_not_there_are_named_before_a_call():

@@ -26,6 +26,12 @@ def test_the_forms_texts_and_a_backends_numbers_mean_the_same():
     assert settings('{"max_parallel": "4", "proxy": ""}') == settings('{"max_parallel": 4}')
 
 
+def test_secrets_are_whatever_may_not_stand_in_a_log():
+    assert settings().secrets == ("a-secret",)
+    extra = '{"hash_salt": "salt", "proxy": "http://user:hidden@proxy.example.com:3128"}'
+    assert settings(extra).secrets == ("a-secret", "salt", "hidden")
+
+
 def test_a_port_belongs_to_the_host():
     assert settings(host="http://127.0.0.1", port=8123).host == "http://127.0.0.1:8123"
 
