@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular import schema as kinds
-from airflow_provider_marketo.client.tabular.records import Block, fields, has_stray_quotes
+from airflow_provider_marketo.client.tabular.records import Block, even_lines, fields, has_stray_quotes
 
 DECIMAL_DIGITS, DECIMAL_SCALE = 20, 4
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -48,11 +48,14 @@ class Parser:
         self._wanted = wanted
         self._last: tuple[bytes, Any] = (b"", None)
 
-    def is_irregular(self, data: bytes, lines: int) -> bool:
-        """Whether some bytes are not a table with a row on each line, or have quotes that nobody doubled."""
+    def lines(self, data: bytes) -> int | None:
+        """How many lines there are, if each is a row, with no quotes that nobody doubled."""
+        lines = even_lines(data)
         last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may go on behind the data, where Arrow does not look
-        self._last = (data, None if has_stray_quotes(last_line) else self._parse(data, lines))
-        return self._last[1] is None
+        if lines is None or has_stray_quotes(last_line):
+            return None
+        self._last = (data, self._parse(data, lines))
+        return None if self._last[1] is None else lines
 
     def parse(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
         """

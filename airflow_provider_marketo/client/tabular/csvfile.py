@@ -29,7 +29,7 @@ class CsvTransform(Transform):
     """
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
-        super().__init__(rules, seen, Splitter(quick=self._lines))
+        super().__init__(rules, seen, Splitter(lines=self._lines))
         self._writer = InBackground(_Writer(rules.name, open_file))
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None

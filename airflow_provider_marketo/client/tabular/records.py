@@ -94,21 +94,12 @@ class Splitter:
     Cuts a stream of bytes into blocks of whole records; the blocks do not depend on how the bytes arrive.
 
     :param block: bytes of a block.
-    :param irregular: tells of bytes that look like one record a line, given their number, whether their quotes must
-        not be trusted.
-    :param quick: a quick way to see that each line is a record: how many there are, or None where it does not see it.
+    :param lines: a quick way to see that each line is a record: how many there are, or None where it does not see it.
     """
 
-    def __init__(
-        self,
-        block: int = BLOCK,
-        *,
-        irregular: Callable[[bytes, int], bool] | None = None,
-        quick: Callable[[bytes], int | None] | None = None,
-    ) -> None:
+    def __init__(self, block: int = BLOCK, lines: Callable[[bytes], int | None] = lambda _: None) -> None:
         self._block = self._limit = block
-        self._irregular = irregular or (lambda data, _: has_stray_quotes(data))
-        self._quick = quick or (lambda _: None)
+        self._lines = lines
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -160,16 +151,11 @@ class Splitter:
         data = held[:end]
         if b'"' not in data:
             return (Block(data, data.count(b"\n"), simple=True) if end else None), end
-        lines = self._quick(data)
+        lines = self._lines(data)
         if lines is not None:
-            return Block(data, lines, simple=True), end
-        lines = _lines_that_are_records(data)
-        if lines is not None:
-            if self._irregular(data, lines):
-                return _cut_tolerantly(held)
             return Block(data, lines, simple=True), end
         outside = _QUOTED.sub(b"", data)
-        if b'"' in outside:  # a line break in a field, and nothing is left to guess here
+        if b'"' in outside:
             return _cut_tolerantly(held)
         inside = data.count(b'"') & 1
         while inside and end:
@@ -179,7 +165,7 @@ class Splitter:
         return (Block(data[:end], outside.count(b"\n")) if end else None), end
 
 
-def _lines_that_are_records(data: bytes) -> int | None:
+def even_lines(data: bytes) -> int | None:
     """How many lines there are, if each has an even number of quotes, so that none ends inside of them."""
     quotes = data.translate(None, _NOT_STRUCTURE)
     ends = quotes.replace(b'""""', b"").replace(b'""', b"")

@@ -33,7 +33,7 @@ class TypedTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
         arrow.require_arrow()
-        super().__init__(rules, seen, Splitter(BLOCK, irregular=self._is_irregular))
+        super().__init__(rules, seen, Splitter(BLOCK, self._lines))
         self._typing = Typing(rules)
         self._writer = InBackground(TableWriter(rules, open_file, file_format))
         self._parser = arrow.Parser(0, {})
@@ -58,8 +58,8 @@ class TypedTransform(Transform):
         self.outcome.unknown.update(self._typing.unknown)
         return self._writer.finish()
 
-    def _is_irregular(self, data: bytes, lines: int) -> bool:
-        return self._parser.is_irregular(data, lines)
+    def _lines(self, data: bytes) -> int | None:
+        return self._parser.lines(data)
 
     def _write(self, block: Block) -> None:
         first = self.outcome.rows_read + 1

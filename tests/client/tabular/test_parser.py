@@ -31,7 +31,7 @@ cells = inside.map(lambda text: (f'"{text}"', text.replace('""', '"'))) | st.sam
 def read_in_blocks(data: bytes, block: int):
     """As an extract reads it."""
     parser = Parser(len(NAMES), NAMES)
-    splitter = Splitter(block, irregular=parser.is_irregular)
+    splitter = Splitter(block, parser.lines)
     rows = []
     for part in [*splitter.feed(data), *splitter.finish()]:
         table, _ = parser.parse(part, len(rows) + 1)
