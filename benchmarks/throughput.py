@@ -63,6 +63,7 @@ def measure(instance: Instance, export: Export, cases: tuple[Case, ...], folder:
     """
     for case in cases:
         publish = partial(_publish, instance, export, case.wanted)
+        _seconds(folder, publish)  # what is imported on demand is no part of the speed
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(repeats):

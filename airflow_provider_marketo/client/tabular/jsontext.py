@@ -33,12 +33,13 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
         values = table.column(position)
         values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
         texts, quote = (_embedded(values), "") if name in embedded else to_json(values)
-        if texts.null_count:  # null stands without quotes
-            texts = _quoted(texts) if quote and texts.null_count < len(texts) else texts
-            texts, quote = pa.compute.fill_null(texts, "null"), ""
+        if quote and texts.null_count:  # null stands without quotes
+            texts, quote = _quoted(texts), ""
         parts += [f"{before}{_dump(name)}:{quote}", texts]
         before = f"{quote},"
-    return b"".join(values_of(pa.compute.binary_join_element_wise(*parts, f"{before[:-1]}}}\n", "")))
+    parts += [f"{before[:-1]}}}\n", ""]  # the last one stands between the others
+    joined = pa.compute.binary_join_element_wise(*parts, null_handling="replace", null_replacement="null")
+    return b"".join(values_of(joined))
 
 
 def to_json(values: Any) -> tuple[Any, str]:
