@@ -63,7 +63,9 @@ class Environment:
         if self._stamp.exists() and self._stamp.read_text() == wanted:
             return
         self.create()
-        self.pip(f"installing {self.lock.relative_to(HERE)} (a minute or two)", "--require-hashes", "-r", self.lock)
+        # The set is complete; without --no-deps older pips look for other versions of what is pinned with an extra.
+        pinned = ("--no-deps", "--require-hashes", "-r", self.lock)
+        self.pip(f"installing {self.lock.relative_to(HERE)} (a minute or two)", *pinned)
         self.pip("installing the provider itself", "--no-deps", "--no-build-isolation", "-e", HERE)
         self._stamp.write_text(wanted)
 
