@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
-from airflow_provider_marketo.client.errors import (
-    MarketoConnectionError,
-    MarketoError,
-    MarketoNotFoundError,
-    MarketoThrottledError,
-    MarketoTransientError,
-    from_dict,
-)
-from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
 
 ENDED, TIMED_OUT, ERROR = "ended", "timed out", "error"
-FAILURES_IN_A_ROW = 10
-_PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
 
 
 class MarketoBulkImportTrigger(BaseTrigger):
@@ -72,39 +63,52 @@ class MarketoBulkImportTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
         try:
-            event: dict[str, Any] = {"status": await self._wait()}
+            await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
+            event: dict[str, Any] = {"status": ENDED}
+        except asyncio.TimeoutError:
+            event = {"status": TIMED_OUT}
         except MarketoError as error:
             event = {"status": ERROR, **error.to_dict()}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
-    async def _wait(self) -> str:
-        jobs = await self._jobs()
-        deadline = datetime.fromisoformat(self.deadline)
-        failures = 0
-        while datetime.now(timezone.utc) < deadline:
-            await asyncio.sleep(self.poll_interval)
-            try:
-                if await asyncio.to_thread(jobs.any_ended, self.batch_ids):
-                    return ENDED
-                failures = 0
-            except MarketoNotFoundError:
-                return ENDED  # forgotten: the task finds out and says so
-            except _PASSING as error:
-                failures += 1
-                self.log.warning("Could not look at imports %s (%d in a row): %s", self.batch_ids, failures, error)
-                if failures >= FAILURES_IN_A_ROW:
-                    raise
-        return TIMED_OUT
-
-    async def _jobs(self) -> ImportJobs:
-        connection = await BaseHook.aget_connection(self.marketo_conn_id)
-        hook = MarketoHook(
-            self.marketo_conn_id,
-            parallel=conf.getint("marketo", "triggerer_parallel", fallback=1),
-            settings=ConnectionSettings.from_connection(connection),
+    async def _wait(self) -> None:
+        settings = await settings_of(self.marketo_conn_id)
+        await wait_for_answer(
+            ("imports", settings, self.object_type, self.custom_object),
+            lambda: _asking(settings, self.object_type, self.custom_object),
+            frozenset(self.batch_ids),
+            self.poll_interval,
+            waits_out_quota=False,
         )
-        return ImportJobs(hook.get_conn(), import_object(self.object_type), self.custom_object)
+
+
+def _asking(settings: ConnectionSettings, object_type: str, custom_object: str | None) -> Ask[frozenset[int], bool]:
+    """The question is whether one of some imports has ended."""
+    client: MarketoClient | None = None
+
+    def look(questions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+        nonlocal client
+        if client is None:
+            client = hook_of(settings).get_conn()
+        jobs = ImportJobs(client, import_object(object_type), custom_object)
+        answers = {batch_ids: _ended(jobs, batch_ids) for batch_ids in questions}
+        return {batch_ids: answer for batch_ids, answer in answers.items() if answer is not False}
+
+    async def ask(questions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+        return await off_the_loop(lambda: look(questions))
+
+    return ask
+
+
+def _ended(jobs: ImportJobs, batch_ids: Collection[int]) -> bool | MarketoError:
+    try:
+        return jobs.any_ended(batch_ids)
+    except MarketoNotFoundError:
+        return True  # forgotten: the task finds out and says so
+    except MarketoError as error:
+        return error  # to those who ask for these imports, and to no others
 
 
 def raise_for_event(event: Any) -> None:

@@ -8,16 +8,14 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
 from airflow_provider_marketo.triggers.poller import off_the_loop
 
@@ -95,7 +93,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         unwanted = [export_id for export_id in self.export_ids if export_id not in wanted]
         if unwanted:
             self.log.info("The task was cleared or ended")
-            settings = await self._settings()
+            settings = await settings_of(self.marketo_conn_id)
             await off_the_loop(lambda: self._jobs(settings).cancel_all(unwanted))
 
     def _wanted(self) -> Collection[str]:
@@ -117,7 +115,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         return self.export_ids if named is None else named
 
     async def _wait(self) -> Mapping[str, ExportJob]:
-        settings = await self._settings()
+        settings = await settings_of(self.marketo_conn_id)
 
         async def find(export_ids: Collection[str]) -> Mapping[str, ExportJob]:
             return await off_the_loop(lambda: self._jobs(settings).find(export_ids))
@@ -125,13 +123,9 @@ class MarketoBulkJobTrigger(BaseTrigger):
         question = (settings, self.object_type, self.custom_object)
         return await wait_for_jobs(question, find, self.export_ids, self.poll_interval)
 
-    async def _settings(self) -> ConnectionSettings:
-        return ConnectionSettings.from_connection(await BaseHook.aget_connection(self.marketo_conn_id))
-
     def _jobs(self, settings: ConnectionSettings) -> ExportJobs:
         if self._client is None:
-            parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
-            self._client = MarketoHook(self.marketo_conn_id, parallel=parallel, settings=settings).get_conn()
+            self._client = hook_of(settings).get_conn()
         return ExportJobs(self._client, export_object(self.object_type), self.custom_object)
 
 

@@ -7,16 +7,14 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.errors import MarketoError, from_dict
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.questions.kinds import KINDS
 from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question
 from airflow_provider_marketo.questions.sealing import unsealed
+from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
 
 FOUND, TIMED_OUT, ERROR = "found", "timed out", "error"
@@ -70,7 +68,7 @@ class MarketoQuestionTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> Found:
-        settings = ConnectionSettings.from_connection(await BaseHook.aget_connection(self.marketo_conn_id))
+        settings = await settings_of(self.marketo_conn_id)
         question = unsealed(self.kind, self.question, settings.client_secret)
         return await wait_for_answer(
             (settings, self.kind), lambda: _asking(settings, self.kind), question, self.poll_interval
@@ -84,9 +82,7 @@ def _asking(settings: ConnectionSettings, kind: str) -> Ask[Question, Found]:
     def ask(questions: Collection[Question]) -> Mapping[Question, Answer]:
         nonlocal inquirer
         if inquirer is None:
-            parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
-            client = MarketoHook(settings.conn_id, parallel=parallel, settings=settings).get_conn()
-            inquirer = KINDS[kind][1](client)
+            inquirer = KINDS[kind][1](hook_of(settings).get_conn())
         return inquirer.ask(questions)
 
     async def ask_off_the_loop(questions: Collection[Question]) -> Mapping[Question, Answer]:

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.errors import (
@@ -17,10 +15,9 @@ from airflow_provider_marketo.client.errors import (
     from_dict,
 )
 from airflow_provider_marketo.client.quota_day import next_probe
-from airflow_provider_marketo.hooks.marketo import MarketoHook
-from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.quota import REFRESH_EVERY, Quota, require
-from airflow_provider_marketo.triggers.poller import PASSING
+from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.poller import PASSING, off_the_loop
 
 ENOUGH, TIMED_OUT, ERROR = "enough", "timed out", "error"
 
@@ -62,15 +59,10 @@ class MarketoQuotaTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> Quota:
-        connection = await BaseHook.aget_connection(self.marketo_conn_id)
-        hook = MarketoHook(
-            self.marketo_conn_id,
-            parallel=conf.getint("marketo", "triggerer_parallel", fallback=1),
-            settings=ConnectionSettings.from_connection(connection),
-        )
+        hook = hook_of(await settings_of(self.marketo_conn_id))
         while True:
             try:
-                quota = await asyncio.to_thread(hook.quota.current, exports=self.min_export_mb > 0)
+                quota = await off_the_loop(lambda: hook.quota.current(exports=self.min_export_mb > 0))
                 require(quota, calls=self.min_calls, export_mb=self.min_export_mb)
                 return quota
             except MarketoQuotaExhaustedError as error:

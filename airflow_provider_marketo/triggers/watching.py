@@ -10,18 +10,15 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseHook
-
 from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.questions.activities import ActivityQuestion, ActivityWatcher
 from airflow_provider_marketo.questions.question import Found
 from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.position import PREFIX
 from airflow_provider_marketo.streams.watch import Handover, WatchState
+from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.poller import off_the_loop, wait_for_answer
 
 if TYPE_CHECKING:
@@ -101,7 +98,7 @@ class Watch:
             await self._write()
 
     async def _begin(self) -> Handover:
-        trigger, settings = self._trigger, await self._settings()
+        trigger, settings = self._trigger, await settings_of(self._trigger.marketo_conn_id)
         interval = trigger.poll_interval or settings.poll_interval
         watcher = await off_the_loop(lambda: _shared_watcher(settings))
         stored = await off_the_loop(lambda: _read(self._variable))
@@ -136,7 +133,7 @@ class Watch:
         return Handover(state, trigger.batch_size, OVERLAP)
 
     async def _look(self) -> Found:
-        settings = await self._settings()
+        settings = await settings_of(self._trigger.marketo_conn_id)
         # Held for as long as this watcher lives, so that what the reader remembers does, too.
         watcher = self._watcher = await off_the_loop(lambda: _shared_watcher(settings))
 
@@ -145,9 +142,6 @@ class Watch:
 
         interval = self._trigger.poll_interval or settings.poll_interval
         return await wait_for_answer((settings, ActivityWatcher), lambda: ask, self._question, interval)
-
-    async def _settings(self) -> ConnectionSettings:
-        return ConnectionSettings.from_connection(await BaseHook.aget_connection(self._trigger.marketo_conn_id))
 
     async def _write(self) -> None:
         """Until it is written: what is not written down must not be handed over, nor counted as handed over."""
@@ -172,8 +166,7 @@ class _InstanceWatcher(ActivityWatcher):
     """The shared reader of an instance's feeds."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
-        parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
-        client = MarketoHook(settings.conn_id, parallel=parallel, settings=settings).get_conn()
+        client = hook_of(settings).get_conn()
         super().__init__(client)
         self.instance = client.instance
 

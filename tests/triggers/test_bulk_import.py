@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoPermissionError, MarketoTransientError
-from airflow_provider_marketo.triggers import bulk_import
+from airflow_provider_marketo.triggers import poller
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger, raise_for_event
 from tests.simulated import marketo
 
@@ -86,7 +86,7 @@ def test_failures_that_may_pass_are_passed_over(marketo, monkeypatch):
 @pytest.mark.parametrize("error", [MarketoPermissionError("no", code="603"), MarketoTransientError("down", code="502")])
 def test_an_error_that_stays_reaches_the_task_as_it_was(marketo, monkeypatch, error):
     marketo()
-    monkeypatch.setattr(bulk_import, "FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr(poller, "FAILURES_IN_A_ROW", 3)
 
     def fails(self, batch_ids):
         raise error
