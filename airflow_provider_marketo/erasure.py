@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.storage import OutputFolder
 
 PER_CALL = 300
@@ -117,22 +117,6 @@ class Evidence:
         self._facts |= facts
         self._folder.write_json(self._name, self._facts)
         return self._facts
-
-
-def checked_values(values: Iterable[Any]) -> list[str]:
-    """
-    :param values: what to look for; None and empty texts are passed over.
-    :raises MarketoInvalidRequestError: one has a comma, which Marketo reads as two values.
-    """
-    texts = list(dict.fromkeys(text for value in values if value is not None and (text := str(value).strip())))
-    with_comma = sum("," in text for text in texts)
-    if with_comma:
-        raise MarketoInvalidRequestError(
-            f"{with_comma} of {len(texts)} values contain a comma, which Marketo reads as two values",
-            parameter="filter_values",
-            remedy="Look these leads up by another field.",
-        )
-    return texts
 
 
 def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -8,10 +8,11 @@ from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_marketo.arguments import as_list, as_utc, one_of
 from airflow_provider_marketo.client.bulk.objects import ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso, slices, windows
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -24,14 +25,6 @@ ON_QUOTA_EXHAUSTED = ("defer", "fail")
 ALL_FIELDS = "all"
 _DATES = ("start", "end")
 _SPANS = ("window", "lookback")
-
-
-def one_of(parameter: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuse a value that is not among the choices."""
-    if value not in choices:
-        raise MarketoInvalidRequestError(
-            f"{parameter}={value!r} is not one of {', '.join(choices)}", parameter=parameter
-        )
 
 
 @dataclass(frozen=True)
@@ -233,56 +226,6 @@ class ExtractRequest:
                 )
 
 
-def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
-    """
-    A date as authors give it, and whether it came without a zone and was taken as UTC.
-
-    :param parameter: for the error.
-    :param value: a datetime, an ISO 8601 text, or nothing.
-    """
-    if value is None or value == "" or value == "None":
-        return None, False
-    if isinstance(value, str):
-        text = value.strip().replace("Z", "+00:00") if value.strip().endswith("Z") else value.strip()
-        try:
-            value = datetime.fromisoformat(text)
-        except ValueError:
-            raise MarketoInvalidRequestError(
-                f"{parameter}={value!r} is not a date",
-                parameter=parameter,
-                remedy="Give ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z.",
-            ) from None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if not isinstance(value, datetime):
-        raise MarketoInvalidRequestError(f"{parameter} is a {type(value).__name__}, not a date", parameter=parameter)
-    naive = value.tzinfo is None
-    value = value.replace(tzinfo=timezone.utc) if naive else value.astimezone(timezone.utc)
-    return value.replace(microsecond=0), naive
-
-
-def as_span(parameter: str, value: Any) -> timedelta:
-    """
-    A length of time as authors and templates give it, in whole seconds: rows have no finer dates, so a window that
-    ended within a second would share its rows with the next one.
-
-    :param parameter: for the error.
-    :param value: a timedelta, or a number of days, which may be text.
-    """
-    if isinstance(value, timedelta):
-        return _whole_seconds(value)
-    try:
-        return _whole_seconds(timedelta(days=float(value)))
-    except (TypeError, ValueError, OverflowError):
-        raise MarketoInvalidRequestError(
-            f"{parameter}={value!r} is neither a timedelta nor a number of days", parameter=parameter
-        ) from None
-
-
-def _whole_seconds(span: timedelta) -> timedelta:
-    return timedelta(days=span.days, seconds=span.seconds)
-
-
 def as_filters(value: Any) -> dict[str, Any]:
     """
     Filters as authors and templates give them: a mapping, or such a mapping as text.
@@ -338,18 +281,6 @@ def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime
             " schedule stands for moments.",
         )
     return start, end
-
-
-def as_list(value: Any) -> Any:
-    """A list as authors and templates give it: a sequence, text with commas, or a single number; None stays None."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = value.strip().strip("[]").split(",")
-    elif isinstance(value, (int, float)):
-        value = (value,)
-    items = [item.strip().strip("'\"") if isinstance(item, str) else item for item in value]
-    return tuple(item for item in items if item != "")
 
 
 def as_fields(value: Any) -> Any:

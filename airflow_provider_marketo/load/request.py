@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_marketo.arguments import one_of
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.load import rejects
 from airflow_provider_marketo.load.targets import BULK, SYNC, Target, target
@@ -145,24 +146,3 @@ class LoadRequest:
     def from_dict(cls, facts: Mapping[str, Any]) -> LoadRequest:
         """What :meth:`to_dict` wrote."""
         return cls(**facts)
-
-
-def one_of(parameter: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is not among the choices."""
-    if value not in choices:
-        raise MarketoInvalidRequestError(
-            f"{parameter}={value!r} is not one of {', '.join(choices)}", parameter=parameter
-        )
-
-
-def as_id(parameter: str, value: Any) -> int | None:
-    """
-    An id as a number; templates render to text.
-
-    :raises MarketoInvalidRequestError: it is none.
-    """
-    if value is None or value == "":
-        return None
-    if not str(value).strip().isdigit():
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not an id", parameter=parameter)
-    return int(value)

@@ -192,15 +192,8 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
         return self._run
 
     def _request(self, context: Context) -> ExtractRequest:
-        from airflow_provider_marketo.extract.request import (
-            ON_QUOTA_EXHAUSTED,
-            ExtractRequest,
-            as_fields,
-            as_filters,
-            as_list,
-            as_span,
-            one_of,
-        )
+        from airflow_provider_marketo.arguments import as_list, as_span, one_of
+        from airflow_provider_marketo.extract.request import ON_QUOTA_EXHAUSTED, ExtractRequest, as_fields, as_filters
 
         one_of("on_quota_exhausted", self.on_quota_exhausted, ON_QUOTA_EXHAUSTED)
         start, end = self._dates(context)
@@ -227,8 +220,9 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
 
     def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:
         """The author's dates, or in their place those of the run."""
+        from airflow_provider_marketo.arguments import as_utc
         from airflow_provider_marketo.client.bulk.objects import export_object
-        from airflow_provider_marketo.extract.request import as_filters, as_utc, data_interval, interval_selects
+        from airflow_provider_marketo.extract.request import as_filters, data_interval, interval_selects
 
         start, end = self._date("start"), self._date("end")
         if start is not None or end is not None:
@@ -241,7 +235,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
         return None, None
 
     def _date(self, parameter: str) -> datetime | None:
-        from airflow_provider_marketo.extract.request import as_utc
+        from airflow_provider_marketo.arguments import as_utc
 
         given = getattr(self, parameter)
         date, naive = as_utc(parameter, given)

@@ -80,7 +80,8 @@ class MarketoBulkImportOperator(LoadOperator):
         self.custom_object = custom_object
 
     def _request(self) -> LoadRequest:
-        from airflow_provider_marketo.load.request import LoadRequest, as_id
+        from airflow_provider_marketo.arguments import as_id
+        from airflow_provider_marketo.load.request import LoadRequest
         from airflow_provider_marketo.load.targets import BULK
 
         return LoadRequest(

@@ -137,9 +137,8 @@ class MarketoEraseLeadsOperator(MarketoOperator):
             )
 
     def _values(self) -> list[str]:
+        from airflow_provider_marketo.arguments import as_list, checked_values
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.erasure import checked_values
-        from airflow_provider_marketo.extract.request import as_list
         from airflow_provider_marketo.load.inputs import open_rows
 
         if self.filter_values is not None and self.source is None and self.sql is None:

@@ -77,7 +77,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         return super().execute(context)
 
     def _choose(self, hook: MarketoHook, request: ExtractRequest) -> str:
-        from airflow_provider_marketo.extract.request import one_of
+        from airflow_provider_marketo.arguments import one_of
 
         one_of("mode", self.mode, MODES)
         if self.mode != "auto":
@@ -137,8 +137,8 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         return request.start - request.lookback > (reply.date or datetime.now(timezone.utc)) - _FEED_KEEPS
 
     def _snapshot_start(self) -> datetime:
+        from airflow_provider_marketo.arguments import as_utc
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.extract.request import as_utc
 
         start, _ = as_utc("first_lead", self.first_lead)
         if start is None:

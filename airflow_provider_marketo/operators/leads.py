@@ -84,7 +84,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.extract.request import FILE_FORMATS, as_list, one_of
+        from airflow_provider_marketo.arguments import as_list, one_of
+        from airflow_provider_marketo.extract.request import FILE_FORMATS
         from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.operators.failures import fail_for_good
 
@@ -132,8 +133,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
 
     def _queries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The calls to make, checked before the first one is made."""
+        from airflow_provider_marketo.arguments import as_list, checked_values
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.extract.request import as_list
 
         ways = [self.filter_type is not None, self.list_id is not None, self.program_id is not None]
         if sum(ways) != 1:
@@ -146,14 +147,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
         if self.program_id is not None:
             yield "leads.get_by_program_id", {"programId": self.program_id}
             return
-        values = [str(value) for value in dict.fromkeys(as_list(self.filter_values) or ()) if value is not None]
-        with_comma = sum("," in value for value in values)
-        if with_comma:
-            raise MarketoInvalidRequestError(
-                f"{with_comma} of {len(values)} values contain a comma, which Marketo reads as two values",
-                parameter="filter_values",
-                remedy="Look these leads up by another field.",
-            )
+        values = checked_values(as_list(self.filter_values) or ())
         if not values:
             self.log.info("filter_values is empty: there is nothing to look for")
         for first in range(0, len(values), VALUES_PER_CALL):

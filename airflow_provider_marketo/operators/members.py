@@ -88,7 +88,8 @@ class MarketoListMembersOperator(_MembersOperator):
         self.max_removals = max_removals
 
     def _request(self) -> LoadRequest:
-        from airflow_provider_marketo.load.request import LoadRequest, as_id, one_of
+        from airflow_provider_marketo.arguments import as_id, one_of
+        from airflow_provider_marketo.load.request import LoadRequest
         from airflow_provider_marketo.load.targets import SYNC
 
         one_of("mode", self.mode, _MODES)
@@ -144,7 +145,8 @@ class MarketoProgramMembersOperator(_MembersOperator):
         self.status = status
 
     def _request(self) -> LoadRequest:
-        from airflow_provider_marketo.load.request import LoadRequest, as_id
+        from airflow_provider_marketo.arguments import as_id
+        from airflow_provider_marketo.load.request import LoadRequest
         from airflow_provider_marketo.load.targets import STATUS, SYNC
 
         common = self._common(*self._input())

@@ -79,7 +79,8 @@ class MarketoSyncOperator(LoadOperator):
         self.empty_fields = empty_fields
 
     def _request(self) -> LoadRequest:
-        from airflow_provider_marketo.load.request import LoadRequest, one_of
+        from airflow_provider_marketo.arguments import one_of
+        from airflow_provider_marketo.load.request import LoadRequest
         from airflow_provider_marketo.load.targets import SYNC, SYNC_TARGETS
 
         one_of("object_type", self.object_type, tuple(SYNC_TARGETS))

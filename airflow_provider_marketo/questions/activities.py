@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.questions.question import Answer, Found, Question, batches, by_group
-from airflow_provider_marketo.streams.arguments import LEADS_PER_PASS, TYPES_PER_PASS
+from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, TYPES_PER_PASS
 from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
 from airflow_provider_marketo.streams.request import Pass
 

@@ -63,10 +63,9 @@ class MarketoActivitySensor(MarketoSensor):
         self.count = count
 
     def question(self, context: Context) -> Question:
+        from airflow_provider_marketo.arguments import as_id, as_ids, as_list, as_utc, needed_id
         from airflow_provider_marketo.client.bulk.plan import iso
-        from airflow_provider_marketo.extract.request import as_list, as_utc
         from airflow_provider_marketo.questions.activities import ActivityQuestion
-        from airflow_provider_marketo.streams.arguments import as_id, as_ids, needed_id
 
         since, _ = as_utc("since", self.since or run_start(context))
         assert since is not None  # one of the two is a date

@@ -36,7 +36,7 @@ class MarketoAssetSensor(MarketoSensor):
         self.state = state
 
     def question(self, context: Context) -> Question:
+        from airflow_provider_marketo.arguments import needed_id
         from airflow_provider_marketo.questions.assets import AssetQuestion
-        from airflow_provider_marketo.streams.arguments import needed_id
 
         return AssetQuestion(self.asset_type, needed_id("asset_id", self.asset_id), self.state)

@@ -54,8 +54,8 @@ class MarketoBulkJobSensor(MarketoSensor):
         self.custom_object = custom_object
 
     def question(self, context: Context) -> Question:
+        from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.questions.jobs import JobQuestion
-        from airflow_provider_marketo.streams.arguments import as_id
 
         return JobQuestion(
             object_type=self.object_type,

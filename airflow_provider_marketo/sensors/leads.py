@@ -64,7 +64,7 @@ class MarketoLeadSensor(MarketoSensor):
 
 
 def _texts(values: Any) -> tuple[str, ...]:
-    from airflow_provider_marketo.extract.request import as_list
+    from airflow_provider_marketo.arguments import as_list
 
     items = as_list([values] if isinstance(values, (int, float, bool)) else values) or ()
     return tuple(sorted({str(value) for value in items}))

@@ -38,8 +38,8 @@ class MarketoListMembershipSensor(MarketoSensor):
         self.member = member
 
     def question(self, context: Context) -> Question:
+        from airflow_provider_marketo.arguments import as_ids, needed_id
         from airflow_provider_marketo.questions.members import ListMembershipQuestion
-        from airflow_provider_marketo.streams.arguments import as_ids, needed_id
 
         return ListMembershipQuestion(
             list_id=needed_id("list_id", self.list_id),
@@ -74,9 +74,8 @@ class MarketoProgramMemberSensor(MarketoSensor):
         self.count = count
 
     def question(self, context: Context) -> Question:
-        from airflow_provider_marketo.extract.request import as_list
+        from airflow_provider_marketo.arguments import as_list, needed_id
         from airflow_provider_marketo.questions.members import ProgramMembersQuestion
-        from airflow_provider_marketo.streams.arguments import needed_id
 
         return ProgramMembersQuestion(
             program_id=needed_id("program_id", self.program_id),

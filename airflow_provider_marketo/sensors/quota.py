@@ -93,7 +93,8 @@ class MarketoQuotaSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Goes on after the wait: the trigger's event says what is left, or what went wrong."""
-        from airflow_provider_marketo.triggers.quota import TIMED_OUT, quota_from_event
+        from airflow_provider_marketo.triggers.ending import TIMED_OUT
+        from airflow_provider_marketo.triggers.quota import quota_from_event
 
         with fail_for_good():
             if event is not None and event.get("status") == TIMED_OUT:

@@ -14,6 +14,10 @@ from airflow_provider_marketo.client.bulk.objects import ExportObject
 ACTIVITIES, LEAD_CHANGES = "activities", "lead_changes"
 DELETED_LEADS, MERGED_LEADS = "deleted_leads", "merged_leads"
 
+TYPES_PER_PASS = 10
+LEADS_PER_PASS = 30
+"""What Marketo takes in a call of a feed."""
+
 MERGE_LEADS, DELETE_LEAD = "Merge Leads", "Delete Lead"
 
 HIGH_VOLUME = frozenset(

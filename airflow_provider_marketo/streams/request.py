@@ -12,14 +12,15 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.streams.arguments import LEADS_PER_PASS, TYPES_PER_PASS
 from airflow_provider_marketo.streams.feeds import (
     ACTIVITIES,
     DELETE_LEAD,
     FEEDS,
     LEAD_CHANGES,
+    LEADS_PER_PASS,
     MERGE_LEADS,
     MERGED_LEADS,
+    TYPES_PER_PASS,
     Feed,
 )
 

@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.client.values import moment
 from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
@@ -62,7 +63,7 @@ class Range:
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Range:
         """What :meth:`to_dict` wrote."""
-        return cls(**{name: _moment(facts[name]) for name in _TIMES}, pages=facts["pages"])
+        return cls(**{name: moment(facts[name]) for name in _TIMES}, pages=facts["pages"])
 
 
 class StreamRun:
@@ -167,7 +168,7 @@ class StreamRun:
         position = self._positions.load(self._client.instance)
         end = end or datetime.max.replace(tzinfo=timezone.utc)
         if position is not None:
-            start, begin = _moment(position.time), _moment(position.since)
+            start, begin = moment(position.time), moment(position.since)
             return Range(start, end, max(start - self._request.lookback, begin), begin, position.pages)
         if since is None:
             raise MarketoInvalidRequestError(
@@ -177,9 +178,9 @@ class StreamRun:
             )
         return Range(since, end, since, since, {})
 
-    def _page_at(self, moment: datetime) -> tuple[str, datetime]:
+    def _page_at(self, when: datetime) -> tuple[str, datetime]:
         """A paging token for a time, and Marketo's own time: only what it calls the past can be read to its end."""
-        reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(moment))
+        reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(when))
         here = datetime.now(timezone.utc)
         now = reply.date or here
         if abs(now - here) > SKEW:
@@ -283,10 +284,6 @@ class _Publisher(SlicePublisher):
 
     def _remember(self, one: Slice, keys: SeenKeys | None) -> None:
         self._mine = keys
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _write(consumer: Consumer[Outcome], lines: Iterator[bytes]) -> Outcome:

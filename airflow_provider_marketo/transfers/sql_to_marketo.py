@@ -110,7 +110,7 @@ class SqlToMarketoOperator(LoadOperator):
         self.empty_fields = empty_fields
 
     def _request(self) -> LoadRequest:
-        from airflow_provider_marketo.load.request import one_of
+        from airflow_provider_marketo.arguments import one_of
 
         one_of("transport", self.transport, _TRANSPORTS)
         return self._request_by(self._only_transport() or "sync")
@@ -127,8 +127,9 @@ class SqlToMarketoOperator(LoadOperator):
         return None if self.object_type in OBJECTS and upsert else "sync"
 
     def _request_by(self, transport: str) -> LoadRequest:
+        from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.load.request import LoadRequest, as_id
+        from airflow_provider_marketo.load.request import LoadRequest
 
         if transport == "bulk" and self.action not in (None, "createOrUpdate"):
             raise MarketoInvalidRequestError(

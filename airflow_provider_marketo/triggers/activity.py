@@ -8,8 +8,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_marketo.arguments import as_id, as_ids
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.streams.arguments import TYPES_PER_PASS, as_id, as_ids
+from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
 
 STORED_WITHIN = 10.0
 """Seconds in which a triggerer stores an event, where it does not say when it has (before Airflow 3.3)."""

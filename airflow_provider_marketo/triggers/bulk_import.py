@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -14,9 +12,10 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.ending import ERROR, event_of
 from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
 
-ENDED, TIMED_OUT, ERROR = "ended", "timed out", "error"
+ENDED = "ended"
 
 
 class MarketoBulkImportTrigger(BaseTrigger):
@@ -63,17 +62,9 @@ class MarketoBulkImportTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
-        try:
-            await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
-            event: dict[str, Any] = {"status": ENDED}
-        except asyncio.TimeoutError:
-            event = {"status": TIMED_OUT}
-        except MarketoError as error:
-            event = {"status": ERROR, **error.to_dict()}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield await event_of(self._wait(), self.deadline)
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
         await wait_for_answer(
             ("imports", settings, self.object_type, self.custom_object),
@@ -82,6 +73,7 @@ class MarketoBulkImportTrigger(BaseTrigger):
             self.poll_interval,
             waits_out_quota=False,
         )
+        return {"status": ENDED}
 
 
 def _asking(settings: ConnectionSettings, object_type: str, custom_object: str | None) -> Ask[frozenset[int], bool]:

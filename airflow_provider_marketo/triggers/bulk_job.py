@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import asdict
-from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -16,15 +14,14 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
 from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
 from airflow_provider_marketo.triggers.poller import off_the_loop
 
-ENDED, TIMED_OUT, ERROR = "ended", "timed out", "error"
+ENDED = "ended"
 
 EXPORT_IDS = "marketo_export_ids"
 """XCom in which a task names the jobs that it waits for."""
-
-Answer = TypeVar("Answer")
 
 
 class MarketoBulkJobTrigger(BaseTrigger):
@@ -72,15 +69,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
-        try:
-            jobs = await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
-            event: dict[str, Any] = {"status": ENDED, "jobs": [asdict(job) for job in jobs.values()]}
-        except asyncio.TimeoutError:
-            event = {"status": TIMED_OUT, "export_ids": self.export_ids}
-        except MarketoError as error:
-            event = {"status": ERROR, **error.to_dict()}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield await event_of(self._wait(), self.deadline, export_ids=self.export_ids)
 
     async def on_kill(self) -> None:
         """
@@ -114,14 +103,15 @@ class MarketoBulkJobTrigger(BaseTrigger):
         )
         return self.export_ids if named is None else named
 
-    async def _wait(self) -> Mapping[str, ExportJob]:
+    async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
 
         async def find(export_ids: Collection[str]) -> Mapping[str, ExportJob]:
             return await off_the_loop(lambda: self._jobs(settings).find(export_ids))
 
         question = (settings, self.object_type, self.custom_object)
-        return await wait_for_jobs(question, find, self.export_ids, self.poll_interval)
+        jobs = await wait_for_jobs(question, find, self.export_ids, self.poll_interval)
+        return {"status": ENDED, "jobs": [asdict(job) for job in jobs.values()]}
 
     def _jobs(self, settings: ConnectionSettings) -> ExportJobs:
         if self._client is None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -15,9 +13,10 @@ from airflow_provider_marketo.questions.kinds import KINDS
 from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question
 from airflow_provider_marketo.questions.sealing import unsealed
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
 from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
 
-FOUND, TIMED_OUT, ERROR = "found", "timed out", "error"
+FOUND = "found"
 
 
 class MarketoQuestionTrigger(BaseTrigger):
@@ -57,22 +56,15 @@ class MarketoQuestionTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
-        try:
-            found = await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
-            event: dict[str, Any] = {"status": FOUND, "found": dict(found)}
-        except asyncio.TimeoutError:
-            event = {"status": TIMED_OUT, "about": self.about}
-        except MarketoError as error:
-            event = {"status": ERROR, **error.to_dict()}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield await event_of(self._wait(), self.deadline, about=self.about)
 
-    async def _wait(self) -> Found:
+    async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
         question = unsealed(self.kind, self.question, settings.client_secret)
-        return await wait_for_answer(
+        found = await wait_for_answer(
             (settings, self.kind), lambda: _asking(settings, self.kind), question, self.poll_interval
         )
+        return {"status": FOUND, "found": dict(found)}
 
 
 def _asking(settings: ConnectionSettings, kind: str) -> Ask[Question, Found]:

@@ -17,9 +17,10 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.quota_day import next_probe
 from airflow_provider_marketo.quota import REFRESH_EVERY, Quota, require
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.ending import ERROR, event_of
 from airflow_provider_marketo.triggers.poller import PASSING, off_the_loop
 
-ENOUGH, TIMED_OUT, ERROR = "enough", "timed out", "error"
+ENOUGH = "enough"
 
 
 class MarketoQuotaTrigger(BaseTrigger):
@@ -48,23 +49,15 @@ class MarketoQuotaTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        left = (datetime.fromisoformat(self.deadline) - datetime.now(timezone.utc)).total_seconds()
-        try:
-            quota = await asyncio.wait_for(self._wait(), timeout=max(0.0, left))
-            event: dict[str, Any] = {"status": ENOUGH, "quota": quota.to_dict()}
-        except asyncio.TimeoutError:
-            event = {"status": TIMED_OUT}
-        except MarketoError as error:
-            event = {"status": ERROR, **error.to_dict()}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield await event_of(self._wait(), self.deadline)
 
-    async def _wait(self) -> Quota:
+    async def _wait(self) -> dict[str, Any]:
         hook = hook_of(await settings_of(self.marketo_conn_id))
         while True:
             try:
                 quota = await off_the_loop(lambda: hook.quota.current(exports=self.min_export_mb > 0))
                 require(quota, calls=self.min_calls, export_mb=self.min_export_mb)
-                return quota
+                return {"status": ENOUGH, "quota": quota.to_dict()}
             except MarketoQuotaExhaustedError as error:
                 until = error.until or next_probe(datetime.now(timezone.utc))
                 self.log.info("%s Looking again at %s.", error, until.isoformat())

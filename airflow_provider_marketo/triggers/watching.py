@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.values import moment
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.questions.activities import ActivityQuestion, ActivityWatcher
 from airflow_provider_marketo.questions.question import Found
@@ -128,7 +129,7 @@ class Watch:
             since=state.since,
             asset_ids=tuple(trigger.asset_ids),
             list_id=trigger.list_id,
-            read_from=iso(max(_moment(state.time) - OVERLAP, _moment(state.since))),
+            read_from=iso(max(moment(state.time) - OVERLAP, moment(state.since))),
         )
         return Handover(state, trigger.batch_size, OVERLAP)
 
@@ -202,7 +203,3 @@ def _set(variable: str, value: dict[str, Any]) -> None:
     from airflow.sdk import Variable
 
     Variable.set(variable, value, description="Where a watcher of Marketo activities stands", serialize_json=True)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

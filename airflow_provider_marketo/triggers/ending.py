@@ -1,0 +1,33 @@
+"""How every wait ends: with an answer, at its deadline, or with an error that the task can raise as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_marketo.client.errors import MarketoError
+
+TIMED_OUT, ERROR = "timed out", "error"
+
+
+async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, **about: Any) -> TriggerEvent:
+    """
+    Wait for an answer.
+
+    :param answer: what the event is to hold when it comes, its ``status`` included.
+    :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
+    :param about: what the event is to hold besides when the deadline comes first.
+    """
+    left = (datetime.fromisoformat(deadline) - datetime.now(timezone.utc)).total_seconds()
+    event: Mapping[str, Any]
+    try:
+        event = await asyncio.wait_for(answer, timeout=max(0.0, left))
+    except asyncio.TimeoutError:
+        event = {"status": TIMED_OUT, **about}
+    except MarketoError as error:
+        event = {"status": ERROR, **error.to_dict()}
+    return TriggerEvent(event)  # type: ignore[no-untyped-call]
