@@ -46,9 +46,9 @@ UNCHARGED = frozenset({"601", "602", "604", "605", "608", "611"})
 """A call that ends so counts toward neither the daily quota nor the rate."""
 
 
-class ApiError(Exception):
+class CodedError(Exception):
     """
-    The whole call fails: HTTP 200 and ``success: false``.
+    Something fails with a code.
 
     :param code: Marketo's.
     :param message: Marketo's; None for the usual text of the code.
@@ -58,6 +58,10 @@ class ApiError(Exception):
         self.code = code
         self.message = TEXTS.get(code, "Error") if message is None else message
         super().__init__(f"{code}: {self.message}")
+
+
+class ApiError(CodedError):
+    """The whole call fails: HTTP 200 and ``success: false``."""
 
 
 class HttpError(Exception):
@@ -78,18 +82,8 @@ class ConnectionDropError(Exception):
     """The call gets no answer: the connection is reset."""
 
 
-class RecordError(Exception):
-    """
-    One record of a batch is skipped; the others are processed.
-
-    :param code: Marketo's.
-    :param message: Marketo's; None for the usual text of the code.
-    """
-
-    def __init__(self, code: str, message: str | None = None) -> None:
-        self.code = code
-        self.message = TEXTS.get(code, "Error") if message is None else message
-        super().__init__(f"{code}: {self.message}")
+class RecordError(CodedError):
+    """One record of a batch is skipped; the others are processed."""
 
     def skipped(self, **more: Any) -> dict[str, Any]:
         """The record's entry in the result."""

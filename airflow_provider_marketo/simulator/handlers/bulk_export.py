@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.export_jobs import PROCESSING, QUEUED, Job
+from airflow_provider_marketo.simulator.handlers.bulk import kind_of
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, HttpError
 from airflow_provider_marketo.simulator.reply import Envelope, File, Reply
@@ -53,7 +54,7 @@ def _each(action: str) -> Callable[[Any], Any]:
 
 @_each("create_job")
 def create(instance: Instance, request: Request) -> Reply:
-    kind = _kind(instance, request)
+    kind = kind_of(instance, request, FAMILIES)
     fields = list(dict.fromkeys(request.get("fields") or (ACTIVITY_FIELDS if kind == "activities" else ())))
     _check_fields(instance, kind, fields)
     job_filter = request["filter"]
@@ -96,7 +97,7 @@ def status(instance: Instance, request: Request) -> Reply:
 
 @_each("get_jobs")
 def jobs(instance: Instance, request: Request) -> Reply:
-    listed = instance.exports.listed(request.user, _kind(instance, request))
+    listed = instance.exports.listed(request.user, kind_of(instance, request, FAMILIES))
     if "nextPageToken" not in request.parameters:
         _watch_polling(instance, request, "list", listed)
     wanted = {name.lower().replace("canceled", "cancelled") for name in request.get("status", ())}
@@ -136,18 +137,8 @@ def file(instance: Instance, request: Request) -> Reply:
     )
 
 
-def _kind(instance: Instance, request: Request) -> str:
-    kind = FAMILIES[request.operation.family]
-    if kind != "custom_objects":
-        return kind
-    name = str(request["apiName"])
-    if name not in instance.store.custom_objects:
-        raise ApiError("1013", f"Object '{name}' not found")
-    return name
-
-
 def _job(instance: Instance, request: Request) -> Job:
-    return instance.exports.find(request.user, _kind(instance, request), str(request["exportId"]))
+    return instance.exports.find(request.user, kind_of(instance, request, FAMILIES), str(request["exportId"]))
 
 
 def _watch_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.handlers.bulk import kind_of
 from airflow_provider_marketo.simulator.import_jobs import FAILURES, QUEUED, WARNINGS, Job
 from airflow_provider_marketo.simulator.import_rows import read_header, report
 from airflow_provider_marketo.simulator.lead_writing import searchable_fields
@@ -38,7 +39,7 @@ def start(instance: Instance, request: Request) -> Reply:
     if upload.content_type not in ("text/csv", "application/octet-stream"):
         instance.note(f"import file of type {upload.content_type}")
     job = Job(
-        _kind(instance, request),
+        kind_of(instance, request, FAMILIES),
         upload.content,
         DELIMITERS[request.get("format", "csv").upper()],
         {name: request[name] for name in _HOW if request.get(name) is not None},
@@ -91,18 +92,8 @@ def _report(instance: Instance, request: Request, which: str) -> Reply:
     return Bytes(content, "text/csv;charset=UTF-8")
 
 
-def _kind(instance: Instance, request: Request) -> str:
-    kind = FAMILIES[request.operation.family]
-    if kind != "custom_objects":
-        return kind
-    name = str(request["apiName"])
-    if name not in instance.store.custom_objects:
-        raise ApiError("1013", f"Object '{name}' not found")
-    return name
-
-
 def _job(instance: Instance, request: Request) -> Job:
-    return instance.imports.find(_kind(instance, request), request["batchId"])
+    return instance.imports.find(kind_of(instance, request, FAMILIES), request["batchId"])
 
 
 def _check(instance: Instance, job: Job) -> None:
