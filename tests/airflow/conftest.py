@@ -94,8 +94,10 @@ def airflow(
     dags = home / "dags"
     shutil.copytree(EXAMPLE_DAGS, dags)
     shutil.copytree(_HERE / "dags", dags / "tests")
+    shutil.copytree(_HERE / "config", home / "config")
     settings = {
         **_QUICK,
+        "TEST_POKE_INTERVAL": str(POLL_INTERVAL),
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
         "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
         "AIRFLOW_CONN_AWS_DEFAULT": _aws_connection(os.environ.get("TEST_S3", "")),

@@ -23,8 +23,8 @@ def sendings(marketo: Simulator, operation: str) -> list[Any]:
 
 
 def ledger(airflow: RealAirflow, run: DagRun) -> list[dict[str, Any]]:
-    said = airflow.cli("marketo", "ledger", "list", "--output", "json")
-    return [entry for entry in json.loads(said[said.index("[") :]) if entry["run"] == run.run_id]
+    said = airflow.cli("ledger", "list", "--output", "json", module="airflow_provider_marketo")
+    return [entry for entry in json.loads(said.splitlines()[-1]) if entry["run"] == run.run_id]
 
 
 def agree(run: DagRun) -> None:
@@ -87,7 +87,7 @@ def test_newsletter_whose_answer_is_lost_waits_for_a_person(airflow: RealAirflow
 
     (entry,) = [each for each in ledger(airflow, run) if each["task"].endswith(".schedule")]
     assert entry["state"] == "NOT KNOWN"
-    airflow.cli("marketo", "ledger", "settle", entry["key"], "--sent")
+    airflow.cli("ledger", "settle", entry["key"], "--sent", module="airflow_provider_marketo")
     run.clear("schedule")
     run.wait_for("schedule", "success", try_number=3, within=200)
     sent = [each for each in sendings(marketo, "campaigns.schedule") if ("{{my.Headline}}", "second") in each.tokens]
