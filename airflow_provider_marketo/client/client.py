@@ -67,7 +67,9 @@ class MarketoClient:
         self._clock = clock or SystemClock()
         self.governor = governor or LocalGovernor(clock=self._clock)
         self.tally = tally or Tally()
-        self._transport = Transport(self.endpoint.base, identity=self.endpoint.identity, **transport)
+        self._transport = Transport(
+            self.endpoint.base, identity=self.endpoint.identity, ingestion=self.endpoint.ingestion, **transport
+        )
         self._credentials = (client_id, client_secret, partner_id)
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)

@@ -19,11 +19,13 @@ class Endpoint:
     :param base: scheme, host and port of the instance, without a path.
     :param identity: URL of the identity service, up to and including ``/identity``.
     :param instance: the Munchkin ID in capitals, or host and port where there is none.
+    :param ingestion: scheme and host of data ingestion: Adobe's, or a simulator on this machine, which does it itself.
     """
 
     base: str
     identity: str
     instance: str
+    ingestion: str = "https://mkto-ingestion-api.adobe.io"
 
     @classmethod
     def parse(cls, host: str, identity_url: str | None = None) -> Endpoint:
@@ -40,9 +42,12 @@ class Endpoint:
         if identity_url:
             path = urlsplit(identity_url.strip()).path.rstrip("/").removesuffix("/oauth/token")
             identity = _checked(identity_url.strip(), "identity_url") + (path or "/identity")
-        address = urlsplit(base).netloc
-        found = _MUNCHKIN.match(address)
-        return cls(base, identity, found.group().upper() if found else address)
+        parts = urlsplit(base)
+        found = _MUNCHKIN.match(parts.netloc)
+        instance = found.group().upper() if found else parts.netloc
+        if _is_this_machine(str(parts.hostname)):
+            return cls(base, identity, instance, ingestion=base)
+        return cls(base, identity, instance)
 
 
 def _checked(url: str, parameter: str) -> str:

@@ -147,7 +147,7 @@ class Transport:
         endpoint: str,
         *,
         identity: str,
-        ingestion: str = "https://mkto-ingestion-api.adobe.io",
+        ingestion: str,
         connect_timeout: float = 10.0,
         read_timeout: float | None = None,
         proxy: str | None = None,

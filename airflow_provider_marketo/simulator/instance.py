@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -20,6 +20,7 @@ from airflow_provider_marketo.simulator.export_jobs import ExportJobs
 from airflow_provider_marketo.simulator.export_sources import ExportSources
 from airflow_provider_marketo.simulator.faults import BAD_GATEWAY, Fault, Faults
 from airflow_provider_marketo.simulator.import_jobs import ImportJobs
+from airflow_provider_marketo.simulator.ingestion import BASE, NO_TOKEN, TOKEN_HEADER, Ingestion, IngestionError, Work
 from airflow_provider_marketo.simulator.meter import Meter
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -88,6 +89,7 @@ class Instance:
         self.seen = Observations()
         self.last_polls: dict[tuple[Any, ...], datetime] = {}
         self.imports = ImportJobs(settings, clock, partial(import_rows.run, self))
+        self.ingestion = Ingestion(settings, clock, self._ingest)
         self.exports = ExportJobs(settings, clock, self.meter, ExportSources(settings, self.store), folder)
 
     @property
@@ -98,6 +100,7 @@ class Instance:
     def report(self) -> Report:
         """What was seen up to now."""
         with self.lock:
+            self.ingestion.settle()
             return self.seen.report(self.meter.peak_running, self.meter.peak_window, self.store.assets.sent_twice())
 
     def spend(self, calls: int, export_bytes: int) -> None:
@@ -135,21 +138,26 @@ class Instance:
             yield self._identity(call)
             return
         user = None
+        elsewhere = call.path.startswith(BASE)
         try:
             match = self._match(call)
             operation = self._operation(call, match)
-            user = self._user(call)
-            with self._metered(user):
+            user = self._user(call, elsewhere)
+            # Data ingestion is another service, and its calls do not count here.
+            with nullcontext() if elsewhere else self._metered(user):
                 if not match.operations:
                     raise ApiError("610")
                 reply = self._answer(call, operation, match.path, user)
                 time.sleep(max(0.0, started + self.settings.latency - time.monotonic()))
                 yield reply
         except ApiError as error:
+            if elsewhere:
+                error = IngestionError.of(error)
             with self.lock:
                 self.seen.rejected[error.code] += 1
-                self.meter.fail(user, error.code)
-            raise
+                if not elsewhere:
+                    self.meter.fail(user, error.code)
+            raise error from None
         except HttpError as error:
             with self.lock:
                 self.seen.rejected[f"HTTP {error.status}"] += 1
@@ -177,8 +185,10 @@ class Instance:
             self.note("double slash in the path")
         return routes.find(call.path)
 
-    def _user(self, call: Call) -> ApiUser:
-        token = bearer(call.headers)
+    def _user(self, call: Call, elsewhere: bool) -> ApiUser:
+        token = call.headers.get(TOKEN_HEADER) if elsewhere else bearer(call.headers)
+        if elsewhere and not token:
+            raise ApiError(NO_TOKEN, "OAuth token is missing")
         in_query = dict(call.query).get("access_token")
         if in_query is not None:
             self.note("token in the query")
@@ -227,12 +237,20 @@ class Instance:
         if fault is not None and not fault.executed:
             _strike(fault)
         with self.lock:
+            self.ingestion.settle()
             reply = handler(self, request)
             self.seen.executed[operation.name] += 1
             self._count_skipped(reply)
         if fault is not None and fault.executed:
             _strike(fault)
         return reply
+
+    def _ingest(self, work: Work) -> None:
+        """Nobody is told how it went, but the report."""
+        try:
+            self._count_skipped(work())
+        except ApiError as error:
+            self.seen.skipped[error.code] += 1
 
     def _count_skipped(self, reply: Reply) -> None:
         if isinstance(reply, Envelope) and isinstance(reply.result, list):

@@ -41,6 +41,7 @@ class LeadWriter:
     :param lookup_field: by which leads are found.
     :param partition: name of the partition for new leads; None for the default one.
     :param source: what the activities give as the cause.
+    :param also: a second field in which a lead has to agree to be found.
     :raises ApiError: rules that contradict each other, or a field or partition that there is not.
     """
 
@@ -51,6 +52,7 @@ class LeadWriter:
         lookup_field: str = "email",
         partition: str | None = None,
         source: str = "Web service API",
+        also: str | None = None,
     ) -> None:
         if lookup_field not in searchable_fields(instance.store.leads.fields):
             raise ApiError("1011", f"Field '{lookup_field}' is not supported as lookupField")
@@ -66,6 +68,7 @@ class LeadWriter:
         self._lookup_field = lookup_field
         self._partition = partition
         self._source = source
+        self._also = also
 
     def write(self, record: Record) -> dict[str, Any]:
         """
@@ -82,6 +85,9 @@ class LeadWriter:
         if record.get(key) in (None, ""):
             raise RecordError("1003", f"Empty key field '{key}'")
         found = sorted(self._leads.find(key, [record[key]]))
+        if self._also is not None:
+            same = set(self._leads.find(self._also, [record.get(self._also)]))
+            found = [each for each in found if each in same]
         if len(found) > 1:
             raise RecordError("1007", f"Multiple leads match the lookup criteria: {len(found)}")
         if not found:

@@ -63,6 +63,19 @@ class CodedError(Exception):
 class ApiError(CodedError):
     """The whole call fails: HTTP 200 and ``success: false``."""
 
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        return 200
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """What is sent."""
+        return {
+            "requestId": request_id,
+            "success": False,
+            "errors": [{"code": self.code, "message": self.message}],
+        }
+
 
 class HttpError(Exception):
     """

@@ -46,11 +46,13 @@ class Bytes:
     :param content: the body.
     :param content_type: its type.
     :param status: HTTP status.
+    :param headers: further headers.
     """
 
     content: bytes
     content_type: str = "text/plain;charset=UTF-8"
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class Report:
 
     @property
     def total_calls(self) -> int:
-        """Calls that count toward Marketo's limits: all but those to identity."""
-        return sum(count for name, count in self.calls.items() if not name.startswith("identity."))
+        """Calls that count toward Marketo's limits: all but those to identity and data ingestion."""
+        return sum(count for name, count in self.calls.items() if not name.startswith(("identity.", "data_ingestion.")))
 
     def to_json(self) -> str:
         """As one JSON object."""

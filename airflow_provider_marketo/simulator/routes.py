@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Handler = Callable[["Instance", Request], Reply]
 HANDLERS: dict[str, Handler] = {}
 
+_ALSO_AT = {"/rest/asset/v1/emailTemplate/{id}/content": "email_templates.get_content_by_id"}
+"""Adobe's OpenAPI file and its list of addresses name two for one operation; clients in wide use go by either."""
+
 
 class Match(NamedTuple):
     """
@@ -64,8 +67,9 @@ def _table() -> Mapping[int, list[tuple[re.Pattern[str], dict[str, Operation]]]]
     """Patterns by number of segments; those with fewer placeholders come first."""
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in operations.all_operations():
-        if operation.area == "instance":
-            by_path[operation.path][operation.method] = operation
+        by_path[operation.path][operation.method] = operation
+    for path, name in _ALSO_AT.items():
+        by_path[path]["GET"] = operations.get(name)
     table: dict[int, list[tuple[re.Pattern[str], dict[str, Operation]]]] = defaultdict(list)
     for template in sorted(by_path, key=lambda path: path.count("{")):
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+?)", re.escape(template))

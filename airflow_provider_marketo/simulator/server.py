@@ -96,8 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.instance.exchange(call) as reply:
                 self._send(reply, call)
         except ApiError as error:
-            errors = {"success": False, "errors": [{"code": error.code, "message": error.message}]}
-            self._json({"requestId": _request_id(), **errors}, call)
+            self._json(error.body(_request_id()), call, error.status)
         except HttpError as error:
             page = error.text.startswith("<html")
             self._plain(error.status, error.text, "text/html" if page else "text/plain;charset=UTF-8")
@@ -143,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(reply, File):
             self._file(reply)
         elif isinstance(reply, Bytes):
-            self._body_of(reply.status, reply.content, reply.content_type)
+            self._body_of(reply.status, reply.content, reply.content_type, reply.headers)
         elif isinstance(reply, Bare):
             self._json(reply.body, call, reply.status)
         else:

@@ -69,6 +69,9 @@ class Settings:
     :param feed_scan: activities that a call to a feed looks through; what it finds there is the page.
     :param late_share: part of the activities, between 0 and 1, that the feeds show late.
     :param late_by: seconds after their date at which these are shown, at a place in the feed that may have been passed.
+    :param munchkin_id: by which data ingestion knows the instance, besides its address.
+    :param ingestion_seconds: after which data ingestion has done what it took in.
+    :param ingestion_daily_objects: records that it takes in a day.
     :param token_life: seconds on the client's clock: it is not shortened by ``time_scale``.
     :param accept_query_token: take ``access_token`` from the query, as Marketo did until August 2026.
     :param updated_at_filter: whether the subscription has the ``updatedAt`` export filter (else 1035).
@@ -116,6 +119,9 @@ class Settings:
     feed_scan: int = 3_000
     late_share: float = 0.0
     late_by: float = 3_600.0
+    munchkin_id: str = "123-ABC-456"
+    ingestion_seconds: float = 5.0
+    ingestion_daily_objects: int = 10_000_000
     token_life: float = 3600.0
     accept_query_token: bool = False
     updated_at_filter: bool = True

@@ -23,7 +23,6 @@ from tests.operators.loading import DeadError, DyingStore, counts, fails, lead, 
 from tests.support import StateStore, run_task, task_context
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags/marketo_warehouse_to_leads.py"
-INGESTION = re.compile("https://mkto-ingestion-api.adobe.io/subscriptions/.*/persons")
 
 
 class SqliteHook(DbApiHook):
@@ -185,30 +184,40 @@ def test_the_recipe(marketo, warehouse, tmp_path):
     assert (loaded["leadScore"], loaded["newsletterOptIn"], loaded["leadSource"]) == (8, False, "Warehouse")
 
 
-# Data ingestion: answers that no simulator gives.
+# Data ingestion.
 
 
 def test_data_ingestion_takes_rows_in_and_says_no_more(marketo, warehouse, tmp_path):
-    marketo()
-    with requests_mock.Mocker(real_http=True) as web:
-        sent = web.post(INGESTION, status_code=202)
-        result = run(tmp_path, transport="ingestion", lookup_field="email")
+    instance = marketo(ingestion_seconds=0)
+    result = run(tmp_path, transport="ingestion", lookup_field="email")
     assert counts(result) == {"submitted": 1_000}
+    assert result["correlation_id"]
+    report = instance.report()
+    assert report.executed["data_ingestion.sync_persons"] == 1
+    assert report.violations == {}
+    assert lead(instance, "sql7@example.com")["lastName"] == "Näme 7"
+
+
+def test_a_submission_names_the_run_in_its_header(marketo, warehouse, tmp_path):
+    """The simulator keeps no headers, so that this one is looked at on its way."""
+    instance = marketo()
+    with requests_mock.Mocker(real_http=True) as web:
+        sent = web.post(re.compile(f"{instance.url}/subscriptions/.*/persons"), status_code=202)
+        result = run(tmp_path, transport="ingestion", lookup_field="email")
     (call,) = sent.request_history
-    body = call.json()
-    assert len(body["persons"]) == 1_000
-    assert body["dedupeFields"] == {"field1": "email"}
+    assert call.json()["dedupeFields"] == {"field1": "email"}
     assert call.headers["X-Correlation-Id"] == f"{result['correlation_id']}/chunk-00000.jsonl"
     assert "Authorization" not in call.headers
 
 
-def test_a_submission_whose_answer_was_lost_is_unknown(marketo, warehouse, tmp_path, governed):
-    marketo()
-    with requests_mock.Mocker(real_http=True) as web:
-        web.post(INGESTION, status_code=500)
-        _, account = fails(SqlToMarketoOperator, tmp_path, sql=SQL, sql_conn_id="warehouse", transport="ingestion")
+@pytest.mark.parametrize("executed", [False, True])
+def test_a_submission_whose_answer_was_lost_is_unknown(marketo, warehouse, tmp_path, governed, executed):
+    instance = marketo()
+    instance.fail("data_ingestion.sync_persons", code="611", executed=executed)
+    _, account = fails(SqlToMarketoOperator, tmp_path, sql=SQL, sql_conn_id="warehouse", transport="ingestion")
     assert counts(account) == {"unknown": 1_000}
     assert len(table(account["rejects"])) == 1_000
+    assert instance.report().calls["data_ingestion.sync_persons"] == 1
 
 
 # Memory.
