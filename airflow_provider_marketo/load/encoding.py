@@ -63,22 +63,26 @@ class Column:
             schema.DATE: _date,
             schema.DATETIME: self._datetime,
         }.get(kind, _text)
-        self._plain = {schema.INTEGER: {int}, schema.FLOAT: {int}, schema.DECIMAL: {int}}.get(kind, set())
         self._is_text = self._one is _text
+        self._plain = {str} if self._is_text else {int} if self._one in (_integer, _number) else set()
 
     def encode(self, values: Sequence[Any]) -> tuple[Sequence[Any], dict[int, str]]:
         """
         :param values: of one column.
         :return: the values as Marketo takes them, None for none, and position to fault for those it cannot take.
         """
-        kinds = set(map(type, values)) - {_NONE}
         faults: dict[int, str] = {}
-        if not (kinds <= self._plain or (self._is_text and kinds <= {str})):
-            values = self._each(values, faults) if len(kinds) > 1 else self._each_once(values, faults)
-        if self._is_text:
-            self._look_at_texts(values, faults)
-        if self.key:
-            values = [value.strip() if isinstance(value, str) else value for value in values]
+        together = joined(values) if self._is_text else None
+        if together is None:  # not all are texts
+            kinds = set(map(type, values)) - {_NONE}
+            if not kinds <= self._plain:
+                values = self._each(values, faults) if len(kinds) > 1 else self._each_once(values, faults)
+            if self._is_text:
+                together = "".join(filter(None, values))
+        if together:
+            self._look_at_texts(values, together, faults)
+            if self.key:
+                values = [value and value.strip() for value in values]
         return values, faults
 
     def _each_once(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
@@ -107,27 +111,27 @@ class Column:
                 encoded.append(None if isinstance(value, (bytes, bytearray)) else str(value))
         return encoded
 
-    def _look_at_texts(self, values: Sequence[Any], faults: dict[int, str]) -> None:
-        texts = list(filter(None, values))
-        if not texts:
-            return
+    def _look_at_texts(self, values: Sequence[Any], together: str, faults: dict[int, str]) -> None:
+        """Finds what is wrong with texts; that nothing is can mostly be seen when they are joined."""
         allowed = self.field.allowed
-        if allowed is not None and not set(texts).issubset(allowed):
+        if allowed is not None and not set(values).issubset(allowed):
             for at, value in enumerate(values):
                 if value and value not in allowed:
                     faults[at] = f"{self.field.name} is not one of {', '.join(allowed)}"
-        length = self.field.length
-        if length is not None and max(map(len, texts)) * (4 if self.field.type == "text" else 1) > length:
-            in_bytes = self.field.type == "text"
-            self.long += sum(len(text.encode("utf-8", "replace") if in_bytes else text) > length for text in texts)
-        together = "".join(texts)
+        if self.field.length is not None:
+            self._count_long(values, self.field.length)
         if _NULL in together:
-            self.null_words += texts.count(_NULL)
-        if together.isascii() and "\0" not in together:
-            return
-        for at, value in enumerate(values):
-            if value and (fault := _unfit(value, self.field.type)):
-                faults[at] = f"{self.field.name} {fault}"
+            self.null_words += values.count(_NULL)
+        if _unfit(together, self.field.type):
+            for at, value in enumerate(values):
+                if value and (fault := _unfit(value, self.field.type)):
+                    faults[at] = f"{self.field.name} {fault}"
+
+    def _count_long(self, values: Sequence[Any], length: int) -> None:
+        texts = list(filter(None, values))
+        in_bytes = self.field.type == "text"
+        if max(map(len, texts)) * (4 if in_bytes else 1) > length:
+            self.long += sum(len(text.encode("utf-8", "replace") if in_bytes else text) > length for text in texts)
 
     def _datetime(self, value: Any) -> str:
         if isinstance(value, str):
@@ -220,6 +224,14 @@ def _date(value: Any) -> str:
         raise ValueFaultError("is not a date like 2026-01-31")
     date.fromisoformat(written[:10])
     return written[:10]
+
+
+def joined(values: Sequence[Any]) -> str | None:
+    """All values in one, for a look at all of them at once; None if one is no text."""
+    try:
+        return "".join(values)
+    except TypeError:
+        return None
 
 
 def _unfit(value: str, kind: str) -> str | None:

@@ -6,14 +6,20 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.load.duplicates import Marks
+from airflow_provider_marketo.load.encoding import joined
 
 CSV, JSONL = "csv", "jsonl"
+
+_TO_QUOTE = re.compile('[,"\r\n]').search
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -124,23 +130,38 @@ def without(form: str, data: bytes, rows: int, positions: Sequence[int]) -> byte
     :param rows: in it.
     :param positions: of those that go, from 0.
     """
-    gone = set(positions)
+    kept = bytearray(b"\1") * rows
+    for at in positions:
+        kept[at] = 0
     start = data.index(b"\n") + 1 if form == CSV else 0
-    if data.count(b"\n", start) == rows:  # no cell has a line break: a line is a row
-        lines = data[start:].split(b"\n")
-        return data[:start] + b"\n".join(line for at, line in enumerate(lines) if at not in gone)
-    kept = [row for at, row in enumerate(decode_rows(form, data)) if at not in gone]
-    return data[:start] + encode_rows(form, list(zip(*kept, strict=True)))
+    lines = data[start:].split(b"\n")
+    if len(lines) == rows + 1:  # no cell has a line break: a line is a row
+        return data[:start] + b"\n".join([*compress(lines, kept), b""])
+    return data[:start] + encode_rows(form, list(zip(*compress(decode_rows(form, data), kept), strict=True)))
 
 
 def encode_rows(form: str, columns: Sequence[Sequence[Any]]) -> bytes:
-    """Rows as they are staged: CSV with LF and quotes where needed, or a JSON list to a line."""
+    """Rows as they are staged."""
+    return b"".join(encode_lines(form, columns))
+
+
+def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+    """Rows as they are staged, one by one: CSV with LF and quotes where needed, or a JSON list to a line."""
     if form == CSV:
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-        return text.getvalue().encode("utf-8")
-    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in zip(*columns, strict=True))
-    return "".join(f"{line}\n" for line in lines).encode("utf-8")
+        rows = zip(*map(_cells, columns), strict=True)
+        return [f"{line}\n".encode() for line in map(",".join, rows)]
+    return [f"{_JSON.encode(row)}\n".encode() for row in zip(*columns, strict=True)]
+
+
+def _cells(column: Sequence[Any]) -> Sequence[str]:
+    """A column as it stands in CSV. Most columns have nothing to quote, which is seen at one look."""
+    together = joined(column)
+    if together is None:  # numbers, and None for no value
+        column = ["" if value is None else str(value) for value in column]
+        together = "".join(column)
+    if not any(sign in together for sign in ',"\r\n'):
+        return column
+    return ['"' + cell.replace('"', '""') + '"' if _TO_QUOTE(cell) else cell for cell in column]
 
 
 def encode_header(form: str, header: Sequence[str]) -> bytes:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
-BATCH_ROWS = 5_000
+BATCH_ROWS = 2_000
 """Rows that are in memory at a time."""
 
 LONGEST_CELL = 64 << 20

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Any, BinaryIO
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -20,7 +20,7 @@ from airflow_provider_marketo.load.plan import (
     Plan,
     digest,
     encode_header,
-    encode_rows,
+    encode_lines,
     without,
 )
 from airflow_provider_marketo.load.rejects import LOCAL, RejectWriter
@@ -34,9 +34,6 @@ BULK_CHUNK_BYTES = 9_990_000
 
 CALL_BYTES = 1_000_000
 """Of the body of a call; Marketo takes 1 MB."""
-
-_FILLED = 50
-"""A chunk is closed when less than this part of it is free and the next rows do not fit."""
 
 LAST = "last"
 
@@ -83,30 +80,32 @@ class ChunkWriter:
         :param columns: their values.
         :return: positions of rows that are larger than a chunk may be, and were not written.
         """
-        return self._write(rows, columns, 0)
+        lines = encode_lines(self._form, columns)
+        too_large = self._too_large(lines)
+        if too_large:
+            lines = [line for at, line in enumerate(lines) if at not in too_large]
+            rows = [number for at, number in enumerate(rows) if at not in too_large]
+        ends = list(accumulate(map(len, lines)))
+        at = 0
+        while at < len(lines):
+            fitting = self._fitting(ends, at)
+            if fitting > at:
+                self._append(rows[at:fitting], b"".join(lines[at:fitting]))
+                at = fitting
+            else:
+                self.close()
+        return too_large
 
-    def _write(self, rows: Sequence[int], columns: Columns, at: int) -> list[int]:
-        most = self._limits.rows
-        if most is not None and len(rows) > (room := most - self._open.rows if self._file else most):
-            cut = room or most
-            return self._split(rows, columns, at, cut)
-        data = encode_rows(self._form, columns)
-        if len(data) + len(self._header) > self._limits.size or (len(rows) == 1 and len(data) > self._limits.row):
-            if len(rows) == 1:
-                return [at]
-            return self._split(rows, columns, at, len(rows) // 2)
-        if self._file is not None and self._open.size + len(data) > self._limits.size:
-            if len(rows) > 1 and len(data) > self._limits.size // _FILLED:
-                return self._split(rows, columns, at, len(rows) // 2)
-            self.close()
-        self._append(rows, data)
-        if most is not None and self._open.rows >= most:
-            self.close()
-        return []
+    def _too_large(self, lines: Sequence[bytes]) -> list[int]:
+        most = min(self._limits.row, self._limits.size - len(self._header))
+        return [at for at, line in enumerate(lines) if len(line) > most] if max(map(len, lines)) > most else []
 
-    def _split(self, rows: Sequence[int], columns: Columns, at: int, cut: int) -> list[int]:
-        too_large = self._write(rows[:cut], [column[:cut] for column in columns], at)
-        return too_large + self._write(rows[cut:], [column[cut:] for column in columns], at + cut)
+    def _fitting(self, ends: Sequence[int], at: int) -> int:
+        """Where the rows end that the chunk has room for, if ``at`` is the first of them."""
+        size, rows = (self._open.size, self._open.rows) if self._file else (len(self._header), 0)
+        before = ends[at - 1] if at else 0
+        fitting = bisect_right(ends, before + self._limits.size - size, at)
+        return fitting if self._limits.rows is None else min(fitting, at + self._limits.rows - rows)
 
     def _append(self, rows: Sequence[int], data: bytes) -> None:
         if self._file is None:
@@ -229,7 +228,7 @@ class Stager:
             for row, fault in wrong.items():
                 faults.setdefault(row, fault)
         for column, name in zip(columns[: self._key], self._plan.key, strict=True):
-            if not all(value or value == 0 for value in column):
+            if not all(column):
                 for row, value in enumerate(column):
                     if value is None or value == "":
                         faults.setdefault(row, f"{name} is empty, and Marketo tells records apart by it")
@@ -247,7 +246,7 @@ class Stager:
 
     def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
         """Marketo tells e-mail addresses apart without the case of letters; a Salesforce id needs it."""
-        return [value.lower() for value in values] if self._layout[at][1].type == "email" else values
+        return list(map(str.lower, values)) if self._layout[at][1].type == "email" else values
 
     def _without_faults(
         self, columns: Sequence[Sequence[Any]], rows: Sequence[int], faults: dict[int, str]

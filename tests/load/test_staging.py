@@ -45,7 +45,7 @@ def write(area, table, form="csv", **limits):
     return writer.chunks, too_large
 
 
-@pytest.mark.parametrize("comment", ["😀" * 7, 'line\nof "quotes"\r\n, and more', "plain"])
+@pytest.mark.parametrize("comment", ["😀" * 7, 'line\nof "quotes"\r\n, and more', "a\rb", "a,b", '"', "", "plain"])
 @pytest.mark.parametrize("size", [60, 61, 62, 63, 64, 100, 1_000])
 def test_no_row_is_cut_wherever_a_chunk_ends(area, comment, size):
     rows = [(f"a{n}@x", comment) for n in range(50)]
