@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -288,8 +289,9 @@ def _unreachable(operation: str, error: requests.RequestException) -> errors.Mar
         (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
     ) or isinstance(reason, (NewConnectionError, ConnectTimeoutError))
     if never_there:
+        host = urlsplit(str(error.request.url)).netloc if error.request else "Marketo"
         return errors.MarketoConnectionError(
-            f"cannot connect to Marketo ({type(reason or error).__name__})", operation=operation
+            f"cannot connect to {host} ({type(reason or error).__name__})", operation=operation
         )
     if isinstance(error, requests.Timeout):
         return errors.MarketoTransientError("Marketo did not answer in time", operation=operation, executed=True)

@@ -13,6 +13,7 @@ from airflow_provider_marketo.client import errors
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from tests.support import ManualClock
+from tools.services import free_port
 
 HOST = "https://123-abc-456.mktorest.com"
 IDENTITY = f"{HOST}/identity/oauth/token"
@@ -149,6 +150,14 @@ def test_a_connection_that_was_never_established_may_be_tried_again_by_anyone(cl
     unreachable = requests.exceptions.ConnectionError(NewConnectionError(None, "no route"))
     marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", [{"exc": unreachable}, {"json": OK}])
     client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+
+
+def test_a_host_that_cannot_be_reached_is_named_and_the_query_is_not(clock):
+    address = f"127.0.0.1:{free_port()}"
+    client = MarketoClient(f"http://{address}", "an-id", "a-secret", clock=clock)
+    with pytest.raises(errors.MarketoConnectionError, match=f"cannot connect to {address} ") as caught:
+        client.call("leads.get_by_filter_type", filterType="email", filterValues=["ann@example.com"])
+    assert "example.com" not in str(caught.value)
 
 
 def test_an_empty_answer_is_no_success(client, marketo, clock):
