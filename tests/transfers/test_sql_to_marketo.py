@@ -233,7 +233,7 @@ def test_ten_times_the_rows_need_no_more_memory(tmp_path, monkeypatch):
         opened = from_query(hook, sql)
         tracemalloc.start()
         for batch in opened.batches:
-            staging.encode_rows("csv", batch)
+            plan.encode_rows(plan.CSV, batch)
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return used
