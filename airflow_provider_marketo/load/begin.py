@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
 from airflow_provider_marketo.extract import layout
@@ -119,13 +120,18 @@ class Beginning:
         log.info("Staged %s: %d rows, to be sent in %d calls", request.describe(), plan.rows, planned_calls(plan))
         return self._load(plan, LoadProgress(self._fingerprint(request), plan=sha256))
 
-    def rehearse(self, choose: Choose, rows: Rows) -> Plan:
-        """As :meth:`stage`, but nothing is left behind."""
-        request, rows = choose(rows)
-        with self._folder.staging() as area:
-            plan = self._read(request, rows, area)[1]
-        self.staging.delete_tree(self.run)
-        return plan
+    def rehearse(self, choose: Choose, rows: Rows, look: Callable[[StagedLoad], dict[str, Any]]) -> dict[str, Any]:
+        """
+        As :meth:`stage`, but nothing is left behind.
+
+        :param look: what else there is to say about the load.
+        :return: counts and costs, never rows.
+        """
+        try:
+            load = self.stage(choose, rows)
+            return {**_describe_plan(load.plan), **look(load)}
+        finally:
+            self.staging.delete_tree(self.run)
 
     def ended(self, request: LoadRequest) -> Ending | None:
         """The end of the load, if an earlier try came that far and was killed while it tidied up."""
@@ -220,8 +226,7 @@ def _report(request: LoadRequest, plan: Plan, stager: Stager) -> None:
         log.info("%d import files, %d bytes", len(plan.chunks), sum(chunk.size for chunk in plan.chunks))
 
 
-def describe_plan(plan: Plan) -> dict[str, Any]:
-    """What a rehearsal returns: counts and costs, never rows."""
+def _describe_plan(plan: Plan) -> dict[str, Any]:
     return {
         "dry_run": True,
         "object_type": plan.request["object_type"],
@@ -233,9 +238,18 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "to_send": sum(chunk.rows for chunk in plan.chunks),
         "bytes": sum(chunk.size for chunk in plan.chunks),
         "chunks": len(plan.chunks),
+        "operations": planned_operations(plan),
         "calls": planned_calls(plan),
         "long_values": dict(plan.long),
     }
+
+
+def planned_operations(plan: Plan) -> list[str]:
+    """What the rows are sent with."""
+    request = LoadRequest.from_dict(plan.request)
+    if plan.transport == BY_BULK:
+        return [import_object(request.object_type).operation("import")]
+    return [stage.operation for stage in request.target.stages]
 
 
 def planned_calls(plan: Plan) -> int:

@@ -11,6 +11,8 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.load.staged import StagedLoad
 from airflow_provider_marketo.load.targets import LEAD_ID, RECORDS_PER_CALL, Record
 
+_REMOVE = "static_list_membership.remove_from_list"
+
 log = logging.getLogger(__name__)
 
 
@@ -28,6 +30,7 @@ class Mirror:
         self.members = {int(lead["id"]) for lead in pages}
         at = load.plan.header.index(LEAD_ID) if load.plan.header else 0
         wanted = {int(row[at]) for chunk in load.chunks for row in load.rows(chunk)}
+        self.additions = len(wanted - self.members)
         self.removals: Sequence[int] = sorted(self.members - wanted)
 
     def check(self, max_removals: float) -> None:
@@ -48,6 +51,19 @@ class Mirror:
         """Whether a lead is in the list already."""
         return int(record[LEAD_ID]) in self.members
 
+    def foresee(self) -> dict[str, Any]:
+        """What would be done, for a dry run."""
+        calls = {
+            "static_list_membership.add_to_list": self.additions,
+            _REMOVE: len(self.removals),
+        }
+        return {
+            "operations": [operation for operation, leads in calls.items() if leads],
+            "calls": sum(-(-leads // RECORDS_PER_CALL) for leads in calls.values()),
+            "to_send": self.additions,
+            "to_remove": len(self.removals),
+        }
+
     def remove(self) -> dict[str, Any]:
         """
         Remove who is too many (``static_list_membership.remove_from_list``). Doing it again changes nothing.
@@ -56,7 +72,7 @@ class Mirror:
         """
         for first in range(0, len(self.removals), RECORDS_PER_CALL):
             batch = self.removals[first : first + RECORDS_PER_CALL]
-            self._client.call("static_list_membership.remove_from_list", listId=self._list_id, id=list(batch))
+            self._client.call(_REMOVE, listId=self._list_id, id=list(batch))
         if self.removals:
             log.info("Removed %d leads from list %d", len(self.removals), self._list_id)
         return {"members_before": len(self.members), "removed": len(self.removals)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.marketo_assets import change, find
+from airflow_provider_marketo.marketo_assets import change, find, kinds
 from airflow_provider_marketo.marketo_assets.find import Record
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def approve(client: MarketoClient, contents: ProgramContents, types: Sequence[st
     for asset_type in (each for each in APPROVED_IN_ORDER if each in types):
         drafts = [record for record in contents.of(asset_type) if _waits(client, asset_type, record)]
         for record in drafts:
-            log.info("%s %s (%s)", "Would approve" if dry_run else "Approving", asset_type, record["name"])
+            operation = kinds.operation_of(asset_type, "approve")
+            log.info("%s %s for %s", "Would call" if dry_run else "Calling", operation, record["name"])
             if not dry_run:
                 change.transition(client, asset_type, "approve", record["id"])
         approved[asset_type] = len(drafts)
@@ -106,7 +107,7 @@ def activate(
         )
     waiting = [name for name in wanted if not campaigns[name].get("isActive")]
     for name in waiting:
-        log.info("%s smart campaign %s", "Would activate" if dry_run else "Activating", name)
+        log.info("%s smart_campaigns.activate for %s", "Would call" if dry_run else "Calling", name)
         if not dry_run:
             change.transition(client, "smart_campaigns", "activate", campaigns[name]["id"])
     return waiting
@@ -122,6 +123,7 @@ def set_tags(client: MarketoClient, program: Record, tags: Mapping[str, str], *,
     present = {tag["tagType"]: tag["tagValue"] for tag in program.get("tags") or ()}
     if all(present.get(kind) == value for kind, value in tags.items()):
         return False
+    log.info("%s programs.update_metadata for the tags", "Would call" if dry_run else "Calling")
     if not dry_run:
         given = [{"tagType": kind, "tagValue": value} for kind, value in tags.items()]
         client.call("programs.update_metadata", id=program["id"], tags=given)

@@ -8,8 +8,11 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import takewhile
+from threading import Event
 from typing import Any, BinaryIO
 
 from airflow_provider_marketo.client import operations
@@ -44,8 +47,8 @@ class Inventory:
     :param changes: against the run before.
     """
 
-    rows: dict[str, dict[int, Row]] = field(default_factory=dict)
-    changes: list[Row] = field(default_factory=list)
+    rows: dict[str, dict[int, Row]]
+    changes: list[Row]
 
     def counts(self) -> dict[str, int]:
         """Assets of each type."""
@@ -77,6 +80,8 @@ def take(
     before: Mapping[str, Mapping[int, Row]] | None,
     since: datetime | None,
     now: datetime,
+    *,
+    at_once: int = 1,
 ) -> Inventory:
     """
     Read all assets (``folders.get`` and ``<type>.get``), 200 at a time.
@@ -85,19 +90,30 @@ def take(
     :param before: the rows of the run before; None for the first run.
     :param since: read only what changed since then, of the types that can be asked so; None reads everything.
     :param now: the time.
+    :param at_once: types that are read at the same time, so that Marketo's rate is used up however slow its answers.
     """
-    inventory = Inventory()
     folders = list(client.paginate("folders.get", maxDepth=_DEPTH, maxReturn=_PAGE))
     paths = {_place(record): record.get("path") for record in folders}
-    for asset_type in types:
+    stopped = Event()
+
+    def read(asset_type: str) -> dict[int, Row]:
         known = dict((before or {}).get(asset_type, {}))
         window = _window(asset_type, since, now) if known else {}
         records = _records(client, asset_type, folders, window)
-        found = _rows(asset_type, records, paths)
-        inventory.rows[asset_type] = {**known, **found} if window else found
+        found = _rows(asset_type, takewhile(lambda _: not stopped.is_set(), records), paths)
         log.info("%s: %d%s", asset_type, len(found), " changed" if window else "")
-    inventory.changes = list(_changes(before, inventory.rows))
-    return inventory
+        return {**known, **found} if window else found
+
+    with ThreadPoolExecutor(at_once, thread_name_prefix="marketo-inventory") as pool:
+        reading = [pool.submit(read, asset_type) for asset_type in types]
+        try:
+            for ended in wait(reading, return_when=FIRST_EXCEPTION).done:
+                ended.result()
+        finally:  # of what has failed, or was killed, nobody wants the rest
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+    rows = {asset_type: found.result() for asset_type, found in zip(types, reading, strict=True)}
+    return Inventory(rows, list(_changes(before, rows)))
 
 
 def _place(record: Mapping[str, Any]) -> tuple[str, int]:

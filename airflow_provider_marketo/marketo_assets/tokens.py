@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+
+log = logging.getLogger(__name__)
 
 TOKEN_TYPES = ("text", "rich text", "number", "score", "date", "sfdc campaign")
 _LONGEST_NAME = 50
@@ -57,6 +60,7 @@ def apply(client: MarketoClient, folder: Mapping[str, Any], tokens: list[Token],
     changed = []
     for token in tokens:
         for operation, parameters in _calls(token, present):
+            log.info("%s %s for %s", "Would call" if dry_run else "Calling", operation, token.name)
             if not dry_run:
                 client.call(operation, **place, **parameters)
             changed.append(token.name)

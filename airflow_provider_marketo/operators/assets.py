@@ -195,11 +195,13 @@ class MarketoAssetOperator(OnceOperator):
 
     def _update(self, client: MarketoClient, operation: str, asset_id: int | str) -> bool:
         from airflow_provider_marketo.marketo_assets import kinds
+        from airflow_provider_marketo.operators.evidence import described
 
+        given = {**kinds.naming(self.asset_type, "update", asset_id), **(self.parameters or {})}
         if self.rehearse:
-            self.log.info("Would call %s for %s", operation, asset_id)
+            self.log.info("Would call %s", described(operation, given))
         else:
-            client.call(operation, **kinds.naming(self.asset_type, "update", asset_id), **(self.parameters or {}))
+            client.call(operation, **given)
         return True
 
     def _summary(self, record: Record | None, changed: bool) -> dict[str, Any]:
@@ -334,11 +336,26 @@ class MarketoCloneProgramOperator(OnceOperator):
             client = self._client()
             made = self._made(context, client)
             if made is None:  # a dry run
+                self._foresee([token.name for token in wanted])
                 return self._summary({"name": self.name}, created=False)
             push_link(context, [made.record])
             if not made.ours and self.if_exists == "reuse":
                 return self._summary(made.record, created=False)
             return self._fill(client, made, wanted)
+
+    def _foresee(self, names: Sequence[str]) -> None:
+        """Say how a clone would be filled that does not exist yet."""
+        from airflow_provider_marketo.marketo_assets import kinds
+
+        calls = {
+            "tokens.create": names,
+            "programs.update_metadata": list(self.tags or ()),
+            **{kinds.operation_of(each, "approve"): "what waits for it" for each in self.approve},
+            "smart_campaigns.activate": "all trigger campaigns" if self.activate is True else self.activate,
+        }
+        for operation, subjects in calls.items():
+            if subjects:
+                self.log.info("Would then call %s for %s", operation, subjects)
 
     def _check(self) -> None:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -437,7 +454,7 @@ class MarketoAssetInventoryOperator(MarketoOperator):
     Tables have the columns id, name, type, folder_path, workspace, status, has_draft, created, updated and url; the
     table ``changes`` has a row for each asset that was added, changed or removed, and for each that is approved and has
     a draft that nobody approved. All appear together, when everything was read. Running the same run again compares
-    with the run before it.
+    with the run before it. As many types are read at once as the task has ``pool_slots``.
 
     Adobe's operations: ``folders.get``, ``<type>.get``, ``segments.get_segmentations``.
 
@@ -491,9 +508,10 @@ class MarketoAssetInventoryOperator(MarketoOperator):
             folder = OutputFolder(self.output_path)
             folder.check_writable()
             shelf = inventory.Shelf(folder, context["ti"].run_id)
-            client = MarketoHook(self.marketo_conn_id).get_conn()
+            client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
             began = datetime.now(timezone.utc)
-            taken = inventory.take(client, types, shelf.before(types), shelf.since if self.incremental else None, began)
+            since = shelf.since if self.incremental else None
+            taken = inventory.take(client, types, shelf.before(types), since, began, at_once=self.pool_slots)
             files = shelf.publish(taken, self.file_format, began)
         self.log.info("%d assets; %s", sum(taken.counts().values()), taken.change_counts())
         return {"output": folder.url, "assets": taken.counts(), "changes": taken.change_counts(), "files": files}

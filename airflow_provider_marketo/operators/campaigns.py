@@ -88,7 +88,7 @@ class _CampaignOperator(OnceOperator):
             check()
         for number, call in enumerate(waiting, 1):
             if self.rehearse:
-                self.log.info("Would send %s", call.sending.what)
+                self.log.info("Would call %s: %s", call.sending.operation, call.sending.what)
                 continue
             call.send(ledger, client)
             self.log.info("Sent %s (%d of %d)", call.sending.what, number, len(waiting))
@@ -355,7 +355,7 @@ class MarketoSendSampleOperator(OnceOperator):
                 if ledger.earlier(call.sending) is not None:
                     earlier += 1
                 elif self.rehearse:
-                    self.log.info("Would send %s", what)
+                    self.log.info("Would call %s: %s", call.sending.operation, what)
                 else:
                     call.send(ledger, client)
                     self.log.info("Sent %s", what)

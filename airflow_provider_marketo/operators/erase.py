@@ -101,7 +101,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
             found = erasure.find()
             self._refuse_too_many(len(found))
             if self.rehearse:
-                self.log.info("Would delete %d leads for %d values", len(found), len(values))
+                self.log.info("Would call leads.delete for %d leads, found by %d values", len(found), len(values))
                 return {"requested": len(values), "found": len(found), "erased": 0, "evidence": None}
             evidence = self._evidence(context, client)
             facts = self._erase(erasure, evidence, values, found)

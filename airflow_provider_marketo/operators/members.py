@@ -9,6 +9,7 @@ from airflow_provider_marketo.operators.load import LoadOperator
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.load.mirror import Mirror
     from airflow_provider_marketo.load.request import LoadRequest
     from airflow_provider_marketo.load.source import Rows
     from airflow_provider_marketo.load.staged import StagedLoad
@@ -103,13 +104,21 @@ class MarketoListMembersOperator(_MembersOperator):
     def _send(self, client: MarketoClient, load: StagedLoad, run: str, *, resumed: bool) -> dict[str, Any]:
         if self.mode != "mirror":
             return super()._send(client, load, run, resumed=resumed)
-        from airflow_provider_marketo.load.mirror import Mirror
         from airflow_provider_marketo.load.sync import SyncLoad
+
+        mirror = self._mirror(client, load)
+        SyncLoad(load, client, self.pool_slots, {}, mirror.there).run()
+        return mirror.remove()
+
+    def _foresee(self, client: MarketoClient, load: StagedLoad) -> dict[str, Any]:
+        return self._mirror(client, load).foresee() if self.mode == "mirror" else {}
+
+    def _mirror(self, client: MarketoClient, load: StagedLoad) -> Mirror:
+        from airflow_provider_marketo.load.mirror import Mirror
 
         mirror = Mirror(client, int(self.list_id), load)
         mirror.check(self.max_removals)
-        SyncLoad(load, client, self.pool_slots, {}, mirror.there).run()
-        return mirror.remove()
+        return mirror
 
 
 class MarketoProgramMembersOperator(_MembersOperator):

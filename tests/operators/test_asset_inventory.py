@@ -104,6 +104,23 @@ def test_pages_are_followed_and_rows_written_whole(marketo, tmp_path):
     assert sum(row["status"] == "approved" for row in nightly.rows("snippets")) == approved
 
 
+def test_as_many_types_are_read_at_once_as_the_task_has_slots(marketo, tmp_path):
+    alone = Nightly(marketo(assets=250, latency=0.02), tmp_path / "alone")
+    alone.run()
+    together = Nightly(marketo(assets=250, latency=0.02), tmp_path / "together")
+    together.run(pool_slots=4)
+    assert (alone.marketo.report().peak_concurrency, together.marketo.report().peak_concurrency > 1) == (1, True)
+    assert {table: alone.rows(table) for table in TYPES} == {table: together.rows(table) for table in TYPES}
+
+
+def test_a_type_that_cannot_be_read_ends_the_reading_of_the_others(marketo, tmp_path):
+    nightly = Nightly(marketo(assets=2_000, latency=0.02), tmp_path)
+    nightly.marketo.fail("static_lists.get", "603")
+    with pytest.raises(AirflowFailException, match="603"):
+        nightly.run(pool_slots=4)
+    assert nightly.marketo.report().total_calls < 40  # all pages are 70
+
+
 def test_the_first_run_has_nothing_to_compare_with(nightly):
     assert nightly.run()["changes"] == {"added": 0, "changed": 0, "removed": 0, "unapproved_draft": 0}
 

@@ -279,8 +279,8 @@ def test_a_dry_run_of_a_clone_writes_nothing(program, capsys, caplog):
     assert program.executed("programs.clone") == 0
     program.run()
     program.run(**EVERYTHING, dry_run=True, if_exists="update")
-    assert "Would approve emails (Invitation)" in caplog.text
-    assert "Would activate smart campaign Send Invitation" in caplog.text
+    assert "Would call emails.approve_draft for Invitation" in caplog.text
+    assert "Would call smart_campaigns.activate for Send Invitation" in caplog.text
     assert {"tokens.create", "programs.update_metadata", "emails.approve_draft"}.isdisjoint(
         program.marketo.report().executed
     )

@@ -121,7 +121,8 @@ def test_a_lost_reply_stops_with_what_was_sent_and_how_to_see_whether_it_ran(tri
 
 def test_a_dry_run_makes_the_checks_and_sends_nothing(trigger, capsys):
     assert trigger.run(dry_run=True)["groups_sent"] == 0
-    assert "Would send trigger campaign 2001 for 100 leads (ids 1001 to 1100)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Would call campaigns.request: trigger campaign 2001 for 100 leads (ids 1001 to 1100)" in said
     assert trigger.marketo.report().calls["smart_campaigns.get_by_id"] == 1
     assert trigger.run()["groups_sent"] == 3
 

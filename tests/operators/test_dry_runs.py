@@ -1,0 +1,204 @@
+"""Every operator that writes can be rehearsed: it says which calls it would make, and makes none but reads."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from airflow_provider_marketo import operators, transfers
+from airflow_provider_marketo.client import operations as catalogue
+from airflow_provider_marketo.operators.base import MarketoOperator
+from tests.support import StateStore, run_task, task_context
+from tests.transfers.test_sql_to_marketo import SQL, warehouse
+
+__all__ = ["warehouse"]
+
+TRIGGER, BATCH, EMAIL, PROGRAM, LIST, OUTSIDER = 2001, 2002, 3001, 1001, 1001, 1002
+READS = {
+    "MarketoActivitiesOperator",
+    "MarketoAssetInventoryOperator",
+    "MarketoBulkExtractOperator",
+    "MarketoDeletedLeadsOperator",
+    "MarketoGetLeadsOperator",
+    "MarketoIncrementalLeadsOperator",
+    "MarketoLeadChangesOperator",
+    "MarketoMergedLeadsOperator",
+}
+PEOPLE = [{"email": f"new{number}@example.com", "lastName": "New"} for number in range(301)]
+
+
+class Rehearsal(NamedTuple):
+    """
+    :param arguments: of the operator, given a folder of the instance by its name.
+    :param calls: operations that it says it would call.
+    """
+
+    arguments: dict[str, Any]
+    calls: set[str]
+
+
+CAMPAIGNS = {"id": "<Campaigns>", "type": "Folder"}
+CASES: dict[str, list[Rehearsal]] = {
+    "MarketoApiOperator": [
+        Rehearsal(
+            {"operation": "leads.merge", "parameters": {"leadId": 1001, "leadIds": [1002]}},
+            {"leads.merge"},
+        )
+    ],
+    "MarketoAssetOperator": [
+        Rehearsal(
+            {"asset_type": "folders", "action": "create", "name": "New", "folder": CAMPAIGNS}, {"folders.create"}
+        ),
+        Rehearsal(
+            {"asset_type": "programs", "action": "clone", "asset_id": PROGRAM, "name": "New", "folder": CAMPAIGNS},
+            {"programs.clone"},
+        ),
+        Rehearsal(
+            {"asset_type": "programs", "action": "update", "asset_id": PROGRAM, "parameters": {"description": "New"}},
+            {"programs.update_metadata"},
+        ),
+        *(
+            Rehearsal({"asset_type": "emails", "action": action, "asset_id": EMAIL}, {f"emails.{operation}"})
+            for action, operation in (
+                ("approve", "approve_draft"),
+                ("unapprove", "unapprove"),
+                ("discard_draft", "discard_draft"),
+                ("delete", "delete"),
+            )
+        ),
+        *(
+            Rehearsal({"asset_type": "smart_campaigns", "action": action, "asset_id": TRIGGER}, {operation})
+            for action, operation in (
+                ("activate", "smart_campaigns.activate"),
+                ("deactivate", "smart_campaigns.deactivate"),
+            )
+        ),
+    ],
+    "MarketoCloneProgramOperator": [
+        Rehearsal(
+            {
+                "template": PROGRAM,
+                "name": name,
+                "folder": CAMPAIGNS,
+                "tokens": {"{{my.Headline}}": "New"},
+                "tags": {"Region": "EMEA"},
+                "approve": ["emails"],
+                "activate": True,
+                "if_exists": "update",
+            },
+            calls | {"tokens.create", "programs.update_metadata", "emails.approve_draft"},
+        )
+        for name, calls in (
+            ("New", {"programs.clone", "smart_campaigns.activate"}),
+            ("Spring Webinar", set[str]()),  # its campaign is active
+        )
+    ],
+    "MarketoProgramTokensOperator": [
+        Rehearsal({"program_id": PROGRAM, "tokens": {"{{my.Headline}}": "New"}}, {"tokens.create"})
+    ],
+    "MarketoTriggerCampaignOperator": [
+        Rehearsal({"campaign_id": TRIGGER, "lead_ids": [1001], "ledger": "<folder>"}, {"campaigns.request"})
+    ],
+    "MarketoScheduleCampaignOperator": [
+        Rehearsal({"campaign_id": BATCH, "ledger": "<folder>"}, {"campaigns.schedule"})
+    ],
+    "MarketoSendSampleOperator": [
+        Rehearsal(
+            {"email_id": EMAIL, "email_addresses": ["me@example.com"], "ledger": "<folder>"}, {"emails.send_sample"}
+        )
+    ],
+    "MarketoEraseLeadsOperator": [
+        Rehearsal({"evidence": "<folder>", "filter_type": "id", "filter_values": [1001]}, {"leads.delete"})
+    ],
+    "MarketoBulkImportOperator": [
+        Rehearsal({"object_type": "leads", "rejects": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"})
+    ],
+    "MarketoSyncOperator": [
+        Rehearsal({"object_type": "leads", "rejects": "<folder>", "records": PEOPLE}, {"leads.sync"})
+    ],
+    "MarketoSyncLeadsOperator": [Rehearsal({"rejects": "<folder>", "records": PEOPLE}, {"leads.sync"})],
+    "MarketoListMembersOperator": [
+        Rehearsal(
+            {"rejects": "<folder>", "list_id": LIST, "lead_ids": [OUTSIDER], "mode": mode, "max_removals": 1_000}, calls
+        )
+        for mode, calls in (
+            ("add", {"static_list_membership.add_to_list"}),
+            ("remove", {"static_list_membership.remove_from_list"}),
+            ("mirror", {"static_list_membership.add_to_list", "static_list_membership.remove_from_list"}),
+        )
+    ],
+    "MarketoProgramMembersOperator": [
+        Rehearsal(
+            {"rejects": "<folder>", "program_id": PROGRAM, "lead_ids": [1001], "status": "Attended"},
+            {"program_members.sync_status"},
+        )
+    ],
+    "SqlToMarketoOperator": [
+        Rehearsal({"rejects": "<folder>", "sql": SQL, "sql_conn_id": "warehouse", "transport": transport}, {operation})
+        for transport, operation in (
+            ("sync", "leads.sync"),
+            ("bulk", "bulk_import_leads.import"),
+            ("ingestion", "data_ingestion.sync_persons"),
+        )
+    ],
+}
+
+
+def all_operators() -> Iterator[type[MarketoOperator]]:
+    """Every operator that a user can name, found by looking."""
+    for package in (operators, transfers):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    waiting: list[type[MarketoOperator]] = [MarketoOperator]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if "Marketo" in kind.__name__ and kind is not MarketoOperator:
+            yield kind
+
+
+def test_no_operator_is_forgotten():
+    assert {kind.__name__ for kind in all_operators()} == READS | CASES.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "rehearsal"),
+    [
+        pytest.param(name, rehearsal, id=f"{name}-{number}")
+        for name, rehearsals in CASES.items()
+        for number, rehearsal in enumerate(rehearsals)
+    ],
+)
+def test_a_dry_run_says_what_it_would_call_and_only_reads(
+    marketo: Callable[..., Any], warehouse, tmp_path, capsys, caplog, name: str, rehearsal: Rehearsal
+):
+    caplog.set_level("INFO")
+    instance = marketo()
+    kind = next(each for each in all_operators() if each.__name__ == name)
+    arguments = {key: _filled_in(value, instance, tmp_path) for key, value in rehearsal.arguments.items()}
+    run_task(kind(task_id="a_task", dry_run=True, **arguments), task_context(StateStore()))
+    said = "\n".join(line for line in _lines(capsys, caplog) if "Would" in line or "Dry run" in line)
+    assert {operation for operation in rehearsal.calls if operation not in said} == set()
+    called = instance.report().calls.keys() - {"identity.post_token"}
+    assert {operation for operation in called if catalogue.get(operation).retry != "read"} == set()
+
+
+def _lines(capsys: Any, caplog: Any) -> list[str]:
+    return [*capsys.readouterr().out.splitlines(), *(record.getMessage() for record in caplog.records)]
+
+
+def _filled_in(value: Any, instance: Any, folder: Any) -> Any:
+    if value == "<folder>":
+        return str(folder)
+    if value == "<people>":
+        path = folder / "people.csv"
+        path.write_text("email,lastName\n" + "".join(f"{one['email']},{one['lastName']}\n" for one in PEOPLE))
+        return str(path)
+    if value == CAMPAIGNS:
+        folders = instance.instance.store.assets.folders.values()
+        return {**value, "id": next(each.id for each in folders if each.name == "Campaigns")}
+    return value
