@@ -188,6 +188,12 @@ _CONNECTION_FIELDS = {
     "partner_id": _field("Partner ID", "Partner key of an Adobe LaunchPoint partner, sent when a token is asked for."),
     "proxy": _field("Proxy", "URL of the HTTP proxy to go through.", format="url"),
     "ca_bundle": _field("CA bundle", "Path on the workers of a file with the certificates to trust."),
+    "ui_url": _field(
+        "Marketo UI",
+        "Where the browser is when you are in Marketo, such as https://app-sj01.marketo.com: tasks about leads and lists"
+        " link there.",
+        format="url",
+    ),
     "hash_salt": _field(
         "Hash salt",
         "Secret key for the fields that an extract hashes (hash_fields). Keep it: another salt gives other hashes.",

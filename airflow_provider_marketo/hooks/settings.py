@@ -61,6 +61,7 @@ class ConnectionSettings:
     :param read_timeout: seconds of silence; None takes the operation's own, which outlasts Marketo's.
     :param proxy: URL of an HTTP proxy.
     :param ca_bundle: path of a file with certificates to trust.
+    :param ui_url: address of Marketo's UI, for links to leads and lists.
     :param hash_salt: key for ``hash_fields``.
     """
 
@@ -83,6 +84,7 @@ class ConnectionSettings:
     read_timeout: float | None = None
     proxy: str | None = None
     ca_bundle: str | None = None
+    ui_url: str | None = None
     hash_salt: str | None = None
 
     @property
@@ -131,6 +133,7 @@ class ConnectionSettings:
             read_timeout=reader.number("read_timeout", float, 0.0, 1, 3600) or None,
             proxy=reader.text("proxy"),
             ca_bundle=reader.text("ca_bundle"),
+            ui_url=reader.text("ui_url"),
             hash_salt=reader.text("hash_salt"),
         )
 

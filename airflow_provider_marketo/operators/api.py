@@ -89,6 +89,7 @@ class MarketoApiOperator(OnceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.client import operations
+        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.evidence import described
         from airflow_provider_marketo.operators.failures import fail_for_good
         from airflow_provider_marketo.operators.files import opened
@@ -104,7 +105,9 @@ class MarketoApiOperator(OnceOperator):
                 self.log.info("Would call %s %s: %s", prepared.method, prepared.path, described(operation.name, given))
                 return self._summary(operation)
             folder = self._folder()
-            client = self._client()
+            hook = self._hook()
+            client = hook.get_conn()
+            push_place(context, hook, lead_id=given.get("leadId"), list_id=given.get("listId"))
             if operation.reply == "file" and folder is not None:
                 return self._summary(operation, files=[_download(client, operation, parameters, folder)])
             if retry_class in ("once", "reconcile"):

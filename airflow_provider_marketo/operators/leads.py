@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
         "file_format",
         "marketo_conn_id",
     )
+    operator_extra_links = (MarketoLink(),)
     ui_color = "#e9e3f5"
 
     def __init__(
@@ -87,11 +89,13 @@ class MarketoGetLeadsOperator(MarketoOperator):
         from airflow_provider_marketo.arguments import as_list, one_of
         from airflow_provider_marketo.extract.request import FILE_FORMATS
         from airflow_provider_marketo.hooks.marketo import MarketoHook
+        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
             one_of("file_format", self.file_format, FILE_FORMATS)
-            client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
+            hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
+            client = hook.get_conn()
             fields = tuple(dict.fromkeys(("id", *(as_list(self.fields) or DEFAULT_FIELDS))))
             rows = _once_each(self._read(client, fields))
             files: list[dict[str, Any]] = []
@@ -101,6 +105,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
                 map_index = context["ti"].map_index
                 name = "leads" if map_index is None or map_index < 0 else f"leads_{map_index}"
                 ids, files = self._write(client, fields, rows, name)
+            push_place(context, hook, lead_id=ids[0] if len(ids) == 1 else None, list_id=self.list_id)
         self.log.info("Read %d leads", len(ids))
         return {"count": len(ids), "ids": ids, "output": self.output_path, "files": files}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import fail_for_good
 
@@ -51,6 +52,7 @@ class LoadOperator(MarketoOperator):
 
     template_fields: Sequence[str] = ("rejects", "staging", "columns", "constants", "marketo_conn_id")
     ui_color = "#e9e3f5"
+    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,
@@ -137,6 +139,7 @@ class LoadOperator(MarketoOperator):
         from airflow_provider_marketo.arguments import one_of
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
+        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.load.begin import Beginning
         from airflow_provider_marketo.triggers.bulk_import import raise_for_event
 
@@ -146,6 +149,8 @@ class LoadOperator(MarketoOperator):
             request = self._request()
             hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
             client = hook.get_conn()
+            if not resumed:
+                push_place(context, hook, list_id=getattr(self, "list_id", None))
             self._interval = self.poll_interval or min(_LONGEST_POLL_INTERVAL, hook.settings.poll_interval)
             beginning = Beginning(client, context, self.staging or self.rejects, self.rejects)
             if self.rehearse:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.ledger import Ledger, Sending
 
 
@@ -46,10 +47,13 @@ class OnceOperator(MarketoOperator):
         self.rehearse = dry_run  # BaseOperator.dry_run is a method
         self.marketo_conn_id = marketo_conn_id
 
-    def _client(self) -> MarketoClient:
+    def _hook(self) -> MarketoHook:
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        return MarketoHook(self.marketo_conn_id).get_conn()
+        return MarketoHook(self.marketo_conn_id)
+
+    def _client(self) -> MarketoClient:
+        return self._hook().get_conn()
 
     def _open_ledger(self) -> Ledger:
         from airflow_provider_marketo.ledger import Ledger
