@@ -190,8 +190,8 @@ _CONNECTION_FIELDS = {
     "ca_bundle": _field("CA bundle", "Path on the workers of a file with the certificates to trust."),
     "ui_url": _field(
         "Marketo UI",
-        "Where the browser is when you are in Marketo, such as https://app-sj01.marketo.com: tasks about leads and lists"
-        " link there.",
+        "Where the browser is when you are in Marketo, such as https://app-sj01.marketo.com: tasks about leads and "
+        "lists link there.",
         format="url",
     ),
     "hash_salt": _field(

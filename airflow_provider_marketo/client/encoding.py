@@ -17,6 +17,9 @@ URI_LIMIT = 8192 - 128
 """For path and query. Marketo takes 8 KB; the difference is room for scheme and host."""
 
 BODY_LIMIT = 1 << 20
+_AROUND_A_PART = 256
+"""Bytes that come with each part of a multipart body, at most: two boundaries, headers, a file's name."""
+
 """Of all bodies but files."""
 
 _QUERY_AS_POST = (("_method", "GET"),)
@@ -157,7 +160,20 @@ def _within_limits(request: PreparedRequest) -> PreparedRequest:
         members = request.form or (request.json.items() if isinstance(request.json, dict) else whole)
         fault = f"makes a body of {body} bytes, and Marketo takes {BODY_LIMIT}"
         raise FaultError(_largest(members), fault, "Send less at once.")
+    _check_files(request)
     return request
+
+
+def _check_files(request: PreparedRequest) -> None:
+    """Import files have a limit of their own, which was looked at with the parameter."""
+    parts = request.files or ()
+    if any(parameter.schema.max_bytes for parameter in request.operation.parameters.values()):
+        return
+    body = sum(len(name) + len(part[1]) + _AROUND_A_PART for name, part in parts)
+    if body > BODY_LIMIT:
+        largest = max(parts, key=lambda member: len(member[1][1]))[0]
+        fault = f"makes a body of {body} bytes, and Marketo takes {BODY_LIMIT}"
+        raise FaultError(largest, fault, "Make it smaller, or upload it in Marketo's own pages.")
 
 
 def _largest(members: Iterable[tuple[str, Any]]) -> str:

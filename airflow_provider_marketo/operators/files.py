@@ -37,12 +37,13 @@ def _path(value: Any) -> ObjectStoragePath | None:
 
 
 def _read(operation: str, parameter: Parameter, path: ObjectStoragePath) -> tuple[str, bytes, str]:
+    from airflow_provider_marketo.client.encoding import BODY_LIMIT
     from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
-    most = parameter.schema.max_bytes
+    most = parameter.schema.max_bytes or BODY_LIMIT
     try:
         size = path.stat().st_size
-        if most is not None and size > most:
+        if size > most:
             raise MarketoInvalidRequestError(
                 f"{path} has {size} bytes, and Marketo takes {most}", parameter=parameter.name, operation=operation
             )

@@ -139,16 +139,43 @@ def test_text_is_the_content_of_a_file_itself(marketo):
     assert template.draft["content"] == "<p>https://example.com</p>"
 
 
-def test_a_file_that_is_not_there_or_too_large_costs_no_call(marketo, tmp_path):
+def test_a_file_that_is_not_there_costs_no_call(marketo, tmp_path):
     instance = marketo()
     with pytest.raises(AirflowFailException, match=r"file: .*missing\.csv cannot be read"):
         call("bulk_import_leads.import", parameters={"format": "csv", "file": f"file://{tmp_path}/missing.csv"})
-    large = tmp_path / "large.csv"
-    with large.open("wb") as file:
-        file.truncate(10 * 1024 * 1024)
-    with pytest.raises(AirflowFailException, match=r"file: .*has 10485760 bytes, and Marketo takes 10485759"):
-        call("bulk_import_leads.import", parameters={"format": "csv", "file": str(large)})
     assert instance.report().total_calls == 0
+
+
+TEN_MEGABYTES, ONE_MEGABYTE = 10 * 1024 * 1024, 1024 * 1024
+HOME = {"id": 1, "type": "Folder"}
+
+
+@pytest.mark.parametrize("from_storage", [True, False])
+@pytest.mark.parametrize(
+    ("operation", "parameters", "part", "limit"),
+    [
+        ("bulk_import_leads.import", {"format": "csv"}, "file", TEN_MEGABYTES - 1),
+        ("files.create", {"name": "logo.png", "folder": HOME}, "file", ONE_MEGABYTE),
+        ("files.update_content", {"id": 1}, "file", ONE_MEGABYTE),
+        ("email_templates.update_content", {"id": 1}, "content", ONE_MEGABYTE),
+        ("landing_page_templates.update_content", {"id": 1}, "content", ONE_MEGABYTE),
+    ],
+)
+def test_a_file_that_is_too_large_costs_no_call(marketo, tmp_path, operation, parameters, part, limit, from_storage):
+    instance = marketo()
+    large = tmp_path / "large.file"
+    large.write_bytes(b"x" * (limit + 1))
+    value = str(large) if from_storage else large.read_bytes()
+    with pytest.raises(AirflowFailException, match=rf"{part}: .* bytes, and Marketo takes {limit}"):
+        call(operation, parameters={**parameters, part: value})
+    assert instance.report().total_calls == 0
+
+
+def test_a_file_as_large_as_marketo_takes_it_is_sent(marketo):
+    instance = marketo()
+    content = b"x" * (ONE_MEGABYTE - 2048)
+    call("files.create", parameters={"name": "logo.png", "folder": images(instance), "file": ("l.png", content)})
+    assert files(instance)["logo.png"]["size"] == len(content)
 
 
 # Bad input
