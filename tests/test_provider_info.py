@@ -44,7 +44,10 @@ def existing(kind: str) -> set[str]:
     names = {module.name for module in pkgutil.iter_modules([str(folder)])} - {"base"} if folder.is_dir() else set()
     public = re.compile(r"^class (Marketo\w*|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
     return {
-        f"{PACKAGE.name}.{kind}.{name}" for name in names if public.search((folder / f"{name}.py").read_text("utf-8"))
+        f"{PACKAGE.name}.{kind}.{name}"
+        for name in names
+        for file in ((folder / f"{name}.py"), *(folder / name).glob("*.py"))
+        if file.is_file() and public.search(file.read_text("utf-8"))
     }
 
 
