@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
 QUICK_LEADS, LEADS = 5_000, 250_000
-PARTS = ("activities", "leads", "memory", "calls", "import")
+QUICK_LOAD = {"rows": 50_000, "scale": 20.0}
+PARTS = ("activities", "leads", "memory", "calls", "import", "load")
 
 
 def main() -> int:
@@ -56,7 +57,7 @@ def main() -> int:
 
 
 def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) -> Iterator[Row]:
-    from benchmarks import calls, imports, memory, throughput
+    from benchmarks import calls, imports, load, memory, throughput
     from benchmarks.instance import Instance
 
     activities, leads = (QUICK_ACTIVITIES, QUICK_LEADS) if quick else (ACTIVITIES, LEADS)
@@ -76,6 +77,8 @@ def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) ->
                 yield from memory.measure(instance, exports, folder)
             if "calls" in parts:
                 yield from calls.measure(instance, folder)
+    if "load" in parts:
+        yield from load.measure(folder, **(QUICK_LOAD if quick else {}))
 
 
 def _machine() -> str:

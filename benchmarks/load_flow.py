@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +35,7 @@ def _context(values: dict[str, Any]) -> dict[str, Any]:
     return {"ti": ti, "task_state_store": store}
 
 
-def main(what: str, scale: float) -> dict[str, Any]:
+def main(what: str, scale: float, rate: int = RATE) -> dict[str, Any]:
     """Run and measure."""
     settings = Settings(
         leads=1_000,
@@ -49,21 +50,21 @@ def main(what: str, scale: float) -> dict[str, Any]:
     process.start()
     os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = ours.recv()
     with tempfile.TemporaryDirectory() as folder:
-        found = (_sync if what == "sync" else _bulk)(Path(folder), scale)
+        found = _sync(Path(folder), scale, rate) if what == "sync" else _bulk(Path(folder), scale)
     ours.send("done")
     found |= ours.recv()
     process.join()
     return found
 
 
-def _sync(folder: Path, scale: float) -> dict[str, Any]:
+def _sync(folder: Path, scale: float, rate: int) -> dict[str, Any]:
     import airflow_provider_marketo.hooks.marketo as hooks
     from airflow_provider_marketo.client.governor.local import LocalGovernor
     from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
 
-    governor = LocalGovernor(rate_limit=RATE, parallel=SLOTS, window=WINDOW / scale)
+    governor = LocalGovernor(rate_limit=rate, parallel=SLOTS, window=WINDOW / scale)
     hooks.governor_of = lambda *_: governor  # type: ignore[assignment] - the window is shortened with time
-    source = make_input("parquet", folder, CALLS * 300)
+    source = make_input("parquet", folder, CALLS * 300, ExitStack())
     task = MarketoSyncLeadsOperator(
         task_id="t", source=source, rejects=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1
     )
@@ -75,7 +76,7 @@ def _sync(folder: Path, scale: float) -> dict[str, Any]:
 def _bulk(folder: Path, scale: float) -> dict[str, Any]:
     from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 
-    source = make_input("parquet", folder, BULK_ROWS, comment="a long comment " * 80)
+    source = make_input("parquet", folder, BULK_ROWS, ExitStack(), comment="a long comment " * 80)
     task = MarketoBulkImportOperator(
         task_id="t",
         object_type="leads",
@@ -96,4 +97,4 @@ def _bulk(folder: Path, scale: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], float(sys.argv[2]))))
+    print(json.dumps(main(sys.argv[1], float(sys.argv[2]), *map(int, sys.argv[3:]))))

@@ -66,7 +66,7 @@ def running_services(venv_bin: Path) -> Iterator[dict[str, str]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketo-services-")))
         folder.chmod(0o755)
         yield {
-            "TEST_POSTGRES": stack.enter_context(_postgres(folder, venv_bin)),
+            "TEST_POSTGRES": stack.enter_context(postgres(folder, venv_bin)),
             "TEST_REDIS": stack.enter_context(_redis(folder, venv_bin)),
             "TEST_S3": stack.enter_context(_s3(folder, venv_bin)),
         }
@@ -95,8 +95,12 @@ def _program(name: str, venv_bin: Path) -> str:
 
 
 @contextmanager
-def _postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
-    """An empty database; yields its URL without a driver. PostgreSQL refuses root, so root lends it a user."""
+def postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
+    """
+    An empty database; yields its URL without a driver. PostgreSQL refuses root, so root lends it a user.
+
+    :raises ServiceMissingError: PostgreSQL is not installed.
+    """
     data = folder / "postgres"
     data.mkdir()
     user = "postgres" if os.geteuid() == 0 else None
