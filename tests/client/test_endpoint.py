@@ -41,6 +41,13 @@ def test_a_host_without_a_munchkin_id_stands_for_itself():
     assert Endpoint.parse("http://127.0.0.1:8123").instance == "127.0.0.1:8123"
 
 
+def test_data_ingestion_is_adobes_host_unless_a_simulator_on_this_machine_does_it_too():
+    for host in ("123-ABC-456", "https://marketo.example.com"):
+        assert Endpoint.parse(host).ingestion == "https://mkto-ingestion-api.adobe.io"
+    for host in ("http://127.0.0.1:8123", "http://localhost:8123"):
+        assert Endpoint.parse(host).ingestion == host
+
+
 @pytest.mark.parametrize("host", ["", "ftp://x.example.com", "https://", "https://user:secret@x.example.com"])
 def test_anything_else_is_refused(host):
     with pytest.raises(MarketoInvalidRequestError, match="Munchkin"):

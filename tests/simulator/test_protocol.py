@@ -98,14 +98,11 @@ def test_large_replies_are_compressed_on_request_but_small_ones_are_not(api: Api
     assert "Content-Encoding" not in {**small.headers, **plain.headers}
 
 
-def test_an_operation_that_is_not_simulated_says_so_and_never_pretends(api: Api, monkeypatch: pytest.MonkeyPatch):
+def test_every_operation_of_the_catalogue_is_answered():
+    from airflow_provider_marketo.client.operations import all_operations
     from airflow_provider_marketo.simulator.routes import HANDLERS
 
-    monkeypatch.delitem(HANDLERS, "leads.get_partitions")
-    reply = api.send("GET", "/rest/v1/leads/partitions.json")
-
-    assert reply.status_code == 501
-    assert reply.text == "The simulator does not answer leads.get_partitions yet."
+    assert {operation.name for operation in all_operations() if operation.family != "identity"} == set(HANDLERS)
 
 
 def test_a_body_in_chunks_is_refused(api: Api):
