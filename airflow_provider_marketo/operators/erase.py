@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.erasure import Erasure, Evidence
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 
 class MarketoEraseLeadsOperator(MarketoOperator):
@@ -56,6 +58,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql"}  # noqa: RUF012 - Airflow's own idiom
+    operator_extra_links = (MarketoLink(),)
     ui_color = "#e9e3f5"
 
     def __init__(
@@ -92,15 +95,18 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
             values = self._values()
             self._check()
-            erasure, client = self._erasure(values)
+            hook = self._hook()
+            erasure, client = self._erasure(hook, values)
             found = erasure.find()
             self._refuse_too_many(len(found))
             if self.rehearse:
+                push_place(context, hook, lead_id=found[0] if len(found) == 1 else None)
                 self.log.info("Would call leads.delete for %d leads, found by %d values", len(found), len(values))
                 return {"requested": len(values), "found": len(found), "erased": 0, "evidence": None}
             evidence = self._evidence(context, client)
@@ -114,11 +120,14 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         from airflow.providers.common.compat.sdk import AirflowFailException
 
         from airflow_provider_marketo.erasure import MarketoLeadsReappearedError
+        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
-            erasure, client = self._erasure(self._values())
+            hook = self._hook()
+            erasure, client = self._erasure(hook, self._values())
             found = erasure.find()
+            push_place(context, hook, lead_id=found[0] if found else None)
             evidence = self._evidence(context, client)
             facts = evidence.recheck(len(found))
         if found:
@@ -158,11 +167,14 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         place = list(rows.columns).index(column)
         return checked_values(value for batch in rows.batches for value in batch[place])
 
-    def _erasure(self, values: Sequence[str]) -> tuple[Erasure, MarketoClient]:
-        from airflow_provider_marketo.erasure import Erasure
+    def _hook(self) -> MarketoHook:
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        hook = MarketoHook(self.marketo_conn_id)
+        return MarketoHook(self.marketo_conn_id)
+
+    def _erasure(self, hook: MarketoHook, values: Sequence[str]) -> tuple[Erasure, MarketoClient]:
+        from airflow_provider_marketo.erasure import Erasure
+
         client = hook.get_conn()
         return Erasure(client, self.filter_type, values, hook.settings.hash_salt), client
 

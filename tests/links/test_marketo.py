@@ -11,6 +11,7 @@ from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.assets import MarketoAssetOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from airflow_provider_marketo.operators.campaigns import MarketoScheduleCampaignOperator, MarketoSendSampleOperator
+from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.members import MarketoListMembersOperator
 from tests.simulated import marketo
@@ -37,6 +38,11 @@ def link_of(operator: Any) -> str | None:
         (MarketoGetLeadsOperator, {"filter_type": "id", "filter_values": [1001]}, LEAD),
         (MarketoGetLeadsOperator, {"filter_type": "id", "filter_values": [1001, 1002]}, None),
         (MarketoGetLeadsOperator, {"list_id": 1001}, LIST),
+        (
+            MarketoEraseLeadsOperator,
+            {"filter_type": "id", "filter_values": [1001], "evidence": "<folder>", "dry_run": True},
+            LEAD,
+        ),
         (MarketoListMembersOperator, {"list_id": "1001", "lead_ids": [1002], "rejects": "<folder>"}, LIST),
         (
             MarketoBulkImportOperator,
