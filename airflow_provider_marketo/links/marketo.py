@@ -70,4 +70,4 @@ def push_place(
     number = str(list_id if lead_id is None else lead_id)
     if not ui.startswith("https://") or not number.isdigit():
         return None
-    return push_link(context, [{"url": f"{ui}{_LIST if lead_id is None else _LEAD}".format(number)}])
+    return push_link(context, [{"url": ui + (_LIST if lead_id is None else _LEAD).format(number)}])

@@ -106,7 +106,8 @@ def _accept_for(instance: Instance, request: Request, name: str, calls: Sequence
 def _accept(instance: Instance, request: Request, works: Sequence[Work], objects: int) -> Reply:
     """Take the request in; that is all that a caller ever hears."""
     # A simulator goes by its address where Marketo goes by a Munchkin ID; both will do.
-    if request["munchkinId"].upper() not in (instance.settings.munchkin_id, request.headers.get("host", "").upper()):
+    ours = (instance.settings.munchkin_id, request.headers.get("host", ""))
+    if request["munchkinId"].upper() not in map(str.upper, ours):
         raise ApiError(FOREIGN, f"The token is not of the subscription {request['munchkinId']}")
     for name, parameter in request.operation.parameters.items():
         longest = parameter.schema.max_length
