@@ -135,11 +135,9 @@ def _table(path: Any, file_format: str | None) -> Table:
             parameter="source_format" if file_format else "source",
             remedy="Say what it is with source_format.",
         )
+    file = _opened(path, packed)
     if kind == "parquet":
-        return _parquet(path)
-    file: IO[bytes] = path.open("rb")
-    if packed:
-        file = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]
+        return _parquet(path, file)
     if kind == "jsonl":
         return _jsonl(path, file)
     return _delimited(path, packed, file, _DELIMITERS[kind])
@@ -179,7 +177,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Tabl
 
 def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInvalidRequestError:
     """Reads the file once more, to say where."""
-    with _reopened(path, packed) as file:
+    with _opened(path, packed) as file:
         reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=delimiter, strict=True)
         row = next(row for row in reader if row and len(row) != width)
         return _refused(
@@ -191,7 +189,7 @@ def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInval
 def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> MarketoInvalidRequestError:
     if not isinstance(error, UnicodeDecodeError):
         return _refused(f"{path}, line {line}: {error}")
-    with _reopened(path, packed) as file:
+    with _opened(path, packed) as file:
         begins = 0
         for number, data in enumerate(file, 1):
             try:
@@ -206,7 +204,7 @@ def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> Marketo
     return _refused(f"{path} is not UTF-8: it ends inside a character")
 
 
-def _reopened(path: Any, packed: bool) -> IO[bytes]:
+def _opened(path: Any, packed: bool) -> IO[bytes]:
     file: IO[bytes] = path.open("rb")
     return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
 
@@ -250,16 +248,16 @@ def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
     return record
 
 
-def _parquet(path: Any) -> Table:
+def _parquet(path: Any, file: IO[bytes]) -> Table:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
+        file.close()
         raise _refused(
             "Parquet is read with pyarrow, which is not installed",
             remedy="pip install 'airflow-provider-marketo[arrow]'.",
         ) from error
-    file = path.open("rb")
     try:
         table = pq.ParquetFile(file)
     except pa.ArrowInvalid as error:

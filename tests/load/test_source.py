@@ -48,9 +48,12 @@ def test_one_row_in_every_form(tmp_path, name, content):
     assert rows_of(from_files(str(tmp_path / name))) == [ADA]
 
 
-def test_parquet_keeps_its_types(tmp_path):
-    pq.write_table(pa.table({"email": ["a@example.org", None], "score": [1, 2]}), tmp_path / "in.parquet")
-    assert rows_of(from_files(str(tmp_path / "in.parquet"))) == [
+@pytest.mark.parametrize("name", ["in.parquet", "in.parquet.gz"])
+def test_parquet_keeps_its_types(tmp_path, name):
+    pq.write_table(pa.table({"email": ["a@example.org", None], "score": [1, 2]}), tmp_path / "plain")
+    content = (tmp_path / "plain").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert rows_of(from_files(str(tmp_path / name))) == [
         {"email": "a@example.org", "score": 1},
         {"email": None, "score": 2},
     ]

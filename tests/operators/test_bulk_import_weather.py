@@ -1,0 +1,260 @@
+"""Bulk imports while others are in the queue, quotas end, answers are lost, and tasks are killed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoDeadlineError, MarketoStoppedError
+from airflow_provider_marketo.client.governor import rules
+from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+from airflow_provider_marketo.simulator.routes import HANDLERS
+from tests.operators.importing import LEADS, WEBINAR, jobs, refused, run, small_chunks, source
+from tests.operators.loading import DeadError, DyingStore, counts, staged, table
+from tests.support import StateStore, run_task, task_context
+
+__all__ = ["small_chunks", "source"]
+
+# Queue and quota.
+
+
+def test_a_full_queue_is_waited_for(marketo, tmp_path, source):
+    instance = marketo()
+    instance.instance.imports.of_others = 10
+    waits = []
+
+    def someone_finishes(trigger):
+        waits.append(type(trigger).__name__)
+        instance.instance.imports.of_others = 9
+
+    operator = {"task_id": "a", "source": source(), "rejects": str(tmp_path), "deferrable": True, "poll_interval": 0.05}
+    result = run_task(
+        lambda: MarketoBulkImportOperator(**LEADS, **operator), task_context(StateStore()), someone_finishes
+    )
+    assert counts(result) == {"accepted": 200}
+    assert waits[0] == "DateTimeTrigger"
+    assert instance.report().rejected == {"1016": 1}
+
+
+def test_no_more_than_ten_imports_are_queued(marketo, tmp_path, source, small_chunks, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MARKETO__IMPORTS_IN_FLIGHT", "50")
+    instance = marketo()
+    rows = [{"email": f"new{n}@example.com", "comments": "x" * 60} for n in range(250)]
+    result = run(tmp_path, source(*rows))
+    assert counts(result) == {"accepted": 250}
+    assert result["chunks"] > 10
+    assert instance.report().rejected == {}
+
+
+def test_a_list_that_is_being_imported_to_is_waited_for(marketo, tmp_path, source, small_chunks):
+    instance = marketo(time_scale=100)
+    result = run(tmp_path, source(), list_id=1001)
+    assert counts(result) == {"accepted": 200}
+    assert instance.report().rejected["1019"] > 0
+
+
+def test_a_spent_quota_lets_the_task_sleep_and_go_on(marketo, tmp_path, source, small_chunks, monkeypatch):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", "607", skip=1)
+    monkeypatch.setattr(rules, "next_probe", lambda now: now + timedelta(seconds=0.4))
+    result = run(tmp_path, source())
+    assert counts(result) == {"accepted": 200}
+    assert instance.report().executed["bulk_import_leads.import"] == result["chunks"]
+
+
+def test_a_chunk_that_is_too_large_for_marketo_is_split(marketo, tmp_path, source):
+    instance = marketo(max_import_body=2_500)
+    result = run(tmp_path, source())
+    assert counts(result) == {"accepted": 200}
+    assert result["chunks"] >= 4
+    assert instance.report().rejected["HTTP 413"] > 0
+
+
+def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, source, small_chunks, monkeypatch):
+    instance = marketo()
+    upload = HANDLERS["bulk_import_leads.import"]
+
+    def expiring(of, request):
+        monkeypatch.setitem(HANDLERS, "bulk_import_leads.import", upload)
+        of.tokens.expire()
+        return upload(of, request)
+
+    monkeypatch.setitem(HANDLERS, "bulk_import_leads.import", expiring)
+    assert counts(run(tmp_path, source())) == {"accepted": 200}
+    assert instance.report().rejected == {"602": 1}
+
+
+def test_an_import_that_never_ends_fails_at_the_deadline_and_stays_known(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", job="stuck")
+    store = StateStore()
+    with pytest.raises(MarketoDeadlineError, match=r"imports 3404 did not finish .* nothing is sent twice"):
+        run(tmp_path, source(), store, timeout=timedelta(seconds=0.5))
+    jobs(instance)[0].fate = None
+    assert counts(run(tmp_path, source(), store)) == {"accepted": 200}
+    assert len(jobs(instance)) == 1
+
+
+def test_an_import_that_marketo_has_forgotten_is_unknown(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.get_status", "1013", times=None)
+    _, account = refused(tmp_path, source())
+    assert counts(account) == {"unknown": 200}
+    assert "it forgets them after seven days" in table(account["rejects"])[0]["_marketo_message"]
+
+
+# Lost uploads.
+
+
+def test_a_lost_upload_of_leads_is_sent_again_after_everything_else(marketo, tmp_path, source, small_chunks):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", drop=True, executed=True)
+    result = run(tmp_path, source())
+    assert counts(result) == {"accepted": 200}
+    assert len(jobs(instance)) == result["chunks"] + 1
+    again = jobs(instance)[-1]
+    assert all(job.finished_at <= again.started_at for job in jobs(instance)[:-1])
+
+
+@pytest.mark.parametrize("how", [{"list_id": 1001}, WEBINAR, {"on_lost_upload": "stop"}])
+def test_a_lost_upload_that_may_fire_campaigns_is_not_sent_again(marketo, tmp_path, source, small_chunks, how):
+    instance = marketo()
+    operation = f"bulk_import_{how.get('object_type', 'leads')}.import"
+    instance.fail(operation, drop=True, executed=True)
+    store = StateStore()
+    text, account = refused(tmp_path, source(), store, **how)
+    lost = counts(account)["unknown"]
+    assert counts(account) == {"accepted": 200 - lost, "unknown": lost}
+    assert len(table(account["rejects"])) == lost
+    assert "set on_lost_upload='resend' and clear the task" in text
+    sent = len(jobs(instance))
+    # The author has looked, and wants these rows sent once more: those and no others.
+    result = run(tmp_path, "gone.csv", store, **{**how, "on_lost_upload": "resend"})
+    assert result["accepted"] + result["warned"] == 200  # members that were members already
+    assert len(jobs(instance)) == sent + 1
+    assert result["rejects"] is None
+
+
+# Kills.
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["after the write", "before the write"])
+@pytest.mark.parametrize("at", range(1, 16))
+def test_a_killed_task_sends_the_rest_of_the_same_bytes(marketo, tmp_path, source, small_chunks, at, written):
+    instance = marketo()
+    store = DyingStore(at, written=written)
+    path = source(count=60)
+    died = False
+    try:
+        result = run(tmp_path, path, store)
+    except DeadError:
+        died = True
+        source(count=61)  # a second query would find another row
+        result = run(tmp_path, path, store.survivor())
+    begun_anew = result["rows"] == 61
+    assert counts(result) == {"accepted": result["rows"]}
+    assert staged(tmp_path) == []
+    uploads = [job.processed for job in jobs(instance)]
+    if begun_anew:
+        # Before anything was sent, or after everything was done and the task had no more than to say so.
+        assert sum(uploads) in (61, 60 + 61)
+        assert died
+    else:
+        # One upload may be sent twice: the one that was under way.
+        assert sum(uploads) - 60 in (0, *uploads)
+
+
+def test_a_killed_task_stops_where_campaigns_may_fire(marketo, tmp_path, source):
+    instance = marketo()
+    store = DyingStore(4, written=False)  # the upload is through, and its id was not written down
+    with pytest.raises(DeadError):
+        run(tmp_path, source(), store, list_id=1001)
+    _, account = refused(tmp_path, source(), store.survivor(), list_id=1001)
+    assert counts(account) == {"unknown": 200}
+    assert len(jobs(instance)) == 1
+
+
+def test_another_try_that_has_taken_over_stops_this_one(marketo, tmp_path, source):
+    instance = marketo()
+    store = StateStore()
+
+    def takes_over(trigger):
+        store.values["marketo_load"]["owner"] = "another"
+
+    operator = {"task_id": "a", "source": source(), "rejects": str(tmp_path), "deferrable": True, "poll_interval": 0.05}
+    task = MarketoBulkImportOperator(**LEADS, **operator)
+    bulk = task._wait
+
+    def interrupted(*arguments):
+        takes_over(None)
+        task.deferrable = False
+        bulk(*arguments)
+
+    task._wait = interrupted
+    with pytest.raises(MarketoStoppedError, match="another try of this task has taken over"):
+        task.execute(task_context(store))
+    assert len(jobs(instance)) == 1
+
+
+def test_a_killed_task_sends_nothing_more(marketo, tmp_path, source, small_chunks, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MARKETO__IMPORTS_IN_FLIGHT", "1")
+    instance = marketo()
+    operator = {"task_id": "a", "source": source(), "rejects": str(tmp_path), "deferrable": False, "poll_interval": 0.1}
+    task = MarketoBulkImportOperator(**LEADS, **operator)
+    wait = task._wait
+
+    def killed(*arguments):
+        task.on_kill()
+        wait(*arguments)
+
+    task._wait = killed
+    with pytest.raises(MarketoStoppedError, match="the task was killed"):
+        task.execute(task_context(StateStore()))
+    assert len(jobs(instance)) == 1
+
+
+def test_before_airflow_3_3_the_ledger_lies_beside_the_chunks(marketo, tmp_path, source, small_chunks, monkeypatch):
+    instance = marketo()
+    path = source()
+    given = {"task_id": "a", "source": path, "rejects": str(tmp_path / "rejects"), "poll_interval": 0.05}
+    task = MarketoBulkImportOperator(**LEADS, **given, deferrable=False)
+    monkeypatch.setattr(task, "_wait", lambda *_: (_ for _ in ()).throw(DeadError()))
+    with pytest.raises(DeadError):
+        task.execute(task_context())
+    Path(path).unlink()
+    result = MarketoBulkImportOperator(**LEADS, **given, deferrable=False).execute(task_context())
+    assert counts(result) == {"accepted": 200}
+    assert len(jobs(instance)) == result["chunks"]
+
+
+def test_staged_bytes_that_have_changed_are_never_sent(marketo, tmp_path, source, small_chunks):
+    marketo()
+    store = DyingStore(4, written=True)
+    with pytest.raises(DeadError):
+        run(tmp_path, source(), store, staging=str(tmp_path / "staging"))
+    for chunk in (tmp_path / "staging").rglob("chunk-*.csv"):
+        chunk.write_text("email\nsomebody@else.example\n")
+    with pytest.raises(MarketoDataError, match="is not what was staged"):
+        run(tmp_path, source(), store.survivor(), staging=str(tmp_path / "staging"))
+
+
+def test_another_destination_begins_anew(marketo, tmp_path, source):
+    instance = marketo()
+    store = DyingStore(2, written=True)
+    with pytest.raises(DeadError):
+        run(tmp_path, source(), store)
+    result = run(tmp_path, source(count=3), store.survivor(), list_id=1001)
+    assert counts(result) == {"accepted": 3}
+    assert len(jobs(instance)) == 1
+
+
+def test_a_task_that_was_mended_before_anything_was_sent_reads_its_input_anew(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", "1003", message="Invalid file")
+    store = StateStore()
+    text, _ = refused(tmp_path, source(), store)
+    assert "Invalid file" in text
+    result = run(tmp_path, source(count=7), store, columns={"email": "email"})
+    assert (counts(result), len(jobs(instance))) == ({"accepted": 7}, 1)
