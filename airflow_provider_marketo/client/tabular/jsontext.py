@@ -10,6 +10,9 @@ from typing import Any
 from airflow_provider_marketo.client.tabular.arrow import require_arrow, values_of
 
 _BACKSLASH = ord("\\")
+_BEHIND = 1 << 31
+"""Beyond the end of any text of an array whose offsets have 32 bits."""
+
 _USUAL = bytes(sorted(set(range(0x20, 256)) - set(b'"\\')))
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _VALUE = rf"(?:{_STRING}|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)"
@@ -85,7 +88,10 @@ def _escaped(texts: Any) -> Any:
 
 
 def _quoted(texts: Any) -> Any:
-    return require_arrow().compute.binary_join_element_wise('"', texts, '"', "")
+    """Texts in quotes, null staying null. Inserting bytes is several times faster than joining."""
+    pa = require_arrow()
+    opened = pa.compute.binary_replace_slice(texts.view(pa.binary()), 0, 0, b'"')
+    return pa.compute.binary_replace_slice(opened, _BEHIND, _BEHIND, b'"').view(pa.string())
 
 
 def _timestamps(pa: Any, values: Any) -> Any:

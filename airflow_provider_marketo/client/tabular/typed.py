@@ -16,8 +16,8 @@ from airflow_provider_marketo.client.tabular.records import Block, Splitter
 from airflow_provider_marketo.client.tabular.tables import TableWriter
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
-BLOCK = 4 << 20
-"""Bytes parsed at a time: Arrow has a price for each call."""
+BLOCKS = {"jsonl": 2 << 20, "parquet": 4 << 20}
+"""Bytes parsed at a time. Arrow has a price for each call, and memory that is used once has one, too."""
 
 
 class TypedTransform(Transform):
@@ -33,7 +33,7 @@ class TypedTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
         arrow.require_arrow()
-        super().__init__(rules, seen, Splitter(BLOCK, self._lines))
+        super().__init__(rules, seen, Splitter(BLOCKS[file_format], self._lines))
         self._typing = Typing(rules)
         self._writer = InBackground(TableWriter(rules, open_file, file_format))
         self._parser = arrow.Parser(0, {})
