@@ -6,7 +6,9 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain, islice
@@ -119,9 +121,18 @@ def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table]) -> Itera
             differing = ", ".join(sorted(set(columns) ^ set(rows.columns)))
             raise _refused(f"{path} has other columns than {paths[0]}: they differ in {differing}")
         order = [columns.index(name) for name in rows.columns]
-        for batch in batches:
-            read += len(batch[0])
-            yield [batch[at] for at in order]
+        with _intact(path):
+            for batch in batches:
+                read += len(batch[0])
+                yield [batch[at] for at in order]
+
+
+@contextmanager
+def _intact(path: Any) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _refused(f"{path} cannot be unpacked: {error}", remedy="Is it whole, and what its name says?") from error
 
 
 def _table(path: Any, file_format: str | None) -> Table:
@@ -136,11 +147,12 @@ def _table(path: Any, file_format: str | None) -> Table:
             remedy="Say what it is with source_format.",
         )
     file = _opened(path, packed)
-    if kind == "parquet":
-        return _parquet(path, file)
-    if kind == "jsonl":
-        return _jsonl(path, file)
-    return _delimited(path, packed, file, _DELIMITERS[kind])
+    with _intact(path):
+        if kind == "parquet":
+            return _parquet(path, file)
+        if kind == "jsonl":
+            return _jsonl(path, file)
+        return _delimited(path, packed, file, _DELIMITERS[kind])
 
 
 def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Table:

@@ -147,6 +147,15 @@ def test_what_is_called_parquet_and_is_not(tmp_path):
     assert "is not Parquet" in refusal(tmp_path, b"email\n", "in.parquet").message
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"email\na@example.org\n", gzip.compress(b"email\n" + b"a@example.org\n" * 10_000)[:-9]],
+    ids=["plain", "cut off"],
+)
+def test_what_is_called_gzipped_and_cannot_be_unpacked(tmp_path, content):
+    assert "in.csv.gz cannot be unpacked" in refusal(tmp_path, content, "in.csv.gz").message
+
+
 def test_records_may_have_different_fields():
     rows = from_records([{"email": "a"}, {"email": "b", "score": 1}])
     assert rows_of(rows) == [{"email": "a", "score": None}, {"email": "b", "score": 1}]
