@@ -1,8 +1,8 @@
 """
 The day's budgets, as a Variable that people and DAGs can read.
 
-Marketo's own count is the truth, and the Variable is a snapshot of it: whoever uses Marketo refreshes it when it is
-older than five minutes, so a write that is lost heals itself. It is never a counter.
+Marketo's own count is the truth, and the Variable is a snapshot of it: whoever uses Marketo refreshes it before it is
+five minutes old, so a write that is lost heals itself. It is never a counter.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
-REFRESH_EVERY = 270.0
-"""Seconds: half a minute for a busy machine to notice and to write, so that the Variable is not five minutes behind."""
+REFRESH_EVERY = 255.0
+"""
+Seconds. What is left of five minutes is for the refresh itself: a window may pass until a call ends and somebody notices,
+and another until there is room for the call that asks.
+"""
 
 QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see measured_at."
 
@@ -157,7 +160,7 @@ class QuotaLedger:
 
     def current(self, *, exports: bool = False, custom_objects: Iterable[str] = ()) -> Quota:
         """
-        The budgets, asked of Marketo only if nobody has in the last five minutes.
+        The budgets, asked of Marketo only if nobody has in the last minutes (:data:`REFRESH_EVERY`).
 
         :param exports: whether the bytes exported matter; counting them costs a call for each kind of object.
         :param custom_objects: custom object types that are exported, whose job lists would not be looked at otherwise.
@@ -212,7 +215,7 @@ class QuotaLedger:
 
     def keep_fresh(self) -> Quota | None:
         """
-        Refresh the Variable if it is five minutes old and nobody else is at it. It is a courtesy: what fails is logged.
+        Refresh the Variable if it is old and nobody else is at it. It is a courtesy: what fails is logged.
 
         :return: what was measured; None if there was nothing to do.
         """

@@ -137,7 +137,7 @@ def spends_export_quota(operation: str) -> bool:
 def kind_of(operation: str) -> str:
     """How urgent a call is: :data:`INTERACTIVE`, :data:`EXTRACT` or :data:`POLL`."""
     family, _, action = operation.partition(".")
-    if family == "usage" or (family.startswith("bulk_") and action in _POLLS):
+    if family.startswith("bulk_") and action in _POLLS:
         return POLL
     if family.startswith("bulk_") or (family == "activities" and action in _STREAMS):
         return EXTRACT

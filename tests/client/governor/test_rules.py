@@ -82,7 +82,7 @@ def test_a_call_that_never_reached_marketo_is_not_counted():
         ("bulk_import_leads.import", EXTRACT),
         ("bulk_export_leads.get_jobs", POLL),
         ("bulk_import_leads.get_status", POLL),
-        ("usage.get_daily_usage", POLL),
+        ("usage.get_daily_usage", INTERACTIVE),
     ],
 )
 def test_the_operation_says_how_urgent_a_call_is(operation, kind):
