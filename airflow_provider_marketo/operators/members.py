@@ -90,10 +90,13 @@ class MarketoListMembersOperator(_MembersOperator):
 
     def _request(self) -> LoadRequest:
         from airflow_provider_marketo.arguments import as_id, one_of
+        from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
         from airflow_provider_marketo.load.request import LoadRequest
         from airflow_provider_marketo.load.targets import SYNC
 
         one_of("mode", self.mode, _MODES)
+        if self.max_removals < 0:
+            raise MarketoInvalidRequestError(f"max_removals={self.max_removals:g} is below 0", parameter="max_removals")
         return LoadRequest(
             object_type="list_remove" if self.mode == "remove" else "list_add",
             transport=SYNC,

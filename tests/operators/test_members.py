@@ -87,11 +87,21 @@ def test_a_list_that_does_not_exist_is_found_before_anything_is_sent(marketo, tm
     text, _ = fails(MarketoListMembersOperator, tmp_path, list_id=77, lead_ids=[1001])
     assert "there is no static list 77" in text
     assert "static_list_membership.add_to_list" not in instance.report().calls
-    assert "list_id='x' is not an id" in fails(MarketoListMembersOperator, tmp_path, list_id="x", lead_ids=[1])[0]
-    assert (
-        "mode='sync' is not one of"
-        in fails(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="sync", lead_ids=[1])[0]
-    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"list_id": "x"}, "list_id='x' is not an id"),
+        ({"mode": "sync"}, "mode='sync' is not one of"),
+        ({"mode": "mirror", "max_removals": -1}, "max_removals=-1 is below 0"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_a_call(marketo, tmp_path, arguments, message):
+    instance = marketo()
+    text, _ = fails(MarketoListMembersOperator, tmp_path, **{"list_id": LIST, "lead_ids": [1], **arguments})
+    assert message in text
+    assert not instance.report().calls
 
 
 def test_ids_may_come_from_a_file_under_another_name(marketo, tmp_path):
