@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
@@ -22,7 +23,7 @@ _DEPTH = 20
 
 class ProgramContents:
     """
-    What lies in a program, its folders included.
+    What lies in a program, its folders included. Each type is read once.
 
     :param client: the instance.
     :param program_id: of the program.
@@ -31,12 +32,28 @@ class ProgramContents:
     def __init__(self, client: MarketoClient, program_id: int) -> None:
         self._client = client
         self.home = {"id": program_id, "type": "Program"}
+        self._read: dict[str, list[Record]] = {}
 
     def of(self, asset_type: str) -> list[Record]:
         """
         Records of one type. Snippets have no query by folder: all are read, and those of the program kept.
         """
-        homes = [self.home, *self._folders()]
+        if asset_type not in self._read:
+            self._read[asset_type] = self._read_all(asset_type)
+        return self._read[asset_type]
+
+    def shown(self, types: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Ids, names and addresses in the UI."""
+        return {
+            asset_type: [
+                {"id": record["id"], "name": record.get("name"), "url": find.url_of(record)}
+                for record in self.of(asset_type)
+            ]
+            for asset_type in types
+        }
+
+    def _read_all(self, asset_type: str) -> list[Record]:
+        homes = [self.home, *self._folders]
         if asset_type == "snippets":
             everything = self._client.paginate("snippets.get", maxReturn=_PAGE)
             return [record for record in everything if find.home_of(record) in homes]
@@ -47,11 +64,11 @@ class ProgramContents:
         }
         return list(found.values())
 
-    def _folders(self) -> Iterator[dict[str, Any]]:
-        for record in self._client.paginate("folders.get", root=self.home, maxDepth=_DEPTH, maxReturn=_PAGE):
-            folder = record.get("folderId") or {}
-            if str(folder.get("type")).lower() == "folder":
-                yield {"id": folder["id"], "type": "Folder"}
+    @cached_property
+    def _folders(self) -> list[dict[str, Any]]:
+        records = self._client.paginate("folders.get", root=self.home, maxDepth=_DEPTH, maxReturn=_PAGE)
+        found = [record.get("folderId") or {} for record in records]
+        return [{"id": each["id"], "type": "Folder"} for each in found if str(each.get("type")).lower() == "folder"]
 
 
 def approve(client: MarketoClient, contents: ProgramContents, types: Sequence[str], *, dry_run: bool) -> dict[str, int]:

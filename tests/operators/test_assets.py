@@ -223,6 +223,10 @@ def test_a_program_is_cloned_filled_in_approved_and_switched_on(program):
     assert sorted(done["tokens_changed"]) == ["Headline", "Seats"]
     assert done["approved"] == {"emails": 1}
     assert done["activated"] == ["Send Invitation"]
+    (email,) = done["contents"]["emails"]
+    assert email["name"] == "Invitation"
+    assert email["url"].endswith(f"#EM{email['id']}A1")
+    assert {each["name"] for each in done["contents"]["smart_campaigns"]} == {"Send Invitation", "Weekly Send"}
     store = program.marketo.instance.store.assets
     copied = store.find("programs", done["program_id"])
     assert copied.shown["description"] == "made by a DAG"
@@ -268,6 +272,7 @@ def test_of_a_program_of_that_name_the_author_decides(program):
         program.run(**EVERYTHING)
     reused = program.run(**EVERYTHING, if_exists="reuse")
     assert (reused["created"], reused["tokens_changed"]) == (False, [])
+    assert [each["name"] for each in reused["contents"]["emails"]] == ["Invitation"]
     updated = program.run(**EVERYTHING, if_exists="update")
     assert (updated["created"], len(updated["tokens_changed"])) == (False, 2)
 

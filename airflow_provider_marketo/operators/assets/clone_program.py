@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.change import Made
+    from airflow_provider_marketo.marketo_assets.clone import ProgramContents
     from airflow_provider_marketo.marketo_assets.find import Record
 
 
@@ -36,7 +37,9 @@ class MarketoCloneProgramOperator(OnceOperator):
     :param activate: names of its trigger campaigns to activate; True for all.
     :param if_exists: of a program of that name that this task did not make: ``fail``, ``reuse`` it as it is, or
         ``update`` it as if it had just been cloned.
-    :return: ``{"program_id", "name", "url", "created", "tokens_changed", "approved", "activated"}``
+    :return: ``{"program_id", "name", "url", "created", "tokens_changed", "approved", "activated", "contents"}``;
+        ``contents`` has ``id``, ``name`` and ``url`` of everything in the program that is of a type in ``approve``,
+        and of its ``smart_campaigns`` if some are to be activated.
     """
 
     template_fields: Sequence[str] = (
@@ -79,7 +82,7 @@ class MarketoCloneProgramOperator(OnceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.links.marketo import push_link
-        from airflow_provider_marketo.marketo_assets import tokens
+        from airflow_provider_marketo.marketo_assets import clone, tokens
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
@@ -91,9 +94,10 @@ class MarketoCloneProgramOperator(OnceOperator):
                 self._foresee([token.name for token in wanted])
                 return self._summary({"name": self.name}, created=False)
             push_link(context, [made.record])
+            contents = clone.ProgramContents(client, int(made.record["id"]))
             if not made.ours and self.if_exists == "reuse":
-                return self._summary(made.record, created=False)
-            return self._fill(client, made, wanted)
+                return self._summary(made.record, contents, created=False)
+            return self._fill(client, made, contents, wanted)
 
     def _foresee(self, names: Sequence[str]) -> None:
         """Say how a clone would be filled that does not exist yet."""
@@ -167,26 +171,28 @@ class MarketoCloneProgramOperator(OnceOperator):
             raise MarketoNotFoundError(f"there is no program {named!r}", parameter="template")
         return found
 
-    def _fill(self, client: MarketoClient, made: Made, wanted: list[Any]) -> dict[str, Any]:
+    def _fill(self, client: MarketoClient, made: Made, contents: ProgramContents, wanted: list[Any]) -> dict[str, Any]:
         from airflow_provider_marketo.marketo_assets import clone, find, tokens
 
-        program_id = int(made.record["id"])
-        contents = clone.ProgramContents(client, program_id)
         changed = tokens.apply(client, contents.home, wanted, dry_run=self.rehearse)
         if self.tags:
-            program = find.by_id(client, "programs", program_id) or made.record
+            program = find.by_id(client, "programs", made.record["id"]) or made.record
             clone.set_tags(client, program, self.tags, dry_run=self.rehearse)
         return self._summary(
             made.record,
+            contents,
             created=made.ours,
             tokens_changed=changed,
             approved=clone.approve(client, contents, self.approve, dry_run=self.rehearse),
             activated=clone.activate(client, contents, self.activate, dry_run=self.rehearse),
         )
 
-    def _summary(self, record: Record, *, created: bool, **done: Any) -> dict[str, Any]:
+    def _summary(
+        self, record: Record, contents: ProgramContents | None = None, *, created: bool, **done: Any
+    ) -> dict[str, Any]:
         from airflow_provider_marketo.marketo_assets.find import url_of
 
+        types = [*self.approve, *(["smart_campaigns"] if self.activate else [])]
         return {
             "program_id": record.get("id"),
             "name": record.get("name"),
@@ -195,5 +201,6 @@ class MarketoCloneProgramOperator(OnceOperator):
             "tokens_changed": [],
             "approved": {},
             "activated": [],
+            "contents": contents.shown(types) if contents else {},
             **done,
         }
