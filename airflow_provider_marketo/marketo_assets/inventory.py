@@ -44,10 +44,12 @@ class Inventory:
     One run.
 
     :param rows: of each type, by id.
+    :param lines: of each type, the same as jsonl.
     :param changes: against the run before.
     """
 
     rows: dict[str, dict[int, Row]]
+    lines: dict[str, bytes]
     changes: list[Row]
 
     def counts(self) -> dict[str, int]:
@@ -96,13 +98,14 @@ def take(
     paths = {_place(record): record.get("path") for record in folders}
     stopped = Event()
 
-    def read(asset_type: str) -> dict[int, Row]:
+    def read(asset_type: str) -> tuple[dict[int, Row], bytes]:
         known = dict((before or {}).get(asset_type, {}))
         window = _window(asset_type, since, now) if known else {}
         records = _records(client, asset_type, folders, window)
         found = _rows(asset_type, takewhile(lambda _: not stopped.is_set(), records), paths)
         log.info("%s: %d%s", asset_type, len(found), " changed" if window else "")
-        return {**known, **found} if window else found
+        rows = {**known, **found} if window else found
+        return rows, _jsonl(COLUMNS, rows.values())  # here, while Marketo's rate keeps everybody waiting anyway
 
     with ThreadPoolExecutor(at_once, thread_name_prefix="marketo-inventory") as pool:
         reading = [pool.submit(read, asset_type) for asset_type in types]
@@ -112,8 +115,10 @@ def take(
         finally:  # of what has failed, or was killed, nobody wants the rest
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
-    rows = {asset_type: found.result() for asset_type, found in zip(types, reading, strict=True)}
-    return Inventory(rows, list(_changes(before, rows)))
+    found = [each.result() for each in reading]
+    rows = dict(zip(types, (rows for rows, _ in found), strict=True))
+    lines = dict(zip(types, (lines for _, lines in found), strict=True))
+    return Inventory(rows, lines, list(_changes(before, rows)))
 
 
 def _place(record: Mapping[str, Any]) -> tuple[str, int]:
@@ -258,14 +263,17 @@ class Shelf:
             for name, (columns, rows) in tables.items():
                 file_name = f"{name}.{file_format}"
                 with staging.open(file_name) as file:
-                    _WRITERS[file_format](file, columns, rows)
+                    if file_format == "jsonl":
+                        file.write(inventory.lines[name] if name in inventory.lines else _jsonl(columns, rows))
+                    else:
+                        _WRITERS[file_format](file, columns, rows)
                     size = file.tell()
                 names.append(file_name)
                 facts.append({"path": str(self._folder.path(file_name)), "rows": len(rows), "bytes": size})
-            for asset_type, by_id in inventory.rows.items():
+            for asset_type, lines in inventory.lines.items():
                 kept = f"{_STATE}/{self._slot}/{asset_type}.jsonl"
                 with staging.open(kept) as file:
-                    _write_jsonl(file, COLUMNS, list(by_id.values()))
+                    file.write(lines)
                 state.append(kept)
             staging.publish([*names, *state])
         started = {**self._started, self._slot: utc(began)}
@@ -274,9 +282,10 @@ class Shelf:
         return facts
 
 
-def _write_jsonl(file: BinaryIO, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    for row in rows:
-        file.write(json.dumps({name: row[name] for name in columns}, ensure_ascii=False).encode() + b"\n")
+def _jsonl(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
+    return b"".join(
+        json.dumps({name: row[name] for name in columns}, ensure_ascii=False).encode() + b"\n" for row in rows
+    )
 
 
 def _write_csv(file: BinaryIO, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -303,4 +312,4 @@ def _typed(name: str, value: Any) -> Any:
     return moment(value).astimezone(timezone.utc) if value and name in ("created", "updated") else value
 
 
-_WRITERS = {"jsonl": _write_jsonl, "csv": _write_csv, "parquet": _write_parquet}
+_WRITERS = {"csv": _write_csv, "parquet": _write_parquet}
