@@ -193,7 +193,13 @@ def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapp
         operations.append("leads.describe")
     for operation in operations:
         path = {"customObjectName": request.custom_object} if request.custom_object else {}
-        for record in client.call(operation, **path).records:
+        try:
+            records = client.call(operation, **path).records
+        except MarketoInvalidRequestError as error:
+            if path:  # nothing else in this question could be wrong
+                error.parameter = "custom_object"
+            raise
+        for record in records:
             for item in record.get("fields") or [record]:
                 name = (item.get("rest") or {}).get("name") if "rest" in item or "soap" in item else item.get("name")
                 if name:

@@ -214,6 +214,22 @@ def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
         client.call("leads.describe")
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (413, "the request is larger than Marketo takes (Marketo code HTTP 413). Send fewer records at once."),
+        (414, "the address is longer than Marketo takes (Marketo code HTTP 414). Ask for fewer values at once."),
+    ],
+)
+def test_what_is_too_large_for_marketos_gateway_was_not_executed_and_is_not_sent_again(client, marketo, status, words):
+    asked = marketo.post(f"{HOST}/rest/v1/leads.json", status_code=status, text="<html>nginx</html>")
+    with pytest.raises(errors.MarketoInvalidRequestError) as caught:
+        client.call("leads.sync", input=[{"email": "a@example.com"}])
+    assert str(caught.value) == f"leads.sync: {words}"
+    assert not caught.value.executed
+    assert asked.call_count == 1
+
+
 def test_a_redirect_is_not_followed(client, marketo):
     marketo.get(
         f"{HOST}/rest/v1/leads/describe.json", status_code=302, headers={"Location": "https://evil.example.com"}
