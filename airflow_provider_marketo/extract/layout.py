@@ -5,16 +5,18 @@ from __future__ import annotations
 from urllib.parse import quote
 
 SCHEMA = "_marketo/schema.json"
+MANIFESTS = "_marketo/manifests"
+RUNS = "_marketo/runs"
 
 
 def manifest(name: str) -> str:
     """The manifest of an extract; the same for every run over the same span."""
-    return f"_marketo/manifests/{name}.json"
+    return f"{MANIFESTS}/{name}.json"
 
 
 def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:
     """What a task instance must not forget between two tries."""
-    return "_marketo/runs/" + "/".join(quote(part, safe="") for part in (dag_id, task_id, run_id, str(map_index)))
+    return f"{RUNS}/" + "/".join(quote(part, safe="") for part in (dag_id, task_id, run_id, str(map_index)))
 
 
 def request(run: str) -> str:

@@ -29,7 +29,8 @@ def write_manifest(
     run_folder: str,
 ) -> dict[str, Any]:
     """
-    Publish the manifest and remove files of an earlier run over the same span that this one did not write again.
+    Publish the manifest and remove files of an earlier run over the same span that this one did not write again, but
+    for those that another extract into the same folder has written, too: over another span, in the same windows.
 
     :param folder: the output.
     :param request: what was wanted.
@@ -69,12 +70,23 @@ def write_manifest(
     folder.write_json(place, manifest)
     folder.write_json(layout.SCHEMA, plan.written(request.attributes_form))
     stale = set(folder.read_json(layout.leftovers(run_folder)) or ()) - {file["name"] for file in files}
+    if stale:
+        stale -= _files_of_others(folder, place, run_folder)
     for old in sorted(stale):
         folder.delete(old)
     folder.delete(layout.leftovers(run_folder))
     if stale:
         log.info("Removed %d files of an earlier run over the same span", len(stale))
     return manifest
+
+
+def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> set[str]:
+    """Files that other manifests list, or that extracts which have not come to theirs have published."""
+    root = len(folder.path("").path.rstrip("/")) + 1
+    found = [*folder.path(layout.MANIFESTS).glob("*.json"), *folder.path(layout.RUNS).glob("*/*/*/*/slices/*.json")]
+    names = [path.path[root:] for path in found]
+    others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
+    return {file["name"] for name in others for file in (folder.read_json(name) or {}).get("files", ())}
 
 
 def remember_leftovers(folder: OutputFolder, run_folder: str, names: Iterable[str]) -> None:

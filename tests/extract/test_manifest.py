@@ -92,6 +92,16 @@ def test_a_rerun_that_yields_fewer_files_removes_its_own_and_no_neighbours(folde
     assert folder.read("date=1/a.csv") == folder.read("date=2/b.csv") == b"row"
 
 
+def test_a_rerun_leaves_files_that_another_extract_has_written_too(folder, tmp_path):
+    shared, unfinished, own = "activities_w2.csv", "activities_w3.csv", "activities_w1.csv"
+    write_manifest(folder, request(), PLAN, [published(folder, own, shared, unfinished)])
+    write_manifest(folder, request(JANUARY, MARCH), PLAN, [published(folder, shared)])
+    folder.write_json("_marketo/runs/a_dag/another/a_run/-1/slices/w3.json", published(folder, unfinished))
+    write_manifest(folder, request(), PLAN, [published(folder, "activities_whole_month.csv")])
+    assert folder.read(own) is None
+    assert folder.read(shared) == folder.read(unfinished) == b"row"
+
+
 def test_files_that_have_to_go_are_known_although_the_task_is_killed_before_they_are_gone(folder, monkeypatch):
     write_manifest(folder, request(), PLAN, [published(folder, "a.csv", "b.csv")])
     slices = [published(folder, "a.csv")]

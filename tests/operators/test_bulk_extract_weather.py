@@ -49,7 +49,9 @@ def refusal(operator, context) -> str:
 
 def assert_marketos(text: str, *, parameter: str, code: str, message: str) -> None:
     """What Marketo refused names the author's parameter, and Marketo's message, code and request id."""
-    assert re.fullmatch(rf"(?=.*{parameter}).*{re.escape(message)}.*\(Marketo code {code}, {REQUEST_ID}\).*", text), text
+    assert re.fullmatch(rf"(?=.*{parameter}).*{re.escape(message)}.*\(Marketo code {code}, {REQUEST_ID}\).*", text), (
+        text
+    )
 
 
 def test_an_unknown_field_is_refused_with_the_one_that_was_probably_meant(marketo, tmp_path, context):
