@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -63,7 +64,8 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
     """
     given = {"task_id": "a_task", "poke_interval": POKE, "timeout": 10} | arguments
     context = task_context()
-    context["ti"].get_first_reschedule_date = lambda _: None
+    begun = datetime.now(timezone.utc)
+    context["ti"].get_first_reschedule_date = lambda _: begun
     if mode == "deferrable":
         return run_task(_Resumed(sensor(deferrable=True, **given)), context, lambda _: happens())
     task = sensor(mode=mode, **given)

@@ -151,12 +151,27 @@ def test_members_of_a_program(marketo, mode):
 
 
 @every_mode
-@pytest.mark.parametrize("state", ["approved", "deleted"])
-def test_a_marketo_asset(marketo, mode, state):
+@pytest.mark.parametrize(
+    ("state", "before", "action"),
+    [
+        ("approved", (), ("emails.approve_draft", {})),
+        ("draft", ("emails.approve_draft",), ("emails.update_content", {"subject": {"type": "Text", "value": "New"}})),
+        ("deleted", (), ("emails.delete", {})),
+    ],
+    ids=["approved", "draft", "deleted"],
+)
+def test_a_marketo_asset(marketo, mode, state, before, action):
     sim = marketo()
-    action = {"approved": "emails.approve_draft", "deleted": "emails.delete"}[state]
+    for earlier in before:
+        sim.call(earlier, id=3001)
+    operation, arguments = action
     found = waits(
-        MarketoAssetSensor, mode, lambda: sim.call(action, id=3001), asset_type="email", asset_id=3001, state=state
+        MarketoAssetSensor,
+        mode,
+        lambda: sim.call(operation, id=3001, **arguments),
+        asset_type="email",
+        asset_id=3001,
+        state=state,
     )
     assert found == {"asset_type": "email", "asset_id": 3001, "state": state}
 
@@ -164,12 +179,7 @@ def test_a_marketo_asset(marketo, mode, state):
 @every_mode
 def test_an_export_job(marketo, mode):
     sim = marketo(time_scale=600.0)
-    created = sim.call(
-        "bulk_export_leads.create_job",
-        fields=["id"],
-        filter={"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}},
-    )
-    job = created.records[0]["exportId"]
+    job = created(sim)
     found = waits(
         MarketoBulkJobSensor,
         mode,
@@ -182,25 +192,44 @@ def test_an_export_job(marketo, mode):
 
 
 @every_mode
+def test_an_import_job(marketo, mode):
+    sim = marketo(time_scale=600.0)
+    file = "email\nada@example.com\nbob@example.com\n"
+    job = sim.call("bulk_import_leads.import", format="csv", file=file, lookupField="email").records[0]["batchId"]
+    found = waits(MarketoBulkJobSensor, mode, object_type="leads", batch_id=job)
+    assert found == {"batch_id": job, "status": "complete", "processed": 2, "failed": 0, "warned": 0}
+
+
+@every_mode
 def test_a_job_that_was_cancelled_fails_the_sensor(marketo, mode):
     sim = marketo()
-    created = sim.call(
-        "bulk_export_leads.create_job",
-        fields=["id"],
-        filter={"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}},
-    )
-    job = created.records[0]["exportId"]
+    job = created(sim)
     sim.call("bulk_export_leads.cancel_job", exportId=job)
     with pytest.raises(Exception, match=f"export {job} is cancelled"):
         waits(MarketoBulkJobSensor, mode, object_type="leads", export_id=job)
 
 
-@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+IN_VAIN = (
+    (MarketoLeadSensor, NOBODY),
+    (MarketoActivitySensor, {"activity_types": ["Fill Out Form"]}),
+    (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001]}),
+    (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["Registered"], "count": 100_000}),
+    (MarketoAssetSensor, {"asset_type": "email", "asset_id": 3001}),
+    (MarketoCampaignRunSensor, {"campaign_id": 2002}),
+    (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": [1004]}),
+    (MarketoBulkJobSensor, {"object_type": "leads"}),
+)
+"""Every sensor, and something that never comes."""
+
+
+@every_mode
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
-def test_the_deadline_ends_the_wait(marketo, mode, soft_fail, end):
-    marketo()
+@pytest.mark.parametrize(("sensor", "arguments"), IN_VAIN, ids=lambda value: getattr(value, "__name__", "for"))
+def test_the_deadline_ends_the_wait(marketo, mode, soft_fail, end, sensor, arguments):
+    sim = marketo()
+    job = {"export_id": created(sim)} if sensor is MarketoBulkJobSensor else {}
     with pytest.raises(end):
-        waits(MarketoLeadSensor, mode, timeout=0.2, soft_fail=soft_fail, **NOBODY)
+        waits(sensor, mode, timeout=0.06, soft_fail=soft_fail, **arguments, **job)
 
 
 def test_a_sensor_without_a_deadline_gets_one(marketo):
@@ -274,6 +303,12 @@ def test_what_is_refused(marketo, sensor, arguments, refused):
     marketo()
     with pytest.raises(AirflowFailException, match=refused):
         waits(sensor, "poke", **arguments)
+
+
+def created(sim) -> str:
+    """An export job that nobody has enqueued."""
+    january = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}}
+    return sim.call("bulk_export_leads.create_job", fields=["id"], filter=january).records[0]["exportId"]
 
 
 def since() -> datetime:

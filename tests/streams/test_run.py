@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -24,12 +24,11 @@ class Killed(BaseException):
 
 def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
     followed = stream(late_share=0.2, late_by=5_400)
-    for number in range(HOURS):
-        followed.hour(number, late_arrivals=timedelta(hours=2), **JSONL)
-    published = followed.published()
-    assert len(published) == len(set(published))
-    visible = followed.happened(START, START + HOURS * HOUR - timedelta(hours=2))
-    assert set(visible) <= set(published) <= set(followed.happened(START, START + HOURS * HOUR))
+    runs = [followed.hour(number, late_arrivals=timedelta(hours=2), **JSONL) for number in range(HOURS + 2)]
+    end = (START + HOURS * HOUR).strftime("%Y-%m-%dT%H")
+    published = sorted(row["marketoGUID"] for row in followed.rows() if row["activityDate"] < end)
+    assert published == sorted(followed.happened(START, START + HOURS * HOUR))
+    assert sum(run["rows_duplicate"] for run in runs) > len(published), "nothing was read twice, so nothing is proven"
 
 
 def test_without_late_arrivals_late_rows_are_lost(stream):
@@ -132,11 +131,26 @@ def test_a_range_never_ends_later_than_marketos_clock(stream):
     assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
 
 
+def test_a_clock_that_differs_from_marketos_is_said(stream, caplog):
+    stream().hour(0, **JSONL)  # in January 2026
+    (said,) = (record.getMessage() for record in caplog.records if "clock" in record.getMessage())
+    assert said.startswith("This host's clock says 20")
+    assert said.endswith("and Marketo's 2026-01-10T01:01:00Z; Marketo's counts")
+
+
+def test_clocks_that_agree_are_not_worth_a_word(stream, caplog):
+    now = datetime.now(timezone.utc)
+    followed = stream(activities=0, now=now)
+    followed.run(since=now - HOUR, **JSONL)
+    assert not [record for record in caplog.records if "clock" in record.getMessage()]
+
+
 def test_a_token_that_marketo_no_longer_accepts_is_replaced_by_the_time(stream, caplog):
     followed = stream()
     followed.hour(0, **JSONL)
     followed.sim.fail("activities.get_lead_activities", "1003", times=1)
     followed.hour(1, **JSONL)
+    assert "reading by its time" in caplog.text
     assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
 
 
