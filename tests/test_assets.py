@@ -33,8 +33,8 @@ class Event:
         self.extra: dict = {}
         self.partitions: list[str] = []
 
-    def add_partitions(self, key: str) -> None:
-        self.partitions.append(key)
+    def add_partitions(self, keys: list[str]) -> None:
+        self.partitions += keys
 
 
 class OldEvent:
@@ -121,6 +121,13 @@ def test_a_stream_tells_of_each_run(stream, monkeypatch):
     assert [(each["start"], each["rows"]) for each in said] == [
         ("2026-01-10T00:00:00Z", len(followed.happened(START, START + HOUR)))
     ]
+
+
+def test_a_stream_that_makes_up_for_a_pause_publishes_the_partitions_of_the_pause_too(stream):
+    followed, event = stream(), Event()
+    for number in (0, 3):
+        followed.hour(number, file_format="jsonl", partition_events=True, outlet_events=Events(event))
+    assert sorted(event.partitions) == [f"2026-01-10T0{hour}:00:00" for hour in range(4)]
 
 
 def test_data_that_are_in_place_are_no_failure_though_nobody_can_be_told(monkeypatch):

@@ -62,7 +62,14 @@ class TellsOfOutput:
             if isinstance(outlet, Asset):
                 events[outlet].extra = facts
                 if self.partition_events:
-                    _add_partition(context, events[outlet])
+                    _add_partitions(events[outlet], self._partitions(context, manifest))
+
+    def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
+        """Start of the run's data interval; none if the run has a partition, which Airflow adds by itself."""
+        start = context.get("data_interval_start")
+        if start is None or context.get("partition_key") is not None:
+            return []
+        return [start.strftime(PARTITION_KEY)]
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """For the OpenLineage provider: from the instance's object to the output."""
@@ -100,15 +107,11 @@ def _count(manifest: Mapping[str, Any]) -> int:
     return int(manifest.get("file_count", len(manifest.get("files", ()))))
 
 
-def _add_partition(context: Context, event: Any) -> None:
-    """The interval's start, unless the run has a partition of its own, which Airflow adds by itself."""
-    start = context.get("data_interval_start")
-    if context.get("partition_key") is not None or start is None:
-        return
-    if not hasattr(event, "add_partitions"):
+def _add_partitions(event: Any, keys: list[str]) -> None:
+    if keys and hasattr(event, "add_partitions"):
+        event.add_partitions(keys)
+    elif keys:
         log.warning("partition_events needs Airflow 3.3; the asset event has no partition")
-        return
-    event.add_partitions(start.strftime(PARTITION_KEY))
 
 
 def _tell_lineage(hook: MarketoHook, instance: str, kind: str, output: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import fail_for_good
-from airflow_provider_marketo.operators.outlets import TellsOfOutput
+from airflow_provider_marketo.operators.outlets import PARTITION_KEY, TellsOfOutput
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.streams.run import StreamRun
 
 Span = timedelta | float | str
+
+MOST_PARTITIONS = 1000
+"""Partitions that one asset event names, the latest; a first run may read the hours of years."""
 
 
 class _StreamOperator(TellsOfOutput, MarketoOperator):
@@ -44,7 +47,8 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
     :param on_quota_exhausted: ``defer`` until the quota's reset and start the range anew, or ``fail`` at once.
     :param max_empty_pages: most pages without a record in a row, before the run is given up.
     :param partition_events: give the asset events of the outlets the start of the run's data interval as partition key
-        (Airflow 3.3). DAGs that are scheduled by the plain asset do not start for such events.
+        (Airflow 3.3), and those of earlier intervals that the run has made up for. DAGs that are scheduled by the plain
+        asset do not start for such events.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
     """
@@ -162,6 +166,22 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
             on_type_error=self.on_type_error,
             **more,
         )
+
+    def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
+        """A run after a pause has read the intervals of the runs that were not: they are published, too."""
+        from airflow_provider_marketo.client.values import moment
+
+        start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        keys = super()._partitions(context, manifest)
+        if not keys or start is None or end is None or start == end:
+            return keys
+        read_from = moment(manifest["start"])
+        for _ in range(MOST_PARTITIONS - 1):
+            end, start = start, start - (end - start)
+            if start < read_from:
+                break
+            keys.append(start.strftime(PARTITION_KEY))
+        return keys
 
     def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:
         """The author's dates, or in their place those of the run."""

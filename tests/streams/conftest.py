@@ -54,6 +54,7 @@ class Stream:
         *,
         operator: type = MarketoActivitiesOperator,
         interval: tuple[datetime, datetime] | None = None,
+        outlet_events: Any = None,
         **arguments: Any,
     ) -> dict[str, Any]:
         """One task instance."""
@@ -68,7 +69,7 @@ class Stream:
             try_number=1,
             max_tries=0,
         )
-        context: dict[str, Any] = {"ti": ti}
+        context: dict[str, Any] = {"ti": ti, "outlet_events": outlet_events}
         if self.state is not None:
             context["asset_state_store"] = self.state
         if interval is not None:
