@@ -4,7 +4,8 @@ Measures speed, memory and calls against references in the same run, and prints 
     python -m benchmarks            about a quarter of an hour, two gigabytes of disk
     python -m benchmarks --quick    a minute or two: every benchmark runs, at sizes whose figures mean little
 
-Ends with 1 if a target was missed, but for ``--quick``. Needs curl, and the packages of ``requirements/``.
+Ends with 1 if a target was missed, but for ``--quick``. Needs curl, and the packages of ``requirements/``; other
+extractors are measured beside ours where ``MARKETO_CLIENTS`` says that they are installed (:mod:`benchmarks.others`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
 QUICK_LEADS, LEADS = 5_000, 250_000
 QUICK_LOAD = {"rows": 50_000, "scale": 20.0}
-PARTS = ("activities", "leads", "memory", "calls", "import", "load")
+PARTS = ("activities", "others", "leads", "memory", "calls", "import", "load")
 
 
 def main() -> int:
@@ -57,7 +58,7 @@ def main() -> int:
 
 
 def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) -> Iterator[Row]:
-    from benchmarks import calls, imports, load, memory, throughput
+    from benchmarks import calls, imports, load, memory, others, throughput
     from benchmarks.instance import Instance
 
     activities, leads = (QUICK_ACTIVITIES, QUICK_LEADS) if quick else (ACTIVITIES, LEADS)
@@ -67,11 +68,13 @@ def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) ->
         with Instance(folder / "leads", leads=leads, activities=1000, leads_since="2026-01-01") as instance:
             export = instance.export("leads", fields=instance.lead_fields())
             yield from throughput.measure(instance, export, throughput.LEADS, folder, repeats)
-    if {"activities", "memory", "calls"} & set(parts):
+    if {"activities", "others", "memory", "calls"} & set(parts):
         with Instance(folder / "activities", leads=1000, activities=activities) as instance:
             if "activities" in parts:
                 export = instance.export("activities", days=15)
                 yield from throughput.measure(instance, export, throughput.ACTIVITIES, folder, repeats)
+            if "others" in parts and others.installed():
+                yield from others.measure(instance, instance.export("activities", days=15), folder)
             if "memory" in parts:
                 exports = instance.export("activities", days=1), instance.export("activities", days=30)
                 yield from memory.measure(instance, exports, folder)

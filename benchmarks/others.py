@@ -1,0 +1,80 @@
+"""
+For orientation: how fast other Marketo extractors are with the same instance, where they are installed.
+
+Each needs a virtual environment of its own, since its dependencies exclude ours. ``MARKETO_CLIENTS`` names the folder::
+
+    export MARKETO_CLIENTS=~/marketo-clients
+    for client in tap-marketo airbyte-source-marketo; do
+        python3 -m venv $MARKETO_CLIENTS/$client && $MARKETO_CLIENTS/$client/bin/pip install $client
+    done
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.instance import END, START, Export, Instance
+from benchmarks.table import Row
+
+CLIENTS = ("airbyte-source-marketo", "tap-marketo")
+STREAM = "activities_visit_webpage"
+FORMATS = ("jsonl", "parquet", "csv")
+_SCRIPTS = Path(__file__).parent / "clients"
+
+
+def installed() -> list[str]:
+    """The clients that can be measured."""
+    folder = os.environ.get("MARKETO_CLIENTS")
+    return [client for client in CLIENTS if folder and (Path(folder) / client / "bin" / "python").exists()]
+
+
+def measure(instance: Instance, export: Export, folder: Path) -> Iterator[Row]:
+    """
+    Theirs is one type of activity, from the first record to the last, without a download that comes before; ours is a
+    whole extract.
+
+    :param instance: serves them all.
+    :param export: what we extract.
+    :param folder: for what is written.
+    """
+    clients = installed()
+    ours = {name: _ours(instance, export, folder, name) for name in FORMATS if clients}
+    for client in clients:
+        rows, seconds = _theirs(instance, client)
+        for name, speed in ours.items():
+            yield Row(
+                f"{name} beside {client}",
+                f"{export.rows:,} and {rows:,} activities",
+                f"{speed:,.0f} rows/s",
+                f"{client}: {rows / seconds:,.0f} rows/s",
+                speed * seconds / rows,
+                None,
+            )
+
+
+def _ours(instance: Instance, export: Export, folder: Path, file_format: str) -> float:
+    attributes = None if file_format == "csv" else "json"
+    seconds = 0.0
+    for _ in range(2):  # what is imported on demand is no part of the speed
+        with TemporaryDirectory(dir=folder) as output:
+            begun = time.perf_counter()
+            instance.publish(export, Path(output), file_format=file_format, attributes=attributes)
+            seconds = time.perf_counter() - begun
+    return export.rows / seconds
+
+
+def _theirs(instance: Instance, client: str) -> tuple[int, float]:
+    python = Path(os.environ["MARKETO_CLIENTS"]) / client / "bin" / "python"
+    script = _SCRIPTS / f"{client.replace('-', '_')}_client.py"
+    dates = [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (START, END)]
+    credentials = [instance.url, instance.client_id, instance.client_secret]
+    command = [python, script, *credentials, STREAM, *dates]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return found["rows"], found["seconds"]
