@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_marketo.client.errors import MarketoError
+
+log = logging.getLogger(__name__)
 
 TIMED_OUT, ERROR = "timed out", "error"
 
@@ -30,4 +33,7 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, **about:
         event = {"status": TIMED_OUT, **about}
     except MarketoError as error:
         event = {"status": ERROR, **error.to_dict()}
+    except Exception as error:  # a trigger that dies takes with it the task that would tidy up
+        log.exception("The wait has failed")
+        event = {"status": ERROR, **MarketoError(f"the wait has failed: {type(error).__name__}: {error}").to_dict()}
     return TriggerEvent(event)  # type: ignore[no-untyped-call]

@@ -104,6 +104,15 @@ def test_an_error_is_the_same_error_in_the_worker(marketo):
     assert caught.value.until > datetime.now(timezone.utc)
 
 
+def test_a_fault_that_is_not_marketos_is_told_to_the_task_which_tidies_up(marketo, monkeypatch):
+    async def away(_):
+        raise OSError("the API server is away")
+
+    monkeypatch.setattr("airflow_provider_marketo.triggers.bulk_job.settings_of", away)
+    with pytest.raises(errors.MarketoError, match="OSError: the API server is away"):
+        jobs_from_event(event_of(trigger()))
+
+
 def test_wrong_credentials_are_told_without_the_secret(marketo):
     marketo.post("/identity/oauth/token", status_code=401)
     event = event_of(trigger())
