@@ -22,6 +22,12 @@ BATCH_ROWS = 2_000
 LONGEST_CELL = 64 << 20
 """Python's csv module gives up at 128 KB; what is too long for Marketo should be a reject, not a crash."""
 
+_PARQUET_BUFFER = 1 << 20
+"""Bytes of each column. Otherwise a group of rows is read at once, and that may be the whole file."""
+
+_HERE_AND_THERE = {"cache_type": "none"}
+"""What object stores need to know of a file that is not read from its beginning to its end: nothing to read ahead."""
+
 OUR_COLUMNS = "_marketo_"
 """What the columns begin with that this provider adds to its tables of rejects. Reading one back passes over them."""
 
@@ -146,7 +152,7 @@ def _table(path: Any, file_format: str | None) -> Table:
             parameter="source_format" if file_format else "source",
             remedy="Say what it is with source_format.",
         )
-    file = _opened(path, packed)
+    file = _opened(path, packed, **(_HERE_AND_THERE if kind == "parquet" else {}))
     with _intact(path):
         if kind == "parquet":
             return _parquet(path, file)
@@ -216,8 +222,8 @@ def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> Marketo
     return _refused(f"{path} is not UTF-8: it ends inside a character")
 
 
-def _opened(path: Any, packed: bool) -> IO[bytes]:
-    file: IO[bytes] = path.open("rb")
+def _opened(path: Any, packed: bool, **how: Any) -> IO[bytes]:
+    file: IO[bytes] = path.open("rb", **how)
     return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
 
 
@@ -271,7 +277,7 @@ def _parquet(path: Any, file: IO[bytes]) -> Table:
             remedy="pip install 'airflow-provider-marketo[arrow]'.",
         ) from error
     try:
-        table = pq.ParquetFile(file)
+        table = pq.ParquetFile(file, buffer_size=_PARQUET_BUFFER, pre_buffer=False)
     except pa.ArrowInvalid as error:
         file.close()
         raise _refused(f"{path} is not Parquet: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import tracemalloc
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -57,6 +58,18 @@ def test_parquet_keeps_its_types(tmp_path, name):
         {"email": "a@example.org", "score": 1},
         {"email": None, "score": 2},
     ]
+
+
+def test_a_group_of_rows_need_not_fit_into_memory(tmp_path):
+    texts = pa.array([f"{number:0100}" for number in range(200_000)])
+    pq.write_table(pa.table({"comments": texts}), tmp_path / "in.parquet", compression="none", use_dictionary=False)
+    tracemalloc.start()
+    try:
+        rows = from_files(str(tmp_path / "in.parquet"))
+        assert sum(len(batch[0]) for batch in rows.batches) == 200_000
+        assert tracemalloc.get_traced_memory()[1] < (tmp_path / "in.parquet").stat().st_size / 4
+    finally:
+        tracemalloc.stop()
 
 
 def test_quoted_cells_keep_delimiters_quotes_and_line_breaks(tmp_path):
