@@ -256,6 +256,8 @@ class ExtractRun:
             if name in besides or export_id in self._queued:
                 continue
             self._ledger.check()
+            if self._queued and not self._largest and self._client.tally.max_export_mb is not None:
+                return  # how large the files are is known when the first one is there
             self._client.tally.check_export(self._largest * (len(self._queued) + 1))
             if export_id is None:
                 export_id = self._create(self._slices[name])

@@ -53,6 +53,14 @@ def test_an_export_that_would_pass_the_megabytes_is_not_started_and_the_others_a
     assert len(data_files(tmp_path / "some")) == manifest["file_count"] == 3
 
 
+def test_no_second_export_is_started_before_the_size_of_the_first_is_known(marketo, allow, tmp_path):
+    instance = marketo()
+    allow(max_export_mb=0.001)  # less than any of the files
+    with pytest.raises(AirflowFailException, match="max_export_mb: "):
+        run_task(lambda: extract(tmp_path, file_format="csv"), task_context(StateStore()))
+    assert instance.statuses() == {"Completed": 1}
+
+
 def test_no_call_is_made_beyond_max_calls_but_those_that_tidy_up(marketo, allow, tmp_path):
     instance = marketo(time_scale=1)
     allow(max_calls=4)
