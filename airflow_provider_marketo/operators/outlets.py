@@ -78,7 +78,7 @@ class TellsOfOutput:
             OutputDataset,
             OutputStatisticsOutputDatasetFacet,
         )
-        from airflow.providers.openlineage.extractors import OperatorLineage  # type: ignore[import-not-found]
+        from airflow.providers.openlineage.extractors import OperatorLineage
 
         from airflow_provider_marketo.assets import SCHEME
 
