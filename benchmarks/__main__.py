@@ -1,8 +1,8 @@
 """
 Measures speed, memory and calls against references in the same run, and prints a table::
 
-    python -m benchmarks            about a quarter of an hour, two gigabytes of disk
-    python -m benchmarks --quick    a minute or two: every benchmark runs, at sizes whose figures mean little
+    python -m benchmarks            about twenty minutes, two gigabytes of disk
+    python -m benchmarks --quick    two or three minutes: every benchmark runs, at sizes whose figures mean little
 
 Ends with 1 if a target was missed, but for ``--quick``. Needs curl, and the packages of ``requirements/``; other
 extractors are measured beside ours where ``MARKETO_CLIENTS`` says that they are installed (:mod:`benchmarks.others`).
