@@ -17,7 +17,7 @@ import boto3
 import psycopg2
 import pytest
 
-from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from airflow_provider_marketo.simulator import ApiUser, ManualClock, Settings, Simulator
 from tools.real_airflow import RealAirflow
 
 _HERE = Path(__file__).parent
@@ -26,6 +26,7 @@ POLL_INTERVAL = 4
 Real seconds. Not less: Airflow fails a task that is deferred and back again before its scheduler has noticed.
 """
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
+TEST_DAGS = ("held_deferred", "held_waiting", "several_subscriptions")
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
@@ -66,6 +67,19 @@ def held(held_clock: ManualClock) -> Iterator[Simulator]:
         yield simulator
 
 
+RATE = 10
+"""Calls in 20 seconds that each of the subscriptions takes."""
+
+
+@pytest.fixture(scope="session")
+def subscriptions() -> Iterator[dict[str, Simulator]]:
+    """Three instances with a low limit, by connection. Two connections lead to the first, with a user for each."""
+    users = [ApiUser("one", "a-secret-of-one", "one@example.org"), ApiUser("two", "a-secret-of-two", "two@example.org")]
+    settings = Settings(leads=10, activities=10, rate=RATE, users=users)
+    with Simulator(settings) as first, Simulator(settings) as second, Simulator(settings) as third:
+        yield {"first": first, "first_too": first, "second": second, "third": third}
+
+
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the DAGs write to: the Variable ``marketo_lake``."""
@@ -87,6 +101,7 @@ def airflow(
     pytestconfig: pytest.Config,
     marketo: Simulator,
     held: Simulator,
+    subscriptions: dict[str, Simulator],
     lake: Path,
 ) -> Iterator[RealAirflow]:
     """Up and running, with the pool that ``setup`` has made, the example DAGs and those of this folder."""
@@ -100,6 +115,10 @@ def airflow(
         "TEST_POKE_INTERVAL": str(POLL_INTERVAL),
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
         "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
+        **{
+            f"AIRFLOW_CONN_MARKETO_{name.upper()}": _connection(each, user=name.endswith("_too"), rate_limit=RATE)
+            for name, each in subscriptions.items()
+        },
         "AIRFLOW_CONN_AWS_DEFAULT": _aws_connection(os.environ.get("TEST_S3", "")),
         "AIRFLOW_VAR_MARKETO_LAKE": str(lake),
         "AIRFLOW_VAR_MARKETO_BUCKET": "lake",
@@ -111,18 +130,19 @@ def airflow(
         running.migrate()
         running.cli("setup", module="airflow_provider_marketo")
         running.start()
-        running.wait_until_ready([*(file.stem for file in EXAMPLE_DAGS.glob("*.py")), "held_deferred", "held_waiting"])
+        running.wait_until_ready([*(file.stem for file in EXAMPLE_DAGS.glob("*.py")), *TEST_DAGS])
         yield running
 
 
-def _connection(simulator: Simulator) -> str:
+def _connection(simulator: Simulator, user: int = 0, **extra: Any) -> str:
+    login = simulator.settings.users[user]
     return json.dumps(
         {
             "conn_type": "marketo",
             "host": simulator.url,
-            "login": simulator.client_id,
-            "password": simulator.client_secret,
-            "extra": {"poll_interval": POLL_INTERVAL, "hash_salt": "salt of the tests"},
+            "login": login.client_id,
+            "password": login.client_secret,
+            "extra": {"poll_interval": POLL_INTERVAL, "hash_salt": "salt of the tests", **extra},
         }
     )
 

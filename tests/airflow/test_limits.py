@@ -1,4 +1,4 @@
-"""Quota, budgets and the sum of what was used, on a real Airflow."""
+"""Limits of several instances, quota, budgets and the sum of what was used, on a real Airflow."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import json
 
 import pytest
 
+from airflow_provider_marketo.client.endpoint import Endpoint
+from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.simulator import Simulator
+from tests.airflow.conftest import RATE
 from tools.real_airflow import DagRun, RealAirflow
 
 RECIPE = "marketo_backfill_within_quota"
+SEVERAL = "several_subscriptions"
+CALLS = 8
+"""Of each of its tasks."""
 
 
 @pytest.fixture(scope="module")
-def run(airflow: RealAirflow) -> DagRun:
+def several(airflow: RealAirflow) -> DagRun:
+    """It has to wait for a window to pass, while other tests run."""
+    return airflow.trigger(SEVERAL)
+
+
+@pytest.fixture(scope="module")
+def run(airflow: RealAirflow, several: DagRun) -> DagRun:
     run = airflow.trigger(RECIPE, conf={"since": "2025-11-01", "until": "2026-01-01"})
     run.wait_for("leads", "success", within=200)
     return run
@@ -45,3 +57,25 @@ def test_the_command_shows_it_and_brings_the_variable_up_to_date(run: DagRun, ai
     held = json.loads(airflow.api("GET", "/api/v2/variables/marketo_quota_marketo_default")["value"])
     assert report["left"]["calls_used"] == held["used"]
     assert report["our_share"]["calls_today_by_dag"][RECIPE] > 0
+
+
+def test_subscriptions_in_one_dag_do_not_slow_each_other(
+    several: DagRun, subscriptions: dict[str, Simulator], run: DagRun
+) -> None:
+    for name in ("second", "third"):
+        several.wait_for(f"marketo_{name}", "success")
+        assert several.xcom(f"marketo_{name}") < 5, "seconds of waiting, and a window has 20"
+        assert subscriptions[name].report().rejected == {}
+
+
+def test_two_connections_to_one_instance_share_its_limits(
+    several: DagRun, subscriptions: dict[str, Simulator], airflow: RealAirflow, run: DagRun
+) -> None:
+    for name in ("first", "first_too"):
+        several.wait_for(f"marketo_{name}", "success")
+    instance = subscriptions["first"]
+    report = instance.report()
+    assert report.calls["leads.describe"] == 2 * CALLS > RATE
+    assert report.rejected == {}
+    governor = SQLiteStore(airflow.home / "marketo_governor", Endpoint.parse(instance.url).instance)
+    assert governor.update(lambda state, at: state.calls_of)[SEVERAL] >= 2 * CALLS

@@ -1,0 +1,27 @@
+"""Three subscriptions in one DAG, one of them through two connections. Each makes nearly all the calls it may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+CONNECTIONS = ("marketo_first", "marketo_first_too", "marketo_second", "marketo_third")
+CALLS = 8
+
+
+@task(pool="marketo")
+def call(conn_id: str) -> float:
+    """The seconds that its calls had to wait for their turn."""
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+    hook = MarketoHook(conn_id)
+    for _ in range(CALLS):
+        hook.call("leads.describe")
+    tally: Any = hook.get_conn().tally
+    return float(tally.waited)
+
+
+with DAG("several_subscriptions", schedule=None):
+    for connection in CONNECTIONS:
+        call.override(task_id=connection)(connection)
