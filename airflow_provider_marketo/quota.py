@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 REFRESH_EVERY = 255.0
 """
-Seconds. What is left of five minutes is for the refresh itself: a window may pass until a call ends and somebody notices,
-and another until there is room for the call that asks.
+Seconds. What is left of five minutes is for the refresh itself: a window may pass until a call ends and somebody
+notices, and another until there is room for the call that asks.
 """
 
 QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see measured_at."

@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from functools import lru_cache
 
 from airflow_provider_marketo.client.tabular import moments
-from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
@@ -30,7 +29,8 @@ class CsvTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(lines=self._lines))
-        self._writer = InBackground(_Writer(rules.name, open_file))
+        # In the same thread: writing and checksums are the moments at which it lets the download go on.
+        self._writer = _Writer(rules.name, open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
 
