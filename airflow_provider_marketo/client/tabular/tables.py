@@ -13,7 +13,7 @@ from airflow_provider_marketo.client.tabular.partitions import DATE_PARTS
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
 from airflow_provider_marketo.client.tabular.transform import Rules
 
-HELD = 12 << 20
+HELD = 8 << 20
 """Bytes of rows held back, to be written in one piece."""
 
 JSON_PIECE = 4 << 20
