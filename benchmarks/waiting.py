@@ -1,40 +1,41 @@
 """
 What waiting costs, how fast a stream is, and whether a watcher misses anything when its triggerer dies::
 
-    python -m benchmarks.waiting                      a quarter of an hour
+    python -m benchmarks.waiting                      three quarters of an hour
     python -m benchmarks.waiting --only cursors       two minutes
     python -m benchmarks.waiting --only questions     two minutes
-    python -m benchmarks.waiting --only restarts      ten minutes; needs PostgreSQL
+    python -m benchmarks.waiting --only sensors       half an hour; less with --lead-sensors and --job-sensors
+    python -m benchmarks.waiting --only restarts      six minutes
+    python -m benchmarks.waiting --only roll-up       four minutes
 
-*Questions* run the real triggers on one event loop, as a triggerer does, without the rest of an Airflow. *Restarts* run
-a whole Airflow and kill its triggerer, with SIGKILL, ten times at random moments while forms are filled.
+*Questions* run the real triggers on one event loop, as a triggerer does, without the rest of an Airflow. The last three
+run a whole Airflow, and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer. *Restarts* kills the
+triggerer, with SIGKILL, ten times at random moments while forms are filled that start ``marketo_form_follow_up``.
+*Roll-up* follows 24 hours by ``marketo_hourly_activities``.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import random
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_marketo.simulator import Settings, Simulator
-from airflow_provider_marketo.simulator.store import activity_types as types
+from benchmarks import waiting_airflow
 from benchmarks.table import Row, markdown
-from tools.real_airflow import COMPONENTS, DagRun, RealAirflow
+from benchmarks.waiting_airflow import connection
 from tools.services import running_services
 
-PARTS = ("cursors", "questions", "restarts")
+PARTS = ("cursors", "questions", "sensors", "restarts", "roll-up")
 LATENCY = 0.3
 PAGE = 300
 RATE_LIMIT = 90
@@ -45,7 +46,6 @@ INTERVAL, LOOKS = 10.0, 6
 BLOCKED = 0.2
 """Seconds of silence of its loop at which Airflow's triggerer warns."""
 
-RESTARTS, WATCHED_EVERY = 10, 5.0
 SINCE = datetime(2026, 1, 10, tzinfo=timezone.utc)
 
 
@@ -167,131 +167,20 @@ async def _longest_silence(seconds: float) -> float:
     return longest
 
 
-DAG = """
-import json
-
-from airflow.sdk import DAG, Asset, AssetWatcher, Variable, task
-
-from airflow_provider_marketo.streams.batches import new_batches
-from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
-
-trigger = MarketoActivityTrigger(stream="fills", activity_types=["Fill Out Form"])
-fills = Asset("fills", watchers=[AssetWatcher(name="fills", trigger=trigger)])
-
-with DAG("follow_up", schedule=[fills], catchup=False, max_active_runs=1):
-
-    @task
-    def new(triggering_asset_events=None, run_id=None):
-        return new_batches(triggering_asset_events[fills], run_id, stream="fills")
-
-    new()
-"""
-
-
-def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
-    """A triggerer that is killed again and again while forms are filled."""
-    chance = random.Random(seed)
-    (folder / "dags").mkdir()
-    (folder / "dags" / "follow_up.py").write_text(DAG)
-    with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
-        settings = {
-            "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(simulator, poll_interval=WATCHED_EVERY),
-            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # asset events start DAGs
-        }
-        with RealAirflow(folder / "home", folder / "dags", settings, database) as airflow:
-            airflow.migrate()
-            airflow.start()
-            airflow.wait_until_ready(["follow_up"])
-            _wait_until(lambda: "marketo_position_fills" in _variables(airflow), 180)
-            filled: dict[str, float] = {}
-            for _ in range(RESTARTS):
-                _fill(simulator, chance, filled, seconds=chance.uniform(5, 20))
-                _kill_triggerer(airflow)
-                _fill(simulator, chance, filled, seconds=chance.uniform(0, 5))
-                _start_triggerer(airflow)
-            _fill(simulator, chance, filled, seconds=20)
-            _wait_until(lambda: set(filled) <= set(_processed(airflow)), 240)
-            processed = Counter(_processed(airflow))
-            prompt = _latency(airflow, simulator)
-    on = f"{RESTARTS} restarts, {len(filled)} form fills"
-    missed = len(set(filled) - set(processed))
-    twice = sum(count > 1 for count in processed.values())
-    yield Row("form fills that were missed", on, str(missed), "none", missed, 0, at_most=True)
-    yield Row("form fills that were processed twice", on, str(twice), "none", twice, 0, at_most=True)
-    yield Row(
-        "seconds from a form fill to its asset event", f"a look every {WATCHED_EVERY:.0f} s", f"{prompt:.1f}",
-        "one interval, and what Airflow takes to store the event", prompt, None
-    )  # fmt: skip
-
-
-def _fill(simulator: Simulator, chance: random.Random, filled: dict[str, float], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with simulator.instance.lock:
-            log, now = simulator.instance.store.activities, simulator.instance.now
-            filled[str(log.add(now, 1001 + chance.randrange(900), types.FILL_OUT_FORM).number)] = time.monotonic()
-        time.sleep(chance.uniform(0.2, 2))
-
-
-def _kill_triggerer(airflow: RealAirflow) -> None:
-    """The process and those it has started: it leads a group of its own."""
-    process = airflow._processes["triggerer"]
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, 9)
-    process.wait()
-
-
-def _start_triggerer(airflow: RealAirflow) -> None:
-    with airflow.log("triggerer").open("ab") as log:
-        airflow._processes["triggerer"] = subprocess.Popen(
-            [sys.executable, "-m", "airflow", *COMPONENTS["triggerer"]],
-            env=airflow.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _processed(airflow: RealAirflow) -> list[str]:
-    """Activities that the DAG's runs have taken."""
-    found = []
-    for facts in airflow.api("GET", "/api/v2/dags/follow_up/dagRuns?limit=1000&state=success")["dag_runs"]:
-        found += DagRun(airflow, "follow_up", facts["dag_run_id"]).xcom("new")["activities"]
-    return found
-
-
-def _latency(airflow: RealAirflow, simulator: Simulator) -> float:
-    """From one more form fill to its asset event."""
-    filled: dict[str, float] = {}
-    _fill(simulator, random.Random(0), filled, seconds=0.1)
-    (key, begun), *_ = filled.items()
-
-    def there() -> bool:
-        events = airflow.api("GET", "/api/v2/assets/events?order_by=-timestamp&limit=20")["asset_events"]
-        return any(key in event["extra"]["payload"]["activities"] for event in events)
-
-    _wait_until(there, 120)
-    return time.monotonic() - begun
-
-
-def _variables(airflow: RealAirflow) -> set[str]:
-    return {each["key"] for each in airflow.api("GET", "/api/v2/variables?limit=100")["variables"]}
-
-
-def _wait_until(condition: Any, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.5)
-
-
-def _connection(simulator: Simulator, **extra: Any) -> str:
-    facts = {"conn_type": "marketo", "host": simulator.url, "login": simulator.client_id, "extra": extra}
-    return json.dumps(facts | {"password": simulator.client_secret})
-
-
 def _point_to(simulator: Simulator) -> None:
-    os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = _connection(simulator)
+    os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = connection(simulator)
+
+
+def _on_airflow(parts: Collection[str], folder: Path, options: argparse.Namespace) -> Iterator[Row]:
+    for part, measure in (
+        ("sensors", partial(waiting_airflow.measure_sensors, leads=options.lead_sensors, jobs=options.job_sensors)),
+        ("restarts", partial(waiting_airflow.measure_restarts, seed=options.seed)),
+        ("roll-up", waiting_airflow.measure_roll_up),
+    ):
+        if part in parts:
+            with running_services(Path(sys.executable).parent) as servers:  # an empty database for each
+                database = servers["TEST_POSTGRES"].replace("postgresql://", "postgresql+psycopg2://")
+                yield from measure(database, folder / part)
 
 
 def main() -> int:
@@ -299,6 +188,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, action="append", help="a part of it; may be repeated")
     parser.add_argument("--seed", type=int, default=7, help="of the moments of the restarts")
+    parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="on the whole Airflow")
+    parser.add_argument("--job-sensors", type=int, default=JOB_SENSORS, help="the same, of exports; an even number")
     options = parser.parse_args()
     parts, rows = options.only or PARTS, []
     with tempfile.TemporaryDirectory(prefix="marketo-waiting-") as name:
@@ -307,10 +198,8 @@ def main() -> int:
             rows += measure_cursors()
         if "questions" in parts:
             rows += measure_questions()
-        if "restarts" in parts:
-            with running_services(Path(sys.executable).parent) as servers:
-                database = servers["TEST_POSTGRES"].replace("postgresql://", "postgresql+psycopg2://")
-                rows += measure_restarts(database, Path(name), options.seed)
+        if set(parts) - {"cursors", "questions"}:
+            rows += _on_airflow(parts, Path(name), options)
     print(markdown(rows))
     return 0 if all(row.passed for row in rows) else 1
 

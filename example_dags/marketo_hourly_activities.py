@@ -4,19 +4,22 @@ Activities of each hour as JSON Lines, rows that Marketo shows late included, an
 Every run reads on from where the stream stands, and three hours back for what became visible late; what was published
 before is left out. A run that is cleared or repeated reads its own hour again and publishes the same files.
 
-The roll-up needs Airflow 3.3: it starts when the 24 hours of a day are there. It goes by the manifests, and its one
-task stands for yours: a ``COPY`` or ``MERGE`` into the warehouse.
+The roll-up needs Airflow 3.3: it starts when the 24 hours of a day are there, and makes one file of what their runs
+have published, by their manifests. Over all days each activity is there once; a row that Marketo showed late is in the
+day of the run that found it. The hours must begin on the hour: the partition mapper knows no others.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow import sdk
-from airflow.sdk import DAG, Asset, task
+from airflow.sdk import DAG, Asset, ObjectStoragePath, Variable, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator
@@ -25,7 +28,7 @@ activities = Asset("marketo_hourly_activities")
 
 with DAG(
     dag_id="marketo_hourly_activities",
-    schedule=CronDataIntervalTimetable("5 * * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,
@@ -57,10 +60,20 @@ if hasattr(sdk, "RollupMapper"):
         tags=["marketo", "example"],
     ):
 
-        @task(inlets=[activities])
-        def load_day(dag_run: Any = None) -> str:
-            """Load the files that the manifests of this day name."""
-            print(f"All hours of {dag_run.partition_key} are published")
-            return str(dag_run.partition_key)
+        @task
+        def roll_up(dag_run: Any = None, triggering_asset_events: Any = None) -> dict[str, Any]:
+            """One file of a day's hours."""
+            manifests = {event.extra["manifest"] for event in triggering_asset_events[activities]} - {None}
+            folder = ObjectStoragePath(Variable.get("marketo_lake")) / "daily_activities"
+            folder.mkdir(parents=True, exist_ok=True)
+            unfinished, rows = folder / f"{dag_run.partition_key}.part", 0
+            with unfinished.open("wb") as day:
+                for hour in (json.loads(ObjectStoragePath(each).read_text()) for each in sorted(manifests)):
+                    for file in hour["files"]:
+                        with (ObjectStoragePath(hour["output"]) / file["name"]).open("rb") as part:
+                            shutil.copyfileobj(part, day)
+                    rows += hour["rows"]
+            whole = unfinished.rename(folder / f"{dag_run.partition_key}.jsonl")
+            return {"file": str(whole), "rows": rows}
 
-        load_day()
+        roll_up()

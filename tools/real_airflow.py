@@ -152,6 +152,17 @@ class RealAirflow:
             self._guard.stdin.flush()
         return process
 
+    def kill_component(self, name: str) -> None:
+        """
+        Kill a component and what it has started: nobody gets to tidy up.
+
+        :param name: of :data:`COMPONENTS`.
+        """
+        process = self._processes.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def log(self, component: str) -> Path:
         """What a component prints."""
         return self.home / f"{component}.log"

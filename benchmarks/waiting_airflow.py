@@ -1,0 +1,343 @@
+"""What of waiting can only be seen on a whole Airflow: scheduler, triggerer, API server, LocalExecutor, PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from airflow_provider_marketo.simulator.store import activity_types as types
+from benchmarks.table import Row
+from tools.real_airflow import DagRun, RealAirflow
+
+EXAMPLE_DAGS = Path(__file__).parents[1] / "example_dags"
+EXPORTS = ("leads", "activities")
+FEW_JOBS = 50
+"""Jobs that many sensors wait for. Marketo takes no more than ten in its queue; its list shows 300 in a call."""
+
+LOOK_EVERY, MINUTES = 60.0, 5
+FOLLOW_UP, HOURLY, DAILY = "marketo_form_follow_up", "marketo_hourly_activities", "marketo_daily_activities"
+"""Example DAGs."""
+
+RESTARTS, WATCHED_EVERY = 10, 5.0
+PROMPT, AIRFLOWS_OWN = 5, 5.0
+"""Form fills whose runs are timed, and seconds in which Airflow stores an event and starts a run."""
+
+DAY, HOURS = datetime(2026, 1, 10, tzinfo=timezone.utc), 27
+"""A day, and the hours that find its last late rows."""
+
+FOLLOWED = {"Send Email", "Email Delivered", "Open Email", "Click Email", "Fill Out Form", "Visit Webpage"}
+"""What the example of hourly activities follows."""
+
+_SCHEDULED = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True"}
+"""Asset events start DAGs."""
+
+DEFERRED = "/api/v2/dags/~/dagRuns/~/taskInstances?state=deferred&limit=1"
+
+SENSORS = """
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
+from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
+
+waits = {{"deferrable": True, "poke_interval": {every}, "timeout": timedelta(hours=3), "pool": "marketo"}}
+
+with DAG("many_leads", schedule=None, max_active_tasks=64):
+    MarketoLeadSensor.partial(task_id="lead", **waits).expand(filter_values={values})
+
+with DAG("many_jobs", schedule=None, max_active_tasks=64):
+    for object_type, ids in {ids}.items():
+        sensor = MarketoBulkJobSensor.partial(task_id=object_type, object_type=object_type, **waits)
+        sensor.expand(export_id=ids)
+"""
+
+
+@contextmanager
+def _airflow(
+    folder: Path, database: str, dags: Mapping[str, str], settings: Mapping[str, str]
+) -> Iterator[RealAirflow]:
+    """
+    One that is up and running, with the pool that ``setup`` has made.
+
+    :param dags: texts of DAG files by name, or nothing for an example.
+    """
+    (folder / "dags").mkdir(parents=True)
+    for name, text in dags.items():
+        file = folder / "dags" / f"{name}.py"
+        file.write_text(text or (EXAMPLE_DAGS / file.name).read_text("utf-8"), "utf-8")
+    settings = {"AIRFLOW_VAR_MARKETO_LAKE": str(folder / "lake"), **settings}
+    with RealAirflow(folder / "home", folder / "dags", settings, database) as airflow:
+        airflow.migrate()
+        airflow.cli("setup", module="airflow_provider_marketo")
+        airflow.start()
+        yield airflow
+
+
+def connection(simulator: Simulator, **extra: Any) -> str:
+    """An Airflow connection that leads to an instance."""
+    facts = {"conn_type": "marketo", "host": simulator.url, "login": simulator.client_id, "extra": extra}
+    return json.dumps(facts | {"password": simulator.client_secret})
+
+
+def measure_sensors(database: str, folder: Path, leads: int, jobs: int) -> Iterator[Row]:
+    """
+    Many deferred sensors in one triggerer: calls a minute, and whether its loop was blocked.
+
+    :param leads: sensors of leads, each with a value of its own.
+    :param jobs: sensors of export jobs, half of them of leads, half of activities.
+    """
+    with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
+        client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret)
+        made = {kind: _jobs(client, kind) for kind in EXPORTS}
+        ids = {kind: [made[kind][number % FEW_JOBS] for number in range(jobs // 2)] for kind in EXPORTS}
+        values = [f"nobody.{number}@example.com" for number in range(leads)]
+        settings = {
+            "AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator),
+            "AIRFLOW__TRIGGERER__CAPACITY": str(leads + jobs),
+            "AIRFLOW__CORE__PARALLELISM": "8",
+        }
+        dags = {"many": SENSORS.format(every=LOOK_EVERY, values=values, ids=ids)}
+        with _airflow(folder, database, dags, settings) as airflow:
+            airflow.wait_until_ready(["many_leads", "many_jobs"])
+            begun = time.monotonic()
+            airflow.trigger("many_leads")
+            airflow.trigger("many_jobs")
+            _wait_until(lambda: _deferred(airflow) == leads + jobs, 3_600, every=5)
+            took = time.monotonic() - begun
+            time.sleep(LOOK_EVERY)
+            before, counted_from = Counter(simulator.report().calls), time.monotonic()
+            time.sleep(MINUTES * 60)
+            calls = Counter(simulator.report().calls) - before
+            minutes = (time.monotonic() - counted_from) / 60
+            still = _deferred(airflow)
+            client.call("leads.sync", input=[{"email": values[0]}])
+            found = _seconds(lambda: _deferred(airflow) < still, LOOK_EVERY + 30)
+            blocked = _blocked(airflow)
+    on = f"{leads + jobs} deferred sensors, one triggerer, {minutes:.0f} minutes"
+    yield Row("seconds until all are deferred", f"{leads + jobs} sensors", f"{took:.0f}", "two cores", took, None)
+    for what, operation, most in (
+        (f"calls a minute of {leads} lead sensors with different values", "leads.get_by_filter_type", -(-leads // 300)),
+        *(
+            (f"calls a minute of {jobs // 2} sensors of exports of {kind}", f"bulk_export_{kind}.get_jobs", 1)
+            for kind in EXPORTS
+        ),
+    ):
+        yield Row(
+            what, on, f"{calls[operation]} calls", f"{most} a look", calls[operation] / minutes, most, at_most=True
+        )
+    yield Row("deferred sensors after that", on, str(still), "all", still, leads + jobs)
+    yield Row("seconds until a lead is found", on, f"{found:.0f}", "one look", found, LOOK_EVERY + 10, at_most=True)
+    yield Row('warnings that the loop was "blocked"', on, str(blocked), "none", blocked, 0, at_most=True)
+
+
+def _jobs(client: MarketoClient, kind: str) -> list[str]:
+    """Jobs that were created and never go on."""
+    day = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
+    facts: dict[str, Any] = {"filter": day, "fields": [{"leads": "id", "activities": "marketoGUID"}[kind]]}
+    made = (client.call(f"bulk_export_{kind}.create_job", **facts) for _ in range(FEW_JOBS))
+    return [reply.records[0]["exportId"] for reply in made]
+
+
+def _deferred(airflow: RealAirflow) -> int:
+    return int(airflow.api("GET", DEFERRED)["total_entries"])
+
+
+def _blocked(airflow: RealAirflow) -> int:
+    """Airflow's warnings that a trigger held its loop up."""
+    files = [airflow.log("triggerer"), *(airflow.home / "logs").rglob("*.log*")]
+    return sum(file.read_text("utf-8", "replace").count("async thread was blocked") for file in files if file.is_file())
+
+
+def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
+    """
+    A triggerer that is killed again and again while forms are filled, which starts the example DAG.
+
+    :param seed: of the moments.
+    """
+    chance = random.Random(seed)
+    with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
+        facts = {"AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator, poll_interval=WATCHED_EVERY), **_SCHEDULED}
+        with _airflow(folder, database, {FOLLOW_UP: ""}, facts) as airflow:
+            airflow.wait_until_ready([FOLLOW_UP])
+            _wait_until(lambda: "marketo_position_form_follow_up" in _variables(airflow), 180)
+            follow_up, filled = _FollowUp(airflow), set[str]()
+            for _ in range(RESTARTS):
+                filled |= _fill(simulator, chance, seconds=chance.uniform(5, 20))
+                airflow.kill_component("triggerer")
+                filled |= _fill(simulator, chance, seconds=chance.uniform(0, 5))
+                airflow.start_component("triggerer")
+            filled |= _fill(simulator, chance, seconds=20)
+            with suppress(TimeoutError):
+                _wait_until(lambda: filled <= follow_up.look().keys(), 240, every=2)
+            taken = follow_up.look()
+            prompt = max(_until_a_run_starts(simulator, follow_up, chance) for _ in range(PROMPT))
+            failed = _runs(airflow, FOLLOW_UP, "failed")
+    on = f"{RESTARTS} restarts, {len(filled)} form fills"
+    missed, twice = filled - taken.keys(), [runs for runs in taken.values() if len(runs) > 1]
+    yield _none("form fills that were missed", on, missed)
+    yield _none("form fills that were processed twice", on, twice)
+    yield _none(f"runs of {FOLLOW_UP} that failed", on, failed)
+    yield Row(
+        "seconds from a form fill to the run that it starts",
+        f"a look every {WATCHED_EVERY:.0f} s, the longest of {PROMPT}",
+        f"{prompt:.1f}",
+        f"one interval, and {AIRFLOWS_OWN:.0f} s for Airflow",
+        prompt,
+        WATCHED_EVERY + AIRFLOWS_OWN,
+        at_most=True,
+    )
+
+
+class _FollowUp:
+    """The runs of the example DAG, and which activities they have taken."""
+
+    def __init__(self, airflow: RealAirflow) -> None:
+        self._airflow = airflow
+        self._known: dict[str, list[str]] = {}
+        self.started: dict[str, datetime] = {}
+
+    def look(self) -> dict[str, list[str]]:
+        """Runs by the activities that they have taken; those that have ended."""
+        for facts in _runs(self._airflow, FOLLOW_UP, "success"):
+            run_id = facts["dag_run_id"]
+            if run_id not in self._known:
+                self._known[run_id] = self._activities(run_id)
+                self.started[run_id] = datetime.fromisoformat(facts["start_date"])
+        taken: dict[str, list[str]] = {}
+        for run_id, activities in self._known.items():
+            for each in activities:
+                taken.setdefault(each, []).append(run_id)
+        return taken
+
+    def _activities(self, run_id: str) -> list[str]:
+        run = DagRun(self._airflow, FOLLOW_UP, run_id)
+        skipped = run.task("new")["state"] == "skipped"  # an earlier run had taken all of it
+        return [] if skipped else list(run.xcom("new")["activities"])
+
+
+def _fill(simulator: Simulator, chance: random.Random, seconds: float) -> set[str]:
+    """Forms are filled for a while; the activities' ids."""
+    filled, end = set(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        with simulator.instance.lock:
+            log, now = simulator.instance.store.activities, simulator.instance.now
+            filled.add(str(log.add(now, 1001 + chance.randrange(900), types.FILL_OUT_FORM).number))
+        time.sleep(chance.uniform(0.2, 2))
+    return filled
+
+
+def _until_a_run_starts(simulator: Simulator, follow_up: _FollowUp, chance: random.Random) -> float:
+    """Seconds, by the clock of this machine."""
+    time.sleep(chance.uniform(0, WATCHED_EVERY))
+    begun = datetime.now(timezone.utc)
+    (key,) = _fill(simulator, chance, seconds=0.1)
+    _wait_until(lambda: key in follow_up.look(), 120)
+    return (follow_up.started[follow_up.look()[key][0]] - begun).total_seconds()
+
+
+def measure_roll_up(database: str, folder: Path) -> Iterator[Row]:
+    """The example DAG of hourly activities, a fifth of which Marketo shows late, and the roll-up of a day."""
+    clock = ManualClock(DAY)
+    instance = Settings(leads=500, activities=20_000, late_share=0.2, late_by=5_400, limits=False)
+    with Simulator(instance, clock=clock) as simulator:
+        facts = {"AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator), **_SCHEDULED}
+        with _airflow(folder, database, {HOURLY: ""}, facts) as airflow:
+            airflow.wait_until_ready([HOURLY, DAILY])
+            hours, times = [], []
+            for number in range(HOURS):
+                clock.advance(3_600)
+                begun = time.monotonic()
+                hours.append(_run_hour(airflow, DAY + timedelta(hours=number)))
+                times.append(time.monotonic() - begun)
+            _wait_until(lambda: bool(_runs(airflow, DAILY, "success")), 60)
+            rolled_up = [_rolled_up(airflow, facts) for facts in _runs(airflow, DAILY, "success")]
+            events = airflow.api("GET", "/api/v2/assets/events?limit=1000")["asset_events"]
+        happened = _happened(simulator)
+    partitions = {event["partition_key"] for event in events if event["extra"].get("rows")}
+    (day,) = rolled_up
+    rows = Counter(row["marketoGUID"] for row in _rows(Path(day["file"])))
+    later = Counter(row["marketoGUID"] for hour in hours[24:] for file in hour for row in _rows(file))
+    both = rows + later
+    on = f"{HOURS} hourly runs, 20 % of {len(happened)} activities late by up to 90 minutes"
+    yield _none("hours without an event of their partition", on, _hours_of_the_day() - partitions)
+    yield _none("days that were rolled up, besides the one", on, rolled_up[1:])
+    yield Row(
+        "activities of the day's file",
+        on,
+        str(rows.total()),
+        "rows that its hours published",
+        rows.total(),
+        day["rows"],
+    )
+    yield _none("activities of the day that are in no file", on, happened - both.keys())
+    yield _none("activities that are there twice", on, [key for key, count in both.items() if count > 1])
+    yield Row("seconds of a run, median", on, f"{statistics.median(times):.1f}", "", statistics.median(times), None)
+
+
+def _run_hour(airflow: RealAirflow, start: datetime) -> list[Path]:
+    """The files of an hour, by Marketo's clock."""
+    interval = {"data_interval_start": iso(start), "data_interval_end": iso(start + timedelta(hours=1))}
+    run = airflow.trigger(HOURLY, logical_date=datetime.now(timezone.utc).isoformat(), **interval)
+    run.wait_for("activities", "success", within=120)
+    manifest = run.xcom("activities")
+    return [Path(manifest["output"]) / file["name"] for file in manifest["files"]]
+
+
+def _rolled_up(airflow: RealAirflow, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(DagRun(airflow, DAILY, facts["dag_run_id"]).xcom("roll_up"))
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def _happened(simulator: Simulator) -> set[str]:
+    """Keys of the day's activities of the types that the example follows."""
+    first = int(DAY.timestamp())
+    kinds = {kind.id for kind in types.ACTIVITY_TYPES.values() if kind.name in FOLLOWED}
+    found = simulator.instance.store.activities.between(first, first + 86_399, kinds)
+    return {str(each.number) for each in found}
+
+
+def _hours_of_the_day() -> set[str]:
+    return {f"{DAY + timedelta(hours=hour):%Y-%m-%dT%H:%M:%S}" for hour in range(24)}
+
+
+def _runs(airflow: RealAirflow, dag_id: str, state: str) -> list[dict[str, Any]]:
+    return list(airflow.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=1000&state={state}")["dag_runs"])
+
+
+def _variables(airflow: RealAirflow) -> set[str]:
+    return {each["key"] for each in airflow.api("GET", "/api/v2/variables?limit=100")["variables"]}
+
+
+def _none(what: str, on: str, found: Collection[Any]) -> Row:
+    return Row(what, on, str(len(found)), "none", len(found), 0, at_most=True)
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.5) -> None:
+    """:raises TimeoutError: it did not become true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:.0f} seconds")
+        time.sleep(every)
+
+
+def _seconds(condition: Callable[[], bool], most: float) -> float:
+    begun = time.monotonic()
+    with suppress(TimeoutError):
+        _wait_until(condition, most)
+    return time.monotonic() - begun
