@@ -17,10 +17,10 @@ URI_LIMIT = 8192 - 128
 """For path and query. Marketo takes 8 KB; the difference is room for scheme and host."""
 
 BODY_LIMIT = 1 << 20
+"""Of all bodies but import files."""
+
 _AROUND_A_PART = 256
 """Bytes that come with each part of a multipart body, at most: two boundaries, headers, a file's name."""
-
-"""Of all bodies but files."""
 
 _QUERY_AS_POST = (("_method", "GET"),)
 _LEAD_DATABASE = "/rest/v1/"
