@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, event_of
 from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.imports import ImportJobs
+    from airflow_provider_marketo.client.client import MarketoClient
 
 ENDED = "ended"
 
@@ -81,6 +83,8 @@ def _asking(settings: ConnectionSettings, object_type: str, custom_object: str |
     client: MarketoClient | None = None
 
     def look(questions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+        from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
+
         nonlocal client
         if client is None:
             client = hook_of(settings).get_conn()

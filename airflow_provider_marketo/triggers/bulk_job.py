@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
-from airflow_provider_marketo.client.bulk.objects import export_object
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
 from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
 from airflow_provider_marketo.triggers.poller import off_the_loop
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
+    from airflow_provider_marketo.client.client import MarketoClient
 
 ENDED = "ended"
 
@@ -114,6 +115,9 @@ class MarketoBulkJobTrigger(BaseTrigger):
         return {"status": ENDED, "jobs": [asdict(job) for job in jobs.values()]}
 
     def _jobs(self, settings: ConnectionSettings) -> ExportJobs:
+        from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+        from airflow_provider_marketo.client.bulk.objects import export_object
+
         if self._client is None:
             self._client = hook_of(settings).get_conn()
         return ExportJobs(self._client, export_object(self.object_type), self.custom_object)
@@ -126,6 +130,8 @@ def jobs_from_event(event: Mapping[str, Any] | None) -> dict[str, ExportJob]:
     :param event: the trigger's event, as ``execute_complete`` receives it.
     :raises MarketoError: the trigger met an error, or the deadline has passed, or the event is not ours.
     """
+    from airflow_provider_marketo.client.bulk.jobs import ExportJob
+
     status = (event or {}).get("status")
     if event is not None and status == ENDED:
         return {job["export_id"]: ExportJob(**job) for job in event["jobs"]}

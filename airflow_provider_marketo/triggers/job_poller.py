@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.bulk.jobs import CANCELLED, ExportJob
 from airflow_provider_marketo.triggers.poller import Ask, wait_for_answer
 
-Jobs = Mapping[str, ExportJob]
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.jobs import ExportJob
+
+Jobs = Mapping[str, "ExportJob"]
 Find = Callable[[Collection[str]], Awaitable[Jobs]]
 
 
@@ -32,6 +35,9 @@ def _asking(find: Find) -> Ask[frozenset[str], Jobs]:
 
     async def ask(questions: Collection[frozenset[str]]) -> Mapping[frozenset[str], Jobs]:
         found = await find(frozenset().union(*questions))
+        # Not before: looking has imported it, off the loop.
+        from airflow_provider_marketo.client.bulk.jobs import CANCELLED, ExportJob
+
         answers = {ids: {each: found.get(each, ExportJob(each, CANCELLED)) for each in ids} for ids in questions}
         return {ids: jobs for ids, jobs in answers.items() if not all(job.waiting for job in jobs.values())}
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.errors import MarketoError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.questions.kinds import KINDS
-from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question
-from airflow_provider_marketo.questions.sealing import unsealed
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
 from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question
 
 FOUND = "found"
 
@@ -60,11 +60,16 @@ class MarketoQuestionTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
-        question = unsealed(self.kind, self.question, settings.client_secret)
+        question = await off_the_loop(lambda: self._unsealed(settings))
         found = await wait_for_answer(
             (settings, self.kind), lambda: _asking(settings, self.kind), question, self.poll_interval
         )
         return {"status": FOUND, "found": dict(found)}
+
+    def _unsealed(self, settings: ConnectionSettings) -> Question:
+        from airflow_provider_marketo.questions.sealing import unsealed
+
+        return unsealed(self.kind, self.question, settings.client_secret)
 
 
 def _asking(settings: ConnectionSettings, kind: str) -> Ask[Question, Found]:
@@ -74,6 +79,8 @@ def _asking(settings: ConnectionSettings, kind: str) -> Ask[Question, Found]:
     def ask(questions: Collection[Question]) -> Mapping[Question, Answer]:
         nonlocal inquirer
         if inquirer is None:
+            from airflow_provider_marketo.questions.kinds import KINDS
+
             inquirer = KINDS[kind][1](hook_of(settings).get_conn())
         return inquirer.ask(questions)
 

@@ -52,7 +52,8 @@ class MarketoQuotaTrigger(BaseTrigger):
         yield await event_of(self._wait(), self.deadline)
 
     async def _wait(self) -> dict[str, Any]:
-        hook = hook_of(await settings_of(self.marketo_conn_id))
+        settings = await settings_of(self.marketo_conn_id)
+        hook = await off_the_loop(lambda: hook_of(settings))
         while True:
             try:
                 quota = await off_the_loop(lambda: hook.quota.current(exports=self.min_export_mb > 0))
