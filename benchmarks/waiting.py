@@ -33,6 +33,7 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks import waiting_airflow
 from benchmarks.table import Row, markdown
 from benchmarks.waiting_airflow import connection
+from tools.real_airflow import interrupt_on_termination
 from tools.services import running_services
 
 PARTS = ("cursors", "questions", "sensors", "restarts", "roll-up")
@@ -191,6 +192,7 @@ def main() -> int:
     parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="on the whole Airflow")
     parser.add_argument("--job-sensors", type=int, default=JOB_SENSORS, help="the same, of exports; an even number")
     options = parser.parse_args()
+    interrupt_on_termination()  # servers and Airflow go, whoever ends this
     parts, rows = options.only or PARTS, []
     with tempfile.TemporaryDirectory(prefix="marketo-waiting-") as name:
         os.environ["AIRFLOW_HOME"] = str(Path(name) / "airflow")  # before anything imports Airflow
