@@ -6,19 +6,18 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import compress
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular.records import cell
 from airflow_provider_marketo.load.duplicates import Marks
 from airflow_provider_marketo.load.encoding import joined
 
 CSV, JSONL = "csv", "jsonl"
 
-_TO_QUOTE = re.compile('[,"\r\n]').search
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -161,7 +160,7 @@ def _cells(column: Sequence[Any]) -> Sequence[str]:
         together = "".join(column)
     if not any(sign in together for sign in ',"\r\n'):
         return column
-    return ['"' + cell.replace('"', '""') + '"' if _TO_QUOTE(cell) else cell for cell in column]
+    return list(map(cell, column))
 
 
 def encode_header(form: str, header: Sequence[str]) -> bytes:

@@ -258,22 +258,23 @@ class Shelf:
             asset_type: (COLUMNS, list(rows.values())) for asset_type, rows in inventory.rows.items()
         }
         tables["changes"] = (CHANGE_COLUMNS, inventory.changes)
+        lines = {**inventory.lines, "changes": _jsonl(CHANGE_COLUMNS, inventory.changes)}
         facts, names, state = [], [], []
         with self._folder.staging() as staging:
             for name, (columns, rows) in tables.items():
                 file_name = f"{name}.{file_format}"
                 with staging.open(file_name) as file:
                     if file_format == "jsonl":
-                        file.write(inventory.lines[name] if name in inventory.lines else _jsonl(columns, rows))
+                        file.write(lines[name])
                     else:
                         _WRITERS[file_format](file, columns, rows)
                     size = file.tell()
                 names.append(file_name)
                 facts.append({"path": str(self._folder.path(file_name)), "rows": len(rows), "bytes": size})
-            for asset_type, lines in inventory.lines.items():
+            for asset_type in inventory.lines:
                 kept = f"{_STATE}/{self._slot}/{asset_type}.jsonl"
                 with staging.open(kept) as file:
-                    file.write(lines)
+                    file.write(lines[asset_type])
                 state.append(kept)
             staging.publish([*names, *state])
         started = {**self._started, self._slot: utc(began)}

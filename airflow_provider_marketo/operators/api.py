@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.links.marketo import MarketoLink, push_link, push_place
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:
@@ -89,7 +89,6 @@ class MarketoApiOperator(OnceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.client import operations
-        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.evidence import described
         from airflow_provider_marketo.operators.failures import fail_for_good
         from airflow_provider_marketo.operators.files import opened
@@ -177,7 +176,6 @@ class MarketoApiOperator(OnceOperator):
         folder: OutputFolder | None,
         sent_earlier: bool = False,
     ) -> dict[str, Any]:
-        from airflow_provider_marketo.links.marketo import push_link
 
         kept = _Kept(operation)
         if folder is None:

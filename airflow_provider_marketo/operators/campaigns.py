@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.links.marketo import MarketoLink, push_link
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ class _CampaignOperator(OnceOperator):
     def _campaign(self, context: Context, client: MarketoClient) -> Mapping[str, Any]:
         """The campaign as the asset API shows it, which also gives the task's page its link."""
         from airflow_provider_marketo.client.errors import MarketoNotFoundError
-        from airflow_provider_marketo.links.marketo import push_link
 
         campaign_id = _integer("campaign_id", self.campaign_id)
         found = client.call("smart_campaigns.get_by_id", id=campaign_id).records
@@ -333,7 +332,6 @@ class MarketoSendSampleOperator(OnceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.arguments import as_list
         from airflow_provider_marketo.client.errors import MarketoNotFoundError
-        from airflow_provider_marketo.links.marketo import push_link
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.links.marketo import MarketoLink, push_place
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -95,21 +95,19 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
             values = self._values()
             self._check()
-            hook = self._hook()
-            erasure, client = self._erasure(hook, values)
+            erasure, hook = self._erasure(values)
             found = erasure.find()
             self._refuse_too_many(len(found))
             if self.rehearse:
                 push_place(context, hook, lead_id=found[0] if len(found) == 1 else None)
                 self.log.info("Would call leads.delete for %d leads, found by %d values", len(found), len(values))
                 return {"requested": len(values), "found": len(found), "erased": 0, "evidence": None}
-            evidence = self._evidence(context, client)
+            evidence = self._evidence(context, hook.get_conn())
             facts = self._erase(erasure, evidence, values, found)
         if self.verify_after is not None:
             self._wait(self.verify_after)
@@ -120,15 +118,13 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         from airflow.providers.common.compat.sdk import AirflowFailException
 
         from airflow_provider_marketo.erasure import MarketoLeadsReappearedError
-        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
-            hook = self._hook()
-            erasure, client = self._erasure(hook, self._values())
+            erasure, hook = self._erasure(self._values())
             found = erasure.find()
             push_place(context, hook, lead_id=found[0] if found else None)
-            evidence = self._evidence(context, client)
+            evidence = self._evidence(context, hook.get_conn())
             facts = evidence.recheck(len(found))
         if found:
             error = MarketoLeadsReappearedError(f"{len(found)} erased leads are there again; see {evidence.path}")
@@ -167,16 +163,12 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         place = list(rows.columns).index(column)
         return checked_values(value for batch in rows.batches for value in batch[place])
 
-    def _hook(self) -> MarketoHook:
+    def _erasure(self, values: Sequence[str]) -> tuple[Erasure, MarketoHook]:
+        from airflow_provider_marketo.erasure import Erasure
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        return MarketoHook(self.marketo_conn_id)
-
-    def _erasure(self, hook: MarketoHook, values: Sequence[str]) -> tuple[Erasure, MarketoClient]:
-        from airflow_provider_marketo.erasure import Erasure
-
-        client = hook.get_conn()
-        return Erasure(client, self.filter_type, values, hook.settings.hash_salt), client
+        hook = MarketoHook(self.marketo_conn_id)
+        return Erasure(hook.get_conn(), self.filter_type, values, hook.settings.hash_salt), hook
 
     def _refuse_too_many(self, found: int) -> None:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError

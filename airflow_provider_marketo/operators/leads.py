@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.links.marketo import MarketoLink, push_place
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -89,7 +89,6 @@ class MarketoGetLeadsOperator(MarketoOperator):
         from airflow_provider_marketo.arguments import as_list, one_of
         from airflow_provider_marketo.extract.request import FILE_FORMATS
         from airflow_provider_marketo.hooks.marketo import MarketoHook
-        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.links.marketo import MarketoLink, push_place
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import fail_for_good
 
@@ -139,7 +139,6 @@ class LoadOperator(MarketoOperator):
         from airflow_provider_marketo.arguments import one_of
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
-        from airflow_provider_marketo.links.marketo import push_place
         from airflow_provider_marketo.load.begin import Beginning
         from airflow_provider_marketo.triggers.bulk_import import raise_for_event
 

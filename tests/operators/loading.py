@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_marketo.client.clock import SystemClock
 from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.simulator.routes import HANDLERS
 from tests import support
 from tests.support import StateStore, run_task, task_context
 
@@ -116,3 +117,15 @@ def lead(simulator: Any, email: str) -> dict[str, Any]:
     leads = simulator.instance.store.leads
     (found,) = leads.find("email", [email])
     return dict(leads.get(found))
+
+
+def token_expires_at(monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    """Marketo's token expires while it answers this operation for the first time."""
+    answer = HANDLERS[operation]
+
+    def expiring(instance: Any, request: Any) -> Any:
+        monkeypatch.setitem(HANDLERS, operation, answer)
+        instance.tokens.expire()
+        return answer(instance, request)
+
+    monkeypatch.setitem(HANDLERS, operation, expiring)

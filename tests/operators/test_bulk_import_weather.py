@@ -10,9 +10,8 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoDeadlineError, MarketoStoppedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
-from airflow_provider_marketo.simulator.routes import HANDLERS
 from tests.operators.importing import LEADS, WEBINAR, jobs, refused, run, small_chunks, source
-from tests.operators.loading import DeadError, DyingStore, counts, staged, table
+from tests.operators.loading import DeadError, DyingStore, counts, staged, table, token_expires_at
 from tests.support import StateStore, run_task, task_context
 
 __all__ = ["small_chunks", "source"]
@@ -74,14 +73,7 @@ def test_a_chunk_that_is_too_large_for_marketo_is_split(marketo, tmp_path, sourc
 
 def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, source, small_chunks, monkeypatch):
     instance = marketo()
-    upload = HANDLERS["bulk_import_leads.import"]
-
-    def expiring(of, request):
-        monkeypatch.setitem(HANDLERS, "bulk_import_leads.import", upload)
-        of.tokens.expire()
-        return upload(of, request)
-
-    monkeypatch.setitem(HANDLERS, "bulk_import_leads.import", expiring)
+    token_expires_at(monkeypatch, "bulk_import_leads.import")
     assert counts(run(tmp_path, source())) == {"accepted": 200}
     assert instance.report().rejected == {"602": 1}
 

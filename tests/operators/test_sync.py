@@ -11,8 +11,19 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
-from airflow_provider_marketo.simulator.routes import HANDLERS
-from tests.operators.loading import DeadError, DyingStore, Impatient, counts, fails, governed, lead, load, staged, table
+from tests.operators.loading import (
+    DeadError,
+    DyingStore,
+    Impatient,
+    counts,
+    fails,
+    governed,
+    lead,
+    load,
+    staged,
+    table,
+    token_expires_at,
+)
 from tests.support import StateStore
 
 __all__ = ["governed"]
@@ -263,14 +274,7 @@ def test_a_duplicate_that_may_have_been_created_is_unknown_and_not_sent_again(ma
 
 def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, governed, monkeypatch):
     instance = marketo()
-    sync = HANDLERS["leads.sync"]
-
-    def expiring(of, request):
-        monkeypatch.setitem(HANDLERS, "leads.sync", sync)
-        of.tokens.expire()
-        return sync(of, request)
-
-    monkeypatch.setitem(HANDLERS, "leads.sync", expiring)
+    token_expires_at(monkeypatch, "leads.sync")
     assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=people(900))) == {"accepted": 900}
     assert instance.report().rejected == {"602": 1}
 

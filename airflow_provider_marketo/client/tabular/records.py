@@ -291,4 +291,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return "null"
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return '"' + shown.replace('"', '""') + '"' if shown == "null" or _SPECIAL.search(shown) else shown
+    return '"null"' if shown == "null" else cell(shown)
+
+
+def cell(text: str) -> str:
+    """A text as it stands in CSV, in quotes where it needs them."""
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text

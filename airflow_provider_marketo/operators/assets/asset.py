@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.links.marketo import MarketoLink, push_link
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ class MarketoAssetOperator(OnceOperator):
         self.if_missing = if_missing
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.links.marketo import push_link
         from airflow_provider_marketo.operators.failures import fail_for_good
 
         with fail_for_good():
