@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from airflow_provider_marketo import variables
 from airflow_provider_marketo.ledger import PREFIX, Store
 from airflow_provider_marketo.storage import OutputFolder
 
 
 class VariableStore:
     """
-    One Airflow Variable per entry.
-
-    ``Variable.get`` says "not found" of whatever fails, so the API server is asked without it and its two answers are
-    told apart. A task whose supervisor is dead cannot write, and so cannot send.
+    One Airflow Variable per entry. A task whose supervisor is dead cannot write, and so cannot send.
     """
 
     option = ""
 
     def read(self, key: str) -> str | None:
-        from airflow.sdk.exceptions import ErrorType
-        from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
-
-        answer = _supervisor().send(GetVariable(key=key))
-        if isinstance(answer, VariableResult):
-            return answer.value
-        if isinstance(answer, ErrorResponse) and answer.error == ErrorType.VARIABLE_NOT_FOUND:
-            return None
-        raise OSError(f"Airflow does not say whether there is a Variable {key}")
+        return variables.read(key)
 
     def write(self, key: str, text: str) -> None:
         from airflow.sdk import Variable
@@ -38,15 +26,6 @@ class VariableStore:
         from airflow.sdk import Variable
 
         Variable.delete(key)
-
-
-def _supervisor() -> Any:
-    from airflow.sdk.execution_time import task_runner
-
-    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
-    if supervisor is None:
-        raise OSError("Variables can be written by tasks only, and this is none")
-    return supervisor
 
 
 class FolderStore:

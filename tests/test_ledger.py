@@ -397,5 +397,5 @@ def test_a_variable_that_is_not_there_is_told_from_a_variable_that_cannot_be_rea
 
 
 def test_variables_are_out_of_reach_outside_of_a_task():
-    with pytest.raises(OSError, match="tasks only"):
+    with pytest.raises(OSError, match="tasks and triggers only"):
         VariableStore().read("a")

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_marketo import variables
+
 log = logging.getLogger(__name__)
 
 PREFIX = "marketo_batches_"
@@ -24,11 +26,10 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str) -> dict[str,
     :param run_id: of the run.
     :param stream: the watcher's.
     :return: ``{"batch_ids", "activities", "lead_ids"}``; empty lists if there is nothing new.
+    :raises OSError: Airflow does not say what was taken; a batch might be processed twice.
     """
-    from airflow.sdk import Variable
-
     name = PREFIX + stream
-    taken: dict[str, str] = Variable.get(name, default=None, deserialize_json=True) or {}
+    taken: dict[str, str] = variables.read_json(name) or {}
     batches = [event.extra["payload"] for event in events if "batch_id" in (event.extra.get("payload") or {})]
     new = {batch["batch_id"]: batch for batch in batches if taken.get(batch["batch_id"], run_id) == run_id}
     if len(new) < len(batches):
@@ -36,7 +37,7 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str) -> dict[str,
     if new:
         taken.update(dict.fromkeys(new, run_id))
         latest = dict(list(taken.items())[-REMEMBERED:])
-        Variable.set(name, latest, description="Marketo batches that runs have taken", serialize_json=True)
+        variables.write_json(name, latest, "Marketo batches that runs have taken")
     return {
         "batch_ids": list(new),
         "activities": [each for batch in new.values() for each in batch["activities"]],

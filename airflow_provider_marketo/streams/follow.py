@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow_provider_marketo.client import paging
 from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.streams.read import BATCH
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.streams.read import BATCH, MAX_EMPTY_PAGES, check_empty
 from airflow_provider_marketo.streams.request import Pass
+
+log = logging.getLogger(__name__)
 
 ACTIVITIES = "activities.get_lead_activities"
 
@@ -42,20 +48,43 @@ class FeedFollower:
         return self._ends[-1][0] if self._ends else self._since
 
     def look(self) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """The records of one look, page by page."""
-        page = self._start()
-        while True:
-            reply = self._client.call(ACTIVITIES, nextPageToken=page, batchSize=BATCH, **self._pass.parameters)
-            yield reply.records
-            page = reply.next_page_token or page
-            if not reply.more_result:
-                self._ends.append((reply.date or datetime.now(timezone.utc), page))
-                return
+        """
+        The records of one look, page by page.
 
-    def _start(self) -> str:
-        if not self._ends:
-            reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(self._since))
-            self._ends.append((self._since, str(reply.next_page_token)))
+        :raises MarketoDataError: the feed goes on and on without a record.
+        """
+        reply, page = self._first()
+        empty = 0
+        while True:
+            yield reply.records
+            empty = 0 if reply.records else empty + 1
+            following = paging.by_date(reply, {"nextPageToken": page})
+            if following is None:
+                break
+            check_empty(empty, MAX_EMPTY_PAGES, self._pass, ACTIVITIES, "Start from a later time: since=.")
+            page = following["nextPageToken"]
+            reply = self._call(page)
+        self._ends.append((reply.date or datetime.now(timezone.utc), reply.next_page_token or page))
+
+    def _first(self) -> tuple[Reply, str]:
         while len(self._ends) > 1 and self._ends[1][0] <= self.until - self._overlap:
             self._ends.popleft()
-        return self._ends[0][1]
+        if self._ends:
+            since, page = self._ends[0]
+            try:
+                return self._call(page), page
+            except MarketoInvalidRequestError as error:
+                if error.code is None or error.parameter:  # the filter is wrong, not the token
+                    raise
+                log.warning(
+                    "Marketo no longer accepts a place in the feed; reading from its time, %s. %s", since, error
+                )
+        else:
+            since = self._since
+        page = str(self._client.call("activities.get_paging_token", sinceDatetime=iso(since)).next_page_token)
+        reply = self._call(page)
+        self._ends = deque([(since, page), *list(self._ends)[1:]])
+        return reply, page
+
+    def _call(self, page: str) -> Reply:
+        return self._client.call(ACTIVITIES, nextPageToken=page, batchSize=BATCH, **self._pass.parameters)

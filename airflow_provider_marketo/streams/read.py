@@ -25,7 +25,8 @@ BATCH = 300
 DISORDER = timedelta(days=1)
 """How far a feed may stray from the order of dates. A page whose rows all lie further behind the end is the last."""
 
-LOGGED_EMPTY_PAGES = 50
+_TOO_EMPTY = "Nothing was published. Raise max_empty_pages, or follow the stream in shorter ranges."
+MAX_EMPTY_PAGES, LOGGED_EMPTY_PAGES = 1000, 50
 
 
 @dataclass
@@ -50,7 +51,7 @@ class FeedReader:
     start: str
     end: datetime
     stored: Mapping[str, str] = field(default_factory=dict)
-    max_empty_pages: int = 1000
+    max_empty_pages: int = MAX_EMPTY_PAGES
     calls: int = 0
     resume: dict[str, str] = field(default_factory=dict)
 
@@ -74,7 +75,7 @@ class FeedReader:
                 self.resume[one.name] = asked
             yield records
             empty = 0 if records else empty + 1
-            self._check_empty(one, empty)
+            check_empty(empty, self.max_empty_pages, one, self.operation, _TOO_EMPTY)
             following = paging.by_date(reply, {"nextPageToken": asked})
             if following is None or (dates and min(dates) >= self.end + DISORDER):
                 self.resume.setdefault(one.name, reply.next_page_token or asked)
@@ -103,15 +104,23 @@ class FeedReader:
                 error.remedy = "Feeds are filtered by lists below 10,000 members: read all leads, or a smaller list."
             raise
 
-    def _check_empty(self, one: Pass, empty: int) -> None:
-        if empty and empty % LOGGED_EMPTY_PAGES == 0:
-            log.info("%d pages without a record in a row, of at most %d (%s)", empty, self.max_empty_pages, one.name)
-        if empty > self.max_empty_pages:
-            raise MarketoDataError(
-                f"Marketo sent {empty} pages without a record and promises more ({one.name})",
-                operation=self.operation,
-                remedy="Nothing was published. Raise max_empty_pages, or follow the stream in shorter ranges.",
-            )
+
+def check_empty(empty: int, most: int, one: Pass, operation: str, remedy: str) -> None:
+    """
+    Pages without a record are followed up to a limit.
+
+    :param empty: such pages in a row.
+    :param most: how many are borne.
+    :raises MarketoDataError: there are more.
+    """
+    if empty and empty % LOGGED_EMPTY_PAGES == 0:
+        log.info("%d pages without a record in a row, of at most %d (%s)", empty, most, one.name)
+    if empty > most:
+        raise MarketoDataError(
+            f"Marketo sent {empty} pages without a record and promises more ({one.name})",
+            operation=operation,
+            remedy=remedy,
+        )
 
 
 _END: Any = object()

@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_marketo.arguments import as_id, as_ids
+from airflow_provider_marketo.arguments import as_id, as_ids, as_utc
+from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
 
@@ -31,12 +32,13 @@ class MarketoActivityTrigger(BaseEventTrigger):
     :param activity_types: names or ids, at most ten.
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about. Default: any.
     :param list_id: only members of a static list, which Marketo takes below 10,000 members.
-    :param since: where a new stream starts; ISO 8601. Default: now.
+    :param since: where a new stream starts; ISO 8601, without a zone UTC. Default: now.
     :param batch_size: most activities in an event.
-    :param poll_interval: seconds between two looks. Default: the connection's ``poll_interval`` (60, which makes 1,440
-        calls a day).
+    :param poll_interval: seconds in which an activity that Marketo shows has started its DAG. Five of them are
+        Airflow's own: for 30, the watcher looks every 25. Default: 65, with a look as often as the connection's
+        ``poll_interval`` says (60, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
-    :raises MarketoInvalidRequestError: more than ten types, or ids that are none.
+    :raises MarketoInvalidRequestError: more than ten types, ids or a date that are none, or a number below its least.
     """
 
     def __init__(
@@ -52,12 +54,13 @@ class MarketoActivityTrigger(BaseEventTrigger):
         marketo_conn_id: str = "marketo_default",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        start, _ = as_utc("since", since)
         types = [activity_types] if isinstance(activity_types, str) else activity_types
         self.stream = stream
         self.activity_types = sorted(str(each) for each in types)
         self.asset_ids = sorted(as_ids("asset_ids", asset_ids))
         self.list_id = as_id("list_id", list_id)
-        self.since = since
+        self.since = None if start is None else iso(start)
         self.batch_size = batch_size
         self.poll_interval = poll_interval
         self.marketo_conn_id = marketo_conn_id
@@ -67,6 +70,11 @@ class MarketoActivityTrigger(BaseEventTrigger):
                 parameter="activity_types",
                 remedy="Add another AssetWatcher for the others: watchers of a connection share their calls.",
             )
+        if not stream:
+            raise MarketoInvalidRequestError("a watcher needs a name for its position", parameter="stream")
+        for name, value, least in (("batch_size", batch_size, 1), ("poll_interval", poll_interval, 0.01)):
+            if value is not None and value < least:
+                raise MarketoInvalidRequestError(f"{name}={value!r} is less than {least:g}", parameter=name)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {

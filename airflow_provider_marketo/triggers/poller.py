@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -30,6 +31,9 @@ Ask = Callable[[Collection[Q]], Awaitable[Mapping[Q, "A | MarketoError"]]]
 FAILURES_IN_A_ROW = 10
 """Bad looks after which those who wait are told. A minute between two makes this a ten-minute outage."""
 
+BUSY = 2.0
+"""A look that takes longer than its interval is followed by a pause as long: Marketo has other things to do, too."""
+
 PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
 """What may be better at the next look."""
 
@@ -43,14 +47,15 @@ async def off_the_loop(call: Callable[[], Result]) -> Result:
 class _Waiter(Generic[Q, A]):
     question: Q
     interval: float
+    due: float
     answer: asyncio.Future[A]
     failures: int = 0
 
 
 class Poller(Generic[Q, A]):
     """
-    Shared by all triggers that ask questions of one kind on one connection. It runs while somebody waits; the first
-    look comes one interval after the first question, since whoever waits has looked already.
+    Shared by all triggers that ask questions of one kind on one connection. It runs while somebody waits; a look is for
+    all of them, and comes when the most impatient wants it.
 
     :param ask: asks several different questions; those without an answer are asked again.
     :param waits_out_quota: whether a spent quota is no reason to stop waiting.
@@ -60,6 +65,7 @@ class Poller(Generic[Q, A]):
         self._ask = ask
         self._waits_out_quota = waits_out_quota
         self._waiters: set[_Waiter[Q, A]] = set()
+        self._joined = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -67,16 +73,20 @@ class Poller(Generic[Q, A]):
         """Whether nobody waits."""
         return not self._waiters
 
-    async def wait(self, question: Q, interval: float) -> A:
+    async def wait(self, question: Q, interval: float, first: float | None = None) -> A:
         """
         Wait until a question has an answer.
 
         :param question: equal ones are asked once.
-        :param interval: seconds between two looks; of several who wait, the most impatient decides.
+        :param interval: seconds from one look to the next; of several who wait, the most impatient decides.
+        :param first: seconds until the first look. Default: ``interval``, for those who have looked themselves.
         :raises MarketoError: there is none for good, or looking failed too often.
         """
-        waiter: _Waiter[Q, A] = _Waiter(question, interval, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        due = loop.time() + (interval if first is None else first)
+        waiter: _Waiter[Q, A] = _Waiter(question, interval, due, loop.create_future())
         self._waiters.add(waiter)
+        self._joined.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
         try:
@@ -88,8 +98,10 @@ class Poller(Generic[Q, A]):
                 self._task = None
 
     async def _poll(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(waiter.interval for waiter in self._waiters))
+            await self._until_due()
+            begun = loop.time()
             questions = {waiter.question for waiter in self._waiters}
             answers: Mapping[Q, A | MarketoError]
             try:
@@ -98,9 +110,19 @@ class Poller(Generic[Q, A]):
                 answers = dict.fromkeys(questions, error)
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, or waits for ever
                 answers = dict.fromkeys(questions, MarketoError(f"{type(error).__name__}: {error}"))
+            pause = BUSY * (loop.time() - begun)
             for waiter in tuple(self._waiters):
                 if not waiter.answer.done() and waiter.question in questions:
+                    waiter.due = begun + max(waiter.interval, pause)
                     self._tell(waiter, answers.get(waiter.question))
+
+    async def _until_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        while (pause := min(waiter.due for waiter in self._waiters) - loop.time()) > 0:
+            self._joined.clear()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._joined.wait(), pause)
 
     def _tell(self, waiter: _Waiter[Q, A], answer: A | MarketoError | None) -> None:
         if answer is None:
@@ -120,7 +142,13 @@ _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller[Any
 
 
 async def wait_for_answer(
-    group: Hashable, make: Callable[[], Ask[Q, A]], question: Q, interval: float, *, waits_out_quota: bool = True
+    group: Hashable,
+    make: Callable[[], Ask[Q, A]],
+    question: Q,
+    interval: float,
+    *,
+    first: float | None = None,
+    waits_out_quota: bool = True,
 ) -> A:
     """
     As :meth:`Poller.wait`, with the poller that everybody of a group shares on this event loop.
@@ -134,7 +162,7 @@ async def wait_for_answer(
     if poller is None:
         poller = pollers[group] = Poller(make(), waits_out_quota=waits_out_quota)
     try:
-        answer: A = await poller.wait(question, interval)
+        answer: A = await poller.wait(question, interval, first)
         return answer
     finally:
         if poller.idle and pollers.get(group) is poller:

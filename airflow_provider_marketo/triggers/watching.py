@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
-from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo import variables
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.values import moment
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.questions.activities import ActivityQuestion, ActivityWatcher
-from airflow_provider_marketo.questions.question import Found
-from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.position import PREFIX
-from airflow_provider_marketo.streams.watch import Handover, WatchState
-from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.connection import settings_of
 from airflow_provider_marketo.triggers.poller import off_the_loop, wait_for_answer
 
 if TYPE_CHECKING:
+    from airflow_provider_marketo.questions.activities import ActivityQuestion
+    from airflow_provider_marketo.questions.question import Found
+    from airflow_provider_marketo.streams.watch import Handover
     from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
+    from airflow_provider_marketo.triggers.instance_watcher import InstanceWatcher
 
 log = logging.getLogger(__name__)
 
 WRITTEN_EVERY = timedelta(hours=1)
 """How often a position is written while nothing happens."""
 
+AIRFLOWS_SHARE = 5.0
+"""
+Seconds that Airflow takes from an event until the run has started: its triggerer stores the one and its scheduler makes
+the other, and both look around once a second.
+"""
+
+GATHERING = 1.0
+"""Seconds in which the watchers of a triggerer that has just started come together for their first look."""
+
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 900.0
 """Seconds between two tries while Marketo cannot be asked. A watcher that ends is not started again."""
+
+
+def seconds_between_looks(promised: float | None, usual: float) -> float:
+    """
+    So that a run starts in time.
+
+    :param promised: seconds from an activity to the run; None for a look as often as usual.
+    :param usual: seconds between two looks, as the connection has it.
+    """
+    return usual if promised is None else max(promised - AIRFLOWS_SHARE, promised / 2)
 
 
 def producer(trigger: MarketoActivityTrigger) -> Any:
@@ -69,7 +85,6 @@ class Watch:
         self._trigger = trigger
         self._variable = PREFIX + trigger.stream
         self._handover: Handover | None = None
-        self._watcher: ActivityWatcher | None = None
         self._written = datetime.min.replace(tzinfo=timezone.utc)
 
     async def batch(self) -> dict[str, Any]:
@@ -100,13 +115,29 @@ class Watch:
 
     async def _begin(self) -> Handover:
         trigger, settings = self._trigger, await settings_of(self._trigger.marketo_conn_id)
-        interval = trigger.poll_interval or settings.poll_interval
-        watcher = await off_the_loop(lambda: _shared_watcher(settings))
-        stored = await off_the_loop(lambda: _read(self._variable))
+        every = seconds_between_looks(trigger.poll_interval, settings.poll_interval)
+        self._question, handover = await off_the_loop(lambda: self._start(settings))
+        log.info(
+            "Watching %s since %s, every %g seconds: about %d calls a day, shared with other watchers of %s",
+            ", ".join(trigger.activity_types),
+            handover.state.time,
+            every,
+            86_400 / every,
+            trigger.marketo_conn_id,
+        )
+        return handover
+
+    def _start(self, settings: ConnectionSettings) -> tuple[ActivityQuestion, Handover]:
+        from airflow_provider_marketo.client.bulk.plan import iso
+        from airflow_provider_marketo.streams.watch import WatchState
+        from airflow_provider_marketo.triggers.instance_watcher import handover
+
+        watcher = self._watcher = _shared_watcher(settings)
+        stored = variables.read_json(self._variable)
         if stored is None:
-            start = trigger.since or iso(await off_the_loop(watcher.now))
+            start = self._trigger.since or iso(watcher.now())
             state = WatchState(watcher.instance, start, start)
-            await off_the_loop(lambda: _set(self._variable, state.to_dict()))
+            self._store(state.to_dict())
         else:
             state = WatchState.from_dict(stored)
         if state.instance != watcher.instance:
@@ -116,33 +147,22 @@ class Watch:
                 parameter="stream",
                 remedy="Give the watcher another stream name, or correct the connection.",
             )
-        log.info(
-            "Watching %s since %s, every %g seconds: about %d calls a day, shared with other watchers of %s",
-            ", ".join(trigger.activity_types),
-            state.time,
-            interval,
-            86_400 / interval,
-            trigger.marketo_conn_id,
-        )
-        self._question = ActivityQuestion(
-            activity_types=tuple(trigger.activity_types),
-            since=state.since,
-            asset_ids=tuple(trigger.asset_ids),
-            list_id=trigger.list_id,
-            read_from=iso(max(moment(state.time) - OVERLAP, moment(state.since))),
-        )
-        return Handover(state, trigger.batch_size, OVERLAP)
+        return handover(self._trigger, state)
 
     async def _look(self) -> Found:
         settings = await settings_of(self._trigger.marketo_conn_id)
         # Held for as long as this watcher lives, so that what the reader remembers does, too.
         watcher = self._watcher = await off_the_loop(lambda: _shared_watcher(settings))
+        loop = asyncio.get_running_loop()
 
         async def ask(questions: Collection[ActivityQuestion]) -> Mapping[ActivityQuestion, Any]:
+            watcher.looked = loop.time()
             return await off_the_loop(lambda: watcher.ask(questions))
 
-        interval = self._trigger.poll_interval or settings.poll_interval
-        return await wait_for_answer((settings, ActivityWatcher), lambda: ask, self._question, interval)
+        every = seconds_between_looks(self._trigger.poll_interval, settings.poll_interval)
+        # Counted from the last look, whatever became of what it showed.
+        first = GATHERING if watcher.looked is None else max(0.0, watcher.looked + every - loop.time())
+        return await wait_for_answer((settings, "watchers"), lambda: ask, self._question, every, first=first)
 
     async def _write(self) -> None:
         """Until it is written: what is not written down must not be handed over, nor counted as handed over."""
@@ -150,12 +170,15 @@ class Watch:
         state, pause = self._handover.state.to_dict(), _SHORTEST_PAUSE
         while True:
             try:
-                await off_the_loop(lambda: _set(self._variable, state))
+                await off_the_loop(lambda: self._store(state))
                 break
             except Exception as error:  # noqa: BLE001 - the API server may be away for a while
                 await self._bear(error, pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
         self._written = datetime.now(timezone.utc)
+
+    def _store(self, state: dict[str, Any]) -> None:
+        variables.write_json(self._variable, state, "Where a watcher of Marketo activities stands")
 
     async def _bear(self, error: Exception, pause: float) -> None:
         kind = "" if isinstance(error, MarketoError) else f"{type(error).__name__}: "
@@ -163,43 +186,7 @@ class Watch:
         await asyncio.sleep(pause)
 
 
-class _InstanceWatcher(ActivityWatcher):
-    """The shared reader of an instance's feeds."""
+def _shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:
+    from airflow_provider_marketo.triggers.instance_watcher import shared_watcher
 
-    def __init__(self, settings: ConnectionSettings) -> None:
-        client = hook_of(settings).get_conn()
-        super().__init__(client)
-        self.instance = client.instance
-
-    def now(self) -> datetime:
-        """Marketo's clock."""
-        return self._client.call("activities.get_types").date or datetime.now(timezone.utc)
-
-
-_watchers: WeakValueDictionary[ConnectionSettings, _InstanceWatcher] = WeakValueDictionary()
-
-
-def _shared_watcher(settings: ConnectionSettings) -> _InstanceWatcher:
-    """The one reader of a connection; it lives as long as somebody watches."""
-    watcher = _watchers.get(settings)
-    if watcher is None:
-        watcher = _watchers[settings] = _InstanceWatcher(settings)
-    return watcher
-
-
-def _read(variable: str) -> Any:
-    """
-    A Variable's JSON; None only if there certainly is none.
-
-    :raises OSError: Airflow does not say.
-    """
-    from airflow_provider_marketo.ledger_stores import VariableStore
-
-    text = VariableStore().read(variable)
-    return None if text is None else json.loads(text)
-
-
-def _set(variable: str, value: dict[str, Any]) -> None:
-    from airflow.sdk import Variable
-
-    Variable.set(variable, value, description="Where a watcher of Marketo activities stands", serialize_json=True)
+    return shared_watcher(settings)

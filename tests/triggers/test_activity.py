@@ -15,6 +15,7 @@ from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.triggers import activity, watching
 from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
 from tests.sensors.conftest import marketo
+from tests.support import in_virtual_time
 
 __all__ = ["marketo"]
 
@@ -25,9 +26,12 @@ VARIABLE = "marketo_position_forms"
 def variables(monkeypatch):
     """Airflow's Variables, which a triggerer can read and write, and a test cannot otherwise."""
     values: dict[str, str] = {}
-    monkeypatch.setattr(watching, "_read", lambda name: json.loads(values[name]) if name in values else None)
-    monkeypatch.setattr(watching, "_set", lambda name, value: values.update({name: json.dumps(value)}))
+    monkeypatch.setattr("airflow_provider_marketo.variables.read", values.get)
+    monkeypatch.setattr(
+        "airflow_provider_marketo.variables.write_json", lambda name, value, _: values.update({name: json.dumps(value)})
+    )
     monkeypatch.setattr(activity, "STORED_WITHIN", 0.0)
+    monkeypatch.setattr(watching, "GATHERING", 0.05)
     return values
 
 
@@ -42,25 +46,40 @@ async def first(events):
     return None
 
 
-async def next_event(watcher, sim, **fill):
+def filled(sim, **facts) -> None:
+    """A lead fills a form."""
+    sim.instance.store.activities.add(sim.instance.now, 1005, types.FILL_OUT_FORM, **facts)
+
+
+async def at_once(call):
+    """In the place of a thread, of which a virtual clock knows nothing."""
+    return call()
+
+
+async def watched(variables) -> None:
+    """Until the watcher watches: what happens before is none of its."""
+    while VARIABLE not in variables:
+        await asyncio.sleep(0.01)
+
+
+async def next_event(watcher, sim, variables, **fill):
     """Something happens once the watcher watches; the event that follows."""
-    events = watcher.run()
-    waiting = asyncio.ensure_future(first(events))
-    await asyncio.sleep(0.2)
-    sim.instance.store.activities.add(sim.instance.now, 1005, types.FILL_OUT_FORM, **fill)
+    waiting = asyncio.ensure_future(first(watcher.run()))
+    await watched(variables)
+    filled(sim, **fill)
     return await asyncio.wait_for(waiting, 10)
 
 
 def test_a_form_is_filled(marketo, variables):
     sim = marketo()
-    payload = asyncio.run(next_event(trigger(asset_ids=[7]), sim, primary_id=7))
+    payload = asyncio.run(next_event(trigger(asset_ids=[7]), sim, variables, primary_id=7))
     assert payload["lead_ids"] == [1005]
     assert json.loads(variables[VARIABLE])["pending"] == payload
 
 
 def test_a_batch_that_airflow_had_not_stored_comes_again_under_its_id(marketo, variables):
     sim = marketo()
-    payload = asyncio.run(next_event(trigger(), sim))
+    payload = asyncio.run(next_event(trigger(), sim, variables))
     assert asyncio.run(asyncio.wait_for(first(trigger().run()), 10)) == payload
 
 
@@ -93,8 +112,8 @@ def test_with_airflows_word_the_position_moves_only_when_the_event_is_stored(mar
         producer = MarketoActivityTrigger.create_shared_stream_producer(arguments)
         stream = producer.open_stream()
         waiting = asyncio.ensure_future(anext(stream))
-        await asyncio.sleep(0.2)
-        sim.instance.store.activities.add(sim.instance.now, 1005, types.FILL_OUT_FORM)
+        await watched(variables)
+        filled(sim)
         batch, key = await asyncio.wait_for(waiting, 10)
         await producer.advance([SimpleNamespace(broker_payload=key, outcome=SimpleNamespace(is_clean=False))])
         again, _ = await asyncio.wait_for(anext(stream), 10)
@@ -107,10 +126,62 @@ def test_with_airflows_word_the_position_moves_only_when_the_event_is_stored(mar
     assert after is None
 
 
+def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promised(marketo, variables, monkeypatch):
+    sim = marketo(activities=0)
+    monkeypatch.setattr(activity, "STORED_WITHIN", 10.0)
+    monkeypatch.setattr(watching, "off_the_loop", at_once)
+
+    async def scenario():
+        events, times = trigger(poll_interval=30, since="2026-01-01").run(), []
+        for _ in range(3):
+            filled(sim)
+            await anext(events)
+            times.append(round(asyncio.get_running_loop().time()))
+        return times
+
+    first_look, *later = in_virtual_time(scenario())
+    assert [each - first_look for each in later] == [25, 50]
+
+
+@pytest.mark.parametrize(("promised", "between"), [(None, 60), (65, 60), (30, 25), (8, 4), (2, 1)])
+def test_seconds_between_looks(promised, between):
+    assert watching.seconds_between_looks(promised, usual=60) == between
+
+
+def test_a_watcher_that_starts_again_looks_at_once(marketo, variables, monkeypatch):
+    sim = marketo()
+    monkeypatch.setattr(watching, "off_the_loop", at_once)
+
+    async def scenario():
+        await first(trigger(poll_interval=600, since="2026-01-01").run())
+        return asyncio.get_running_loop().time()
+
+    filled(sim)
+    assert in_virtual_time(scenario()) == pytest.approx(watching.GATHERING)
+
+
+def test_a_place_in_the_feed_that_marketo_no_longer_accepts_is_found_again_by_its_time(marketo, variables, caplog):
+    sim = marketo()
+
+    async def scenario():
+        events = trigger().run()
+        waiting = asyncio.ensure_future(anext(events))
+        await watched(variables)
+        filled(sim)
+        before = (await waiting).payload
+        sim.fail("activities.get_lead_activities", "1003", times=1)
+        filled(sim)
+        return before, (await asyncio.wait_for(anext(events), 10)).payload
+
+    before, after = asyncio.run(scenario())
+    assert not set(before["activities"]) & set(after["activities"])
+    assert "no longer accepts a place in the feed" in caplog.text
+
+
 def test_an_outage_does_not_end_the_watcher(marketo, variables):
     sim = marketo()
     sim.fail("activities.get_lead_activities", "603", times=1)
-    assert asyncio.run(next_event(trigger(), sim))["lead_ids"] == [1005]
+    assert asyncio.run(next_event(trigger(), sim, variables))["lead_ids"] == [1005]
 
 
 def test_the_trigger_is_made_of_what_it_was_made_of():
@@ -118,6 +189,27 @@ def test_the_trigger_is_made_of_what_it_was_made_of():
     assert path == "airflow_provider_marketo.triggers.activity.MarketoActivityTrigger"
     assert MarketoActivityTrigger(**stored).serialize()[1] == stored
     assert json.loads(json.dumps(stored)) == stored
+
+
+@pytest.mark.parametrize(
+    ("given", "parameter"),
+    [
+        ({"since": "yesterday"}, "since"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"poll_interval": 0}, "poll_interval"),
+        ({"stream": ""}, "stream"),
+        ({"asset_ids": ["a form"]}, "asset_ids"),
+        ({"list_id": "a list"}, "list_id"),
+    ],
+)
+def test_what_is_wrong_is_refused_where_the_dag_is_parsed(given, parameter):
+    with pytest.raises(MarketoInvalidRequestError) as refused:
+        trigger(**given)
+    assert refused.value.parameter == parameter
+
+
+def test_a_start_with_an_offset_is_meant_as_it_says():
+    assert trigger(since="2026-01-01T02:00:00+02:00").serialize()[1]["since"] == "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("count", [0, 11])

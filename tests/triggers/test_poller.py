@@ -13,6 +13,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, Poller, wait_for_answer
+from tests.support import in_virtual_time
 
 
 class Answers:
@@ -98,3 +99,43 @@ def test_a_group_shares_a_poller_for_as_long_as_it_has_somebody_who_waits():
 
     asyncio.run(scenario())
     assert len(made) == 3
+
+
+class TimedLooks:
+    """Notes when it is asked and answers from the given moment on; a look takes a while."""
+
+    def __init__(self, answer_from: float, takes: float = 0.0) -> None:
+        self.times: list[float] = []
+        self._answer_from = answer_from
+        self._takes = takes
+
+    async def __call__(self, questions):
+        now = asyncio.get_running_loop().time()
+        self.times.append(now)
+        await asyncio.sleep(self._takes)
+        return dict.fromkeys(questions, "yes") if now >= self._answer_from else {}
+
+
+def test_looks_are_an_interval_apart_however_long_they_take():
+    looks = TimedLooks(answer_from=180, takes=7)
+    in_virtual_time(Poller(looks).wait("a", 60))
+    assert looks.times == [60, 120, 180]
+
+
+def test_a_look_that_takes_long_leaves_as_much_time_to_others():
+    looks = TimedLooks(answer_from=180, takes=50)
+    in_virtual_time(Poller(looks).wait("a", 60))
+    assert looks.times == [60, 160, 260]
+
+
+def test_an_impatient_newcomer_does_not_wait_for_the_look_of_the_patient():
+    looks = TimedLooks(answer_from=75)
+
+    async def scenario():
+        poller = Poller(looks)
+        patient = asyncio.ensure_future(poller.wait("a", 60))
+        await asyncio.sleep(5)
+        await asyncio.gather(patient, poller.wait("b", 10, first=2))
+
+    in_virtual_time(scenario())
+    assert looks.times == [7, 17, 27, 37, 47, 57, 67, 77]
