@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.plan import iso
@@ -13,10 +14,13 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidR
 from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.extract.plan import activity_type_id
-from airflow_provider_marketo.questions.question import Answer, Found, Question, batches, by_group
-from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, TYPES_PER_PASS
+from airflow_provider_marketo.questions.existing import existing
+from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question, batches
+from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, TYPES_PER_PASS, kept
 from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
 from airflow_provider_marketo.streams.request import Pass
+
+log = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 
@@ -63,7 +67,15 @@ class ActivityQuestion(Question):
 
     def describe(self) -> str:
         what = "an activity" if self.count == 1 else f"{self.count} activities"
-        return f"{what} of type {' or '.join(self.activity_types)} since {self.since}"
+        about = [
+            f"about {_some(self.asset_ids)}" if self.asset_ids else "",
+            f"of lead {_some(self.lead_ids)}" if self.lead_ids else "",
+            f"of a member of list {self.list_id}" if self.list_id is not None else "",
+            f"by smart campaign {self.campaign_id}" if self.campaign_id is not None else "",
+        ]
+        return " ".join(
+            filter(None, (what, f"of type {' or '.join(self.activity_types)}", *about, f"since {self.since}"))
+        )
 
     def fits(self, record: Record, type_ids: Collection[int]) -> bool:
         """Whether an activity is one of those asked for."""
@@ -76,7 +88,7 @@ class ActivityQuestion(Question):
         )
 
 
-class ActivityInquirer:
+class ActivityInquirer(Inquirer[ActivityQuestion]):
     """
     Reads ``activities.get_lead_activities``: ten types and thirty leads in a call, each list by itself. One cursor
     serves everybody who asks for the same; ``activities.get_types`` once.
@@ -85,17 +97,33 @@ class ActivityInquirer:
     """
 
     def __init__(self, client: MarketoClient) -> None:
-        self._client = client
+        super().__init__(client)
         self._types: dict[int, ActivityType] = {}
         self._followers: dict[str, FeedFollower] = {}
         self._in_use: set[str] = set()
         self._until: dict[ActivityQuestion, datetime] = {}
         self._hits: dict[ActivityQuestion, dict[str, Record]] = {}
 
+    def check(self, question: ActivityQuestion) -> None:
+        """The types, how long Marketo keeps them, and the campaign if there is one (``smart_campaigns.get_by_id``)."""
+        type_ids = [self._type_id(each) for each in question.activity_types]
+        name = min((self._types[each].name for each in type_ids), key=kept)
+        oldest = datetime.now(timezone.utc) - kept(name)
+        if _moment(question.since) < oldest:
+            log.warning(
+                "Marketo keeps activities of type %s for %d days: of those since %s, what is older than %s may be gone",
+                name,
+                kept(name).days,
+                question.since,
+                iso(oldest),
+            )
+        if question.campaign_id is not None:
+            existing(self._client, "smart_campaigns", question.campaign_id, parameter="campaign_id")
+
     def ask(self, questions: Collection[ActivityQuestion]) -> Mapping[ActivityQuestion, Answer]:
         self._forget_others(questions)
         self._in_use = set()
-        answers = by_group(questions, self._ask)
+        answers = super().ask(questions)
         self._followers = {name: each for name, each in self._followers.items() if name in self._in_use}
         return answers
 
@@ -105,7 +133,6 @@ class ActivityInquirer:
             self._hits.pop(gone, None)
 
     def continued(self, question: ActivityQuestion) -> ActivityQuestion:
-        """The question for somebody who goes on where this one stopped."""
         until = self._until.get(question)
         # What was counted here is not known there.
         return question if until is None or question.count > 1 else replace(question, read_from=iso(until - OVERLAP))
@@ -120,7 +147,7 @@ class ActivityInquirer:
                 answers[question] = error
         for one in _passes(wanted):
             follower = self._follower(one, wanted)
-            for records in follower.look():
+            for records in self._read(follower, one):
                 self._match(records, wanted)
             self._until.update(dict.fromkeys(wanted, follower.until))
         for question in wanted:
@@ -128,6 +155,16 @@ class ActivityInquirer:
             if answer is not None:
                 answers[question] = answer
         return answers
+
+    def _read(self, follower: FeedFollower, one: Pass) -> Iterator[Sequence[Record]]:
+        try:
+            yield from follower.look()
+        except MarketoInvalidRequestError as error:
+            if "listId" in one.parameters:
+                error.parameter = "list_id"
+                if "limit" in error.message.lower():
+                    error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or none."
+            raise
 
     def _answer(self, question: ActivityQuestion, hits: Mapping[str, Record]) -> Found | None:
         if len(hits) < question.count:
@@ -194,6 +231,10 @@ def _passes(wanted: Mapping[ActivityQuestion, frozenset[int]]) -> Iterator[Pass]
         for some in batches(leads, LEADS_PER_PASS) if leads else [[]]:
             parameters = {**common, "activityTypeIds": types, **({"leadIds": some} if some else {})}
             yield Pass(repr(sorted(parameters.items())), parameters)
+
+
+def _some(ids: Sequence[int]) -> str:
+    return " or ".join(map(str, ids[:3])) + (f" or {len(ids) - 3} others" if len(ids) > 3 else "")
 
 
 def _moment(text: str) -> datetime:

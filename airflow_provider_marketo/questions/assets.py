@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
-from airflow_provider_marketo.questions.question import Answer, Found, Question, by_group
+from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.marketo_assets.kinds import checked_type, naming, operation_of
+from airflow_provider_marketo.questions.existing import missing, title
+from airflow_provider_marketo.questions.question import Answer, Inquirer, Question
 
-ASSET_TYPES: Mapping[str, str] = {
-    "email": "emails",
-    "email_template": "email_templates",
-    "form": "forms",
-    "landing_page": "landing_pages",
-    "landing_page_template": "landing_page_templates",
-    "snippet": "snippets",
-}
-"""Marketo assets that have drafts, by the family of their operations."""
+log = logging.getLogger(__name__)
 
 APPROVED, DRAFT, DELETED = "approved", "draft", "deleted"
 STATES = (APPROVED, DRAFT, DELETED)
@@ -30,7 +25,7 @@ class AssetQuestion(Question):
     """
     Is a Marketo asset approved, does it have a draft, or is it gone?
 
-    :param asset_type: a key of :data:`ASSET_TYPES`.
+    :param asset_type: family of the catalogue, such as ``emails``.
     :param asset_id: Marketo's id.
     :param state: ``approved`` (a version of it is live), ``draft`` (it has one, beside a live version or alone) or
         ``deleted``.
@@ -38,71 +33,82 @@ class AssetQuestion(Question):
 
     kind: ClassVar[str] = "asset"
     asset_type: str
-    asset_id: int
+    asset_id: int | str
     state: str = APPROVED
 
     def __post_init__(self) -> None:
-        for parameter, value, choices in (
-            ("asset_type", self.asset_type, tuple(ASSET_TYPES)),
-            ("state", self.state, STATES),
-        ):
-            if value not in choices:
-                raise MarketoInvalidRequestError(
-                    f"{parameter}={value!r} is not one of {', '.join(choices)}", parameter=parameter
-                )
+        checked_type(self.asset_type)
+        if self.state not in STATES:
+            raise MarketoInvalidRequestError(
+                f"state={self.state!r} is not one of {', '.join(STATES)}", parameter="state"
+            )
+        has_drafts = "status" in operations.get(operation_of(self.asset_type, "get")).parameters
+        if self.state != DELETED and not (has_drafts or self.in_new_designer):
+            raise MarketoInvalidRequestError(
+                f"state={self.state!r}, and {self.asset_type} have no drafts to approve",
+                parameter="state",
+                remedy=f"Of {self.asset_type} wait for state={DELETED!r}.",
+            )
+
+    @property
+    def in_new_designer(self) -> bool:
+        """Whether Marketo shows its states in one record, and not each version by itself."""
+        return self.asset_type.endswith("_v2")
 
     def describe(self) -> str:
-        return f"{self.asset_type} {self.asset_id} to be {self.state}"
+        condition = "have a draft" if self.state == DRAFT else f"be {self.state}"
+        return f"{title(self.asset_type, self.asset_id)} to {condition}"
 
 
-class AssetInquirer:
-    """
-    Asks ``<family>.get_by_id`` for each.
+class AssetInquirer(Inquirer[AssetQuestion]):
+    """Asks ``<family>.get_by_id`` for each."""
 
-    :param client: the instance.
-    """
-
-    def __init__(self, client: MarketoClient) -> None:
-        self._client = client
-        self._seen: set[tuple[str, int]] = set()
-
-    def ask(self, questions: Collection[AssetQuestion]) -> Mapping[AssetQuestion, Answer]:
-        return by_group(questions, self._ask)
+    def check(self, question: AssetQuestion) -> None:
+        """That it is there. What is to be deleted may be gone already, which looks as if it had never been."""
+        if self._record(question) is not None:
+            return
+        if question.state != DELETED:
+            raise missing(question.asset_type, question.asset_id, "asset_id")
+        log.warning(
+            "There is no %s: it was deleted before, or there never was one, or the API user does not see it",
+            title(question.asset_type, question.asset_id),
+        )
 
     def _ask(self, questions: Sequence[AssetQuestion]) -> Mapping[AssetQuestion, Answer]:
         (question,) = questions
-        found: Found = {
-            "asset_type": question.asset_type,
-            "asset_id": question.asset_id,
-            "state": question.state,
+        if not self._is_so(question):
+            return {}
+        return {
+            question: {
+                "asset_type": question.asset_type,
+                "asset_id": question.asset_id,
+                "state": question.state,
+            }
         }
+
+    def _is_so(self, question: AssetQuestion) -> bool:
         if question.state == DELETED:
-            return {} if self._exists(question) else {question: found}
-        if self._exists(question, status=question.state):
-            return {question: found}
-        if (question.asset_type, question.asset_id) not in self._seen:
-            if not self._exists(question):
-                raise MarketoNotFoundError(
-                    f"there is no {question.asset_type} {question.asset_id}",
-                    operation=self._operation(question),
-                    parameter="asset_id",
-                    remedy="Take the id from the asset's address in Marketo.",
-                )
-            self._seen.add((question.asset_type, question.asset_id))
-        return {}
+            return self._record(question) is None
+        if question.in_new_designer:
+            return question.state in _states(self._record(question))
+        record = self._record(question, status=question.state)
+        return record is not None and question.state in str(record.get("status", question.state)).lower()
 
-    def _operation(self, question: AssetQuestion) -> str:
-        return f"{ASSET_TYPES[question.asset_type]}.get_by_id"
-
-    def _exists(self, question: AssetQuestion, **version: str) -> bool:
+    def _record(self, question: AssetQuestion, **version: str) -> Mapping[str, Any] | None:
         """Marketo says of what is not there either that it is not found, or nothing."""
+        operation = operation_of(question.asset_type, "get")
         try:
-            records = self._client.call(self._operation(question), id=question.asset_id, **version).records
+            found = self._client.call(
+                operation, **naming(question.asset_type, "get", question.asset_id), **version
+            ).records
         except MarketoInvalidRequestError as error:
             if error.code not in _NOT_FOUND:
                 raise
-            return False
-        if not records:
-            return False
-        status = version.get("status")
-        return status is None or str(records[0].get("status", status)).lower() == status
+            return None
+        return found[0] if found else None
+
+
+def _states(record: Mapping[str, Any] | None) -> set[str]:
+    """Of all versions that a record of the new designer speaks of."""
+    versions = (record or {}).get("associatedStates") or [record or {}]
+    return {str(each.get("state") or each.get("status")).lower() for each in versions}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -10,7 +10,8 @@ from typing import ClassVar
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular import moments
-from airflow_provider_marketo.questions.question import Answer, Question, by_group
+from airflow_provider_marketo.questions.existing import existing
+from airflow_provider_marketo.questions.question import Answer, Inquirer, Question
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,13 @@ class CampaignMembershipQuestion(Question):
         return self.lead_ids
 
     def describe(self) -> str:
-        return f"campaign {self.campaign_id} to take {len(self.lead_ids)} leads since {self.since}"
+        count = len(self.lead_ids)
+        return (
+            f"smart campaign {self.campaign_id} to take {count} {'lead' if count == 1 else 'leads'} since {self.since}"
+        )
 
 
-class CampaignMembershipInquirer:
+class CampaignMembershipInquirer(Inquirer[CampaignMembershipQuestion]):
     """
     Asks ``leads.get_smart_campaigns_by_lead_id``, a call for each lead that has not been through yet.
 
@@ -48,11 +52,12 @@ class CampaignMembershipInquirer:
     """
 
     def __init__(self, client: MarketoClient) -> None:
-        self._client = client
+        super().__init__(client)
         self._through: set[tuple[int, int, str]] = set()
 
-    def ask(self, questions: Collection[CampaignMembershipQuestion]) -> Mapping[CampaignMembershipQuestion, Answer]:
-        return by_group(questions, self._ask)
+    def check(self, question: CampaignMembershipQuestion) -> None:
+        """The campaign (``smart_campaigns.get_by_id``)."""
+        existing(self._client, "smart_campaigns", question.campaign_id, parameter="campaign_id")
 
     def _ask(self, questions: Sequence[CampaignMembershipQuestion]) -> Mapping[CampaignMembershipQuestion, Answer]:
         answers: dict[CampaignMembershipQuestion, Answer] = {}

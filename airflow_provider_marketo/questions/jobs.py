@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoExportFailedError,
     MarketoImportFailedError,
     MarketoInvalidRequestError,
     MarketoNotFoundError,
 )
-from airflow_provider_marketo.questions.question import Answer, Question, by_group
+from airflow_provider_marketo.questions.question import Answer, Inquirer, Question
 
 IMPORTS = ("leads", "program_members", "custom_objects")
 """What can be imported in bulk."""
@@ -66,18 +65,8 @@ class JobQuestion(Question):
         return f"export {self.export_id} of {self.custom_object or self.object_type}"
 
 
-class JobInquirer:
-    """
-    Looks at the job list, one call for all exports of an object type; imports have no list and cost a call each.
-
-    :param client: the instance.
-    """
-
-    def __init__(self, client: MarketoClient) -> None:
-        self._client = client
-
-    def ask(self, questions: Collection[JobQuestion]) -> Mapping[JobQuestion, Answer]:
-        return by_group(questions, self._ask)
+class JobInquirer(Inquirer[JobQuestion]):
+    """Looks at the job list, one call for all exports of an object type; imports have no list and cost a call each."""
 
     def _ask(self, questions: Sequence[JobQuestion]) -> Mapping[JobQuestion, Answer]:
         first = questions[0]

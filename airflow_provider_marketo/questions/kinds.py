@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from airflow_provider_marketo.questions.activities import ActivityInquirer, ActivityQuestion
 from airflow_provider_marketo.questions.assets import AssetInquirer, AssetQuestion
@@ -17,7 +18,7 @@ from airflow_provider_marketo.questions.members import (
 )
 from airflow_provider_marketo.questions.question import Inquirer, Question
 
-KINDS: Mapping[str, tuple[type[Question], type[Inquirer]]] = {
+KINDS: Mapping[str, tuple[type[Question], type[Inquirer[Any]]]] = {
     question.kind: (question, inquirer)
     for question, inquirer in (
         (ActivityQuestion, ActivityInquirer),

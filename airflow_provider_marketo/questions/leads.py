@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.questions.question import Answer, Found, Question, batches, by_group
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.questions.question import Answer, Inquirer, Question, batches
 
 VALUES_PER_CALL = 300
+
+Lead = Mapping[str, Any]
+
+_NOT_SHOWN = frozenset({"cookies"})
+"""Fields by which Marketo finds leads and whose values it does not show: a call for each, to know which was found."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class LeadQuestion(Question):
     :param filter_type: a searchable field, such as ``email`` or ``id``.
     :param filter_values: values of it, as text.
     :param field: REST API name of a field to look at; None where it is enough that the leads exist.
-    :param field_values: values of which the field must have one, as text; empty for any but none.
+    :param field_values: values of which the field must have one, as text, "" for none; empty for any but none.
     """
 
     kind: ClassVar[str] = "lead"
@@ -39,6 +43,8 @@ class LeadQuestion(Question):
                 parameter="filter_values",
                 remedy="Look for the lead by another field.",
             )
+        if self.filter_type == "id" and not all(value.isdigit() for value in self.filter_values):
+            raise MarketoInvalidRequestError("an id is a number", parameter="filter_values")
         if self.field_values and self.field is None:
             raise MarketoInvalidRequestError("field_values are given, but no field", parameter="field")
 
@@ -52,49 +58,69 @@ class LeadQuestion(Question):
         return f"{'a lead' if count == 1 else f'{count} leads'} by {self.filter_type}{condition}"
 
 
-class LeadInquirer:
-    """
-    Asks ``leads.get_by_filter_type``, 300 values in a call.
-
-    :param client: the instance.
-    """
-
-    def __init__(self, client: MarketoClient) -> None:
-        self._client = client
-
-    def ask(self, questions: Collection[LeadQuestion]) -> Mapping[LeadQuestion, Answer]:
-        return by_group(questions, self._ask)
+class LeadInquirer(Inquirer[LeadQuestion]):
+    """Asks ``leads.get_by_filter_type``, 300 values in a call."""
 
     def _ask(self, questions: Sequence[LeadQuestion]) -> Mapping[LeadQuestion, Answer]:
         first = questions[0]
-        leads: dict[str, list[Mapping[str, Any]]] = {}
+        found: dict[str, Sequence[Lead] | MarketoError] = {}
         values = (value for question in questions for value in question.filter_values)
         wanted = list(dict.fromkeys(filter(None, ("id", first.filter_type, first.field))))
-        for batch in batches(values, VALUES_PER_CALL):
-            for lead in self._find(first.filter_type, batch, wanted):
-                leads.setdefault(_folded(lead.get(first.filter_type)), []).append(lead)
-        return {question: found for question in questions if (found := _judge(question, leads))}
+        for batch in batches(values, 1 if first.filter_type in _NOT_SHOWN else VALUES_PER_CALL):
+            found.update(self._find(first.filter_type, batch, wanted))
+        answers = {question: _judge(question, found) for question in questions}
+        return {question: answer for question, answer in answers.items() if answer is not None}
 
-    def _find(self, filter_type: str, values: list[str], fields: list[str]) -> list[Mapping[str, Any]]:
-        """Marketo finds at most 1,000 leads for a call: with more, the values are asked for in two halves."""
+    def _find(
+        self, filter_type: str, values: list[str], fields: list[str]
+    ) -> Mapping[str, Sequence[Lead] | MarketoError]:
+        """
+        By value. Marketo finds at most 1,000 leads for a call: with more, the values are asked for in two halves, down
+        to the one that has too many by itself.
+        """
         query = {"filterType": filter_type, "filterValues": values, "fields": fields}
         try:
-            return list(self._client.paginate("leads.get_by_filter_type", **query))
+            leads = list(self._client.paginate("leads.get_by_filter_type", **query))
         except MarketoInvalidRequestError as error:
-            if error.code != "1003" or "too many" not in error.message.lower() or len(values) == 1:
+            if error.code != "1003" or "too many" not in error.message.lower():
+                error.parameter = {"1011": "filter_type", "1006": "field"}.get(str(error.code), error.parameter)
                 raise
-        half = len(values) // 2
-        return self._find(filter_type, values[:half], fields) + self._find(filter_type, values[half:], fields)
+            if len(values) == 1:
+                return {_folded(values[0]): _too_many(filter_type, error)}
+            half = len(values) // 2
+            return {
+                **self._find(filter_type, values[:half], fields),
+                **self._find(filter_type, values[half:], fields),
+            }
+        by_value: dict[str, list[Lead]] = {}
+        for lead in leads:
+            shown = values[0] if filter_type in _NOT_SHOWN else lead.get(filter_type)
+            by_value.setdefault(_folded(shown), []).append(lead)
+        return by_value
 
 
-def _judge(question: LeadQuestion, leads: Mapping[str, Sequence[Mapping[str, Any]]]) -> Found | None:
+def _judge(question: LeadQuestion, found: Mapping[str, Sequence[Lead] | MarketoError]) -> Answer | None:
     ids: list[int] = []
     for value in question.filter_values:
-        fitting = [int(lead["id"]) for lead in leads.get(_folded(value), ()) if _fits(question, lead)]
+        leads = found.get(_folded(value), ())
+        if isinstance(leads, MarketoError):
+            return leads
+        fitting = [int(lead["id"]) for lead in leads if _fits(question, lead)]
         if not fitting:
             return None
         ids += fitting
     return {"lead_ids": sorted(set(ids))}
+
+
+def _too_many(filter_type: str, error: MarketoError) -> MarketoError:
+    return MarketoInvalidRequestError(
+        f"more than 1,000 leads have one of the values of {filter_type}, and Marketo shows none of them",
+        operation=error.operation,
+        code=error.code,
+        request_id=error.request_id,
+        parameter="filter_values",
+        remedy="Look for the lead by a field that few leads share, such as email or id.",
+    )
 
 
 def _fits(question: LeadQuestion, lead: Mapping[str, Any]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
-from airflow_provider_marketo.questions.question import Answer, Found, Question, batches, by_group
+from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.questions.existing import existing
+from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question, batches
 
 IDS_PER_CALL = 300
 
@@ -44,30 +45,33 @@ class ListMembershipQuestion(Question):
         )
 
 
-class ListMembershipInquirer:
-    """
-    Asks ``static_list_membership.member_of_list``, 300 leads of a list in a call.
-
-    :param client: the instance.
-    """
-
-    def __init__(self, client: MarketoClient) -> None:
-        self._client = client
-
-    def ask(self, questions: Collection[ListMembershipQuestion]) -> Mapping[ListMembershipQuestion, Answer]:
-        return by_group(questions, self._ask)
+class ListMembershipInquirer(Inquirer[ListMembershipQuestion]):
+    """Asks ``static_list_membership.member_of_list``, 300 leads of a list in a call."""
 
     def _ask(self, questions: Sequence[ListMembershipQuestion]) -> Mapping[ListMembershipQuestion, Answer]:
         list_id = questions[0].list_id
-        members: set[int] = set()
+        states: dict[int, str] = {}
         for batch in batches((lead for question in questions for lead in question.lead_ids), IDS_PER_CALL):
             reply = self._client.call("static_list_membership.member_of_list", listId=list_id, id=batch)
-            members |= {int(item["id"]) for item in reply.records if str(item.get("status")).lower() == "memberof"}
-        return {
-            question: {"list_id": list_id, "lead_ids": list(question.lead_ids)}
-            for question in questions
-            if all((lead in members) == question.member for lead in question.lead_ids)
-        }
+            states |= {int(item["id"]): str(item.get("status")).lower() for item in reply.records}
+        answers: dict[ListMembershipQuestion, Answer] = {}
+        for question in questions:
+            gone = [lead for lead in question.lead_ids if states.get(lead) == "skipped"]
+            if gone and question.member:
+                answers[question] = _gone(gone)
+            elif all((states.get(lead) == "memberof") == question.member for lead in question.lead_ids):
+                answers[question] = {"list_id": list_id, "lead_ids": list(question.lead_ids)}
+        return answers
+
+
+def _gone(lead_ids: Sequence[int]) -> MarketoNotFoundError:
+    """A lead that there is not can be in no list, and its id never comes back."""
+    return MarketoNotFoundError(
+        f"there is no lead {', '.join(map(str, lead_ids[:5]))}{' and more' if len(lead_ids) > 5 else ''}",
+        operation="static_list_membership.member_of_list",
+        parameter="lead_ids",
+        remedy="It may have been deleted, or merged into another one.",
+    )
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ class ProgramMembersQuestion(Question):
             raise MarketoInvalidRequestError(
                 "a status is missing", parameter="statuses", remedy="Give names of the program's statuses."
             )
+        if any("," in status for status in self.statuses):
+            raise MarketoInvalidRequestError(
+                "a status contains a comma, which Marketo reads as two statuses", parameter="statuses"
+            )
         if self.count < 1:
             raise MarketoInvalidRequestError(f"count={self.count} is less than one", parameter="count")
 
@@ -101,52 +109,50 @@ class ProgramMembersQuestion(Question):
         return f"{self.count} members of program {self.program_id} in status {' or '.join(self.statuses)}"
 
 
-class ProgramMembersInquirer:
-    """
-    Counts with ``program_members.get``, no further than is asked for; ``programs.get_by_id`` once for each program.
+class ProgramMembersInquirer(Inquirer[ProgramMembersQuestion]):
+    """Counts with ``program_members.get``, no further than is asked for."""
 
-    :param client: the instance.
-    """
-
-    def __init__(self, client: MarketoClient) -> None:
-        self._client = client
-        self._known: set[int] = set()
-
-    def ask(self, questions: Collection[ProgramMembersQuestion]) -> Mapping[ProgramMembersQuestion, Answer]:
-        return by_group(questions, self._ask)
+    def check(self, question: ProgramMembersQuestion) -> None:
+        """The program, and the statuses of its channel (``programs.get_by_id``, ``channels.get_by_name``)."""
+        program = existing(self._client, "programs", question.program_id, parameter="program_id")
+        channel = (program or {}).get("channel")
+        if not channel:
+            return
+        channels = self._client.call("channels.get_by_name", name=channel).records
+        known = [str(status["name"]) for each in channels for status in each.get("progressionStatuses") or ()]
+        unknown = [status for status in question.statuses if status.lower() not in map(str.lower, known)]
+        if known and unknown:
+            raise MarketoInvalidRequestError(
+                f"the channel {channel!r} of program {question.program_id} has no status"
+                f" {' or '.join(map(repr, unknown))}",
+                operation="channels.get_by_name",
+                parameter="statuses",
+                remedy=f"Its statuses are {', '.join(known)}.",
+            )
 
     def _ask(self, questions: Sequence[ProgramMembersQuestion]) -> Mapping[ProgramMembersQuestion, Answer]:
         program_id = questions[0].program_id
-        self._check(program_id)
         counts: Counter[str] = Counter()
         found: dict[ProgramMembersQuestion, Found] = {}
-        pages = self._client.pages(
-            "program_members.get",
-            programId=program_id,
-            filterType="statusName",
-            filterValues=list(dict.fromkeys(status for question in questions for status in question.statuses)),
-            fields=["leadId", "statusName"],
-            batchSize=300,
-        )
-        for page in pages:
+        for page in self._pages(program_id, {status for question in questions for status in question.statuses}):
             counts.update(str(member.get("statusName")).lower() for member in page.records)
             for question in questions:
-                total = sum(counts[status.lower()] for status in question.statuses)
+                total = sum(counts[status] for status in {each.lower() for each in question.statuses})
                 if total >= question.count:
                     found[question] = {"program_id": program_id, "members": total}
             if len(found) == len(questions):
                 break
         return found
 
-    def _check(self, program_id: int) -> None:
-        """An unknown program has no members, which looks as if it had none yet."""
-        if program_id in self._known:
-            return
-        if not self._client.call("programs.get_by_id", id=program_id).records:
-            raise MarketoNotFoundError(
-                f"there is no program {program_id}",
-                operation="programs.get_by_id",
-                parameter="program_id",
-                remedy="Take the id from the program's address in Marketo, such as PG1001.",
-            )
-        self._known.add(program_id)
+    def _pages(self, program_id: int, statuses: Collection[str]) -> Iterator[Reply]:
+        query = {"filterType": "statusName", "filterValues": sorted(statuses), "fields": ["leadId", "statusName"]}
+        try:
+            yield from self._client.pages("program_members.get", programId=program_id, batchSize=300, **query)
+        except MarketoInvalidRequestError as error:
+            if error.code == "1003" and "limit" in error.message.lower():
+                error.parameter = "program_id"
+                error.remedy = (
+                    "Marketo looks for members by their status only in programs of up to 100,000: export them with"
+                    " MarketoBulkExtractOperator(object_type='program_members'), and count them there."
+                )
+            raise

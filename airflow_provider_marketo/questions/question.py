@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError
@@ -41,41 +41,52 @@ class Question:
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
 
 
-class Inquirer(Protocol):
-    """Asks questions of one kind, and may remember what it heard: one of them serves a poller as long as it lives."""
+Q = TypeVar("Q", bound=Question)
 
-    def __init__(self, client: MarketoClient) -> None: ...
 
-    def ask(self, questions: Collection[Any]) -> Mapping[Any, Answer]:
+class Inquirer(Generic[Q]):
+    """
+    Asks questions of one kind, and may remember what it heard: one of them serves a poller as long as it lives.
+
+    :param client: the instance.
+    """
+
+    def __init__(self, client: MarketoClient) -> None:
+        self._client = client
+
+    def check(self, question: Q) -> None:
         """
-        Ask, in as few calls as Marketo allows.
+        Look whether there is what a question is about, once before a wait begins: what is not there looks as if nothing
+        had happened to it yet.
+
+        :raises MarketoInvalidRequestError: it would be waited for in vain.
+        """
+
+    def ask(self, questions: Collection[Q]) -> Mapping[Q, Answer]:
+        """
+        Ask, in as few calls as Marketo allows. A group that fails does not keep the others from their answers.
 
         :param questions: different ones.
         :return: by question; those that are not yet so are missing.
         """
-        ...
+        groups: dict[Hashable, list[Q]] = {}
+        for question in questions:
+            groups.setdefault(question.group, []).append(question)
+        answers: dict[Q, Answer] = {}
+        for group in groups.values():
+            try:
+                answers.update(self._ask(group))
+            except MarketoError as error:
+                answers.update(dict.fromkeys(group, error))
+        return answers
 
+    def continued(self, question: Q) -> Q:
+        """The question for somebody who goes on where this one stopped."""
+        return question
 
-Q = TypeVar("Q", bound=Question)
-
-
-def by_group(questions: Iterable[Q], ask: Callable[[Sequence[Q]], Mapping[Q, Answer]]) -> dict[Q, Answer]:
-    """
-    Ask group by group. One that fails does not keep the others from their answers.
-
-    :param questions: of one kind.
-    :param ask: asks questions of one group.
-    """
-    groups: dict[Hashable, list[Q]] = {}
-    for question in questions:
-        groups.setdefault(question.group, []).append(question)
-    answers: dict[Q, Answer] = {}
-    for group in groups.values():
-        try:
-            answers.update(ask(group))
-        except MarketoError as error:
-            answers.update(dict.fromkeys(group, error))
-    return answers
+    def _ask(self, questions: Sequence[Q]) -> Mapping[Q, Answer]:
+        """Ask questions of one group."""
+        raise NotImplementedError
 
 
 Item = TypeVar("Item")

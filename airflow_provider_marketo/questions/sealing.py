@@ -34,7 +34,8 @@ def unsealed(kind: str, text: str, secret: str) -> Question:
         facts = json.loads(_box(secret).decrypt(text.encode()))
     except InvalidToken:
         raise MarketoAuthError(
-            "the connection's client secret was changed while the task waited", remedy="Clear the task: it asks anew."
+            "the question was sealed with another client secret than that of the connection",
+            remedy="If workers and triggerers read the connection from different places, make them agree.",
         ) from None
     question, _ = KINDS[kind]
     found: Question = question.from_dict(facts)

@@ -17,10 +17,15 @@ class MarketoAssetSensor(MarketoSensor):
     """
     Wait until a Marketo asset is approved, has a draft, or is deleted. Costs a call a look.
 
-    Adobe's operations: ``emails.get_by_id`` and its like.
+    What is not there at the first look counts as deleted, with a warning: Marketo does not tell it from what never was.
 
-    :param asset_type: ``email``, ``email_template``, ``form``, ``landing_page``, ``landing_page_template`` or
-        ``snippet``.
+    Adobe's operation: ``<asset_type>.get_by_id``.
+
+    :param asset_type: as of
+        :class:`~airflow_provider_marketo.operators.assets.MarketoAssetOperator`: ``emails``, ``email_templates``,
+        ``forms``, ``landing_pages``, ``landing_page_templates``, ``snippets``, ``emails_v2``, ``email_templates_v2``,
+        ``fragments_v2``; for ``deleted`` also ``programs``, ``folders``, ``smart_campaigns``, ``files``,
+        ``static_lists``, ``smart_lists``.
     :param asset_id: its id.
     :param state: ``approved`` (a version of it is live), ``draft`` (it has one, beside a live version or alone) or
         ``deleted``.
@@ -39,4 +44,6 @@ class MarketoAssetSensor(MarketoSensor):
         from airflow_provider_marketo.arguments import needed_id
         from airflow_provider_marketo.questions.assets import AssetQuestion
 
-        return AssetQuestion(self.asset_type, needed_id("asset_id", self.asset_id), self.state)
+        in_new_designer = self.asset_type.endswith("_v2")  # where ids are texts
+        asset_id = str(self.asset_id) if in_new_designer else needed_id("asset_id", self.asset_id)
+        return AssetQuestion(self.asset_type, asset_id, self.state)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    conf,
+)
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_marketo.client.errors import (
+    MarketoAuthError,
+    MarketoConnectionError,
+    MarketoError,
+    MarketoExportFailedError,
+    MarketoImportFailedError,
+    MarketoQuotaExhaustedError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
 from airflow_provider_marketo.operators.failures import fail_for_good
 
 if TYPE_CHECKING:
@@ -26,7 +42,8 @@ class MarketoSensor(BaseSensorOperator):
     :param marketo_conn_id: id of the connection.
 
     Airflow's own parameters hold in every mode: ``poke_interval`` (60 seconds), ``timeout`` (the deadline; without one
-    ``[sensors] default_timeout``, a week), ``soft_fail``, ``mode``.
+    ``[sensors] default_timeout``, a week), ``soft_fail`` (skipped, whether the deadline or an error ends the wait).
+    ``exponential_backoff`` holds in ``poke`` and ``reschedule`` mode; in the triggerer looks are shared.
     """
 
     template_fields: Sequence[str] = ("marketo_conn_id",)
@@ -42,104 +59,164 @@ class MarketoSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.deferrable = deferrable
         self.marketo_conn_id = marketo_conn_id
-        self._inquirer: Inquirer | None = None
+        self._inquirer: Inquirer[Any] | None = None
+        self._begun = True
+        self._failures = 0
 
     def question(self, context: Context) -> Question:
         """What is waited for."""
         raise NotImplementedError
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        with fail_for_good():
-            answer = self._ask(self.question(context))
-        return False if answer is None else PokeReturnValue(is_done=True, xcom_value=dict(answer))
+        """One look."""
+        with self._ending():
+            question = self.question(context)
+            answer = self._ask(question)
+        if answer is None:
+            if not self.deferrable:
+                self.log.info("Waiting for %s", question.describe())
+            return False
+        self.log.info("Found %s", answer)
+        return PokeReturnValue(is_done=True, xcom_value=dict(answer))
 
     def execute(self, context: Context) -> Any:
+        self._begun = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
+        if not self._begun:
+            with self._ending():
+                self._check(self.question(context))
         if not self.deferrable:
             return super().execute(context)
-        try:
-            done = self.poke(context)
-        except AirflowFailException as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
+        done = self.poke(context)
         if isinstance(done, PokeReturnValue):
             return done.xcom_value
-        return self._defer(context)
+        return self._defer(context, datetime.now(timezone.utc) + timedelta(seconds=self.timeout))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Goes on after the wait: the trigger's event says what was found."""
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
-        from airflow_provider_marketo.triggers.question import found_from_event
-
-        with fail_for_good():
-            found = found_from_event(event)
-        if found is None:
-            about = (event or {}).get("about")
-            raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {about}, in vain.")
+        with self._ending():
+            found = self._found(context, event or {})
+        self.log.info("Found %s", found)
         return found
 
+    def _found(self, context: Context, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the trigger found, or a look of our own if it could not look as late as it ought to have."""
+        from airflow_provider_marketo.triggers.question import found_from_event
+
+        now = datetime.now(timezone.utc)
+        try:
+            found: Mapping[str, Any] | None = found_from_event(event)
+            if found is not None:
+                return found
+            missed = now - _deadline(event) > timedelta(seconds=self.poke_interval)
+        except MarketoAuthError:
+            missed = self._has_new_secret(event)
+            if not missed:
+                raise
+            self.log.info("The connection's client secret was changed while the task waited; going on with the new one")
+        if missed:
+            found = self._ask(self.question(context))
+            if found is not None:
+                return found
+            if now < _deadline(event):
+                self._defer(context, _deadline(event))
+        raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {event['about']}, in vain.")
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """``soft_fail`` holds for every error in every mode. The reason is logged: Airflow's own skip would hide it."""
+        try:
+            with fail_for_good():
+                yield
+        except (AirflowFailException, AirflowSensorTimeout, MarketoError) as error:
+            if self.soft_fail or self.never_fail:
+                self.log.warning("Skipping: %s", error)
+                raise AirflowSkipException(str(error)) from error
+            if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
+                raise AirflowFailException(str(error)) from error  # it will have failed at the next try, too
+            raise
+
+    def _check(self, question: Question) -> None:
+        try:
+            self._asking(question).check(question)
+        except (MarketoQuotaExhaustedError, MarketoThrottledError, MarketoTransientError) as error:
+            self.log.warning("Whether there is what is waited for could not be checked: %s", error)
+
     def _ask(self, question: Question) -> Mapping[str, Any] | None:
-        from airflow_provider_marketo.client.errors import MarketoError
+        from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, PASSING
 
-        answer = self._look(question)
-        if isinstance(answer, MarketoError):
-            if not _passes(answer):
+        answer: Answer | None
+        try:
+            answer = self._asking(question).ask([question]).get(question)
+        except MarketoError as error:
+            answer = error
+        if not isinstance(answer, MarketoError):
+            self._begun, self._failures = True, 0
+            return answer
+        if not isinstance(answer, MarketoQuotaExhaustedError):
+            self._failures += 1
+            unreachable = isinstance(answer, MarketoConnectionError) and not self._begun
+            if unreachable or not isinstance(answer, PASSING) or self._failures == FAILURES_IN_A_ROW:
                 raise answer
-            self.log.warning("A look at Marketo failed, and is tried again: %s", answer)
-            return None
-        if answer is None:
-            self.log.info("Waiting for %s", question.describe())
-        return answer
+        self.log.warning("A look at Marketo failed, and is tried again: %s", answer)
+        return None
 
-    def _look(self, question: Question) -> Answer | None:
-        from airflow_provider_marketo.client.errors import MarketoError
+    def _asking(self, question: Question) -> Inquirer[Any]:
         from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.questions.kinds import KINDS
 
         if self._inquirer is None:
             self._inquirer = KINDS[question.kind][1](MarketoHook(self.marketo_conn_id, parallel=1).get_conn())
-        try:
-            return self._inquirer.ask([question]).get(question)
-        except MarketoError as error:
-            return error
+        return self._inquirer
 
-    def _defer(self, context: Context) -> None:
-        from airflow_provider_marketo.hooks.marketo import MarketoHook
+    def _defer(self, context: Context, deadline: datetime) -> None:
         from airflow_provider_marketo.questions.sealing import sealed
         from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
 
         question = self.question(context)
-        go_on = getattr(self._inquirer, "continued", lambda same: same)
+        self.log.info(
+            "Waiting in the triggerer for %s: until %s, with a look every %g seconds",
+            question.describe(),
+            deadline.isoformat(timespec="seconds"),
+            self.poke_interval,
+        )
         self.defer(
             trigger=MarketoQuestionTrigger(
                 marketo_conn_id=self.marketo_conn_id,
                 kind=question.kind,
-                question=sealed(go_on(question), MarketoHook(self.marketo_conn_id).settings.client_secret),
+                question=sealed(self._asking(question).continued(question), self._secret()),
                 about=question.describe(),
-                deadline=(datetime.now(timezone.utc) + timedelta(seconds=self.timeout)).isoformat(),
+                deadline=deadline.isoformat(),
                 poll_interval=self.poke_interval,
             ),
             method_name="execute_complete",
         )
 
+    def _has_new_secret(self, event: Mapping[str, Any]) -> bool:
+        """Whether the secret that a deferred question was sealed with is no longer that of the connection."""
+        from airflow_provider_marketo.questions.sealing import unsealed
 
-def _passes(error: Exception) -> bool:
-    from airflow_provider_marketo.client.errors import (
-        MarketoConnectionError,
-        MarketoQuotaExhaustedError,
-        MarketoThrottledError,
-        MarketoTransientError,
-    )
+        try:
+            unsealed(event["kind"], event["question"], self._secret())
+        except MarketoAuthError:
+            return True
+        return False
 
-    passing = (MarketoConnectionError, MarketoQuotaExhaustedError, MarketoThrottledError, MarketoTransientError)
-    return isinstance(error, passing)
+    def _secret(self) -> str:
+        from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+        return MarketoHook(self.marketo_conn_id).settings.client_secret
+
+
+def _deadline(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["deadline"])
 
 
 def run_start(context: Context) -> datetime:
-    """When the run began: its data interval if it has one, else its first second."""
+    """
+    When the run began: its data interval if it has one, else when it was due, which it keeps when it is cleared.
+    """
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     if start is not None and start != end:
         return start
     run = context.get("dag_run")
-    return getattr(run, "start_date", None) or datetime.now(timezone.utc)
+    return getattr(run, "run_after", None) or datetime.now(timezone.utc)

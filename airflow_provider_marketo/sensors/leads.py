@@ -17,6 +17,8 @@ class MarketoLeadSensor(MarketoSensor):
     """
     Wait until there is a lead for each of some values, and a field of it has a value if that is asked for.
 
+    Of several leads that share a value, one that has what is asked for is enough.
+
     Sensors that wait in the triggerer are asked for together, 300 values in a call.
 
     Adobe's operation: ``leads.get_by_filter_type``.
@@ -25,8 +27,9 @@ class MarketoLeadSensor(MarketoSensor):
     :param filter_values: one value or several; there must be a lead for each. No value may contain a comma. Airflow
         shows them as a rendered field.
     :param field: REST API name of a field to look at. Default: it is enough that the leads exist.
-    :param field_values: the field must have one of these values, letters' case aside. Default: any value.
-    :return: ``{"lead_ids"}``.
+    :param field_values: the field must have one of these values, letters' case aside; None for no value. Default: any
+        value.
+    :return: ``{"lead_ids"}``, those that have what is asked for.
     """
 
     template_fields: Sequence[str] = (
@@ -57,7 +60,8 @@ class MarketoLeadSensor(MarketoSensor):
 
         return LeadQuestion(
             filter_type=self.filter_type,
-            filter_values=_texts(self.filter_values),
+            # A template without a value renders to "None".
+            filter_values=tuple(value for value in _texts(self.filter_values) if value not in ("", "None")),
             field=self.field or None,
             field_values=_texts(self.field_values),
         )
@@ -66,5 +70,4 @@ class MarketoLeadSensor(MarketoSensor):
 def _texts(values: Any) -> tuple[str, ...]:
     from airflow_provider_marketo.arguments import as_list
 
-    items = as_list([values] if isinstance(values, (int, float, bool)) else values) or ()
-    return tuple(sorted({str(value) for value in items}))
+    return tuple(sorted({"" if value is None else str(value) for value in as_list(values) or ()}))

@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 TIMED_OUT, ERROR = "timed out", "error"
 
 
-async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, **about: Any) -> TriggerEvent:
+async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **about: Any) -> TriggerEvent:
     """
     Wait for an answer.
 
     :param answer: what the event is to hold when it comes, its ``status`` included.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
-    :param about: what the event is to hold besides when the deadline comes first.
+    :param about: what the event is to hold besides when there is no answer.
     """
     left = (datetime.fromisoformat(deadline) - datetime.now(timezone.utc)).total_seconds()
     event: Mapping[str, Any]
@@ -32,8 +32,9 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, **about:
     except asyncio.TimeoutError:
         event = {"status": TIMED_OUT, **about}
     except MarketoError as error:
-        event = {"status": ERROR, **error.to_dict()}
+        event = {"status": ERROR, **about, **error.to_dict()}
     except Exception as error:  # a trigger that dies takes with it the task that would tidy up
         log.exception("The wait has failed")
-        event = {"status": ERROR, **MarketoError(f"the wait has failed: {type(error).__name__}: {error}").to_dict()}
+        failed = MarketoError(f"the wait has failed: {type(error).__name__}: {error}")
+        event = {"status": ERROR, **about, **failed.to_dict()}
     return TriggerEvent(event)  # type: ignore[no-untyped-call]

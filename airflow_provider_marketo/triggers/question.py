@@ -56,7 +56,8 @@ class MarketoQuestionTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._wait(), self.deadline, about=self.about)
+        waited_for = {"about": self.about, "kind": self.kind, "question": self.question, "deadline": self.deadline}
+        yield await event_of(self._wait(), self.deadline, **waited_for)
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
@@ -74,7 +75,7 @@ class MarketoQuestionTrigger(BaseTrigger):
 
 def _asking(settings: ConnectionSettings, kind: str) -> Ask[Question, Found]:
     """Asks questions of one kind; what it remembers lives as long as somebody waits."""
-    inquirer: Inquirer | None = None
+    inquirer: Inquirer[Any] | None = None
 
     def ask(questions: Collection[Question]) -> Mapping[Question, Answer]:
         nonlocal inquirer

@@ -10,7 +10,6 @@ from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.questions.activities import ActivityInquirer, ActivityQuestion
-from airflow_provider_marketo.questions.assets import AssetInquirer, AssetQuestion
 from airflow_provider_marketo.questions.jobs import JobInquirer, JobQuestion
 from airflow_provider_marketo.questions.kinds import KINDS
 from airflow_provider_marketo.questions.leads import LeadInquirer, LeadQuestion
@@ -71,6 +70,29 @@ def test_values_that_find_more_leads_than_marketo_gives_are_asked_for_in_parts(s
     questions = [LeadQuestion("id", (str(1001 + n),)) for n in range(10)]
     assert len(LeadInquirer(client).ask(questions)) == 10
     assert asked(sim) == {"leads.get_by_filter_type": 3}
+
+
+def test_a_value_that_too_many_leads_share_is_the_only_one_without_an_answer():
+    with Simulator(Settings(leads=1_500, activities=0, limits=False)) as sim:
+        inquirer = LeadInquirer(MarketoClient(sim.url, sim.client_id, sim.client_secret))
+        common, rare, none = (LeadQuestion("leadPartitionId", (value,)) for value in ("1", "2", "3"))
+        answers = inquirer.ask([common, rare, none])
+    assert "more than 1,000 leads have one of the values" in str(answers[common])
+    assert len(answers[rare]["lead_ids"]) == 375
+    assert none not in answers
+
+
+def test_of_leads_that_share_a_value_one_that_fits_is_enough(client):
+    for rating in ("Cold", "Hot"):
+        client.call("leads.sync", action="createDuplicate", input=[{"email": "two@example.com", "rating": rating}])
+    question = LeadQuestion("email", ("two@example.com",), "rating", ("hot",))
+    ((lead_id,),) = (answer["lead_ids"] for answer in LeadInquirer(client).ask([question]).values())
+    assert client.call("leads.get_by_id", leadId=lead_id, fields=["rating"]).records[0]["rating"] == "Hot"
+
+
+def test_a_field_can_be_waited_for_to_be_empty(client):
+    client.call("leads.sync", input=[{"email": "two@example.com", "rating": None}])
+    assert LeadInquirer(client).ask([LeadQuestion("email", ("two@example.com",), "rating", ("",))])
 
 
 def test_one_list_is_one_call_for_three_hundred_leads(sim, client):
@@ -157,10 +179,9 @@ SINCE = iso(NOW - timedelta(days=90))
     [
         (ListMembershipInquirer, ListMembershipQuestion(999, (1001,)), ListMembershipQuestion(1001, (1001,))),
         (ProgramMembersInquirer, ProgramMembersQuestion(999, ("x",)), ProgramMembersQuestion(1001, ("Registered",))),
-        (AssetInquirer, AssetQuestion("email", 99), AssetQuestion("email", 3001, "draft")),
         (ActivityInquirer, ActivityQuestion(("Sneeze",), SINCE), ActivityQuestion(("New Lead",), SINCE)),
     ],
-    ids=["list", "program", "Marketo asset", "activity"],
+    ids=["list", "program", "activity"],
 )
 def test_a_question_that_has_no_answer_does_not_keep_others_from_theirs(client, inquirer, bad, good):
     answers = inquirer(client).ask([bad, good])

@@ -35,24 +35,36 @@ class Instance(Simulator):
 
 
 @pytest.fixture
-def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Instance]]:
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes ``marketo_default``, or changes fields of it."""
+    fields: dict[str, Any] = {"conn_type": "marketo"}
+
+    def change(**changes: Any) -> None:
+        fields.update(changes)
+        monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(fields))
+
+    return change
+
+
+@pytest.fixture
+def marketo(monkeypatch: pytest.MonkeyPatch, connection: Callable[..., None]) -> Iterator[Callable[..., Instance]]:
     """Starts an instance with the given settings and points ``marketo_default`` to it."""
     with ExitStack() as stack:
 
         def start(**settings: Any) -> Instance:
             sim = stack.enter_context(Instance(Settings(**({"leads": 300, "limits": False} | settings))))
-            connection = {
-                "conn_type": "marketo",
-                "host": sim.url,
-                "login": sim.client_id,
-                "password": sim.client_secret,
-            }
             governor = LocalGovernor(rate_limit=10_000, parallel=10)
             monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
-            monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+            connection(host=sim.url, login=sim.client_id, password=sim.client_secret)
             return sim
 
         yield start
+
+
+@pytest.fixture
+def without_resending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that fails is not sent again, which takes seconds."""
+    monkeypatch.setattr("airflow_provider_marketo.client.retry._resends", lambda error: 0)
 
 
 def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **arguments: Any) -> Any:
@@ -64,8 +76,8 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
     """
     given = {"task_id": "a_task", "poke_interval": POKE, "timeout": 10} | arguments
     context = task_context()
-    begun = datetime.now(timezone.utc)
-    context["ti"].get_first_reschedule_date = lambda _: begun
+    begun, rescheduled = datetime.now(timezone.utc), {}
+    context["ti"].get_first_reschedule_date = lambda _: rescheduled.get("since")
     if mode == "deferrable":
         return run_task(_Resumed(sensor(deferrable=True, **given)), context, lambda _: happens())
     task = sensor(mode=mode, **given)
@@ -81,6 +93,7 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
             return task.execute(context)
         except AirflowRescheduleException:
             if look == 0:
+                rescheduled["since"] = begun
                 happens()
             time.sleep(POKE)
             task = sensor(mode=mode, **given)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,16 +15,22 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_provider_marketo.client.errors import (
+    MarketoConnectionError,
+    MarketoTransientError,
+)
+from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
 from airflow_provider_marketo.sensors.assets import MarketoAssetSensor
 from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
 from airflow_provider_marketo.sensors.campaigns import MarketoCampaignRunSensor
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 from airflow_provider_marketo.sensors.members import MarketoListMembershipSensor, MarketoProgramMemberSensor
+from airflow_provider_marketo.simulator.settings import DEFAULT_USER, ApiUser
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
-from tests.sensors.conftest import MODES, waits
-from tests.support import task_context
+from tests.sensors.conftest import MODES, POKE, waits
+from tests.support import run_task, task_context
 
 PERSON = "ada@example.com"
 NOBODY = {"filter_type": "email", "filter_values": "nobody@example.com"}
@@ -150,30 +158,77 @@ def test_members_of_a_program(marketo, mode):
     assert found == {"program_id": 1001, "members": 3}
 
 
-@every_mode
-@pytest.mark.parametrize(
-    ("state", "before", "action"),
-    [
-        ("approved", (), ("emails.approve_draft", {})),
-        ("draft", ("emails.approve_draft",), ("emails.update_content", {"subject": {"type": "Text", "value": "New"}})),
-        ("deleted", (), ("emails.delete", {})),
-    ],
-    ids=["approved", "draft", "deleted"],
+def approve(sim, family, asset_id):
+    if family == "emails_v2":
+        sim.call("emails_v2.update", id=asset_id, headers={"subject": "Hello"})
+    if family.endswith("_v2"):
+        sim.call(f"{family}.update_status", contentId=asset_id, action="approve")
+    else:
+        sim.call(f"{family}.approve_draft", id=asset_id)
+
+
+def edit(sim, family, asset_id):
+    """A change of something approved waits in a draft."""
+    assets = sim.instance.store.assets
+    assets.change(assets.find(family, asset_id), sim.instance.now, description="changed")
+
+
+def delete(sim, family, asset_id):
+    sim.call(f"{family}.delete", id=asset_id, **({"type": "Folder"} if family == "folders" else {}))
+
+
+def made(sim, family):
+    """A Marketo asset of a kind with drafts that has nothing but a draft."""
+    of_kind = sim.instance.store.assets.records(family)
+    return next(asset.id for asset in of_kind if asset.live is None)
+
+
+WITH_DRAFTS = (
+    *("emails", "email_templates", "forms", "landing_pages", "landing_page_templates", "snippets"),
+    *("emails_v2", "email_templates_v2", "fragments_v2"),
 )
-def test_a_marketo_asset(marketo, mode, state, before, action):
+
+
+@pytest.mark.parametrize("family", WITH_DRAFTS)
+@pytest.mark.parametrize("state", ["approved", "draft", "deleted"])
+def test_a_marketo_asset_of_every_kind(marketo, family, state):
+    sim = marketo(assets=6)
+    asset_id = made(sim, family)
+    if state == "draft":
+        approve(sim, family, asset_id)
+    happens = {"approved": approve, "draft": edit, "deleted": delete}[state]
+    looked_for = {"asset_type": family, "asset_id": asset_id, "state": state}
+    with pytest.raises(AirflowSensorTimeout):
+        waits(MarketoAssetSensor, "poke", timeout=0, **looked_for)
+    happens(sim, family, asset_id)
+    assert waits(MarketoAssetSensor, "poke", **looked_for) == looked_for
+
+
+@every_mode
+@pytest.mark.parametrize("state", ["approved", "draft", "deleted"])
+def test_a_marketo_asset(marketo, mode, state):
     sim = marketo()
-    for earlier in before:
-        sim.call(earlier, id=3001)
-    operation, arguments = action
-    found = waits(
-        MarketoAssetSensor,
-        mode,
-        lambda: sim.call(operation, id=3001, **arguments),
-        asset_type="email",
-        asset_id=3001,
-        state=state,
-    )
-    assert found == {"asset_type": "email", "asset_id": 3001, "state": state}
+    if state == "draft":
+        approve(sim, "emails", 3001)
+    happens = {"approved": approve, "draft": edit, "deleted": delete}[state]
+    looked_for = {"asset_type": "emails", "asset_id": 3001, "state": state}
+    found = waits(MarketoAssetSensor, mode, lambda: happens(sim, "emails", 3001), **looked_for)
+    assert found == looked_for
+
+
+def test_kinds_without_drafts_can_be_waited_for_to_be_deleted(marketo):
+    sim = marketo(assets=2)
+    folder = sim.instance.store.assets.folders[max(sim.instance.store.assets.folders)].id
+    for family, asset_id in {"smart_campaigns": 2002, "static_lists": 1002, "folders": folder}.items():
+        looked_for = {"asset_type": family, "asset_id": asset_id, "state": "deleted"}
+        found = waits(MarketoAssetSensor, "poke", lambda f=family, i=asset_id: delete(sim, f, i), **looked_for)
+        assert found == looked_for
+
+
+def test_what_was_never_there_counts_as_deleted_with_a_warning(marketo, caplog):
+    marketo()
+    assert waits(MarketoAssetSensor, "poke", asset_type="emails", asset_id=99, state="deleted")
+    assert "There is no email 99: it was deleted before, or there never was one" in caplog.text
 
 
 @every_mode
@@ -200,13 +255,40 @@ def test_an_import_job(marketo, mode):
     assert found == {"batch_id": job, "status": "complete", "processed": 2, "failed": 0, "warned": 0}
 
 
+every_soft_fail = pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        ({}, AirflowFailException),
+        ({"soft_fail": True}, AirflowSkipException),
+        ({"never_fail": True}, AirflowSkipException),
+    ],
+    ids=["fails", "soft_fail", "never_fail"],
+)
+
+
 @every_mode
-def test_a_job_that_was_cancelled_fails_the_sensor(marketo, mode):
+@every_soft_fail
+def test_a_job_that_fails_while_it_is_waited_for_ends_the_wait(marketo, mode, given, end):
     sim = marketo()
     job = created(sim)
-    sim.call("bulk_export_leads.cancel_job", exportId=job)
-    with pytest.raises(Exception, match=f"export {job} is cancelled"):
-        waits(MarketoBulkJobSensor, mode, object_type="leads", export_id=job)
+    with pytest.raises(end) as ended:
+        waits(
+            MarketoBulkJobSensor,
+            mode,
+            lambda: sim.call("bulk_export_leads.cancel_job", exportId=job),
+            object_type="leads",
+            export_id=job,
+            **given,
+        )
+    assert f"export {job} is cancelled" in str(ended.value.__cause__ if mode == "deferrable" and given else ended.value)
+
+
+@every_mode
+@every_soft_fail
+def test_what_is_wrong_for_good_ends_the_wait_at_once(marketo, mode, given, end):
+    marketo()
+    with pytest.raises(end, match=r"program_id: .*no program 999999"):
+        waits(MarketoProgramMemberSensor, mode, program_id=999_999, statuses="Registered", **given)
 
 
 IN_VAIN = (
@@ -214,7 +296,7 @@ IN_VAIN = (
     (MarketoActivitySensor, {"activity_types": ["Fill Out Form"]}),
     (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001]}),
     (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["Registered"], "count": 100_000}),
-    (MarketoAssetSensor, {"asset_type": "email", "asset_id": 3001}),
+    (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001}),
     (MarketoCampaignRunSensor, {"campaign_id": 2002}),
     (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": [1004]}),
     (MarketoBulkJobSensor, {"object_type": "leads"}),
@@ -249,17 +331,31 @@ def test_airflow_stores_nothing_about_a_person(marketo):
     assert sim.client_secret not in stored
 
 
-def test_a_secret_that_was_changed_meanwhile_is_told(marketo, monkeypatch):
-    marketo()
+def test_a_wait_goes_on_with_credentials_that_were_changed_meanwhile(marketo, connection):
+    sim = marketo(users=(DEFAULT_USER, ApiUser("another service", "another secret", "b@example.org")))
 
     def change():
-        import os
+        connection(login="another service", password="another secret")
+        threading.Timer(POKE * 3, sim.instance.store.lists.add, (1002, 1001, sim.instance.now)).start()
 
-        connection = json.loads(os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"]) | {"password": "another"}
-        monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+    assert waits(MarketoListMembershipSensor, "deferrable", change, list_id=1002, lead_ids=1001)
 
-    with pytest.raises(AirflowFailException, match="changed while the task waited"):
-        waits(MarketoLeadSensor, "deferrable", change, **NOBODY)
+
+def test_credentials_that_were_changed_to_wrong_ones_are_told(marketo, connection):
+    marketo()
+    with pytest.raises(AirflowFailException, match="identity refuses this client id and secret"):
+        waits(MarketoLeadSensor, "deferrable", lambda: connection(password="another"), **NOBODY)
+
+
+def test_a_triggerer_with_another_secret_than_the_workers_is_told(marketo, monkeypatch):
+    marketo()
+    monkeypatch.setattr("airflow_provider_marketo.triggers.question.settings_of", _with_another_secret)
+    with pytest.raises(AirflowFailException, match="read the connection from different places"):
+        waits(MarketoLeadSensor, "deferrable", **NOBODY)
+
+
+async def _with_another_secret(marketo_conn_id):
+    return replace(MarketoHook(marketo_conn_id).settings, client_secret="another")
 
 
 @every_mode
@@ -273,17 +369,53 @@ def test_a_look_that_fails_is_tried_again(marketo, mode):
     assert waits(MarketoListMembershipSensor, mode, join, list_id=1002, lead_ids=1001)
 
 
+@pytest.mark.usefixtures("without_resending")
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_what_is_wrong_for_good_ends_the_wait(marketo, mode):
+@pytest.mark.parametrize(("soft_fail", "end"), [(False, MarketoTransientError), (True, AirflowSkipException)])
+def test_ten_failed_looks_in_a_row_end_the_wait(marketo, mode, soft_fail, end):
+    sim = marketo()
+    fail = lambda: sim.fail("static_list_membership.member_of_list", "611", times=1_000)  # noqa: E731
+    with pytest.raises(end):
+        waits(
+            MarketoListMembershipSensor,
+            mode,
+            fail,
+            list_id=1002,
+            lead_ids=1001,
+            poke_interval=0.01,
+            soft_fail=soft_fail,
+        )
+
+
+@pytest.mark.usefixtures("without_resending")
+@every_mode
+def test_an_instance_that_cannot_be_reached_from_the_start_is_no_wait(marketo, connection, mode):
     marketo()
-    with pytest.raises(AirflowFailException, match=r"program_id: .*no program 999999"):
-        waits(MarketoProgramMemberSensor, mode, program_id=999_999, statuses="Registered")
+    connection(host="http://127.0.0.1:9")
+    with pytest.raises(MarketoConnectionError, match="Check the connection's host"):
+        waits(MarketoListMembershipSensor, mode, list_id=1002, lead_ids=1001)
+
+
+def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo):
+    sim = marketo()
+
+    def sleep_over(trigger):
+        trigger.deadline = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
+        sim.instance.store.lists.add(1002, 1001, sim.instance.now)
+
+    sensor = MarketoListMembershipSensor(task_id="a_task", deferrable=True, list_id=1002, lead_ids=1001)
+    assert run_task(sensor, task_context(), sleep_over) == {"list_id": 1002, "lead_ids": [1001]}
 
 
 @pytest.mark.parametrize(
     ("sensor", "arguments", "refused"),
     [
         (MarketoLeadSensor, {"filter_values": []}, "no value to look for"),
+        (MarketoLeadSensor, {"filter_values": "None"}, "no value to look for"),
+        (MarketoLeadSensor, {"filter_values": [None]}, "no value to look for"),
+        (MarketoLeadSensor, {"filter_values": "x", "filter_type": "id"}, "an id is a number"),
+        (MarketoLeadSensor, {"filter_values": "x", "filter_type": "country"}, "filter_type: .*1011"),
+        (MarketoLeadSensor, {"filter_values": "x", "field": "nothing"}, "field: .*1006"),
         (MarketoLeadSensor, {"filter_values": ("a,b",)}, "contains a comma"),
         (MarketoLeadSensor, {"filter_values": "x", "field_values": "y"}, "no field"),
         (MarketoActivitySensor, {"activity_types": ["Fill Out From"]}, "'Fill Out Form'"),
@@ -291,9 +423,16 @@ def test_what_is_wrong_for_good_ends_the_wait(marketo, mode):
         (MarketoActivitySensor, {"activity_types": "2", "count": 0}, "count=0"),
         (MarketoListMembershipSensor, {"list_id": 999, "lead_ids": 1}, "List '999' not found"),
         (MarketoListMembershipSensor, {"list_id": "Newsletter", "lead_ids": 1}, "list_id='Newsletter'"),
+        (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001, 99]}, "lead_ids: .*there is no lead 99"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": []}, "a status is missing"),
-        (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "asset_type='mail'"),
-        (MarketoAssetSensor, {"asset_type": "email", "asset_id": 99}, "no email 99"),
+        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["a,b"]}, "contains a comma"),
+        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Came"}, "Its statuses are Invited, Registered"),
+        (MarketoCampaignRunSensor, {"campaign_id": 99}, "campaign_id: .*no smart campaign 99"),
+        (MarketoCampaignRunSensor, {"campaign_id": 99, "lead_ids": 1001}, "campaign_id: .*no smart campaign 99"),
+        (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "'mail' is no type of Marketo assets"),
+        (MarketoAssetSensor, {"asset_type": "programs", "asset_id": 1001}, "have no drafts"),
+        (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001, "state": "live"}, "is not one of approved"),
+        (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 99}, "no email 99"),
         (MarketoBulkJobSensor, {"object_type": "leads"}, "export_id or its batch_id"),
         (MarketoBulkJobSensor, {"object_type": "activities", "batch_id": 1}, "cannot be imported"),
         (MarketoBulkJobSensor, {"object_type": "leads", "export_id": "no-such-job"}, "knows no export no-such-job"),
