@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from tests.support import run_task, task_context
 
 POKE = 0.05
+CONNECTION = "AIRFLOW_CONN_MARKETO_DEFAULT"
 MODES = ("poke", "reschedule", "deferrable")
 
 
@@ -35,19 +37,7 @@ class Instance(Simulator):
 
 
 @pytest.fixture
-def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes ``marketo_default``, or changes fields of it."""
-    fields: dict[str, Any] = {"conn_type": "marketo"}
-
-    def change(**changes: Any) -> None:
-        fields.update(changes)
-        monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(fields))
-
-    return change
-
-
-@pytest.fixture
-def marketo(monkeypatch: pytest.MonkeyPatch, connection: Callable[..., None]) -> Iterator[Callable[..., Instance]]:
+def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Instance]]:
     """Starts an instance with the given settings and points ``marketo_default`` to it."""
     with ExitStack() as stack:
 
@@ -55,10 +45,22 @@ def marketo(monkeypatch: pytest.MonkeyPatch, connection: Callable[..., None]) ->
             sim = stack.enter_context(Instance(Settings(**({"leads": 300, "limits": False} | settings))))
             governor = LocalGovernor(rate_limit=10_000, parallel=10)
             monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
-            connection(host=sim.url, login=sim.client_id, password=sim.client_secret)
+            connection = {
+                "conn_type": "marketo",
+                "host": sim.url,
+                "login": sim.client_id,
+                "password": sim.client_secret,
+            }
+            monkeypatch.setenv(CONNECTION, json.dumps(connection))
             return sim
 
         yield start
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Changes fields of ``marketo_default``."""
+    return lambda **fields: monkeypatch.setenv(CONNECTION, json.dumps(json.loads(os.environ[CONNECTION]) | fields))
 
 
 @pytest.fixture
