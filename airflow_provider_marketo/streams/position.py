@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from airflow_provider_marketo import variables
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.storage import OutputFolder
 
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 PREFIX = "marketo_position_"
 """Keys and Variables start with it. None has "token" in its name: Airflow would mask the value in logs."""
 
-_MIRROR = "_marketo/positions/{}.json"
+_COPY = "_marketo/positions/{}.json"
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,34 @@ class _Store(Protocol):
 class _Variables:
     """Airflow's Variables: they have no compare-and-set, so a stream has one writer at a time."""
 
-    where = "Variable"
-
     def get(self, key: str) -> Mapping[str, Any] | None:
-        from airflow.sdk import Variable
-
-        value: Mapping[str, Any] | None = Variable.get(key, default=None, deserialize_json=True)
+        value: Mapping[str, Any] | None = variables.read_json(key)
         return value
 
     def set(self, key: str, value: dict[str, Any]) -> None:
-        from airflow.sdk import Variable
+        variables.write_json(key, value, "Up to where a Marketo stream is published")
 
-        Variable.set(key, value, description="Up to where a Marketo stream is published", serialize_json=True)
+
+class _Copy:
+    """A copy beside the output, where no change of the DAG or of Airflow loses it."""
+
+    def __init__(self, stream: str, folder: OutputFolder) -> None:
+        self._name = _COPY.format(quote(stream, safe=""))
+        self._folder = folder
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        value: Mapping[str, Any] | None = self._folder.read_json(self._name)
+        return value
+
+    def set(self, key: str, value: dict[str, Any]) -> None:
+        self._folder.write_json(self._name, value)
 
 
 class PositionStore:
     """
     Where the position of one stream is kept: the state store of the task's first outlet asset (Airflow 3.3), or a
-    Variable. A copy lies beside the output, since a Variable that cannot be read looks to a task like one that is not
-    there.
+    Variable, and a copy beside the output. Where they differ the latest counts: a task whose outlets change, or that
+    has moved to another Airflow, leaves positions behind.
 
     :param stream: the stream's name.
     :param folder: the output.
@@ -77,24 +87,28 @@ class PositionStore:
 
     def __init__(self, stream: str, folder: OutputFolder, context: Mapping[str, Any]) -> None:
         self._key = PREFIX + stream
-        self._mirror = _MIRROR.format(quote(stream, safe=""))
-        self._folder = folder
-        self._stores: list[_Store] = [*_asset_store(context), _Variables()]
+        self._copy = _Copy(stream, folder)
+        self._stores: list[_Store] = [*_asset_store(context), _Variables(), self._copy]
 
     def load(self, instance: str) -> Position | None:
         """
         The stored position, None for a new stream.
 
         :param instance: the one that is going to be read.
-        :raises MarketoInvalidRequestError: it is a position in another instance.
+        :raises MarketoInvalidRequestError: it is a position in another instance, or that of a watcher.
+        :raises OSError: Airflow does not say whether there is one.
         """
-        found: Any = next((value for store in self._stores if (value := store.get(self._key))), None)
-        if found is None:
-            found = self._folder.read_json(self._mirror)
-            if found is None:
-                return None
-            log.warning("Airflow has no %s; going on from the copy beside the output", self._key)
-        position = Position.from_dict(found)
+        found = [store.get(self._key) for store in self._stores]
+        known = [facts for facts in found if facts]
+        if any("pages" not in facts for facts in known):
+            raise MarketoInvalidRequestError(
+                f"{self._key} is the position of a watcher", parameter="stream", remedy="Give the stream another name."
+            )
+        if not known:
+            return None
+        position = Position.from_dict(max(known, key=lambda facts: str(facts["time"])))
+        if found[0] is None or found[0]["time"] != position.time:
+            log.warning("Airflow does not have the latest %s; going on from a copy, at %s", self._key, position.time)
         if position.instance != instance:
             raise MarketoInvalidRequestError(
                 f"the stored position {self._key} is one in instance {position.instance}, and the connection leads to"
@@ -110,8 +124,8 @@ class PositionStore:
         if current is not None and current.time >= position.time:
             log.info("The stream's position stays at %s", current.time)
             return
-        self._stores[0].set(self._key, asdict(position))
-        self._folder.write_json(self._mirror, asdict(position))
+        for store in (self._stores[0], self._copy):
+            store.set(self._key, asdict(position))
         log.info("The stream's position is %s", position.time)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,20 +10,21 @@ from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
-from airflow_provider_marketo.client.bulk.plan import Slice, Window, compact, iso
+from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.client.values import moment
 from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.extract.manifest import write_manifest
+from airflow_provider_marketo.extract.manifest import remember_leftovers, write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.storage import OutputFolder
 from airflow_provider_marketo.streams.feeds import kept
+from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import Position, PositionStore
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import StreamRequest
@@ -35,7 +35,6 @@ SKEW = timedelta(seconds=30)
 """Difference of the clocks that is worth a warning."""
 
 _TIMES = ("start", "end", "read_from", "since")
-_KEYS = "_marketo/keys"
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,7 @@ class StreamRun:
         self._positions = PositionStore(stream, folder, context)
         task = context["ti"]
         self._run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+        self._place = f"{self._run}/range.json"
 
     def run(self, since: datetime | None, end: datetime | None) -> dict[str, Any]:
         """
@@ -118,7 +118,17 @@ class StreamRun:
             require_arrow()
         self._folder.check_writable()
         plan = self._request.plan(self._client)
-        one, first_page = self._settle(plan, since, end)
+        position = self._positions.load(self._client.instance)
+        recorded = self._recorded()
+        begun = recorded or self._next_range(position, since, end)
+        first_page, now = self._page_at(begun.read_from)
+        oldest = self._oldest(plan, now)
+        if recorded and begun.start < oldest and (manifest := self._manifest_of(begun)):
+            log.warning("Marketo no longer has all of this run's range; what the run has published stays as it is")
+            return manifest
+        one = self._settle(begun, oldest, now, again=recorded is not None)
+        if one.read_from != begun.read_from:
+            first_page, _ = self._page_at(one.read_from)
         if one.start >= one.end:
             log.info("Nothing to read: the stream is published up to %s", iso(one.start))
             return self._nothing(one)
@@ -145,30 +155,33 @@ class StreamRun:
         )
         return manifest
 
-    def _settle(self, plan: ExtractPlan, since: datetime | None, end: datetime | None) -> tuple[Range, str]:
-        """The range of this run, as it was when the run began, and a paging token for its start."""
-        place = f"{self._run}/range.json"
-        recorded = self._folder.read_json(place)
-        one = Range.from_dict(recorded) if recorded else self._next_range(since, end)
-        page, now = self._page_at(one.read_from)
-        if recorded:
+    def _recorded(self) -> Range | None:
+        """The range of this run, as it was when the run began."""
+        facts = self._folder.read_json(self._place)
+        return Range.from_dict(facts) if facts else None
+
+    def _settle(self, one: Range, oldest: datetime, now: datetime, *, again: bool) -> Range:
+        """What is read of a range, and written down for whoever runs this run again."""
+        if again:
             log.info("Reading the range of this run again: %s to %s", iso(one.start), iso(one.end))
         else:
             one = replace(one, end=min(one.end, now))
-        oldest = self._oldest(plan, now)
         if one.start < oldest:
             self._tell_gap(one.start, oldest, now)
             one = replace(one, start=oldest, read_from=oldest, end=max(one.end, oldest))
-            page, _ = self._page_at(oldest)
-        if not recorded:
-            self._folder.write_json(place, one.to_dict())
-        return one, page
+        if not again:
+            self._folder.write_json(self._place, one.to_dict())
+        return one
 
-    def _next_range(self, since: datetime | None, end: datetime | None) -> Range:
-        position = self._positions.load(self._client.instance)
+    def _next_range(self, position: Position | None, since: datetime | None, end: datetime | None) -> Range:
         end = end or datetime.max.replace(tzinfo=timezone.utc)
         if position is not None:
             start, begin = moment(position.time), moment(position.since)
+            if since is not None and since < end <= begin:
+                log.info(
+                    "The stream begins at %s: the run's own interval, which is older, is read by itself", iso(begin)
+                )
+                return Range(since, end, since, since, {})
             return Range(start, end, max(start - self._request.lookback, begin), begin, position.pages)
         if since is None:
             raise MarketoInvalidRequestError(
@@ -202,24 +215,31 @@ class StreamRun:
             )
         log.warning("%s. Reading what there is, as on_gap='skip' says", gap)
 
+    def _request_for(self, one: Range) -> StreamRequest:
+        return replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)
+
+    def _manifest_of(self, one: Range) -> dict[str, Any] | None:
+        """What this run has published, if what is wanted is still the same."""
+        request = self._request_for(one)
+        manifest: dict[str, Any] = self._folder.read_json(layout.manifest(request.name)) or {}
+        return manifest if manifest.get("request") == request.fingerprint() else None
+
     def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader) -> dict[str, Any]:
-        request = replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)
+        request = self._request_for(one)
         window = Window(one.read_from, one.end)
-        others = self._other_ranges(request, window)
-        publisher = _Publisher(request, plan, self._folder, self._run, hash_salt=self._salt, seen=self._keys_of(others))
-        job = ExportJob("", COMPLETED)
+        overlap = Overlap(self._folder, request.name.removesuffix(window.name), window)
+        publisher = _Publisher(request, plan, self._folder, self._run, hash_salt=self._salt, overlap=overlap)
 
         def fetch(consumer: Any) -> Outcome:
-            return _write(consumer(), self._lines(plan, reader, request))
+            outcome = _write(consumer(), self._lines(plan, reader, request))
+            overlap.claim()
+            # Whoever is killed before the manifest, and has less to publish afterwards, removes them.
+            remember_leftovers(self._folder, self._run, (file.name for file in outcome.files))
+            return outcome
 
-        record = publisher.publish(Slice(request.name, {}, window), job, fetch)
-        if self._other_ranges(request, window) != others:
-            raise MarketoStoppedError(
-                "another run of this stream has published meanwhile",
-                remedy="Run the task again, and give the DAG max_active_runs=1.",
-            )
-        publisher.save_keys(f"{_KEYS}/{window.name}")
+        record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
         manifest = write_manifest(self._folder, request, plan, [{**record, "export_id": None}], run_folder=self._run)
+        overlap.release()
         self._folder.delete_tree(f"{self._run}/slices")
         return manifest
 
@@ -231,23 +251,6 @@ class StreamRun:
             rows = [row for record in records for row in request.feed.rows(record)]
             if rows:
                 yield b"".join(line([row.get(name) for name in columns]) for row in rows)
-
-    def _other_ranges(self, request: StreamRequest, window: Window) -> list[str]:
-        """Ranges of other runs that have rows in a window, as far as they were published."""
-        folder = self._folder.path(_KEYS)
-        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-        start, end = compact(window.start), compact(window.end)
-        near = [name for name in names if name != window.name and name[:16] < end and name[17:] > start]
-        table = request.name.removesuffix(window.name)
-        return [name for name in near if self._folder.read_json(layout.manifest(table + name))]
-
-    def _keys_of(self, ranges: list[str]) -> SeenKeys:
-        seen = SeenKeys()
-        for name in ranges:
-            saved = self._folder.read(f"{_KEYS}/{name}")
-            if saved is not None:
-                seen.load(io.BytesIO(saved))
-        return seen
 
     def _nothing(self, one: Range) -> dict[str, Any]:
         return {
@@ -265,25 +268,18 @@ class _Publisher(SlicePublisher):
     """
     Writes a run's rows, without those that other runs have published.
 
-    :param seen: keys of the rows of other runs.
+    :param overlap: knows of the other runs.
     """
 
-    def __init__(self, *arguments: Any, seen: SeenKeys, **more: Any) -> None:
+    def __init__(self, *arguments: Any, overlap: Overlap, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._others = seen
-        self._mine: SeenKeys | None = None
-
-    def save_keys(self, name: str) -> None:
-        """Write down which rows this run has published."""
-        saved = io.BytesIO()
-        (self._mine or SeenKeys()).save(saved)
-        self._folder.write(name, saved.getvalue())
+        self._overlap = overlap
 
     def _keys_of_other_slices(self) -> SeenKeys:
-        return self._others
+        return self._overlap.seen()
 
     def _remember(self, one: Slice, keys: SeenKeys | None) -> None:
-        self._mine = keys
+        self._overlap.save(keys or SeenKeys())
 
 
 def _write(consumer: Consumer[Outcome], lines: Iterator[bytes]) -> Outcome:

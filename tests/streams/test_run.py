@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_marketo.client.errors import MarketoStoppedError
-from airflow_provider_marketo.extract import manifest as manifest_module
+from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoDeletedLeadsOperator
 from airflow_provider_marketo.streams import run as run_module
+from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import PositionStore
-from tests.streams.conftest import HOUR, START
+from airflow_provider_marketo.streams.watch import WatchState
+from tests.streams.conftest import HOUR, START, AssetStore
 
 HOURS = 48
 JSONL = {"file_format": "jsonl"}
@@ -62,12 +65,17 @@ def test_a_failed_run_is_made_up_for_by_the_next_and_finds_nothing_left_when_it_
     assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
 
 
-@pytest.mark.parametrize("where", ["before the rows are read", "before the manifest", "before the position"])
+@pytest.mark.parametrize(
+    "where",
+    ["before the rows are read", "before the files", "before the keys", "before the manifest", "before the position"],
+)
 def test_a_killed_run_reads_the_same_range_when_it_is_retried(stream, monkeypatch, where):
     followed = stream()
     followed.hour(0, **JSONL)
     owner, name = {
         "before the rows are read": (run_module.FeedReader, "read"),
+        "before the files": (run_module, "remember_leftovers"),
+        "before the keys": (Overlap, "save"),
         "before the manifest": (run_module, "write_manifest"),
         "before the position": (PositionStore, "advance"),
     }[where]
@@ -86,26 +94,88 @@ def _killed(*_, **__):
     raise Killed
 
 
-def test_two_runs_at_a_time_do_not_both_publish(stream, monkeypatch):
+def test_what_a_killed_run_has_left_goes_when_the_run_is_run_again(stream, monkeypatch):
     followed = stream()
-    followed.clock.advance(3_700)
-    write = manifest_module.write_manifest
+    followed.hour(0, **JSONL)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "write_manifest", _killed)
+        with pytest.raises(Killed):
+            followed.hour(1, **JSONL)
+    followed.hour(2, **JSONL)
+    followed.hour(1, **JSONL)
+    rows = [json.loads(line) for file in followed.files().values() for line in file.splitlines()]
+    assert sorted(row["marketoGUID"] for row in rows) == sorted(followed.happened(START, START + 3 * HOUR))
+    assert not list((followed.output / "_marketo/claims").iterdir())
 
-    def overtaken(*arguments):
-        monkeypatch.setattr(run_module, "write_manifest", write)
-        return write(*arguments)
+
+def test_a_run_that_another_has_overtaken_publishes_nothing(stream, monkeypatch):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    followed.clock.advance(7_200)
+    read = run_module.FeedReader.read
 
     def other_run_first(reader, *arguments):
         monkeypatch.setattr(run_module.FeedReader, "read", read)
-        followed.hour(1, since=START, **JSONL)
+        followed.hour(2, **JSONL)
         return read(reader, *arguments)
 
-    read = run_module.FeedReader.read
     monkeypatch.setattr(run_module.FeedReader, "read", other_run_first)
     with pytest.raises(MarketoStoppedError, match="max_active_runs=1"):
-        followed.hour(0, **JSONL)
-    assert followed.hour(0, **JSONL)["rows"] == 0
-    assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
+        followed.hour(1, **JSONL)
+    assert len(followed.files()) == 2
+    assert followed.hour(1, **JSONL)["rows"] == 0
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+
+
+def test_of_runs_that_publish_at_the_same_moment_at_most_one_does(stream, monkeypatch):
+    followed = stream(limits=False)
+    followed.hour(0, **JSONL)
+    followed.clock.advance(7_200)
+    both = threading.Barrier(2, timeout=20)
+    claim = Overlap.claim
+
+    def at_the_same_moment(overlap):
+        both.wait()
+        claim(overlap)
+
+    monkeypatch.setattr(Overlap, "claim", at_the_same_moment)
+    outcomes = []
+
+    def run(number):
+        try:
+            outcomes.append(followed.hour(number, **JSONL)["rows"])
+        except MarketoStoppedError:
+            outcomes.append(None)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert None in outcomes
+    monkeypatch.setattr(Overlap, "claim", claim)
+    for number in (1, 2):
+        followed.hour(number, **JSONL)
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+
+
+def test_a_run_that_is_slow_to_publish_gives_way_to_one_that_took_it_for_dead(stream, monkeypatch):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    followed.clock.advance(7_200)
+    save = Overlap.save
+
+    def while_files_are_sent(overlap, keys):
+        monkeypatch.setattr(Overlap, "save", save)
+        followed.hour(2, **JSONL)
+        save(overlap, keys)
+
+    monkeypatch.setattr(Overlap, "save", while_files_are_sent)
+    with pytest.raises(MarketoStoppedError):
+        followed.hour(1, **JSONL)
+    assert followed.hour(1, **JSONL)["rows"] == 0
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+    assert len(followed.files()) == 2
 
 
 def test_a_day_that_was_not_run_is_read_by_the_next_run(stream):
@@ -121,6 +191,31 @@ def test_a_run_whose_interval_is_published_already_does_nothing(stream):
     calls = followed.sim.report().calls["activities.get_lead_activities"]
     assert followed.hour(2, **JSONL)["rows"] == 0
     assert followed.sim.report().calls["activities.get_lead_activities"] == calls
+
+
+@pytest.mark.parametrize("order", [(5, 2, 6), (3, 2, 1, 0, 4)], ids=["a backfill", "backwards"])
+def test_intervals_before_the_stream_began_are_read_by_themselves(stream, order):
+    followed = stream()
+    for number in order:
+        followed.hour(number, **JSONL)
+    hours = [followed.happened(START + number * HOUR, START + (number + 1) * HOUR) for number in order]
+    assert followed.published() == sorted(key for hour in hours for key in hour)
+    assert followed.state.get("marketo_position_s")["time"] == f"2026-01-10T{max(order) + 1:02}:00:00Z"
+
+
+@pytest.mark.parametrize("days", [15, 100])
+def test_a_published_run_stays_as_it_is_when_marketo_has_forgotten_its_range(stream, caplog, days):
+    followed = stream()
+    operator = MarketoDeletedLeadsOperator if days == 15 else MarketoActivitiesOperator
+    given = {"operator": operator, **JSONL}
+    published = followed.hour(0, **given)
+    files = followed.files()
+    followed.clock.advance(days * 86_400)
+    assert followed.hour(0, **given) == published
+    assert followed.files() == files
+    assert "what the run has published stays" in caplog.text
+    with pytest.raises(AirflowFailException, match="is gone"):
+        followed.hour(0, **given | {"file_format": "csv"})
 
 
 def test_a_range_never_ends_later_than_marketos_clock(stream):
@@ -176,6 +271,37 @@ def test_a_position_in_another_instance_is_refused(stream):
     followed.state.set("marketo_position_s", elsewhere)
     with pytest.raises(AirflowFailException, match=r"123-ABC-456.*another name"):
         followed.hour(0)
+
+
+def test_a_run_that_is_run_again_on_another_instance_is_refused(stream):
+    followed = stream()
+    followed.hour(0, **JSONL)
+    files = followed.files()
+    elsewhere = stream(seed=9, now=START + 2 * HOUR)
+    elsewhere.state = followed.state
+    with pytest.raises(AirflowFailException, match="correct the connection"):
+        elsewhere.hour(0, **JSONL)
+    assert followed.files() == files
+
+
+def test_the_latest_position_counts_whatever_was_left_behind(stream, caplog):
+    followed, outlet = stream(has_asset_store=False), AssetStore()
+    followed.hour(0, **JSONL)
+    followed.state = outlet  # Airflow 3.3
+    followed.hour(1, **JSONL)
+    followed.state = AssetStore()  # another outlet
+    assert followed.hour(2, **JSONL)["start"] == "2026-01-10T02:00:00Z"
+    followed.state = outlet
+    assert followed.hour(3, **JSONL)["start"] == "2026-01-10T03:00:00Z"
+    assert "does not have the latest marketo_position_s" in caplog.text
+    assert outlet.get("marketo_position_s")["time"] == "2026-01-10T04:00:00Z"
+
+
+def test_a_watchers_position_is_not_taken_for_a_streams(stream, variables):
+    state = WatchState("123-ABC-456", "2026-01-10T00:00:00Z", "2026-01-10T00:00:00Z")
+    variables["marketo_position_s"] = json.dumps(state.to_dict())
+    with pytest.raises(AirflowFailException, match=r"stream: .*position of a watcher.*another name"):
+        stream().hour(0, **JSONL)
 
 
 def test_a_new_stream_needs_a_start(stream):
