@@ -1,17 +1,19 @@
 """
 What waiting costs, how fast a stream is, and whether a watcher misses anything when its triggerer dies::
 
-    python -m benchmarks.waiting                      three quarters of an hour
+    python -m benchmarks.waiting                      fifty minutes
     python -m benchmarks.waiting --only cursors       two minutes
     python -m benchmarks.waiting --only questions     two minutes
     python -m benchmarks.waiting --only sensors       half an hour; less with --lead-sensors and --job-sensors
     python -m benchmarks.waiting --only restarts      six minutes
+    python -m benchmarks.waiting --only starts        six minutes
     python -m benchmarks.waiting --only roll-up       four minutes
 
-*Questions* run the real triggers on one event loop, as a triggerer does, without the rest of an Airflow. The last three
+*Questions* run the real triggers on one event loop, as a triggerer does, without the rest of an Airflow. The others
 run a whole Airflow, and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer. *Restarts* kills the
 triggerer, with SIGKILL, ten times at random moments while forms are filled that start ``marketo_form_follow_up``.
-*Roll-up* follows 24 hours by ``marketo_hourly_activities``.
+*Starts* takes the time from a form fill to the run that it starts. *Roll-up* follows 24 hours by
+``marketo_hourly_activities``.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from benchmarks.waiting_airflow import connection
 from tools.real_airflow import interrupt_on_termination
 from tools.services import running_services
 
-PARTS = ("cursors", "questions", "sensors", "restarts", "roll-up")
+PARTS = ("cursors", "questions", "sensors", "restarts", "starts", "roll-up")
 LATENCY = 0.3
 PAGE = 300
 RATE_LIMIT = 90
@@ -176,6 +178,7 @@ def _on_airflow(parts: Collection[str], folder: Path, options: argparse.Namespac
     for part, measure in (
         ("sensors", partial(waiting_airflow.measure_sensors, leads=options.lead_sensors, jobs=options.job_sensors)),
         ("restarts", partial(waiting_airflow.measure_restarts, seed=options.seed)),
+        ("starts", waiting_airflow.measure_starts),
         ("roll-up", waiting_airflow.measure_roll_up),
     ):
         if part in parts:
