@@ -95,16 +95,23 @@ def test_activities_are_counted_over_several_looks(marketo, mode):
 
 
 @every_mode
-def test_a_campaign_that_is_to_leave_traces(marketo, mode):
+@pytest.mark.parametrize(
+    ("lead_ids", "count"), [({}, 75), ({"lead_ids": [1005, 1001]}, None)], ids=["anybody", "these leads"]
+)
+def test_a_campaign_that_is_scheduled(marketo, mode, lead_ids, count):
+    sim = marketo(time_scale=600.0)
+    run = lambda: sim.call("campaigns.schedule", campaignId=2002)  # noqa: E731 - in five minutes, half a second
+    found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2002, since=since(), **lead_ids)
+    assert found.get("count") == count
+    assert found["lead_ids"][:2] == [1001, 1005]
+
+
+@every_mode
+def test_a_campaign_that_is_triggered_leaves_traces(marketo, mode):
     sim = marketo()
-    found = waits(
-        MarketoCampaignRunSensor,
-        mode,
-        lambda: sim.instance.store.activities.add(sim.instance.now, 1005, types.SEND_EMAIL, campaign_id=2002),
-        campaign_id=2002,
-        since=since(),
-    )
-    assert found["lead_ids"] == [1005]
+    run = lambda: sim.call("campaigns.request", campaignId=2001, input={"leads": [{"id": 1005}]})  # noqa: E731
+    found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2001, since=since(), activity_types="Send Email")
+    assert (found["count"], found["lead_ids"]) == (1, [1005])
 
 
 @every_mode

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.assets import asked, show
@@ -13,6 +14,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.assets import Asset, Home, Sending
 from airflow_provider_marketo.simulator.store.pools import stamp
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _SOONEST, _LATEST = timedelta(minutes=5), timedelta(days=731)
 _SLACK = timedelta(seconds=1)
 _CLONES_A_DAY = 20
+_LARGEST_AUDIENCE = 100
+"""Members of its program that a batch campaign is for: a simulated one has no smart list."""
 _TOKEN_NAME = re.compile(r"\{\{my\.([^{}]+)\}\}")
 
 
@@ -92,7 +96,23 @@ def request_campaign(instance: Instance, request: Request) -> Reply:
     instance.store.assets.sendings.append(
         Sending(request.operation.name, int(campaign.id), leads, instance.now, tokens=tokens)
     )
+    _run(instance, campaign, leads, instance.now)
     return Envelope([{"id": campaign.id}])
+
+
+def _run(instance: Instance, campaign: Asset, leads: Iterable[int], at: int) -> None:
+    """What a run does, whatever its flow may be: the leads are sent an e-mail of the campaign's program."""
+    emails = instance.store.assets.of["emails"].values()
+    email = next((each for each in emails if each.home == campaign.home), None)
+    for lead_id in leads:
+        instance.store.activities.add(
+            at,
+            lead_id,
+            types.SEND_EMAIL,
+            campaign_id=int(campaign.id),
+            primary_id=int(email.id) if email else None,
+            primary=email.name if email else None,
+        )
 
 
 @answers("campaigns.schedule")
@@ -110,9 +130,13 @@ def schedule(instance: Instance, request: Request) -> Reply:
     if name := content.get("cloneToProgramName"):
         campaign = _cloned(instance, campaign, name)
     moment = int(run_at.timestamp())
+    number = instance.store.assets.program_of(campaign.home)
+    members = instance.store.programs.members(number) if number is not None else ()
+    audience = tuple(member["leadId"] for member in islice(members, _LARGEST_AUDIENCE))
     instance.store.assets.sendings.append(
-        Sending(request.operation.name, int(campaign.id), (), instance.now, moment, tokens)
+        Sending(request.operation.name, int(campaign.id), (), instance.now, moment, tokens, audience)
     )
+    _run(instance, campaign, audience, moment)
     instance.store.assets.change(campaign, instance.now, status="Single Run")
     return Envelope([{"id": campaign.id}])
 
@@ -123,13 +147,14 @@ def get_smart_campaigns_by_lead_id(instance: Instance, request: Request) -> Repl
         raise ApiError("1004", f"Lead '{request['leadId']}' not found")
     runs: dict[int, list[int]] = {}
     for sending in instance.store.assets.sendings:
-        if sending.operation == "campaigns.request" and request["leadId"] in sending.leads:
-            runs.setdefault(sending.what, []).append(sending.at)
+        at = sending.at if sending.run_at is None else sending.run_at
+        if at <= instance.now and request["leadId"] in (*sending.leads, *sending.audience):
+            runs.setdefault(sending.what, []).append(at)
     first, last = (request.get(name) for name in ("earliestUpdatedAt", "latestUpdatedAt"))
     found = [
-        (campaign, moments)
+        (campaign, sorted(moments))
         for campaign, moments in runs.items()
-        if (first is None or moments[-1] >= first.timestamp()) and (last is None or moments[-1] <= last.timestamp())
+        if (first is None or max(moments) >= first.timestamp()) and (last is None or max(moments) <= last.timestamp())
     ]
     return page(
         request,

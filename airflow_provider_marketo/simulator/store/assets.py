@@ -97,6 +97,7 @@ class Sending(NamedTuple):
     at: int
     run_at: int | None = None
     tokens: tuple[tuple[str, str], ...] = ()
+    audience: tuple[int, ...] = ()
 
 
 @dataclass
