@@ -90,6 +90,7 @@ class JobInquirer(Inquirer[JobQuestion]):
                 answers[question] = MarketoExportFailedError(
                     f"export {job.export_id} is {job.status}: {job.error or 'Marketo gave no reason'}",
                     operation=jobs.export.operation("get_jobs"),
+                    remedy="It will not go on: run the task that made it again.",
                 )
         return answers
 

@@ -33,6 +33,26 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.questions.question import Answer, Inquirer, Question
 
 
+@contextmanager
+def ending(sensor: BaseSensorOperator) -> Iterator[None]:
+    """
+    Have ``soft_fail`` hold for every error in every mode. The reason is logged, since Airflow's own skip may hide it.
+
+    :raises AirflowSkipException: in the place of an error, if the sensor is to fail softly.
+    :raises AirflowFailException: another try of the task would end in the same way.
+    """
+    try:
+        with fail_for_good():
+            yield
+    except (AirflowFailException, AirflowSensorTimeout, MarketoError) as error:
+        if sensor.soft_fail or sensor.never_fail:
+            sensor.log.warning("Skipping: %s", error)
+            raise AirflowSkipException(str(error)) from error
+        if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
+            raise AirflowFailException(str(error)) from error
+        raise
+
+
 class MarketoSensor(BaseSensorOperator):
     """
     Waits until something in Marketo is so: in ``poke`` or ``reschedule`` mode, or in the triggerer, where all sensors
@@ -69,7 +89,7 @@ class MarketoSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """One look."""
-        with self._ending():
+        with ending(self):
             question = self.question(context)
             answer = self._ask(question)
         if answer is None:
@@ -82,7 +102,7 @@ class MarketoSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         self._begun = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
         if not self._begun:
-            with self._ending():
+            with ending(self):
                 self._check(self.question(context))
         if not self.deferrable:
             return super().execute(context)
@@ -93,7 +113,7 @@ class MarketoSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Goes on after the wait: the trigger's event says what was found."""
-        with self._ending():
+        with ending(self):
             found = self._found(context, event or {})
         self.log.info("Found %s", found)
         return found
@@ -120,20 +140,6 @@ class MarketoSensor(BaseSensorOperator):
             if now < _deadline(event):
                 self._defer(context, _deadline(event))
         raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {event['about']}, in vain.")
-
-    @contextmanager
-    def _ending(self) -> Iterator[None]:
-        """``soft_fail`` holds for every error in every mode. The reason is logged: Airflow's own skip would hide it."""
-        try:
-            with fail_for_good():
-                yield
-        except (AirflowFailException, AirflowSensorTimeout, MarketoError) as error:
-            if self.soft_fail or self.never_fail:
-                self.log.warning("Skipping: %s", error)
-                raise AirflowSkipException(str(error)) from error
-            if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
-                raise AirflowFailException(str(error)) from error  # it will have failed at the next try, too
-            raise
 
     def _check(self, question: Question) -> None:
         try:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, conf
 from airflow.sdk import BaseSensorOperator
 
-from airflow_provider_marketo.operators.failures import fail_for_good
+from airflow_provider_marketo.sensors.base import ending
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -79,7 +79,7 @@ class MarketoQuotaSensor(BaseSensorOperator):
         from airflow_provider_marketo.triggers.poller import PASSING
 
         calls, export_mb = self._wanted()
-        with fail_for_good():
+        with ending(self):
             try:
                 self._left = MarketoHook(self.marketo_conn_id).quota.current(exports=export_mb > 0)
                 require(self._left, calls=calls, export_mb=export_mb)
@@ -96,10 +96,11 @@ class MarketoQuotaSensor(BaseSensorOperator):
         from airflow_provider_marketo.triggers.ending import TIMED_OUT
         from airflow_provider_marketo.triggers.quota import quota_from_event
 
-        with fail_for_good():
+        with ending(self):
             if event is not None and event.get("status") == TIMED_OUT:
-                text = f"not enough of the quota of {self.marketo_conn_id} was left within {self.timeout} seconds"
-                raise AirflowSkipException(text) if self.soft_fail else AirflowSensorTimeout(text)
+                raise AirflowSensorTimeout(
+                    f"not enough of the quota of {self.marketo_conn_id} was left within {self.timeout} seconds"
+                )
             self._left = quota_from_event(event)
         return self._answer()
 
@@ -110,7 +111,7 @@ class MarketoQuotaSensor(BaseSensorOperator):
     def _check(self) -> None:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
-        with fail_for_good():
+        with ending(self):
             for parameter in ("min_calls", "min_export_mb"):
                 value = getattr(self, parameter)
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -21,6 +22,7 @@ from airflow_provider_marketo.questions.members import (
 )
 from airflow_provider_marketo.questions.sealing import sealed, unsealed
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from airflow_provider_marketo.simulator.settings import DEFAULT_USER
 from airflow_provider_marketo.simulator.store import activity_types as types
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=timezone.utc)
@@ -169,6 +171,51 @@ def test_somebody_who_goes_on_elsewhere_reads_from_where_this_one_stopped(sim, c
     inquirer = ActivityInquirer(client)
     inquirer.ask([question])
     assert inquirer.continued(question).read_from == iso(NOW - timedelta(minutes=15))
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "message", "said"),
+    [
+        (
+            ActivityQuestion(("2",), iso(NOW), list_id=1001),
+            "activities.get_lead_activities",
+            "The list has 20000 leads, which exceeds the limit of 10000",
+            ("list_id", "take a smaller list"),
+        ),
+        (
+            ProgramMembersQuestion(1001, ("Registered",)),
+            "program_members.get",
+            "The program has 200000 members, which exceeds the limit of 100000",
+            ("program_id", "MarketoBulkExtractOperator"),
+        ),
+    ],
+    ids=["list", "program"],
+)
+def test_more_than_marketo_looks_through_is_told_with_a_way_out(sim, client, question, operation, message, said):
+    sim.fail(operation, "1003", message=message, times=1)
+    error = KINDS[question.kind][1](client).ask([question])[question]
+    parameter, remedy = said
+    assert error.parameter == parameter
+    assert remedy in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "warned"),
+    [("Visit Webpage", 91, True), ("Visit Webpage", 89, False), ("Fill Out Form", 91, False)],
+)
+def test_what_marketo_may_have_forgotten_is_warned_of(client, caplog, kind, days, warned):
+    since = datetime.now(timezone.utc) - timedelta(days=days)
+    ActivityInquirer(client).check(ActivityQuestion((kind,), iso(since)))
+    assert ("Marketo keeps activities of type Visit Webpage for 90 days" in caplog.text) is warned
+
+
+def test_an_api_user_without_a_look_at_assets_can_still_count_members():
+    user = replace(DEFAULT_USER, denied=frozenset({"Read-Only Assets", "Read-Write Assets"}))
+    with Simulator(Settings(leads=20, limits=False, users=(user,))) as sim:
+        inquirer = ProgramMembersInquirer(MarketoClient(sim.url, sim.client_id, sim.client_secret))
+        question = ProgramMembersQuestion(1001, ("Registered", "Invited", "Attended", "No Show"), 2)
+        inquirer.check(question)
+        assert inquirer.ask([question])[question] == {"program_id": 1001, "members": 5}
 
 
 SINCE = iso(NOW - timedelta(days=90))

@@ -6,7 +6,12 @@ import asyncio
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 from airflow_provider_marketo.hooks import marketo as hook_module
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
@@ -109,6 +114,20 @@ def test_an_error_that_stays_ends_the_wait_and_the_task(marketo):
     assert (event["status"], event["code"]) == ("error", "603")
     with pytest.raises(AirflowFailException, match="603"):
         sensor(min_calls=1).execute_complete(task_context(), event)
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "weather"),
+    [({"min_calls": 0}, {}), ({"min_calls": 1}, {"code": "603", "times": 9})],
+    ids=["refused", "denied"],
+)
+def test_it_fails_softly_whatever_is_wrong(marketo, deferrable, arguments, weather):
+    instance = marketo(time_scale=1)
+    if weather:
+        instance.fail("usage.get_daily_usage", **weather)
+    with pytest.raises(AirflowSkipException):
+        run_task(sensor(soft_fail=True, deferrable=deferrable, **arguments), task_context())
 
 
 def test_a_look_that_fails_for_now_is_no_answer(marketo):

@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import (
@@ -15,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
     MarketoTransientError,
@@ -34,6 +36,9 @@ from tests.support import run_task, task_context
 
 PERSON = "ada@example.com"
 NOBODY = {"filter_type": "email", "filter_values": "nobody@example.com"}
+
+DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
+RUN = SimpleNamespace(run_after=DAY + timedelta(hours=5), start_date=DAY + timedelta(days=3))
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 
@@ -327,6 +332,20 @@ def test_a_sensor_without_a_deadline_gets_one(marketo):
         MarketoLeadSensor(task_id="a_task", deferrable=True, **NOBODY).execute(task_context())
     deadline = datetime.fromisoformat(deferred.value.trigger.deadline)
     assert timedelta(days=7, minutes=-1) < deadline - datetime.now(timezone.utc) <= timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("context", "begin"),
+    [
+        ({"data_interval_start": DAY, "data_interval_end": DAY + timedelta(days=1)}, DAY),
+        ({"data_interval_start": DAY, "data_interval_end": DAY, "dag_run": RUN}, RUN.run_after),
+        ({"dag_run": RUN}, RUN.run_after),
+    ],
+    ids=["data interval", "no length", "no interval"],
+)
+def test_without_a_time_it_is_the_runs_own_which_a_clear_does_not_change(context, begin):
+    sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form")
+    assert sensor.question(context).since == iso(begin)
 
 
 def test_airflow_stores_nothing_about_a_person(marketo):
