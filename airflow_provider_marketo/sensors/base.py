@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -109,7 +109,8 @@ class MarketoSensor(BaseSensorOperator):
         done = self.poke(context)
         if isinstance(done, PokeReturnValue):
             return done.xcom_value
-        return self._defer(context, datetime.now(timezone.utc) + timedelta(seconds=self.timeout))
+        with ending(self):
+            return self._wait_until(context, datetime.now(timezone.utc) + timedelta(seconds=self.timeout))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Goes on after the wait: the trigger's event says what was found."""
@@ -122,12 +123,11 @@ class MarketoSensor(BaseSensorOperator):
         """What the trigger found, or a look of our own if it could not look as late as it ought to have."""
         from airflow_provider_marketo.triggers.question import found_from_event
 
-        now = datetime.now(timezone.utc)
         try:
             found: Mapping[str, Any] | None = found_from_event(event)
             if found is not None:
                 return found
-            missed = now - _deadline(event) > timedelta(seconds=self.poke_interval)
+            missed = datetime.now(timezone.utc) - _deadline(event) > timedelta(seconds=self.poke_interval)
         except MarketoAuthError:
             missed = self._has_new_secret(event)
             if not missed:
@@ -137,9 +137,7 @@ class MarketoSensor(BaseSensorOperator):
             found = self._ask(self.question(context))
             if found is not None:
                 return found
-            if now < _deadline(event):
-                self._defer(context, _deadline(event))
-        raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {event['about']}, in vain.")
+        return self._wait_until(context, _deadline(event))
 
     def _check(self, question: Question) -> None:
         try:
@@ -174,11 +172,13 @@ class MarketoSensor(BaseSensorOperator):
             self._inquirer = KINDS[question.kind][1](MarketoHook(self.marketo_conn_id, parallel=1).get_conn())
         return self._inquirer
 
-    def _defer(self, context: Context, deadline: datetime) -> None:
+    def _wait_until(self, context: Context, deadline: datetime) -> NoReturn:
         from airflow_provider_marketo.questions.sealing import sealed
         from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
 
         question = self.question(context)
+        if datetime.now(timezone.utc) >= deadline:
+            raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {question.describe()}, in vain.")
         self.log.info(
             "Waiting in the triggerer for %s: until %s, with a look every %g seconds",
             question.describe(),

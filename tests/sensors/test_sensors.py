@@ -422,6 +422,15 @@ def test_an_instance_that_cannot_be_reached_from_the_start_is_no_wait(marketo, c
         waits(MarketoListMembershipSensor, mode, list_id=1002, lead_ids=1001)
 
 
+@pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_a_deadline_of_zero_is_one_look_without_the_triggerer(marketo, soft_fail, end):
+    marketo()
+    with pytest.raises(end, match="Waited 0:00:00 for a lead by email, in vain"):
+        MarketoLeadSensor(task_id="a_task", deferrable=True, timeout=0, soft_fail=soft_fail, **NOBODY).execute(
+            task_context()
+        )
+
+
 def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo):
     sim = marketo()
 
