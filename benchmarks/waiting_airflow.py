@@ -14,6 +14,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
@@ -261,14 +263,16 @@ def _looks(simulator: Simulator) -> int:
 
 
 def _starts(airflow: RealAirflow, name: str) -> dict[str, datetime]:
-    """When runs started, by the activities that started them."""
-    events = airflow.api("GET", "/api/v2/assets/events?limit=1000")["asset_events"]
+    """When runs started, by the activities that started them; nothing while one of them is still to start."""
+    try:
+        events = airflow.api("GET", "/api/v2/assets/events?limit=1000")["asset_events"]
+    except requests.HTTPError:  # Airflow cannot show an event whose run is made and has not begun
+        return {}
     return {
         key: datetime.fromisoformat(run["start_date"])
         for event in events
         if event["name"] == name
         for run in event["created_dagruns"]
-        if run["start_date"]
         for key in event["extra"]["payload"]["activities"]
     }
 

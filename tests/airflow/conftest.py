@@ -112,6 +112,7 @@ def airflow(
     shutil.copytree(_HERE / "config", home / "config")
     settings = {
         **_QUICK,
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # asset events start runs; no clock does: dag_policy
         "TEST_POKE_INTERVAL": str(POLL_INTERVAL),
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
         "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
