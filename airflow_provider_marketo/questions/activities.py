@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.plan import iso
@@ -23,6 +23,9 @@ from airflow_provider_marketo.streams.request import Pass
 log = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
+
+SKEW = timedelta(seconds=30)
+"""Clocks that are no more apart need no word."""
 
 MOST_NAMED = 100
 """Activities that an answer names; more are counted."""
@@ -99,6 +102,7 @@ class ActivityInquirer(Inquirer[ActivityQuestion]):
     def __init__(self, client: MarketoClient) -> None:
         super().__init__(client)
         self._types: dict[int, ActivityType] = {}
+        self._ahead = timedelta()
         self._followers: dict[str, FeedFollower] = {}
         self._in_use: set[str] = set()
         self._until: dict[ActivityQuestion, datetime] = {}
@@ -116,6 +120,13 @@ class ActivityInquirer(Inquirer[ActivityQuestion]):
                 kept(name).days,
                 question.since,
                 iso(oldest),
+            )
+        if abs(self._ahead) > SKEW:
+            log.warning(
+                "This host's clock is %s %s that of Marketo, whose times activities have: choose since=%s accordingly",
+                abs(self._ahead),
+                "ahead of" if self._ahead > timedelta() else "behind",
+                question.since,
             )
         if question.campaign_id is not None:
             existing(self._client, "smart_campaigns", question.campaign_id, parameter="campaign_id")
@@ -178,8 +189,9 @@ class ActivityInquirer(Inquirer[ActivityQuestion]):
 
     def _type_id(self, wanted: str) -> int:
         if not self._types:
-            records = self._client.call("activities.get_types").records
-            self._types = {kind.id: kind for kind in map(ActivityType.from_record, records)}
+            reply = self._client.call("activities.get_types")
+            self._types = {kind.id: kind for kind in map(ActivityType.from_record, reply.records)}
+            self._ahead = datetime.now(timezone.utc) - reply.date if reply.date else timedelta()
         return activity_type_id(wanted, self._types)
 
     def _follower(self, one: Pass, questions: Collection[ActivityQuestion]) -> FeedFollower:

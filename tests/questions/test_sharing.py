@@ -209,6 +209,15 @@ def test_what_marketo_may_have_forgotten_is_warned_of(client, caplog, kind, days
     assert ("Marketo keeps activities of type Visit Webpage for 90 days" in caplog.text) is warned
 
 
+@pytest.mark.parametrize(("minutes", "said"), [(-5, "ahead of"), (5, "behind"), (0, None)])
+def test_a_clock_that_is_not_marketos_is_told(caplog, minutes, said):
+    clock = ManualClock(datetime.now(timezone.utc) + timedelta(minutes=minutes))
+    with Simulator(Settings(leads=1, activities=0, limits=False), clock=clock) as sim:
+        inquirer = ActivityInquirer(MarketoClient(sim.url, sim.client_id, sim.client_secret))
+        inquirer.check(ActivityQuestion(("Fill Out Form",), iso(datetime.now(timezone.utc))))
+    assert (f"{said} that of Marketo" in caplog.text) is (said is not None)
+
+
 def test_an_api_user_without_a_look_at_assets_can_still_count_members():
     user = replace(DEFAULT_USER, denied=frozenset({"Read-Only Assets", "Read-Write Assets"}))
     with Simulator(Settings(leads=20, limits=False, users=(user,))) as sim:
