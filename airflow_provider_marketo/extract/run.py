@@ -109,6 +109,11 @@ class ExtractRun:
         """When waiting for Marketo ends."""
         return datetime.fromisoformat(self._progress.deadline)
 
+    @property
+    def held(self) -> list[str]:
+        """Jobs that Marketo holds for this task instance, whether they are in its queue already or not."""
+        return sorted(self._progress.jobs.values())
+
     def extend_deadline(self, idle_until: datetime) -> None:
         """Time in which Marketo is not allowed to do anything does not count."""
         self._progress.deadline = (self.deadline + (idle_until - datetime.now(timezone.utc))).isoformat()

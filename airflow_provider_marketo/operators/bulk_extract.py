@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -273,7 +273,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
                     self.log.warning("%s Going on after %s.", error, moment.isoformat())
                     if run is not None and isinstance(error, MarketoQuotaExhaustedError):
                         run.extend_deadline(moment)
-                    self._defer_until(moment)
+                    self._defer_until(moment, context, run)
                 if run is not None and self._gives_up(context, error):
                     run.cancel()  # nobody will come back for the jobs
                 raise
@@ -305,24 +305,31 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
             time.sleep(interval)
             return run.look(waiting)
         if waiting.export_ids:
-            from airflow_provider_marketo.triggers.bulk_job import EXPORT_IDS, MarketoBulkJobTrigger
-
-            context["ti"].xcom_push(key=EXPORT_IDS, value=list(waiting.export_ids))
-            self.defer(
-                trigger=MarketoBulkJobTrigger(
-                    marketo_conn_id=self.marketo_conn_id,
-                    object_type=run.object_type,
-                    custom_object=run.custom_object,
-                    export_ids=list(waiting.export_ids),
-                    deadline=run.deadline.isoformat(),
-                    poll_interval=interval,
-                ),
-                method_name="execute_complete",
-            )
-        self._defer_until(datetime.now(timezone.utc) + timedelta(seconds=interval))
+            self._defer(context, run)
+        self._defer_until(datetime.now(timezone.utc) + timedelta(seconds=interval), context, run)
         return {}
 
-    def _defer_until(self, moment: datetime) -> None:
+    def _defer_until(self, moment: datetime, context: Context, run: ExtractRun | None) -> None:
+        """Lets time pass in the triggerer; Airflow's own trigger would not cancel the jobs of a task that is ended."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+        if run is not None and run.held:
+            self._defer(context, run, until=moment)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
+
+    def _defer(self, context: Context, run: ExtractRun, *, until: datetime | None = None) -> NoReturn:
+        from airflow_provider_marketo.triggers.bulk_job import EXPORT_IDS, MarketoBulkJobTrigger
+
+        context["ti"].xcom_push(key=EXPORT_IDS, value=run.held)
+        self.defer(
+            trigger=MarketoBulkJobTrigger(
+                marketo_conn_id=self.marketo_conn_id,
+                object_type=run.object_type,
+                custom_object=run.custom_object,
+                export_ids=run.held,
+                deadline=run.deadline.isoformat(),
+                poll_interval=self.poll_interval or run.poll_interval,
+                until=until.isoformat() if until else None,
+            ),
+            method_name="resume" if until else "execute_complete",
+        )

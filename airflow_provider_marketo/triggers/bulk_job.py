@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
     from airflow_provider_marketo.client.client import MarketoClient
 
-ENDED = "ended"
+ENDED, PASSED = "ended", "passed"
 
 EXPORT_IDS = "marketo_export_ids"
 """XCom in which a task names the jobs that it waits for."""
@@ -28,6 +31,7 @@ EXPORT_IDS = "marketo_export_ids"
 class MarketoBulkJobTrigger(BaseTrigger):
     """
     Fires when at least one of several export jobs has ended, successfully or not, or when the deadline has passed.
+    Whoever ends the task meanwhile has its jobs cancelled (Airflow 3.3).
 
     All triggers of a connection and an object type share one call of the job list per interval. Airflow stores the
     arguments in clear text: they are ids and nothing else.
@@ -38,6 +42,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
     :param poll_interval: seconds between two looks.
     :param custom_object: API name of the custom object type.
+    :param until: ISO 8601, aware; only let time pass until then, without a look at the jobs.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         deadline: str,
         poll_interval: float,
         custom_object: str | None = None,
+        until: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.marketo_conn_id = marketo_conn_id
@@ -57,6 +63,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         self.deadline = deadline
         self.poll_interval = poll_interval
         self.custom_object = custom_object
+        self.until = until
         self._client: MarketoClient | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -67,10 +74,12 @@ class MarketoBulkJobTrigger(BaseTrigger):
             "deadline": self.deadline,
             "poll_interval": self.poll_interval,
             "custom_object": self.custom_object,
+            "until": self.until,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._wait(), self.deadline, export_ids=self.export_ids)
+        wait = self._wait() if self.until is None else self._let_pass(self.until)
+        yield await event_of(wait, self.deadline, export_ids=self.export_ids)
 
     async def on_kill(self) -> None:
         """
@@ -78,7 +87,15 @@ class MarketoBulkJobTrigger(BaseTrigger):
 
         The same call comes when the trigger merely moves to another triggerer, and after a quick clear the next try may
         have taken the jobs over already: then the task is deferred, and its XCom names the jobs that are wanted.
+
+        While a trigger has not ended Airflow cancels it once a second, and would break this off.
         """
+        cancelling = asyncio.create_task(self._cancel_unwanted())
+        while not cancelling.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(cancelling)
+
+    async def _cancel_unwanted(self) -> None:
         wanted = await off_the_loop(self._wanted)
         unwanted = [export_id for export_id in self.export_ids if export_id not in wanted]
         if unwanted:
@@ -103,6 +120,11 @@ class MarketoBulkJobTrigger(BaseTrigger):
             key=EXPORT_IDS, dag_id=task.dag_id, task_id=task.task_id, run_id=task.run_id, map_index=task.map_index
         )
         return self.export_ids if named is None else named
+
+    @staticmethod
+    async def _let_pass(until: str) -> dict[str, Any]:
+        await asyncio.sleep((datetime.fromisoformat(until) - datetime.now(timezone.utc)).total_seconds())
+        return {"status": PASSED}
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)

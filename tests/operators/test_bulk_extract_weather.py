@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import datetime, timedelta, timezone
@@ -36,6 +37,11 @@ def complete(output, instance) -> bool:
 def soon(monkeypatch):
     """The quota day ends in a moment."""
     monkeypatch.setattr(rules, "next_probe", lambda now: now + timedelta(seconds=0.4))
+
+
+def lets_time_pass(trigger) -> bool:
+    """Whether a task waits for a time, and not for its jobs."""
+    return isinstance(trigger, DateTimeTrigger) or trigger.until is not None
 
 
 # Refusals: nothing an author's retries could heal.
@@ -200,7 +206,7 @@ def test_after_a_spent_quota_the_task_defers_until_the_reset_and_goes_on_where_i
     resets = []
 
     def note(trigger):
-        if isinstance(trigger, DateTimeTrigger):
+        if lets_time_pass(trigger):
             resets.append(data_files(tmp_path))
 
     run_task(lambda: extract(tmp_path, deferrable=deferrable), context, on_deferral=note)
@@ -242,9 +248,11 @@ def test_what_is_in_the_queue_is_fetched_before_the_task_waits_for_the_reset(mar
     instance.fail("bulk_export_activities.enqueue_job", "1029", message=VOLUME_SPENT, skip=1)
     seen = []
     run_task(
-        extract(tmp_path), context, on_deferral=lambda trigger: seen.append((type(trigger), len(data_files(tmp_path))))
+        extract(tmp_path),
+        context,
+        on_deferral=lambda trigger: seen.append((lets_time_pass(trigger), len(data_files(tmp_path)))),
     )
-    assert (DateTimeTrigger, 1) in seen
+    assert (True, 1) in seen
     assert complete(tmp_path, instance)
 
 
@@ -267,10 +275,33 @@ def test_a_task_that_gets_no_turn_gives_its_worker_away(marketo, tmp_path, conte
 
     monkeypatch.setattr(ExportJobs, "enqueue", crowded)
     waits = []
-    run_task(lambda: extract(tmp_path), context, on_deferral=lambda trigger: waits.append(type(trigger)))
-    assert waits[:2] == [DateTimeTrigger, DateTimeTrigger]
+    run_task(lambda: extract(tmp_path), context, on_deferral=lambda trigger: waits.append(lets_time_pass(trigger)))
+    assert waits[:2] == [True, True]
     assert complete(tmp_path, instance)
     assert instance.calls("create_job") == 3
+
+
+def test_a_task_that_is_ended_while_it_waits_for_time_to_pass_leaves_no_job_behind(
+    marketo, tmp_path, context, monkeypatch
+):
+    instance = marketo({"poll_interval": 3600}, time_scale=1)
+    enqueue = ExportJobs.enqueue
+
+    def crowded(self, export_id):
+        if instance.statuses().get("Processing"):
+            raise errors.MarketoThrottledError("no turn for this call within 60 seconds")
+        enqueue(self, export_id)
+
+    def end(trigger):
+        assert lets_time_pass(trigger)
+        assert instance.statuses() == {"Processing": 1, "Created": 1}
+        asyncio.run(trigger.on_kill())
+        raise InterruptedError
+
+    monkeypatch.setattr(ExportJobs, "enqueue", crowded)
+    with pytest.raises(InterruptedError):
+        run_task(extract(tmp_path), context, on_deferral=end)
+    assert instance.statuses() == {"Cancelled": 2}
 
 
 def test_a_token_that_expires_under_way_is_replaced(marketo, tmp_path, context):

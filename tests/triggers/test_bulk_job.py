@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -53,13 +54,14 @@ def marketo(requests_mock, monkeypatch):
     return instance
 
 
-def trigger(*, minutes: float = 5, export_ids=("job-1", "job-2")) -> MarketoBulkJobTrigger:
+def trigger(*, minutes: float = 5, export_ids=("job-1", "job-2"), until: str | None = None) -> MarketoBulkJobTrigger:
     return MarketoBulkJobTrigger(
         marketo_conn_id="marketo_default",
         object_type="leads",
         export_ids=list(export_ids),
         deadline=(datetime.now(timezone.utc) + timedelta(minutes=minutes)).isoformat(),
         poll_interval=0.01,
+        until=until,
     )
 
 
@@ -76,6 +78,7 @@ def test_what_airflow_stores_in_clear_text_are_ids_and_times():
     assert path == "airflow_provider_marketo.triggers.bulk_job.MarketoBulkJobTrigger"
     assert set(arguments) == {
         "marketo_conn_id", "object_type", "custom_object", "export_ids", "deadline", "poll_interval",
+        "until",
     }  # fmt: skip
     assert json.loads(json.dumps(arguments)) == arguments
 
@@ -127,6 +130,13 @@ def test_the_deadline_ends_the_wait(marketo):
         jobs_from_event(event_of(trigger(minutes=0, export_ids=["job-1"])))
 
 
+def test_a_trigger_that_only_lets_time_pass_asks_nobody(marketo):
+    until = (datetime.now(timezone.utc) + timedelta(seconds=0.05)).isoformat()
+    assert event_of(trigger(until=until)) == {"status": "passed"}
+    assert datetime.now(timezone.utc).isoformat() >= until
+    assert marketo.mock.request_history == []
+
+
 @pytest.mark.parametrize("event", [None, {}, {"status": "something else"}])
 def test_an_event_that_is_not_ours_is_not_taken_for_success(event):
     with pytest.raises(errors.MarketoError, match="not understood"):
@@ -172,3 +182,20 @@ def test_a_next_try_with_jobs_of_its_own_leaves_no_orphan(marketo, kill):
 def test_jobs_whose_fate_is_unclear_are_left_alone(marketo, kill):
     kill("deferred", waits_for=None)
     assert marketo.cancelled == []
+
+
+def test_the_jobs_are_cancelled_however_often_airflow_cancels_the_trigger_meanwhile(marketo, monkeypatch):
+    async def cancelled_again_and_again():
+        killing = asyncio.create_task(trigger().on_kill())
+        while not killing.done():
+            await asyncio.sleep(0.01)
+            killing.cancel()
+        await killing
+
+    def slowly(_):
+        time.sleep(0.05)
+        return ()
+
+    monkeypatch.setattr(MarketoBulkJobTrigger, "_wanted", slowly)
+    asyncio.run(cancelled_again_and_again())
+    assert marketo.cancelled == ["job-1", "job-2"]
