@@ -14,7 +14,10 @@ VALUES_PER_CALL = 300
 Lead = Mapping[str, Any]
 
 _NOT_SHOWN = frozenset({"cookies"})
-"""Fields by which Marketo finds leads and whose values it does not show: a call for each, to know which was found."""
+"""
+Fields by which Marketo finds leads without showing for certain by which value: a lead may have several cookies. Each
+value has a call of its own.
+"""
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,14 @@ def test_a_value_that_too_many_leads_share_is_the_only_one_without_an_answer():
     assert none not in answers
 
 
+def test_cookies_are_looked_for_one_by_one(sim, client):
+    client.call("leads.sync", input=[{"email": "two@example.com", "cookies": "id:1&token:a"}])
+    asked(sim)
+    known, unknown = (LeadQuestion("cookies", (f"id:1&token:{which}",)) for which in "ab")
+    assert set(LeadInquirer(client).ask([known, unknown])) == {known}
+    assert asked(sim) == {"leads.get_by_filter_type": 2}
+
+
 def test_of_leads_that_share_a_value_one_that_fits_is_enough(client):
     for rating in ("Cold", "Hot"):
         client.call("leads.sync", action="createDuplicate", input=[{"email": "two@example.com", "rating": rating}])
