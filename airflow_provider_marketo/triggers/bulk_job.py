@@ -85,8 +85,9 @@ class MarketoBulkJobTrigger(BaseTrigger):
         """
         Airflow 3.3: somebody cleared or ended the deferred task. Cancel those of its jobs that nobody waits for.
 
-        The same call comes when the trigger merely moves to another triggerer, and after a quick clear the next try may
-        have taken the jobs over already: then the task is deferred, and its XCom names the jobs that are wanted.
+        The same call comes when the trigger merely moves to another triggerer, perhaps so late that the task has gone on
+        there, and after a quick clear the next try may have taken the jobs over already: then the task is deferred or
+        running, and its XCom names the jobs that are wanted. Airflow deletes it at the start of a try.
 
         While a trigger has not ended Airflow cancels it once a second, and would break this off.
         """
@@ -114,12 +115,15 @@ class MarketoBulkJobTrigger(BaseTrigger):
         states = RuntimeTaskInstance.get_task_states(
             dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
         )
-        if not any(state == "deferred" for run in states.values() for state in run.values()):
+        state = next((state for run in states.values() for state in run.values()), None)  # None: it was deleted
+        if state not in ("deferred", "running"):
             return ()
         named = XCom.get_one(
             key=EXPORT_IDS, dag_id=task.dag_id, task_id=task.task_id, run_id=task.run_id, map_index=task.map_index
         )
-        return self.export_ids if named is None else named
+        if named is None:
+            return self.export_ids if state == "deferred" else ()
+        return named
 
     @staticmethod
     async def _let_pass(until: str) -> dict[str, Any]:

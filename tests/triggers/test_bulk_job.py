@@ -169,6 +169,11 @@ def test_a_trigger_that_moves_to_another_triggerer_cancels_nothing(marketo, kill
     assert marketo.cancelled == []
 
 
+def test_a_triggerer_that_hears_late_of_the_move_cancels_nothing_of_a_task_that_has_gone_on(marketo, kill):
+    kill("running", waits_for=["job-1", "job-2"])
+    assert marketo.cancelled == []
+
+
 def test_jobs_that_the_next_try_has_taken_over_are_left_alone(marketo, kill):
     kill("deferred", waits_for=["job-2", "job-3"])
     assert marketo.cancelled == ["job-1"]
