@@ -34,16 +34,18 @@ def create_asset(*, instance: str, object_type: str, extra: dict[str, Any] | Non
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Check the address of an asset.
+    Check the address of an asset. The Munchkin ID becomes what it is in events and lineage, in capitals.
 
     :raises ValueError: it does not name an instance and an object.
     """
+    from airflow_provider_marketo.client.endpoint import Endpoint
+
     parts = uri.path.strip("/").split("/")
     if not uri.netloc or len(parts) != 1 or not parts[0]:
         raise ValueError(
             "A Marketo asset is marketo://<Munchkin ID>/<object>, such as marketo://123-ABC-456/activities"
         )
-    return uri._replace(path=f"/{parts[0]}")
+    return uri._replace(netloc=Endpoint.parse(uri.netloc).instance, path=f"/{parts[0]}")
 
 
 def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:

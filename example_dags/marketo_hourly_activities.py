@@ -5,8 +5,8 @@ Every run reads on from where the stream stands, and three hours back for what b
 before is left out. A run that is cleared or repeated reads its own hour again and publishes the same files.
 
 The roll-up needs Airflow 3.3: it starts when the 24 hours of a day are there, and makes one file of what their runs
-have published, by their manifests. Over all days each activity is there once; a row that Marketo showed late is in the
-day of the run that found it. The hours must begin on the hour: the partition mapper knows no others.
+have published, by their manifests. Over all days each activity is there once, in its own day; one that Marketo showed
+late is in the day of the run that found it. The hours must begin on the hour: the partition mapper knows no others.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """
@@ -14,7 +14,6 @@ Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -62,18 +61,20 @@ if hasattr(sdk, "RollupMapper"):
 
         @task
         def roll_up(dag_run: Any = None, triggering_asset_events: Any = None) -> dict[str, Any]:
-            """One file of a day's hours."""
+            """One file of a day's hours. A run that made up for a pause over midnight has rows of several days."""
+            day, rows = dag_run.partition_key, 0  # such as 2026-01-10
             manifests = {event.extra["manifest"] for event in triggering_asset_events[activities]} - {None}
             folder = ObjectStoragePath(Variable.get("marketo_lake")) / "daily_activities"
             folder.mkdir(parents=True, exist_ok=True)
-            unfinished, rows = folder / f"{dag_run.partition_key}.part", 0
-            with unfinished.open("wb") as day:
+            unfinished = folder / f"{day}.part"
+            with unfinished.open("wb") as whole:
                 for hour in (json.loads(ObjectStoragePath(each).read_text()) for each in sorted(manifests)):
                     for file in hour["files"]:
                         with (ObjectStoragePath(hour["output"]) / file["name"]).open("rb") as part:
-                            shutil.copyfileobj(part, day)
-                    rows += hour["rows"]
-            whole = unfinished.rename(folder / f"{dag_run.partition_key}.jsonl")
-            return {"file": str(whole), "rows": rows}
+                            for row in part:
+                                if max(json.loads(row)["activityDate"], hour["start"]).startswith(day):
+                                    whole.write(row)
+                                    rows += 1
+            return {"file": str(unfinished.rename(folder / f"{day}.jsonl")), "rows": rows}
 
         roll_up()

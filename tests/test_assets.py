@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
 from datetime import datetime, timezone
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow import sdk
 from airflow.sdk import Asset
 
 from airflow_provider_marketo.assets import create_asset, marketo_uri
@@ -69,6 +72,12 @@ def test_an_asset_names_instance_and_object():
     assert marketo_uri("123-ABC-456", "car/c") == "marketo://123-ABC-456/car%2Fc"
 
 
+@pytest.mark.parametrize("instance", ["123-ABC-456", "123-abc-456", "123-abc-456.mktorest.com"])
+def test_an_instance_has_one_address_however_it_is_written(instance):
+    assert Asset(f"marketo://{instance}/activities").uri == "marketo://123-ABC-456/activities"
+    assert Asset("marketo://127.0.0.1:8000/car_c").uri == "marketo://127.0.0.1:8000/car_c"
+
+
 @pytest.mark.parametrize("uri", ["marketo:///activities", "marketo://123-ABC-456", "marketo://123-ABC-456/a/b"])
 def test_an_address_that_names_neither_is_refused(uri):
     from urllib.parse import urlsplit
@@ -128,6 +137,30 @@ def test_a_stream_that_makes_up_for_a_pause_publishes_the_partitions_of_the_paus
     for number in (0, 3):
         followed.hour(number, file_format="jsonl", partition_events=True, outlet_events=Events(event))
     assert sorted(event.partitions) == [f"2026-01-10T0{hour}:00:00" for hour in range(4)]
+
+
+@pytest.mark.skipif(not hasattr(sdk, "RollupMapper"), reason="Airflow 3.3 has partitions that roll up")
+def test_rolled_up_days_have_each_activity_once_though_a_run_made_up_for_a_pause_over_midnight(
+    stream, monkeypatch, tmp_path
+):
+    recipe = runpy.run_path(str(Path(__file__).parents[1] / "example_dags/marketo_hourly_activities.py"))
+    monkeypatch.setattr(recipe["Variable"], "get", lambda name: str(tmp_path / "lake"))
+    followed, events = stream(late_share=0.2, late_by=2 * 3600), []
+    for number in (20, 21, 26, 27):
+        event = Event()
+        arguments = {"file_format": "jsonl", "late_arrivals": 3 * HOUR, "partition_events": True}
+        followed.hour(number, outlet_events=Events(event), **arguments)
+        events.append(event)
+    found = []
+    for day in ("2026-01-10", "2026-01-11"):
+        of_day = [each for each in events if any(key.startswith(day) for key in each.partitions)]
+        run = SimpleNamespace(partition_key=day)
+        done = recipe["roll_up"].function(run, {recipe["activities"]: of_day})
+        rows = [json.loads(line) for line in Path(done["file"]).read_text("utf-8").splitlines()]
+        assert {row["activityDate"][:10] for row in rows} == {day}
+        assert len(rows) == done["rows"]
+        found += [row["marketoGUID"] for row in rows]
+    assert sorted(found) == followed.published()
 
 
 def test_data_that_are_in_place_are_no_failure_though_nobody_can_be_told(monkeypatch):
