@@ -85,9 +85,9 @@ class MarketoBulkJobTrigger(BaseTrigger):
         """
         Airflow 3.3: somebody cleared or ended the deferred task. Cancel those of its jobs that nobody waits for.
 
-        The same call comes when the trigger merely moves to another triggerer, perhaps so late that the task has gone on
-        there, and after a quick clear the next try may have taken the jobs over already: then the task is deferred or
-        running, and its XCom names the jobs that are wanted. Airflow deletes it at the start of a try.
+        The same call comes when the trigger merely moves to another triggerer, perhaps so late that the task has gone
+        on there, and after a quick clear the next try may have taken the jobs over already: then the task is deferred
+        or running, and its XCom names the jobs that are wanted. Airflow deletes it at the start of a try.
 
         While a trigger has not ended Airflow cancels it once a second, and would break this off.
         """
@@ -118,7 +118,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         state = next((state for run in states.values() for state in run.values()), None)  # None: it was deleted
         if state not in ("deferred", "running"):
             return ()
-        named = XCom.get_one(
+        named: list[str] | None = XCom.get_one(
             key=EXPORT_IDS, dag_id=task.dag_id, task_id=task.task_id, run_id=task.run_id, map_index=task.map_index
         )
         if named is None:
