@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
     conf,
@@ -44,7 +45,7 @@ def ending(sensor: BaseSensorOperator) -> Iterator[None]:
     try:
         with fail_for_good():
             yield
-    except (AirflowFailException, AirflowSensorTimeout, MarketoError) as error:
+    except (AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, MarketoError) as error:
         if sensor.soft_fail or sensor.never_fail:
             sensor.log.warning("Skipping: %s", error)
             raise AirflowSkipException(str(error)) from error

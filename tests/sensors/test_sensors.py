@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
@@ -420,6 +421,13 @@ def test_an_instance_that_cannot_be_reached_from_the_start_is_no_wait(marketo, c
     connection(host="http://127.0.0.1:9")
     with pytest.raises(MarketoConnectionError, match="Check the connection's host"):
         waits(MarketoListMembershipSensor, mode, list_id=1002, lead_ids=1001)
+
+
+@every_mode
+@pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowNotFoundException), (True, AirflowSkipException)])
+def test_a_connection_that_there_is_not_is_told(marketo, mode, soft_fail, end):
+    with pytest.raises(end, match="conn_id `nothing` isn't defined"):
+        waits(MarketoLeadSensor, mode, marketo_conn_id="nothing", soft_fail=soft_fail, **NOBODY)
 
 
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
