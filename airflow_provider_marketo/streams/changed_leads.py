@@ -55,16 +55,16 @@ def has_updated_at_exports(client: MarketoClient, now: datetime) -> bool:
 
 def expected(folder: OutputFolder, request: ExtractRequest) -> tuple[int, float] | None:
     """
-    How much there will be, if leads change as they did when the output was last written to.
+    How much there will be, if leads come or change as they did when the output was last written to.
 
     :param folder: the output.
     :param request: with its span.
-    :return: rows and megabytes; None for a new output.
+    :return: rows and megabytes; None for a new output, or one that was last written to in another way.
     """
     manifests = folder.path(layout.manifest("x")).parent
     names = sorted(path.name for path in manifests.iterdir()) if manifests.exists() else []
     last = folder.read_json(layout.manifest(names[-1].removesuffix(".json"))) if names else None
-    if not last or not last.get("start") or request.start is None or request.end is None:
+    if not last or last.get("date_field") != request.date_filter or request.start is None or request.end is None:
         return None
     start, end = (moments.parse(last[name]) for name in ("start", "end"))
     assert start is not None  # we wrote them
@@ -81,6 +81,7 @@ def publish_changed_leads(
     *,
     hash_salt: str | None,
     parallel: int,
+    max_empty_pages: int,
 ) -> dict[str, Any]:
     """
     Publish the leads that changed in a span, as they are now.
@@ -91,6 +92,7 @@ def publish_changed_leads(
     :param run_folder: the task instance's place in it.
     :param hash_salt: key for hashed fields.
     :param parallel: calls in flight at a time.
+    :param max_empty_pages: most empty pages of the feed in a row.
     :return: the manifest, as a bulk extract by ``updatedAt`` returns it.
     """
     assert request.start is not None  # the request was checked
@@ -100,7 +102,7 @@ def publish_changed_leads(
     folder.check_writable()
     plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
     window = Window(request.start - request.lookback, request.end)
-    ids = _changed(client, plan, window, parallel)
+    ids = _changed(client, plan, window, parallel, max_empty_pages)
     log.info("%d leads changed; they are read in %d calls", len(ids), -(-len(ids) // IDS_PER_CALL))
     publisher = SlicePublisher(request, plan, folder, run_folder, hash_salt=hash_salt)
 
@@ -121,10 +123,12 @@ def publish_changed_leads(
     return manifest
 
 
-def _changed(client: MarketoClient, plan: ExtractPlan, window: Window, parallel: int) -> list[int]:
+def _changed(
+    client: MarketoClient, plan: ExtractPlan, window: Window, parallel: int, max_empty_pages: int
+) -> list[int]:
     """Ids of leads with a change of one of the fields, or that are new."""
     token = client.call("activities.get_paging_token", sinceDatetime=iso(window.start)).next_page_token
-    reader = FeedReader(client, FEEDS[LEAD_CHANGES].operation, str(token), window.end)
+    reader = FeedReader(client, FEEDS[LEAD_CHANGES].operation, str(token), window.end, max_empty_pages=max_empty_pages)
     fields = [name for name in plan.fields if name not in _NEVER_CHANGED] or ["email"]
     groups = [fields[first : first + FIELDS_PER_PASS] for first in range(0, len(fields), FIELDS_PER_PASS)]
     passes = [Pass(f"fields {number}", {"fields": group}) for number, group in enumerate(groups)]

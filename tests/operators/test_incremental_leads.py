@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
 from tests.operators.conftest import marketo
 from tests.simulated import data_files
@@ -25,13 +27,25 @@ def variables(monkeypatch):
     return Variables.values
 
 
-def extract(output, sim, *, days=2, store=None, **arguments):
-    """The leads of the last days, by the instance's clock."""
+def task_of(output, sim, *, days=2, **arguments):
+    """For the leads of the last days, by the instance's clock."""
     end = sim.clock.now().replace(microsecond=0) + timedelta(seconds=1)
     given = {"fields": ["email", "rating"], "file_format": "jsonl", "deferrable": True, "poll_interval": 0.05}
     given |= {"start": end - timedelta(days=days), "end": end, "output": str(output)} | arguments
-    task = MarketoIncrementalLeadsOperator(task_id="a_task", **given)
-    return run_task(task, task_context(store or StateStore()))
+    return MarketoIncrementalLeadsOperator(task_id="a_task", **given)
+
+
+def extract(output, sim, *, store=None, **arguments):
+    """Run such a task to its end."""
+    return run_task(task_of(output, sim, **arguments), task_context(store or StateStore()))
+
+
+def is_known(variables, sim, *, updated_at_exports, days_ago=1):
+    """The subscription was asked some days ago."""
+    asked = datetime.now(timezone.utc) - timedelta(days=days_ago)
+    instance = sim.url.removeprefix("http://")
+    facts = {"instance": instance, "updated_at_exports": updated_at_exports, "asked": f"{asked:%Y-%m-%dT%H:%M:%SZ}"}
+    variables["marketo_features_marketo_default"] = json.dumps(facts)
 
 
 def rows(output):
@@ -65,12 +79,62 @@ def test_the_subscription_is_asked_once_and_nothing_is_exported_for_it(marketo, 
     assert json.loads(variables["marketo_features_marketo_default"])["updated_at_exports"] is False
 
 
-def test_a_span_that_the_feed_has_forgotten_is_a_snapshot(marketo, tmp_path):
+def test_a_subscription_that_has_got_the_filter_is_noticed_within_a_month(marketo, tmp_path, variables):
+    sim = marketo()
+    is_known(variables, sim, updated_at_exports=False)
+    extract(tmp_path, sim)
+    assert not sim.calls("enqueue_job")
+    is_known(variables, sim, updated_at_exports=False, days_ago=31)
+    extract(tmp_path, sim)
+    assert sim.calls("enqueue_job") == 1
+
+
+def test_a_subscription_that_has_lost_the_filter_is_asked_again(marketo, tmp_path, variables):
     sim = marketo(updated_at_filter=False)
-    created = datetime(2024, 3, 1, tzinfo=timezone.utc)
+    is_known(variables, sim, updated_at_exports=True)
+    change(sim, _1005="Blazing")
+    assert extract(tmp_path, sim)["rows"] == 1
+    assert json.loads(variables["marketo_features_marketo_default"])["updated_at_exports"] is False
+
+
+@pytest.mark.parametrize(
+    ("operation", "has_updated_at"), [("leads.describe", True), ("activities.get_lead_changes", False)]
+)
+def test_a_spent_quota_is_waited_for_and_the_way_chosen_anew(
+    marketo, tmp_path, monkeypatch, variables, operation, has_updated_at
+):
+    sim = marketo(updated_at_filter=has_updated_at)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: LocalGovernor(parallel=8))
+    is_known(variables, sim, updated_at_exports=has_updated_at)
+    change(sim, _1005="Blazing")
+    sim.fail(operation, "607", times=1)
+    context = task_context(StateStore())
+    with pytest.raises(TaskDeferred) as deferred:
+        task_of(tmp_path, sim).execute(context)
+    assert isinstance(deferred.value.trigger, DateTimeTrigger)
+    found = run_task(lambda: _Resumed(task_of(tmp_path, sim), deferred.value.method_name), context)
+    assert (found["rows"], found["date_field"]) == (1, "updatedAt")
+
+
+class _Resumed:
+    """A new process after a deferral."""
+
+    def __init__(self, task, method):
+        self.execute = getattr(task, method)
+        self.execute_complete, self.resume = task.execute_complete, task.resume
+
+
+def test_a_span_that_the_feed_has_forgotten_is_a_snapshot(marketo, tmp_path):
+    sim = marketo(updated_at_filter=False, leads_since=date(2026, 3, 1))
+    created = datetime(2026, 3, 1, tzinfo=timezone.utc)
     found = extract(tmp_path, sim, days=100, first_lead=created)
     assert found["date_field"] == "createdAt"
     assert found["rows"] == 500
+
+
+def test_the_feed_is_not_read_from_where_it_has_forgotten(marketo, tmp_path):
+    with pytest.raises(AirflowFailException, match=r"start: Marketo keeps .* 90 days; .* is gone.*mode='snapshot'"):
+        extract(tmp_path, marketo(), days=100, mode="change_feed")
 
 
 def test_without_the_right_to_read_activities_it_is_a_snapshot(marketo, tmp_path):
@@ -90,7 +154,12 @@ def test_the_choice_and_its_cost_are_said(marketo, tmp_path, monkeypatch):
     choices = [line for line in said if line.startswith("mode=")]
     assert "updated_at" in choices[0]
     assert "not known before the first run" in choices[0]
-    assert "MB" in choices[1]
+    assert choices[1].endswith("MB as jsonl")
+    said.clear()
+    for _ in range(2):
+        extract(tmp_path / "all", sim, mode="snapshot", first_lead=datetime.now(timezone.utc) - timedelta(days=40))
+    choices = [line for line in said if line.startswith("mode=snapshot, as the task says: 2 export jobs")]
+    assert choices[1].endswith("MB as jsonl")
 
 
 class _Log:
