@@ -22,7 +22,7 @@ from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.storage import OutputFolder
-from airflow_provider_marketo.streams.feeds import FEEDS, LEAD_CHANGES
+from airflow_provider_marketo.streams.feeds import ACTIVITIES, CHANGE_SCORE, FEEDS, LEAD_CHANGES
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import Pass
 
@@ -128,17 +128,28 @@ def _changed(
 ) -> list[int]:
     """Ids of leads with a change of one of the fields, or that are new."""
     token = client.call("activities.get_paging_token", sinceDatetime=iso(window.start)).next_page_token
-    reader = FeedReader(client, FEEDS[LEAD_CHANGES].operation, str(token), window.end, max_empty_pages=max_empty_pages)
+    found: set[int] = set()
+    for feed, passes in _cursors(client, plan):
+        reader = FeedReader(client, FEEDS[feed].operation, str(token), window.end, max_empty_pages=max_empty_pages)
+        for records in reader.read(passes, parallel):
+            for record in records:
+                moment = moments.parse(str(record.get("activityDate") or ""))
+                if moment is None or window.start <= moment < window.end:
+                    found.add(int(record["leadId"]))
+    return sorted(found)
+
+
+def _cursors(client: MarketoClient, plan: ExtractPlan) -> Iterator[tuple[str, list[Pass]]]:
+    """Marketo's feed of changes knows new leads and Change Data Value; a score has an activity of its own."""
     fields = [name for name in plan.fields if name not in _NEVER_CHANGED] or ["email"]
     groups = [fields[first : first + FIELDS_PER_PASS] for first in range(0, len(fields), FIELDS_PER_PASS)]
-    passes = [Pass(f"fields {number}", {"fields": group}) for number, group in enumerate(groups)]
-    found: set[int] = set()
-    for records in reader.read(passes, parallel):
-        for record in records:
-            moment = moments.parse(str(record.get("activityDate") or ""))
-            if moment is None or window.start <= moment < window.end:
-                found.add(int(record["leadId"]))
-    return sorted(found)
+    yield LEAD_CHANGES, [Pass(f"fields {number}", {"fields": group}) for number, group in enumerate(groups)]
+    if any(column.type == "score" for column in plan.schema.columns):
+        kinds = client.call("activities.get_types").records
+        yield (
+            ACTIVITIES,
+            [Pass("scores", {"activityTypeIds": [kind["id"]]}) for kind in kinds if kind.get("name") == CHANGE_SCORE],
+        )
 
 
 def _read(client: MarketoClient, plan: ExtractPlan, ids: Sequence[int]) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ TYPES_PER_PASS = 10
 LEADS_PER_PASS = 30
 """What Marketo takes in a call of a feed."""
 
-MERGE_LEADS, DELETE_LEAD = "Merge Leads", "Delete Lead"
+MERGE_LEADS, DELETE_LEAD, CHANGE_SCORE = "Merge Leads", "Delete Lead", "Change Score"
 
 HIGH_VOLUME = frozenset(
     {

@@ -52,12 +52,12 @@ def rows(output):
     return [json.loads(line) for name in data_files(output) for line in (output / name).read_text("utf-8").splitlines()]
 
 
-def change(sim, **rating):
+def change(sim, field="rating", **values):
     """Leads change now: some through the API, as somebody else."""
     from airflow_provider_marketo.client.client import MarketoClient
 
     client = MarketoClient(sim.url, sim.client_id, sim.client_secret)
-    leads = [{"id": int(lead[1:]), "rating": value} for lead, value in rating.items()]
+    leads = [{"id": int(lead[1:]), field: value} for lead, value in values.items()]
     client.call("leads.sync", action="updateOnly", lookupField="id", input=leads)
 
 
@@ -69,6 +69,14 @@ def test_both_ways_lead_to_the_same_rows(marketo, tmp_path, has_updated_at):
     assert sorted((row["id"], row["rating"]) for row in rows(tmp_path)) == [(1005, "Blazing"), (1006, "Frozen")]
     assert (found["rows"], found["date_field"]) == (2, "updatedAt")
     assert bool(sim.calls("get_file")) is has_updated_at
+
+
+@pytest.mark.parametrize("has_updated_at", [True, False], ids=["updatedAt exports", "no updatedAt exports"])
+def test_a_score_counts_as_a_change_though_marketos_feed_of_changes_does_not_know_it(marketo, tmp_path, has_updated_at):
+    sim = marketo(updated_at_filter=has_updated_at)
+    change(sim, "leadScore", _1005=12_345)
+    extract(tmp_path, sim, fields=["email", "leadScore"])
+    assert [(row["id"], row["leadScore"]) for row in rows(tmp_path)] == [(1005, 12_345)]
 
 
 def test_the_subscription_is_asked_once_and_nothing_is_exported_for_it(marketo, tmp_path, variables):

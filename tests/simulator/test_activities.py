@@ -101,6 +101,12 @@ def test_lead_changes_tell_old_and_new_values_of_the_fields_asked_for(api: Api):
     assert (created["leadId"], created["activityTypeId"], created["fields"]) == (1101, 12, [])
 
 
+def test_lead_changes_do_not_tell_of_scores(api: Api):
+    api.sync({"email": "lead1001@example.com", "leadScore": 12_345})
+    assert api.feed(CHANGES, NOON, fields="leadScore") == []
+    assert [each["leadId"] for each in api.feed(ACTIVITIES, NOON, activityTypeIds="22")] == [1001]
+
+
 def test_unknown_fields_are_refused_in_lead_changes(api: Api):
     token = api.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=NOON)["nextPageToken"]
 

@@ -68,7 +68,7 @@ def get_lead_changes(instance: Instance, request: Request) -> Reply:
     leads = _leads(instance, request)
 
     def fits(activity: Activity) -> bool:
-        changed = activity.type_id in (types.CHANGE_DATA, types.CHANGE_SCORE) and activity.primary in labels
+        changed = activity.type_id == types.CHANGE_DATA and activity.primary in labels
         return (changed or activity.type_id == types.NEW_LEAD) and (leads is None or activity.lead_id in leads)
 
     def show(activity: Activity) -> dict[str, Any]:
