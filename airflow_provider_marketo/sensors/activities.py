@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.sensors.base import MarketoSensor, run_start
+from airflow_provider_marketo.sensors.base import MarketoSensor, given_ids, since_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,17 +64,14 @@ class MarketoActivitySensor(MarketoSensor):
         self.count = count
 
     def question(self, context: Context) -> Question:
-        from airflow_provider_marketo.arguments import as_id, as_ids, as_list, as_utc, needed_id
-        from airflow_provider_marketo.client.bulk.plan import iso
+        from airflow_provider_marketo.arguments import as_id, as_list, needed_id
         from airflow_provider_marketo.questions.activities import ActivityQuestion
 
-        since, _ = as_utc("since", self.since or run_start(context))
-        assert since is not None  # one of the two is a date
         return ActivityQuestion(
             activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),
-            since=iso(since),
-            asset_ids=as_ids("asset_ids", self.asset_ids),
-            lead_ids=as_ids("lead_ids", self.lead_ids),
+            since=since_of(self.since, context),
+            asset_ids=given_ids("asset_ids", self.asset_ids),
+            lead_ids=given_ids("lead_ids", self.lead_ids),
             list_id=as_id("list_id", self.list_id),
             count=needed_id("count", self.count),
         )

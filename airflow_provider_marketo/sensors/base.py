@@ -22,6 +22,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoError,
     MarketoExportFailedError,
     MarketoImportFailedError,
+    MarketoInvalidRequestError,
     MarketoQuotaExhaustedError,
     MarketoThrottledError,
     MarketoTransientError,
@@ -218,10 +219,37 @@ def _deadline(event: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(event["deadline"])
 
 
-def run_start(context: Context) -> datetime:
+def given_ids(parameter: str, value: Any) -> tuple[int, ...]:
     """
-    When the run began: its data interval if it has one, else when it was due, which it keeps when it is cleared.
+    Ids, or none at all where the parameter was left out.
+
+    :raises MarketoInvalidRequestError: a list was given that is empty: who asks for nobody does not mean anybody.
     """
+    from airflow_provider_marketo.arguments import as_ids
+
+    ids = as_ids(parameter, value)
+    if not ids and value not in (None, ""):
+        raise MarketoInvalidRequestError(
+            "is an empty list", parameter=parameter, remedy="Leave it out to wait for any, or skip the task upstream."
+        )
+    return tuple(sorted(ids))
+
+
+def since_of(given: datetime | str | None, context: Context) -> str:
+    """
+    From when on something is waited for, as Marketo takes it.
+
+    :param given: by the author; without it the run's data interval begins it, or the time when the run was due, which
+        stays the same when the run is cleared.
+    """
+    from airflow_provider_marketo.arguments import as_utc
+    from airflow_provider_marketo.client.bulk.plan import iso
+
+    since, _ = as_utc("since", given)
+    return iso(since or _run_start(context))
+
+
+def _run_start(context: Context) -> datetime:
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     if start is not None and start != end:
         return start

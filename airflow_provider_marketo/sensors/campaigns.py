@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.sensors.base import MarketoSensor, run_start
+from airflow_provider_marketo.sensors.base import MarketoSensor, given_ids, since_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -66,18 +66,15 @@ class MarketoCampaignRunSensor(MarketoSensor):
         self.activity_types = activity_types
 
     def question(self, context: Context) -> Question:
-        from airflow_provider_marketo.arguments import as_ids, as_list, as_utc, needed_id
-        from airflow_provider_marketo.client.bulk.plan import iso
+        from airflow_provider_marketo.arguments import as_list, needed_id
         from airflow_provider_marketo.questions.activities import ActivityQuestion
         from airflow_provider_marketo.questions.campaigns import CampaignMembershipQuestion
 
-        since, _ = as_utc("since", self.since or run_start(context))
-        assert since is not None  # one of the two is a date
-        campaign_id, lead_ids = needed_id("campaign_id", self.campaign_id), as_ids("lead_ids", self.lead_ids)
+        campaign_id, lead_ids = needed_id("campaign_id", self.campaign_id), given_ids("lead_ids", self.lead_ids)
         if lead_ids:
-            return CampaignMembershipQuestion(campaign_id, tuple(sorted(lead_ids)), iso(since))
+            return CampaignMembershipQuestion(campaign_id, lead_ids, since_of(self.since, context))
         return ActivityQuestion(
             activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),
-            since=iso(since),
+            since=since_of(self.since, context),
             campaign_id=campaign_id,
         )

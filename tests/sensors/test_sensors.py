@@ -303,8 +303,9 @@ def test_a_sensor_without_a_deadline_gets_one(marketo):
     ids=["data interval", "no length", "no interval"],
 )
 def test_without_a_time_it_is_the_runs_own_which_a_clear_does_not_change(context, begin):
-    sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form")
-    assert sensor.question(context).since == iso(begin)
+    for nothing in (None, "", "None"):  # the last is a template that found nothing
+        sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form", since=nothing)
+        assert sensor.question(context).since == iso(begin)
 
 
 def test_airflow_stores_nothing_about_a_person(marketo):
@@ -428,6 +429,8 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": []}, "a status is missing"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["a,b"]}, "contains a comma"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Came"}, "Its statuses are Invited, Registered"),
+        (MarketoActivitySensor, {"activity_types": "2", "lead_ids": []}, "lead_ids: is an empty list"),
+        (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": "[]"}, "lead_ids: is an empty list"),
         (MarketoCampaignRunSensor, {"campaign_id": 99}, "campaign_id: .*no smart campaign 99"),
         (MarketoCampaignRunSensor, {"campaign_id": 99, "lead_ids": 1001}, "campaign_id: .*no smart campaign 99"),
         (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "'mail' is no type of Marketo assets"),
