@@ -253,7 +253,8 @@ class MarketoLeadChangesOperator(_StreamOperator):
 
     Adobe's operations: ``leads.describe``, ``activities.get_paging_token``, ``activities.get_lead_changes``.
 
-    :param fields: REST API names of the fields to follow.
+    :param fields: REST API names of the fields to follow. By Adobe's reference the feed does not tell of scores: follow
+        the activity Change Score.
     :param lead_ids: only of these leads, at most 30.
     :param list_id: only of the members of a static list, which Marketo takes below 10,000 members.
 

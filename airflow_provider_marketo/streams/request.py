@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from airflow_provider_marketo.streams.feeds import (
     TYPES_PER_PASS,
     Feed,
 )
+
+log = logging.getLogger(__name__)
 
 ON_GAP = ("fail", "skip")
 
@@ -115,9 +118,14 @@ class StreamRequest(ExtractRequest):
         columns = tuple(Column(name, kind) for name, kind in feed.columns.items())
         kinds = self._activity_types(client) if feed.kept is None else {}
         if self.changed_fields:
-            described = client.call("leads.describe").records
-            labels = {each["rest"]["name"]: str(each.get("displayName")) for each in described if each.get("rest")}
+            described = {
+                each["rest"]["name"]: each for each in client.call("leads.describe").records if each.get("rest")
+            }
+            labels = {name: str(each.get("displayName")) for name, each in described.items()}
             require_known("fields", self.changed_fields, labels)
+            scores = [name for name in self.changed_fields if described[name].get("dataType") == "score"]
+            if scores:
+                log.warning("Marketo does not list changes of %s here: follow the activity Change Score", scores)
         return ExtractPlan(
             fields=tuple(feed.columns),
             schema=TableSchema(columns, feed.export.key, feed.export.row_date),

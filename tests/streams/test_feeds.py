@@ -53,6 +53,13 @@ def test_lead_changes_are_a_row_for_each_field(stream):
     assert row["attributes"] == {"Reason": "Form fill"}
 
 
+def test_scores_are_not_among_lead_changes_and_that_is_said(stream, caplog):
+    followed = stream(activities=0)
+    happens(followed, types.CHANGE_SCORE, 1005, primary="Lead Score", attributes={"New Value": 7})
+    assert followed.run(operator=MarketoLeadChangesOperator, fields=["leadScore", "title"], **JSONL)["rows"] == 0
+    assert "does not list changes of ['leadScore'] here: follow the activity Change Score" in caplog.text
+
+
 @pytest.mark.parametrize("operator", [MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator])
 def test_nothing_happened(stream, operator):
     followed = stream(activities=0)
