@@ -29,17 +29,33 @@ class Position:
     :param since: where the stream begins; ISO 8601, UTC.
     :param time: everything dated before it is published.
     :param pages: by pass, Marketo's word for the first page that may hold something later.
+    :param moved_by: the task instance that went so far, as its place in the output is called.
     """
 
     instance: str
     since: str
     time: str
     pages: Mapping[str, str] = field(default_factory=dict)
+    moved_by: str = ""
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Position:
         """What :func:`dataclasses.asdict` made of one."""
-        return cls(facts["instance"], facts["since"], facts["time"], facts["pages"])
+        return cls(**{name: facts[name] for name in cls.__dataclass_fields__ if name in facts})
+
+    def refuse_sibling(self, task_instance: str) -> None:
+        """
+        Mapped instances of a task that shared a position would each pass over what another has read.
+
+        :raises MarketoInvalidRequestError: another one of the same run has moved it.
+        """
+        (run, _, index), (other_run, _, other) = (each.rpartition("/") for each in (task_instance, self.moved_by))
+        if run == other_run and index != other:
+            raise MarketoInvalidRequestError(
+                f"mapped task {other} of this run reads the same stream",
+                parameter="stream",
+                remedy="Give each mapped task a stream and an output of its own.",
+            )
 
 
 class _Store(Protocol):

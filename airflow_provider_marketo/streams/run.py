@@ -142,7 +142,9 @@ class StreamRun:
             max_empty_pages=self._max_empty_pages,
         )
         manifest = self._publish(plan, one, reader)
-        self._positions.advance(Position(self._client.instance, iso(one.since), iso(one.end), reader.resume))
+        self._positions.advance(
+            Position(self._client.instance, iso(one.since), iso(one.end), reader.resume, moved_by=self._run)
+        )
         log.info(
             "Published %s from %s to %s: %d rows (%d seen before) in %d files, %d calls",
             self._request.describe(),
@@ -176,6 +178,7 @@ class StreamRun:
     def _next_range(self, position: Position | None, since: datetime | None, end: datetime | None) -> Range:
         end = end or datetime.max.replace(tzinfo=timezone.utc)
         if position is not None:
+            position.refuse_sibling(self._run)
             start, begin = moment(position.time), moment(position.since)
             if since is not None and since < end <= begin:
                 log.info(

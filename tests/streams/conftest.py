@@ -55,6 +55,7 @@ class Stream:
         operator: type = MarketoActivitiesOperator,
         interval: tuple[datetime, datetime] | None = None,
         outlet_events: Any = None,
+        map_index: int = -1,
         **arguments: Any,
     ) -> dict[str, Any]:
         """One task instance."""
@@ -64,7 +65,7 @@ class Stream:
             dag_id="a_dag",
             task_id="a_task",
             run_id=run_id,
-            map_index=-1,
+            map_index=map_index,
             task=SimpleNamespace(outlets=[Asset("activities")]),
             try_number=1,
             max_tries=0,

@@ -297,6 +297,15 @@ def test_the_latest_position_counts_whatever_was_left_behind(stream, caplog):
     assert outlet.get("marketo_position_s")["time"] == "2026-01-10T04:00:00Z"
 
 
+def test_mapped_tasks_do_not_share_a_stream(stream):
+    followed = stream()
+    followed.hour(0, map_index=0, **JSONL)
+    with pytest.raises(AirflowFailException, match=r"stream: mapped task 0 .*of its own"):
+        followed.hour(0, map_index=1, **JSONL)
+    followed.hour(0, map_index=1, stream="another", output=f"{followed.output}-1", **JSONL)
+    assert followed.hour(1, map_index=0, **JSONL)["rows"]
+
+
 def test_a_watchers_position_is_not_taken_for_a_streams(stream, variables):
     state = WatchState("123-ABC-456", "2026-01-10T00:00:00Z", "2026-01-10T00:00:00Z")
     variables["marketo_position_s"] = json.dumps(state.to_dict())
