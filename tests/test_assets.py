@@ -108,6 +108,16 @@ def test_partitions_are_added_only_if_asked_for_since_plain_consumers_do_not_sta
     assert told(OldEvent(), partition_events=True, **interval).extra["rows"] == 7
 
 
+def test_a_run_without_an_interval_has_the_partition_of_what_it_has_read(stream):
+    followed, event = stream(), Event()
+    for hour in (1, 2):  # as with schedule="@hourly"
+        now = START + hour * HOUR
+        followed.clock.advance((now - followed.clock.now()).total_seconds() + 60)
+        arguments = {"file_format": "jsonl", "partition_events": True, "outlet_events": Events(event)}
+        followed.run(f"{hour}", interval=(now, now), since=START, **arguments)
+    assert event.partitions == ["2026-01-10T00:00:00", "2026-01-10T01:00:00"]
+
+
 def test_hook_lineage_leads_from_marketo_to_the_output(monkeypatch):
     recorded = []
     collector = SimpleNamespace(

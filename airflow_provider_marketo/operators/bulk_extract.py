@@ -69,8 +69,9 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks at the jobs. Default: the connection's ``poll_interval`` (60).
     :param timeout: how long a try waits for Marketo in all, the wait for a quota's reset not counted.
-    :param partition_events: give the asset events of the outlets the start of the run's data interval as partition key
-        (Airflow 3.3). DAGs that are scheduled by the plain asset do not start for such events.
+    :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
+        data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
+        events.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or
         windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.

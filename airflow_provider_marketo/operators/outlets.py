@@ -65,11 +65,18 @@ class TellsOfOutput:
                     _add_partitions(events[outlet], self._partitions(context, manifest))
 
     def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
-        """Start of the run's data interval; none if the run has a partition, which Airflow adds by itself."""
-        start = context.get("data_interval_start")
-        if start is None or context.get("partition_key") is not None:
+        """
+        Start of the run's data interval, or of what was read where the run has none, as with ``schedule="@hourly"``; no
+        key if the run has a partition, which Airflow adds by itself.
+        """
+        from airflow_provider_marketo.client.values import moment
+
+        if context.get("partition_key") is not None:
             return []
-        return [start.strftime(PARTITION_KEY)]
+        start = context.get("data_interval_start")
+        if (start is None or start == context.get("data_interval_end")) and manifest["start"]:
+            start = moment(manifest["start"])
+        return [start.strftime(PARTITION_KEY)] if start else []
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """For the OpenLineage provider: from the instance's object to the output."""

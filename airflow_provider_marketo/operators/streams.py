@@ -46,9 +46,9 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
     :param on_gap: when Marketo no longer has what comes next: ``fail``, or ``skip`` to the oldest that it has.
     :param on_quota_exhausted: ``defer`` until the quota's reset and start the range anew, or ``fail`` at once.
     :param max_empty_pages: most pages without a record in a row, before the run is given up.
-    :param partition_events: give the asset events of the outlets the start of the run's data interval as partition key
-        (Airflow 3.3), and those of earlier intervals that the run has made up for. DAGs that are scheduled by the plain
-        asset do not start for such events.
+    :param partition_events: give the asset events of the outlets partition keys (Airflow 3.3): the start of the run's
+        data interval, or of its range if it has none, and the starts of earlier intervals that the run has made up for.
+        DAGs that are scheduled by the plain asset do not start for such events.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
     """
