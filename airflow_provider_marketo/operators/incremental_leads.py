@@ -165,8 +165,10 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
             size = f"about {megabytes:.1f} MB as {request.file_format}"
         else:
             size = "a size that is not known before the first run"
-        reason = _REASONS[mode] if self.mode == "auto" else _TOLD
-        self.log.info("mode=%s, %s: %d export jobs, %s, %s", mode, reason, jobs, calls, size)
+        self.log.info("mode=%s, %s: %d export jobs, %s, %s", mode, self._reason(mode), jobs, calls, size)
+
+    def _reason(self, mode: str) -> str:
+        return _REASONS[mode] if self.mode == "auto" else _TOLD
 
     def _exports_by_updated_at(self, hook: MarketoHook) -> bool:
         """Asked now and then, and remembered by instance."""
@@ -222,7 +224,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         start, _ = as_utc("first_lead", self.first_lead)
         if start is None:
             raise MarketoInvalidRequestError(
-                "a snapshot needs to know from when on there are leads",
+                f"mode={SNAPSHOT}, {self._reason(SNAPSHOT)}: it needs to know from when on there are leads",
                 parameter="first_lead",
                 remedy="Give a day before which no lead was created.",
             )
