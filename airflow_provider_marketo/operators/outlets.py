@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -73,7 +74,7 @@ class TellsOfOutput:
 
         if context.get("partition_key") is not None:
             return []
-        start = context.get("data_interval_start")
+        start: datetime | None = context.get("data_interval_start")
         if (start is None or start == context.get("data_interval_end")) and manifest["start"]:
             start = moment(manifest["start"])
         return [start.strftime(PARTITION_KEY)] if start else []
