@@ -84,7 +84,9 @@ class Watch:
     def __init__(self, trigger: MarketoActivityTrigger) -> None:
         self._trigger = trigger
         self._variable = PREFIX + trigger.stream
+        self._settings: ConnectionSettings | None = None
         self._handover: Handover | None = None
+        self._stored: dict[str, Any] | None = None
         self._written = datetime.min.replace(tzinfo=timezone.utc)
 
     async def batch(self) -> dict[str, Any]:
@@ -92,17 +94,21 @@ class Watch:
         pause = _SHORTEST_PAUSE
         while True:
             try:
-                if self._handover is None:
-                    self._handover = await self._begin()
+                settings = await settings_of(self._trigger.marketo_conn_id)
+                if self._handover is None or settings != self._settings:
+                    self._question, self._handover = await self._begin(settings)
+                    self._settings = settings
                 batch = self._handover.next_batch()
                 if batch is not None:
-                    await self._write()
+                    await self._write(self._handover)
                     return batch
-                found = await self._look()
+                found = await self._look(settings)
                 self._handover.take(found["until"], found["activities"])
                 if datetime.now(timezone.utc) - self._written > WRITTEN_EVERY:
-                    await self._write()
+                    await self._write(self._handover)
                 pause = _SHORTEST_PAUSE
+            except _OvertakenError:
+                self._begin_anew()
             except Exception as error:  # noqa: BLE001 - a watcher that ends is not started again
                 await self._bear(error, pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -111,12 +117,14 @@ class Watch:
         """Airflow has stored the batch."""
         if self._handover is not None:
             self._handover.confirm()
-            await self._write()
+            try:
+                await self._write(self._handover)
+            except _OvertakenError:
+                self._begin_anew()
 
-    async def _begin(self) -> Handover:
-        trigger, settings = self._trigger, await settings_of(self._trigger.marketo_conn_id)
-        every = seconds_between_looks(trigger.poll_interval, settings.poll_interval)
-        self._question, handover = await off_the_loop(lambda: self._start(settings))
+    async def _begin(self, settings: ConnectionSettings) -> tuple[ActivityQuestion, Handover]:
+        trigger, every = self._trigger, seconds_between_looks(self._trigger.poll_interval, settings.poll_interval)
+        question, handover = await off_the_loop(lambda: self._start(settings))
         log.info(
             "Watching %s since %s, every %g seconds: about %d calls a day, shared with other watchers of %s",
             ", ".join(trigger.activity_types),
@@ -125,7 +133,7 @@ class Watch:
             86_400 / every,
             trigger.marketo_conn_id,
         )
-        return handover
+        return question, handover
 
     def _start(self, settings: ConnectionSettings) -> tuple[ActivityQuestion, Handover]:
         from airflow_provider_marketo.client.bulk.plan import iso
@@ -133,13 +141,13 @@ class Watch:
         from airflow_provider_marketo.triggers.instance_watcher import handover
 
         watcher = self._watcher = _shared_watcher(settings)
-        stored = variables.read_json(self._variable)
-        if stored is None:
+        self._stored = variables.read_json(self._variable)
+        if self._stored is None:
             start = self._trigger.since or iso(watcher.now())
             state = WatchState(watcher.instance, start, start)
             self._store(state.to_dict())
         else:
-            state = WatchState.from_dict(stored)
+            state = WatchState.from_dict(self._stored)
         if state.instance != watcher.instance:
             raise MarketoInvalidRequestError(
                 f"the stored position {self._variable} is one in instance {state.instance}, and the connection leads to"
@@ -149,8 +157,11 @@ class Watch:
             )
         return handover(self._trigger, state)
 
-    async def _look(self) -> Found:
-        settings = await settings_of(self._trigger.marketo_conn_id)
+    def _begin_anew(self) -> None:
+        log.warning("Somebody else has written %s; going on from there", self._variable)
+        self._handover = None
+
+    async def _look(self, settings: ConnectionSettings) -> Found:
         # Held for as long as this watcher lives, so that what the reader remembers does, too.
         watcher = self._watcher = await off_the_loop(lambda: _shared_watcher(settings))
         loop = asyncio.get_running_loop()
@@ -164,26 +175,43 @@ class Watch:
         first = GATHERING if watcher.looked is None else max(0.0, watcher.looked + every - loop.time())
         return await wait_for_answer((settings, "watchers"), lambda: ask, self._question, every, first=first)
 
-    async def _write(self) -> None:
-        """Until it is written: what is not written down must not be handed over, nor counted as handed over."""
-        assert self._handover is not None  # there is nothing to write before the beginning
-        state, pause = self._handover.state.to_dict(), _SHORTEST_PAUSE
+    async def _write(self, handover: Handover) -> None:
+        """
+        Until it is written: what is not written down must not be handed over, nor counted as handed over.
+
+        :raises _OvertakenError: somebody else has written meanwhile.
+        """
+        state, pause = handover.state.to_dict(), _SHORTEST_PAUSE
         while True:
             try:
                 await off_the_loop(lambda: self._store(state))
                 break
+            except _OvertakenError:
+                raise
             except Exception as error:  # noqa: BLE001 - the API server may be away for a while
                 await self._bear(error, pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
         self._written = datetime.now(timezone.utc)
 
     def _store(self, state: dict[str, Any]) -> None:
+        """
+        For a moment two may watch one stream: a DAG file that was changed has a new trigger before the old one is gone,
+        and a triggerer that was thought dead may live. Variables have no compare-and-set, but a look before each write
+        makes it all but certain that what both have seen is handed over under one id.
+        """
+        if variables.read_json(self._variable) not in (self._stored, state):
+            raise _OvertakenError
         variables.write_json(self._variable, state, "Where a watcher of Marketo activities stands")
+        self._stored = state
 
     async def _bear(self, error: Exception, pause: float) -> None:
         kind = "" if isinstance(error, MarketoError) else f"{type(error).__name__}: "
         log.error("The watcher %s goes on in %g seconds: %s%s", self._trigger.stream, pause, kind, error)
         await asyncio.sleep(pause)
+
+
+class _OvertakenError(Exception):
+    """The stored position is not the one that this watcher has written."""
 
 
 def _shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:

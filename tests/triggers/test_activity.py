@@ -8,9 +8,11 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import BaseHook
 from airflow.triggers import base
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.triggers import activity, watching
 from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
@@ -35,6 +37,20 @@ def variables(monkeypatch):
     return values
 
 
+@pytest.fixture
+def without_threads(monkeypatch):
+    """So that a virtual clock, which knows nothing of threads, stands still while something is done."""
+
+    async def at_once(call):
+        return call()
+
+    async def settings_of(marketo_conn_id):
+        return ConnectionSettings.from_connection(BaseHook.get_connection(marketo_conn_id))
+
+    monkeypatch.setattr(watching, "off_the_loop", at_once)
+    monkeypatch.setattr(watching, "settings_of", settings_of)
+
+
 def trigger(**arguments) -> MarketoActivityTrigger:
     given = {"stream": "forms", "activity_types": ["Fill Out Form"], "poll_interval": 0.05} | arguments
     return MarketoActivityTrigger(**given)
@@ -49,11 +65,6 @@ async def first(events):
 def filled(sim, **facts) -> None:
     """A lead fills a form."""
     sim.instance.store.activities.add(sim.instance.now, 1005, types.FILL_OUT_FORM, **facts)
-
-
-async def at_once(call):
-    """In the place of a thread, of which a virtual clock knows nothing."""
-    return call()
 
 
 async def watched(variables) -> None:
@@ -126,10 +137,11 @@ def test_with_airflows_word_the_position_moves_only_when_the_event_is_stored(mar
     assert after is None
 
 
-def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promised(marketo, variables, monkeypatch):
+def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promised(
+    marketo, variables, without_threads, monkeypatch
+):
     sim = marketo(activities=0)
     monkeypatch.setattr(activity, "STORED_WITHIN", 10.0)
-    monkeypatch.setattr(watching, "off_the_loop", at_once)
 
     async def scenario():
         events, times = trigger(poll_interval=30, since="2026-01-01").run(), []
@@ -148,9 +160,8 @@ def test_seconds_between_looks(promised, between):
     assert watching.seconds_between_looks(promised, usual=60) == between
 
 
-def test_a_watcher_that_starts_again_looks_at_once(marketo, variables, monkeypatch):
+def test_a_watcher_that_starts_again_looks_at_once(marketo, variables, without_threads):
     sim = marketo()
-    monkeypatch.setattr(watching, "off_the_loop", at_once)
 
     async def scenario():
         await first(trigger(poll_interval=600, since="2026-01-01").run())
@@ -176,6 +187,63 @@ def test_a_place_in_the_feed_that_marketo_no_longer_accepts_is_found_again_by_it
     before, after = asyncio.run(scenario())
     assert not set(before["activities"]) & set(after["activities"])
     assert "no longer accepts a place in the feed" in caplog.text
+
+
+def test_two_who_watch_one_stream_for_a_while_hand_over_the_same_batches(marketo, variables, without_threads):
+    """As when a DAG file is changed, or a triggerer that was thought dead is not."""
+    sim = marketo(activities=0)
+    batches: dict[str, set[str]] = {}
+
+    async def watch(events):
+        async for event in events:
+            batches.setdefault(event.payload["batch_id"], set()).update(event.payload["activities"])
+
+    async def scenario():
+        both = [
+            asyncio.ensure_future(watch(trigger(poll_interval=seconds, since="2026-01-01").run()))
+            for seconds in (20, 26)
+        ]
+        for _ in range(12):
+            await asyncio.sleep(7)
+            filled(sim)
+        await asyncio.sleep(60)
+        for each in both:
+            each.cancel()
+
+    in_virtual_time(scenario())
+    activities = [each for batch in batches.values() for each in batch]
+    assert len(activities) == len(set(activities)) == 12
+
+
+def test_a_stream_whose_variable_is_deleted_begins_anew(marketo, variables, without_threads):
+    sim = marketo(activities=0)
+
+    async def scenario():
+        events = trigger(since="2026-01-01").run()
+        first_batch = (await anext(events)).payload
+        del variables[VARIABLE]
+        return first_batch, (await asyncio.wait_for(anext(events), 100)).payload
+
+    filled(sim)
+    before, again = in_virtual_time(scenario())
+    assert before == again
+
+
+def test_a_connection_that_leads_to_another_instance_is_refused_while_watching(
+    marketo, variables, without_threads, caplog
+):
+    sim = marketo(activities=0)
+
+    async def scenario():
+        events = trigger(since="2026-01-01").run()
+        await anext(events)
+        filled(marketo(activities=0))
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(events), 100)
+
+    filled(sim)
+    in_virtual_time(scenario())
+    assert "is one in instance" in caplog.text
 
 
 def test_an_outage_does_not_end_the_watcher(marketo, variables):
