@@ -2,7 +2,8 @@
 Starts by itself when a form is filled: an asset watcher looks once a minute, and hands over ids in batches.
 
 The watcher misses nothing; after a crash of the triggerer it may hand a batch over twice, under the same id, so the
-first task leaves out what an earlier run has taken. Then the leads are read, and your follow-up begins.
+first task leaves out what an earlier run has taken, and takes what came while that run was busy. Then the leads are
+read, and your follow-up begins.
 
 Before the first run: ``airflow marketo setup``, the Variable ``marketo_lake``, and a running triggerer. Add
 ``asset_ids`` with the ids of the forms that you care about.
@@ -41,10 +42,11 @@ with DAG(
     tags=["marketo", "example"],
 ):
 
-    @task
-    def new(triggering_asset_events: Any = None, run_id: Any = None) -> dict[str, Any]:
+    @task(inlets=[form_fills])
+    def new(triggering_asset_events: Any = None, inlet_events: Any = None, run_id: Any = None) -> dict[str, Any]:
         """The batches that no earlier run has taken."""
-        batches = new_batches(triggering_asset_events[form_fills], run_id, stream=STREAM)
+        events = triggering_asset_events[form_fills]
+        batches = new_batches(events, run_id, stream=STREAM, later=inlet_events[form_fills])
         if not batches["batch_ids"]:
             raise AirflowSkipException("Every batch was taken by an earlier run.")
         return batches

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_marketo import variables
@@ -15,22 +16,28 @@ REMEMBERED = 1000
 """Batches come again soon after they came first, or never."""
 
 
-def new_batches(events: Iterable[Any], run_id: str, *, stream: str) -> dict[str, Any]:
+def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any = ()) -> dict[str, Any]:
     """
     What started a run, without what an earlier run has taken: a watcher that crashes hands a batch over again.
 
     A run that is cleared gets its own batches once more. Call it in the DAG's first task, and give the DAG
     ``max_active_runs=1``: the Variable ``marketo_batches_<stream>`` has one writer.
 
+    Airflow starts one run for the first of several events that come while a run of the DAG is active, and gives it that
+    event only; the others would wait for the next event, however long. With ``later`` the run takes them, too.
+
     :param events: the run's asset events, ``triggering_asset_events[asset]``.
     :param run_id: of the run.
     :param stream: the watcher's.
+    :param later: all events of the asset, ``inlet_events[asset]``, of a task with ``inlets=[asset]``.
     :return: ``{"batch_ids", "activities", "lead_ids"}``; empty lists if there is nothing new.
     :raises OSError: Airflow does not say what was taken; a batch might be processed twice.
     """
     name = PREFIX + stream
     taken: dict[str, str] = variables.read_json(name) or {}
-    batches = [event.extra["payload"] for event in events if "batch_id" in (event.extra.get("payload") or {})]
+    found = list(events)
+    found += _after(later, max(event.timestamp for event in found)) if found else []
+    batches = [event.extra["payload"] for event in found if "batch_id" in (event.extra.get("payload") or {})]
     new = {batch["batch_id"]: batch for batch in batches if taken.get(batch["batch_id"], run_id) == run_id}
     if len(new) < len(batches):
         log.info("%d of %d batches came before, and are left out", len(batches) - len(new), len(batches))
@@ -43,3 +50,10 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str) -> dict[str,
         "activities": [each for batch in new.values() for each in batch["activities"]],
         "lead_ids": sorted({lead for batch in new.values() for lead in batch["lead_ids"]}),
     }
+
+
+def _after(events: Any, time: datetime) -> list[Any]:
+    """Events later than a time; from Airflow 3.2 on Airflow need not send the others."""
+    if hasattr(events, "after"):
+        events = events.after(time.isoformat())
+    return [event for event in events if event.timestamp > time]
