@@ -19,6 +19,7 @@ from airflow_provider_marketo.simulator.store import activity_types as types
 from tools.real_airflow import DagRun, RealAirflow
 
 FOLLOW_UP = "marketo_form_follow_up"
+POSITION = "marketo_position_form_follow_up"
 
 Found = TypeVar("Found")
 
@@ -101,6 +102,7 @@ def test_webinar(airflow: RealAirflow, marketo: Simulator) -> None:
 
 
 def test_a_form_that_is_filled_starts_the_follow_up_once(airflow: RealAirflow, marketo: Simulator) -> None:
+    wait_for(lambda: airflow.api("GET", f"/api/v2/variables?variable_key_pattern={POSITION}")["variables"], within=100)
     filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1003, 1004)}
     followed = wait_for_all(airflow, filled)
     followed.wait_for("leads", "success", within=100)
