@@ -146,6 +146,12 @@ class Watch:
             start = self._trigger.since or iso(watcher.now())
             state = WatchState(watcher.instance, start, start)
             self._store(state.to_dict())
+        elif "pending" not in self._stored:
+            raise MarketoInvalidRequestError(
+                f"{self._variable} is the position of an operator that follows a stream",
+                parameter="stream",
+                remedy="Give the watcher another stream name.",
+            )
         else:
             state = WatchState.from_dict(self._stored)
         if state.instance != watcher.instance:

@@ -229,9 +229,21 @@ def test_a_stream_whose_variable_is_deleted_begins_anew(marketo, variables, with
     assert before == again
 
 
-def test_a_connection_that_leads_to_another_instance_is_refused_while_watching(
-    marketo, variables, without_threads, caplog
-):
+def test_the_position_of_an_operators_stream_is_not_taken_for_a_watchers(marketo, variables, without_threads, caplog):
+    marketo(activities=0)
+    stored = {"instance": "127.0.0.1", "since": "2026-01-01T00:00:00Z", "time": "2026-01-02T00:00:00Z", "pages": {}}
+    variables[VARIABLE] = json.dumps(stored)
+
+    async def scenario():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(trigger().run()), 100)
+
+    in_virtual_time(scenario())
+    assert "Give the watcher another stream name" in caplog.text
+    assert json.loads(variables[VARIABLE]) == stored
+
+
+def test_a_connection_that_leads_elsewhere_is_refused_while_watching(marketo, variables, without_threads, caplog):
     sim = marketo(activities=0)
 
     async def scenario():
