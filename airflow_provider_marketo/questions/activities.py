@@ -16,16 +16,13 @@ from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.questions.existing import existing
 from airflow_provider_marketo.questions.question import Answer, Found, Inquirer, Question, batches
-from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, TYPES_PER_PASS, kept
+from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, SKEW, TYPES_PER_PASS, kept
 from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
 from airflow_provider_marketo.streams.request import Pass
 
 log = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
-
-SKEW = timedelta(seconds=30)
-"""Clocks that are no more apart need no word."""
 
 MOST_NAMED = 100
 """Activities that an answer names; more are counted."""
@@ -173,8 +170,6 @@ class ActivityInquirer(Inquirer[ActivityQuestion]):
         except MarketoInvalidRequestError as error:
             if "listId" in one.parameters:
                 error.parameter = "list_id"
-                if "limit" in error.message.lower():
-                    error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or none."
             raise
 
     def _answer(self, question: ActivityQuestion, hits: Mapping[str, Record]) -> Found | None:

@@ -18,6 +18,9 @@ TYPES_PER_PASS = 10
 LEADS_PER_PASS = 30
 """What Marketo takes in a call of a feed."""
 
+SKEW = timedelta(seconds=30)
+"""Difference of this host's clock from Marketo's that is worth a warning."""
+
 MERGE_LEADS, DELETE_LEAD, CHANGE_SCORE = "Merge Leads", "Delete Lead", "Change Score"
 
 HIGH_VOLUME = frozenset(

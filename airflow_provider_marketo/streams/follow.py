@@ -13,7 +13,7 @@ from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.transport import Reply
-from airflow_provider_marketo.streams.read import BATCH, MAX_EMPTY_PAGES, check_empty
+from airflow_provider_marketo.streams.read import MAX_EMPTY_PAGES, call_feed, check_empty, refuses_page
 from airflow_provider_marketo.streams.request import Pass
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class FeedFollower:
             try:
                 return self._call(page), page
             except MarketoInvalidRequestError as error:
-                if error.code is None or error.parameter:  # the filter is wrong, not the token
+                if not refuses_page(error):
                     raise
                 log.warning(
                     "Marketo no longer accepts a place in the feed; reading from its time, %s. %s", since, error
@@ -83,8 +83,10 @@ class FeedFollower:
             since = self._since
         page = str(self._client.call("activities.get_paging_token", sinceDatetime=iso(since)).next_page_token)
         reply = self._call(page)
-        self._ends = deque([(since, page), *list(self._ends)[1:]])
+        if self._ends:
+            self._ends.popleft()
+        self._ends.appendleft((since, page))
         return reply, page
 
     def _call(self, page: str) -> Reply:
-        return self._client.call(ACTIVITIES, nextPageToken=page, batchSize=BATCH, **self._pass.parameters)
+        return call_feed(self._client, ACTIVITIES, self._pass, page)

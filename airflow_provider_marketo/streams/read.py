@@ -89,20 +89,35 @@ class FeedReader:
             try:
                 return self._call(one, stored), stored
             except MarketoInvalidRequestError as error:
-                if error.code is None or error.parameter:  # the filter is wrong, not the token
+                if not refuses_page(error):
                     raise
                 log.warning("Marketo no longer accepts the stored place in the feed; reading by its time. %s", error)
         return self._call(one, self.start), self.start
 
     def _call(self, one: Pass, page: str) -> Reply:
         self.calls += 1
-        try:
-            return self.client.call(self.operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
-        except MarketoInvalidRequestError as error:
-            if "listId" in one.parameters and "limit" in error.message.lower():
-                error.parameter = "list_id"
-                error.remedy = "Feeds are filtered by lists below 10,000 members: read all leads, or a smaller list."
-            raise
+        return call_feed(self.client, self.operation, one, page)
+
+
+def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Reply:
+    """
+    A page of a feed.
+
+    :param page: its token.
+    :raises MarketoInvalidRequestError: the filter is wrong, or the token.
+    """
+    try:
+        return client.call(operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
+    except MarketoInvalidRequestError as error:
+        if "listId" in one.parameters and "limit" in error.message.lower():
+            error.parameter = "list_id"
+            error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or none."
+        raise
+
+
+def refuses_page(error: MarketoInvalidRequestError) -> bool:
+    """Whether it is the token that Marketo does not accept, and not the filter."""
+    return error.code is not None and not error.parameter
 
 
 def check_empty(empty: int, most: int, one: Pass, operation: str, remedy: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
@@ -23,16 +23,13 @@ from airflow_provider_marketo.extract.manifest import remember_leftovers, write_
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.storage import OutputFolder
-from airflow_provider_marketo.streams.feeds import kept
+from airflow_provider_marketo.streams.feeds import SKEW, kept
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import Position, PositionStore
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import StreamRequest
 
 log = logging.getLogger(__name__)
-
-SKEW = timedelta(seconds=30)
-"""Difference of the clocks that is worth a warning."""
 
 _TIMES = ("start", "end", "read_from", "since")
 

@@ -25,6 +25,18 @@ class Killed(BaseException):
     """As SIGKILL: nobody gets to tidy up."""
 
 
+def kill_hour_one(followed, monkeypatch, owner, name):
+    """The run of the second hour dies when it calls something."""
+
+    def killed(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, killed)
+        with pytest.raises(Killed):
+            followed.hour(1, **JSONL)
+
+
 def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
     followed = stream(late_share=0.2, late_by=5_400)
     runs = [followed.hour(number, late_arrivals=timedelta(hours=2), **JSONL) for number in range(HOURS + 2)]
@@ -55,10 +67,7 @@ def test_a_run_that_is_run_again_replaces_its_own_files_and_leaves_the_position(
 def test_a_failed_run_is_made_up_for_by_the_next_and_finds_nothing_left_when_it_is_run_again(stream, monkeypatch):
     followed = stream()
     followed.hour(0, **JSONL)
-    with monkeypatch.context() as patch:
-        patch.setattr(run_module, "write_manifest", _killed)
-        with pytest.raises(Killed):
-            followed.hour(1, **JSONL)
+    kill_hour_one(followed, monkeypatch, run_module, "write_manifest")
     followed.hour(2, **JSONL)
     assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
     assert followed.hour(1, **JSONL)["rows"] == 0
@@ -79,10 +88,7 @@ def test_a_killed_run_reads_the_same_range_when_it_is_retried(stream, monkeypatc
         "before the manifest": (run_module, "write_manifest"),
         "before the position": (PositionStore, "advance"),
     }[where]
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, _killed)
-        with pytest.raises(Killed):
-            followed.hour(1, **JSONL)
+    kill_hour_one(followed, monkeypatch, owner, name)
     followed.clock.advance(7_200)
     result = followed.hour(1, **JSONL)
     assert (result["start"], result["end"]) == ("2026-01-10T01:00:00Z", "2026-01-10T02:00:00Z")
@@ -90,17 +96,10 @@ def test_a_killed_run_reads_the_same_range_when_it_is_retried(stream, monkeypatc
     assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
 
 
-def _killed(*_, **__):
-    raise Killed
-
-
 def test_what_a_killed_run_has_left_goes_when_the_run_is_run_again(stream, monkeypatch):
     followed = stream()
     followed.hour(0, **JSONL)
-    with monkeypatch.context() as patch:
-        patch.setattr(run_module, "write_manifest", _killed)
-        with pytest.raises(Killed):
-            followed.hour(1, **JSONL)
+    kill_hour_one(followed, monkeypatch, run_module, "write_manifest")
     followed.hour(2, **JSONL)
     followed.hour(1, **JSONL)
     rows = [json.loads(line) for file in followed.files().values() for line in file.splitlines()]
