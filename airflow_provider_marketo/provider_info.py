@@ -59,7 +59,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "triggers": _modules(
-            "triggers.activity", "triggers.bulk_import", "triggers.bulk_job", "triggers.question", "triggers.quota"
+            "triggers.activity", "triggers.bulk_import", "triggers.bulk_job", "triggers.condition", "triggers.quota"
         ),
         "connection-types": [
             {
@@ -74,9 +74,9 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": [
             {
                 "schemes": ["marketo"],
-                "handler": "airflow_provider_marketo.assets.sanitize_uri",
-                "factory": "airflow_provider_marketo.assets.create_asset",
-                "to_openlineage_converter": "airflow_provider_marketo.assets.to_openlineage",
+                "handler": "airflow_provider_marketo.lineage.uris.sanitize_uri",
+                "factory": "airflow_provider_marketo.lineage.uris.create_asset",
+                "to_openlineage_converter": "airflow_provider_marketo.lineage.uris.to_openlineage",
             }
         ],
         "config": _CONFIG,

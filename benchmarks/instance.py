@@ -22,7 +22,7 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.extract.plan import NEVER_EXPORTED, make_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output.folder import OutputFolder
 
 START, END = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 31, tzinfo=timezone.utc)
 LEAD_COLUMNS = 60

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_marketo.load.fields import Description, Field, header
-from airflow_provider_marketo.load.plan import Plan
-from airflow_provider_marketo.load.request import LoadRequest
-from airflow_provider_marketo.load.source import Rows, from_files, from_query
-from airflow_provider_marketo.load.staging import BULK, Stager
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.imports.fields import Description, Field, header
+from airflow_provider_marketo.imports.plan import ImportPlan
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.source import Rows, from_files, from_query
+from airflow_provider_marketo.imports.staging import BULK, Stager
+from airflow_provider_marketo.output.folder import OutputFolder
 
 SQL = "SELECT * FROM people"
 TYPES = {"email": "email", "leadScore": "score", "newsletterOptIn": "boolean", "contractStart": "date",
@@ -66,14 +66,14 @@ def main(kind: str, source: str, folder: str) -> dict[str, Any]:
     """Stage and measure."""
     if kind == "parquet":
         import pyarrow.parquet  # noqa: F401 - part of the interpreter here, as any extract in Parquet has it
-    request = LoadRequest("leads", "bulk")
+    request = ImportRequest("leads", "bulk")
     output = OutputFolder(folder)
     before, watch = Peak.now(), Peak()
     started, computing = time.perf_counter(), time.process_time()
     rows = opened(kind, source)
     fields = {name: Field(name, TYPES.get(name, "string"), None if name in TYPES else 255) for name in rows.columns}
     order = header(rows.columns, Description(fields), mapping=None, constants={}, key=("email",))
-    plan = Plan(
+    plan = ImportPlan(
         request.to_dict(), "bulk", tuple(field.name for _, field in order), ("email",), {n: n for n in rows.columns}
     )
     with output.staging() as area:

@@ -3,7 +3,7 @@ What waiting costs, how fast a stream is, and whether a watcher misses anything 
 
     python -m benchmarks.waiting                      fifty minutes
     python -m benchmarks.waiting --only cursors       two minutes
-    python -m benchmarks.waiting --only questions     two minutes
+    python -m benchmarks.waiting --only conditions     two minutes
     python -m benchmarks.waiting --only sensors       half an hour; less with --lead-sensors and --job-sensors
     python -m benchmarks.waiting --only restarts      six minutes
     python -m benchmarks.waiting --only starts        six minutes
@@ -38,7 +38,7 @@ from benchmarks.waiting_airflow import connection
 from tools.real_airflow import interrupt_on_termination
 from tools.services import running_services
 
-PARTS = ("cursors", "questions", "sensors", "restarts", "starts", "roll-up")
+PARTS = ("cursors", "conditions", "sensors", "restarts", "starts", "roll-up")
 LATENCY = 0.3
 PAGE = 300
 RATE_LIMIT = 90
@@ -120,33 +120,33 @@ def _jobs(simulator: Simulator) -> list[str]:
 
 
 def _lead(number: int) -> Any:
-    from airflow_provider_marketo.questions.leads import LeadQuestion
+    from airflow_provider_marketo.conditions.leads import LeadCondition
 
-    return LeadQuestion("email", (f"nobody.{number}@example.com",))
+    return LeadCondition("email", (f"nobody.{number}@example.com",))
 
 
 def _job(export_id: str) -> Any:
-    from airflow_provider_marketo.questions.jobs import JobQuestion
+    from airflow_provider_marketo.conditions.jobs import JobCondition
 
-    return JobQuestion("leads", export_id)
+    return JobCondition("leads", export_id)
 
 
-async def _wait(questions: list[Any], simulator: Simulator) -> tuple[int, float]:
+async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float]:
     """Let triggers wait for some looks; the calls that this took, and the longest silence of the loop meanwhile."""
-    from airflow_provider_marketo.questions.sealing import sealed
-    from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
+    from airflow_provider_marketo.conditions.sealing import sealed
+    from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger
 
     deadline = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat()
     triggers = [
-        MarketoQuestionTrigger(
+        MarketoConditionTrigger(
             marketo_conn_id="marketo_default",
-            kind=question.kind,
-            question=sealed(question, simulator.client_secret),
-            about=question.describe(),
+            kind=condition.kind,
+            condition=sealed(condition, simulator.client_secret),
+            about=condition.describe(),
             deadline=deadline,
             poll_interval=INTERVAL,
         )
-        for question in questions
+        for condition in conditions
     ]
     before = simulator.report().calls
     running = [asyncio.ensure_future(anext(aiter(trigger.run()))) for trigger in triggers]
@@ -201,9 +201,9 @@ def main() -> int:
         os.environ["AIRFLOW_HOME"] = str(Path(name) / "airflow")  # before anything imports Airflow
         if "cursors" in parts:
             rows += measure_cursors()
-        if "questions" in parts:
+        if "conditions" in parts:
             rows += measure_questions()
-        if set(parts) - {"cursors", "questions"}:
+        if set(parts) - {"cursors", "conditions"}:
             rows += _on_airflow(parts, Path(name), options)
     print(markdown(rows))
     return 0 if all(row.passed for row in rows) else 1

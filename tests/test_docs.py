@@ -80,6 +80,7 @@ def test_every_operator_and_sensor_has_its_permissions_listed() -> None:
     classes = {
         name
         for file in modules
+        if not file.stem.endswith("base")
         for name in re.findall(
             r"^class (Marketo\w+(?:Operator|Sensor)|SqlToMarketo\w+)\b", file.read_text("utf-8"), re.M
         )

@@ -41,11 +41,12 @@ def listed(kind: str) -> set[str]:
 def existing(kind: str) -> set[str]:
     """Modules of a folder that define something for DAG authors."""
     folder = PACKAGE / kind
-    names = {module.name for module in pkgutil.iter_modules([str(folder)])} - {"base"} if folder.is_dir() else set()
+    names = {module.name for module in pkgutil.iter_modules([str(folder)])} if folder.is_dir() else set()
     public = re.compile(r"^class (Marketo\w*|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
     return {
         f"{PACKAGE.name}.{kind}.{name}"
         for name in names
+        if not name.endswith("base")
         for file in ((folder / f"{name}.py"), *(folder / name).glob("*.py"))
         if file.is_file() and public.search(file.read_text("utf-8"))
     }

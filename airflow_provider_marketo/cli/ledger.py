@@ -14,12 +14,12 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, LedgerStore
+from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.client.errors import MarketoError
-from airflow_provider_marketo.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, Store
-from airflow_provider_marketo.ledger_stores import FolderStore
 
 
-class ListedStore(Store, Protocol):
+class ListedStore(LedgerStore, Protocol):
     """A store that can say what it holds."""
 
     def all_keys(self) -> list[str]: ...

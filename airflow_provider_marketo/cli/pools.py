@@ -8,7 +8,7 @@ from itertools import combinations
 
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.hooks.settings import MARKETO_PARALLEL, OF_THE_INSTANCE, ConnectionSettings
+from airflow_provider_marketo.hooks.settings import INSTANCE_SETTINGS, MARKETO_PARALLEL, ConnectionSettings
 
 _MOST_SLOTS = MARKETO_PARALLEL - 1
 """A task in the pool may always have a call in flight, and the triggerer's has to fit in, too."""
@@ -65,7 +65,7 @@ def _refuse_contradictions(connections: Sequence[ConnectionSettings]) -> None:
     for one, other in combinations(connections, 2):
         instance = Endpoint.parse(one.host).instance
         if instance == Endpoint.parse(other.host).instance:
-            _refuse_difference(one, other, OF_THE_INSTANCE, f"lead to the instance {instance}")
+            _refuse_difference(one, other, INSTANCE_SETTINGS, f"lead to the instance {instance}")
         elif one.pool == other.pool:
             _refuse_difference(one, other, ("max_parallel",), f"share the pool {one.pool}")
 

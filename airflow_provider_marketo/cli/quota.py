@@ -17,8 +17,8 @@ from airflow_provider_marketo.cli.connections import find_connection
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.coordination import choose
 from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.quota import MEGABYTE, QUOTA_DESCRIPTION, Quota, QuotaReader
 from airflow_provider_marketo.hooks.settings import MARKETO_PARALLEL, MARKETO_RATE_LIMIT, ConnectionSettings
-from airflow_provider_marketo.quota import MEGABYTE, QUOTA_DESCRIPTION, Quota, QuotaLedger
 
 _TOP_ERRORS = 10
 
@@ -36,7 +36,7 @@ def quota(args: Namespace) -> None:
 
 def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
     hook = MarketoHook(settings.conn_id, settings=settings)
-    ledger = QuotaLedger(hook.get_conn(), settings, read=_read, write=_write)
+    ledger = QuotaReader(hook.get_conn(), settings, read=_read, write=_write)
     calls = hook.call("usage.get_weekly_usage").records
     errors = hook.call("usage.get_weekly_errors").records
     measured = ledger.refresh(exports=True) if refresh else ledger.current(exports=True)

@@ -9,15 +9,15 @@ from typing import Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
-from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.extract.manifest import refuse_siblings, remember_leftovers
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.extract.run import ExtractRun
-from airflow_provider_marketo.extract.state import Ledger, Progress, progress_store
+from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, progress_store
 from airflow_provider_marketo.hooks.marketo import MarketoHook
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import refuse_siblings, remember_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def begin(
         hook.check_budget(calls=CALLS_A_JOB * count, custom_objects=types)
     if not resumed or not progress.deadline:
         progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
-        progress.remade = {}
+        progress.recreated = {}
     return ExtractRun(
         request=wanted,
         plan=plan,
@@ -88,7 +88,7 @@ def begin(
         ),
         folder=folder,
         run_folder=run,
-        ledger=Ledger(store, progress),
+        ledger=ProgressKeeper(store, progress),
         in_flight=in_flight,
         poll_interval=hook.settings.poll_interval,
     )

@@ -18,9 +18,9 @@ from airflow_provider_marketo.client.tabular.schema import (
     describe_change,
     from_describe,
 )
-from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
 
 NEVER_EXPORTED = frozenset({"formula"})
 """Data types that describe lists and no export takes."""

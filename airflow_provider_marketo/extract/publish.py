@@ -16,10 +16,10 @@ from airflow_provider_marketo.client.tabular.files import OpenFile
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
-from airflow_provider_marketo.extract import layout
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder, Staging
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder, Staging
 
 Fetch = Callable[[Callable[[], Consumer[Outcome]]], Outcome]
 

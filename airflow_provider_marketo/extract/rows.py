@@ -10,7 +10,7 @@ from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.schema import from_describe
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
 from airflow_provider_marketo.extract.publish import file_facts, transform
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output.folder import OutputFolder
 
 KEY = "id"
 

@@ -24,19 +24,19 @@ from airflow_provider_marketo.client.errors import (
     MarketoQuotaExhaustedError,
 )
 from airflow_provider_marketo.client.tabular.transform import Outcome
-from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
-from airflow_provider_marketo.extract.state import Ledger
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.extract.state import ProgressKeeper
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import write_manifest
 
 log = logging.getLogger(__name__)
 
 _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 
-REMAKES = 2
+MAX_RECREATIONS = 2
 """A cancelled job may have been cancelled for us by an earlier try; one that is cancelled over and over is not."""
 
 MOST_LISTED = 100
@@ -47,7 +47,7 @@ _WORD = re.compile(r"[\w.:-]+")
 
 
 @dataclass(frozen=True)
-class Waiting:
+class ExtractWait:
     """
     Nothing can be done now.
 
@@ -83,7 +83,7 @@ class ExtractRun:
         publisher: SlicePublisher,
         folder: OutputFolder,
         run_folder: str,
-        ledger: Ledger,
+        ledger: ProgressKeeper,
         in_flight: int,
         poll_interval: float,
     ) -> None:
@@ -134,16 +134,16 @@ class ExtractRun:
         ids = list(self._progress.jobs.values())
         if ids:
             log.info("Going on with export jobs that were begun before: %s", ", ".join(ids))
-        return self.look(Waiting(tuple(ids)))
+        return self.look(ExtractWait(tuple(ids)))
 
-    def look(self, waiting: Waiting) -> Mapping[str, ExportJob]:
+    def look(self, waiting: ExtractWait) -> Mapping[str, ExportJob]:
         """The jobs' states now, one call for all; a job that Marketo has forgotten counts as cancelled."""
         if not waiting.export_ids:
             return {}
         found = self._jobs.find(waiting.export_ids)
         return {each: found.get(each, ExportJob(each, CANCELLED)) for each in waiting.export_ids}
 
-    def step(self, known: Mapping[str, ExportJob]) -> Waiting | None:
+    def step(self, known: Mapping[str, ExportJob]) -> ExtractWait | None:
         """
         Do whatever can be done now: start the next jobs, so that Marketo is busy, then fetch what is finished.
 
@@ -179,7 +179,7 @@ class ExtractRun:
             raise obstacle
         if obstacle is not None:
             log.info("%s", obstacle)
-        return Waiting(tuple(sorted(self._queued)))
+        return ExtractWait(tuple(sorted(self._queued)))
 
     def finish(self) -> dict[str, Any]:
         """
@@ -239,10 +239,10 @@ class ExtractRun:
                 operation=self._jobs.export.operation("get_job_status"),
             )
         if job.status == CANCELLED:
-            self._make_anew(
+            self._recreate_job(
                 name,
                 MarketoExportFailedError(
-                    f"the export of {name} was cancelled {REMAKES + 1} times",
+                    f"the export of {name} was cancelled {MAX_RECREATIONS + 1} times",
                     operation=self._jobs.export.operation("get_job_status"),
                     remedy="Find out who cancels export jobs of this API user, then run the task again.",
                 ),
@@ -273,7 +273,7 @@ class ExtractRun:
             except MarketoInvalidRequestError as error:
                 job = self._jobs.status(export_id)
                 if job is None or job.status in (CANCELLED, FAILED):
-                    self._make_anew(name, error)
+                    self._recreate_job(name, error)
                     log.warning("%s; a new job is made", error.message)
                     continue
                 # It was enqueued before, and the answer was lost.
@@ -311,7 +311,7 @@ class ExtractRun:
         try:
             record = self._publisher.publish(one, job, lambda consumer: self._fetch(job, consumer))
         except MarketoFileGoneError as error:
-            self._make_anew(one.name, error)
+            self._recreate_job(one.name, error)
             log.warning("%s; a new job is made", error.message)
             return
         self._client.tally.add_rows(record["rows"])
@@ -332,12 +332,12 @@ class ExtractRun:
         self._ledger.check()  # a download takes long; what follows gives the files their final names
         return outcome
 
-    def _make_anew(self, name: str, error: MarketoError) -> None:
+    def _recreate_job(self, name: str, error: MarketoError) -> None:
         """Forget a job that has come to nothing through no fault of its own, so that a new one is made."""
-        remade = self._progress.remade.get(name, 0) + 1
-        self._progress.remade[name] = remade
+        recreated = self._progress.recreated.get(name, 0) + 1
+        self._progress.recreated[name] = recreated
         self._forget(name)
-        if remade > REMAKES:
+        if recreated > MAX_RECREATIONS:
             raise error
 
     def _forget(self, name: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_marketo import progress as kept
-from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output import progress as kept
+from airflow_provider_marketo.output.folder import OutputFolder
 
 _KEY = "marketo_bulk_extract"
 
@@ -20,15 +20,15 @@ class Progress(kept.Progress):
 
     :param jobs: slice name to export id, for jobs that Marketo holds for us.
     :param published: names of slices whose files are in place.
-    :param remade: slice name to how often its job had to be made anew in this try.
+    :param recreated: slice name to how often its job had to be made anew in this try.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
-    remade: dict[str, int] = field(default_factory=dict)
+    recreated: dict[str, int] = field(default_factory=dict)
 
 
-Ledger = kept.Ledger[Progress]
+ProgressKeeper = kept.ProgressKeeper[Progress]
 
 
 def progress_store(context: Mapping[str, Any], folder: OutputFolder, run: str) -> kept.ProgressStore[Progress]:

@@ -18,7 +18,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
-from airflow_provider_marketo.client.governor.stores import MemoryStore, Store, UnusableStore
+from airflow_provider_marketo.client.governor.stores import GovernorStore, MemoryStore, UnusableStore
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.hooks.task import RunningTask, current_task, process_age
 
@@ -150,25 +150,29 @@ def _make(settings: ConnectionSettings, instance: str, parallel: int) -> SharedG
     return SharedGovernor(_STORES[mode](settings, instance), limits, alone=alone, parallel=parallel)
 
 
-def _memory(settings: ConnectionSettings, instance: str) -> Store:
+def _memory(settings: ConnectionSettings, instance: str) -> GovernorStore:
     """The task that had our slot before may have called until its end: our distance from that call is our age."""
     return MemoryStore(SystemClock(), process_age())
 
 
-def _sqlite(settings: ConnectionSettings, instance: str) -> Store:
+def _sqlite(settings: ConnectionSettings, instance: str) -> GovernorStore:
     file_system = network_file_system(_folder())
     if file_system:
         return UnusableStore(f"{_folder()} lies on a network file system ({file_system}) with unreliable locks")
     return SQLiteStore(_folder(), instance)
 
 
-def _redis(settings: ConnectionSettings, instance: str) -> Store:
+def _redis(settings: ConnectionSettings, instance: str) -> GovernorStore:
     from airflow_provider_marketo.client.governor.redis import RedisStore
 
     return RedisStore(_redis_client(settings), instance)
 
 
-_STORES: dict[str, Callable[[ConnectionSettings, str], Store]] = {"pool": _memory, "host": _sqlite, "redis": _redis}
+_STORES: dict[str, Callable[[ConnectionSettings, str], GovernorStore]] = {
+    "pool": _memory,
+    "host": _sqlite,
+    "redis": _redis,
+}
 
 
 def _redis_client(settings: ConnectionSettings) -> Any:

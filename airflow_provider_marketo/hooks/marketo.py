@@ -26,10 +26,10 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.hooks import form
 from airflow_provider_marketo.hooks.coordination import governor_of
+from airflow_provider_marketo.hooks.quota import QUOTA_DESCRIPTION, QuotaReader, require
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.hooks.task import current_task
 from airflow_provider_marketo.hooks.usage import send_metrics, tally_of
-from airflow_provider_marketo.quota import QUOTA_DESCRIPTION, QuotaLedger, require
 
 log = logging.getLogger(__name__)
 
@@ -123,9 +123,9 @@ class MarketoHook(BaseHook):
         return self._client
 
     @cached_property
-    def quota(self) -> QuotaLedger:
+    def quota(self) -> QuotaReader:
         """The day's budgets of the instance, and the Variable that shows them."""
-        return QuotaLedger(self._client, self.settings, read=_read_variable, write=_write_variable)
+        return QuotaReader(self._client, self.settings, read=_read_variable, write=_write_variable)
 
     def check_budget(self, *, calls: int, custom_objects: Iterable[str] = ()) -> None:
         """

@@ -22,7 +22,7 @@ MARKETO_RATE_LIMIT = 100
 MARKETO_PARALLEL = 10
 _LARGEST = 1_000_000_000
 
-OF_THE_INSTANCE = (
+INSTANCE_SETTINGS = (
     "pool",
     "max_parallel",
     "rate_limit",

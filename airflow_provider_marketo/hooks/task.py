@@ -6,20 +6,20 @@ import os
 import time
 from dataclasses import dataclass
 
-_born = time.monotonic()
+_started_at = time.monotonic()
 
 
-def _be_born() -> None:
-    global _born
-    _born = time.monotonic()
+def _reset_start_time() -> None:
+    global _started_at
+    _started_at = time.monotonic()
 
 
-os.register_at_fork(after_in_child=_be_born)
+os.register_at_fork(after_in_child=_reset_start_time)
 
 
 def process_age() -> float:
     """Seconds since this process, which runs one task, began; less if it came to Marketo later."""
-    return time.monotonic() - _born
+    return time.monotonic() - _started_at
 
 
 @dataclass(frozen=True)

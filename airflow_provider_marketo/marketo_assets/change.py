@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
     MarketoTransientError,
 )
-from airflow_provider_marketo.ledger import Ledger, Sending
 from airflow_provider_marketo.marketo_assets import find, kinds
 from airflow_provider_marketo.marketo_assets.find import Record
 

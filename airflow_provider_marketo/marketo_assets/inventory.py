@@ -21,7 +21,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.values import moment, utc
 from airflow_provider_marketo.marketo_assets.find import home_of, url_of
 from airflow_provider_marketo.marketo_assets.kinds import TYPES
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output.folder import OutputFolder
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ def _change(kind: str, asset_type: str, row: Row, columns: Sequence[str] = ()) -
     return {"change": kind, "asset_type": asset_type, "columns": ",".join(columns), **named}
 
 
-class Shelf:
+class InventoryStore:
     """
     Where inventories lie: the tables, and what the next run compares with.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.operations import Operation
-    from airflow_provider_marketo.storage import OutputFolder
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 XCOM_BYTES = 48_000
 """Of a result that may travel through XCom; what is larger belongs into ``output``."""
@@ -88,12 +88,12 @@ class MarketoApiOperator(OnceOperator):
         self.output_path = output  # BaseOperator.output is the task's XComArg
 
     def execute(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_marketo.at_most_once.how_to_check import described
         from airflow_provider_marketo.client import operations
-        from airflow_provider_marketo.operators.evidence import described
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
         from airflow_provider_marketo.operators.files import opened
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             operation = operations.get(self.operation)
             given = dict(self.parameters or {})
             self._check(operation)
@@ -128,7 +128,7 @@ class MarketoApiOperator(OnceOperator):
             )
 
     def _folder(self) -> OutputFolder | None:
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.output.folder import OutputFolder
 
         if self.output_path is None:
             return None
@@ -145,7 +145,7 @@ class MarketoApiOperator(OnceOperator):
         parameters: Mapping[str, Any],
         folder: OutputFolder | None,
     ) -> dict[str, Any]:
-        from airflow_provider_marketo.operators.evidence import described
+        from airflow_provider_marketo.at_most_once.how_to_check import described
 
         def send() -> dict[str, Any]:
             reply = client.call(operation.name, **parameters)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoOperator
-from airflow_provider_marketo.operators.failures import FINAL, fail_for_good
-from airflow_provider_marketo.operators.outlets import TellsOfOutput
+from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, no_retry_on_permanent_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.client.bulk.jobs import ExportJob
     from airflow_provider_marketo.extract.request import ExtractRequest
-    from airflow_provider_marketo.extract.run import ExtractRun, Waiting
+    from airflow_provider_marketo.extract.run import ExtractRun, ExtractWait
 
 _WINDOW = timedelta(days=30)
 
@@ -26,7 +26,7 @@ _JOBS_IN_FLIGHT = 2
 """Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
 
 
-class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
+class MarketoBulkExtractOperator(PublishesLineage, MarketoOperator):
     """
     Extract objects from Marketo in bulk into files of an object store or a local folder.
 
@@ -256,7 +256,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
 
         run: ExtractRun | None = None
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             try:
                 run = self._begin(context, resumed=resumed)
                 if self._killed:  # meanwhile
@@ -278,7 +278,7 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
                 if run is not None and self._gives_up(context, error):
                     run.cancel()  # nobody will come back for the jobs
                 raise
-        self._tell(context, manifest)
+        self._emit(context, manifest)
         return manifest
 
     def _goes_on_at(self, run: ExtractRun | None, error: Exception) -> datetime | None:
@@ -296,9 +296,9 @@ class MarketoBulkExtractOperator(TellsOfOutput, MarketoOperator):
         from airflow_provider_marketo.client.errors import MarketoDeadlineError
 
         last_try = context["ti"].try_number > context["ti"].max_tries
-        return last_try or isinstance(error, (MarketoDeadlineError, *FINAL))
+        return last_try or isinstance(error, (MarketoDeadlineError, *PERMANENT_ERRORS))
 
-    def _wait(self, context: Context, run: ExtractRun, waiting: Waiting) -> Mapping[str, ExportJob]:
+    def _wait(self, context: Context, run: ExtractRun, waiting: ExtractWait) -> Mapping[str, ExportJob]:
         """Until one of the jobs has ended: in the triggerer, or here."""
         run.check_deadline()
         interval = self.poll_interval or run.poll_interval

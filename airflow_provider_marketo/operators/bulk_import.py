@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.operators.load import LoadOperator
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.load.request import LoadRequest
-    from airflow_provider_marketo.load.source import Rows
+    from airflow_provider_marketo.imports.request import ImportRequest
+    from airflow_provider_marketo.imports.source import Rows
 
 
-class MarketoBulkImportOperator(LoadOperator):
+class MarketoBulkImportOperator(MarketoImportOperator):
     """
     Import files into Marketo in bulk.
 
@@ -36,7 +36,7 @@ class MarketoBulkImportOperator(LoadOperator):
     :param program_member_status: their status; one of the program's channel.
     :param custom_object: API name of the type, for ``custom_objects``.
 
-    All other parameters are those of every load: see :class:`~airflow_provider_marketo.operators.load.LoadOperator`.
+    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
     ``on_lost_upload`` is by default ``resend``, and ``stop`` with ``list_id`` or for program members, since joining a
     list or a program may fire campaigns.
 
@@ -44,7 +44,7 @@ class MarketoBulkImportOperator(LoadOperator):
     """
 
     template_fields: Sequence[str] = (
-        *LoadOperator.template_fields,
+        *MarketoImportOperator.template_fields,
         "source",
         "lookup_field",
         "list_id",
@@ -79,12 +79,12 @@ class MarketoBulkImportOperator(LoadOperator):
         self.program_member_status = program_member_status
         self.custom_object = custom_object
 
-    def _request(self) -> LoadRequest:
+    def _request(self) -> ImportRequest:
         from airflow_provider_marketo.arguments import as_id
-        from airflow_provider_marketo.load.request import LoadRequest
-        from airflow_provider_marketo.load.targets import BULK
+        from airflow_provider_marketo.imports.request import ImportRequest
+        from airflow_provider_marketo.imports.targets import BULK
 
-        return LoadRequest(
+        return ImportRequest(
             object_type=self.object_type,
             transport=BULK,
             custom_object=self.custom_object,
@@ -97,6 +97,6 @@ class MarketoBulkImportOperator(LoadOperator):
         )
 
     def _rows(self) -> Rows:
-        from airflow_provider_marketo.load.inputs import open_rows
+        from airflow_provider_marketo.imports.inputs import open_rows
 
         return open_rows(source=self.source, source_format=self.source_format)

@@ -13,8 +13,8 @@ from airflow_provider_marketo.operators.once import OnceOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.at_most_once.ledger import Sending
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.ledger import Sending
 
 LEADS_PER_CALL = 100
 TOKENS_PER_CALL = 100
@@ -130,9 +130,9 @@ class MarketoTriggerCampaignOperator(_CampaignOperator):
         self.max_leads = max_leads
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             tokens, leads = self._checked_tokens(), self._checked_leads()
             client = self._client()
             campaign: dict[str, Any] = {}
@@ -236,9 +236,9 @@ class MarketoScheduleCampaignOperator(_CampaignOperator):
         self.clone_to_program_name = clone_to_program_name
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             tokens, run_at = self._checked_tokens(), _moment(self.run_at)
             client = self._client()
             campaign: dict[str, Any] = {}
@@ -332,9 +332,9 @@ class MarketoSendSampleOperator(OnceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.arguments import as_list
         from airflow_provider_marketo.client.errors import MarketoNotFoundError
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             email_id = _integer("email_id", self.email_id)
             addresses = list(dict.fromkeys(as_list(self.email_addresses) or ()))
             _refuse_addresses(addresses)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.erasure import Erasure, Evidence
     from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.imports.erasure import Erasure, Evidence
 
 
 class MarketoEraseLeadsOperator(MarketoOperator):
@@ -95,9 +95,9 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             values = self._values()
             self._check()
             erasure, hook = self._erasure(values)
@@ -117,10 +117,10 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         """Looks again, when the time has come."""
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        from airflow_provider_marketo.erasure import MarketoLeadsReappearedError
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.imports.erasure import MarketoLeadsReappearedError
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             erasure, hook = self._erasure(self._values())
             found = erasure.find()
             push_place(context, hook, lead_id=found[0] if found else None)
@@ -144,7 +144,7 @@ class MarketoEraseLeadsOperator(MarketoOperator):
     def _values(self) -> list[str]:
         from airflow_provider_marketo.arguments import as_list, checked_values
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.load.inputs import open_rows
+        from airflow_provider_marketo.imports.inputs import open_rows
 
         if self.filter_values is not None and self.source is None and self.sql is None:
             return checked_values(as_list(self.filter_values) or ())
@@ -164,8 +164,8 @@ class MarketoEraseLeadsOperator(MarketoOperator):
         return checked_values(value for batch in rows.batches for value in batch[place])
 
     def _erasure(self, values: Sequence[str]) -> tuple[Erasure, MarketoHook]:
-        from airflow_provider_marketo.erasure import Erasure
         from airflow_provider_marketo.hooks.marketo import MarketoHook
+        from airflow_provider_marketo.imports.erasure import Erasure
 
         hook = MarketoHook(self.marketo_conn_id)
         return Erasure(hook.get_conn(), self.filter_type, values, hook.settings.hash_salt), hook
@@ -181,8 +181,8 @@ class MarketoEraseLeadsOperator(MarketoOperator):
             )
 
     def _evidence(self, context: Context, client: MarketoClient) -> Evidence:
-        from airflow_provider_marketo.erasure import Evidence
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.imports.erasure import Evidence
+        from airflow_provider_marketo.output.folder import OutputFolder
 
         ti = context["ti"]
         task = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}

@@ -15,7 +15,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
 )
 
-FINAL = (
+PERMANENT_ERRORS = (
     MarketoAuthError,
     MarketoPermissionError,
     MarketoInvalidRequestError,
@@ -26,15 +26,15 @@ FINAL = (
 
 
 @contextmanager
-def fail_for_good() -> Iterator[None]:
+def no_retry_on_permanent_errors() -> Iterator[None]:
     """
     Spare Airflow's retries where they cannot help.
 
-    :raises AirflowFailException: in the place of a :data:`FINAL` error, with its text, which names the way out.
+    :raises AirflowFailException: in place of one of :data:`PERMANENT_ERRORS`, with its text.
     """
     try:
         yield
-    except FINAL as error:
+    except PERMANENT_ERRORS as error:
         raise AirflowFailException(_text(error)) from error
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
-from airflow_provider_marketo.operators.failures import fail_for_good
+from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -89,7 +89,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Goes on with the jobs that there are; where there are none yet, the way is chosen anew."""
         from airflow_provider_marketo.extract.state import progress_store
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.output.folder import OutputFolder
 
         if progress_store(context, OutputFolder(self.output_path), self._run_folder(context)).load() is None:
             return self.execute(context)
@@ -99,7 +99,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
             self.date_field = "updatedAt"
             request = self._request(context)
@@ -107,7 +107,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
                 mode = self._choose(hook, request)
                 if mode == CHANGE_FEED:
                     manifest = self._follow(context, hook, request)
-                    self._tell(context, manifest)
+                    self._emit(context, manifest)
                     return manifest
             except MarketoQuotaExhaustedError as error:
                 if self.on_quota_exhausted != "defer" or error.until is None:
@@ -146,7 +146,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
 
     def _say(self, mode: str, request: ExtractRequest) -> None:
         """The choice, why, and what it costs."""
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.output.folder import OutputFolder
         from airflow_provider_marketo.streams.changed_leads import expected
 
         if mode == SNAPSHOT:
@@ -190,7 +190,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         return FEATURES + self.marketo_conn_id
 
     def _remember(self, facts: Mapping[str, Any]) -> None:
-        from airflow_provider_marketo import variables
+        from airflow_provider_marketo.hooks import variables
 
         variables.write_json(self._facts, facts, "What a Marketo subscription can do")
 
@@ -231,7 +231,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         return start
 
     def _follow(self, context: Context, hook: MarketoHook, request: ExtractRequest) -> dict[str, Any]:
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.output.folder import OutputFolder
         from airflow_provider_marketo.streams.changed_leads import publish_changed_leads
 
         return publish_changed_leads(
@@ -246,7 +246,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
 
     @staticmethod
     def _run_folder(context: Context) -> str:
-        from airflow_provider_marketo.extract import layout
+        from airflow_provider_marketo.output import layout
 
         task = context["ti"]
         return layout.run_folder(

@@ -89,9 +89,9 @@ class MarketoGetLeadsOperator(MarketoOperator):
         from airflow_provider_marketo.arguments import as_list, one_of
         from airflow_provider_marketo.extract.request import FILE_FORMATS
         from airflow_provider_marketo.hooks.marketo import MarketoHook
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             one_of("file_format", self.file_format, FILE_FORMATS)
             hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
             client = hook.get_conn()
@@ -168,7 +168,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
     ) -> tuple[list[int], list[dict[str, Any]]]:
         from airflow_provider_marketo.client.tabular.arrow import require_arrow
         from airflow_provider_marketo.extract.rows import write_rows
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.output.folder import OutputFolder
 
         if self.file_format != "csv":
             require_arrow()

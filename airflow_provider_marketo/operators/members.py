@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.operators.load import LoadOperator
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.load.mirror import Mirror
-    from airflow_provider_marketo.load.request import LoadRequest
-    from airflow_provider_marketo.load.source import Rows
-    from airflow_provider_marketo.load.staged import StagedLoad
+    from airflow_provider_marketo.imports.mirror import Mirror
+    from airflow_provider_marketo.imports.request import ImportRequest
+    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 _MODES = ("add", "remove", "mirror")
 
 
-class _MembersOperator(LoadOperator):
+class _MembersOperator(MarketoImportOperator):
     """Leads by their ids, from wherever they come."""
 
-    template_fields: Sequence[str] = (*LoadOperator.template_fields, "lead_ids", "source", "sql", "sql_conn_id")
+    template_fields: Sequence[str] = (
+        *MarketoImportOperator.template_fields,
+        "lead_ids",
+        "source",
+        "sql",
+        "sql_conn_id",
+    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql"}  # noqa: RUF012 - Airflow's own idiom
 
@@ -45,8 +51,8 @@ class _MembersOperator(LoadOperator):
         return self.source, self.source_format, self.sql, self.sql_conn_id
 
     def _rows(self) -> Rows:
-        from airflow_provider_marketo.load.inputs import open_rows
-        from airflow_provider_marketo.load.targets import LEAD_ID
+        from airflow_provider_marketo.imports.inputs import open_rows
+        from airflow_provider_marketo.imports.targets import LEAD_ID
 
         ids = self.lead_ids
         return open_rows(
@@ -75,7 +81,7 @@ class MarketoListMembersOperator(_MembersOperator):
     :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a part of the list.
         More fails the task before anything is changed.
 
-    All other parameters are those of every load: see :class:`~airflow_provider_marketo.operators.load.LoadOperator`.
+    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
 
     :return: counts of rows, calls and the address of the table of rejects; never rows.
     """
@@ -88,36 +94,36 @@ class MarketoListMembersOperator(_MembersOperator):
         self.mode = mode
         self.max_removals = max_removals
 
-    def _request(self) -> LoadRequest:
+    def _request(self) -> ImportRequest:
         from airflow_provider_marketo.arguments import as_id, one_of
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.load.request import LoadRequest
-        from airflow_provider_marketo.load.targets import SYNC
+        from airflow_provider_marketo.imports.request import ImportRequest
+        from airflow_provider_marketo.imports.targets import SYNC
 
         one_of("mode", self.mode, _MODES)
         if self.max_removals < 0:
             raise MarketoInvalidRequestError(f"max_removals={self.max_removals:g} is below 0", parameter="max_removals")
-        return LoadRequest(
+        return ImportRequest(
             object_type="list_remove" if self.mode == "remove" else "list_add",
             transport=SYNC,
             list_id=as_id("list_id", self.list_id),
             **self._common(*self._input()),
         )
 
-    def _send(self, client: MarketoClient, load: StagedLoad, run: str, *, resumed: bool) -> dict[str, Any]:
+    def _send(self, client: MarketoClient, load: StagedImport, run: str, *, resumed: bool) -> dict[str, Any]:
         if self.mode != "mirror":
             return super()._send(client, load, run, resumed=resumed)
-        from airflow_provider_marketo.load.sync import SyncLoad
+        from airflow_provider_marketo.imports.sync import SyncImport
 
         mirror = self._mirror(client, load)
-        SyncLoad(load, client, self.pool_slots, {}, mirror.there).run()
+        SyncImport(load, client, self.pool_slots, {}, mirror.there).run()
         return mirror.remove()
 
-    def _foresee(self, client: MarketoClient, load: StagedLoad) -> dict[str, Any]:
+    def _preview_result(self, client: MarketoClient, load: StagedImport) -> dict[str, Any]:
         return self._mirror(client, load).foresee() if self.mode == "mirror" else {}
 
-    def _mirror(self, client: MarketoClient, load: StagedLoad) -> Mirror:
-        from airflow_provider_marketo.load.mirror import Mirror
+    def _mirror(self, client: MarketoClient, load: StagedImport) -> Mirror:
+        from airflow_provider_marketo.imports.mirror import Mirror
 
         mirror = Mirror(client, int(self.list_id), load)
         mirror.check(self.max_removals)
@@ -144,7 +150,7 @@ class MarketoProgramMembersOperator(_MembersOperator):
     :param source_format: of the files, where their names do not tell.
     :param sql_conn_id: connection of a database.
 
-    All other parameters are those of every load: see :class:`~airflow_provider_marketo.operators.load.LoadOperator`.
+    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
 
     :return: counts of rows, calls and the address of the table of rejects; never rows.
     """
@@ -156,15 +162,15 @@ class MarketoProgramMembersOperator(_MembersOperator):
         self.program_id = program_id
         self.status = status
 
-    def _request(self) -> LoadRequest:
+    def _request(self) -> ImportRequest:
         from airflow_provider_marketo.arguments import as_id
-        from airflow_provider_marketo.load.request import LoadRequest
-        from airflow_provider_marketo.load.targets import STATUS, SYNC
+        from airflow_provider_marketo.imports.request import ImportRequest
+        from airflow_provider_marketo.imports.targets import STATUS, SYNC
 
         common = self._common(*self._input())
         if self.status is not None:
             common["constants"] = {**common["constants"], STATUS: self.status}
-        return LoadRequest(
+        return ImportRequest(
             object_type="program_members",
             transport=SYNC,
             program_id=as_id("program_id", self.program_id),

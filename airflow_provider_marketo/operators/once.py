@@ -10,9 +10,9 @@ from airflow_provider_marketo.operators.base import MarketoOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.marketo import MarketoHook
-    from airflow_provider_marketo.ledger import Ledger, Sending
 
 
 class OnceOperator(MarketoOperator):
@@ -56,14 +56,14 @@ class OnceOperator(MarketoOperator):
         return self._hook().get_conn()
 
     def _open_ledger(self) -> Ledger:
-        from airflow_provider_marketo.ledger import Ledger
-        from airflow_provider_marketo.ledger_stores import store_of
+        from airflow_provider_marketo.at_most_once.ledger import Ledger
+        from airflow_provider_marketo.at_most_once.stores import store_of
 
         return Ledger(store_of(self.ledger), on_ambiguous=self.on_ambiguous, force=self.force)
 
     def _sending(self, context: Context, client: MarketoClient, operation: str, content: Any, what: str) -> Sending:
-        from airflow_provider_marketo.ledger import sending_of
-        from airflow_provider_marketo.operators.evidence import how_to_check
+        from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
+        from airflow_provider_marketo.at_most_once.ledger import sending_of
 
         return sending_of(
             context,

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.lineage.outlets import PARTITION_KEY, PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoOperator
-from airflow_provider_marketo.operators.failures import fail_for_good
-from airflow_provider_marketo.operators.outlets import PARTITION_KEY, TellsOfOutput
+from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +23,7 @@ MOST_PARTITIONS = 1000
 """Partitions that one asset event names, the latest; a first run may read the hours of years."""
 
 
-class _StreamOperator(TellsOfOutput, MarketoOperator):
+class _StreamOperator(PublishesLineage, MarketoOperator):
     """
     What the streams have in common. Each run reads from where the stream stands to its own end, publishes, and moves
     the stream's position only then. A run that is retried, cleared or run again reads its own range once more.
@@ -110,7 +110,7 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             since, end = self._dates(context)
             hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
             try:
@@ -123,7 +123,7 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
                 self.log.warning("%s Starting anew after %s.", error, error.until.isoformat())
                 self.defer(trigger=DateTimeTrigger(moment=error.until), method_name="resume")
                 raise
-            self._tell(context, manifest)
+            self._emit(context, manifest)
             return manifest
 
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class _StreamOperator(TellsOfOutput, MarketoOperator):
     def _run(self, context: Context, hook: MarketoHook) -> StreamRun:
         from airflow_provider_marketo.arguments import one_of
         from airflow_provider_marketo.extract.request import ON_QUOTA_EXHAUSTED
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.output.folder import OutputFolder
         from airflow_provider_marketo.streams.request import ON_GAP
         from airflow_provider_marketo.streams.run import StreamRun
 

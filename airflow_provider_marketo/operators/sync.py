@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow_provider_marketo.operators.load import LoadOperator
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.load.request import LoadRequest
-    from airflow_provider_marketo.load.source import Rows
+    from airflow_provider_marketo.imports.request import ImportRequest
+    from airflow_provider_marketo.imports.source import Rows
 
 Records: TypeAlias = Iterable[Mapping[str, Any]]
 
 
-class MarketoSyncOperator(LoadOperator):
+class MarketoSyncOperator(MarketoImportOperator):
     """
     Create or update records, 300 a call, as many calls at once as the task has ``pool_slots``.
 
@@ -38,13 +38,13 @@ class MarketoSyncOperator(LoadOperator):
     :param custom_object: API name of the type, for ``custom_objects``.
     :param empty_fields: what an empty value does: ``keep`` the field as it is, or ``clear`` it.
 
-    All other parameters are those of every load: see :class:`~airflow_provider_marketo.operators.load.LoadOperator`.
+    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
 
     :return: counts of rows, calls and the address of the table of rejects; never rows.
     """
 
     template_fields: Sequence[str] = (
-        *LoadOperator.template_fields,
+        *MarketoImportOperator.template_fields,
         "source",
         "lookup_field",
         "partition_name",
@@ -78,13 +78,13 @@ class MarketoSyncOperator(LoadOperator):
         self.custom_object = custom_object
         self.empty_fields = empty_fields
 
-    def _request(self) -> LoadRequest:
+    def _request(self) -> ImportRequest:
         from airflow_provider_marketo.arguments import one_of
-        from airflow_provider_marketo.load.request import LoadRequest
-        from airflow_provider_marketo.load.targets import SYNC, SYNC_TARGETS
+        from airflow_provider_marketo.imports.request import ImportRequest
+        from airflow_provider_marketo.imports.targets import SYNC, SYNC_TARGETS
 
         one_of("object_type", self.object_type, tuple(SYNC_TARGETS))
-        return LoadRequest(
+        return ImportRequest(
             object_type=self.object_type,
             transport=SYNC,
             custom_object=self.custom_object,
@@ -97,7 +97,7 @@ class MarketoSyncOperator(LoadOperator):
         )
 
     def _rows(self) -> Rows:
-        from airflow_provider_marketo.load.inputs import open_rows
+        from airflow_provider_marketo.imports.inputs import open_rows
 
         records = self.records() if callable(self.records) else self.records
         return open_rows(records=records, source=self.source, source_format=self.source_format)

@@ -11,7 +11,7 @@ from airflow_provider_marketo.sensors.base import MarketoSensor, given_ids, sinc
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Question
+    from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoActivitySensor(MarketoSensor):
@@ -63,11 +63,11 @@ class MarketoActivitySensor(MarketoSensor):
         self.list_id = list_id
         self.count = count
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         from airflow_provider_marketo.arguments import as_id, as_list, needed_id
-        from airflow_provider_marketo.questions.activities import ActivityQuestion
+        from airflow_provider_marketo.conditions.activities import ActivityCondition
 
-        return ActivityQuestion(
+        return ActivityCondition(
             activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),
             since=since_of(self.since, context),
             asset_ids=given_ids("asset_ids", self.asset_ids),

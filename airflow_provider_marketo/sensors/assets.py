@@ -10,7 +10,7 @@ from airflow_provider_marketo.sensors.base import MarketoSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Question
+    from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoAssetSensor(MarketoSensor):
@@ -40,10 +40,10 @@ class MarketoAssetSensor(MarketoSensor):
         self.asset_id = asset_id
         self.state = state
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         from airflow_provider_marketo.arguments import needed_id
-        from airflow_provider_marketo.questions.assets import AssetQuestion
+        from airflow_provider_marketo.conditions.assets import AssetCondition
 
         in_new_designer = self.asset_type.endswith("_v2")  # where ids are texts
         asset_id = str(self.asset_id) if in_new_designer else needed_id("asset_id", self.asset_id)
-        return AssetQuestion(self.asset_type, asset_id, self.state)
+        return AssetCondition(self.asset_type, asset_id, self.state)

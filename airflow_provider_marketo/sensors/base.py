@@ -1,4 +1,4 @@
-"""What the sensors have in common: one question, asked here or by the triggerer."""
+"""What the sensors have in common: one condition, asked here or by the triggerer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
-from airflow_provider_marketo.operators.failures import fail_for_good
+from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Answer, Inquirer, Question
+    from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def ending(sensor: BaseSensorOperator) -> Iterator[None]:
     :raises AirflowFailException: another try of the task would end in the same way.
     """
     try:
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             yield
     except (AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, MarketoError) as error:
         if sensor.soft_fail or sensor.never_fail:
@@ -81,22 +81,22 @@ class MarketoSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.deferrable = deferrable
         self.marketo_conn_id = marketo_conn_id
-        self._inquirer: Inquirer[Any] | None = None
+        self._poller: ConditionPoller[Any] | None = None
         self._begun = True
         self._failures = 0
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         """What is waited for."""
         raise NotImplementedError
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """One look."""
         with ending(self):
-            question = self.question(context)
-            answer = self._ask(question)
+            condition = self.condition(context)
+            answer = self._ask(condition)
         if answer is None:
             if not self.deferrable:
-                self.log.info("Waiting for %s", question.describe())
+                self.log.info("Waiting for %s", condition.describe())
             return False
         self.log.info("Found %s", answer)
         return PokeReturnValue(is_done=True, xcom_value=dict(answer))
@@ -105,7 +105,7 @@ class MarketoSensor(BaseSensorOperator):
         self._begun = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
         if not self._begun:
             with ending(self):
-                self._check(self.question(context))
+                self._check(self.condition(context))
         if not self.deferrable:
             return super().execute(context)
         done = self.poke(context)
@@ -123,7 +123,7 @@ class MarketoSensor(BaseSensorOperator):
 
     def _found(self, context: Context, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the trigger found, or a look of our own if it could not look as late as it ought to have."""
-        from airflow_provider_marketo.triggers.question import found_from_event
+        from airflow_provider_marketo.triggers.condition import found_from_event
 
         try:
             found: Mapping[str, Any] | None = found_from_event(event)
@@ -136,23 +136,23 @@ class MarketoSensor(BaseSensorOperator):
                 raise
             self.log.info("The connection's client secret was changed while the task waited; going on with the new one")
         if missed:
-            found = self._ask(self.question(context))
+            found = self._ask(self.condition(context))
             if found is not None:
                 return found
         return self._wait_until(context, _deadline(event))
 
-    def _check(self, question: Question) -> None:
+    def _check(self, condition: Condition) -> None:
         try:
-            self._asking(question).check(question)
+            self._asking(condition).check(condition)
         except (MarketoQuotaExhaustedError, MarketoThrottledError, MarketoTransientError) as error:
             self.log.warning("Whether there is what is waited for could not be checked: %s", error)
 
-    def _ask(self, question: Question) -> Mapping[str, Any] | None:
+    def _ask(self, condition: Condition) -> Mapping[str, Any] | None:
         from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, PASSING
 
         answer: Answer | None
         try:
-            answer = self._asking(question).ask([question]).get(question)
+            answer = self._asking(condition).ask([condition]).get(condition)
         except MarketoError as error:
             answer = error
         if not isinstance(answer, MarketoError):
@@ -166,33 +166,33 @@ class MarketoSensor(BaseSensorOperator):
         self.log.warning("A look at Marketo failed, and is tried again: %s", answer)
         return None
 
-    def _asking(self, question: Question) -> Inquirer[Any]:
+    def _asking(self, condition: Condition) -> ConditionPoller[Any]:
+        from airflow_provider_marketo.conditions.kinds import KINDS
         from airflow_provider_marketo.hooks.marketo import MarketoHook
-        from airflow_provider_marketo.questions.kinds import KINDS
 
-        if self._inquirer is None:
-            self._inquirer = KINDS[question.kind][1](MarketoHook(self.marketo_conn_id, parallel=1).get_conn())
-        return self._inquirer
+        if self._poller is None:
+            self._poller = KINDS[condition.kind][1](MarketoHook(self.marketo_conn_id, parallel=1).get_conn())
+        return self._poller
 
     def _wait_until(self, context: Context, deadline: datetime) -> NoReturn:
-        from airflow_provider_marketo.questions.sealing import sealed
-        from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
+        from airflow_provider_marketo.conditions.sealing import sealed
+        from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger
 
-        question = self.question(context)
+        condition = self.condition(context)
         if datetime.now(timezone.utc) >= deadline:
-            raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {question.describe()}, in vain.")
+            raise AirflowSensorTimeout(f"Waited {timedelta(seconds=self.timeout)} for {condition.describe()}, in vain.")
         self.log.info(
             "Waiting in the triggerer for %s: until %s, with a look every %g seconds",
-            question.describe(),
+            condition.describe(),
             deadline.isoformat(timespec="seconds"),
             self.poke_interval,
         )
         self.defer(
-            trigger=MarketoQuestionTrigger(
+            trigger=MarketoConditionTrigger(
                 marketo_conn_id=self.marketo_conn_id,
-                kind=question.kind,
-                question=sealed(self._asking(question).continued(question), self._secret()),
-                about=question.describe(),
+                kind=condition.kind,
+                condition=sealed(self._asking(condition).continued(condition), self._secret()),
+                about=condition.describe(),
                 deadline=deadline.isoformat(),
                 poll_interval=self.poke_interval,
             ),
@@ -200,11 +200,11 @@ class MarketoSensor(BaseSensorOperator):
         )
 
     def _has_new_secret(self, event: Mapping[str, Any]) -> bool:
-        """Whether the secret that a deferred question was sealed with is no longer that of the connection."""
-        from airflow_provider_marketo.questions.sealing import unsealed
+        """Whether the secret that a deferred condition was sealed with is no longer that of the connection."""
+        from airflow_provider_marketo.conditions.sealing import unsealed
 
         try:
-            unsealed(event["kind"], event["question"], self._secret())
+            unsealed(event["kind"], event["condition"], self._secret())
         except MarketoAuthError:
             return True
         return False

@@ -10,7 +10,7 @@ from airflow_provider_marketo.sensors.base import MarketoSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Question
+    from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoBulkJobSensor(MarketoSensor):
@@ -53,11 +53,11 @@ class MarketoBulkJobSensor(MarketoSensor):
         self.batch_id = batch_id
         self.custom_object = custom_object
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         from airflow_provider_marketo.arguments import as_id
-        from airflow_provider_marketo.questions.jobs import JobQuestion
+        from airflow_provider_marketo.conditions.jobs import JobCondition
 
-        return JobQuestion(
+        return JobCondition(
             object_type=self.object_type,
             export_id=self.export_id or None,
             batch_id=as_id("batch_id", self.batch_id),

@@ -11,7 +11,7 @@ from airflow_provider_marketo.sensors.base import MarketoSensor, given_ids, sinc
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Question
+    from airflow_provider_marketo.conditions.condition import Condition
 
 FLOW_STEPS = (
     "Send Email",
@@ -65,15 +65,15 @@ class MarketoCampaignRunSensor(MarketoSensor):
         self.lead_ids = lead_ids
         self.activity_types = activity_types
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         from airflow_provider_marketo.arguments import as_list, needed_id
-        from airflow_provider_marketo.questions.activities import ActivityQuestion
-        from airflow_provider_marketo.questions.campaigns import CampaignMembershipQuestion
+        from airflow_provider_marketo.conditions.activities import ActivityCondition
+        from airflow_provider_marketo.conditions.campaigns import CampaignMembershipCondition
 
         campaign_id, lead_ids = needed_id("campaign_id", self.campaign_id), given_ids("lead_ids", self.lead_ids)
         if lead_ids:
-            return CampaignMembershipQuestion(campaign_id, lead_ids, since_of(self.since, context))
-        return ActivityQuestion(
+            return CampaignMembershipCondition(campaign_id, lead_ids, since_of(self.since, context))
+        return ActivityCondition(
             activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),
             since=since_of(self.since, context),
             campaign_id=campaign_id,

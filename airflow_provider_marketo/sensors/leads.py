@@ -10,7 +10,7 @@ from airflow_provider_marketo.sensors.base import MarketoSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Question
+    from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoLeadSensor(MarketoSensor):
@@ -55,10 +55,10 @@ class MarketoLeadSensor(MarketoSensor):
         self.field = field
         self.field_values = field_values
 
-    def question(self, context: Context) -> Question:
-        from airflow_provider_marketo.questions.leads import LeadQuestion
+    def condition(self, context: Context) -> Condition:
+        from airflow_provider_marketo.conditions.leads import LeadCondition
 
-        return LeadQuestion(
+        return LeadCondition(
             filter_type=self.filter_type,
             # A template without a value renders to "None".
             filter_values=tuple(value for value in _texts(self.filter_values) if value not in ("", "None")),

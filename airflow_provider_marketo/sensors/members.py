@@ -10,7 +10,7 @@ from airflow_provider_marketo.sensors.base import MarketoSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.questions.question import Question
+    from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoListMembershipSensor(MarketoSensor):
@@ -37,11 +37,11 @@ class MarketoListMembershipSensor(MarketoSensor):
         self.lead_ids = lead_ids
         self.member = member
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         from airflow_provider_marketo.arguments import as_ids, needed_id
-        from airflow_provider_marketo.questions.members import ListMembershipQuestion
+        from airflow_provider_marketo.conditions.members import ListMembershipCondition
 
-        return ListMembershipQuestion(
+        return ListMembershipCondition(
             list_id=needed_id("list_id", self.list_id),
             lead_ids=tuple(sorted(as_ids("lead_ids", self.lead_ids))),
             member=self.member,
@@ -73,11 +73,11 @@ class MarketoProgramMemberSensor(MarketoSensor):
         self.statuses = statuses
         self.count = count
 
-    def question(self, context: Context) -> Question:
+    def condition(self, context: Context) -> Condition:
         from airflow_provider_marketo.arguments import as_list, needed_id
-        from airflow_provider_marketo.questions.members import ProgramMembersQuestion
+        from airflow_provider_marketo.conditions.members import ProgramMembersCondition
 
-        return ProgramMembersQuestion(
+        return ProgramMembersCondition(
             program_id=needed_id("program_id", self.program_id),
             statuses=tuple(sorted(as_list(self.statuses) or ())),
             count=needed_id("count", self.count),

@@ -14,7 +14,7 @@ from airflow_provider_marketo.sensors.base import ending
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.quota import Quota
+    from airflow_provider_marketo.hooks.quota import Quota
 
 
 class MarketoQuotaSensor(BaseSensorOperator):
@@ -75,7 +75,7 @@ class MarketoQuotaSensor(BaseSensorOperator):
         """Whether enough is left now."""
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
-        from airflow_provider_marketo.quota import require
+        from airflow_provider_marketo.hooks.quota import require
         from airflow_provider_marketo.triggers.poller import PASSING
 
         calls, export_mb = self._wanted()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_marketo import variables
+from airflow_provider_marketo.hooks import variables
 
 log = logging.getLogger(__name__)
 

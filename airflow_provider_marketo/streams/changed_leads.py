@@ -16,12 +16,12 @@ from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
-from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import write_manifest
 from airflow_provider_marketo.streams.feeds import ACTIVITIES, CHANGE_SCORE, FEEDS, LEAD_CHANGES
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import Pass

@@ -8,8 +8,8 @@ import uuid
 from airflow_provider_marketo.client.bulk.plan import Window, compact
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
-from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
 
 _KEYS = "_marketo/keys"
 _CLAIMS = "_marketo/claims"

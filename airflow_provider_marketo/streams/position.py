@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from airflow_provider_marketo import variables
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.hooks import variables
+from airflow_provider_marketo.output.folder import OutputFolder
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.client.values import moment
-from airflow_provider_marketo.extract import layout
-from airflow_provider_marketo.extract.manifest import remember_leftovers, write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import remember_leftovers, write_manifest
 from airflow_provider_marketo.streams.feeds import SKEW, kept
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import Position, PositionStore

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.operators.load import LoadOperator
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.load.request import LoadRequest
-    from airflow_provider_marketo.load.source import Rows
-    from airflow_provider_marketo.load.staged import StagedLoad
+    from airflow_provider_marketo.imports.request import ImportRequest
+    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 _AUTO = "auto"
 _LONGEST_CORRELATION = 200
 _TRANSPORTS = (_AUTO, "sync", "bulk", "ingestion")
 
 
-class SqlToMarketoOperator(LoadOperator):
+class SqlToMarketoOperator(MarketoImportOperator):
     """
     Load the rows of a query on any Airflow connection whose hook has a DB-API.
 
@@ -51,14 +51,14 @@ class SqlToMarketoOperator(LoadOperator):
     :param custom_object: API name of the type, for ``custom_objects``.
     :param empty_fields: what an empty value does by sync: ``keep`` the field as it is, or ``clear`` it.
 
-    All other parameters are those of every load: see :class:`~airflow_provider_marketo.operators.load.LoadOperator`.
+    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
 
     :return: counts of rows, calls and the addresses of the tables of rejects and warnings; never rows. With data
         ingestion also ``correlation_id``, which with ``/`` and a chunk's name is the ``X-Correlation-Id`` of its calls.
     """
 
     template_fields: Sequence[str] = (
-        *LoadOperator.template_fields,
+        *MarketoImportOperator.template_fields,
         "sql",
         "sql_conn_id",
         "parameters",
@@ -109,7 +109,7 @@ class SqlToMarketoOperator(LoadOperator):
         self.custom_object = custom_object
         self.empty_fields = empty_fields
 
-    def _request(self) -> LoadRequest:
+    def _request(self) -> ImportRequest:
         from airflow_provider_marketo.arguments import one_of
 
         one_of("transport", self.transport, _TRANSPORTS)
@@ -126,16 +126,16 @@ class SqlToMarketoOperator(LoadOperator):
         upsert = self.action in (None, "createOrUpdate") and self.dedupe_by is None
         return None if self.object_type in OBJECTS and upsert else "sync"
 
-    def _request_by(self, transport: str) -> LoadRequest:
+    def _request_by(self, transport: str) -> ImportRequest:
         from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.load.request import LoadRequest
+        from airflow_provider_marketo.imports.request import ImportRequest
 
         if transport == "bulk" and self.action not in (None, "createOrUpdate"):
             raise MarketoInvalidRequestError(
                 f"bulk imports only create or update, and action is {self.action!r}", parameter="action"
             )
-        return LoadRequest(
+        return ImportRequest(
             object_type=self.object_type,
             transport=transport,
             custom_object=self.custom_object,
@@ -150,8 +150,8 @@ class SqlToMarketoOperator(LoadOperator):
             **self._common(self.sql, self.sql_conn_id, self.parameters),
         )
 
-    def _choose(self, rows: Rows) -> tuple[LoadRequest, Rows]:
-        from airflow_provider_marketo.load.transport import choose
+    def _choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
+        from airflow_provider_marketo.imports.transport import choose
 
         transport = self._only_transport()
         if transport is None:
@@ -159,7 +159,7 @@ class SqlToMarketoOperator(LoadOperator):
         return self._request_by(transport), rows
 
     def _rows(self) -> Rows:
-        from airflow_provider_marketo.load.inputs import open_rows
+        from airflow_provider_marketo.imports.inputs import open_rows
 
         return open_rows(sql=self.sql, sql_conn_id=self.sql_conn_id, parameters=self.parameters)
 
@@ -167,7 +167,7 @@ class SqlToMarketoOperator(LoadOperator):
         key = {"field1": self.lookup_field} if self.lookup_field else None
         return {"munchkin_id": client.instance, "ingestion_key": key, "correlation": _correlation(run)}
 
-    def _send(self, client: MarketoClient, load: StagedLoad, run: str, *, resumed: bool) -> dict[str, Any]:
+    def _send(self, client: MarketoClient, load: StagedImport, run: str, *, resumed: bool) -> dict[str, Any]:
         more = super()._send(client, load, run, resumed=resumed)
         return {**more, "correlation_id": _correlation(run)} if load.plan.transport == "ingestion" else more
 

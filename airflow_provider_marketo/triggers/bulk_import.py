@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFound
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, event_of
-from airflow_provider_marketo.triggers.poller import Ask, off_the_loop, wait_for_answer
+from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.imports import ImportJobs
@@ -79,21 +79,21 @@ class MarketoBulkImportTrigger(BaseTrigger):
 
 
 def _asking(settings: ConnectionSettings, object_type: str, custom_object: str | None) -> Ask[frozenset[int], bool]:
-    """The question is whether one of some imports has ended."""
+    """The condition is whether one of some imports has ended."""
     client: MarketoClient | None = None
 
-    def look(questions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+    def look(conditions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
         from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 
         nonlocal client
         if client is None:
             client = hook_of(settings).get_conn()
         jobs = ImportJobs(client, import_object(object_type), custom_object)
-        answers = {batch_ids: _ended(jobs, batch_ids) for batch_ids in questions}
+        answers = {batch_ids: _ended(jobs, batch_ids) for batch_ids in conditions}
         return {batch_ids: answer for batch_ids, answer in answers.items() if answer is not False}
 
-    async def ask(questions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
-        return await off_the_loop(lambda: look(questions))
+    async def ask(conditions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+        return await run_in_thread(lambda: look(conditions))
 
     return ask
 

@@ -16,7 +16,7 @@ from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
 from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
-from airflow_provider_marketo.triggers.poller import off_the_loop
+from airflow_provider_marketo.triggers.poller import run_in_thread
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
@@ -97,12 +97,12 @@ class MarketoBulkJobTrigger(BaseTrigger):
                 await asyncio.shield(cancelling)
 
     async def _cancel_unwanted(self) -> None:
-        wanted = await off_the_loop(self._wanted)
+        wanted = await run_in_thread(self._wanted)
         unwanted = [export_id for export_id in self.export_ids if export_id not in wanted]
         if unwanted:
             self.log.info("The task was cleared or ended")
             settings = await settings_of(self.marketo_conn_id)
-            await off_the_loop(lambda: self._jobs(settings).cancel_all(unwanted))
+            await run_in_thread(lambda: self._jobs(settings).cancel_all(unwanted))
 
     def _wanted(self) -> Collection[str]:
         """Jobs that the task still waits for."""
@@ -134,10 +134,10 @@ class MarketoBulkJobTrigger(BaseTrigger):
         settings = await settings_of(self.marketo_conn_id)
 
         async def find(export_ids: Collection[str]) -> Mapping[str, ExportJob]:
-            return await off_the_loop(lambda: self._jobs(settings).find(export_ids))
+            return await run_in_thread(lambda: self._jobs(settings).find(export_ids))
 
-        question = (settings, self.object_type, self.custom_object)
-        jobs = await wait_for_jobs(question, find, self.export_ids, self.poll_interval)
+        condition = (settings, self.object_type, self.custom_object)
+        jobs = await wait_for_jobs(condition, find, self.export_ids, self.poll_interval)
         return {"status": ENDED, "jobs": [asdict(job) for job in jobs.values()]}
 
     def _jobs(self, settings: ConnectionSettings) -> ExportJobs:

@@ -8,8 +8,8 @@ from weakref import WeakValueDictionary
 
 from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.values import moment
+from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.questions.activities import ActivityQuestion, ActivityWatcher
 from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.watch import Handover, WatchState
 from airflow_provider_marketo.triggers.connection import hook_of
@@ -48,18 +48,18 @@ def shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:
     return watcher
 
 
-def handover(trigger: MarketoActivityTrigger, state: WatchState) -> tuple[ActivityQuestion, Handover]:
+def handover(trigger: MarketoActivityTrigger, state: WatchState) -> tuple[ActivityCondition, Handover]:
     """
     What to ask at every look, and what sorts the answers out.
 
     :param trigger: what is watched.
     :param state: where the watcher stands.
     """
-    question = ActivityQuestion(
+    condition = ActivityCondition(
         activity_types=tuple(trigger.activity_types),
         since=state.since,
         asset_ids=tuple(trigger.asset_ids),
         list_id=trigger.list_id,
         read_from=iso(max(moment(state.time) - OVERLAP, moment(state.since))),
     )
-    return question, Handover(state, trigger.batch_size, OVERLAP)
+    return condition, Handover(state, trigger.batch_size, OVERLAP)

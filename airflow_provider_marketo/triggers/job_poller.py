@@ -31,14 +31,14 @@ async def wait_for_jobs(list_of: Hashable, find: Find, export_ids: Collection[st
 
 
 def _asking(find: Find) -> Ask[frozenset[str], Jobs]:
-    """The question is which of some jobs have ended. One look answers all of them."""
+    """The condition is which of some jobs have ended. One look answers all of them."""
 
-    async def ask(questions: Collection[frozenset[str]]) -> Mapping[frozenset[str], Jobs]:
-        found = await find(frozenset().union(*questions))
+    async def ask(conditions: Collection[frozenset[str]]) -> Mapping[frozenset[str], Jobs]:
+        found = await find(frozenset().union(*conditions))
         # Not before: looking has imported it, off the loop.
         from airflow_provider_marketo.client.bulk.jobs import CANCELLED, ExportJob
 
-        answers = {ids: {each: found.get(each, ExportJob(each, CANCELLED)) for each in ids} for ids in questions}
+        answers = {ids: {each: found.get(each, ExportJob(each, CANCELLED)) for each in ids} for ids in conditions}
         return {ids: jobs for ids, jobs in answers.items() if not all(job.waiting for job in jobs.values())}
 
     return ask

@@ -38,14 +38,14 @@ PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
 """What may be better at the next look."""
 
 
-async def off_the_loop(call: Callable[[], Result]) -> Result:
+async def run_in_thread(call: Callable[[], Result]) -> Result:
     """In a thread of its own. Not by ``asyncio.to_thread``, from which Airflow's look-ups do not find the way back."""
     return await sync_to_async(call, thread_sensitive=False)()
 
 
 @dataclass(eq=False)
 class _Waiter(Generic[Q, A]):
-    question: Q
+    condition: Q
     interval: float
     due: float
     answer: asyncio.Future[A]
@@ -54,10 +54,10 @@ class _Waiter(Generic[Q, A]):
 
 class Poller(Generic[Q, A]):
     """
-    Shared by all triggers that ask questions of one kind on one connection. It runs while somebody waits; a look is for
-    all of them, and comes when the most impatient wants it.
+    Shared by all triggers that wait for conditions of one kind on one connection. It runs while a trigger waits. Each
+    poll serves all of them and follows the shortest interval.
 
-    :param ask: asks several different questions; those without an answer are asked again.
+    :param ask: asks several different conditions; those without an answer are asked again.
     :param waits_out_quota: whether a spent quota is no reason to stop waiting.
     """
 
@@ -73,18 +73,18 @@ class Poller(Generic[Q, A]):
         """Whether nobody waits."""
         return not self._waiters
 
-    async def wait(self, question: Q, interval: float, first: float | None = None) -> A:
+    async def wait(self, condition: Q, interval: float, first: float | None = None) -> A:
         """
-        Wait until a question has an answer.
+        Wait until a condition has an answer.
 
-        :param question: equal ones are asked once.
+        :param condition: equal ones are asked once.
         :param interval: seconds from one look to the next; of several who wait, the most impatient decides.
         :param first: seconds until the first look. Default: ``interval``, for those who have looked themselves.
         :raises MarketoError: there is none for good, or looking failed too often.
         """
         loop = asyncio.get_running_loop()
         due = loop.time() + (interval if first is None else first)
-        waiter: _Waiter[Q, A] = _Waiter(question, interval, due, loop.create_future())
+        waiter: _Waiter[Q, A] = _Waiter(condition, interval, due, loop.create_future())
         self._waiters.add(waiter)
         self._joined.set()
         if self._task is None or self._task.done():
@@ -102,19 +102,19 @@ class Poller(Generic[Q, A]):
         while True:
             await self._until_due()
             begun = loop.time()
-            questions = {waiter.question for waiter in self._waiters}
+            conditions = {waiter.condition for waiter in self._waiters}
             answers: Mapping[Q, A | MarketoError]
             try:
-                answers = await self._ask(questions)
+                answers = await self._ask(conditions)
             except MarketoError as error:
-                answers = dict.fromkeys(questions, error)
+                answers = dict.fromkeys(conditions, error)
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, or waits for ever
-                answers = dict.fromkeys(questions, MarketoError(f"{type(error).__name__}: {error}"))
+                answers = dict.fromkeys(conditions, MarketoError(f"{type(error).__name__}: {error}"))
             pause = BUSY * (loop.time() - begun)
             for waiter in tuple(self._waiters):
-                if not waiter.answer.done() and waiter.question in questions:
+                if not waiter.answer.done() and waiter.condition in conditions:
                     waiter.due = begun + max(waiter.interval, pause)
-                    self._tell(waiter, answers.get(waiter.question))
+                    self._tell(waiter, answers.get(waiter.condition))
 
     async def _until_due(self) -> None:
         loop = asyncio.get_running_loop()
@@ -144,7 +144,7 @@ _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller[Any
 async def wait_for_answer(
     group: Hashable,
     make: Callable[[], Ask[Q, A]],
-    question: Q,
+    condition: Q,
     interval: float,
     *,
     first: float | None = None,
@@ -162,7 +162,7 @@ async def wait_for_answer(
     if poller is None:
         poller = pollers[group] = Poller(make(), waits_out_quota=waits_out_quota)
     try:
-        answer: A = await poller.wait(question, interval, first)
+        answer: A = await poller.wait(condition, interval, first)
         return answer
     finally:
         if poller.idle and pollers.get(group) is poller:

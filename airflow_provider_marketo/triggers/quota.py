@@ -15,10 +15,10 @@ from airflow_provider_marketo.client.errors import (
     from_dict,
 )
 from airflow_provider_marketo.client.quota_day import next_probe
-from airflow_provider_marketo.quota import REFRESH_EVERY, Quota, require
+from airflow_provider_marketo.hooks.quota import REFRESH_EVERY, Quota, require
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, event_of
-from airflow_provider_marketo.triggers.poller import PASSING, off_the_loop
+from airflow_provider_marketo.triggers.poller import PASSING, run_in_thread
 
 ENOUGH = "enough"
 
@@ -53,10 +53,10 @@ class MarketoQuotaTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
-        hook = await off_the_loop(lambda: hook_of(settings))
+        hook = await run_in_thread(lambda: hook_of(settings))
         while True:
             try:
-                quota = await off_the_loop(lambda: hook.quota.current(exports=self.min_export_mb > 0))
+                quota = await run_in_thread(lambda: hook.quota.current(exports=self.min_export_mb > 0))
                 require(quota, calls=self.min_calls, export_mb=self.min_export_mb)
                 return {"status": ENOUGH, "quota": quota.to_dict()}
             except MarketoQuotaExhaustedError as error:

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo import variables
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.streams.position import PREFIX
 from airflow_provider_marketo.triggers.connection import settings_of
-from airflow_provider_marketo.triggers.poller import off_the_loop, wait_for_answer
+from airflow_provider_marketo.triggers.poller import run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.questions.activities import ActivityQuestion
-    from airflow_provider_marketo.questions.question import Found
+    from airflow_provider_marketo.conditions.activities import ActivityCondition
+    from airflow_provider_marketo.conditions.condition import Found
     from airflow_provider_marketo.streams.watch import Handover
     from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
     from airflow_provider_marketo.triggers.instance_watcher import InstanceWatcher
@@ -96,7 +96,7 @@ class Watch:
             try:
                 settings = await settings_of(self._trigger.marketo_conn_id)
                 if self._handover is None or settings != self._settings:
-                    self._question, self._handover = await self._begin(settings)
+                    self._condition, self._handover = await self._begin(settings)
                     self._settings = settings
                 batch = self._handover.next_batch()
                 if batch is not None:
@@ -122,9 +122,9 @@ class Watch:
             except _OvertakenError:
                 self._begin_anew()
 
-    async def _begin(self, settings: ConnectionSettings) -> tuple[ActivityQuestion, Handover]:
+    async def _begin(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
         trigger, every = self._trigger, seconds_between_looks(self._trigger.poll_interval, settings.poll_interval)
-        question, handover = await off_the_loop(lambda: self._start(settings))
+        condition, handover = await run_in_thread(lambda: self._start(settings))
         log.info(
             "Watching %s since %s, every %g seconds: about %d calls a day, shared with other watchers of %s",
             ", ".join(trigger.activity_types),
@@ -133,9 +133,9 @@ class Watch:
             86_400 / every,
             trigger.marketo_conn_id,
         )
-        return question, handover
+        return condition, handover
 
-    def _start(self, settings: ConnectionSettings) -> tuple[ActivityQuestion, Handover]:
+    def _start(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
         from airflow_provider_marketo.client.bulk.plan import iso
         from airflow_provider_marketo.streams.watch import WatchState
         from airflow_provider_marketo.triggers.instance_watcher import handover
@@ -169,17 +169,17 @@ class Watch:
 
     async def _look(self, settings: ConnectionSettings) -> Found:
         # Held for as long as this watcher lives, so that what the reader remembers does, too.
-        watcher = self._watcher = await off_the_loop(lambda: _shared_watcher(settings))
+        watcher = self._watcher = await run_in_thread(lambda: _shared_watcher(settings))
         loop = asyncio.get_running_loop()
 
-        async def ask(questions: Collection[ActivityQuestion]) -> Mapping[ActivityQuestion, Any]:
+        async def ask(conditions: Collection[ActivityCondition]) -> Mapping[ActivityCondition, Any]:
             watcher.looked = loop.time()
-            return await off_the_loop(lambda: watcher.ask(questions))
+            return await run_in_thread(lambda: watcher.ask(conditions))
 
         every = seconds_between_looks(self._trigger.poll_interval, settings.poll_interval)
         # Counted from the last look, whatever became of what it showed.
         first = GATHERING if watcher.looked is None else max(0.0, watcher.looked + every - loop.time())
-        return await wait_for_answer((settings, "watchers"), lambda: ask, self._question, every, first=first)
+        return await wait_for_answer((settings, "watchers"), lambda: ask, self._condition, every, first=first)
 
     async def _write(self, handover: Handover) -> None:
         """
@@ -190,7 +190,7 @@ class Watch:
         state, pause = handover.state.to_dict(), _SHORTEST_PAUSE
         while True:
             try:
-                await off_the_loop(lambda: self._store(state))
+                await run_in_thread(lambda: self._store(state))
                 break
             except _OvertakenError:
                 raise

@@ -15,7 +15,7 @@ from airflow_provider_marketo.client.tabular.schema import activity_schema, from
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output.folder import OutputFolder
 
 RUN = "_marketo/runs/a_dag/a_task/a_run/-1"
 ACTIVITY_FIELDS = ("marketoGUID", "leadId", "activityDate", "attributes")

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from airflow_provider_marketo.extract.rows import write_rows
-from airflow_provider_marketo.storage import OutputFolder
+from airflow_provider_marketo.output.folder import OutputFolder
 
 FIELDS = ("id", "email", "leadScore", "createdAt", "unsubscribed")
 DESCRIBE = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_marketo.load import staging
+from airflow_provider_marketo.imports import staging
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from tests.operators.loading import fails, load
 from tests.support import StateStore
@@ -39,7 +39,7 @@ def source(tmp_path) -> Callable[..., str]:
 def small_chunks(monkeypatch) -> None:
     """Some fifty rows to a chunk."""
     limits = staging.ChunkLimits(rows=None, size=1_500, row=1_500)
-    monkeypatch.setattr("airflow_provider_marketo.load.begin.BULK", limits)
+    monkeypatch.setattr("airflow_provider_marketo.imports.begin.BULK", limits)
 
 
 def run(folder: Path, source: str, store: StateStore | None = None, **arguments: Any) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.clock import SystemClock
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.governor import Lease
 from airflow_provider_marketo.client.transport import Transport
-from airflow_provider_marketo.ledger_stores import FolderStore
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.simulator import Settings, Simulator
 from tests.support import task_context

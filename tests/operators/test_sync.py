@@ -318,7 +318,7 @@ def companies(count: int):
 @pytest.mark.parametrize("at", range(1, 10))
 def test_a_killed_task_sends_the_rest_of_the_same_rows(marketo, tmp_path, governed, monkeypatch, at, written):
     """Writes: the plan, then for each of three calls that it begins and that it is done, the end, and forgetting it."""
-    monkeypatch.setattr("airflow_provider_marketo.load.begin.CALLS_PER_CHUNK", 1)
+    monkeypatch.setattr("airflow_provider_marketo.imports.begin.CALLS_PER_CHUNK", 1)
     instance = marketo()
     store = DyingStore(at, written=written)
     how = {"object_type": "companies"}
@@ -338,14 +338,14 @@ def test_a_killed_task_sends_the_rest_of_the_same_rows(marketo, tmp_path, govern
 def test_leads_that_a_dead_process_was_sending_come_last_and_not_before_marketo_is_through_with_them(
     marketo, tmp_path, governed, monkeypatch
 ):
-    monkeypatch.setattr("airflow_provider_marketo.load.begin.CALLS_PER_CHUNK", 1)
+    monkeypatch.setattr("airflow_provider_marketo.imports.begin.CALLS_PER_CHUNK", 1)
     waits = []
 
     class Watched(Impatient):
         def sleep(self, seconds: float) -> None:
             waits.append((round(seconds), instance.report().executed["leads.sync"]))
 
-    monkeypatch.setattr("airflow_provider_marketo.load.sync.SystemClock", Watched)
+    monkeypatch.setattr("airflow_provider_marketo.imports.sync.SystemClock", Watched)
     instance = marketo()
     store = DyingStore(3, written=False)  # the first call is through, and nobody has written that down
     with pytest.raises(DeadError):

@@ -31,7 +31,7 @@ from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 from airflow_provider_marketo.sensors.members import MarketoListMembershipSensor, MarketoProgramMemberSensor
 from airflow_provider_marketo.simulator.settings import DEFAULT_USER, ApiUser
 from airflow_provider_marketo.simulator.store import activity_types as types
-from airflow_provider_marketo.triggers.question import MarketoQuestionTrigger
+from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger
 from tests.sensors.conftest import MODES, POKE, waits
 from tests.support import run_task, task_context
 
@@ -305,7 +305,7 @@ def test_a_sensor_without_a_deadline_gets_one(marketo):
 def test_without_a_time_it_is_the_runs_own_which_a_clear_does_not_change(context, begin):
     for nothing in (None, "", "None"):  # the last is a template that found nothing
         sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form", since=nothing)
-        assert sensor.question(context).since == iso(begin)
+        assert sensor.condition(context).since == iso(begin)
 
 
 def test_airflow_stores_nothing_about_a_person(marketo):
@@ -335,7 +335,7 @@ def test_credentials_that_were_changed_to_wrong_ones_are_told(marketo, connectio
 
 def test_a_triggerer_with_another_secret_than_the_workers_is_told(marketo, monkeypatch):
     marketo()
-    monkeypatch.setattr("airflow_provider_marketo.triggers.question.settings_of", _with_another_secret)
+    monkeypatch.setattr("airflow_provider_marketo.triggers.condition.settings_of", _with_another_secret)
     with pytest.raises(AirflowFailException, match="read the connection from different places"):
         waits(MarketoLeadSensor, "deferrable", **NOBODY)
 
@@ -462,11 +462,11 @@ def test_the_trigger_is_made_of_what_it_was_made_of():
     arguments = {
         "marketo_conn_id": "marketo_default",
         "kind": "lead",
-        "question": "sealed",
+        "condition": "sealed",
         "about": "a lead by email",
         "deadline": "2026-01-01T00:00:00+00:00",
         "poll_interval": 60.0,
     }
-    path, stored = MarketoQuestionTrigger(**arguments).serialize()
+    path, stored = MarketoConditionTrigger(**arguments).serialize()
     assert stored == arguments
-    assert path == "airflow_provider_marketo.triggers.question.MarketoQuestionTrigger"
+    assert path == "airflow_provider_marketo.triggers.condition.MarketoConditionTrigger"

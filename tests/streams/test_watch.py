@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.questions.activities import ActivityQuestion, ActivityWatcher
+from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.streams.follow import OVERLAP
@@ -50,7 +50,7 @@ class World:
         state = WatchState.from_dict(json.loads(self.variable))
         handover = Handover(state, self.batch_size, OVERLAP)
         read_from = datetime.fromisoformat(state.time.replace("Z", "+00:00")) - OVERLAP
-        question = ActivityQuestion(("2",), state.since, read_from=iso(max(read_from, NOW)))
+        question = ActivityCondition(("2",), state.since, read_from=iso(max(read_from, NOW)))
         watcher = ActivityWatcher(MarketoClient(self.sim.url, self.sim.client_id, self.sim.client_secret))
         for _ in range(looks):
             while (batch := handover.next_batch()) is not None:

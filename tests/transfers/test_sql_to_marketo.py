@@ -16,8 +16,8 @@ import requests_mock
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import BaseHook
 
-from airflow_provider_marketo.load import plan, transport
-from airflow_provider_marketo.load.source import from_query
+from airflow_provider_marketo.imports import plan, transport
+from airflow_provider_marketo.imports.source import from_query
 from airflow_provider_marketo.transfers.sql_to_marketo import SqlToMarketoOperator
 from tests.operators.loading import DeadError, DyingStore, counts, fails, lead, load, table
 from tests.support import StateStore, run_task, task_context

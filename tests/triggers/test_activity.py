@@ -28,9 +28,10 @@ VARIABLE = "marketo_position_forms"
 def variables(monkeypatch):
     """Airflow's Variables, which a triggerer can read and write, and a test cannot otherwise."""
     values: dict[str, str] = {}
-    monkeypatch.setattr("airflow_provider_marketo.variables.read", values.get)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.read", values.get)
     monkeypatch.setattr(
-        "airflow_provider_marketo.variables.write_json", lambda name, value, _: values.update({name: json.dumps(value)})
+        "airflow_provider_marketo.hooks.variables.write_json",
+        lambda name, value, _: values.update({name: json.dumps(value)}),
     )
     monkeypatch.setattr(activity, "STORED_WITHIN", 0.0)
     monkeypatch.setattr(watching, "GATHERING", 0.05)
@@ -47,7 +48,7 @@ def without_threads(monkeypatch):
     async def settings_of(marketo_conn_id):
         return ConnectionSettings.from_connection(BaseHook.get_connection(marketo_conn_id))
 
-    monkeypatch.setattr(watching, "off_the_loop", at_once)
+    monkeypatch.setattr(watching, "run_in_thread", at_once)
     monkeypatch.setattr(watching, "settings_of", settings_of)
 
 

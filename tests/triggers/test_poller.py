@@ -23,8 +23,8 @@ class Answers:
         self.script = list(script)
         self.looks: list[frozenset[str]] = []
 
-    async def __call__(self, questions):
-        self.looks.append(frozenset(questions))
+    async def __call__(self, conditions):
+        self.looks.append(frozenset(conditions))
         entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(entry, Exception):
             raise entry
@@ -109,11 +109,11 @@ class TimedLooks:
         self._answer_from = answer_from
         self._takes = takes
 
-    async def __call__(self, questions):
+    async def __call__(self, conditions):
         now = asyncio.get_running_loop().time()
         self.times.append(now)
         await asyncio.sleep(self._takes)
-        return dict.fromkeys(questions, "yes") if now >= self._answer_from else {}
+        return dict.fromkeys(conditions, "yes") if now >= self._answer_from else {}
 
 
 def test_looks_are_an_interval_apart_however_long_they_take():

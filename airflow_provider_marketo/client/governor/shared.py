@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.governor import LONGEST_WAIT, Lease, kind_of, rules
 from airflow_provider_marketo.client.governor.rules import Ask, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
-from airflow_provider_marketo.client.governor.stores import Answer, MemoryStore, Store, StoreUnavailableError
+from airflow_provider_marketo.client.governor.stores import Answer, GovernorStore, MemoryStore, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class SharedGovernor:
 
     def __init__(
         self,
-        store: Store,
+        store: GovernorStore,
         limits: Limits,
         *,
         alone: Limits | None = None,

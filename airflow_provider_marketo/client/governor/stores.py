@@ -17,7 +17,7 @@ class StoreUnavailableError(Exception):
     """The state cannot be reached or read; the text says why, and what to do."""
 
 
-class Store(Protocol):
+class GovernorStore(Protocol):
     """Keeps a state for all who share it."""
 
     def update(self, change: Change[Answer]) -> Answer:

@@ -81,9 +81,9 @@ class MarketoAssetOperator(OnceOperator):
         self.if_missing = if_missing
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             self._check()
             do = self._make if self.action in _MAKES else self._change
             record, changed = do(context, self._client())
@@ -132,9 +132,9 @@ class MarketoAssetOperator(OnceOperator):
         return made.record, False
 
     def _made(self, context: Context, client: MarketoClient) -> Made | None:
+        from airflow_provider_marketo.at_most_once.how_to_check import described
         from airflow_provider_marketo.client import operations
         from airflow_provider_marketo.marketo_assets import change, find, kinds
-        from airflow_provider_marketo.operators.evidence import described
         from airflow_provider_marketo.operators.files import opened
 
         folder = kinds.folder_of(self.folder)
@@ -193,8 +193,8 @@ class MarketoAssetOperator(OnceOperator):
         return find.by_name(client, self.asset_type, str(self.name), kinds.folder_of(self.folder))
 
     def _update(self, client: MarketoClient, operation: str, asset_id: int | str) -> bool:
+        from airflow_provider_marketo.at_most_once.how_to_check import described
         from airflow_provider_marketo.marketo_assets import kinds
-        from airflow_provider_marketo.operators.evidence import described
 
         given = {**kinds.naming(self.asset_type, "update", asset_id), **(self.parameters or {})}
         if self.rehearse:

@@ -82,15 +82,15 @@ class MarketoCloneProgramOperator(OnceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.marketo_assets import clone, tokens
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             self._check()
             wanted = tokens.wanted(self.tokens or {})
             client = self._client()
             made = self._made(context, client)
             if made is None:  # a dry run
-                self._foresee([token.name for token in wanted])
+                self._preview_result([token.name for token in wanted])
                 return self._summary({"name": self.name}, created=False)
             push_link(context, [made.record])
             contents = clone.ProgramContents(client, int(made.record["id"]))
@@ -98,7 +98,7 @@ class MarketoCloneProgramOperator(OnceOperator):
                 return self._summary(made.record, contents, created=False)
             return self._fill(client, made, contents, wanted)
 
-    def _foresee(self, names: Sequence[str]) -> None:
+    def _preview_result(self, names: Sequence[str]) -> None:
         """Say how a clone would be filled that does not exist yet."""
         from airflow_provider_marketo.marketo_assets import kinds
 
@@ -130,9 +130,9 @@ class MarketoCloneProgramOperator(OnceOperator):
             )
 
     def _made(self, context: Context, client: MarketoClient) -> Made | None:
+        from airflow_provider_marketo.at_most_once.how_to_check import described
         from airflow_provider_marketo.client import operations
         from airflow_provider_marketo.marketo_assets import change, find, kinds
-        from airflow_provider_marketo.operators.evidence import described
 
         template = self._template(client)
         folder = kinds.folder_of(self.folder)

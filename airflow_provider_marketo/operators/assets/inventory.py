@@ -59,10 +59,10 @@ class MarketoAssetInventoryOperator(MarketoOperator):
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.marketo_assets import inventory, kinds
-        from airflow_provider_marketo.operators.failures import fail_for_good
-        from airflow_provider_marketo.storage import OutputFolder
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
+        from airflow_provider_marketo.output.folder import OutputFolder
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             types = inventory.checked_types(self.asset_types or kinds.TYPES)
             if self.file_format not in inventory.FORMATS:
                 raise MarketoInvalidRequestError(
@@ -71,7 +71,7 @@ class MarketoAssetInventoryOperator(MarketoOperator):
                 )
             folder = OutputFolder(self.output_path)
             folder.check_writable()
-            shelf = inventory.Shelf(folder, context["ti"].run_id)
+            shelf = inventory.InventoryStore(folder, context["ti"].run_id)
             client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()
             began = datetime.now(timezone.utc)
             since = shelf.since if self.incremental else None

@@ -43,9 +43,9 @@ class MarketoProgramTokensOperator(OnceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
         from airflow_provider_marketo.marketo_assets import kinds, tokens
-        from airflow_provider_marketo.operators.failures import fail_for_good
+        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
-        with fail_for_good():
+        with no_retry_on_permanent_errors():
             if (self.program_id is None) == (self.folder is None):
                 raise MarketoInvalidRequestError("give it or folder, and not both", parameter="program_id")
             folder = kinds.folder_of(self.folder) or {"id": int(str(self.program_id)), "type": "Program"}

@@ -1,0 +1,68 @@
+"""Where the ledger's entries live: Airflow's Variables as a task reaches them, or a folder."""
+
+from __future__ import annotations
+
+from airflow_provider_marketo.at_most_once.ledger import PREFIX, LedgerStore
+from airflow_provider_marketo.hooks import variables
+from airflow_provider_marketo.output.folder import OutputFolder
+
+
+class VariableStore:
+    """
+    One Airflow Variable per entry. A task whose supervisor is dead cannot write, and so cannot send.
+    """
+
+    option = ""
+
+    def read(self, key: str) -> str | None:
+        return variables.read(key)
+
+    def write(self, key: str, text: str) -> None:
+        from airflow.sdk import Variable
+
+        Variable.set(key, text, description="Marketo: keeps a request from being sent twice (airflow marketo ledger)")
+
+    def delete(self, key: str) -> None:
+        from airflow.sdk import Variable
+
+        Variable.delete(key)
+
+
+class FolderStore:
+    """
+    One small file per entry.
+
+    :param url: of a folder that every worker reaches, as ``output`` of other operators.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._folder = OutputFolder(url, parameter="ledger")
+        self.option = f" --ledger {url}"
+
+    def read(self, key: str) -> str | None:
+        data = self._folder.read(_file(key))
+        return None if data is None else data.decode()
+
+    def write(self, key: str, text: str) -> None:
+        self._folder.write(_file(key), text.encode())
+
+    def delete(self, key: str) -> None:
+        self._folder.delete(_file(key))
+
+    def all_keys(self) -> list[str]:
+        """Of all entries and claims."""
+        root = self._folder.path("")
+        names = [path.name for path in root.iterdir()] if root.exists() else []
+        return sorted(name.removesuffix(".json") for name in names if name.startswith(PREFIX))
+
+
+def _file(key: str) -> str:
+    return f"{key}.json"
+
+
+def store_of(ledger: str | None) -> LedgerStore:
+    """
+    :param ledger: URL of a folder, or None for Airflow's Variables.
+    :raises MarketoInvalidRequestError: no file system is registered for the URL.
+    """
+    return FolderStore(ledger) if ledger else VariableStore()

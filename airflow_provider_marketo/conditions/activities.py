@@ -1,0 +1,251 @@
+"""Has something happened to leads?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar
+
+from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.tabular.schema import ActivityType
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
+from airflow_provider_marketo.conditions.existing import existing
+from airflow_provider_marketo.extract.plan import activity_type_id
+from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, SKEW, TYPES_PER_PASS, kept
+from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
+from airflow_provider_marketo.streams.request import Pass
+
+log = logging.getLogger(__name__)
+
+Record = Mapping[str, Any]
+
+MOST_NAMED = 100
+"""Activities that an answer names; more are counted."""
+
+
+@dataclass(frozen=True)
+class ActivityCondition(Condition):
+    """
+    Are there activities of some types since a time?
+
+    :param activity_types: names or ids, as text.
+    :param since: ISO 8601.
+    :param asset_ids: primary attributes, such as ids of forms, programs or lists; empty for any.
+    :param lead_ids: leads; empty for any.
+    :param list_id: only members of a static list; None for everybody.
+    :param campaign_id: only what this smart campaign has done; None for whatever caused it.
+    :param count: activities wanted.
+    :param read_from: from when on to read, where what lies before has been read; empty for ``since``.
+    """
+
+    kind: ClassVar[str] = "activity"
+    activity_types: tuple[str, ...]
+    since: str
+    asset_ids: tuple[int, ...] = ()
+    lead_ids: tuple[int, ...] = ()
+    list_id: int | None = None
+    campaign_id: int | None = None
+    count: int = 1
+    read_from: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.activity_types:
+            raise MarketoInvalidRequestError("an activity type is missing", parameter="activity_types")
+        if self.lead_ids and self.list_id is not None:
+            raise MarketoInvalidRequestError("lead_ids and list_id exclude each other", parameter="list_id")
+        if self.count < 1:
+            raise MarketoInvalidRequestError(f"count={self.count} is less than one", parameter="count")
+
+    @property
+    def group(self) -> Hashable:
+        return bool(self.lead_ids), self.list_id
+
+    def describe(self) -> str:
+        what = "an activity" if self.count == 1 else f"{self.count} activities"
+        about = [
+            f"about {_some(self.asset_ids)}" if self.asset_ids else "",
+            f"of lead {_some(self.lead_ids)}" if self.lead_ids else "",
+            f"of a member of list {self.list_id}" if self.list_id is not None else "",
+            f"by smart campaign {self.campaign_id}" if self.campaign_id is not None else "",
+        ]
+        return " ".join(
+            filter(None, (what, f"of type {' or '.join(self.activity_types)}", *about, f"since {self.since}"))
+        )
+
+    def fits(self, record: Record, type_ids: Collection[int]) -> bool:
+        """Whether an activity is one of those asked for."""
+        return (
+            record.get("activityTypeId") in type_ids
+            and str(record.get("activityDate") or "")[:19] >= self.since[:19]
+            and (not self.asset_ids or record.get("primaryAttributeValueId") in self.asset_ids)
+            and (not self.lead_ids or record.get("leadId") in self.lead_ids)
+            and (self.campaign_id is None or record.get("campaignId") == self.campaign_id)
+        )
+
+
+class ActivityPoller(ConditionPoller[ActivityCondition]):
+    """
+    Reads ``activities.get_lead_activities``: ten types and thirty leads in a call, each list by itself. One cursor
+    serves everybody who asks for the same; ``activities.get_types`` once.
+
+    :param client: the instance.
+    """
+
+    def __init__(self, client: MarketoClient) -> None:
+        super().__init__(client)
+        self._types: dict[int, ActivityType] = {}
+        self._ahead = timedelta()
+        self._followers: dict[str, FeedFollower] = {}
+        self._in_use: set[str] = set()
+        self._until: dict[ActivityCondition, datetime] = {}
+        self._hits: dict[ActivityCondition, dict[str, Record]] = {}
+
+    def check(self, condition: ActivityCondition) -> None:
+        """The types, how long Marketo keeps them, and the campaign if there is one (``smart_campaigns.get_by_id``)."""
+        type_ids = [self._type_id(each) for each in condition.activity_types]
+        name = min((self._types[each].name for each in type_ids), key=kept)
+        oldest = datetime.now(timezone.utc) - kept(name)
+        if _moment(condition.since) < oldest:
+            log.warning(
+                "Marketo keeps activities of type %s for %d days: of those since %s, what is older than %s may be gone",
+                name,
+                kept(name).days,
+                condition.since,
+                iso(oldest),
+            )
+        if abs(self._ahead) > SKEW:
+            log.warning(
+                "This host's clock is %s %s that of Marketo, whose times activities have: choose since=%s accordingly",
+                abs(self._ahead),
+                "ahead of" if self._ahead > timedelta() else "behind",
+                condition.since,
+            )
+        if condition.campaign_id is not None:
+            existing(self._client, "smart_campaigns", condition.campaign_id, parameter="campaign_id")
+
+    def ask(self, conditions: Collection[ActivityCondition]) -> Mapping[ActivityCondition, Answer]:
+        self._forget_others(conditions)
+        self._in_use = set()
+        answers = super().ask(conditions)
+        self._followers = {name: each for name, each in self._followers.items() if name in self._in_use}
+        return answers
+
+    def _forget_others(self, conditions: Collection[ActivityCondition]) -> None:
+        for gone in self._until.keys() - set(conditions):
+            del self._until[gone]
+            self._hits.pop(gone, None)
+
+    def continued(self, condition: ActivityCondition) -> ActivityCondition:
+        until = self._until.get(condition)
+        # What was counted here is not known there.
+        return condition if until is None or condition.count > 1 else replace(condition, read_from=iso(until - OVERLAP))
+
+    def _ask(self, conditions: Sequence[ActivityCondition]) -> Mapping[ActivityCondition, Answer]:
+        answers: dict[ActivityCondition, Answer] = {}
+        wanted: dict[ActivityCondition, frozenset[int]] = {}
+        for condition in conditions:
+            try:
+                wanted[condition] = frozenset(self._type_id(each) for each in condition.activity_types)
+            except MarketoError as error:
+                answers[condition] = error
+        for one in _passes(wanted):
+            follower = self._follower(one, wanted)
+            for records in self._read(follower, one):
+                self._match(records, wanted)
+            self._until.update(dict.fromkeys(wanted, follower.until))
+        for condition in wanted:
+            answer = self._answer(condition, self._hits.get(condition, {}))
+            if answer is not None:
+                answers[condition] = answer
+        return answers
+
+    def _read(self, follower: FeedFollower, one: Pass) -> Iterator[Sequence[Record]]:
+        try:
+            yield from follower.look()
+        except MarketoInvalidRequestError as error:
+            if "listId" in one.parameters:
+                error.parameter = "list_id"
+            raise
+
+    def _answer(self, condition: ActivityCondition, hits: Mapping[str, Record]) -> Found | None:
+        if len(hits) < condition.count:
+            return None
+        named = list(hits)[:MOST_NAMED]
+        return {
+            "count": len(hits),
+            "activities": named,
+            "lead_ids": sorted({int(hits[each]["leadId"]) for each in named}),
+        }
+
+    def _type_id(self, wanted: str) -> int:
+        if not self._types:
+            reply = self._client.call("activities.get_types")
+            self._types = {kind.id: kind for kind in map(ActivityType.from_record, reply.records)}
+            self._ahead = datetime.now(timezone.utc) - reply.date if reply.date else timedelta()
+        return activity_type_id(wanted, self._types)
+
+    def _follower(self, one: Pass, conditions: Collection[ActivityCondition]) -> FeedFollower:
+        self._in_use.add(one.name)
+        if one.name not in self._followers:
+            since = min(
+                self._until[each] - OVERLAP if each in self._until else _moment(each.read_from or each.since)
+                for each in conditions
+            )
+            self._followers[one.name] = FeedFollower(self._client, one, since)
+        return self._followers[one.name]
+
+    def _match(self, records: Sequence[Record], wanted: Mapping[ActivityCondition, frozenset[int]]) -> None:
+        for record in records:
+            for condition, type_ids in wanted.items():
+                if condition.fits(record, type_ids):
+                    key = str(record.get("marketoGUID") or record.get("id"))
+                    self._hits.setdefault(condition, {})[key] = record
+
+
+class ActivityWatcher(ActivityPoller):
+    """
+    As :class:`ActivityPoller`, for those who follow a feed for ever: every look is answered with what it showed, what
+    was shown before included as far as the look went back.
+    """
+
+    def _forget_others(self, conditions: Collection[ActivityCondition]) -> None:
+        """Whoever is busy with what the last look has shown comes back; what was shown is shown anew."""
+        self._hits = {}
+
+    def _answer(self, condition: ActivityCondition, hits: Mapping[str, Record]) -> Found:
+        by_date = sorted(hits.items(), key=lambda hit: (str(hit[1].get("activityDate")), hit[0]))
+        return {
+            "until": iso(self._until[condition]),
+            "activities": [
+                {"id": key, "lead_id": record["leadId"], "date": record.get("activityDate")} for key, record in by_date
+            ],
+        }
+
+
+def _passes(wanted: Mapping[ActivityCondition, frozenset[int]]) -> Iterator[Pass]:
+    """Cursors that together see all that is asked for by conditions of one group."""
+    if not wanted:
+        return
+    list_id = next(iter(wanted)).list_id
+    common = {} if list_id is None else {"listId": list_id}
+    leads = sorted({lead for condition in wanted for lead in condition.lead_ids})
+    for types in batches(sorted(frozenset().union(*wanted.values())), TYPES_PER_PASS):
+        for some in batches(leads, LEADS_PER_PASS) if leads else [[]]:
+            parameters = {**common, "activityTypeIds": types, **({"leadIds": some} if some else {})}
+            yield Pass(repr(sorted(parameters.items())), parameters)
+
+
+def _some(ids: Sequence[int]) -> str:
+    return " or ".join(map(str, ids[:3])) + (f" or {len(ids) - 3} others" if len(ids) > 3 else "")
+
+
+def _moment(text: str) -> datetime:
+    moment = moments.parse(text)
+    if moment is None:
+        raise MarketoInvalidRequestError(f"since={text!r} is not a date", parameter="since")
+    return moment

@@ -1,0 +1,140 @@
+"""Does a lead exist, and does a field of it have a value?"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, batches
+
+VALUES_PER_CALL = 300
+
+Lead = Mapping[str, Any]
+
+_NOT_SHOWN = frozenset({"cookies"})
+"""
+Fields by which Marketo finds leads without showing for certain by which value: a lead may have several cookies. Each
+value has a call of its own.
+"""
+
+
+@dataclass(frozen=True)
+class LeadCondition(Condition):
+    """
+    Is there, for each value, a lead with it, and does a field of that lead have one of some values?
+
+    :param filter_type: a searchable field, such as ``email`` or ``id``.
+    :param filter_values: values of it, as text.
+    :param field: REST API name of a field to look at; None where it is enough that the leads exist.
+    :param field_values: values of which the field must have one, as text, "" for none; empty for any but none.
+    """
+
+    kind: ClassVar[str] = "lead"
+    filter_type: str
+    filter_values: tuple[str, ...]
+    field: str | None = None
+    field_values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.filter_values:
+            raise MarketoInvalidRequestError("there is no value to look for", parameter="filter_values")
+        if any("," in value for value in self.filter_values):
+            raise MarketoInvalidRequestError(
+                "a value contains a comma, which Marketo reads as two values",
+                parameter="filter_values",
+                remedy="Look for the lead by another field.",
+            )
+        if self.filter_type == "id" and not all(value.isdigit() for value in self.filter_values):
+            raise MarketoInvalidRequestError("an id is a number", parameter="filter_values")
+        if self.field_values and self.field is None:
+            raise MarketoInvalidRequestError("field_values are given, but no field", parameter="field")
+
+    @property
+    def group(self) -> Hashable:
+        return self.filter_type, self.field
+
+    def describe(self) -> str:
+        condition = f" whose {self.field} is as wanted" if self.field else ""
+        count = len(self.filter_values)
+        return f"{'a lead' if count == 1 else f'{count} leads'} by {self.filter_type}{condition}"
+
+
+class LeadPoller(ConditionPoller[LeadCondition]):
+    """Asks ``leads.get_by_filter_type``, 300 values in a call."""
+
+    def _ask(self, conditions: Sequence[LeadCondition]) -> Mapping[LeadCondition, Answer]:
+        first = conditions[0]
+        found: dict[str, Sequence[Lead] | MarketoError] = {}
+        values = (value for condition in conditions for value in condition.filter_values)
+        wanted = list(dict.fromkeys(filter(None, ("id", first.filter_type, first.field))))
+        for batch in batches(values, 1 if first.filter_type in _NOT_SHOWN else VALUES_PER_CALL):
+            found.update(self._find(first.filter_type, batch, wanted))
+        answers = {condition: _judge(condition, found) for condition in conditions}
+        return {condition: answer for condition, answer in answers.items() if answer is not None}
+
+    def _find(
+        self, filter_type: str, values: list[str], fields: list[str]
+    ) -> Mapping[str, Sequence[Lead] | MarketoError]:
+        """
+        By value. Marketo finds at most 1,000 leads for a call: with more, the values are asked for in two halves, down
+        to the one that has too many by itself.
+        """
+        query = {"filterType": filter_type, "filterValues": values, "fields": fields}
+        try:
+            leads = list(self._client.paginate("leads.get_by_filter_type", **query))
+        except MarketoInvalidRequestError as error:
+            if error.code != "1003" or "too many" not in error.message.lower():
+                error.parameter = {"1011": "filter_type", "1006": "field"}.get(str(error.code), error.parameter)
+                raise
+            if len(values) == 1:
+                return {_folded(values[0]): _too_many(filter_type, error)}
+            half = len(values) // 2
+            return {
+                **self._find(filter_type, values[:half], fields),
+                **self._find(filter_type, values[half:], fields),
+            }
+        by_value: dict[str, list[Lead]] = {}
+        for lead in leads:
+            shown = values[0] if filter_type in _NOT_SHOWN else lead.get(filter_type)
+            by_value.setdefault(_folded(shown), []).append(lead)
+        return by_value
+
+
+def _judge(condition: LeadCondition, found: Mapping[str, Sequence[Lead] | MarketoError]) -> Answer | None:
+    ids: list[int] = []
+    for value in condition.filter_values:
+        leads = found.get(_folded(value), ())
+        if isinstance(leads, MarketoError):
+            return leads
+        fitting = [int(lead["id"]) for lead in leads if _fits(condition, lead)]
+        if not fitting:
+            return None
+        ids += fitting
+    return {"lead_ids": sorted(set(ids))}
+
+
+def _too_many(filter_type: str, error: MarketoError) -> MarketoError:
+    return MarketoInvalidRequestError(
+        f"more than 1,000 leads have one of the values of {filter_type}, and Marketo shows none of them",
+        operation=error.operation,
+        code=error.code,
+        request_id=error.request_id,
+        parameter="filter_values",
+        remedy="Look for the lead by a field that few leads share, such as email or id.",
+    )
+
+
+def _fits(condition: LeadCondition, lead: Mapping[str, Any]) -> bool:
+    if condition.field is None:
+        return True
+    value = lead.get(condition.field)
+    if not condition.field_values:
+        return value not in (None, "")
+    return _folded(value) in {_folded(wanted) for wanted in condition.field_values}
+
+
+def _folded(value: Any) -> str:
+    """As Marketo compares: without regard to case. Booleans are spelled as in JSON."""
+    return "" if value is None else str(value).strip().lower()

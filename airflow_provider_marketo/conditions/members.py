@@ -1,0 +1,158 @@
+"""Who is in a static list, and how many are in a program?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
+from airflow_provider_marketo.conditions.existing import existing
+
+IDS_PER_CALL = 300
+
+
+@dataclass(frozen=True)
+class ListMembershipCondition(Condition):
+    """
+    Are leads in a static list, or no longer in it?
+
+    :param list_id: the list.
+    :param lead_ids: at least one.
+    :param member: whether they are to be in it.
+    """
+
+    kind: ClassVar[str] = "list_membership"
+    list_id: int
+    lead_ids: tuple[int, ...]
+    member: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.lead_ids:
+            raise MarketoInvalidRequestError("there is no lead to look for", parameter="lead_ids")
+
+    @property
+    def group(self) -> Hashable:
+        return self.list_id
+
+    def describe(self) -> str:
+        count = len(self.lead_ids)
+        return (
+            f"{count} {'lead' if count == 1 else 'leads'} to {'join' if self.member else 'leave'} list {self.list_id}"
+        )
+
+
+class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
+    """Asks ``static_list_membership.member_of_list``, 300 leads of a list in a call."""
+
+    def _ask(self, conditions: Sequence[ListMembershipCondition]) -> Mapping[ListMembershipCondition, Answer]:
+        list_id = conditions[0].list_id
+        states: dict[int, str] = {}
+        for batch in batches((lead for condition in conditions for lead in condition.lead_ids), IDS_PER_CALL):
+            reply = self._client.call("static_list_membership.member_of_list", listId=list_id, id=batch)
+            states |= {int(item["id"]): str(item.get("status")).lower() for item in reply.records}
+        answers: dict[ListMembershipCondition, Answer] = {}
+        for condition in conditions:
+            gone = [lead for lead in condition.lead_ids if states.get(lead) == "skipped"]
+            if gone and condition.member:
+                answers[condition] = _gone(gone)
+            elif all((states.get(lead) == "memberof") == condition.member for lead in condition.lead_ids):
+                answers[condition] = {"list_id": list_id, "lead_ids": list(condition.lead_ids)}
+        return answers
+
+
+def _gone(lead_ids: Sequence[int]) -> MarketoNotFoundError:
+    """A lead that there is not can be in no list, and its id never comes back."""
+    return MarketoNotFoundError(
+        f"there is no lead {', '.join(map(str, lead_ids[:5]))}{' and more' if len(lead_ids) > 5 else ''}",
+        operation="static_list_membership.member_of_list",
+        parameter="lead_ids",
+        remedy="It may have been deleted, or merged into another one.",
+    )
+
+
+@dataclass(frozen=True)
+class ProgramMembersCondition(Condition):
+    """
+    Does a program have so many members in some status?
+
+    :param program_id: the program.
+    :param statuses: names of statuses of its channel.
+    :param count: members wanted, of all these statuses together.
+    """
+
+    kind: ClassVar[str] = "program_members"
+    program_id: int
+    statuses: tuple[str, ...]
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.statuses:
+            raise MarketoInvalidRequestError(
+                "a status is missing", parameter="statuses", remedy="Give names of the program's statuses."
+            )
+        if any("," in status for status in self.statuses):
+            raise MarketoInvalidRequestError(
+                "a status contains a comma, which Marketo reads as two statuses", parameter="statuses"
+            )
+        if self.count < 1:
+            raise MarketoInvalidRequestError(f"count={self.count} is less than one", parameter="count")
+
+    @property
+    def group(self) -> Hashable:
+        return self.program_id
+
+    def describe(self) -> str:
+        return f"{self.count} members of program {self.program_id} in status {' or '.join(self.statuses)}"
+
+
+class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
+    """Counts with ``program_members.get``, no further than is asked for."""
+
+    def check(self, condition: ProgramMembersCondition) -> None:
+        """The program, and the statuses of its channel (``programs.get_by_id``, ``channels.get_by_name``)."""
+        program = existing(self._client, "programs", condition.program_id, parameter="program_id")
+        channel = (program or {}).get("channel")
+        if not channel:
+            return
+        channels = self._client.call("channels.get_by_name", name=channel).records
+        known = [str(status["name"]) for each in channels for status in each.get("progressionStatuses") or ()]
+        unknown = [status for status in condition.statuses if status.lower() not in map(str.lower, known)]
+        if known and unknown:
+            raise MarketoInvalidRequestError(
+                f"the channel {channel!r} of program {condition.program_id} has no status"
+                f" {' or '.join(map(repr, unknown))}",
+                operation="channels.get_by_name",
+                parameter="statuses",
+                remedy=f"Its statuses are {', '.join(known)}.",
+            )
+
+    def _ask(self, conditions: Sequence[ProgramMembersCondition]) -> Mapping[ProgramMembersCondition, Answer]:
+        program_id = conditions[0].program_id
+        counts: Counter[str] = Counter()
+        found: dict[ProgramMembersCondition, Found] = {}
+        for page in self._pages(program_id, {status for condition in conditions for status in condition.statuses}):
+            counts.update(str(member.get("statusName")).lower() for member in page.records)
+            for condition in conditions:
+                total = sum(counts[status] for status in {each.lower() for each in condition.statuses})
+                if total >= condition.count:
+                    found[condition] = {"program_id": program_id, "members": total}
+            if len(found) == len(conditions):
+                break
+        return found
+
+    def _pages(self, program_id: int, statuses: Collection[str]) -> Iterator[Reply]:
+        query = {"filterType": "statusName", "filterValues": sorted(statuses), "fields": ["leadId", "statusName"]}
+        try:
+            yield from self._client.pages("program_members.get", programId=program_id, batchSize=300, **query)
+        except MarketoInvalidRequestError as error:
+            if error.code == "1003" and "limit" in error.message.lower():
+                error.parameter = "program_id"
+                error.remedy = (
+                    "Marketo looks for members by their status only in programs of up to 100,000: export them with"
+                    " MarketoBulkExtractOperator(object_type='program_members'), and count them there."
+                )
+            raise

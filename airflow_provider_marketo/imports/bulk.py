@@ -1,0 +1,234 @@
+"""A load through bulk imports: upload, wait, reconcile, until every chunk has ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.imports import FAILED, FAILURES, WARNINGS, ImportJob, ImportJobs
+from airflow_provider_marketo.client.errors import (
+    MarketoAmbiguousOutcomeError,
+    MarketoDeadlineError,
+    MarketoError,
+    MarketoInvalidRequestError,
+    MarketoNotFoundError,
+    MarketoQueueFullError,
+)
+from airflow_provider_marketo.imports import state
+from airflow_provider_marketo.imports.advice import code_of
+from airflow_provider_marketo.imports.matching import Found, match
+from airflow_provider_marketo.imports.plan import Chunk
+from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.staged import StagedImport
+from airflow_provider_marketo.imports.state import Account
+
+log = logging.getLogger(__name__)
+
+TOO_LARGE = "HTTP 413"
+LOST = "the answer to the upload was lost, and Marketo has no list of imports to look it up in"
+
+
+@dataclass(frozen=True)
+class ImportWait:
+    """
+    Nothing can be done now.
+
+    :param batch_ids: imports that Marketo works on for us; empty while its queue is full of others'.
+    """
+
+    batch_ids: tuple[int, ...]
+
+
+class BulkImport:
+    """
+    One try of a load.
+
+    :param load: what is staged.
+    :param jobs: the instance's imports.
+    :param in_flight: imports to keep in Marketo's queue at a time.
+    """
+
+    def __init__(self, load: StagedImport, jobs: ImportJobs, in_flight: int) -> None:
+        self._load = load
+        self._jobs = jobs
+        self._in_flight = in_flight
+        self._parameters = import_parameters(load.request)
+        self._lost_here: set[str] = set()
+        for chunk in load.chunks:
+            found = load.state(chunk).state
+            if found == state.SENDING:
+                log.warning("Chunk %s: %s", chunk.name, LOST)
+                self._lost(chunk)
+            elif found == state.LOST and load.request.resends:
+                self._again(chunk)
+
+    def step(self) -> ImportWait | None:
+        """
+        Do whatever can be done now: take in what has ended, then fill the queue.
+
+        :return: what to wait for, or None when every chunk has ended.
+        :raises MarketoQuotaExhaustedError: no more calls before the reset.
+        :raises MarketoStoppedError: this process must not go on.
+        """
+        for chunk in self._in(state.QUEUED):
+            self._look(chunk)
+        blocked = self._fill_queue()
+        queued = self._in(state.QUEUED)
+        if not queued and not self._in(state.STAGED):
+            return None
+        if blocked is not None:
+            log.info("%s", blocked)
+        return ImportWait(tuple(batch for chunk in queued if (batch := self._load.state(chunk).batch_id) is not None))
+
+    def overdue(self) -> MarketoDeadlineError:
+        """What to raise when the deadline has passed. The imports stay known: another try goes on waiting for them."""
+        batches = ", ".join(str(self._load.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
+        return MarketoDeadlineError(
+            f"imports {batches or 'in the queue of others'} did not finish within timeout",
+            operation=self._jobs.kind.operation("get_status"),
+            remedy="Marketo cannot cancel imports. Clear the task to go on waiting for them, or raise timeout;"
+            " nothing is sent twice.",
+        )
+
+    def _in(self, wanted: str) -> list[Chunk]:
+        return [chunk for chunk in self._load.chunks if self._load.state(chunk).state == wanted]
+
+    def _fill_queue(self) -> MarketoError | None:
+        while True:
+            queued, staged = self._in(state.QUEUED), self._in(state.STAGED)
+            fresh = [chunk for chunk in staged if not self._load.state(chunk).resent]
+            # What may be under way already goes last and alone: two imports of one new lead make two leads.
+            following = fresh[:1] or (staged[:1] if not queued else [])
+            if not following or len(queued) >= self._in_flight:
+                return None
+            try:
+                self._send(following[0])
+            except MarketoQueueFullError as error:
+                return error
+
+    def _send(self, chunk: Chunk) -> None:
+        data = self._load.data(chunk)
+        before = self._load.state(chunk)
+        sending = self._load.state(chunk)
+        sending.state = state.SENDING
+        self._load.put(chunk, sending)  # before a byte leaves: who finds this knows that the answer was lost
+        self._load.count_calls(1)
+        try:
+            job = self._jobs.start(data, **self._parameters)
+        except MarketoAmbiguousOutcomeError as error:
+            log.warning("Chunk %s: %s", chunk.name, error)
+            if chunk.name in self._lost_here:
+                self._lost(chunk)
+                raise
+            self._lost_here.add(chunk.name)
+            self._lost(chunk)
+            return
+        except MarketoInvalidRequestError as error:
+            self._load.put(chunk, before)
+            if error.code != TOO_LARGE or chunk.rows == 1:
+                raise
+            log.warning("Chunk %s of %d bytes is too large for Marketo and is split", chunk.name, chunk.size)
+            self._load.split(chunk)
+            return
+        except MarketoError:
+            self._load.put(chunk, before)
+            raise
+        queued = self._load.state(chunk)
+        queued.state, queued.batch_id = state.QUEUED, job.batch_id
+        self._load.put(chunk, queued)
+        log.info("Chunk %s: %d rows are import %d", chunk.name, chunk.rows, job.batch_id)
+
+    def _lost(self, chunk: Chunk) -> None:
+        if self._load.request.resends:
+            self._again(chunk)
+        else:
+            self._load.lose(chunk, LOST)
+
+    def _again(self, chunk: Chunk) -> None:
+        self._load.put(chunk, state.ChunkState(resent=True))
+
+    def _look(self, chunk: Chunk) -> None:
+        batch_id = self._load.state(chunk).batch_id
+        assert batch_id is not None
+        try:
+            job = self._jobs.status(batch_id)
+        except MarketoNotFoundError:
+            self._load.lose(chunk, f"Marketo no longer knows import {batch_id}: it forgets them after seven days")
+            return
+        if job.ended:
+            self._reconcile(chunk, job)
+
+    def _reconcile(self, chunk: Chunk, job: ImportJob) -> None:
+        if job.status == FAILED:
+            self._take_failure(chunk, job)
+            return
+        reported = bool(job.failed or job.warned)
+        rows: Sequence[Sequence[Any]] = self._load.rows(chunk) if reported else ()
+        numbers = self._load.numbers(chunk) if reported else ()
+        failures = self._report(job, FAILURES, job.failed, rows)
+        warnings = self._report(job, WARNINGS, job.warned, rows)
+        lines = [_line("rejected", one, rows, numbers) for one in failures if one.at is not None]
+        failed_at = {one.at for one in failures}
+        lines += [
+            _line("warned", one, rows, numbers) for one in warnings if one.at is not None and one.at not in failed_at
+        ]
+        rejected = sum(line.outcome == "rejected" for line in lines)
+        lines += [self._untold(one) for one in failures if one.at is None]
+        unknown = min(chunk.rows - rejected, max(job.failed, len(failures)) - rejected)
+        if job.processed is not None and job.processed < chunk.rows:
+            # Marketo counts the good rows; what it neither loaded nor refused is nowhere.
+            unknown = max(unknown, chunk.rows - job.processed - rejected)
+        left = chunk.rows - rejected - unknown
+        warned = min(left, max(job.warned, sum(line.outcome == "warned" for line in lines)))
+        account = Account(accepted=left - warned, warned=warned, rejected=rejected, unknown=unknown)
+        if unknown:
+            log.warning("Import %d: %d rows cannot be told from Marketo's report", job.batch_id, unknown)
+        self._load.settle(chunk, state.DONE, account, lines)
+        log.info("Import %d is complete: %s", job.batch_id, account)
+
+    def _take_failure(self, chunk: Chunk, job: ImportJob) -> None:
+        message = f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}"
+        if job.processed:
+            self._load.lose(chunk, f"{message}, after {job.processed} rows were loaded")
+            return
+        lines = [
+            Line("rejected", code_of(job.message), message, number, row)
+            for number, row in zip(self._load.numbers(chunk), self._load.rows(chunk), strict=True)
+        ]
+        self._load.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
+        log.warning("%s", message)
+
+    def _report(self, job: ImportJob, kind: str, count: int, rows: Sequence[Sequence[Any]]) -> list[Found]:
+        if not count:
+            return []
+        try:
+            report = self._jobs.report(job.batch_id, kind)
+        except MarketoNotFoundError:
+            log.warning("Import %d has %d %s, and Marketo has no file of them", job.batch_id, count, kind)
+            return []
+        plan = self._load.plan
+        return match(report, kind, plan.header, plan.key, rows)
+
+    def _untold(self, one: Found) -> Line:
+        values = [one.values.get(name) for name in self._load.plan.header]
+        return Line("unknown", code_of(one.reason), f"{one.reason} (which row it was cannot be told)", None, values)
+
+
+def _line(outcome: str, one: Found, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> Line:
+    assert one.at is not None
+    return Line(outcome, code_of(one.reason), one.reason, numbers[one.at], rows[one.at])
+
+
+def import_parameters(request: ImportRequest) -> Mapping[str, Any]:
+    """What an upload says besides its rows, in Adobe's spelling."""
+    given = {
+        "lookupField": request.lookup_field,
+        "listId": request.list_id,
+        "partitionName": request.partition_name,
+        "programId": request.program_id,
+        "programMemberStatus": request.program_member_status,
+    }
+    return {name: value for name, value in given.items() if value is not None}

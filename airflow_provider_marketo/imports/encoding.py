@@ -1,0 +1,263 @@
+"""Values as Marketo takes them, a column at a time: what is fine already costs next to nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from airflow_provider_marketo.client.tabular import schema
+from airflow_provider_marketo.client.values import moment, utc
+from airflow_provider_marketo.imports.fields import Field
+
+_NULL = "null"
+"""The word that an import file may be read to mean "no value"; counted, since a text cannot be told from it."""
+
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_NONE = type(None)
+
+
+class ValueFaultError(ValueError):
+    """A value that Marketo cannot take; the text says why, without the value."""
+
+
+@dataclass
+class Column:
+    """
+    Encodes the values of one field.
+
+    :param field: where they go.
+    :param as_text: whether they end in a CSV file, else in JSON.
+    :param key: whether the field is part of the key.
+    :param long: values so far that are longer than the field.
+    :param null_words: values so far that are the word ``null``.
+    :param naive: datetimes so far without a time zone, which are taken as UTC.
+    """
+
+    field: Field
+    as_text: bool
+    key: bool = False
+    long: int = 0
+    null_words: int = 0
+    naive: int = 0
+    _one: Callable[[Any], Any] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        kind = schema.Column(self.field.name, self.field.type).kind
+        self._one = {
+            schema.INTEGER: _integer,
+            schema.FLOAT: _number,
+            schema.DECIMAL: _number,
+            schema.BOOLEAN: _boolean_text if self.as_text else _boolean,
+            schema.DATE: _date,
+            schema.DATETIME: self._datetime,
+        }.get(kind, _text)
+        self._is_text = self._one is _text
+        self._plain = {str} if self._is_text else {int} if self._one in (_integer, _number) else set()
+
+    def encode(self, values: Sequence[Any]) -> tuple[Sequence[Any], dict[int, str]]:
+        """
+        :param values: of one column.
+        :return: the values as Marketo takes them, None for none, and position to fault for those it cannot take.
+        """
+        faults: dict[int, str] = {}
+        together = joined(values) if self._is_text else None
+        if together is None:  # not all are texts
+            kinds = set(map(type, values)) - {_NONE}
+            if not kinds <= self._plain:
+                values = self._each(values, faults) if len(kinds) > 1 else self._each_once(values, faults)
+            if self._is_text:
+                together = "".join(filter(None, values))
+        if together:
+            self._look_at_texts(values, together, faults)
+            if self.key:
+                values = [value and value.strip() for value in values]
+        return values, faults
+
+    def _each_once(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
+        """As :meth:`_each`, for values of one type: dates and booleans come over and over."""
+        try:
+            distinct = list(dict.fromkeys(values))
+        except TypeError:  # dictionaries and lists
+            return self._each(values, faults)
+        if len(distinct) > len(values) // 2:
+            return self._each(values, faults)
+        wrong: dict[int, str] = {}
+        encoded = dict(zip(distinct, self._each(distinct, wrong), strict=True))
+        if wrong:
+            texts = {distinct[at]: fault for at, fault in wrong.items()}
+            faults.update((at, texts[value]) for at, value in enumerate(values) if value in texts)
+        return [encoded[value] for value in values]
+
+    def _each(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
+        encoded: list[Any] = []
+        for at, value in enumerate(values):
+            try:
+                encoded.append(None if value is None or value == "" else self._one(value))
+            except (ValueError, ArithmeticError, TypeError) as error:
+                fault = str(error) if isinstance(error, ValueFaultError) else f"is not of type {self.field.type}"
+                faults[at] = f"{self.field.name} {fault}"
+                encoded.append(None if isinstance(value, (bytes, bytearray)) else str(value))
+        return encoded
+
+    def _look_at_texts(self, values: Sequence[Any], together: str, faults: dict[int, str]) -> None:
+        """Finds what is wrong with texts; that nothing is can mostly be seen when they are joined."""
+        allowed = self.field.allowed
+        if allowed is not None and not set(values).issubset(allowed):
+            for at, value in enumerate(values):
+                if value and value not in allowed:
+                    faults[at] = f"{self.field.name} is not one of {', '.join(allowed)}"
+        if self.field.length is not None:
+            self._count_long(values, self.field.length)
+        if _NULL in together:
+            self.null_words += values.count(_NULL)
+        if _unfit(together, self.field.type):
+            for at, value in enumerate(values):
+                if value and (fault := _unfit(value, self.field.type)):
+                    faults[at] = f"{self.field.name} {fault}"
+
+    def _count_long(self, values: Sequence[Any], length: int) -> None:
+        texts = list(filter(None, values))
+        in_bytes = self.field.type == "text"
+        if max(map(len, texts)) * (4 if in_bytes else 1) > length:
+            self.long += sum(len(text.encode("utf-8", "replace") if in_bytes else text) > length for text in texts)
+
+    def _datetime(self, value: Any) -> str:
+        if isinstance(value, str):
+            if _DATETIME.fullmatch(value):
+                return value
+            when, aware = _moment(value)
+            self.naive += not aware
+            return when
+        if isinstance(value, datetime):
+            self.naive += value.tzinfo is None
+            return utc(value)
+        if isinstance(value, date):
+            return f"{value.isoformat()}T00:00:00Z"
+        raise ValueFaultError("is not a date and time")
+
+
+@lru_cache(maxsize=65_536)
+def _moment(value: str) -> tuple[str, bool]:
+    when = moment(value)
+    aware = bool(re.search(r"(Z|[+-]\d\d:?\d\d)\s*$", value[10:]))
+    return utc(when), aware
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(_finite(value))
+    if isinstance(value, Decimal):
+        return f"{_finite(value):f}"
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise ValueFaultError("holds bytes, which Marketo has no field for")
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return str(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueFaultError("is a boolean and must be a number")
+    if isinstance(value, str):
+        written = value.strip()
+        if not _NUMBER.fullmatch(written):
+            hint = "; write a point, not a comma" if "," in written else ""
+            raise ValueFaultError(f"is not a number{hint}")
+        value = Decimal(written)
+    if isinstance(value, int):
+        return value
+    number = _finite(value)
+    return int(number) if number == int(number) else float(number)
+
+
+def _integer(value: Any) -> int:
+    number = _number(value)
+    if not isinstance(number, int):
+        raise ValueFaultError("is not a whole number")
+    return number
+
+
+def _finite(value: Any) -> Any:
+    if not math.isfinite(value):
+        raise ValueFaultError("is not a finite number")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueFaultError("is neither true nor false")
+
+
+def _boolean_text(value: Any) -> str:
+    return "true" if _boolean(value) else "false"
+
+
+def _date(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    written = str(value).strip()
+    if not _DATE.fullmatch(written[:10]):
+        raise ValueFaultError("is not a date like 2026-01-31")
+    date.fromisoformat(written[:10])
+    return written[:10]
+
+
+def joined(values: Sequence[Any]) -> str | None:
+    """All values in one, for a look at all of them at once; None if one is no text."""
+    try:
+        return "".join(values)
+    except TypeError:
+        return None
+
+
+def _unfit(value: str, kind: str) -> str | None:
+    if "\0" in value:
+        return "contains a NUL character"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return "contains half of a surrogate pair, which has no form in UTF-8"
+    if kind == "email" and not value.isascii():
+        return "is an e-mail address with a character that is not ASCII"
+    return None
+
+
+def encode_constant(column: Column, value: Any) -> Any:
+    """
+    One value for every row.
+
+    :raises ValueFaultError: Marketo cannot take it.
+    """
+    values, faults = column.encode([value])
+    if faults:
+        raise ValueFaultError(faults[0])
+    return values[0]
+
+
+def counted(columns: Iterable[Column], what: str) -> dict[str, int]:
+    """API name to a counter of :class:`Column`, where it is not zero."""
+    return {column.field.name: getattr(column, what) for column in columns if getattr(column, what)}

@@ -1,0 +1,127 @@
+"""Erasing leads on request, and evidence of it that holds no personal data."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.output.folder import OutputFolder
+
+PER_CALL = 300
+"""Values in a query, and leads in a deletion."""
+
+_GONE_ALREADY = "1004"
+
+
+class MarketoLeadsReappearedError(MarketoError):
+    """Leads that were erased are there again."""
+
+    default_remedy = (
+        "Find out what made them again (a form, a CRM, a list import) before you erase them once more: clear the task."
+    )
+
+
+class Erasure:
+    """
+    :param client: the instance.
+    :param filter_type: field to look in.
+    :param values: what to look for.
+    :param salt: key of the digests in the evidence; None for plain SHA-256, which whoever knows an address can compute.
+    """
+
+    def __init__(self, client: MarketoClient, filter_type: str, values: Sequence[str], salt: str | None) -> None:
+        self._client = client
+        self._filter_type = filter_type
+        self._values = values
+        self._salt = salt.encode() if salt else None
+
+    def find(self) -> list[int]:
+        """Ids of all leads that any of the values finds (``leads.get_by_filter_type``), duplicates included."""
+        found: set[int] = set()
+        for values in _parts(self._values):
+            query = {"filterType": self._filter_type, "filterValues": values, "fields": ["id"]}
+            found.update(int(record["id"]) for record in self._client.paginate("leads.get_by_filter_type", **query))
+        return sorted(found)
+
+    def delete(self, lead_ids: Sequence[int]) -> Counter[str]:
+        """
+        Delete leads (``leads.delete``).
+
+        :return: how many Marketo refused, by its code; those that were gone already are none.
+        """
+        refused: Counter[str] = Counter()
+        for part in _parts(lead_ids):
+            reply = self._client.call("leads.delete", input=[{"id": lead_id} for lead_id in part])
+            for record in reply.records:
+                codes = [str(reason.get("code")) for reason in record.get("reasons") or record.get("errors") or ()]
+                if record.get("status") == "skipped" and codes != [_GONE_ALREADY]:
+                    refused[codes[0] if codes else "?"] += 1
+        return refused
+
+    def digests(self, values: Iterable[Any]) -> list[str]:
+        """What stands for values in the evidence."""
+        return sorted(self._digest(str(value).strip().lower().encode()) for value in values)
+
+    def _digest(self, value: bytes) -> str:
+        if self._salt is None:
+            return hashlib.sha256(value).hexdigest()
+        return hmac.new(self._salt, value, hashlib.sha256).hexdigest()
+
+
+class Evidence:
+    """
+    What was done for one run of the task, written down before and after each step.
+
+    :param folder: where it lies.
+    :param task: instance, DAG, task, run and map index: they name the file.
+    """
+
+    def __init__(self, folder: OutputFolder, task: Mapping[str, Any]) -> None:
+        key = hashlib.sha256(repr(sorted(task.items())).encode()).hexdigest()[:16]
+        self._folder = folder
+        self._name = f"erasure-{key}.json"
+        self._facts: dict[str, Any] = folder.read_json(self._name) or {**task, "leads": [], "refused": {}}
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        return str(self._folder.path(self._name))
+
+    def begin(self, requested: Sequence[str], leads: Sequence[str]) -> None:
+        """
+        Before anything is deleted.
+
+        :param requested: digests of what was asked for.
+        :param leads: digests of the ids that were found, in this try.
+        """
+        known = sorted({*self._facts["leads"], *leads})
+        began = self._facts.get("began") or _now()
+        self._write(began=began, requested=list(requested), leads=known, erased=None, remaining=None, verified=None)
+
+    def finish(self, remaining: int, refused: Mapping[str, int]) -> dict[str, Any]:
+        """After the deletion was checked."""
+        erased = len(self._facts["leads"]) - remaining
+        return self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
+
+    def recheck(self, reappeared: int) -> dict[str, Any]:
+        """After the later check."""
+        return self._write(rechecked=_now(), reappeared=reappeared)
+
+    def _write(self, **facts: Any) -> dict[str, Any]:
+        self._facts |= facts
+        self._folder.write_json(self._name, self._facts)
+        return self._facts
+
+
+def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[first : first + PER_CALL] for first in range(0, len(items), PER_CALL))
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,167 @@
+"""The header of the input held against Marketo's fields, before a row is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.source import OUR_COLUMNS
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    A field that can be written.
+
+    :param name: REST API name.
+    :param type: Marketo's data type, in lower case.
+    :param length: most characters, or bytes for type ``text``; None where Marketo names no limit.
+    :param display: as marketers see it.
+    :param writable: whether the API may change it.
+    :param allowed: the values there are; None where any will do.
+    """
+
+    name: str
+    type: str = "string"
+    length: int | None = None
+    display: str = ""
+    writable: bool = True
+    allowed: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Field | None:
+        """From any of Marketo's describes; None for a field that the REST API does not reach."""
+        rest = record.get("rest")
+        name = (rest or record).get("name")
+        if not name:
+            return None
+        length = record.get("length")
+        writable = not rest.get("readOnly", False) if rest is not None else bool(record.get("updateable", True))
+        return cls(
+            name=str(name),
+            type=str(record.get("dataType", "string")).lower(),
+            length=int(length) if length else None,
+            display=str(record.get("displayName") or ""),
+            writable=writable,
+        )
+
+
+@dataclass(frozen=True)
+class Description:
+    """
+    :param fields: by API name.
+    :param dedupe: names of the dedupe fields, as describe has them; empty for leads.
+    :param id_field: name of Marketo's own id of a record.
+    """
+
+    fields: Mapping[str, Field]
+    dedupe: tuple[str, ...] = ()
+    id_field: str = "id"
+
+
+def describe(client: MarketoClient, operations: Iterable[str], custom_object: str | None = None) -> Description:
+    """
+    What can be written.
+
+    :param operations: of the catalogue; the fields of all of them together.
+    :param custom_object: API name of the type, for ``custom_objects.describe``.
+    """
+    fields: dict[str, Field] = {}
+    dedupe: tuple[str, ...] = ()
+    id_field = "id"
+    for operation in operations:
+        path = {"customObjectName": custom_object} if operation == "custom_objects.describe" else {}
+        records = client.call(operation, **path).records
+        if len(records) == 1 and "fields" in records[0]:
+            dedupe = tuple(records[0].get("dedupeFields") or ())
+            id_field = str(records[0].get("idField") or id_field)
+            records = records[0]["fields"]
+        for field in filter(None, map(Field.from_record, records)):
+            fields.setdefault(field.name, field)
+    return Description(fields, dedupe, id_field)
+
+
+def header(
+    columns: Sequence[str],
+    described: Description,
+    *,
+    mapping: Mapping[str, str] | None,
+    constants: Mapping[str, Any],
+    key: Sequence[str],
+) -> list[tuple[int | None, Field]]:
+    """
+    Which column of the input, or which constant, goes into which field. The key comes first: Marketo's reports drop
+    columns that are empty in every row, and cannot be read if the first one is.
+
+    :param columns: of the input.
+    :param mapping: column to API name; None sends every column under its own name.
+    :param constants: API name to the value that every row gets.
+    :param key: API names of the fields that tell records apart.
+    :return: position in the input (None for a constant) and field.
+    :raises MarketoInvalidRequestError: a name is unknown, read-only, missing or there twice.
+    """
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        raise _refused(f"the input has more than one column {', '.join(repeated)}", "source")
+    if mapping is None:
+        mapping = {name: name for name in columns if not name.startswith(OUR_COLUMNS)}
+    absent = [name for name in mapping if name not in columns]
+    if absent:
+        raise _refused(
+            f"the input has no column {', '.join(absent)}", "columns", f"Its columns are {', '.join(columns)}."
+        )
+    targets = [*mapping.values(), *constants]
+    twice = sorted({name for name in targets if targets.count(name) > 1})
+    if twice:
+        raise _refused(f"{', '.join(twice)} is filled from more than one column or constant", "columns")
+    _check_names(targets, described, key)
+    places = {target: columns.index(name) for name, target in mapping.items()}
+    ordered = [*key, *(name for name in targets if name not in key)]
+    return [(places.get(name), described.fields.get(name, Field(name))) for name in ordered]
+
+
+def _check_names(targets: Sequence[str], described: Description, key: Sequence[str]) -> None:
+    unknown = [name for name in targets if name not in described.fields and name not in key]
+    if unknown:
+        hints = [
+            f"{name!r} (did you mean {near}?)" if (near := _nearest(name, described)) else repr(name)
+            for name in unknown
+        ]
+        raise _refused(
+            f"Marketo has no field {', '.join(hints)}",
+            "columns",
+            "Name columns by the REST API names of Field Management, or map them with columns=.",
+        )
+    fixed = [
+        name for name in targets if name in described.fields and not described.fields[name].writable and name not in key
+    ]
+    if fixed:
+        raise _refused(f"{', '.join(fixed)} cannot be written: Marketo keeps it itself", "columns", "Leave it out.")
+    lacking = [name for name in key if name not in targets]
+    if lacking:
+        raise _refused(
+            f"the input has no {', '.join(lacking)}, by which Marketo tells records apart",
+            "columns",
+            "Add the column, or map one to it with columns=.",
+        )
+
+
+def _nearest(name: str, described: Description) -> str | None:
+    spellings = {
+        _plain(spelling): field.name for field in described.fields.values() for spelling in (field.display, field.name)
+    }
+    near = get_close_matches(_plain(name), spellings, n=1, cutoff=0.75)
+    return spellings[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W|_", "", name).lower()
+
+
+def _refused(text: str, parameter: str, remedy: str | None = None) -> MarketoInvalidRequestError:
+    return MarketoInvalidRequestError(text, parameter=parameter, remedy=remedy)

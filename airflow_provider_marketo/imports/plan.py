@@ -1,0 +1,191 @@
+"""What is going to be sent: chunks of staged bytes, settled once."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import compress
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular.records import cell
+from airflow_provider_marketo.imports.duplicates import Marks
+from airflow_provider_marketo.imports.encoding import joined
+
+CSV, JSONL = "csv", "jsonl"
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """
+    Rows that are sent together.
+
+    :param name: of the staged file.
+    :param sha256: of its bytes.
+    :param size: bytes.
+    :param rows: in it.
+    :param first: number of the first input row that it may hold, from 0.
+    :param last: number of the last one.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    rows: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """
+    A staged load.
+
+    :param request: what was wanted, as plain JSON.
+    :param transport: ``bulk``, ``sync`` or ``ingestion``.
+    :param header: API names, the key's first.
+    :param key: API names of the fields that tell records apart.
+    :param sources: API name to the input's column, for rejects that can be sent again; constants are not in it.
+    :param rows: that the input had.
+    :param superseded: rows whose key came again later.
+    :param rejected: rows that Marketo could not have taken.
+    :param chunks: what is sent.
+    :param files: address of each input file, and how many rows were read before it.
+    :param long: API name to values that are longer than the field.
+    """
+
+    request: Mapping[str, Any]
+    transport: str
+    header: tuple[str, ...]
+    key: tuple[str, ...]
+    sources: Mapping[str, str]
+    rows: int = 0
+    superseded: int = 0
+    rejected: int = 0
+    chunks: tuple[Chunk, ...] = ()
+    files: Sequence[tuple[str, int]] = ()
+    long: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def form(self) -> str:
+        """How rows are staged."""
+        return CSV if self.transport == "bulk" else JSONL
+
+    def to_bytes(self) -> bytes:
+        """For another process."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ImportPlan:
+        """What :meth:`to_bytes` wrote."""
+        facts = json.loads(data)
+        return cls(
+            **{
+                **facts,
+                "header": tuple(facts["header"]),
+                "key": tuple(facts["key"]),
+                "chunks": tuple(Chunk(**chunk) for chunk in facts["chunks"]),
+                "files": tuple((name, rows) for name, rows in facts["files"]),
+            }
+        )
+
+    def with_split(self, chunk: Chunk, parts: Sequence[Chunk]) -> ImportPlan:
+        """The plan with a chunk in several parts."""
+        chunks = [one for each in self.chunks for one in (parts if each == chunk else (each,))]
+        return replace(self, chunks=tuple(chunks))
+
+    def place(self, number: int) -> dict[str, Any]:
+        """Where an input row stands: file, if there are files, and number in it, from 1."""
+        earlier = [(name, rows) for name, rows in self.files if rows <= number]
+        if not earlier:
+            return {"row": number + 1}
+        name, rows = earlier[-1]
+        return {"file": name, "row": number - rows + 1}
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def numbers(chunk: Chunk, left_out: Marks) -> Sequence[int]:
+    """The input row that each row of a chunk was."""
+    everything = range(chunk.first, chunk.last + 1)
+    gone = set(left_out.between(chunk.first, chunk.last))
+    return [number for number in everything if number not in gone] if gone else everything
+
+
+def without(form: str, data: bytes, rows: int, positions: Sequence[int]) -> bytes:
+    """
+    A chunk without some of its rows.
+
+    :param data: what :func:`encode_rows` wrote, behind the header of a CSV file.
+    :param rows: in it.
+    :param positions: of those that go, from 0.
+    """
+    kept = bytearray(b"\1") * rows
+    for at in positions:
+        kept[at] = 0
+    start = data.index(b"\n") + 1 if form == CSV else 0
+    lines = data[start:].split(b"\n")
+    if len(lines) == rows + 1:  # no cell has a line break: a line is a row
+        return data[:start] + b"\n".join([*compress(lines, kept), b""])
+    return data[:start] + encode_rows(form, list(zip(*compress(decode_rows(form, data), kept), strict=True)))
+
+
+def encode_rows(form: str, columns: Sequence[Sequence[Any]]) -> bytes:
+    """Rows as they are staged."""
+    return b"".join(encode_lines(form, columns))
+
+
+def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+    """Rows as they are staged, one by one: CSV with LF and quotes where needed, or a JSON list to a line."""
+    if form == CSV:
+        rows = zip(*map(_cells, columns), strict=True)
+        return [f"{line}\n".encode() for line in map(",".join, rows)]
+    return [f"{_JSON.encode(row)}\n".encode() for row in zip(*columns, strict=True)]
+
+
+def _cells(column: Sequence[Any]) -> Sequence[str]:
+    """A column as it stands in CSV. Most columns have nothing to quote, which is seen at one look."""
+    together = joined(column)
+    if together is None:  # numbers, and None for no value
+        column = ["" if value is None else str(value) for value in column]
+        together = "".join(column)
+    if not any(sign in together for sign in ',"\r\n'):
+        return column
+    return list(map(cell, column))
+
+
+def encode_header(form: str, header: Sequence[str]) -> bytes:
+    """What a chunk begins with."""
+    return encode_rows(CSV, [[name] for name in header]) if form == CSV else b""
+
+
+def decode_rows(form: str, data: bytes) -> list[list[Any]]:
+    """What :func:`encode_rows` wrote, behind the header of a CSV file."""
+    text = data.decode("utf-8")
+    if form == CSV:
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
+def verified(chunk: Chunk, data: bytes | None) -> bytes:
+    """
+    A chunk's bytes, if they are those that were staged.
+
+    :raises MarketoDataError: they are not.
+    """
+    if data is None or digest(data) != chunk.sha256:
+        raise MarketoDataError(
+            f"staged chunk {chunk.name} is {'gone' if data is None else 'not what was staged'}",
+            remedy="Nothing of it was sent by this try. Keep the staging folder until the task has succeeded; to begin"
+            " anew with what the source holds now, delete the task's folder under staging and clear the task.",
+        )
+    return data

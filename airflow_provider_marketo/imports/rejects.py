@@ -1,0 +1,163 @@
+"""Tables of rows that were not loaded, or loaded with a warning: written in parts, published as one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.advice import next_step
+from airflow_provider_marketo.imports.plan import ImportPlan
+from airflow_provider_marketo.imports.source import OUR_COLUMNS
+from airflow_provider_marketo.output.folder import OutputFolder, Staging
+
+LOCAL = "rejects-00-input.jsonl"
+"""The part with rows that Marketo could not have taken."""
+
+FORMATS = ("jsonl", "parquet")
+_COLUMNS = tuple(f"{OUR_COLUMNS}{name}" for name in ("file", "row", "outcome", "code", "message", "next_step"))
+
+
+@dataclass(frozen=True)
+class Line:
+    """
+    A row with what became of it.
+
+    :param outcome: ``rejected``, ``warned`` or ``unknown``.
+    :param code: Marketo's, or our own word.
+    :param message: why.
+    :param number: of the input row, from 0; None where Marketo's report names a row that cannot be told.
+    :param values: of the row, in the order of the header.
+    """
+
+    outcome: str
+    code: str
+    message: str
+    number: int | None
+    values: Sequence[Any]
+
+    def to_record(self, plan: ImportPlan) -> dict[str, Any]:
+        """As it stands in the table: the row under its own column names, so that it can be corrected and sent again."""
+        place = plan.place(self.number) if self.number is not None else {}
+        row = {
+            plan.sources[name]: value
+            for name, value in zip(plan.header, self.values, strict=True)
+            if name in plan.sources
+        }
+        facts = (
+            place.get("file"),
+            place.get("row"),
+            self.outcome,
+            self.code or None,
+            self.message,
+            next_step(self.code),
+        )
+        return {**row, **dict(zip(_COLUMNS, facts, strict=True))}
+
+
+class RejectWriter:
+    """
+    Writes one part while the input is read.
+
+    :param area: where it is staged.
+    :param name: of the part.
+    :param plan: names and places of the rows.
+    """
+
+    def __init__(self, area: Staging, name: str, plan: ImportPlan) -> None:
+        self._file = area.open(name)
+        self._plan = plan
+        self.count = 0
+
+    def add(self, number: int, code: str, message: str, values: Sequence[Any]) -> None:
+        """One rejected row."""
+        line = Line("rejected", code, message, number, values)
+        self._file.write(_encoded(line.to_record(self._plan)))
+        self.count += 1
+
+    def close(self) -> None:
+        """The part is complete."""
+        self._file.close()
+
+
+def encode_lines(plan: ImportPlan, lines: Iterable[Line]) -> bytes:
+    """A part of the table."""
+    return b"".join(_encoded(line.to_record(plan)) for line in lines)
+
+
+def _encoded(record: Mapping[str, Any]) -> bytes:
+    # A lone surrogate is one of the reasons to be here, and must not stop the table.
+    return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+
+
+def publish_table(
+    folder: OutputFolder, name: str, file_format: str, parts: Iterable[bytes], columns: Sequence[str]
+) -> str | None:
+    """
+    Put parts together.
+
+    :param folder: where the table goes.
+    :param name: of the file, without its extension.
+    :param file_format: ``jsonl`` or ``parquet``.
+    :param parts: what :func:`encode_lines` and :class:`RejectWriter` wrote, in blocks of whole lines.
+    :param columns: of the input, for a table of Parquet.
+    :return: the file's address; None if there is nothing in it.
+    """
+    name = f"{name}.{file_format}"
+    with folder.staging() as area:
+        with area.open(name) as file:
+            if file_format == "parquet":
+                written = _write_parquet(file, parts, (*columns, *_COLUMNS))
+            else:
+                written = sum(map(file.write, parts))
+        if not written:
+            folder.delete(name)  # of an earlier try
+            return None
+        area.publish([name])
+    return f"{folder.url}/{name}"
+
+
+def _write_parquet(file: Any, parts: Iterable[bytes], columns: Sequence[str]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = f"{OUR_COLUMNS}row"
+    schema = pa.schema([(name, pa.int64() if name == number else pa.string()) for name in dict.fromkeys(columns)])
+    written = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        for part in parts:
+            records = [json.loads(line) for line in part.splitlines()]
+            if records:
+                rows = [{name: _cell(name, record.get(name), number) for name in schema.names} for record in records]
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                written += len(records)
+    return written
+
+
+def _cell(name: str, value: Any, number: str) -> Any:
+    if value is None or name == number:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def check_format(file_format: str) -> None:
+    """
+    :raises MarketoInvalidRequestError: rejects are not written in this format, or not here.
+    """
+    if file_format not in FORMATS:
+        raise MarketoInvalidRequestError(
+            f"rejects_format={file_format!r} is not one of {', '.join(FORMATS)}", parameter="rejects_format"
+        )
+    if file_format == "parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError as error:
+            raise MarketoInvalidRequestError(
+                "Parquet is written with pyarrow, which is not installed",
+                parameter="rejects_format",
+                remedy="pip install 'airflow-provider-marketo[arrow]', or use rejects_format='jsonl'.",
+            ) from error

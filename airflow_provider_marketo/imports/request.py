@@ -1,0 +1,148 @@
+"""What an author asks for, checked before anything is spent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_marketo.arguments import one_of
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports import rejects
+from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
+
+ON_DUPLICATES = ("last", "fail")
+ON_LOST_UPLOAD = ("resend", "stop")
+CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
+POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
+"""What an author may change between two tries of what is staged."""
+
+_DESTINATION = (
+    "object_type",
+    "custom_object",
+    "action",
+    "lookup_field",
+    "dedupe_by",
+    "list_id",
+    "partition_name",
+    "program_id",
+    "program_member_status",
+)
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """
+    A load. Names and meanings are those of the operators' parameters; values are rendered.
+
+    :param transport: ``bulk``, ``sync`` or ``ingestion``.
+    :param source: names where the rows come from, so that a task whose author has changed that is noticed.
+    :param on_lost_upload: None for the default: resend what may run twice, stop where it may fire campaigns twice.
+    """
+
+    object_type: str
+    transport: str
+    source: str = ""
+    columns: Mapping[str, str] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    custom_object: str | None = None
+    action: str | None = None
+    lookup_field: str | None = None
+    dedupe_by: str | None = None
+    list_id: int | None = None
+    partition_name: str | None = None
+    program_id: int | None = None
+    program_member_status: str | None = None
+    on_duplicates: str = "last"
+    on_lost_upload: str | None = None
+    empty_fields: str = "keep"
+    max_reject_ratio: float = 0.0
+    rejects_format: str = "jsonl"
+
+    def __post_init__(self) -> None:
+        one_of("on_duplicates", self.on_duplicates, ON_DUPLICATES)
+        one_of("empty_fields", self.empty_fields, ("keep", "clear"))
+        if self.on_lost_upload is not None:
+            one_of("on_lost_upload", self.on_lost_upload, ON_LOST_UPLOAD)
+        if not 0 <= self.max_reject_ratio <= 1:
+            raise MarketoInvalidRequestError(
+                f"max_reject_ratio={self.max_reject_ratio} is not between 0 and 1", parameter="max_reject_ratio"
+            )
+        rejects.check_format(self.rejects_format)
+        target(self.object_type, self.transport)
+        self._needs("custom_object", self.object_type == "custom_objects")
+        members = self.object_type == "program_members"
+        self._needs("program_id", members)
+        if self.transport == BULK:
+            self._needs("program_member_status", members)
+            self._refuse_unless("lookup_field", self.object_type == "leads", "program members go by email")
+            self._refuse_unless("list_id", self.object_type == "leads", "only leads join a list")
+            self._refuse_unless("partition_name", self.object_type == "leads", "only leads have partitions")
+        if self.dedupe_by == "idField" and self.action != "updateOnly":
+            raise MarketoInvalidRequestError(
+                "dedupe_by='idField' goes with action='updateOnly' only: ids are Marketo's to give",
+                parameter="dedupe_by",
+            )
+        if self.lookup_field == "id" and self.transport == SYNC and self.action != "updateOnly":
+            raise MarketoInvalidRequestError(
+                "lookup_field='id' goes with action='updateOnly' only: ids are Marketo's to give",
+                parameter="action",
+            )
+
+    def _needs(self, parameter: str, needed: bool) -> None:
+        given = getattr(self, parameter) is not None
+        if needed and not given:
+            raise MarketoInvalidRequestError(f"object_type={self.object_type!r} needs {parameter}", parameter=parameter)
+        if given and not needed and parameter == "custom_object":
+            raise MarketoInvalidRequestError(
+                f"{parameter} belongs to object_type='custom_objects'", parameter=parameter
+            )
+
+    def _refuse_unless(self, parameter: str, fits: bool, why: str) -> None:
+        if getattr(self, parameter) is not None and not fits:
+            raise MarketoInvalidRequestError(
+                f"{parameter} does not go with object_type={self.object_type!r}: {why}", parameter=parameter
+            )
+
+    @property
+    def target(self) -> Target:
+        """The row of the table that says where rows go."""
+        return target(self.object_type, self.transport)
+
+    @property
+    def resends(self) -> bool:
+        """Whether rows are sent again when nobody knows what became of them."""
+        if self.on_lost_upload is not None:
+            return self.on_lost_upload == "resend"
+        if self.transport == SYNC:
+            return self.action != CREATE_DUPLICATE
+        return self.transport == BULK and self.list_id is None and self.object_type != "program_members"
+
+    @property
+    def destination(self) -> str:
+        """Names where rows go: the same for every try of a task whose author has not changed it."""
+        facts = {name: getattr(self, name) for name in _DESTINATION}
+        if self.action == UPSERT:
+            facts["action"] = None  # what Marketo does anyway
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def differs(self, staged: Mapping[str, Any]) -> bool:
+        """Whether an earlier try staged something else, its policies and its choice of a transport aside."""
+        passing = {*POLICIES, *_DESTINATION, "transport"}
+        return any(staged.get(name) != value for name, value in self.to_dict().items() if name not in passing)
+
+    def describe(self) -> str:
+        """For logs."""
+        return f"{self.custom_object or self.object_type} by {self.transport}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        facts: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return facts
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> ImportRequest:
+        """What :meth:`to_dict` wrote."""
+        return cls(**facts)

@@ -1,0 +1,338 @@
+"""Where rows come from: files, a query, a list of records. All become batches of columns."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import chain, islice
+from typing import IO, Any
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+BATCH_ROWS = 2_000
+"""Rows that are in memory at a time."""
+
+LONGEST_CELL = 64 << 20
+"""Python's csv module gives up at 128 KB; what is too long for Marketo should be a reject, not a crash."""
+
+_PARQUET_BUFFER = 1 << 20
+"""Bytes of each column. Otherwise a group of rows is read at once, and that may be the whole file."""
+
+RANDOM_ACCESS_OPTIONS = {"cache_type": "none"}
+"""What object stores need to know of a file that is not read from its beginning to its end: nothing to read ahead."""
+
+OUR_COLUMNS = "_marketo_"
+"""What the columns begin with that this provider adds to its tables of rejects. Reading one back passes over them."""
+
+_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_MAGIC = "*?["
+
+Columns = Sequence[Sequence[Any]]
+Table = tuple[Sequence[str], Iterator[Columns]]
+"""Names of the columns, and the batches."""
+
+
+@dataclass
+class Rows:
+    """
+    An open input.
+
+    :param columns: names, in the order of each batch.
+    :param batches: the values, column by column; all columns of a batch are of one length.
+    :param files: address of each file that was begun, and how many rows were read before it.
+    """
+
+    columns: Sequence[str]
+    batches: Iterator[Columns]
+    files: list[tuple[str, int]] = field(default_factory=list)
+
+
+def from_records(records: Iterable[Mapping[str, Any]]) -> Rows:
+    """
+    :param records: field names and values; a name that a record lacks is null in it.
+    :raises MarketoInvalidRequestError: something else than a mapping is among them.
+    """
+    taken = list(records)
+    for number, record in enumerate(taken, 1):
+        if not isinstance(record, Mapping):
+            raise _refused(
+                f"record {number} is of type {type(record).__name__} and must be a mapping of field names to values",
+                parameter="records",
+            )
+    names = list(dict.fromkeys(str(name) for record in taken for name in record))
+    batches = (
+        [[record.get(name) for record in taken[first : first + BATCH_ROWS]] for name in names]
+        for first in range(0, len(taken), BATCH_ROWS)
+    )
+    return Rows(names, batches)
+
+
+def from_files(source: Any, file_format: str | None = None) -> Rows:
+    """
+    Rows of files: csv and tsv (UTF-8, with a header), jsonl and parquet; each perhaps gzipped.
+
+    :param source: a path, URL, glob or ``ObjectStoragePath``, or a list of them. A glob may find nothing.
+    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None goes by the names.
+    :raises MarketoInvalidRequestError: a file is missing, is not what its name says, or has other columns than the
+        first one.
+    """
+    paths = [path for one in ([source] if _is_one(source) else source) for path in _found(one)]
+    if not paths:
+        return Rows((), iter(()))
+    tables = (_table(path, file_format) for path in paths)
+    columns, batches = next(tables)
+    rows = Rows(columns, iter(()))
+    rows.batches = _chained(rows, paths, chain([(columns, batches)], tables))
+    return rows
+
+
+def _is_one(source: Any) -> bool:
+    return isinstance(source, str) or not isinstance(source, Sequence)
+
+
+def _found(source: Any) -> list[Any]:
+    from airflow.sdk import ObjectStoragePath
+
+    text = str(source)
+    try:
+        path = ObjectStoragePath(text)
+        if any(sign in text for sign in _MAGIC):
+            prefix = text[: len(text) - len(path.path.lstrip("/"))] if "://" in text else ""
+            names = sorted(path.fs.glob(path.path))
+            return [ObjectStoragePath(f"{prefix}{name.lstrip('/')}" if prefix else name) for name in names]
+        if not path.exists():
+            raise _refused(f"there is no file {text}")
+        return [path]
+    except (ValueError, ImportError, OSError) as error:
+        raise _refused(
+            f"cannot read {text} ({type(error).__name__}: {error})",
+            remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
+            " provider of their file system, such as airflow-provider-marketo[s3].",
+        ) from error
+
+
+def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table]) -> Iterator[Columns]:
+    read = 0
+    for path, (columns, batches) in zip(paths, tables, strict=True):
+        rows.files.append((str(path), read))
+        if set(columns) != set(rows.columns):
+            differing = ", ".join(sorted(set(columns) ^ set(rows.columns)))
+            raise _refused(f"{path} has other columns than {paths[0]}: they differ in {differing}")
+        order = [columns.index(name) for name in rows.columns]
+        with _intact(path):
+            for batch in batches:
+                read += len(batch[0])
+                yield [batch[at] for at in order]
+
+
+@contextmanager
+def _intact(path: Any) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _refused(f"{path} cannot be unpacked: {error}", remedy="Is it whole, and what its name says?") from error
+
+
+def _table(path: Any, file_format: str | None) -> Table:
+    name = str(path).lower()
+    packed = name.endswith(".gz")
+    suffix = "." + name.removesuffix(".gz").rpartition(".")[2]
+    kind = file_format or _FORMATS.get(suffix)
+    if kind is None or kind not in _FORMATS.values():
+        raise _refused(
+            f"{path} is not csv, tsv, jsonl or parquet by its name",
+            parameter="source_format" if file_format else "source",
+            remedy="Say what it is with source_format.",
+        )
+    file = _opened(path, packed, **(RANDOM_ACCESS_OPTIONS if kind == "parquet" else {}))
+    with _intact(path):
+        if kind == "parquet":
+            return _parquet(path, file)
+        if kind == "jsonl":
+            return _jsonl(path, file)
+        return _delimited(path, packed, file, _DELIMITERS[kind])
+
+
+def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Table:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    limit = csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        csv.field_size_limit(limit)
+        raise _unreadable(path, packed, reader.line_num, error) from None
+    if not header:
+        raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
+
+    def batches() -> Iterator[Columns]:
+        try:
+            with file:
+                while rows := list(islice(reader, BATCH_ROWS)):
+                    width = len(header)
+                    if any(len(row) != width for row in rows):
+                        rows = [row for row in rows if row]  # blank lines
+                        ragged = next((row for row in rows if len(row) != width), None)
+                        if ragged is not None:
+                            raise _ragged(path, packed, delimiter, width)
+                    if rows:
+                        yield list(zip(*rows, strict=True))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise _unreadable(path, packed, reader.line_num, error) from None
+        finally:
+            csv.field_size_limit(limit)
+
+    return header, batches()
+
+
+def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInvalidRequestError:
+    """Reads the file once more, to say where."""
+    with _opened(path, packed) as file:
+        reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+        row = next(row for row in reader if row and len(row) != width)
+        return _refused(
+            f"{path}, line {reader.line_num}: the row has {len(row)} cells, and the header has {width}",
+            remedy="Quote cells that contain the delimiter, a quote or a line break.",
+        )
+
+
+def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> MarketoInvalidRequestError:
+    if not isinstance(error, UnicodeDecodeError):
+        return _refused(f"{path}, line {line}: {error}")
+    with _opened(path, packed) as file:
+        begins = 0
+        for number, data in enumerate(file, 1):
+            try:
+                data.decode("utf-8")
+            except UnicodeDecodeError as fault:
+                return _refused(
+                    f"{path} is not UTF-8: line {number}, byte {begins + fault.start} of the file is"
+                    f" 0x{data[fault.start]:02x}",
+                    remedy="Convert the file to UTF-8 first.",
+                )
+            begins += len(data)
+    return _refused(f"{path} is not UTF-8: it ends inside a character")
+
+
+def _opened(path: Any, packed: bool, **how: Any) -> IO[bytes]:
+    file: IO[bytes] = path.open("rb", **how)
+    return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
+
+
+def _jsonl(path: Any, file: IO[bytes]) -> Table:
+    lines = enumerate(file, 1)
+    first = [_object(path, number, line) for number, line in islice(lines, BATCH_ROWS) if line.strip()]
+    names = list(dict.fromkeys(name for record in first for name in record))
+    known = set(names)
+
+    def batches() -> Iterator[Columns]:
+        with file:
+            records = first
+            while records:
+                yield [[record.get(name) for record in records] for name in names]
+                records = []
+                for number, line in islice(lines, BATCH_ROWS):
+                    if not line.strip():
+                        continue
+                    record = _object(path, number, line)
+                    if not known.issuperset(record):
+                        raise _refused(
+                            f"{path}, line {number}: {', '.join(sorted(set(record) - known))} is in none of the first"
+                            f" {BATCH_ROWS} lines, which say what the columns are",
+                            remedy="Write every column into the first line, with null where it has no value.",
+                        )
+                    records.append(record)
+
+    return names, batches()
+
+
+def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except UnicodeDecodeError as error:
+        raise _refused(f"{path} is not UTF-8: line {number}, byte {error.start} of the line") from None
+    except ValueError as error:
+        raise _refused(f"{path}, line {number} is not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise _refused(f"{path}, line {number} is not a JSON object")
+    return record
+
+
+def _parquet(path: Any, file: IO[bytes]) -> Table:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        file.close()
+        raise _refused(
+            "Parquet is read with pyarrow, which is not installed",
+            remedy="pip install 'airflow-provider-marketo[arrow]'.",
+        ) from error
+    try:
+        table = pq.ParquetFile(file, buffer_size=_PARQUET_BUFFER, pre_buffer=False)
+    except pa.ArrowInvalid as error:
+        file.close()
+        raise _refused(f"{path} is not Parquet: {error}") from None
+
+    def batches() -> Iterator[Columns]:
+        with file:
+            for batch in table.iter_batches(batch_size=BATCH_ROWS):
+                if batch.num_rows:
+                    yield [column.to_pylist() for column in batch.columns]
+
+    return table.schema_arrow.names, batches()
+
+
+def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
+    """
+    Rows of a query, through a cursor that stays on the server where the driver keeps results on the client otherwise.
+
+    :param hook: a ``DbApiHook``.
+    :param sql: one statement that returns rows.
+    :param parameters: for its placeholders, in the driver's style.
+    :raises MarketoInvalidRequestError: the statement returns no rows.
+    """
+    connection = hook.get_conn()
+    cursor = _server_side(connection)
+    cursor.arraysize = BATCH_ROWS
+    try:
+        cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
+        rows = cursor.fetchmany(BATCH_ROWS)
+        # A named cursor of psycopg describes its columns only after the first fetch.
+        if cursor.description is None:
+            raise _refused("the statement returns no rows", parameter="sql", remedy="Give a SELECT.")
+    except BaseException:
+        connection.close()
+        raise
+
+    def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Columns]:
+        try:
+            while rows:
+                yield list(zip(*rows, strict=True))
+                rows = cursor.fetchmany(BATCH_ROWS)
+        finally:
+            cursor.close()
+            connection.close()
+
+    return Rows([column[0] for column in cursor.description], batches(rows))
+
+
+def _server_side(connection: Any) -> Any:
+    driver = type(connection).__module__.partition(".")[0]
+    if driver in ("psycopg", "psycopg2"):
+        return connection.cursor(name="airflow_marketo")
+    if driver in ("MySQLdb", "pymysql"):
+        return connection.cursor(import_module(f"{driver}.cursors").SSCursor)
+    return connection.cursor()
+
+
+def _refused(text: str, parameter: str = "source", remedy: str | None = None) -> MarketoInvalidRequestError:
+    return MarketoInvalidRequestError(text, parameter=parameter, remedy=remedy)

@@ -1,0 +1,251 @@
+"""A staged load in the hands of one try: its chunks, their states, and the tables at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
+from airflow_provider_marketo.imports import plan as plans
+from airflow_provider_marketo.imports import rejects, state
+from airflow_provider_marketo.imports.duplicates import Marks
+from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, MarketoRowsUnknownError
+from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
+from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.state import Account, ChunkState, LoadProgress
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.progress import ProgressKeeper
+
+log = logging.getLogger(__name__)
+
+LEFT_OUT = "left-out.bits"
+_TABLES = ("rejects", "warnings")
+
+
+_LINES = 1_000
+
+
+def plan_name(sha256: str) -> str:
+    """A plan never changes; what is planned anew gets a new name."""
+    return f"plan-{sha256[:16]}.json"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    :param result: what the task returns.
+    :param error: what it fails with nevertheless.
+    """
+
+    result: dict[str, Any]
+    error: MarketoError | None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing of it has to be remembered."""
+        return not isinstance(self.error, MarketoRowsUnknownError)
+
+
+class StagedImport:
+    """
+    :param plan: what is sent.
+    :param ledger: how far it has come.
+    :param staging: the folder with the chunks of this task instance.
+    :param rejects_folder: where tables of rejects go.
+    :param table: their name: the same for every try of a task instance.
+    """
+
+    def __init__(
+        self,
+        plan: ImportPlan,
+        ledger: ProgressKeeper[LoadProgress],
+        staging: OutputFolder,
+        rejects_folder: OutputFolder,
+        table: str,
+    ) -> None:
+        self.plan = plan
+        self.request = ImportRequest.from_dict(plan.request)
+        self.ledger = ledger
+        self._progress = ledger.progress
+        self._staging = staging
+        self._rejects_folder = rejects_folder
+        self._table = table
+        self._left_out = Marks(staging.read(LEFT_OUT) or b"") if plan.chunks else Marks()
+
+    @property
+    def chunks(self) -> Sequence[Chunk]:
+        """In the order of the input."""
+        return self.plan.chunks
+
+    def state(self, chunk: Chunk) -> ChunkState:
+        """How far a chunk has come."""
+        return self._progress.chunk(chunk.name)
+
+    def count_calls(self, calls: int) -> None:
+        """Take note of calls made; saved with the next state."""
+        self._progress.calls += calls
+
+    def put(self, chunk: Chunk, state: ChunkState) -> None:
+        """
+        Write a chunk's state down.
+
+        :raises MarketoStoppedError: this process must not go on.
+        """
+        self._progress.put(chunk.name, state)
+        self.ledger.save()
+
+    def data(self, chunk: Chunk) -> bytes:
+        """
+        A chunk's bytes, as they were staged.
+
+        :raises MarketoDataError: they are not there, or are others.
+        """
+        return plans.verified(chunk, self._staging.read(chunk.name))
+
+    def rows(self, chunk: Chunk) -> list[list[Any]]:
+        """A chunk's rows."""
+        return plans.decode_rows(self.plan.form, self.data(chunk))
+
+    def numbers(self, chunk: Chunk) -> list[int]:
+        """The input row that each of a chunk's rows was."""
+        found = list(plans.numbers(chunk, self._left_out))
+        if len(found) != chunk.rows:
+            raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and {len(found)} are known of")
+        return found
+
+    def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[Line] = ()) -> None:
+        """
+        The end of a chunk: what became of its rows.
+
+        :param end: ``done``, or ``lost``.
+        :param account: of all its rows.
+        :param lines: rows for the tables.
+        """
+        account.check(chunk.rows)
+        by_table: dict[str, list[Line]] = {name: [] for name in _TABLES}
+        for line in lines:
+            by_table["warnings" if line.outcome == "warned" else "rejects"].append(line)
+        for table, found in by_table.items():
+            if found:
+                self._staging.write(_part(table, chunk), rejects.encode_lines(self.plan, found))
+            elif self.state(chunk).resent:
+                self._staging.delete(_part(table, chunk))  # of the time before
+        changed = self.state(chunk)
+        changed.settle(end, account)
+        self.put(chunk, changed)
+
+    def lose(self, chunk: Chunk, why: str) -> None:
+        """Give a chunk up whose answer was lost: all its rows are unknown."""
+        lines = [
+            Line("unknown", "unknown", why, number, row)
+            for number, row in zip(self.numbers(chunk), self.rows(chunk), strict=True)
+        ]
+        self.settle(chunk, state.LOST, Account(unknown=chunk.rows), lines)
+
+    def split(self, chunk: Chunk) -> None:
+        """Two chunks instead of one that Marketo finds too large."""
+        numbers, rows = self.numbers(chunk), self.rows(chunk)
+        parts = []
+        stem, _, extension = chunk.name.rpartition(".")
+        half = len(rows) // 2
+        for letter, cut in (("a", slice(None, half)), ("b", slice(half, None))):
+            data = plans.encode_header(self.plan.form, self.plan.header)
+            data += plans.encode_rows(self.plan.form, list(zip(*rows[cut], strict=True)))
+            name = f"{stem}{letter}.{extension}"
+            self._staging.write(name, data)
+            parts.append(Chunk(name, plans.digest(data), len(data), len(rows[cut]), numbers[cut][0], numbers[cut][-1]))
+        self.plan = self.plan.with_split(chunk, parts)
+        data = self.plan.to_bytes()
+        sha256 = plans.digest(data)
+        self._staging.write(plan_name(sha256), data)
+        self._progress.chunks.pop(chunk.name, None)
+        self._progress.plan = sha256
+        self.ledger.save()
+
+    def finish(self, more: Mapping[str, Any]) -> Ending:
+        """
+        Publish the tables and check the account. If no row is unknown the end is written down: a task that is killed
+        while it tidies up has nothing to send any more.
+
+        :param more: what the result says besides.
+        """
+        self.ledger.check()
+        account = state.total(self.state(chunk).counts for chunk in self.chunks)
+        account += Account(rejected=self.plan.rejected, superseded=self.plan.superseded)
+        account.check(self.plan.rows)
+        addresses = {table: self._publish(table) for table in _TABLES}
+        result = {**self._result(account, addresses), **more}
+        log.info(
+            "Loaded %s: %s",
+            self.request.describe(),
+            ", ".join(f"{name} {result[name]}" for name in ("rows", *_COUNTED)),
+        )
+        error = self._verdict(account, addresses["rejects"])
+        if not account.unknown:
+            self._progress.result, self._progress.error = result, error.to_dict() if error else {}
+            self.ledger.save()
+        return Ending(result, error)
+
+    def _publish(self, table: str) -> str | None:
+        names = [rejects.LOCAL] if table == "rejects" else []
+        names += [_part(table, chunk) for chunk in self.chunks]
+        parts = (block for name in names for block in self._blocks(name))
+        return rejects.publish_table(
+            self._rejects_folder,
+            f"{table}-{self._table}",
+            self.request.rejects_format,
+            parts,
+            list(self.plan.sources.values()),
+        )
+
+    def _blocks(self, name: str) -> Iterator[bytes]:
+        """Whole lines of a file that may be as large as the input; none if there is no such file."""
+        path = self._staging.path(name)
+        if path.exists():
+            with path.open("rb") as file:  # type: ignore[no-untyped-call]
+                while lines := list(islice(file, _LINES)):
+                    yield b"".join(lines)
+
+    def _result(self, account: Account, addresses: dict[str, str | None]) -> dict[str, Any]:
+        batches = [self.state(chunk).batch_id for chunk in self.chunks]
+        return {
+            "object_type": self.request.object_type,
+            "custom_object": self.request.custom_object,
+            "transport": self.plan.transport,
+            "rows": self.plan.rows,
+            **{name: getattr(account, name) for name in (*_COUNTED, "created", "updated")},
+            "long_values": dict(self.plan.long),
+            "chunks": len(self.chunks),
+            "calls": self._progress.calls,
+            "batch_ids": [batch for batch in batches if batch is not None],
+            **addresses,
+        }
+
+    def _verdict(self, account: Account, address: str | None) -> MarketoError | None:
+        if account.unknown:
+            return MarketoRowsUnknownError(
+                f"{account.unknown} of {self.plan.rows} rows may or may not be in Marketo; they are in {address}",
+                remedy="Look whether they are there. To send them once more, set on_lost_upload='resend' and clear the"
+                " task; what was staged is kept for that. Everything else was loaded.",
+            )
+        rejected = account.rejected
+        allowed = self.request.max_reject_ratio
+        if rejected and rejected > allowed * self.plan.rows:
+            return MarketoRowsRejectedError(
+                f"{rejected} of {self.plan.rows} rows were rejected, more than max_reject_ratio={allowed:g} allows",
+                parameter="max_reject_ratio",
+                remedy=f"They are in {address}, each with its reason and the next step; correct them and send that"
+                " file. Everything else was loaded.",
+            )
+        return None
+
+
+_COUNTED = ("accepted", "warned", "rejected", "superseded", "unknown", "submitted")
+
+
+def _part(table: str, chunk: Chunk) -> str:
+    return f"{table}-{chunk.name}.jsonl"

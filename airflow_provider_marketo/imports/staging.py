@@ -1,0 +1,275 @@
+"""The input, read once, into chunks that every try sends as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, compress
+from typing import Any, BinaryIO
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.duplicates import KeyIndex, Marks
+from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, counted, encode_constant
+from airflow_provider_marketo.imports.fields import Field
+from airflow_provider_marketo.imports.plan import (
+    CSV,
+    Chunk,
+    ImportPlan,
+    digest,
+    encode_header,
+    encode_lines,
+    without,
+)
+from airflow_provider_marketo.imports.rejects import LOCAL, RejectWriter
+from airflow_provider_marketo.imports.source import Columns, Rows
+from airflow_provider_marketo.output.folder import Staging
+
+log = logging.getLogger(__name__)
+
+BULK_CHUNK_BYTES = 9_990_000
+"""Marketo takes files of less than 10 MB; this stays below in either reading of a megabyte, form around it included."""
+
+CALL_BYTES = 1_000_000
+"""Of the body of a call; Marketo takes 1 MB."""
+
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class ChunkLimits:
+    """
+    :param rows: most rows in a chunk; None for any number.
+    :param size: most bytes in a chunk.
+    :param row: most bytes in a row.
+    """
+
+    rows: int | None
+    size: int
+    row: int
+
+
+BULK = ChunkLimits(rows=None, size=BULK_CHUNK_BYTES, row=BULK_CHUNK_BYTES)
+
+
+class ChunkWriter:
+    """
+    Writes rows into one staged file after the other. A row is never split.
+
+    :param area: where files are staged.
+    :param form: how rows are written.
+    :param header: API names.
+    :param limits: of a chunk.
+    """
+
+    def __init__(self, area: Staging, form: str, header: Sequence[str], limits: ChunkLimits) -> None:
+        self._area = area
+        self._form = form
+        self._header = encode_header(form, header)
+        self._limits = limits
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self._open = Chunk("", "", 0, 0, 0, 0)
+        self.chunks: list[Chunk] = []
+
+    def write(self, rows: Sequence[int], columns: Columns) -> list[int]:
+        """
+        :param rows: their numbers in the input.
+        :param columns: their values.
+        :return: positions of rows that are larger than a chunk may be, and were not written.
+        """
+        lines = encode_lines(self._form, columns)
+        too_large = self._too_large(lines)
+        if too_large:
+            lines = [line for at, line in enumerate(lines) if at not in too_large]
+            rows = [number for at, number in enumerate(rows) if at not in too_large]
+        ends = list(accumulate(map(len, lines)))
+        at = 0
+        while at < len(lines):
+            fitting = self._fitting(ends, at)
+            if fitting > at:
+                self._append(rows[at:fitting], b"".join(lines[at:fitting]))
+                at = fitting
+            else:
+                self.close()
+        return too_large
+
+    def _too_large(self, lines: Sequence[bytes]) -> list[int]:
+        most = min(self._limits.row, self._limits.size - len(self._header))
+        return [at for at, line in enumerate(lines) if len(line) > most] if max(map(len, lines)) > most else []
+
+    def _fitting(self, ends: Sequence[int], at: int) -> int:
+        """Where the rows end that the chunk has room for, if ``at`` is the first of them."""
+        size, rows = (self._open.size, self._open.rows) if self._file else (len(self._header), 0)
+        before = ends[at - 1] if at else 0
+        fitting = bisect_right(ends, before + self._limits.size - size, at)
+        return fitting if self._limits.rows is None else min(fitting, at + self._limits.rows - rows)
+
+    def _append(self, rows: Sequence[int], data: bytes) -> None:
+        if self._file is None:
+            name = f"chunk-{len(self.chunks):05d}.{self._form}"
+            self._file = self._area.open(name)
+            self._digest = hashlib.sha256(self._header)
+            self._file.write(self._header)
+            self._open = Chunk(name, "", len(self._header), 0, rows[0], rows[0])
+        self._file.write(data)
+        self._digest.update(data)
+        self._open = replace(
+            self._open, size=self._open.size + len(data), rows=self._open.rows + len(rows), last=rows[-1]
+        )
+
+    def close(self) -> None:
+        """Finish the chunk that is open, if one is."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self.chunks.append(replace(self._open, sha256=self._digest.hexdigest()))
+
+
+class Stager:
+    """
+    Reads an input into an area.
+
+    :param area: where files are staged.
+    :param rows: the input.
+    :param layout: position in the input, or None for a constant, and field.
+    :param constants: API name to the value of every row.
+    :param plan: as far as it is known; its key comes first in the layout.
+    :param limits: of a chunk.
+    """
+
+    def __init__(
+        self,
+        area: Staging,
+        rows: Rows,
+        layout: Sequence[tuple[int | None, Field]],
+        constants: Mapping[str, Any],
+        plan: ImportPlan,
+        limits: ChunkLimits,
+    ) -> None:
+        self._area = area
+        self._rows = rows
+        self._layout = layout
+        self._key = len(plan.key)
+        # The list of files grows while the input is read, and rejects want to know where they stand.
+        self._plan = replace(plan, files=rows.files)
+        self._encoders = [Column(field, plan.form == CSV, at < self._key) for at, (_, field) in enumerate(layout)]
+        self._constants = {
+            at: self._constant(encoder, constants[encoder.field.name])
+            for at, (encoder, (place, _)) in enumerate(zip(self._encoders, layout, strict=True))
+            if place is None
+        }
+        self._chunks = ChunkWriter(area, plan.form, plan.header, limits)
+        self._rejects = RejectWriter(area, LOCAL, self._plan)
+        self._index = KeyIndex()
+        self.left_out = Marks()
+        self._read = 0
+
+    @staticmethod
+    def _constant(encoder: Column, value: Any) -> Any:
+        try:
+            return encode_constant(encoder, value)
+        except ValueFaultError as error:
+            raise MarketoInvalidRequestError(str(error), parameter="constants") from None
+
+    def stage(self, on_duplicates: str) -> ImportPlan:
+        """
+        Read everything.
+
+        :param on_duplicates: ``last`` wins, or ``fail``.
+        :return: the plan; nothing of it can be seen yet.
+        :raises MarketoInvalidRequestError: the input cannot be read, or has duplicates that it must not have.
+        """
+        try:
+            for batch in self._rows.batches:
+                self._take(batch)
+            self._chunks.close()
+            superseded = self._index.superseded()
+        finally:
+            self._index.close()
+            self._rejects.close()
+        if superseded.count and on_duplicates != LAST:
+            raise MarketoInvalidRequestError(
+                f"{superseded.count} of {self._read} rows are followed by one with the same"
+                f" {' + '.join(self._plan.key)}",
+                parameter="on_duplicates",
+                remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
+            )
+        chunks = [kept for chunk in self._chunks.chunks if (kept := self._without(chunk, superseded))]
+        for naive, count in counted(self._encoders, "naive").items():
+            log.info("%d values of %s have no time zone and are taken as UTC", count, naive)
+        return replace(
+            self._plan,
+            rows=self._read,
+            superseded=superseded.count,
+            rejected=self._rejects.count,
+            chunks=tuple(chunks),
+            files=tuple(self._rows.files),
+            long=counted(self._encoders, "long"),
+        )
+
+    @property
+    def null_words(self) -> dict[str, int]:
+        """API name to values that are the word ``null``."""
+        return counted(self._encoders, "null_words")
+
+    def _take(self, batch: Columns) -> None:
+        size = len(batch[0])
+        columns: list[Sequence[Any]] = []
+        faults: dict[int, str] = {}
+        for at, (encoder, (place, _)) in enumerate(zip(self._encoders, self._layout, strict=True)):
+            if place is None:
+                columns.append([self._constants[at]] * size)
+                continue
+            values, wrong = encoder.encode(batch[place])
+            columns.append(values)
+            for row, fault in wrong.items():
+                faults.setdefault(row, fault)
+        for column, name in zip(columns[: self._key], self._plan.key, strict=True):
+            if not all(column):
+                for row, value in enumerate(column):
+                    if value is None or value == "":
+                        faults.setdefault(row, f"{name} is empty, and Marketo tells records apart by it")
+        rows: Sequence[int] = range(self._read, self._read + size)
+        self._read += size
+        if faults:
+            columns, rows = self._without_faults(columns, rows, faults)
+        if not rows:
+            return
+        too_large = self._chunks.write(rows, columns)
+        if too_large:
+            texts = dict.fromkeys(too_large, "the row is larger than Marketo takes at once")
+            columns, rows = self._without_faults(columns, rows, texts)
+        self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
+
+    def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
+        """Marketo tells e-mail addresses apart without the case of letters; a Salesforce id needs it."""
+        return list(map(str.lower, values)) if self._layout[at][1].type == "email" else values
+
+    def _without_faults(
+        self, columns: Sequence[Sequence[Any]], rows: Sequence[int], faults: dict[int, str]
+    ) -> tuple[list[Sequence[Any]], Sequence[int]]:
+        for at, fault in sorted(faults.items()):
+            self._rejects.add(rows[at], "value", fault, [column[at] for column in columns])
+            self.left_out.add(rows[at])
+        good = [at not in faults for at in range(len(rows))]
+        return [list(compress(column, good)) for column in columns], list(compress(rows, good))
+
+    def _without(self, chunk: Chunk, superseded: Marks) -> Chunk | None:
+        """The chunk without superseded rows; written anew only if it has some."""
+        late = superseded.between(chunk.first, chunk.last)
+        if not late:
+            return chunk
+        earlier = self.left_out.between(chunk.first, chunk.last)
+        positions = [number - chunk.first - bisect_left(earlier, number) for number in late]
+        for number in late:
+            self.left_out.add(number)
+        if len(late) == chunk.rows:
+            return None
+        with self._area.open(chunk.name, "rb") as file:
+            data = without(self._plan.form, file.read(), chunk.rows, positions)
+        with self._area.open(chunk.name) as file:
+            file.write(data)
+        return replace(chunk, sha256=digest(data), size=len(data), rows=chunk.rows - len(late))

@@ -1,0 +1,119 @@
+"""How far a load has come: what a task must not forget when it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.output import progress as kept
+
+STAGED, SENDING, QUEUED, DONE, LOST = "staged", "sending", "queued", "done", "lost"
+"""A chunk's states. ``sending`` is written down before a byte leaves, so that who finds it knows that the answer was
+lost; ``lost`` is a chunk that nobody will send again without being told to."""
+
+
+@dataclass
+class Account:
+    """
+    What became of rows. Every row that entered is in exactly one of the first six counts.
+
+    :param accepted: loaded.
+    :param warned: loaded, with a warning.
+    :param rejected: not loaded, with a reason.
+    :param superseded: a later row has the same key.
+    :param unknown: nobody knows whether they were loaded.
+    :param submitted: handed to data ingestion, which reports elsewhere.
+    :param created: of the accepted, where Marketo tells.
+    :param updated: of the accepted, where Marketo tells.
+    """
+
+    accepted: int = 0
+    warned: int = 0
+    rejected: int = 0
+    superseded: int = 0
+    unknown: int = 0
+    submitted: int = 0
+    created: int = 0
+    updated: int = 0
+
+    @property
+    def rows(self) -> int:
+        """All rows that it accounts for."""
+        return self.accepted + self.warned + self.rejected + self.superseded + self.unknown + self.submitted
+
+    def __add__(self, other: Account) -> Account:
+        return Account(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Account)))
+
+    def check(self, rows: int) -> None:
+        """
+        :param rows: that entered.
+        :raises MarketoDataError: it accounts for more or fewer.
+        """
+        if self.rows != rows:
+            raise MarketoDataError(
+                f"{rows} rows entered, and {self.rows} are accounted for: {self}",
+                remedy="This is a fault of this provider: please report it with the counts above.",
+            )
+
+
+@dataclass
+class ChunkState:
+    """
+    :param state: one of the words above.
+    :param batch_id: Marketo's id of its import.
+    :param account: of its rows, when it is done or lost.
+    :param resent: whether it was sent before and nobody knows what became of that.
+    """
+
+    state: str = STAGED
+    batch_id: int | None = None
+    account: dict[str, int] = field(default_factory=dict)
+    resent: bool = False
+
+    @property
+    def counts(self) -> Account:
+        """The account, with its zeros."""
+        return Account(**self.account)
+
+    def settle(self, state: str, account: Account) -> None:
+        """The end of it."""
+        self.state = state
+        self.account = {name: count for name, count in asdict(account).items() if count}
+
+
+@dataclass
+class LoadProgress(kept.Progress):
+    """
+    :param plan: SHA-256 of the plan, and with it of every chunk.
+    :param chunks: name to state, as JSON, of chunks that are no longer merely staged.
+    :param calls: calls made to send rows, over all tries.
+    :param result: what the task returns, once every chunk is done.
+    :param error: what it fails with nevertheless, as :meth:`~.errors.MarketoError.to_dict` describes it.
+    """
+
+    plan: str = ""
+    chunks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> bool:
+        """Whether a row may have been sent."""
+        states = map(self.chunk, self.chunks)
+        return any(each.state != STAGED or each.resent for each in states)
+
+    def chunk(self, name: str) -> ChunkState:
+        """The state of a chunk."""
+        return ChunkState(**self.chunks.get(name, {}))
+
+    def put(self, name: str, state: ChunkState) -> None:
+        """Take note of a chunk's state; the ledger saves it."""
+        self.chunks[name] = {key: value for key, value in asdict(state).items() if value}
+
+
+def total(accounts: Iterable[Account]) -> Account:
+    """All of them together."""
+    return sum(accounts, Account())

@@ -1,0 +1,328 @@
+"""A load through the sync endpoints: up to 300 records a call, several calls at once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.clock import Clock, SystemClock
+from airflow_provider_marketo.client.errors import (
+    MarketoAmbiguousOutcomeError,
+    MarketoError,
+    MarketoInvalidRequestError,
+    MarketoStoppedError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
+from airflow_provider_marketo.client.retry import UPSERT
+from airflow_provider_marketo.imports import state
+from airflow_provider_marketo.imports.plan import Chunk
+from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.request import CREATE_DUPLICATE, ImportRequest
+from airflow_provider_marketo.imports.staged import StagedImport
+from airflow_provider_marketo.imports.staging import CALL_BYTES
+from airflow_provider_marketo.imports.state import Account
+from airflow_provider_marketo.imports.targets import Record, Stage
+
+log = logging.getLogger(__name__)
+
+ALREADY_THERE = frozenset({"1005", "1017"})
+"""What createOnly says of a record that an earlier sending of the same row has created."""
+
+TURNS = 30
+"""Minutes that a call waits for its turn while others use the instance up."""
+
+_SPLIT = frozenset({"604", "HTTP 413"})
+_OVERHEAD = 500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What became of a record.
+
+    :param kind: ``accepted``, ``rejected``, ``unknown`` or ``submitted``.
+    :param status: Marketo's word for it.
+    :param code: of the reason.
+    :param message: the reason.
+    """
+
+    kind: str
+    status: str = ""
+    code: str = ""
+    message: str = ""
+
+
+class SyncImport:
+    """
+    One try of a load.
+
+    :param load: what is staged.
+    :param client: the instance.
+    :param parallel: calls at once.
+    :param values: of parameters that are not the request's, by the names that stages use.
+    :param there: whether a record is where it should be already, and needs no call.
+    :param clock: the time.
+    """
+
+    def __init__(
+        self,
+        load: StagedImport,
+        client: MarketoClient,
+        parallel: int,
+        values: Mapping[str, Any],
+        there: Callable[[Record], bool] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._load = load
+        self._client = client
+        self._parallel = parallel
+        self._values = values
+        self._there = there or (lambda record: False)
+        self._request = load.request
+        self._clock = clock or SystemClock()
+        self._started = self._clock.monotonic()
+        self._held_back: set[str] = set()
+        for chunk in load.chunks:
+            found = load.state(chunk).state
+            if found == state.SENDING or (found == state.LOST and self._request.resends):
+                self._lost(chunk)
+
+    def run(self) -> None:
+        """
+        Send every chunk that is not done.
+
+        :raises MarketoError: whatever stops it; what is done is written down, and another try goes on from there.
+        """
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="marketo-sync") as pool:
+            # What another process may have been sending a moment ago comes last: two upserts of one new lead at a time
+            # make two leads.
+            for chunk in sorted(self._load.chunks, key=lambda chunk: chunk.name in self._held_back):
+                if self._load.state(chunk).state == state.STAGED:
+                    if chunk.name in self._held_back:
+                        self._let_settle()
+                    self._send(chunk, pool)
+
+    def _let_settle(self) -> None:
+        """Wait until Marketo has certainly ended what a dead process had asked for."""
+        stage = self._request.target.stages[0]
+        operation = operations.get(stage.operation)
+        if operation.retry_class({"action": self._request.action}) != UPSERT:
+            return
+        left = self._started + operation.timeout - self._clock.monotonic()
+        if left > 0:
+            log.info("ImportWait %.0f seconds: a process that died may have sent the same records", left)
+            self._clock.sleep(left)
+
+    def _lost(self, chunk: Chunk) -> None:
+        if self._request.resends:
+            self._held_back.add(chunk.name)
+            self._load.put(chunk, state.ChunkState(resent=True))
+        else:
+            self._load.lose(chunk, "the task died while these rows were on their way")
+
+    def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> None:
+        rows = self._load.rows(chunk)
+        records = [self._record(row) for row in rows]
+        sending = self._load.state(chunk)
+        sending.state = state.SENDING
+        self._load.put(chunk, sending)
+        sender = _Sender(
+            self._client, self._request, self._values, resent=sending.resent, correlation=chunk.name, ledger=self._load
+        )
+        outcomes: dict[int, Outcome] = {}
+        try:
+            for stage in self._request.target.stages:
+                going = [
+                    at
+                    for at, record in enumerate(records)
+                    if _goes_on(outcomes.get(at)) and stage.needs(record) and not self._there(record)
+                ]
+                self._run_stage(stage, records, going, sender, outcomes, pool)
+        except MarketoError:
+            self._load.count_calls(sender.calls)
+            self._load.put(chunk, state.ChunkState(resent=True) if sender.may_have_run else state.ChunkState())
+            raise
+        self._load.count_calls(sender.calls)
+        self._settle(chunk, rows, outcomes)
+
+    def _run_stage(
+        self,
+        stage: Stage,
+        records: Sequence[Record],
+        going: Sequence[int],
+        sender: _Sender,
+        outcomes: dict[int, Outcome],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        futures = [pool.submit(sender.send, stage, records, batch) for batch in batches(stage, records, going)]
+        finished, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in waiting:
+            future.cancel()
+        wait(futures)
+        failures = [future.exception() for future in finished if future.exception() is not None]
+        for future in futures:
+            if not future.cancelled() and future.exception() is None:
+                outcomes.update(future.result())
+        if failures and failures[0] is not None:
+            raise failures[0]
+
+    def _record(self, row: Sequence[Any]) -> Record:
+        values = zip(self._load.plan.header, row, strict=True)
+        if self._request.empty_fields == "clear":
+            return {name: None if value == "" else value for name, value in values}
+        return {name: value for name, value in values if value is not None and value != ""}
+
+    def _settle(self, chunk: Chunk, rows: Sequence[Sequence[Any]], outcomes: Mapping[int, Outcome]) -> None:
+        account = Account()
+        lines = []
+        numbers = self._load.numbers(chunk)
+        for at, row in enumerate(rows):
+            outcome = outcomes.get(at, _NOTHING_TO_SAY)
+            setattr(account, outcome.kind, getattr(account, outcome.kind) + 1)
+            if outcome.kind == "accepted" and outcome.status in ("created", "updated"):
+                setattr(account, outcome.status, getattr(account, outcome.status) + 1)
+            if outcome.kind in ("rejected", "unknown"):
+                lines.append(Line(outcome.kind, outcome.code, outcome.message, numbers[at], row))
+        self._load.settle(chunk, state.DONE, account, lines)
+
+
+_NOTHING_TO_SAY = Outcome("accepted")
+
+
+def _goes_on(outcome: Outcome | None) -> bool:
+    return outcome is None or outcome.kind == "accepted"
+
+
+def batches(stage: Stage, records: Sequence[Record], going: Sequence[int]) -> Iterator[list[int]]:
+    """
+    Positions of records that go into one call: of one group, not too many, and not too many bytes.
+    """
+    by_group: dict[Any, list[int]] = {}
+    for at in going:
+        by_group.setdefault(records[at].get(stage.group) if stage.group else None, []).append(at)
+    for members in by_group.values():
+        batch: list[int] = []
+        size = _OVERHEAD
+        for at in members:
+            bytes_of = len(json.dumps(stage.item(records[at]), default=str)) + 2
+            if batch and (len(batch) == stage.most or size + bytes_of > CALL_BYTES):
+                yield batch
+                batch, size = [], _OVERHEAD
+            batch.append(at)
+            size += bytes_of
+        yield batch
+
+
+class _Sender:
+    """
+    Sends batches of a chunk, from any thread.
+
+    :param resent: whether the chunk was sent before.
+    :param correlation: names the chunk for data ingestion.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        request: ImportRequest,
+        values: Mapping[str, Any],
+        *,
+        resent: bool,
+        correlation: str,
+        ledger: StagedImport,
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._values = values
+        self._correlation = correlation
+        self._load = ledger
+        self._fine = ALREADY_THERE if resent else frozenset()
+        self.calls = 0
+        self.may_have_run = resent
+
+    def send(self, stage: Stage, records: Sequence[Record], batch: Sequence[int]) -> dict[int, Outcome]:
+        """
+        One call, or several if Marketo finds it too much.
+
+        :return: position to outcome.
+        """
+        parameters = self._parameters(stage, records[batch[0]])
+        parameters[stage.batch] = [stage.item(records[at]) for at in batch]
+        self.calls += 1
+        try:
+            reply = self._in_turn(stage.operation, parameters)
+        except MarketoAmbiguousOutcomeError as error:
+            self.may_have_run = True
+            if self._request.action != CREATE_DUPLICATE and not stage.submits:
+                raise
+            return dict.fromkeys(batch, Outcome("unknown", code="unknown", message=error.message))
+        except (MarketoTransientError, MarketoInvalidRequestError) as error:
+            self.may_have_run |= error.executed
+            too_large = error.code in _SPLIT or (error.code is None and "body of" in error.message)
+            if not too_large:
+                raise
+            if len(batch) > 1:
+                half = len(batch) // 2
+                log.info("A call with %d records was too much for Marketo and is split", len(batch))
+                return self.send(stage, records, batch[:half]) | self.send(stage, records, batch[half:])
+            if error.code == "604":
+                raise
+            return {batch[0]: Outcome("rejected", code="value", message="the row is larger than Marketo takes")}
+        self.may_have_run = True
+        if stage.submits:
+            return dict.fromkeys(batch, Outcome("submitted"))
+        return self._outcomes(stage, batch, reply.records)
+
+    def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+        """A load has time: that others use the instance up is no reason to fail."""
+        for turn in itertools.count(1):
+            if self._load.ledger.stopped:
+                break
+            try:
+                return self._client.call(operation, **parameters)
+            except MarketoThrottledError as error:
+                if turn == TURNS:
+                    raise
+                log.info("%s", error)
+        raise MarketoStoppedError("the task was killed")
+
+    def _parameters(self, stage: Stage, first: Record) -> dict[str, Any]:
+        parameters = {
+            name: value
+            for attribute, name in stage.parameters.items()
+            if (value := self._values.get(attribute, getattr(self._request, attribute, None))) is not None
+        }
+        if stage.group:
+            parameters[stage.group] = first[stage.group]
+        if stage.submits:
+            parameters["X-Correlation-Id"] = f"{self._values['correlation']}/{self._correlation}"
+        return parameters
+
+    def _outcomes(self, stage: Stage, batch: Sequence[int], entries: Sequence[Mapping[str, Any]]) -> dict[int, Outcome]:
+        found = {
+            batch[at]: self._outcome(stage, entry)
+            for position, entry in enumerate(entries)
+            if 0 <= (at := int(entry.get("seq", position))) < len(batch)
+        }
+        silent = Outcome("unknown", code="unknown", message="Marketo's answer has no entry for this row")
+        return {at: found.get(at, silent) for at in batch}
+
+    def _outcome(self, stage: Stage, entry: Mapping[str, Any]) -> Outcome:
+        status = str(entry.get("status") or "")
+        if status.lower() != "skipped":
+            return Outcome("accepted", status.lower())
+        reasons = entry.get("reasons") or entry.get("reason") or entry.get("errors") or []
+        reasons = [reasons] if isinstance(reasons, Mapping) else reasons
+        codes = [str(reason.get("code", "")) for reason in reasons]
+        if codes and all(code in stage.fine or code in self._fine for code in codes):
+            return Outcome("accepted", "skipped")
+        message = "; ".join(str(reason.get("message", "")) for reason in reasons) or "Marketo gave no reason"
+        return Outcome("rejected", "skipped", codes[0] if codes else "", message)

@@ -1,0 +1,216 @@
+"""Where rows go: one table for what differs between leads, companies, lists and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_marketo.client.bulk.imports import import_object
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.fields import Description, Field
+
+BULK, SYNC, INGESTION = "bulk", "sync", "ingestion"
+RECORDS_PER_CALL = 300
+LEAD_ID = "leadId"
+STATUS = "statusName"
+
+Record = Mapping[str, Any]
+
+
+def _whole(record: Record) -> Any:
+    return record
+
+
+def _id(record: Record) -> Any:
+    return {"id": record[LEAD_ID]}
+
+
+def _bare_id(record: Record) -> Any:
+    return record[LEAD_ID]
+
+
+def _lead(record: Record) -> Any:
+    return {LEAD_ID: record[LEAD_ID]}
+
+
+def _without_status(record: Record) -> Any:
+    return {name: value for name, value in record.items() if name != STATUS}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    One kind of call that records go through.
+
+    :param operation: of the catalogue.
+    :param parameters: of the load that the call takes, to Adobe's name of them.
+    :param item: what a record is in the call.
+    :param batch: Adobe's name of the list of records.
+    :param most: records in a call.
+    :param group: field whose value all records of a call share, as a parameter of the same name.
+    :param fine: codes of skipped records that are where they should be.
+    :param submits: whether Marketo only takes the records in, and reports elsewhere.
+    :param needs: whether a record has something to say in this stage.
+    """
+
+    operation: str
+    parameters: Mapping[str, str]
+    item: Callable[[Record], Any] = _whole
+    batch: str = "input"
+    most: int = RECORDS_PER_CALL
+    group: str | None = None
+    fine: frozenset[str] = frozenset()
+    submits: bool = False
+    needs: Callable[[Record], bool] = bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    :param describes: operations that list the fields.
+    :param stages: kinds of call, in their order; empty for bulk imports.
+    :param key: fields that tell records apart; empty where describe or ``lookup_field`` says which.
+    :param extra: fields that no describe lists.
+    """
+
+    describes: tuple[str, ...]
+    stages: tuple[Stage, ...] = ()
+    key: tuple[str, ...] = ()
+    extra: tuple[Field, ...] = ()
+
+
+_DEDUPE = {"action": "action", "dedupe_by": "dedupeBy"}
+_LEAD_ID = Field(LEAD_ID, "integer")
+
+
+def _object(name: str) -> Target:
+    parameters = _DEDUPE | ({"custom_object": "customObjectName"} if name == "custom_objects" else {})
+    return Target((f"{name}.describe",), (Stage(f"{name}.sync", parameters),))
+
+
+SYNC_TARGETS: Mapping[str, Target] = {
+    "leads": Target(
+        ("leads.describe",),
+        (
+            Stage(
+                "leads.sync",
+                {"action": "action", "lookup_field": "lookupField", "partition_name": "partitionName"},
+            ),
+        ),
+        key=("email",),
+    ),
+    **{
+        name: _object(name)
+        for name in (
+            "companies",
+            "opportunities",
+            "opportunity_roles",
+            "sales_persons",
+            "named_accounts",
+            "custom_objects",
+        )
+    },
+}
+
+MEMBER_TARGETS: Mapping[str, Target] = {
+    "list_add": Target(
+        (),
+        (Stage("static_list_membership.add_to_list", {"list_id": "listId"}, item=_id),),
+        key=(LEAD_ID,),
+        extra=(_LEAD_ID,),
+    ),
+    "list_remove": Target(
+        (),
+        (
+            Stage(
+                "static_list_membership.remove_from_list",
+                {"list_id": "listId"},
+                item=_bare_id,
+                batch="id",
+                fine=frozenset({"1015"}),
+            ),
+        ),
+        key=(LEAD_ID,),
+        extra=(_LEAD_ID,),
+    ),
+    "program_members": Target(
+        ("program_members.describe",),
+        (
+            Stage(
+                "program_members.sync_status",
+                {"program_id": "programId"},
+                item=_lead,
+                group=STATUS,
+                fine=frozenset({"1037"}),
+                needs=lambda record: record.get(STATUS) is not None,
+            ),
+            Stage(
+                "program_members.sync_data",
+                {"program_id": "programId"},
+                item=_without_status,
+                needs=lambda record: len(_without_status(record)) > 1,
+            ),
+        ),
+        key=(LEAD_ID,),
+        extra=(_LEAD_ID, Field(STATUS)),
+    ),
+}
+
+INGESTION_TARGETS: Mapping[str, Target] = {
+    "leads": Target(
+        ("leads.describe",),
+        (
+            Stage(
+                "data_ingestion.sync_persons",
+                {"munchkin_id": "munchkinId", "partition_name": "partitionName", "ingestion_key": "dedupeFields"},
+                batch="persons",
+                most=1000,
+                submits=True,
+            ),
+        ),
+        key=("email",),
+    ),
+    "custom_objects": Target(
+        ("custom_objects.describe",),
+        (
+            Stage(
+                "data_ingestion.sync_custom_objects",
+                {"munchkin_id": "munchkinId", "custom_object": "customObjectAPIName"},
+                batch="customObjects",
+                most=1000,
+                submits=True,
+            ),
+        ),
+    ),
+}
+
+_TABLES = {SYNC: {**SYNC_TARGETS, **MEMBER_TARGETS}, INGESTION: INGESTION_TARGETS}
+
+
+def target(object_type: str, transport: str) -> Target:
+    """
+    The row of the table.
+
+    :raises MarketoInvalidRequestError: this kind of object does not go this way.
+    """
+    if transport == BULK:
+        kind = import_object(object_type)
+        return Target(kind.describes, key=kind.key)
+    table = _TABLES[transport]
+    if object_type not in table:
+        raise MarketoInvalidRequestError(
+            f"object_type={object_type!r} cannot be loaded with transport {transport!r}",
+            parameter="object_type",
+            remedy=f"Use one of {', '.join(table if transport == INGESTION else SYNC_TARGETS)}.",
+        )
+    return table[object_type]
+
+
+def key_of(one: Target, described: Description, lookup_field: str | None, dedupe_by: str | None) -> Sequence[str]:
+    """The fields that tell records apart."""
+    if dedupe_by == "idField":
+        return (described.id_field,)
+    if lookup_field is not None:
+        return (lookup_field,)
+    return one.key or described.dedupe

@@ -1,0 +1,1 @@
+"""Airflow assets, outlets and OpenLineage datasets."""

@@ -1,1 +1,0 @@
-"""What sensors wait for, as questions that many of them can ask in one call: above the client, below the sensors."""

@@ -1,0 +1,401 @@
+"""The ledger: a request that must not run twice does not, whoever dies when, and whoever else is about to send it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import suppress
+from itertools import combinations
+
+import pytest
+
+from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, Entry, Ledger, MarketoLedgerError, Sending
+from airflow_provider_marketo.at_most_once.stores import FolderStore, VariableStore
+from airflow_provider_marketo.client.errors import (
+    MarketoAmbiguousOutcomeError,
+    MarketoInvalidRequestError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
+
+
+class MemoryStore:
+    """A store that may be out of order."""
+
+    option = " --ledger here"
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.broken: set[str] = set()
+
+    def _check(self, what: str) -> None:
+        if what in self.broken:
+            raise OSError("the API server is restarting")
+
+    def read(self, key: str) -> str | None:
+        self._check("read")
+        return self.texts.get(key)
+
+    def write(self, key: str, text: str) -> None:
+        self._check("write")
+        self.texts[key] = text
+
+    def delete(self, key: str) -> None:
+        self._check("delete")
+        self.texts.pop(key, None)
+
+
+class Marketo:
+    """Counts what it is asked to do."""
+
+    def __init__(self, *answers) -> None:
+        self.executed = 0
+        self._answers = list(answers)
+
+    def __call__(self):
+        self.executed += 1
+        answer = self._answers.pop(0) if self._answers else [{"id": 7}]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def sending(**facts) -> Sending:
+    return Sending(
+        **{
+            "instance": "123-ABC-456",
+            "operation": "campaigns.request",
+            "content": {"campaign": 7, "leads": [1, 2]},
+            "what": "trigger campaign 7 for 2 leads",
+            "how_to_check": "Look for 'Campaign is Requested'.",
+            "dag_id": "a_dag",
+            "task_id": "a_task",
+            "run_id": "a run",
+            "map_index": -1,
+            "generation": 0,
+            **facts,
+        }
+    )
+
+
+AFTER_A_CLEAR = {"generation": 1}
+LOST_REPLY = MarketoTransientError("the connection broke", executed=True)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def test_what_was_sent_is_not_sent_again_and_its_answer_is_remembered(store):
+    marketo = Marketo([{"id": 7}])
+    first = Ledger(store).once(sending(), marketo)
+    second = Ledger(store).once(sending(**AFTER_A_CLEAR), marketo)
+
+    assert marketo.executed == 1
+    assert (first.result, first.earlier) == ([{"id": 7}], False)
+    assert (second.result, second.earlier) == ([{"id": 7}], True)
+    assert list(store.texts) == [sending().key]
+
+
+def test_the_entry_is_there_before_the_call(store):
+    def send():
+        assert json.loads(store.texts[sending().key])["state"] == "sending"
+
+    Ledger(store).once(sending(), send)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"instance": "999-XYZ-999"},
+        {"dag_id": "another"},
+        {"task_id": "another"},
+        {"run_id": "another"},
+        {"map_index": 1},
+        {"operation": "campaigns.schedule"},
+        {"content": {"campaign": 7, "leads": [1, 3]}},
+    ],
+)
+def test_another_request_task_run_or_instance_has_an_entry_of_its_own(store, other):
+    marketo = Marketo()
+    Ledger(store).once(sending(), marketo)
+    Ledger(store).once(sending(**other), marketo)
+    assert marketo.executed == 2
+
+
+def test_a_lost_reply_stops_this_try_every_retry_and_a_clear(store):
+    marketo = Marketo(LOST_REPLY)
+    with pytest.raises(MarketoAmbiguousOutcomeError, match="the connection broke"):
+        Ledger(store).once(sending(), marketo)
+    for generation in (0, 0, 1, 2):
+        with pytest.raises(MarketoAmbiguousOutcomeError) as caught:
+            Ledger(store).once(sending(generation=generation), marketo)
+
+    assert marketo.executed == 1
+    for needed in (
+        "trigger campaign 7 for 2 leads",
+        "Campaign is Requested",
+        f"settle {sending().key} --ledger here",
+        "on_ambiguous",
+    ):
+        assert needed in str(caught.value)
+
+
+def test_a_process_that_died_with_the_entry_written_stops_the_next(store):
+    with pytest.raises(KeyboardInterrupt):
+        Ledger(store).once(sending(), Marketo(KeyboardInterrupt()))
+    marketo = Marketo()
+    with pytest.raises(MarketoAmbiguousOutcomeError, match="never said how it went"):
+        Ledger(store).once(sending(), marketo)
+    assert marketo.executed == 0
+
+
+def test_what_certainly_did_not_run_may_be_sent_by_the_next_try(store):
+    marketo = Marketo(MarketoThrottledError("Max rate limit exceeded"))
+    with pytest.raises(MarketoThrottledError):
+        Ledger(store).once(sending(), marketo)
+    assert store.texts == {}
+    Ledger(store).once(sending(), marketo)
+    assert marketo.executed == 2
+
+
+def test_resend_takes_a_clear_for_a_persons_word_and_a_retry_for_none(store):
+    marketo = Marketo(LOST_REPLY, LOST_REPLY)
+    for generation, executed in ((0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
+        with suppress(MarketoAmbiguousOutcomeError):
+            Ledger(store, on_ambiguous="resend").once(sending(generation=generation), marketo)
+        assert marketo.executed == executed
+
+
+def test_assume_sent_settles_without_sending(store):
+    marketo = Marketo(LOST_REPLY)
+    with pytest.raises(MarketoAmbiguousOutcomeError):
+        Ledger(store).once(sending(), marketo)
+    assert Ledger(store, on_ambiguous="assume_sent").once(sending(), marketo).earlier
+    assert Ledger(store).once(sending(), marketo).earlier
+    assert marketo.executed == 1
+
+
+def test_force_sends_again_once_after_each_clear_and_never_on_a_retry(store):
+    marketo = Marketo()
+    for generation, executed in ((0, 1), (0, 1), (1, 2), (1, 2), (5, 3)):
+        Ledger(store, force=True).once(sending(generation=generation), marketo)
+        assert marketo.executed == executed
+
+
+def test_a_rejected_resend_leaves_it_open_whether_the_first_one_ran(store):
+    marketo = Marketo(LOST_REPLY, MarketoThrottledError("Max rate limit exceeded"))
+    with pytest.raises(MarketoAmbiguousOutcomeError):
+        Ledger(store).once(sending(), marketo)
+    with pytest.raises(MarketoThrottledError):
+        Ledger(store, on_ambiguous="resend").once(sending(**AFTER_A_CLEAR), marketo)
+    with pytest.raises(MarketoAmbiguousOutcomeError):
+        Ledger(store).once(sending(**AFTER_A_CLEAR), marketo)
+
+
+@pytest.mark.parametrize("broken", ["read", "write"])
+def test_a_ledger_that_cannot_be_relied_on_sends_nothing(store, broken):
+    store.broken = {broken}
+    marketo = Marketo()
+    with pytest.raises(MarketoLedgerError, match=r"the API server is restarting.*Nothing was sent"):
+        Ledger(store).once(sending(), marketo)
+    assert marketo.executed == 0
+
+
+def test_a_store_that_loses_what_is_written_sends_nothing(store):
+    store.write = lambda key, text: None
+    marketo = Marketo()
+    with pytest.raises(MarketoLedgerError):
+        Ledger(store).once(sending(), marketo)
+    assert marketo.executed == 0
+
+
+def test_a_ledger_that_fails_after_the_call_does_not_fail_the_task_and_sends_nothing_again(store):
+    def send():
+        store.broken = {"read", "write", "delete"}
+        return "done"
+
+    assert Ledger(store).once(sending(), send).result == "done"
+    store.broken = set()
+    marketo = Marketo()
+    with pytest.raises(MarketoAmbiguousOutcomeError):
+        Ledger(store).once(sending(), marketo)
+    assert marketo.executed == 0
+
+
+def test_an_entry_that_is_not_ours_sends_nothing(store):
+    store.texts[sending().key] = "something else"
+    marketo = Marketo()
+    with pytest.raises(MarketoLedgerError):
+        Ledger(store).once(sending(), marketo)
+    assert marketo.executed == 0
+
+
+def test_a_large_answer_is_not_kept(store):
+    Ledger(store).once(sending(), Marketo(["x" * 20_000]))
+    assert Ledger(store).once(sending(), Marketo()).result is None
+
+
+def test_an_unknown_way_to_deal_with_ambiguity_is_refused(store):
+    with pytest.raises(MarketoInvalidRequestError, match="stop, resend, assume_sent"):
+        Ledger(store, on_ambiguous="retry")
+
+
+def test_no_word_in_a_key_makes_airflow_hide_the_entry():
+    assert sending().key.startswith(PREFIX)
+    assert not any(word in PREFIX + CLAIM for word in ("token", "secret", "password", "key", "auth"))
+
+
+# Two processes at once: Airflow starts the next try while the process of the one before is still alive.
+
+
+class SteppedStore(MemoryStore):
+    """Lets one access happen at a time, in the order it is told."""
+
+    def __init__(self, order: list[int]) -> None:
+        super().__init__()
+        self._order = order
+        self._turn = threading.Condition()
+        self._done: set[int] = set()
+
+    def seen_by(self, number: int) -> MemoryStore:
+        stepped = self
+
+        class View:
+            option = ""
+
+            def read(self, key):
+                return stepped._step(number, lambda: stepped.texts.get(key))
+
+            def write(self, key, text):
+                return stepped._step(number, lambda: stepped.texts.__setitem__(key, text))
+
+            def delete(self, key):
+                return stepped._step(number, lambda: stepped.texts.pop(key, None))
+
+        return View()
+
+    def _step(self, number: int, access):
+        with self._turn:
+            self._turn.wait_for(lambda: self._next() in (number, None), timeout=10)
+            result = access()
+            if self._order:
+                self._order.remove(number)
+            self._turn.notify_all()
+            return result
+
+    def _next(self) -> int | None:
+        while self._order and self._order[0] in self._done:
+            self._order.pop(0)
+        return self._order[0] if self._order else None
+
+    def finished(self, number: int) -> None:
+        with self._turn:
+            self._done.add(number)
+            self._turn.notify_all()
+
+
+ACCESSES = 5
+"""Until a process sends: claim, entry read, entry written, claim read back, entry read back."""
+
+
+@pytest.mark.parametrize("before", [None, "settled, then cleared with force=True", "lost, then cleared with resend"])
+def test_in_every_order_in_which_two_processes_can_meet_at_most_one_sends(before):
+    orders = [
+        [1 if place in chosen else 0 for place in range(2 * ACCESSES)]
+        for chosen in combinations(range(2 * ACCESSES), ACCESSES)
+    ]
+    senders = [_senders(order, before) for order in orders]
+
+    assert len(senders) == 252
+    assert max(senders) == 1
+    assert senders.count(1) > 0
+
+
+def _senders(order: list[int], before: str | None) -> int:
+    store = SteppedStore([])
+    if before == "settled, then cleared with force=True":
+        Ledger(store).once(sending(), Marketo())
+    elif before is not None:
+        with pytest.raises(MarketoAmbiguousOutcomeError):
+            Ledger(store).once(sending(), Marketo(LOST_REPLY))
+    store._order = list(order)
+    marketo = Marketo()
+
+    def process(number: int) -> None:
+        ledger = Ledger(store.seen_by(number), on_ambiguous="resend", force=True)
+        try:
+            ledger.once(sending(**AFTER_A_CLEAR), marketo)
+        except (MarketoLedgerError, MarketoAmbiguousOutcomeError):
+            pass
+        finally:
+            store.finished(number)
+
+    threads = [threading.Thread(target=process, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return marketo.executed
+
+
+# Where entries live.
+
+
+def test_a_folder_keeps_entries_and_lists_them(tmp_path):
+    store = FolderStore(str(tmp_path / "ledger"))
+    assert store.all_keys() == []
+    assert store.read(sending().key) is None
+    Ledger(store).once(sending(), Marketo())
+
+    assert store.all_keys() == [sending().key]
+    assert Entry.from_json(store.read(sending().key)).state == "settled"
+    store.delete(sending().key)
+    assert store.read(sending().key) is None
+
+
+def test_a_folder_that_cannot_be_written_sends_nothing(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    marketo = Marketo()
+    with pytest.raises(MarketoLedgerError):
+        Ledger(FolderStore(str(tmp_path / "file"))).once(sending(), marketo)
+    assert marketo.executed == 0
+
+
+class Supervisor:
+    """Answers as Airflow's supervisor does."""
+
+    def __init__(self, answer) -> None:
+        self._answer = answer
+
+    def send(self, message):
+        return self._answer(message)
+
+
+@pytest.fixture
+def supervisor(monkeypatch):
+    from airflow.sdk.execution_time import task_runner
+
+    def answering(answer) -> None:
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(answer), raising=False)
+
+    return answering
+
+
+def test_a_variable_that_is_not_there_is_told_from_a_variable_that_cannot_be_read(supervisor):
+    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse, VariableResult
+
+    supervisor(lambda message: VariableResult(key=message.key, value="text"))
+    assert VariableStore().read("a") == "text"
+    supervisor(lambda message: ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND))
+    assert VariableStore().read("a") is None
+    supervisor(lambda message: ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+    with pytest.raises(OSError, match="does not say"):
+        VariableStore().read("a")
+
+
+def test_variables_are_out_of_reach_outside_of_a_task():
+    with pytest.raises(OSError, match="tasks and triggers only"):
+        VariableStore().read("a")

@@ -1,0 +1,52 @@
+"""The last row of a key wins, whatever memory there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_marketo.imports.duplicates import KeyIndex, Marks
+
+
+@pytest.fixture(params=[1 << 20, 0], ids=["in memory", "spilt"])
+def index(request):
+    made = KeyIndex(in_memory=request.param)
+    yield made
+    made.close()
+
+
+def superseded(index, rows: int) -> list[int]:
+    marks = index.superseded()
+    found = [number for number in range(rows) if number in marks]
+    assert marks.count == len(found)
+    return found
+
+
+def test_all_but_the_last_row_of_a_key_are_superseded(index):
+    index.add(range(3), [["a", "b", "a"]])
+    index.add([3, 7], [["c", "a"]])
+    assert superseded(index, 10) == [0, 2]
+
+
+def test_keys_of_several_fields_are_told_apart_by_all_of_them(index):
+    index.add(range(4), [["a", "a", "ab", "a"], [1, 2, 1, 1]])
+    assert superseded(index, 4) == [0]
+
+
+def test_many_rows_give_exactly_their_duplicates(index):
+    keys = [str(number % 7_000) for number in range(20_000)]
+    index.add(range(len(keys)), [keys])
+    assert superseded(index, len(keys)) == list(range(13_000))
+
+
+def test_marks_come_back_and_know_their_neighbourhood():
+    marks = Marks()
+    for number in (3, 64, 9_999):
+        marks.add(number)
+        marks.add(number)
+    again = Marks(marks.to_bytes())
+    assert again.count == 3
+    assert [number for number in range(10_000) if number in again] == [3, 64, 9_999]
+    for first, last in ((0, 2), (4, 63), (65, 9_998), (10_000, 20_000)):
+        assert again.between(first, last) == []
+    assert again.between(3, 64) == [3, 64]
+    assert again.between(0, 20_000) == [3, 64, 9_999]

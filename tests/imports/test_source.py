@@ -1,0 +1,198 @@
+"""Input: what is read, and how a file that cannot be read says where."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+import tracemalloc
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports import source
+from airflow_provider_marketo.imports.source import from_files, from_query, from_records
+
+
+def rows_of(rows) -> list[dict]:
+    return [dict(zip(rows.columns, row, strict=True)) for batch in rows.batches for row in zip(*batch, strict=True)]
+
+
+def refusal(tmp_path, content: bytes, name: str = "in.csv") -> MarketoInvalidRequestError:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MarketoInvalidRequestError) as caught:
+        rows_of(from_files(str(tmp_path / name)))
+    return caught.value
+
+
+ADA = {"email": "ada@example.org", "firstName": "Ada"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("in.csv", b"email,firstName\nada@example.org,Ada\n"),
+        ("in.csv", b"\xef\xbb\xbfemail,firstName\r\nada@example.org,Ada\r\n"),
+        ("in.csv", b"email,firstName\n\nada@example.org,Ada\n\n"),
+        ("in.tsv", b"email\tfirstName\nada@example.org\tAda\n"),
+        ("in.csv.gz", gzip.compress(b"email,firstName\nada@example.org,Ada\n")),
+        ("in.jsonl", b'{"email": "ada@example.org", "firstName": "Ada"}\n\n'),
+        ("in.ndjson.gz", gzip.compress(b'{"email": "ada@example.org", "firstName": "Ada"}\n')),
+    ],
+    ids=["csv", "BOM and CRLF", "blank lines", "tsv", "gzipped csv", "jsonl", "gzipped ndjson"],
+)
+def test_one_row_in_every_form(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert rows_of(from_files(str(tmp_path / name))) == [ADA]
+
+
+@pytest.mark.parametrize("name", ["in.parquet", "in.parquet.gz"])
+def test_parquet_keeps_its_types(tmp_path, name):
+    pq.write_table(pa.table({"email": ["a@example.org", None], "score": [1, 2]}), tmp_path / "plain")
+    content = (tmp_path / "plain").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert rows_of(from_files(str(tmp_path / name))) == [
+        {"email": "a@example.org", "score": 1},
+        {"email": None, "score": 2},
+    ]
+
+
+def test_a_group_of_rows_need_not_fit_into_memory(tmp_path):
+    texts = pa.array([f"{number:0100}" for number in range(200_000)])
+    pq.write_table(pa.table({"comments": texts}), tmp_path / "in.parquet", compression="none", use_dictionary=False)
+    tracemalloc.start()
+    try:
+        rows = from_files(str(tmp_path / "in.parquet"))
+        assert sum(len(batch[0]) for batch in rows.batches) == 200_000
+        assert tracemalloc.get_traced_memory()[1] < (tmp_path / "in.parquet").stat().st_size / 4
+    finally:
+        tracemalloc.stop()
+
+
+def test_quoted_cells_keep_delimiters_quotes_and_line_breaks(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b'email,comments\na@example.org,"1, ""2""\n\xe2\x82\xac\r\n3"\n')
+    assert rows_of(from_files(str(tmp_path / "in.csv")))[0]["comments"] == '1, "2"\n€\r\n3'
+
+
+def test_files_of_a_glob_are_one_table_whatever_the_order_of_their_columns(tmp_path):
+    (tmp_path / "b.csv").write_text("firstName,email\nBo,bo@example.org\n")
+    (tmp_path / "a.csv").write_text("email,firstName\nada@example.org,Ada\n")
+    rows = from_files(f"{tmp_path}/*.csv")
+    assert rows_of(rows) == [ADA, {"email": "bo@example.org", "firstName": "Bo"}]
+    assert [(path.rpartition("/")[2], first) for path, first in rows.files] == [("a.csv", 0), ("b.csv", 1)]
+
+
+def test_files_with_other_columns_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("email\na@example.org\n")
+    (tmp_path / "b.csv").write_text("mail\nb@example.org\n")
+    with pytest.raises(MarketoInvalidRequestError, match=r"b\.csv has other columns .* email, mail"):
+        rows_of(from_files([str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]))
+
+
+def test_a_glob_may_find_nothing_and_a_path_may_not(tmp_path):
+    assert list(from_files(f"{tmp_path}/*.csv").columns) == []
+    with pytest.raises(MarketoInvalidRequestError, match="there is no file"):
+        from_files(f"{tmp_path}/in.csv")
+
+
+def test_text_that_is_not_utf_8_is_named_by_file_line_and_byte(tmp_path):
+    error = refusal(tmp_path, b"email,firstName\na@example.org,Ada\nb@example.org,Zo\xeb\n")
+    assert "in.csv is not UTF-8: line 3, byte 50 of the file is 0xeb" in error.message
+    assert error.parameter == "source"
+
+
+def test_a_header_that_is_not_utf_8_is_named_too(tmp_path):
+    assert "line 1, byte 2 of the file is 0xff" in refusal(tmp_path, b"em\xffail\n").message
+
+
+def test_text_far_into_a_file_is_checked_as_well(tmp_path):
+    good = b"email\n" + b"a@example.org\n" * 20_000
+    assert f"line 20002, byte {len(good)} of the file" in refusal(tmp_path, good + b"\xe9@example.org\n").message
+
+
+def test_a_ragged_row_is_named_by_its_line(tmp_path):
+    error = refusal(tmp_path, b'email,firstName\na@example.org,"A\nda"\nb@example.org,Bo,Li\n')
+    assert "in.csv, line 4: the row has 3 cells, and the header has 2" in error.message
+
+
+def test_an_open_quote_is_named_by_its_line(tmp_path):
+    assert "in.csv, line" in refusal(tmp_path, b'email,firstName\na@example.org,"Ada\n').message
+
+
+def test_an_empty_file_has_no_header(tmp_path):
+    assert "is empty: it has no header" in refusal(tmp_path, b"").message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"email": "a"}\n{"email"\n', "line 2 is not JSON"),
+        (b'["a"]\n', "line 1 is not a JSON object"),
+        (b'{"email": "\xe9"}\n', "is not UTF-8: line 1"),
+    ],
+)
+def test_jsonl_that_cannot_be_read_is_named_by_its_line(tmp_path, content, message):
+    assert message in refusal(tmp_path, content, "in.jsonl").message
+
+
+def test_jsonl_may_lack_a_member_and_may_not_bring_up_a_new_one_late(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "BATCH_ROWS", 2)
+    lines = [{"email": "a"}, {"email": "b", "score": 1}, {"email": "c"}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert [row["score"] for row in rows_of(from_files(str(tmp_path / "in.jsonl")))] == [None, 1, None]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, [*lines, {"vin": 1}])))
+    with pytest.raises(MarketoInvalidRequestError, match="line 4: vin is in none of the first"):
+        rows_of(from_files(str(tmp_path / "in.jsonl")))
+
+
+def test_a_name_that_says_nothing_needs_a_format(tmp_path):
+    (tmp_path / "in.txt").write_text("email\na@example.org\n")
+    with pytest.raises(MarketoInvalidRequestError, match="is not csv, tsv, jsonl or parquet") as caught:
+        from_files(str(tmp_path / "in.txt"))
+    assert "source_format" in str(caught.value)
+    assert rows_of(from_files(str(tmp_path / "in.txt"), "csv")) == [{"email": "a@example.org"}]
+
+
+def test_what_is_called_parquet_and_is_not(tmp_path):
+    assert "is not Parquet" in refusal(tmp_path, b"email\n", "in.parquet").message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"email\na@example.org\n", gzip.compress(b"email\n" + b"a@example.org\n" * 10_000)[:-9]],
+    ids=["plain", "cut off"],
+)
+def test_what_is_called_gzipped_and_cannot_be_unpacked(tmp_path, content):
+    assert "in.csv.gz cannot be unpacked" in refusal(tmp_path, content, "in.csv.gz").message
+
+
+def test_records_may_have_different_fields():
+    rows = from_records([{"email": "a"}, {"email": "b", "score": 1}])
+    assert rows_of(rows) == [{"email": "a", "score": None}, {"email": "b", "score": 1}]
+    with pytest.raises(MarketoInvalidRequestError, match="record 2 is of type str"):
+        from_records([{"email": "a"}, "b"])
+
+
+def test_a_query_streams_and_closes_its_connection(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "BATCH_ROWS", 10)
+    database = tmp_path / "db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE t (email TEXT, score INTEGER)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", [(f"a{n}", n) for n in range(25)])
+    opened = sqlite3.connect(database)
+    rows = from_query(SimpleNamespace(get_conn=lambda: opened), "SELECT * FROM t WHERE score >= ? ORDER BY score", (5,))
+    assert rows.columns == ["email", "score"]
+    sizes = [len(batch[0]) for batch in rows.batches]
+    assert sizes == [10, 10]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened.execute("SELECT 1")
+
+
+def test_a_statement_without_rows_is_refused():
+    hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(":memory:"))
+    with pytest.raises(MarketoInvalidRequestError, match="returns no rows") as caught:
+        from_query(hook, "CREATE TABLE t (x)")
+    assert caught.value.parameter == "sql"

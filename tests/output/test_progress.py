@@ -1,0 +1,56 @@
+"""What a task remembers belongs to one process at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.progress import Progress, ProgressKeeper, progress_store
+from tests.support import StateStore
+
+
+@dataclass
+class Steps(Progress):
+    done: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(params=["Airflow's store", "a folder"])
+def store(request, tmp_path):
+    context = {"task_state_store": StateStore()} if request.param == "Airflow's store" else {}
+    return progress_store(context, "a_key", Steps, OutputFolder(str(tmp_path)), "progress.json")
+
+
+def test_what_is_saved_is_there_for_the_next_try_until_it_is_forgotten(store):
+    assert store.load() is None
+    ledger = ProgressKeeper(store, Steps("f"))
+    ledger.progress.done.append("one")
+    ledger.save()
+    assert store.load().done == ["one"]
+    ledger.clear()
+    assert store.load() is None
+
+
+def test_whoever_came_last_goes_on_and_the_other_stops(store):
+    first = ProgressKeeper(store, Steps("f"))
+    second = ProgressKeeper(store, store.load())
+    with pytest.raises(MarketoStoppedError, match="another try"):
+        first.save()
+    second.save()
+
+
+def test_a_killed_process_writes_nothing_more(store):
+    ledger = ProgressKeeper(store, Steps("f"))
+    ledger.stop()
+    assert ledger.stopped
+    with pytest.raises(MarketoStoppedError, match="killed"):
+        ledger.check()
+
+
+def test_what_another_version_has_stored_is_understood_as_far_as_it_can_be():
+    state = StateStore()
+    state.set("a_key", {"fingerprint": "f", "done": ["one"], "of_the_future": 1})
+    store = progress_store({"task_state_store": state}, "a_key", Steps, None, "progress.json")
+    assert store.load() == Steps("f", done=["one"])
