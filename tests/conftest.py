@@ -71,9 +71,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _limits_of_this_test_only() -> Iterator[None]:
-    """A simulator may listen on the port of an earlier one: what was known of that one's limits is not known of it."""
+    """Start each test with a new runtime: its simulator may listen on the port of an earlier one with other limits."""
     yield
-    coordination = sys.modules.get("airflow_provider_marketo.hooks.coordination")
-    if coordination is not None:
-        coordination._governors.clear()
+    hooks = sys.modules.get("airflow_provider_marketo.hooks.runtime")
+    if hooks is not None:
+        hooks.replace_runtime(hooks.TaskRuntime())
     shutil.rmtree(Path(os.environ["AIRFLOW_HOME"]) / "marketo_governor", ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import GovernorStore, MemoryStore, UnusableStore
+from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.hooks.task import RunningTask, current_task, process_age
+from airflow_provider_marketo.hooks.task import RunningTask
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +29,6 @@ _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "ceph", "gluster", "lustre", "afs
 _REDIS_TIMEOUT = 2.0
 _OUTSIDE = 45
 """One in so many calls is left to whatever is no task: triggerers that wait for jobs, commands, scripts."""
-
-_governors: dict[str, SharedGovernor] = {}
-_registry_lock = threading.Lock()
-_told: set[RunningTask] = set()
-
-
-def _after_fork() -> None:
-    global _registry_lock
-    _registry_lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> SharedGovernor:
@@ -53,15 +41,12 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
     :raises MarketoInvalidRequestError: the connection names a Redis that cannot be used.
     """
     instance = Endpoint.parse(settings.host).instance
-    task = current_task()
+    task = runtime().task
     slots = _slots(settings, task, parallel)
-    with _registry_lock:
-        if instance not in _governors:
-            _governors[instance] = _make(settings, instance, slots)
-        governor = _governors[instance]
-        governor.parallel = slots
-        governor.owner = task.dag_id if task else None
-        return governor
+    governor = runtime().governor(instance, lambda: _make(settings, instance, slots))
+    governor.parallel = slots
+    governor.owner = task.dag_id if task else None
+    return governor
 
 
 def share(settings: ConnectionSettings, slots: int) -> Limits:
@@ -71,7 +56,7 @@ def share(settings: ConnectionSettings, slots: int) -> Limits:
     :param slots: of the pool, if this is a task; what is no task has a small fixed share.
     """
     outside = max(1, settings.rate_limit // _OUTSIDE)
-    if current_task() is None:
+    if runtime().task is None:
         return Limits(outside, slots, paced=True)
     return Limits(settings.rate_limit - outside, settings.max_parallel).share(slots / settings.max_parallel)
 
@@ -81,8 +66,7 @@ def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int
         return parallel or 1
     if task.pool == settings.pool:
         return min(parallel or task.pool_slots, settings.max_parallel)
-    if task not in _told:
-        _told.add(task)
+    if runtime().is_first_notice(task):
         log.info(
             "This task is in the pool %s: it makes one Marketo call at a time, and nothing bounds how many tasks do so "
             "at once. Put it into the pool of connection %s: pool=%r.",
@@ -152,7 +136,7 @@ def _make(settings: ConnectionSettings, instance: str, parallel: int) -> SharedG
 
 def _memory(settings: ConnectionSettings, instance: str) -> GovernorStore:
     """The task that had our slot before may have called until its end: our distance from that call is our age."""
-    return MemoryStore(SystemClock(), process_age())
+    return MemoryStore(SystemClock(), runtime().age)
 
 
 def _sqlite(settings: ConnectionSettings, instance: str) -> GovernorStore:

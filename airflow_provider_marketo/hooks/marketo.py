@@ -27,8 +27,8 @@ from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.hooks import form
 from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.quota import QUOTA_DESCRIPTION, QuotaReader, require
+from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.hooks.task import current_task
 from airflow_provider_marketo.hooks.usage import send_metrics, tally_of
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class MarketoHook(BaseHook):
         :raises MarketoQuotaExhaustedError: it is not; the error says until when.
         :raises MarketoInvalidRequestError: no day will ever have that much.
         """
-        if current_task() is None:
+        if runtime().task is None:
             return
         try:
             left = self.quota.current(custom_objects=custom_objects)
@@ -179,7 +179,7 @@ class MarketoHook(BaseHook):
         """Every call ends here: metrics, and the Variable if it has grown old."""
         send_metrics(self.marketo_conn_id, operation, waited, error)
         now = time.monotonic()
-        if error is None and now - self._looked_at_quota >= _LOOK_AT_QUOTA_EVERY and current_task() is not None:
+        if error is None and now - self._looked_at_quota >= _LOOK_AT_QUOTA_EVERY and runtime().task is not None:
             self._looked_at_quota = now
             measured = self.quota.keep_fresh()
             if measured is not None:

@@ -1,36 +1,23 @@
-"""What the running task says of itself."""
+"""What the running task says about itself."""
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
 
-_started_at = time.monotonic()
-
-
-def _reset_start_time() -> None:
-    global _started_at
-    _started_at = time.monotonic()
-
-
-os.register_at_fork(after_in_child=_reset_start_time)
-
-
-def process_age() -> float:
-    """Seconds since this process, which runs one task, began; less if it came to Marketo later."""
-    return time.monotonic() - _started_at
+from airflow.sdk import get_current_context
 
 
 @dataclass(frozen=True)
 class RunningTask:
     """
-    :param dag_id: of the DAG.
-    :param task_id: in it.
-    :param pool: that its author gave it; for a mapped task the scheduler may think otherwise.
-    :param pool_slots: that it takes there.
-    :param max_calls: calls that its author allows it, if the operator has the parameter.
-    :param max_export_mb: megabytes of bulk export, likewise.
+    The task that this process runs.
+
+    :param dag_id: id of its DAG.
+    :param task_id: its id in the DAG.
+    :param pool: the pool that its author gave it; for a mapped task the scheduler may use another one.
+    :param pool_slots: slots that it takes in the pool.
+    :param max_calls: calls that its author allows it; None for no limit.
+    :param max_export_mb: megabytes of bulk export that its author allows it; None for no limit.
     """
 
     dag_id: str
@@ -42,9 +29,7 @@ class RunningTask:
 
 
 def current_task() -> RunningTask | None:
-    """The task that this process runs; None in a triggerer, a command or a script."""
-    from airflow.sdk import get_current_context
-
+    """Return the task that this process runs; None in a triggerer, a command or a script."""
     try:
         context = get_current_context()
     except RuntimeError:

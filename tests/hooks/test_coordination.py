@@ -22,15 +22,7 @@ IN_THE_POOL = RunningTask("a_dag", "a_task", "marketo", 1)
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch, tmp_path):
-    monkeypatch.setattr(coordination, "_governors", {})
-    monkeypatch.setattr(coordination, "_told", set())
     monkeypatch.setattr(coordination, "_folder", lambda: tmp_path / "marketo_governor")
-
-
-@pytest.fixture
-def run_as(monkeypatch):
-    """Say which task this process runs; none if never called."""
-    return lambda task: monkeypatch.setattr(coordination, "current_task", lambda: task)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from airflow_provider_marketo.hooks import coordination
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 HOST = "https://123-abc-456.mktorest.com"
@@ -20,7 +19,6 @@ ANYTHING = re.compile(f"{HOST}/rest/.*")
 def _no_waiting(monkeypatch):
     """Tries again after a failure to connect are real seconds; none of these tests is about them."""
     monkeypatch.setattr("airflow_provider_marketo.client.clock.time.sleep", lambda seconds: None)
-    monkeypatch.setattr(coordination, "_governors", {})
 
 
 @pytest.fixture

@@ -40,25 +40,13 @@ class Metrics:
 
 @pytest.fixture(autouse=True)
 def metrics(monkeypatch, tmp_path) -> Metrics:
-    monkeypatch.setattr(coordination, "_governors", {})
     monkeypatch.setattr(coordination, "_folder", lambda: tmp_path)
-    monkeypatch.setattr(usage, "_tallies", {})
-    monkeypatch.setattr(usage, "_counted_for", None)
     connection = {"conn_type": "marketo", "host": "123-ABC-456", "login": "an-id", "password": "a-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_TEST", json.dumps(connection))
     sent = Metrics()
     for module in (usage, marketo):
         monkeypatch.setattr(module, "Stats", sent)
     return sent
-
-
-@pytest.fixture
-def run_as(monkeypatch):
-    def run(task):
-        for module in (usage, coordination, marketo):
-            monkeypatch.setattr(module, "current_task", lambda: task)
-
-    return run
 
 
 @pytest.fixture

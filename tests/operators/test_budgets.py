@@ -9,9 +9,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
-from airflow_provider_marketo.hooks import coordination, usage
 from airflow_provider_marketo.hooks import marketo as hook_module
+from airflow_provider_marketo.hooks import usage
 from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.runtime import TaskRuntime, replace_runtime
 from airflow_provider_marketo.hooks.task import RunningTask
 from tests.simulated import data_files, extract
 from tests.support import StateStore, run_task, task_context
@@ -22,16 +23,12 @@ MEGABYTE = 1_000_000
 @pytest.fixture
 def allow(monkeypatch):
     """Run what follows as a task whose operator has these limits."""
-    monkeypatch.setattr(usage, "_tallies", {})
-    monkeypatch.setattr(usage, "_listen", lambda: None)
     monkeypatch.setattr(usage, "keep_usage", lambda: None)
     monkeypatch.setattr(hook_module, "_read_variable", lambda name: None)
     monkeypatch.setattr(hook_module, "_write_variable", lambda name, text: None)
 
     def run_as(**limits) -> None:
-        task = RunningTask("a_dag", "a_task", "marketo", 1, **limits)
-        for module in (usage, coordination, hook_module):
-            monkeypatch.setattr(module, "current_task", lambda: task)
+        replace_runtime(TaskRuntime(lambda: RunningTask("a_dag", "a_task", "marketo", 1, **limits)))
 
     return run_as
 
@@ -101,17 +98,16 @@ def test_usage_is_counted_over_deferrals(monkeypatch):
 
     ti = Instance()
     task = RunningTask("a_dag", "a_task", "marketo", 1, max_calls=3)
-    monkeypatch.setattr(usage, "_tallies", {})
-    monkeypatch.setattr(usage, "_listen", lambda: None)
-    monkeypatch.setattr(usage, "current_task", lambda: task)
-    monkeypatch.setattr("airflow.sdk.get_current_context", lambda: {"ti": ti})
+    monkeypatch.setattr(usage, "get_current_context", lambda: {"ti": ti})
+    replace_runtime(TaskRuntime(lambda: task))
     before = usage.tally_of("marketo_default", lambda *_: None)
     before.begin("leads.describe")
     before.add_rows(7)
     before.rejected["606"] += 1
     usage.keep_usage()
 
-    usage.recall_usage(ti)  # in another process
+    replace_runtime(TaskRuntime(lambda: task))  # another process
+    usage.recall_usage(ti)
     after = usage.tally_of("marketo_default", lambda *_: None)
     after.begin("leads.describe")
     assert (after.calls, after.rows, after.rejected["606"], after.max_calls) == (2, 7, 1, 3)

@@ -1,0 +1,125 @@
+"""What all hooks of a process share: the governors, the running task and what it has used."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.tally import Observer, Tally
+from airflow_provider_marketo.hooks.task import RunningTask, current_task
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.governor.shared import SharedGovernor
+
+
+class TaskRuntime:
+    """
+    The shared state of one process. :func:`runtime` returns the one in use.
+
+    :param find_task: returns the task that this process runs, None if it runs none.
+    :ivar find_task: the same; assign it to run as another task.
+    """
+
+    def __init__(self, find_task: Callable[[], RunningTask | None] = current_task) -> None:
+        self.find_task = find_task
+        self._governors: dict[str, SharedGovernor] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._recalled: dict[str, Mapping[str, Any]] = {}
+        self._counted_task: RunningTask | None = None
+        self._told_pool: set[RunningTask] = set()
+        self.start()
+
+    def start(self) -> None:
+        """Begin the life of a process; Python calls this in the child of a fork. What was known stays known."""
+        self._lock = threading.Lock()
+        self._started_at = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since this process began, or since it first came to Marketo if that was later."""
+        return time.monotonic() - self._started_at
+
+    @property
+    def task(self) -> RunningTask | None:
+        """The task that this process runs; None in a triggerer, a command or a script."""
+        return self.find_task()
+
+    def governor(self, instance: str, make: Callable[[], SharedGovernor]) -> SharedGovernor:
+        """
+        Return the one governor of an instance in this process.
+
+        :param instance: the Munchkin ID.
+        :param make: makes the governor if there is none yet.
+        """
+        with self._lock:
+            if instance not in self._governors:
+                self._governors[instance] = make()
+            return self._governors[instance]
+
+    def is_first_notice(self, task: RunningTask) -> bool:
+        """Return True the first time that it is asked about this task, for what the log should say once."""
+        with self._lock:
+            first = task not in self._told_pool
+            self._told_pool.add(task)
+            return first
+
+    def tally(self, conn_id: str, observer: Observer) -> Tally:
+        """
+        Return the tally of the running task for a connection: all hooks of the task count together.
+
+        Outside a task each call returns a tally of its own.
+
+        :param conn_id: id of the connection.
+        :param observer: is told of every call; the one of the task's first hook stays.
+        """
+        task = self.task
+        if task is None:
+            return Tally(observer=observer)
+        with self._lock:
+            if task != self._counted_task:
+                self._tallies.clear()
+                self._counted_task = task
+            if conn_id not in self._tallies:
+                tally = Tally(max_calls=task.max_calls, max_export_mb=task.max_export_mb, observer=observer)
+                tally.add(self._recalled.pop(conn_id, {}))
+                self._tallies[conn_id] = tally
+            return self._tallies[conn_id]
+
+    def take_tallies(self) -> dict[str, Tally]:
+        """Return the running task's tallies by connection; the next call is counted from zero."""
+        with self._lock:
+            taken, self._tallies = self._tallies, {}
+            return taken
+
+    def recall(self, counts: Mapping[str, Mapping[str, Any]]) -> None:
+        """
+        Start the next tallies with what the task had used before its deferral.
+
+        :param counts: by connection, as :meth:`~airflow_provider_marketo.client.tally.Tally.to_dict` made them.
+        """
+        with self._lock:
+            self._recalled = dict(counts)
+
+
+_runtime = TaskRuntime()
+
+
+def runtime() -> TaskRuntime:
+    """Return what the hooks of this process share."""
+    return _runtime
+
+
+def replace_runtime(new: TaskRuntime) -> None:
+    """
+    Let the hooks of this process share something else from now on, as each test does.
+
+    :param new: a runtime that knows nothing yet.
+    """
+    global _runtime
+    _runtime = new
+
+
+os.register_at_fork(after_in_child=lambda: runtime().start())

@@ -1,0 +1,20 @@
+"""What the tests of the hooks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_marketo.hooks.runtime import runtime
+from airflow_provider_marketo.hooks.task import RunningTask
+
+
+@pytest.fixture
+def run_as() -> Callable[[RunningTask | None], None]:
+    """Say which task this process runs from now on. It runs none before the first call."""
+
+    def run(task: RunningTask | None) -> None:
+        runtime().find_task = lambda: task
+
+    return run
