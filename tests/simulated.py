@@ -29,9 +29,7 @@ class Marketo(Simulator):
     def jobs(self) -> list[dict[str, Any]]:
         """All export jobs as they are now, in the order of their creation."""
         with self.instance.lock:
-            exports = self.instance.exports
-            exports.settle()
-            return [job.record(self.clock.now()) for job in exports._jobs.values()]
+            return [job.record(self.clock.now()) for job in self.instance.exports.all()]
 
     def statuses(self) -> dict[str, int]:
         """How many export jobs are in which state."""

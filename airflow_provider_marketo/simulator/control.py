@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_marketo.simulator.faults import Fault
-from airflow_provider_marketo.simulator.instance import Call, Instance
+from airflow_provider_marketo.simulator.gateway import Call
+from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.reply import Bare, Bytes
 
 PREFIX = "/simulator/"

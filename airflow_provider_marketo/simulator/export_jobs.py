@@ -195,6 +195,11 @@ class ExportJobs:
             if job.user_id == user.user_id and job.kind == kind and job.created_at >= since
         ]
 
+    def all(self) -> list[Job]:
+        """Return every job of every user, the oldest first."""
+        self.settle()
+        return list(self._jobs.values())
+
     def shown(self, job: Job) -> dict[str, Any]:
         """The job as a user sees it: as it was when its visible state was last refreshed."""
         return job.record(self._seen_at(job))

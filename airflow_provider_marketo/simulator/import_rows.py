@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_marketo.simulator.database import LeadDatabase
 from airflow_provider_marketo.simulator.import_jobs import FAILURES, WARNINGS, Job
 from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT, LeadWriter
+from airflow_provider_marketo.simulator.memberships import add_to_list, set_program_status
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError
-from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.values import typed
-
-if TYPE_CHECKING:
-    from airflow_provider_marketo.simulator.instance import Instance
 
 REASONS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
 NO_KEY = "missing.dedupe.fields"
@@ -27,16 +25,16 @@ Write = Callable[[dict[str, Any]], str | None]
 """Writes a record; returns a warning, if there is one. Raises :class:`~.problems.RecordError` for a failure."""
 
 
-def fields_of(instance: Instance, kind: str) -> Mapping[str, Field]:
+def fields_of(database: LeadDatabase, kind: str) -> Mapping[str, Field]:
     """What may stand in the header of a file."""
     if kind == "leads":
-        return instance.store.leads.fields
+        return database.store.leads.fields
     if kind == "program_members":
-        return {**instance.store.programs.fields, **instance.store.leads.fields}
-    return instance.store.custom_objects[kind].type.fields
+        return {**database.store.programs.fields, **database.store.leads.fields}
+    return database.store.custom_objects[kind].type.fields
 
 
-def read_header(instance: Instance, job: Job) -> list[str]:
+def read_header(database: LeadDatabase, job: Job) -> list[str]:
     """
     The header of a job's file.
 
@@ -49,7 +47,7 @@ def read_header(instance: Instance, job: Job) -> list[str]:
     header = next(csv.reader(io.StringIO(text, newline=""), delimiter=job.delimiter), [])
     if not header:
         raise ApiError("1003", "Empty file")
-    known = fields_of(instance, job.kind)
+    known = fields_of(database, job.kind)
     for name in header:
         if name not in known or known[name].hidden:
             raise ApiError("1006", f"Field '{name}' not found")
@@ -58,10 +56,10 @@ def read_header(instance: Instance, job: Job) -> list[str]:
     return header
 
 
-def run(instance: Instance, job: Job) -> None:
+def run(database: LeadDatabase, job: Job) -> None:
     """Write a job's rows, and its reports."""
-    write = _writer(instance, job)
-    fields = fields_of(instance, job.kind)
+    write = _writer(database, job)
+    fields = fields_of(database, job.kind)
     lines = csv.reader(io.StringIO(job.content.decode("utf-8"), newline=""), delimiter=job.delimiter)
     header = next(lines)
     for cells in lines:
@@ -103,50 +101,36 @@ def _record(fields: Mapping[str, Field], row: Row) -> tuple[dict[str, Any], list
     return record, warnings
 
 
-def _writer(instance: Instance, job: Job) -> Write:
+def _writer(database: LeadDatabase, job: Job) -> Write:
     if job.kind not in ("leads", "program_members"):
-        return _custom_object_writer(instance, job)
+        return _custom_object_writer(database, job)
     key = job.how.get("lookupField") or "email"
     leads = LeadWriter(
-        instance,
+        database,
         UPDATE_ONLY if key == "id" else UPSERT,
         key,
         job.how.get("partitionName"),
         source="List import",
     )
-    own = instance.store.programs.fields if job.kind == "program_members" else {}
-    lead_fields = instance.store.leads.fields
+    own = database.store.programs.fields if job.kind == "program_members" else {}
+    lead_fields = database.store.leads.fields
 
     def write(record: dict[str, Any]) -> str | None:
         if record.get(key) is None:
             raise RecordError(NO_KEY, NO_KEY)
         entry = leads.write({name: value for name, value in record.items() if name in lead_fields})
         if "listId" in job.how:
-            _join_list(instance, job.how["listId"], entry["id"])
+            add_to_list(database, job.how["listId"], entry["id"], source="List import")
         if job.kind == "program_members":
             members = {name: value for name, value in record.items() if name in own and name not in lead_fields}
-            return _join_program(instance, job, entry["id"], members)
+            return _join_program(database, job, entry["id"], members)
         return None
 
     return write
 
 
-def _join_list(instance: Instance, list_id: int, lead_id: int) -> None:
-    if instance.store.lists.add(list_id, lead_id, instance.now):
-        instance.store.activities.add(
-            instance.now,
-            lead_id,
-            types.ADD_TO_LIST,
-            primary_id=list_id,
-            primary=instance.store.lists.all[list_id].name,
-            attributes={"Source": "List import"},
-        )
-
-
-def _join_program(instance: Instance, job: Job, lead_id: int, values: Mapping[str, Any]) -> str | None:
-    from airflow_provider_marketo.simulator.handlers.leads import set_program_status
-
-    programs = instance.store.programs
+def _join_program(database: LeadDatabase, job: Job, lead_id: int, values: Mapping[str, Any]) -> str | None:
+    programs = database.store.programs
     program_id = int(job.how["programId"])
     channel = programs.channel(program_id)
     status = channel.status(job.how["programMemberStatus"])
@@ -155,16 +139,16 @@ def _join_program(instance: Instance, job: Job, lead_id: int, values: Mapping[st
     current = channel.status(member["statusName"]) if member else None
     past = current is not None and current.step >= status.step
     if not past:
-        set_program_status(instance, program_id, lead_id, status.name)
+        set_program_status(database, program_id, lead_id, status.name)
     if values:
         written = programs.member(program_id, lead_id) or {}
         kept = {name: typed(programs.fields[name], value) for name, value in values.items()}
-        programs.write({**written, **kept}, instance.now)
+        programs.write({**written, **kept}, database.now)
     return "Lead skipped because it is already in or past this status" if past else None
 
 
-def _custom_object_writer(instance: Instance, job: Job) -> Write:
-    table = instance.store.custom_objects[job.kind]
+def _custom_object_writer(database: LeadDatabase, job: Job) -> Write:
+    table = database.store.custom_objects[job.kind]
     kind = table.type
 
     def write(record: dict[str, Any]) -> str | None:
@@ -172,13 +156,13 @@ def _custom_object_writer(instance: Instance, job: Job) -> Write:
             raise RecordError(NO_KEY, NO_KEY)
         values = {name: typed(kind.fields[name], value) for name, value in record.items()}
         link = values.get(kind.link)
-        if link is not None and link not in instance.store.leads:
+        if link is not None and link not in database.store.leads:
             raise RecordError("1004", f"Lead '{link}' not found")
         found = table.with_key({name: values[name] for name in kind.dedupe})
         if found:
-            table.update(table.get(found[0]) or {}, values, instance.now)
+            table.update(table.get(found[0]) or {}, values, database.now)
         else:
-            table.create(values, instance.now)
+            table.create(values, database.now)
         return None
 
     return write

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_marketo.simulator.database import LeadDatabase
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.fields import SEARCHABLE, SEARCHABLE_TYPES, Field
 from airflow_provider_marketo.simulator.store.leads import PARTITIONS
 from airflow_provider_marketo.simulator.store.table import Record
 from airflow_provider_marketo.simulator.values import typed_record
-
-if TYPE_CHECKING:
-    from airflow_provider_marketo.simulator.instance import Instance
 
 CREATE_ONLY, UPDATE_ONLY, UPSERT, DUPLICATE = "createOnly", "updateOnly", "createOrUpdate", "createDuplicate"
 DEFAULT_PARTITION = "Default"
@@ -36,7 +34,7 @@ class LeadWriter:
     """
     Writes one lead after the other by the same rules.
 
-    :param instance: whose leads.
+    :param database: whose leads.
     :param action: ``createOnly``, ``updateOnly``, ``createOrUpdate`` or ``createDuplicate``.
     :param lookup_field: by which leads are found.
     :param partition: name of the partition for new leads; None for the default one.
@@ -47,14 +45,14 @@ class LeadWriter:
 
     def __init__(
         self,
-        instance: Instance,
+        database: LeadDatabase,
         action: str = UPSERT,
         lookup_field: str = "email",
         partition: str | None = None,
         source: str = "Web service API",
         also: str | None = None,
     ) -> None:
-        if lookup_field not in searchable_fields(instance.store.leads.fields):
+        if lookup_field not in searchable_fields(database.store.leads.fields):
             raise ApiError("1011", f"Field '{lookup_field}' is not supported as lookupField")
         if lookup_field == "id" and action != UPDATE_ONLY:
             raise ApiError("1003", f"Lookup field 'id' is not allowed with action '{action}'")
@@ -62,8 +60,8 @@ class LeadWriter:
             raise ApiError("1003", "partitionName is not allowed with action 'updateOnly'")
         if partition is not None and partition not in PARTITIONS:
             raise ApiError("1008", f"Lead partition '{partition}' not found or not accessible")
-        self._instance = instance
-        self._leads = instance.store.leads
+        self._database = database
+        self._leads = database.store.leads
         self._action = action
         self._lookup_field = lookup_field
         self._partition = partition
@@ -100,7 +98,7 @@ class LeadWriter:
 
     def _create(self, values: Record) -> dict[str, Any]:
         partition = PARTITIONS[self._partition or DEFAULT_PARTITION]
-        now = self._instance.now
+        now = self._database.now
         lead_id = self._leads.create(values, now, partition)
         self._log(lead_id, types.NEW_LEAD, {"Source Type": self._source})
         return {"id": lead_id, "status": "created"}
@@ -117,8 +115,8 @@ class LeadWriter:
 
     def change(self, lead: Record, values: Record) -> None:
         """Change a lead and log each field that has another value now."""
-        fields, ids = self._leads.fields, self._instance.store.activities.field_ids
-        for name, (old, new) in self._leads.update(lead, values, self._instance.now).items():
+        fields, ids = self._leads.fields, self._database.store.activities.field_ids
+        for name, (old, new) in self._leads.update(lead, values, self._database.now).items():
             score = fields[name].type == "score"
             attributes = {"New Value": new, "Old Value": old, "Reason": self._source}
             if score:
@@ -131,22 +129,22 @@ class LeadWriter:
     def _log(
         self, lead_id: int, kind: int, attributes: Record, primary_id: int | None = None, primary: str | None = None
     ) -> None:
-        self._instance.store.activities.add(
-            self._instance.now, lead_id, kind, primary_id=primary_id, primary=primary, attributes=attributes
+        self._database.store.activities.add(
+            self._database.now, lead_id, kind, primary_id=primary_id, primary=primary, attributes=attributes
         )
 
 
-def delete_lead(instance: Instance, lead_id: int, reason: str = "Web service API") -> None:
+def delete_lead(database: LeadDatabase, lead_id: int, reason: str = "Web service API") -> None:
     """
     Delete a lead for good.
 
     :raises RecordError: 1004, there is none of that id.
     """
-    lead = instance.store.leads.get(lead_id)
+    lead = database.store.leads.get(lead_id)
     if lead is None:
         raise RecordError("1004", f"Lead '{lead_id}' not found")
-    instance.store.leads.delete(lead_id)
+    database.store.leads.delete(lead_id)
     name = " ".join(part for part in (lead.get("firstName"), lead.get("lastName")) if part)
-    instance.store.activities.add(
-        instance.now, lead_id, types.DELETE_LEAD, primary_id=lead_id, primary=name, attributes={"Reason": reason}
+    database.store.activities.add(
+        database.now, lead_id, types.DELETE_LEAD, primary_id=lead_id, primary=name, attributes={"Reason": reason}
     )

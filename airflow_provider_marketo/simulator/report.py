@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
+from airflow_provider_marketo.simulator.reply import Envelope, Reply
+
 
 @dataclass(frozen=True)
 class Report:
@@ -81,6 +83,13 @@ class Observations:
     def note(self, violation: str) -> None:
         """Something that a careful client does not do."""
         self.violations[violation] += 1
+
+    def count_skipped(self, reply: Reply) -> None:
+        """Count the records that a reply says were skipped."""
+        if isinstance(reply, Envelope) and isinstance(reply.result, list):
+            for record in reply.result:
+                if isinstance(record, dict) and record.get("status") == "skipped":
+                    self.skipped.update(reason["code"] for reason in record.get("reasons", ()))
 
     def report(self, peak_concurrency: int, peak_window: int, sent_twice: int) -> Report:
         """Everything up to now."""

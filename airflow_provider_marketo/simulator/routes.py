@@ -6,18 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.operation import Operation
+from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.reply import Reply
 from airflow_provider_marketo.simulator.request import Request
 
-if TYPE_CHECKING:
-    from airflow_provider_marketo.simulator.instance import Instance
-
-Handler = Callable[["Instance", Request], Reply]
+Handler = Callable[[Instance, Request], Reply]
 HANDLERS: dict[str, Handler] = {}
 
 _ALSO_AT = {"/rest/asset/v1/emailTemplate/{id}/content": "email_templates.get_content_by_id"}

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from airflow_provider_marketo.simulator.control import PREFIX, control
-from airflow_provider_marketo.simulator.instance import Call, Instance
+from airflow_provider_marketo.simulator.gateway import Call, Gateway
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.reply import Bare, Bytes, Envelope, File, Reply
 
@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
     """
     Listens on the loopback interface, a thread for each connection.
 
-    :param instance: answers.
+    :param gateway: answers.
     :param port: 0 for a free one.
     :param host: address to listen on.
     """
@@ -38,8 +38,8 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, instance: Instance, port: int = 0, host: str = "127.0.0.1") -> None:
-        self.instance = instance
+    def __init__(self, gateway: Gateway, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.gateway = gateway
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
@@ -90,10 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(self.command, self.path, headers, body)
         if path.startswith(PREFIX):
-            self._send(control(self.server.instance, call), call)
+            self._send(control(self.server.gateway.instance, call), call)
             return
         try:
-            with self.server.instance.exchange(call) as reply:
+            with self.server.gateway.exchange(call) as reply:
                 self._send(reply, call)
         except ApiError as error:
             self._json(error.body(_request_id()), call, error.status)
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self, path: str) -> bytes | None:
         """All of the body; None if it was refused."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            self.server.instance.note("chunked body")
+            self.server.gateway.instance.note("chunked body")
             self._refuse(411, "Length Required")
             return None
         declared = self.headers.get("Content-Length") or "0"
@@ -121,8 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(400, "Bad Request")
             return None
         length = int(declared)
-        if length > self.server.instance.largest_body(path):
-            self.server.instance.note("body too large")
+        if length > self.server.gateway.largest_body(path):
+            self.server.gateway.instance.note("body too large")
             self._refuse(413, "Request Entity Too Large")
             # Read on for a while: a connection that is closed with bytes unread loses the answer.
             with suppress(OSError):
@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(length) if length else b""
 
     def _refuse(self, status: int, text: str) -> None:
-        self.server.instance.refused(status)
+        self.server.gateway.refused(status)
         self.close_connection = True
         self._plain(status, text)
         self.wfile.flush()
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.sendall(content)
             elif count:
                 self.connection.sendfile(file, reply.offset, count)
-        self.server.instance.downloaded(count)
+        self.server.gateway.downloaded(count)
         if count < reply.length:
             self.close_connection = True
 
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The Date header: by the clock of the instance, which is the one that its data are dated by."""
         return super().date_time_string(
-            self.server.instance.clock.now().timestamp() if timestamp is None else timestamp
+            self.server.gateway.instance.clock.now().timestamp() if timestamp is None else timestamp
         )
 
     def log_message(self, format: str, *arguments: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_marketo.simulator.clock import Clock, ScaledClock
 from airflow_provider_marketo.simulator.faults import Fault
+from airflow_provider_marketo.simulator.gateway import Gateway
 from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.report import Report
 from airflow_provider_marketo.simulator.server import Server
@@ -55,7 +56,7 @@ class Simulator:
         folder.mkdir(parents=True, exist_ok=True)
         self._instance = Instance(self.settings, self.clock, folder)
         self._open.callback(self._instance.exports.close)
-        self._server = Server(self._instance, *self._address)
+        self._server = Server(Gateway(self._instance), *self._address)
         self._open.callback(self._server.server_close)
         thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="simulator", daemon=True)
         thread.start()

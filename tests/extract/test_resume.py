@@ -226,9 +226,10 @@ def test_a_job_that_was_cancelled_before_it_was_queued_is_made_anew(marketo, tmp
     killed_at(ExportJobs, "enqueue")
     with pytest.raises(Killed):
         run_task(extract(tmp_path), tries(1))
-    (job,) = instance.jobs()
+    exports = instance.instance.exports
     with instance.instance.lock:
-        instance.instance.exports.cancel(instance.instance.exports._jobs[job["exportId"]])
+        (job,) = exports.all()
+        exports.cancel(job)
     run_task(extract(tmp_path), tries(2))
     assert everything(tmp_path, instance)
 

@@ -112,7 +112,7 @@ def test_windows_are_exported_in_the_order_that_is_asked_for(marketo, tmp_path, 
     instance = marketo()
     run_task(extract(tmp_path, order=order), context)
     with instance.instance.lock:
-        job = next(iter(instance.instance.exports._jobs.values()))
+        job = instance.instance.exports.all()[0]
     assert job.filter["createdAt"]["startAt"].date().isoformat() == first
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.leads import set_program_status
 from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT, LeadWriter
+from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.problems import ApiError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.request import Request

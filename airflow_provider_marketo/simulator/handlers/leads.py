@@ -11,6 +11,7 @@ from airflow_provider_marketo.simulator.lead_writing import (
     delete_lead,
     searchable_fields,
 )
+from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -166,29 +167,6 @@ def change_program_status(instance: Instance, request: Request) -> Reply:
         return {"id": record["id"], "status": status.name}
 
     return Envelope(each_record(request["input"], one, lambda record: {"id": record["id"]}))
-
-
-def set_program_status(instance: Instance, program_id: int, lead_id: int, status_name: str) -> None:
-    """Make a lead a member of a program, or move it on, and log it."""
-    programs = instance.store.programs
-    before = programs.member(program_id, lead_id)
-    status = programs.channel(program_id).status(status_name)
-    assert status is not None  # the caller looked
-    member = programs.set_status(program_id, lead_id, status, instance.now)
-    instance.store.activities.add(
-        instance.now,
-        lead_id,
-        types.CHANGE_STATUS,
-        primary_id=program_id,
-        primary=programs.all[program_id].name,
-        attributes={
-            "New Status": status.name,
-            "New Status ID": status.step,
-            "Old Status": before["statusName"] if before else None,
-            "Success": member["reachedSuccess"],
-            "Reason": "Web service API",
-        },
-    )
 
 
 def wanted_fields(instance: Instance, request: Request) -> Sequence[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator import memberships
 from airflow_provider_marketo.simulator.handlers.leads import lead_ids, show, wanted_fields
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.lists import StaticList
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def add_to_list(instance: Instance, request: Request) -> Reply:
 
     def one(lead_id: int) -> dict[str, Any]:
         _check_lead(instance, lead_id)
-        if instance.store.lists.add(members.id, lead_id, instance.now):
-            _log(instance, types.ADD_TO_LIST, members, lead_id)
+        memberships.add_to_list(instance, members.id, lead_id)
         return {"id": lead_id, "status": "added"}
 
     return Envelope(each_record(lead_ids(request), one, lambda lead_id: {"id": lead_id}))
@@ -60,9 +59,8 @@ def remove_from_list(instance: Instance, request: Request) -> Reply:
 
     def one(lead_id: int) -> dict[str, Any]:
         _check_lead(instance, lead_id)
-        if not instance.store.lists.remove(members.id, lead_id):
+        if not memberships.remove_from_list(instance, members.id, lead_id):
             raise RecordError("1015")
-        _log(instance, types.REMOVE_FROM_LIST, members, lead_id)
         return {"id": lead_id, "status": "removed"}
 
     return Envelope(each_record(lead_ids(request), one, lambda lead_id: {"id": lead_id}))
@@ -90,13 +88,6 @@ def _list(instance: Instance, request: Request) -> StaticList:
 def _check_lead(instance: Instance, lead_id: int) -> None:
     if lead_id not in instance.store.leads:
         raise RecordError("1004", f"Lead '{lead_id}' not found")
-
-
-def _log(instance: Instance, kind: int, members: StaticList, lead_id: int) -> None:
-    attributes = {"Source": "Web service API"}
-    instance.store.activities.add(
-        instance.now, lead_id, kind, primary_id=members.id, primary=members.name, attributes=attributes
-    )
 
 
 def _show(each: StaticList) -> dict[str, Any]:

@@ -1,0 +1,25 @@
+"""The lead database, as the code that writes to it sees the instance: the data and the time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from airflow_provider_marketo.simulator.store import Store
+
+
+class LeadDatabase(Protocol):
+    """
+    What writing leads needs of an instance.
+
+    The code that an instance is built from depends on this, and not on the instance.
+    """
+
+    @property
+    def store(self) -> Store:
+        """The data."""
+        ...
+
+    @property
+    def now(self) -> int:
+        """Simulated seconds since 1970."""
+        ...
