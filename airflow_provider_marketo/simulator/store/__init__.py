@@ -1,9 +1,10 @@
-"""Everything that an instance knows."""
+"""The data of a simulated Marketo instance."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_marketo.simulator.problems import ApiError
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.account_lists import AccountLists
 from airflow_provider_marketo.simulator.store.activities import Activities
 from airflow_provider_marketo.simulator.store.assets import Assets
@@ -15,16 +16,20 @@ from airflow_provider_marketo.simulator.store.programs import Programs
 from airflow_provider_marketo.simulator.store.schemas import Schemas
 from airflow_provider_marketo.simulator.store.users import Users
 
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.settings import Settings
+
 FIRST_SMART_LIST = 5001
 
 __all__ = ["Activities", "Assets", "CustomObjects", "Leads", "Lists", "Programs", "Store"]
 
 
 class Store:
-    """
-    The data of an instance. Not safe between threads: the instance reads and writes it under its lock.
+    """All data of one instance.
 
-    :param settings: how much of everything, and the seed.
+    The store is not thread-safe. The instance reads and writes it under its lock.
+
+    :param settings: how many records of each kind to generate, and the seed.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,11 +46,11 @@ class Store:
         self.custom_objects = {kind.name: CustomObjects(settings, kind, n + 1) for n, kind in enumerate(TYPES)}
 
     def list_members(self, key: str, value: int | str) -> list[int]:
-        """
-        Ids of the leads on a list.
+        """Return the ids of the leads on a list.
 
         :param key: ``staticListId``, ``staticListName``, ``smartListId`` or ``smartListName``.
-        :raises ApiError: 1013, there is no such list.
+        :param value: the id or the name of the list.
+        :raises ApiError: 1013 if the list does not exist.
         """
         static = key.startswith("static")
         names = {each.id: each.name for each in self.lists.all.values()} if static else self.smart_lists

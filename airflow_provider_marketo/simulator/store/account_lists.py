@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class AccountList:
-    """
-    :param guid: Marketo's id.
-    :param members: ids of named accounts, in the order in which they came.
+    """A list of named accounts.
+
+    :param guid: Marketo's id of the list.
+    :param name: the name, unique without regard to case.
+    :param created: creation time, in seconds since 1970.
+    :param updated: time of the last change, in seconds since 1970.
+    :param members: ids of the named accounts, in the order in which they were added.
     """
 
     guid: str
@@ -21,17 +25,17 @@ class AccountList:
 
 
 class AccountLists:
-    """Lists by id."""
+    """Named account lists by id."""
 
     def __init__(self) -> None:
         self.all: dict[str, AccountList] = {}
 
     def named(self, name: str) -> AccountList | None:
-        """The list of a name, the case of letters aside."""
+        """Return the list of a name, ignoring case."""
         return next((each for each in self.all.values() if each.name.lower() == name.lower()), None)
 
     def create(self, name: str, now: int) -> AccountList:
-        """A new list."""
+        """Create a list."""
         made = AccountList(str(uuid.uuid4()), name, now, now)
         self.all[made.guid] = made
         return made

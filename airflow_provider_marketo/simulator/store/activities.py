@@ -1,9 +1,8 @@
-"""
-The activity log: as many activities as wanted made up by their number, and those that calls caused.
+"""The activity log: generated activities, and those that API calls caused.
 
-What is made up agrees with the rest of the instance: its leads exist by then, a changed value is the one that the lead
-has, a list is one that the lead is on, a status is the lead's own; and every lead that was created since the log begins
-has its New Lead.
+Generated activities agree with the rest of the instance. The lead of an activity exists at the activity's date. A
+changed value is the lead's present value, a list is one of the lead's lists, and a status is the lead's own status.
+Every lead that was created after the log begins has a New Lead activity.
 """
 
 from __future__ import annotations
@@ -12,13 +11,11 @@ import copy
 import json
 import random
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from heapq import merge
 from itertools import count as counting
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYPES, ActivityType
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
@@ -27,12 +24,17 @@ from airflow_provider_marketo.simulator.store.pools import TEXTS, WORDS, stamp
 from airflow_provider_marketo.simulator.store.programs import Programs, made_up_program, made_up_status
 from airflow_provider_marketo.simulator.store.table import day
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from airflow_provider_marketo.simulator.settings import Settings
+
 FIRST_ACTIVITY = 10_000_000_001
 _NEW_LEADS = 20_000_000_001
 _CAUSED = 30_000_000_001
 _PATTERNS = 1_009
 _SPREAD = 2_654_435_761
-"""Odd, so that neighbours in the log have leads that are far from each other."""
+"""A large odd factor: successive activities belong to leads that are far apart."""
 
 _MIX = (
     *[types.VISIT_PAGE] * 30,
@@ -48,15 +50,15 @@ _MIX = (
 )
 _CHANGED_FIELDS = ("leadStatus", "title", "city", "phone", "productInterest", "industry")
 _AGENTS = ("Mozilla/5.0 (X11; Linux x86_64)", 'Mozilla/5.0 (Macintosh; "Intel" Mac OS X 10_15)', "curl/8.5")
+_SHARE_TRUE = 0.5
 
 
 class Activity(NamedTuple):
-    """
-    One entry of the log.
+    """An activity.
 
-    :param at: when, in seconds since 1970.
-    :param number: the id; entries of one second are in its order.
-    :param attributes: of the type, by name.
+    :param at: the activity's date, in seconds since 1970.
+    :param number: the id; activities of the same second are sorted by it.
+    :param attributes: values of the activity type's attributes, by name.
     """
 
     at: int
@@ -71,12 +73,15 @@ class Activity(NamedTuple):
 
     @property
     def order(self) -> tuple[int, int]:
-        """By which the log is sorted."""
+        """The sort key of the log."""
         return self.at, self.number
 
 
 class _Pattern(NamedTuple):
-    """What a made-up activity is but for its lead; ``follow`` fills in what depends on the lead."""
+    """A generated activity without its lead.
+
+    ``follow`` takes a lead's row number and returns the values that depend on the lead.
+    """
 
     type_id: int
     campaign_id: int | None
@@ -87,10 +92,12 @@ class _Pattern(NamedTuple):
 
 
 class Activities:
-    """
-    The log of an instance.
+    """The activity log of an instance.
 
-    :param settings: how many, from when to when, and the seed.
+    :param settings: number of activities, time span and seed.
+    :param leads: the leads that activities belong to.
+    :param lists: the static lists that Add to List activities name.
+    :param programs: the programs that Change Status in Progression activities name.
     """
 
     def __init__(self, settings: Settings, leads: Leads, lists: Lists, programs: Programs) -> None:
@@ -115,7 +122,7 @@ class Activities:
         campaign_id: int | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Activity:
-        """Something happens to a lead."""
+        """Add an activity that a call caused."""
         activity = Activity(
             at, next(self._numbers), lead_id, type_id, campaign_id, primary_id, primary, attributes or {}
         )
@@ -123,47 +130,48 @@ class Activities:
         return activity
 
     def between(self, start: int, end: int, wanted: Collection[int] | None = None) -> Iterator[Activity]:
-        """
-        The log from one second to another, both included, in order.
+        """Iterate over the activities between two times, both included, in the order of the log.
 
-        :param wanted: type ids; None for all.
+        :param start: first second, in seconds since 1970.
+        :param end: last second.
+        :param wanted: ids of activity types; None for all types.
         """
         made_up = map(self.made_up, range(*self.numbers(start, end)))
         log = merge(made_up, self.others(start, end), key=lambda each: each.order)
         return log if wanted is None else (each for each in log if each.type_id in wanted)
 
     def at(self, row: int) -> int:
-        """When the made-up activity of a number happened."""
+        """Return the date of a generated activity, in seconds since 1970."""
         return self._since + row * self._span // max(1, self.count)
 
     def numbers(self, start: int, end: int) -> tuple[int, int]:
-        """The first made-up activity of a span, and the first after it."""
+        """Return the row numbers of the first generated activity of a time span and of the first one after it."""
         rows = range(self.count)
         return bisect_left(rows, start, key=self.at), bisect_right(rows, end, key=self.at)
 
     def others(self, start: int, end: int) -> Iterator[Activity]:
-        """Activities that are not made up by their own number, in order: New Lead, and what calls caused."""
+        """Iterate, in order, over the activities without a row number: New Lead, and those that calls caused."""
         first = bisect_left(self._caused, start, key=lambda each: each.at)
         last = bisect_right(self._caused, end, key=lambda each: each.at)
         return merge(self._new_leads(start, end), self._caused[first:last], key=lambda each: each.order)
 
     def lead_row(self, row: int) -> int:
-        """The number of the lead of a made-up activity: one that existed by then."""
+        """Return the row number of a generated activity's lead: one that existed at the activity's date."""
         return row * _SPREAD % max(1, self._leads.created_until(self.at(row)))
 
     @property
     def patterns(self) -> int:
-        """How many patterns there are; made-up activities take them in turn."""
+        """The number of patterns; generated activities use them in turn."""
         return _PATTERNS
 
     def snapshot(self) -> Activities:
-        """The log as it is now, whatever happens later."""
+        """Return a copy of the log that later activities do not change."""
         other = copy.copy(self)
         other._caused = list(self._caused)
         return other
 
     def pattern(self, row: int) -> _Pattern:
-        """What a made-up activity is but for its lead."""
+        """Return the pattern of a generated activity."""
         return self._patterns[row % _PATTERNS]
 
     @cached_property
@@ -172,7 +180,7 @@ class Activities:
         return [self._pattern(chance) for _ in range(_PATTERNS)]
 
     def made_up(self, row: int) -> Activity:
-        """A made-up activity."""
+        """Return a generated activity."""
         lead_row = self.lead_row(row)
         pattern = self.pattern(row)
         primary_id, primary, attributes = pattern[2:5]
@@ -276,17 +284,17 @@ def _value(name: str, data_type: str, chance: random.Random) -> Any:
 _BY_TYPE: Mapping[str, Callable[[random.Random], Any]] = {
     "integer": lambda chance: chance.randrange(10_000),
     "float": lambda chance: round(chance.random() * 5, 2),
-    "boolean": lambda chance: chance.random() < 0.5,
+    "boolean": lambda chance: chance.random() < _SHARE_TRUE,
     "text": lambda chance: chance.choice(TEXTS),
     "datetime": lambda chance: stamp(1_760_000_000 + chance.randrange(10_000_000)),
 }
 
 
 def as_json(attributes: Mapping[str, Any], style: str) -> str:
-    """
-    The ``attributes`` cell of an export.
+    """Return the ``attributes`` cell of an activity export.
 
-    :param style: ``object`` or ``list``; Marketo has been seen to write both.
+    :param attributes: values by attribute name.
+    :param style: ``object`` or ``list``; both were observed in Marketo's files.
     """
     shown: Any = dict(attributes)
     if style == "list":

@@ -1,9 +1,12 @@
-"""The kinds of activities there are."""
+"""The activity types of a simulated instance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VISIT_PAGE, FILL_OUT_FORM, SEND_EMAIL, NEW_LEAD, CHANGE_DATA, CHANGE_SCORE = 1, 2, 6, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_LEADS, DELETE_LEAD, CHANGE_STATUS = 24, 25, 32, 37, 104
@@ -13,12 +16,13 @@ FIRST_CUSTOM = 100_001
 
 @dataclass(frozen=True)
 class ActivityType:
-    """
-    :param id: Marketo's.
-    :param name: as marketers read it.
-    :param primary: name and data type of the primary attribute; None where there is none.
-    :param attributes: names and data types of the others.
-    :param api_name: of a custom type.
+    """An activity type.
+
+    :param id: Marketo's id of the type.
+    :param name: the display name that marketers see.
+    :param primary: name and data type of the primary attribute; None for a type without one.
+    :param attributes: names and data types of the other attributes.
+    :param api_name: the API name of a custom type; None for a standard type.
     """
 
     id: int
@@ -29,14 +33,15 @@ class ActivityType:
 
     @property
     def custom(self) -> bool:
-        """Whether it is none of Marketo's own."""
+        """Whether it is a custom activity type."""
         return self.api_name is not None
 
 
 def _types(table: str) -> dict[int, ActivityType]:
-    """
-    A block for each: id, name, primary attribute and API name in its first line, then an attribute in each line. A data
-    type follows a colon.
+    """Parse a table with one block per type.
+
+    The first line of a block has the id, the name, the primary attribute and the API name. Each further line has an
+    attribute. The data type of an attribute follows a colon; the default is ``string``.
     """
     found = {}
     for block in table.strip().split("\n\n"):
@@ -185,4 +190,4 @@ ACTIVITY_TYPES: Mapping[int, ActivityType] = _types("""
         Rating: float
         Would Recommend: boolean
 """)
-"""By id."""
+"""Activity types by id."""

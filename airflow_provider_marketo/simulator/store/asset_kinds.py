@@ -1,32 +1,33 @@
-"""What kinds of Marketo assets there are, and in what they differ."""
+"""The kinds of Marketo assets and their differences, as one table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARKETING, DESIGN, DATABASE = "Marketing Activities", "Design Studio", "Lead Database"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """
-    One kind of asset.
+    """A kind of Marketo asset.
 
-    :param family: of the catalogue, which is what stands before the dot in the names of its operations.
-    :param title: in messages.
-    :param code: in addresses of Marketo's UI: ``#EM17A1``.
-    :param first_id: of the ones that are there from the start.
-    :param folder_type: of the folders it may lie in.
-    :param in_programs: whether it may lie in a program.
-    :param drafts: whether changes wait in a draft until they are approved.
-    :param shape: how its folder is written: ``typed`` (type, value, folderName), ``plain`` (id, type) or ``named``
-        (type, id, name).
-    :param url: the member with its address in the UI; None for none.
-    :param values: what it has besides id, name, description, folder, dates and status, as it is when new.
-    :param needed: what has to be set before it can be approved.
-    :param content: the member that its content is; None for none, or none so simple.
+    :param family: the operation family of the catalogue, which is the part before the dot in an operation's name.
+    :param title: the kind's name in messages.
+    :param code: the letters of its addresses in Marketo's UI, as in ``#EM17A1``.
+    :param first_id: the lowest id.
+    :param folder_type: type of the folders that may contain it.
+    :param in_programs: whether a program may contain it.
+    :param drafts: whether changes go to a draft until they are approved.
+    :param shape: members of the ``folder`` in its records: ``typed`` (type, value, folderName), ``plain`` (id, type) or
+        ``named`` (type, id, name).
+    :param url: name of the member with its address in the UI; None if records have no address.
+    :param values: default values of its other members, besides id, name, description, folder, dates and status.
+    :param needed: members that must be set before it can be approved.
+    :param content: name of the member with the content of its template file or page; None if it has no such member.
     """
 
     family: str
@@ -142,4 +143,4 @@ KINDS: Mapping[str, Kind] = {
         Kind("fragments_v2", "Fragment", "NF", 1, "Snippet", drafts=True, values={"settings": {}, "data": {}}),
     )
 }  # fmt: skip
-"""By family."""
+"""Kinds by operation family."""

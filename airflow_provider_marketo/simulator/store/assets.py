@@ -1,32 +1,35 @@
-"""Marketo assets: folders, what lies in them, drafts, approved versions, My Tokens, and what was sent."""
+"""Marketo assets: folders and their contents, drafts, approved versions, My Tokens, and a log of sendings."""
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_marketo.simulator.problems import ApiError
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, KINDS, MARKETING, Kind
 from airflow_provider_marketo.simulator.store.lists import Lists, StaticList
 from airflow_provider_marketo.simulator.store.pools import stamp
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Program, Programs
 from airflow_provider_marketo.simulator.store.table import day, seconds
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date
+
+    from airflow_provider_marketo.simulator.settings import Settings
+
 UI = "https://app-sim.marketo.com"
 FOLDER, PROGRAM = "Folder", "Program"
 WORKSPACE = "Default"
 _FIRST_FOLDER = 101
 PROGRAM_TYPES = {"event": "Event", "engagement": "Engagement", "email": "Email", "default": "Default"}
-"""By the program types of channels."""
+"""Program types as program records name them, by the name that channels use."""
 
 
 class Home(NamedTuple):
-    """Where something lies. The same number is one folder and another program."""
+    """The folder or program that contains something. A folder and a program can have the same id."""
 
     type: str
     id: int
@@ -34,11 +37,10 @@ class Home(NamedTuple):
 
 @dataclass
 class Folder:
-    """
-    A folder.
+    """A folder.
 
-    :param type: of what lies in it, such as ``Email`` or ``Marketing Activities``.
-    :param system: made by Marketo: not to be changed.
+    :param type: the folder type, which decides what it may contain, such as ``Email`` or ``Marketing Activities``.
+    :param system: whether it is one of Marketo's own folders, which cannot be changed.
     """
 
     id: int
@@ -54,11 +56,11 @@ class Folder:
 
 @dataclass
 class Asset:
-    """
-    Anything that lies in a folder.
+    """A Marketo asset: anything in a folder that is not a folder.
 
-    :param live: the approved version; of a kind without drafts the only one.
-    :param draft: the version that waits for approval.
+    :param home: the folder or program that contains it.
+    :param live: the approved version; for a kind without drafts, the only version.
+    :param draft: the version that is not approved yet.
     """
 
     kind: Kind
@@ -72,24 +74,33 @@ class Asset:
 
     @property
     def newest(self) -> dict[str, Any]:
-        """The draft if there is one."""
+        """The draft; without a draft, the approved version."""
         found = self.draft if self.draft is not None else self.live
         assert found is not None
         return found
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The version that is shown when none is asked for."""
+        """The version that Marketo returns if the request names no status."""
         return self.live if self.live is not None else self.newest
 
     @property
     def url(self) -> str:
-        """In Marketo's UI."""
+        """The asset's address in Marketo's UI."""
         return f"{UI}/#{self.kind.code}{self.id}A1"
 
 
 class Sending(NamedTuple):
-    """Something that went out to people, or was to go out."""
+    """A request that sends something to people, now or at ``run_at``.
+
+    :param operation: the operation that was called.
+    :param what: id of the campaign or the e-mail.
+    :param leads: ids of the leads that the request names.
+    :param at: time of the request, in seconds since 1970.
+    :param run_at: time at which the campaign is scheduled; None if it runs at once.
+    :param tokens: values of My Tokens, or the address of a sample.
+    :param audience: ids of the leads for which a scheduled campaign runs.
+    """
 
     operation: str
     what: int
@@ -102,7 +113,7 @@ class Sending(NamedTuple):
 
 @dataclass
 class Rule:
-    """A redirect rule."""
+    """A redirect rule of landing pages."""
 
     id: int
     created: int
@@ -111,12 +122,11 @@ class Rule:
 
 
 class Assets:
-    """
-    All assets of an instance.
+    """All Marketo assets of an instance.
 
-    :param settings: how many of each kind, and since when.
-    :param programs: the programs as the lead database knows them.
-    :param lists: the static lists as the lead database knows them.
+    :param settings: number of generated assets of each kind, and their creation time.
+    :param programs: the programs of the lead database.
+    :param lists: the static lists of the lead database.
     """
 
     def __init__(self, settings: Settings, programs: Programs, lists: Lists) -> None:
@@ -136,18 +146,17 @@ class Assets:
     def add_folder(
         self, name: str, parent: Home | None, kind: str, now: int, *, system: bool = False, description: str = ""
     ) -> Folder:
-        """A new folder."""
+        """Create a folder."""
         number = max(self.folders, default=_FIRST_FOLDER - 1) + 1
         self.folders[number] = Folder(number, name, parent, kind, now, now, description, system)
         return self.folders[number]
 
     def home(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Home:
-        """
-        The place that a request names.
+        """Return the folder or program that a request names.
 
-        :param value: id and type.
-        :param kind: what is to lie there.
-        :raises ApiError: 710, there is no such place; 711, it is of the wrong type.
+        :param value: ``id`` and ``type``.
+        :param kind: kind of asset that the request puts there; None if it puts none there.
+        :raises ApiError: 710 if it does not exist, 711 if it cannot contain the kind.
         """
         home = Home(str(value["type"]).capitalize(), int(value["id"]))
         if home.type not in (FOLDER, PROGRAM):
@@ -163,7 +172,7 @@ class Assets:
         return home
 
     def program_of(self, home: Home | None) -> int | None:
-        """The program that a place belongs to; None if it belongs to none."""
+        """Return the id of the program that is or contains a place; None outside of programs."""
         while home is not None:
             if home.type == PROGRAM:
                 return home.id
@@ -171,7 +180,7 @@ class Assets:
         return None
 
     def path(self, folder: Folder) -> str:
-        """All names from the root on."""
+        """Return the path of a folder from the root."""
         names, parent = [folder.name], folder.parent
         while parent is not None:
             if parent.type == PROGRAM:
@@ -184,22 +193,24 @@ class Assets:
         return "/" + "/".join(reversed(names))
 
     def name_of(self, home: Home) -> str:
-        """Of a folder or a program."""
+        """Return the name of a folder or program."""
         return self.folders[home.id].name if home.type == FOLDER else self.of["programs"][home.id].name
 
     def inside(self, home: Home) -> Iterator[Asset]:
-        """What lies directly in a place."""
+        """Iterate over the assets directly in a folder or program."""
         return (asset for assets in self.of.values() for asset in assets.values() if asset.home == home)
 
     def subfolders(self, home: Home) -> Iterator[Folder]:
-        """The folders directly in a place."""
+        """Iterate over the folders directly in a folder or program."""
         return (folder for folder in self.folders.values() if folder.parent == home)
 
     # Assets
 
     def find(self, family: str, asset_id: int | str) -> Asset:
-        """
-        :raises ApiError: 702, there is none.
+        """Return an asset by id.
+
+        :param family: operation family of the asset's kind.
+        :raises ApiError: 702 if it does not exist.
         """
         asset = self.of[family].get(asset_id)
         if asset is None:
@@ -207,7 +218,7 @@ class Assets:
         return asset
 
     def named(self, family: str, name: str, home: Home | None = None) -> list[Asset]:
-        """All of that name: one outside of programs, one in each program."""
+        """Return the assets of a name. A name is unique within each program, and once more outside of programs."""
         found = [
             self.of[family][number] for (of, _, known), number in self._names.items() if of == family and known == name
         ]
@@ -216,10 +227,10 @@ class Assets:
     def add(
         self, family: str, name: str, home: Home, values: Mapping[str, Any], now: int, *, approved: bool = False
     ) -> Asset:
-        """
-        A new asset.
+        """Create an asset.
 
-        :raises ApiError: 709, the name is taken.
+        :param approved: whether it is approved at once.
+        :raises ApiError: 709 if the name is taken.
         """
         kind = KINDS[family]
         self._claim(family, name, home)
@@ -239,10 +250,9 @@ class Assets:
         return asset
 
     def change(self, asset: Asset, now: int, name: str | None = None, **values: Any) -> None:
-        """
-        Change an asset; of a kind with drafts, its draft, which is made if need be.
+        """Change an asset. For a kind with drafts, change the draft, and create it first if there is none.
 
-        :raises ApiError: 709, the name is taken.
+        :raises ApiError: 709 if the name is taken.
         """
         if name is not None and name != asset.name:
             self._claim(asset.kind.family, name, asset.home)
@@ -265,7 +275,7 @@ class Assets:
             self._lists.all.pop(int(asset.id), None)
 
     def users(self, asset: Asset) -> list[Asset]:
-        """Approved assets that show another one: its pages, the e-mails of a template."""
+        """Return the assets that use an asset, such as the landing pages of a form or the e-mails of a template."""
         family, number = asset.kind.family, asset.id
         if family == "email_templates":
             return [each for each in self.of["emails"].values() if each.shown.get("template") == number]
@@ -284,7 +294,7 @@ class Assets:
         ]
 
     def copied(self, asset: Asset, name: str, home: Home, now: int, **values: Any) -> Asset:
-        """A copy: of the approved version, else of the draft."""
+        """Clone an asset: its approved version, or its draft if it has no approved version."""
         family = asset.kind.family
         copied = self.add(family, name, home, {**copy.deepcopy(asset.shown), **values}, now)
         if family == "smart_campaigns":
@@ -292,7 +302,7 @@ class Assets:
         return copied
 
     def copy_program(self, program: Asset, name: str, home: Home, description: str | None, now: int) -> Asset:
-        """A program with everything in it, and with its own My Tokens."""
+        """Clone a program with its contents and its own My Tokens."""
         values = {} if description is None else {"description": description}
         copied = self.copied(program, name, home, now, costs=[], **values)
         source, target = Home(PROGRAM, int(program.id)), Home(PROGRAM, int(copied.id))
@@ -316,7 +326,7 @@ class Assets:
             raise ApiError("709", f"{KINDS[family].title} name already exists: {name}")
 
     def _mirror(self, asset: Asset) -> None:
-        """Programs and static lists exist for the lead database, too."""
+        """Update the lead database, which has its own records of programs and static lists."""
         made, changed, version = stamp(asset.created), stamp(asset.updated), asset.newest
         number = int(asset.id) if isinstance(asset.id, int) else 0
         if asset.kind.family == "programs":
@@ -329,7 +339,7 @@ class Assets:
             inside = self.of["programs"][program].name if program is not None else None
             self._lists.all[number] = StaticList(number, asset.name, made, changed, version["description"], inside)
 
-    # What is there from the start
+    # Initial assets
 
     def _seed(self, count: int, now: int) -> None:
         top = {name: self.add_folder(name, None, name, now, system=True) for name in (MARKETING, DESIGN, DATABASE)}
@@ -355,7 +365,7 @@ class Assets:
                 )
 
     def _seed_known(self, homes: Mapping[str, Home], now: int) -> None:
-        """The programs and lists of the lead database, and a campaign of each type and an e-mail in each program."""
+        """Add the lead database's programs and lists; give each program an e-mail and a campaign of each type."""
         template = self.add("email_templates", "Plain", homes["Email Template"], _HTML, now, approved=True)
         self.add("landing_page_templates", "Plain", homes["Landing Page Template"], _HTML, now, approved=True)
         for program in list(self._programs.all.values()):
@@ -380,7 +390,7 @@ class Assets:
         self.add("smart_campaigns", "Weekly Send", home, {"type": "batch", "parentProgramId": home.id}, now)
 
     def sent_twice(self) -> int:
-        """How often somebody was sent the same again: a lead a campaign, a campaign its run, an address a sample."""
+        """Count repeated sendings: the same campaign to a lead, the same run of a campaign, a sample to an address."""
         sent = Counter(
             (sending.operation, sending.what, to)
             for sending in self.sendings
@@ -389,7 +399,7 @@ class Assets:
         return sum(count - 1 for count in sent.values())
 
     def records(self, family: str) -> Iterable[Asset]:
-        """All of a kind, by id."""
+        """Return all assets of a family."""
         return self.of[family].values()
 
 

@@ -1,4 +1,4 @@
-"""Companies, opportunities and their roles, sales persons and named accounts: what a CRM would know."""
+"""Objects that usually come from a CRM: companies, opportunities, opportunity roles, sales persons, named accounts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Record = Mapping[str, Any]
 
 @dataclass
 class CrmObject:
-    """
-    Records of one kind.
+    """An object type and its records.
 
-    :param name: as describe has it.
-    :param id_field: Marketo's own id of a record.
+    :param name: the name that describe returns.
+    :param id_field: name of the field with Marketo's id of a record.
     :param dedupe: names of the fields that make a record unique.
-    :param searchable: keys by which records are found, besides the two above.
-    :param fields: by name.
-    :param required: fields that must not be empty.
+    :param searchable: further keys by which records can be looked up, each a tuple of field names.
+    :param fields: fields by API name.
+    :param required: names of the fields that must not be empty.
+    :param records: records by Marketo's id.
     """
 
     name: str
@@ -45,29 +45,28 @@ class CrmObject:
 
     @property
     def keys(self) -> list[tuple[str, ...]]:
-        """Every key by which records are found."""
+        """All keys by which records can be looked up, each a tuple of field names."""
         return list(dict.fromkeys((self.dedupe, (self.id_field,), *self.searchable)))
 
     def key_of(self, record: Record) -> tuple[str | None, ...]:
-        """What tells a record apart, the case of letters aside."""
+        """Return the dedupe key of a record, in lower case."""
         return tuple(folded(record.get(name)) for name in self.dedupe)
 
     def with_key(self, record: Record) -> Any:
-        """Marketo's id of the record with the same key; None if there is none."""
+        """Return the id of the stored record with the same dedupe key; None if there is none."""
         return self._keys.get(self.key_of(record))
 
     def find(self, names: tuple[str, ...], values: Record) -> Iterator[Any]:
-        """Ids of the records that have all of some values."""
+        """Iterate over the ids of the records that have all of the values."""
         wanted = {name: folded(values[name]) for name in names}
         for record_id, record in self.records.items():
             if all(folded(record.get(name)) == value for name, value in wanted.items()):
                 yield record_id
 
     def create(self, values: Record, now: int) -> Any:
-        """
-        A new record.
+        """Create a record.
 
-        :return: Marketo's id of it.
+        :return: Marketo's id of the record.
         """
         record_id: Any = str(uuid.uuid4())
         if self.fields[self.id_field].type == "integer":
@@ -78,14 +77,14 @@ class CrmObject:
         return record_id
 
     def update(self, record_id: Any, values: Record, now: int) -> None:
-        """Change a record."""
+        """Change fields of a record."""
         record = self.records[record_id]
         self._keys.pop(self.key_of(record), None)
         record.update({**values, "updatedAt": stamp(now)})
         self._keys[self.key_of(record)] = record_id
 
     def delete(self, record_id: Any) -> None:
-        """Remove a record for good."""
+        """Delete a record."""
         self._keys.pop(self.key_of(self.records.pop(record_id)), None)
 
 
@@ -102,7 +101,7 @@ def _object(
 
 
 def crm_objects() -> dict[str, CrmObject]:
-    """An instance without a CRM behind it: every kind is there, and empty. By the family of their operations."""
+    """Return the object types by operation family. They have no records: the instance has no CRM connected."""
     return {
         "companies": _object(
             "Company", _ID, ("externalCompanyId",), ("company",),

@@ -1,4 +1,4 @@
-"""How export files are written."""
+"""Cells of export files, written as Marketo writes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _SPECIAL = re.compile(r"""[,;\t"\r\n]""")
 
 
 def cell(value: Any) -> str:
-    """
-    A value as it stands in a file. A text "null" cannot be told from no value, as with Marketo.
+    """Return a value as a cell of an export file.
 
-    :param value: bytes are written as they are, quotes and all.
+    The text "null" and a missing value give the same cell, as in Marketo's files.
+
+    :param value: bytes are written unchanged, including their quotes.
     """
     if value is None:
         return NULL
@@ -30,10 +31,10 @@ def cell(value: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """In quotes."""
+    """Return a text in quotes, with its own quotes doubled."""
     return '"' + text.replace('"', '""') + '"'
 
 
 def flag(value: Any) -> str:
-    """A boolean of a program member: they come as 1 and 0 there."""
+    """Return a boolean of a program member: Marketo writes these as 1 and 0."""
     return NULL if value is None else "1" if value else "0"

@@ -1,18 +1,21 @@
-"""Custom objects that hang on leads: one with a simple key, one whose key has two fields."""
+"""Custom objects linked to leads: one type with a simple key, one with a compound key."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID
 from airflow_provider_marketo.simulator.store.pools import Column, Computed, Pool, pools, stamp
 from airflow_provider_marketo.simulator.store.table import Record, Table, day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_provider_marketo.simulator.settings import Settings
 
 SYSTEM_FIELDS = (
     Field("marketoGUID", "Marketo GUID", updateable=False),
@@ -23,13 +26,15 @@ SYSTEM_FIELDS = (
 
 @dataclass(frozen=True)
 class CustomObjectType:
-    """
-    :param name: in the API.
-    :param label: as marketers read it.
-    :param plural: the same for several.
+    """A custom object type.
+
+    :param name: the API name.
+    :param label: the display name that marketers see.
+    :param plural: the display name in the plural.
     :param dedupe: names of the fields that make a record unique.
-    :param link: name of the field that holds a lead's id.
-    :param fields: by name.
+    :param link: name of the field that holds the lead's id.
+    :param fields: fields by API name.
+    :param description: free text.
     """
 
     name: str
@@ -42,7 +47,7 @@ class CustomObjectType:
 
     @property
     def searchable(self) -> list[tuple[str, ...]]:
-        """Keys by which records are found."""
+        """The keys by which records can be looked up, each a tuple of field names."""
         return [self.dedupe, ("marketoGUID",), *([(self.link,)] if (self.link,) != self.dedupe else [])]
 
 
@@ -76,12 +81,11 @@ TYPES = (
 
 
 class CustomObjects(Table):
-    """
-    Records of one type, by ``marketoGUID``.
+    """Records of one custom object type, by ``marketoGUID``.
 
-    :param settings: how many, since when, and the seed.
-    :param kind: the type.
-    :param number: of the type, which tells its ids from those of other types.
+    :param settings: number of records, time span and seed.
+    :param kind: the custom object type.
+    :param number: number of the type, which makes its ids differ from those of other types.
     """
 
     def __init__(self, settings: Settings, kind: CustomObjectType, number: int) -> None:
@@ -94,7 +98,7 @@ class CustomObjects(Table):
         leads = max(1, settings.leads)
         own: dict[str, Column] = {
             "marketoGUID": Computed(lambda row: f"{prefix}{row:012x}", row_of),
-            # Walks through all leads before it comes round, so that a key of lead and course is one of a kind.
+            # Every lead gets one record before any lead gets a second, so that a key of lead and course is unique.
             kind.link: Computed(lambda row: FIRST_ID + row % leads),
         }
         if "vin" in kind.fields:
@@ -114,10 +118,9 @@ class CustomObjects(Table):
         )
 
     def create(self, values: Record, now: int) -> str:
-        """
-        A new record.
+        """Create a record.
 
-        :return: its ``marketoGUID``.
+        :return: the record's ``marketoGUID``.
         """
         guid = str(uuid.uuid4())
         moment = {"createdAt": stamp(now), "updatedAt": stamp(now)}
@@ -125,11 +128,11 @@ class CustomObjects(Table):
         return guid
 
     def update(self, record: Record, values: Record, now: int) -> None:
-        """Change a record."""
+        """Change fields of a record."""
         self.write({**record, **values, "updatedAt": stamp(now)}, now)
 
     def with_key(self, values: Record) -> list[Any]:
-        """Keys of the records that have all of some values: in practice one, or none."""
+        """Return the keys of the records that have all of the values; at most one for a dedupe key."""
         (first, value), *others = values.items()
         return [
             key
@@ -138,7 +141,7 @@ class CustomObjects(Table):
         ]
 
     def of_leads(self, lead_ids: Iterable[int]) -> Iterator[Any]:
-        """Keys of the records that hang on leads."""
+        """Iterate over the keys of the records that are linked to the leads."""
         return self.find(self.type.link, lead_ids)
 
 

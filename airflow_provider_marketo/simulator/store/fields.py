@@ -1,29 +1,31 @@
-"""Fields of leads and program members, as an instance has them."""
+"""The fields of leads and program members in a simulated instance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 LENGTHS = {"string": 255, "text": 30_000, "email": 255, "phone": 255, "url": 255, "reference": 255}
 
 
 @dataclass(frozen=True)
 class Field:
-    """
-    One field.
+    """A field of an object.
 
-    :param name: in the REST API.
-    :param label: as marketers read it.
+    :param name: the field's name in the REST API.
+    :param label: the display name that marketers see.
     :param type: Marketo's data type.
-    :param updateable: whether the API may write it.
-    :param custom: whether it is none of Marketo's own.
-    :param sensitive: whether it is marked so in the field management.
-    :param hidden: whether it is hidden, and so neither described nor exported.
-    :param created_by_api: whether it was made through the API.
-    :param exportable: whether a bulk export takes it; formulas are computed when they are shown.
+    :param updateable: whether the API may write the field.
+    :param custom: whether it is a custom field.
+    :param sensitive: whether field management marks it as sensitive.
+    :param hidden: whether it is hidden; describe and exports leave hidden fields out.
+    :param created_by_api: whether it was created through the API.
+    :param exportable: whether a bulk export accepts it; False for formula fields, which Marketo computes for display.
     :param description: free text.
-    :param html_encoded: whether e-mails encode it as HTML.
+    :param html_encoded: whether e-mails encode the value as HTML.
     """
 
     name: str
@@ -40,12 +42,12 @@ class Field:
 
     @property
     def length(self) -> int | None:
-        """Most characters of text; None for other types."""
+        """The maximum length of a text in characters; None for other types."""
         return LENGTHS.get(self.type)
 
 
 def _fields(table: str, *, custom: bool = False) -> tuple[Field, ...]:
-    """A line for each: name, label, type, and flags."""
+    """Parse a table with one field per line: name, label, type and flags, separated by ``|``."""
     found = []
     for line in table.strip().splitlines():
         name, label, kind, *flags = (part.strip() for part in line.split("|"))
@@ -165,7 +167,7 @@ SEARCHABLE = (
     "sfdcId",
     "twitterId",
 )
-"""Standard fields by which leads are found; custom ones of the types below come on top."""
+"""Standard fields by which leads can be looked up; custom fields of ``SEARCHABLE_TYPES`` are searchable, too."""
 
 SEARCHABLE_TYPES = ("string", "email", "integer")
 
@@ -204,5 +206,5 @@ MEMBER_FIELDS = (
 
 
 def by_name(fields: Iterable[Field]) -> Mapping[str, Field]:
-    """Fields by their API names."""
+    """Return fields by their API names."""
     return {field.name: field for field in fields}

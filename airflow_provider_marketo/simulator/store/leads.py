@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.fields import LEAD_FIELDS, Field, by_name
 from airflow_provider_marketo.simulator.store.pools import Computed, Pool, pools, stamp
 from airflow_provider_marketo.simulator.store.table import Record, Table, day
 
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.settings import Settings
+
 FIRST_ID = 1001
 PARTITIONS = {"Default": 1, "EMEA": 2}
 DOMAINS = ("example.com", "example.org", "example.net")
-_WITHOUT_EMAIL = 97
+_NO_EMAIL_EVERY, _NO_EMAIL_OFFSET = 97, 50
 _EMAIL = re.compile(r"lead(\d+)@example\.(com|org|net)")
 _NEVER_MADE_UP = (
     "cookies",
@@ -27,10 +29,9 @@ _NEVER_MADE_UP = (
 
 
 class Leads(Table):
-    """
-    Leads by id; the made-up ones have ``FIRST_ID`` and their number.
+    """Leads by id; the id of a generated lead is ``FIRST_ID`` plus its row number.
 
-    :param settings: how many, since when, and the seed.
+    :param settings: number of leads, time span and seed.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,10 +56,12 @@ class Leads(Table):
         self._next = FIRST_ID + self.count
 
     def create(self, values: Record, now: int, partition: int) -> int:
-        """
-        A new lead.
+        """Create a lead.
 
-        :return: its id.
+        :param values: fields by API name; the others are empty.
+        :param now: creation time, in seconds since 1970.
+        :param partition: id of the lead partition.
+        :return: the lead's id.
         """
         lead_id, self._next = self._next, self._next + 1
         empty = {name: False if field.type == "boolean" else None for name, field in self.fields.items()}
@@ -67,27 +70,26 @@ class Leads(Table):
         return lead_id
 
     def update(self, lead: Record, values: Record, now: int) -> dict[str, tuple[Any, Any]]:
-        """
-        Change a lead.
+        """Change fields of a lead.
 
-        :return: old and new value of each field that is another now.
+        :return: the old and the new value of each field that changed.
         """
         changes = {name: (lead.get(name), value) for name, value in values.items() if lead.get(name) != value}
         if changes:
-            # The visible date moves with standard fields only; the export filter sees every change.
+            # The visible updatedAt moves with standard fields only; the export filter sees every change.
             standard = any(name in self.fields and not self.fields[name].custom for name in changes)
             moved = {"updatedAt": stamp(now)} if standard else {}
             self.write({**lead, **values, **moved}, now)
         return changes
 
     def add_field(self, field: Field) -> None:
-        """A field, new or with other metadata; a new one is empty in every lead."""
+        """Add a field, which is empty in every lead, or replace the metadata of an existing one."""
         self.fields[field.name] = field
         self.columns.setdefault(field.name, Pool([None]))
 
 
 def _email(row: int) -> str | None:
-    return None if row % _WITHOUT_EMAIL == 50 else f"lead{FIRST_ID + row}@{DOMAINS[row % len(DOMAINS)]}"
+    return None if row % _NO_EMAIL_EVERY == _NO_EMAIL_OFFSET else f"lead{FIRST_ID + row}@{DOMAINS[row % len(DOMAINS)]}"
 
 
 def _row_of_email(text: str) -> int | None:

@@ -1,14 +1,18 @@
-"""Static lists and who is on them."""
+"""Static lists and their members."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
 from airflow_provider_marketo.simulator.store.pools import stamp
 from airflow_provider_marketo.simulator.store.table import day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_marketo.simulator.settings import Settings
 
 FIRST_LIST = 1001
 NAMES = ("Newsletter", "Webinar Attendees", "Trade Show 2026", "Customers", "Trial, expired")
@@ -16,7 +20,7 @@ NAMES = ("Newsletter", "Webinar Attendees", "Trade Show 2026", "Customers", "Tri
 
 @dataclass(frozen=True)
 class StaticList:
-    """A list as the lead database shows it."""
+    """A static list as the lead database shows it."""
 
     id: int
     name: str
@@ -28,11 +32,10 @@ class StaticList:
 
 
 class Lists:
-    """
-    Static lists by id. Every made-up lead is on one of the lists that were there from the start.
+    """Static lists by id. Every generated lead is on one of the initial lists.
 
-    :param settings: when the lists were made.
-    :param leads: who may be on them.
+    :param settings: holds the creation time of the initial lists.
+    :param leads: the leads that can be members.
     """
 
     def __init__(self, settings: Settings, leads: Leads) -> None:
@@ -45,33 +48,32 @@ class Lists:
         self._removed: set[tuple[int, int]] = set()
 
     def of(self, lead_id: int) -> Iterator[tuple[StaticList, str]]:
-        """The lists that a lead is on, each with the time since when."""
+        """Iterate over the lists that a lead is on, each with the time at which the lead was added."""
         for each in self.all.values():
             if self.has(each.id, lead_id):
                 yield each, self.since(each.id, lead_id)
 
     def has(self, list_id: int, lead_id: int) -> bool:
-        """Whether a lead is on a list."""
+        """Return whether a lead is on a list."""
         pair = (list_id, lead_id)
         on_it = pair in self._added or (_from_the_start(list_id, lead_id) and lead_id < FIRST_ID + self._leads.count)
         return on_it and pair not in self._removed and lead_id in self._leads
 
     def since(self, list_id: int, lead_id: int) -> str:
-        """When a lead came onto a list."""
+        """Return when a lead was added to a list."""
         return self._added.get((list_id, lead_id)) or stamp(self._leads.created(lead_id - FIRST_ID))
 
     def members(self, list_id: int) -> list[int]:
-        """Ids of the leads on a list, in order."""
+        """Return the ids of the leads on a list, in ascending order."""
         first = FIRST_ID + (list_id - FIRST_LIST) if list_id < FIRST_LIST + len(NAMES) else FIRST_ID + self._leads.count
         from_the_start = range(first, FIRST_ID + self._leads.count, len(NAMES))
         added = (lead_id for of, lead_id in self._added if of == list_id)
         return sorted(lead_id for lead_id in {*from_the_start, *added} if self.has(list_id, lead_id))
 
     def add(self, list_id: int, lead_id: int, now: int) -> bool:
-        """
-        Put a lead onto a list.
+        """Add a lead to a list.
 
-        :return: whether it was not there already.
+        :return: False if the lead is already on the list.
         """
         if self.has(list_id, lead_id):
             return False
@@ -80,10 +82,9 @@ class Lists:
         return True
 
     def remove(self, list_id: int, lead_id: int) -> bool:
-        """
-        Take a lead off a list.
+        """Remove a lead from a list.
 
-        :return: whether it was there.
+        :return: False if the lead is not on the list.
         """
         if not self.has(list_id, lead_id):
             return False
@@ -93,7 +94,7 @@ class Lists:
 
 
 def made_up_list(lead_id: int) -> int:
-    """The list that a made-up lead is on from the start."""
+    """Return the initial list of a generated lead."""
     return FIRST_LIST + (lead_id - FIRST_ID) % len(NAMES)
 
 

@@ -1,21 +1,24 @@
-"""
-Values that look like data: the same for the same seed, for any number of rows, without keeping a row.
+"""Realistic values for any number of rows, computed from a seed without storing rows.
 
-A field's values form a pool whose size is a prime of its own; row *i* has the value at *i* modulo that size. So any row
-is made at once, columns do not march in step, and rows in sequence are made at the speed of :func:`itertools.cycle`.
+Each field has a pool of values whose size is a prime number that no other field has. Row *i* gets the value at *i*
+modulo that size. Any row is therefore computed at once, and columns do not repeat together. Successive rows are
+generated at the speed of :func:`itertools.cycle`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 from itertools import cycle, islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_marketo.simulator.store.csvfile import cell
-from airflow_provider_marketo.simulator.store.fields import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.simulator.store.fields import Field
 
 FIRST = (
     "Ada",
@@ -82,30 +85,30 @@ TEXTS = (
     "Window 1\r\nWindow 2",
 )
 _FIRST_PRIME = 101
+_SHARE_EMPTY, _SHARE_TRUE = 0.2, 0.3
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Column(Protocol):
-    """One column of a table of any length."""
+    """A column of a table of any length."""
 
     def value(self, row: int) -> Any:
-        """As JSON has it."""
+        """Return the value of a row, as it stands in JSON."""
         ...
 
     def cells(self, start: int, stop: int) -> Iterable[str]:
-        """Rows in sequence, as CSV has them."""
+        """Return the values of successive rows, as they stand in CSV."""
         ...
 
     def find(self, texts: Collection[str], count: int) -> Iterator[int]:
-        """The rows, of so many, whose folded value is one of the texts; not in order."""
+        """Iterate over the first ``count`` rows whose folded value is one of the texts, in no order."""
         ...
 
 
 class Pool:
-    """
-    A column whose values come round again.
+    """A column that repeats a fixed sequence of values.
 
-    :param values: a prime number of them, or what makes them when the first is looked at.
+    :param values: the values, or a function that returns them at the first access. Use a prime number of values.
     """
 
     def __init__(self, values: Sequence[Any] | Callable[[], Sequence[Any]]) -> None:
@@ -133,12 +136,11 @@ class Pool:
 
 
 class Computed:
-    """
-    A column that follows from the row's number.
+    """A column that is computed from the row number.
 
-    :param value: makes it.
-    :param row: the other way round, from the value's text in lower case; None for a text that no value has. Without
-        it every row is looked at when a value is searched.
+    :param value: returns the value of a row number.
+    :param row: returns the row number of a value in lower case; None for a text that no row has. Without this
+        function, a search computes every row.
     """
 
     def __init__(self, value: Callable[[int], Any], row: Callable[[str], int | None] | None = None) -> None:
@@ -156,12 +158,12 @@ class Computed:
 
 
 def folded(value: Any) -> str | None:
-    """As values are compared when records are looked up."""
+    """Return a value in the form in which lookups compare it: as text in lower case."""
     return None if value is None else cell(value).lower() if isinstance(value, bool) else str(value).lower()
 
 
 def primes() -> Iterator[int]:
-    """Sizes of pools."""
+    """Iterate over the sizes of pools: prime numbers from 101 on."""
     number = _FIRST_PRIME
     while True:
         if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
@@ -170,18 +172,18 @@ def primes() -> Iterator[int]:
 
 
 def pools(seed: int, table: str, fields: Iterable[Field]) -> dict[str, Pool]:
-    """
-    A pool for each field.
+    """Return a pool for each field, by field name.
 
-    :param seed: another seed, other values.
-    :param table: what the fields belong to.
+    :param seed: number that the values depend on.
+    :param table: name of the table that the fields belong to; fields of two tables get different values.
+    :param fields: the fields.
     """
     return {field.name: _pool(seed, table, field, size) for field, size in zip(fields, primes(), strict=False)}
 
 
 def _pool(seed: int, table: str, field: Field, size: int) -> Pool:
     make = _BY_NAME.get(field.name) or _BY_TYPE[field.type]
-    empty = 0.0 if field.name in _ALWAYS or field.type == "boolean" else 0.2
+    empty = 0.0 if field.name in _ALWAYS or field.type == "boolean" else _SHARE_EMPTY
 
     def values() -> list[Any]:
         chance = random.Random(f"{seed} {table} {field.name}")
@@ -203,7 +205,7 @@ def _moment(chance: random.Random) -> str:
 
 
 def stamp(seconds: int) -> str:
-    """Seconds since 1970 as the lead database writes a time."""
+    """Return a time, given in seconds since 1970, as the lead database writes it."""
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -222,7 +224,7 @@ _BY_TYPE: Mapping[str, Callable[[random.Random], Any]] = {
     "percent": lambda chance: chance.randrange(101),
     "float": lambda chance: round(chance.random() * 10, 3),
     "currency": lambda chance: round(chance.random() * 1_000_000, 2),
-    "boolean": lambda chance: chance.random() < 0.3,
+    "boolean": lambda chance: chance.random() < _SHARE_TRUE,
     "date": _day,
     "datetime": _moment,
 }

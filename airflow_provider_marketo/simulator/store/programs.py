@@ -1,24 +1,26 @@
-"""Programs, their channels, and who is a member of them."""
+"""Programs, their channels and their members."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store.fields import MEMBER_FIELDS, Field, by_name
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
 from airflow_provider_marketo.simulator.store.pools import pools, stamp
 from airflow_provider_marketo.simulator.store.table import CHANGED_AT, day
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.settings import Settings
 
 FIRST_PROGRAM = 1001
 Member = Mapping[str, Any]
 
 
 class Status(NamedTuple):
-    """A status of a channel: members go to higher steps only."""
+    """A status of a channel. Members move to higher steps only."""
 
     name: str
     step: int
@@ -27,7 +29,7 @@ class Status(NamedTuple):
 
 @dataclass(frozen=True)
 class Channel:
-    """What kind of program it is, and the statuses that its members may have."""
+    """The channel of a program: its program type and the statuses that members can have."""
 
     id: int
     name: str
@@ -35,7 +37,7 @@ class Channel:
     statuses: tuple[Status, ...]
 
     def status(self, name: str) -> Status | None:
-        """By name, the case of letters aside."""
+        """Return the status of a name, ignoring case; None if the channel does not have it."""
         return next((each for each in self.statuses if each.name.lower() == name.lower()), None)
 
 
@@ -53,7 +55,7 @@ CHANNELS = {
 
 @dataclass(frozen=True)
 class Program:
-    """A program as its members see it."""
+    """A program as the lead database shows it."""
 
     id: int
     name: str
@@ -69,12 +71,10 @@ NAMES = (("Spring Webinar", "Webinar"), ("Welcome Nurture", "Nurture"), ("March 
 
 
 class Programs:
-    """
-    Programs by id, and their members. Every made-up lead is a member of one of the programs that were there from the
-    start.
+    """Programs by id, and their members. Every generated lead is a member of one of the initial programs.
 
-    :param settings: the seed, and when the programs were made.
-    :param leads: who may be a member.
+    :param settings: the seed and the creation time of the initial programs.
+    :param leads: the leads that can be members.
     """
 
     def __init__(self, settings: Settings, leads: Leads) -> None:
@@ -90,7 +90,7 @@ class Programs:
         self._removed: set[tuple[int, int]] = set()
 
     def snapshot(self) -> Programs:
-        """The memberships as they are now, whatever is written later."""
+        """Return a copy of the memberships that later writes do not change."""
         other = copy.copy(self)
         other._leads = self._leads.snapshot()
         other._written = dict(self._written)
@@ -98,15 +98,15 @@ class Programs:
         return other
 
     def channel(self, program_id: int) -> Channel:
-        """The channel of a program."""
+        """Return the channel of a program."""
         return CHANNELS[self.all[program_id].channel]
 
     def of(self, lead_id: int) -> Iterator[Member]:
-        """The memberships of a lead."""
+        """Iterate over the memberships of a lead."""
         return (member for program_id in self.all if (member := self.member(program_id, lead_id)) is not None)
 
     def member(self, program_id: int, lead_id: int) -> Member | None:
-        """One membership, all its fields; None if the lead is no member."""
+        """Return a membership with all its fields; None if the lead is not a member."""
         pair = (program_id, lead_id)
         if pair in self._removed or lead_id not in self._leads:
             return None
@@ -116,7 +116,7 @@ class Programs:
         return self._made_up(program_id, row) if self._from_the_start(program_id, row) else None
 
     def members(self, program_id: int) -> Iterator[Member]:
-        """All members, the made-up ones first."""
+        """Iterate over all members of a program, generated ones first."""
         first = program_id - FIRST_PROGRAM
         rows = range(first, self._leads.count, len(NAMES)) if first < len(NAMES) else ()
         later = (lead_id for of, lead_id in sorted(self._written) if of == program_id)
@@ -127,7 +127,7 @@ class Programs:
                 yield member
 
     def set_status(self, program_id: int, lead_id: int, status: Status, now: int) -> Member:
-        """Make a lead a member, or move it on."""
+        """Make a lead a member of a program with a status, or change the status of a member."""
         before = self.member(program_id, lead_id)
         member = before or {
             **dict.fromkeys(self.fields),
@@ -144,14 +144,14 @@ class Programs:
         return self.write({**member, "statusName": status.name, **(success if status.success else {})}, now)
 
     def write(self, member: Member, now: int) -> Member:
-        """Put a whole membership in the place of what was there."""
+        """Insert a membership, or replace the whole membership of the lead in the program."""
         pair = (member["programId"], member["leadId"])
         self._removed.discard(pair)
         self._written[pair] = {**member, "updatedAt": stamp(now), CHANGED_AT: now}
         return self._written[pair]
 
     def remove(self, program_id: int, lead_id: int) -> None:
-        """End a membership."""
+        """Delete a membership."""
         self._written.pop((program_id, lead_id), None)
         self._removed.add((program_id, lead_id))
 
@@ -189,10 +189,10 @@ class Programs:
 
 
 def made_up_program(row: int) -> int:
-    """The program that a made-up lead is a member of from the start."""
+    """Return the initial program of a generated lead."""
     return FIRST_PROGRAM + row % len(NAMES)
 
 
 def made_up_status(channel: Channel, row: int) -> Status:
-    """The status that it has there."""
+    """Return the initial program status of a generated lead."""
     return channel.statuses[row // len(NAMES) % len(channel.statuses)]

@@ -1,19 +1,26 @@
-"""Drafts of custom activity types and of custom object types. What is approved lies with the records."""
+"""Drafts of custom activity types and custom object types.
+
+Approved types are stored with their records: activity types in :class:`~.activities.Activities`, custom object types
+in :class:`~.custom_objects.CustomObjects`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator.store.activity_types import ActivityType
-from airflow_provider_marketo.simulator.store.custom_objects import CustomObjectType
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.store.activity_types import ActivityType
+    from airflow_provider_marketo.simulator.store.custom_objects import CustomObjectType
 
 
 @dataclass
 class Schemas:
-    """
-    :param activities: drafts by API name.
-    :param attributes: of activity types: API names of type and attribute to the attribute's name.
-    :param objects: drafts by API name.
+    """Drafts of types.
+
+    :param activities: drafts of activity types, by API name.
+    :param attributes: names of attributes, by the API names of the activity type and the attribute.
+    :param objects: drafts of custom object types, by API name.
     """
 
     activities: dict[str, ActivityType] = field(default_factory=dict)

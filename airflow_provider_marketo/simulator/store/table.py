@@ -1,4 +1,7 @@
-"""A table of records: as many as wanted made up by their number, and those that calls created, changed or deleted."""
+"""A table of records: generated ones, and those that API calls created, changed or deleted.
+
+A generated record is computed from its row number on every read, so a table of any size needs no memory.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +16,39 @@ from airflow_provider_marketo.simulator.store.pools import Column, Computed, fol
 
 _MONTH = 30 * 86_400
 CHANGED_AT = "_changedAt"
-"""Seconds since 1970 at which any field of a written record was last changed."""
+"""Name of the hidden field with the time of a written record's last change, in seconds since 1970.
+
+The visible ``updatedAt`` of a lead does not move when only custom fields change; this field does.
+"""
 
 Kind = TypeVar("Kind", bound="Table")
 Record = Mapping[str, Any]
 Rows: TypeAlias = range | Record
-"""Made-up records in sequence by their number, or one that was written."""
+"""A range of generated records by row number, or one written record."""
 
 
 def day(of: date) -> int:
-    """Its first second, counted from 1970."""
+    """Return the first second of a day (UTC), in seconds since 1970."""
     return int(datetime(of.year, of.month, of.day, tzinfo=timezone.utc).timestamp())
 
 
 def seconds(moment: str) -> int:
-    """What :func:`~.pools.stamp` was made of."""
+    """Return the seconds since 1970 of a text that :func:`~.pools.stamp` wrote."""
     return int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
 class Table:
-    """
-    Records by key. One that was never written is made from its number whenever it is looked at.
+    """Records by key.
 
-    :param count: how many are made up.
-    :param since: when the first of them was created, in seconds since 1970.
-    :param until: before which the last was.
-    :param key: name of the column that is the key.
-    :param key_of: the key of a made-up record, from its number.
-    :param row_of: the other way round; None for a key that none has.
-    :param columns: of the made-up records, without ``createdAt`` and ``updatedAt``.
+    A record that no call has written is computed from its row number whenever it is read.
+
+    :param count: number of generated records.
+    :param since: creation time of the first generated record, in seconds since 1970.
+    :param until: every generated record was created before this time, in seconds since 1970.
+    :param key: name of the key column.
+    :param key_of: returns the key of a row number.
+    :param row_of: returns the row number of a key; None for a key that no generated record has.
+    :param columns: columns of the generated records, without ``createdAt`` and ``updatedAt``.
     """
 
     def __init__(
@@ -71,7 +78,7 @@ class Table:
         self._indexes: dict[str, dict[str | None, list[Any]]] = {}
 
     def snapshot(self: Kind) -> Kind:
-        """The table as it is now, whatever is written later."""
+        """Return a copy of the table that later writes do not change."""
         other = copy.copy(self)
         other._written = dict(self._written)
         other._deleted = set(self._deleted)
@@ -80,28 +87,28 @@ class Table:
         return other
 
     def created(self, row: int) -> int:
-        """When the record of a number was created, in seconds since 1970. Grows with the number."""
+        """Return when a generated record was created, in seconds since 1970; it grows with the row number."""
         return self._since + row * self._span // max(1, self.count)
 
     def updated(self, row: int) -> int:
-        """When it was last changed: within a month."""
+        """Return when a generated record was last changed: at most a month after its creation."""
         return min(self.created(row) + row * 7919 % _MONTH, self._since + self._span - 1)
 
     def created_until(self, moment: int) -> int:
-        """How many made-up records were created at a time or before."""
+        """Return how many generated records were created at or before a time."""
         if moment < self._since:
             return 0
-        # The inverse of created(), in one step: it is asked for every activity.
+        # This is the inverse of created() in closed form, because it is called for every activity.
         return min(self.count, ((moment + 1 - self._since) * self.count - 1) // self._span + 1)
 
     def get(self, key: Any) -> Record | None:
-        """A record, all its fields; None if there is none of that key."""
+        """Return a record with all its fields; None if the key does not exist."""
         if key in self._written:
             return self._written[key]
         return {name: column.value(self._row(key)) for name, column in self.columns.items()} if key in self else None
 
     def row(self, key: Any) -> int | None:
-        """The number of a record that is as it was made up; None for any other."""
+        """Return the row number of a record that no call has written; None for any other record."""
         return self._row(key) if key in self and key not in self._written else None
 
     def __contains__(self, key: Any) -> bool:
@@ -112,15 +119,15 @@ class Table:
         return -1 if row is None else row
 
     def keys(self) -> Iterator[Any]:
-        """Of every record, the made-up ones first."""
+        """Iterate over the keys of all records, generated ones first."""
         later = sorted(key for key in self._written if not 0 <= self._row(key) < self.count)
         return (key for key in chain(map(self._key_of, range(self.count)), later) if key not in self._deleted)
 
     def find(self, field: str, values: Iterable[Any]) -> Iterator[Any]:
-        """
-        Keys of the records with one of the values, the case of letters aside; in no order.
+        """Iterate over the keys of the records with one of the values, in no order; case is ignored.
 
-        :param field: a field's API name.
+        :param field: API name of the field.
+        :param values: values to look for; None matches nothing.
         """
         texts = {text for text in map(folded, values) if text is not None}
         index = self._index(field)
@@ -133,13 +140,13 @@ class Table:
                 yield key
 
     def created_between(self, start: int, end: int) -> Iterator[Rows]:
-        """By creation, both ends included."""
+        """Iterate over the records that were created between two times, both included."""
         first = bisect_left(range(self.count), start, key=self.created)
         yield from self._ranges(first, self.created_until(end))
         yield from (record for record in self._written.values() if start <= seconds(record["createdAt"]) <= end)
 
     def updated_between(self, start: int, end: int) -> Iterator[Rows]:
-        """By the last change of any field, both ends included."""
+        """Iterate over the records of which any field last changed between two times, both included."""
         first = bisect_left(range(self.count), start - _MONTH, key=self.created)
         for row in range(first, self.created_until(end)):
             if start <= self.updated(row) <= end and self._untouched(self._key_of(row)):
@@ -147,7 +154,7 @@ class Table:
         yield from (record for record in self._written.values() if start <= record[CHANGED_AT] <= end)
 
     def rows(self, keys: Iterable[Any]) -> Iterator[Rows]:
-        """By key; those that do not exist are left out."""
+        """Iterate over the records of the keys; unknown keys are left out."""
         for key in keys:
             if key in self._written:
                 yield self._written[key]
@@ -155,7 +162,7 @@ class Table:
                 yield range(self._row(key), self._row(key) + 1)
 
     def write(self, record: Record, now: int) -> None:
-        """Put a whole record in the place of what was there."""
+        """Insert a record, or replace the whole record with its key."""
         key = record[self.key]
         self._forget(self._written.get(key))
         self._deleted.discard(key)
@@ -164,7 +171,7 @@ class Table:
             index.setdefault(folded(record.get(field)), []).append(key)
 
     def delete(self, key: Any) -> None:
-        """Remove a record for good."""
+        """Delete a record."""
         self._forget(self._written.pop(key, None))
         self._deleted.add(key)
 
@@ -174,7 +181,7 @@ class Table:
                 index[folded(record.get(field))].remove(record[self.key])
 
     def _index(self, field: str) -> dict[str | None, list[Any]]:
-        """Keys of written records by a field's value; made when the field is first searched."""
+        """Return the keys of written records by a field's value; built at the first search of the field."""
         if field not in self._indexes:
             index: dict[str | None, list[Any]] = {}
             for key, record in self._written.items():
@@ -186,7 +193,7 @@ class Table:
         return key not in self._written and key not in self._deleted
 
     def _ranges(self, start: int, stop: int) -> Iterator[range]:
-        """Numbers of records that are as they were made up, in as few ranges as can be."""
+        """Split a range of row numbers at the records that a call has written or deleted."""
         touched = (self._row(key) for key in (*self._written, *self._deleted))
         for row in sorted(row for row in touched if start <= row < stop):
             if start < row:

@@ -1,17 +1,19 @@
-"""Users of an instance, what they may do, and who was invited."""
+"""Users of an instance, their roles, and open invitations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ROLES = {1: "Admin", 2: "Standard User", 101: "Airflow API"}
 WORKSPACES = {0: "AllZones", 1: "Default"}
 
 
 class Grant(NamedTuple):
-    """A role in a workspace; workspace 0 stands for all."""
+    """A role in a workspace; workspace 0 means all workspaces."""
 
     role: int
     workspace: int
@@ -19,9 +21,11 @@ class Grant(NamedTuple):
 
 @dataclass
 class User:
-    """
-    :param grants: what the user may do, and where.
-    :param facts: names, address and the like, by Adobe's names.
+    """A user of the instance.
+
+    :param userid: the login name.
+    :param facts: the other members of Adobe's user record, such as ``emailAddress``.
+    :param grants: the user's roles, each in a workspace.
     """
 
     userid: str
@@ -30,10 +34,9 @@ class User:
 
 
 class Users:
-    """
-    Users by id, and invitations that nobody has accepted.
+    """Users by id, and invitations that were not accepted yet.
 
-    :param api_users: ids of the API users that are there from the start.
+    :param api_users: ids of the initial API users.
     """
 
     def __init__(self, api_users: Iterable[str]) -> None:
@@ -45,7 +48,7 @@ class Users:
             self.all[userid] = self._made(userid, facts, [Grant(101, 1)])
 
     def invite(self, userid: str, facts: Mapping[str, Any], grants: list[Grant]) -> User:
-        """Somebody who may come."""
+        """Invite a user."""
         self.invited[userid] = self._made(userid, facts, grants)
         return self.invited[userid]
 
