@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import airflow_provider_marketo.simulator as simulator
+from airflow_provider_marketo import simulator
 
 PACKAGE = simulator.__name__
 ROOT = Path(simulator.__file__).parent
