@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from airflow_provider_marketo.client.dates import as_utc as as_utc_time
+from airflow_provider_marketo.client.dates import has_zone, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 
@@ -27,22 +29,24 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
     if value is None or value == "" or value == "None":
         return None, False
     if isinstance(value, str):
-        text = value.strip().replace("Z", "+00:00") if value.strip().endswith("Z") else value.strip()
+        naive = not has_zone(value)
         try:
-            value = datetime.fromisoformat(text)
+            value = parse_date(value)
         except ValueError:
             raise MarketoInvalidRequestError(
                 f"{parameter}={value!r} is not a date",
                 parameter=parameter,
                 remedy="Give ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z.",
             ) from None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if not isinstance(value, datetime):
-        raise MarketoInvalidRequestError(f"{parameter} is a {type(value).__name__}, not a date", parameter=parameter)
-    naive = value.tzinfo is None
-    value = value.replace(tzinfo=timezone.utc) if naive else value.astimezone(timezone.utc)
-    return value.replace(microsecond=0), naive
+    else:
+        if isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)
+        if not isinstance(value, datetime):
+            raise MarketoInvalidRequestError(
+                f"{parameter} is a {type(value).__name__}, not a date", parameter=parameter
+            )
+        naive = value.tzinfo is None
+    return as_utc_time(value).replace(microsecond=0), naive
 
 
 def as_span(parameter: str, value: Any) -> timedelta:

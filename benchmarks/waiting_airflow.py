@@ -16,8 +16,8 @@ from typing import Any
 
 import requests
 
-from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from benchmarks.table import Row

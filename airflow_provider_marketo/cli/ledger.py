@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 
 
@@ -86,7 +87,7 @@ def prune(args: Namespace) -> None:
     """Delete what was settled long ago, and claims that nobody holds any more."""
     store = _store(args)
     before = datetime.now(timezone.utc) - timedelta(days=args.older_than_days)
-    old = [key for key, entry in _entries(store) if entry.until and datetime.fromisoformat(entry.until) < before]
+    old = [key for key, entry in _entries(store) if entry.until and parse_date(entry.until) < before]
     for key in old:
         store.delete(key)
     left = {key for key in store.all_keys() if not key.endswith(CLAIM)}

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any
 
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.operation import Operation, Schema
-from airflow_provider_marketo.client.values import FaultError, inside, moment, plain, text, utc
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest
+from airflow_provider_marketo.client.values import FaultError, inside, plain, text
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -89,15 +90,14 @@ def _check_names(schema: Schema, value: Mapping[str, Any], where: str) -> None:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    known = {spelling.lower(): spelling for spelling in sorted(names)}
-    near = get_close_matches(name.lower(), known, n=1)
-    if near:
-        return f"Did you mean {known[near[0]]}?"
-    return f"It takes {', '.join(known.values())}." if known else "It takes none."
+    known = sorted(names)
+    if near := nearest(name, known):
+        return did_you_mean(near)
+    return f"It takes {', '.join(known)}." if known else "It takes none."
 
 
 def _check_window(max_days: int, window: Mapping[str, str], where: str) -> None:
-    start, end = moment(window["startAt"]), moment(window["endAt"])
+    start, end = parse_date(window["startAt"]), parse_date(window["endAt"])
     if start > end:
         raise FaultError(inside(where, "startAt"), "is after endAt")
     if end - start > timedelta(days=max_days):
@@ -162,7 +162,7 @@ def _date(schema: Schema, value: Any, where: str) -> str:
 
 def _datetime(schema: Schema, value: Any, where: str) -> str:
     try:
-        return utc(moment(str(value)))
+        return iso(parse_date(str(value)))
     except ValueError:
         raise TypeError from None
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from airflow_provider_marketo.client.dates import parse_date
+
 
 class MarketoError(Exception):
     """
@@ -355,7 +357,7 @@ def from_dict(facts: Mapping[str, Any]) -> MarketoError:
         if key in facts
     }
     if until := facts.get("until"):
-        arguments["until"] = datetime.fromisoformat(until)
+        arguments["until"] = parse_date(until)
     return kind(str(facts.get("message", "")), executed=bool(facts.get("executed")), **arguments)
 
 

@@ -7,7 +7,6 @@ first operation is asked for. :func:`prepare` makes a request of an operation an
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from airflow_provider_marketo.client.encoding import PreparedRequest, prepare
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.operation import Operation, Parameter, Schema
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 __all__ = [
     "Operation",
@@ -39,13 +39,13 @@ def get(name: str) -> Operation:
     rows = _rows()
     found = _names_by_id().get(name, name)
     if found not in rows:
-        near = get_close_matches(name, [*rows, *_names_by_id()], n=3) or [
+        near = nearest(name, [*rows, *_names_by_id()], most=3) or [
             known for known in rows if known.startswith(f"{name.partition('.')[0]}.")
         ]
         raise MarketoInvalidRequestError(
             f"Marketo's API has no operation {name!r}",
             parameter="operation",
-            remedy=f"Did you mean {' or '.join(near)}?" if near else f"The families are {', '.join(families())}.",
+            remedy=did_you_mean(near) if near else f"The families are {', '.join(families())}.",
         )
     return get(found) if found != name else Operation.from_row(name, rows[name])
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
-_OFFSET = re.compile(r"(?<=\d)([+-]\d\d):?(\d\d)$")
+from airflow_provider_marketo.client.dates import iso
 
 
 class FaultError(ValueError):
@@ -52,7 +51,7 @@ def plain(value: Any, where: str) -> Any:
             raise FaultError(where, "is not a finite number")
         return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
     if isinstance(value, datetime):
-        return utc(value)
+        return iso(value)
     if isinstance(value, (date, UUID)):
         return str(value)
     if isinstance(value, Mapping):
@@ -69,22 +68,3 @@ def text(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return str(value)
-
-
-def moment(written: str) -> datetime:
-    """
-    :param written: ISO 8601, as Python, Airflow's templates or Marketo write it; without a time zone it is UTC.
-    :raises ValueError: it is none.
-    """
-    # Marketo assets carry both a Z and an offset: 2024-01-31T00:00:00Z+0000.
-    offset = written.strip().replace("Z+0000", "Z").replace("Z", "+00:00")
-    return _aware(datetime.fromisoformat(_OFFSET.sub(r"\1:\2", offset)))
-
-
-def utc(when: datetime) -> str:
-    """As Marketo takes it: without fractions of a second. Without a time zone it is UTC already."""
-    return _aware(when).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _aware(when: datetime) -> datetime:
-    return when if when.tzinfo else when.replace(tzinfo=timezone.utc)

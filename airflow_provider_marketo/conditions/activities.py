@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar
 
-from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
 from airflow_provider_marketo.conditions.existing import existing
@@ -245,7 +244,7 @@ def _some(ids: Sequence[int]) -> str:
 
 
 def _moment(text: str) -> datetime:
-    moment = moments.parse(text)
+    moment = parse_date_or_none(text)
     if moment is None:
         raise MarketoInvalidRequestError(f"since={text!r} is not a date", parameter="since")
     return moment

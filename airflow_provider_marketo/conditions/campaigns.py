@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import existing
 
@@ -69,7 +69,7 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
                     continue
                 if lead_id not in memberships:
                     memberships[lead_id] = self._memberships(lead_id)
-                since = moments.parse(condition.since)
+                since = parse_date_or_none(condition.since)
                 last = memberships[lead_id].get(condition.campaign_id)
                 if last is None or (since is not None and last < since):
                     break
@@ -82,7 +82,7 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
         """When a lead last went through each campaign."""
         found: dict[int, datetime] = {}
         for record in self._client.paginate("leads.get_smart_campaigns_by_lead_id", leadId=lead_id, batchSize=300):
-            moment = moments.parse(str(record.get("updatedAt") or record.get("createdAt") or ""))
+            moment = parse_date_or_none(str(record.get("updatedAt") or record.get("createdAt") or ""))
             if moment is not None:
                 campaign = int(record["smartCampaignId"])
                 found[campaign] = max(moment, found.get(campaign, moment))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
 from airflow_provider_marketo.client.tabular.attributes import columns_of
 from airflow_provider_marketo.client.tabular.partitions import type_folders
 from airflow_provider_marketo.client.tabular.schema import (
@@ -233,19 +233,9 @@ def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str
     unknown = [name for name in names if name not in labels]
     if not unknown:
         return
-    by_label = {label.lower(): name for name, label in labels.items()}
-    lowered = {name.lower(): name for name in labels}
-
-    def meant(name: str) -> str:
-        low = name.lower()
-        near = difflib.get_close_matches(low, [*lowered, *by_label], n=1, cutoff=0.6)
-        found = (
-            lowered.get(low) or by_label.get(low) or (lowered.get(near[0]) or by_label.get(near[0]) if near else None)
-        )
-        return f"{name!r} (did you mean {found!r}?)" if found else repr(name)
-
+    spellings = {name: name for name in labels} | {label: name for name, label in labels.items()}
     raise MarketoInvalidRequestError(
-        f"the instance has no {', '.join(map(meant, unknown))}",
+        f"the instance has no {', '.join(with_nearest(name, spellings) for name in unknown)}",
         parameter=parameter,
         remedy="Use REST API names, as in Admin > Field Management > Export Field Names.",
     )
@@ -265,10 +255,9 @@ def activity_type_id(wanted: str | int, kinds: Mapping[int, ActivityType]) -> in
     by_name = {kind.name.lower(): kind.id for kind in kinds.values()}
     if text.lower() in by_name:
         return by_name[text.lower()]
-    near = difflib.get_close_matches(text.lower(), by_name, n=3, cutoff=0.5)
-    names = ", ".join(repr(kinds[by_name[name]].name) for name in near)
+    near = nearest(text, [kind.name for kind in kinds.values()], most=3, likeness=0.5)
     raise MarketoInvalidRequestError(
         f"the instance has no activity type {wanted!r}",
         parameter="activity_types",
-        remedy=f"Did you mean {names}?" if names else "Give a name or an id from activities.get_types.",
+        remedy=did_you_mean(list(map(repr, near))) if near else "Give a name or an id from activities.get_types.",
     )

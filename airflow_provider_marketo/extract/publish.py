@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
-from airflow_provider_marketo.client.bulk.plan import Slice, iso
+from airflow_provider_marketo.client.bulk.plan import Slice
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.csvfile import CsvTransform

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from airflow_provider_marketo.arguments import as_list, as_utc, one_of
 from airflow_provider_marketo.client.bulk.objects import ExportObject, export_object
-from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso, slices, windows
+from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 FILE_FORMATS = ("csv", "jsonl", "parquet")

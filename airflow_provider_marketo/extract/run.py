@@ -13,6 +13,7 @@ from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.plan import Slice
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoBudgetError,
     MarketoDeadlineError,
@@ -107,7 +108,7 @@ class ExtractRun:
     @property
     def deadline(self) -> datetime:
         """When waiting for Marketo ends."""
-        return datetime.fromisoformat(self._progress.deadline)
+        return parse_date(self._progress.deadline)
 
     @property
     def held(self) -> list[str]:

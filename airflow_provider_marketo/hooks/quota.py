@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
-from airflow_provider_marketo.client.values import moment
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
@@ -98,9 +98,9 @@ class Quota:
         :param exports: of the bytes exported, in the place of the calls.
         """
         measured = self.exports_measured_at if exports else self.measured_at
-        if measured is None or now >= datetime.fromisoformat(self.resets_at):
+        if measured is None or now >= parse_date(self.resets_at):
             return float("inf")
-        return (now - datetime.fromisoformat(measured)).total_seconds()
+        return (now - parse_date(measured)).total_seconds()
 
     def to_dict(self) -> dict[str, Any]:
         """As the Variable has it, with what is left for those who read it."""
@@ -253,7 +253,7 @@ def exported_sizes(client: MarketoClient, since: datetime, custom_objects: Itera
     for family, path in lists:
         for job in client.paginate(f"{family}.get_jobs", batchSize=300, **path):
             finished = job.get("finishedAt")
-            if job.get("fileSize") and finished and moment(str(finished)) >= since:
+            if job.get("fileSize") and finished and parse_date(str(finished)) >= since:
                 yield int(job["fileSize"])
 
 
@@ -266,7 +266,7 @@ def require(quota: Quota, *, calls: int = 0, export_mb: float = 0.0) -> None:
     :param export_mb: megabytes that it is likely to export.
     :raises MarketoQuotaExhaustedError: that is more than is left; it says until when.
     """
-    until = datetime.fromisoformat(quota.resets_at) + RESET_MARGIN
+    until = parse_date(quota.resets_at) + RESET_MARGIN
     if calls > quota.calls_left_for_extracts:
         raise MarketoQuotaExhaustedError(
             f"about {calls} calls are needed, and {quota.calls_left_for_extracts} of the day's {quota.quota} are left "

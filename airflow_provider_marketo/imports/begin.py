@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import state
@@ -195,7 +196,7 @@ def deadline_of(load: StagedImport, timeout: timedelta, *, resumed: bool) -> dat
     if not resumed or not progress.deadline:
         progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
         load.ledger.save()
-    return datetime.fromisoformat(progress.deadline)
+    return parse_date(progress.deadline)
 
 
 def _parts(task: Any) -> tuple[Any, ...]:

@@ -13,8 +13,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from airflow_provider_marketo.client.dates import has_zone, iso, parse_date
 from airflow_provider_marketo.client.tabular import schema
-from airflow_provider_marketo.client.values import moment, utc
 from airflow_provider_marketo.imports.fields import Field
 
 _NULL = "null"
@@ -142,7 +142,7 @@ class Column:
             return when
         if isinstance(value, datetime):
             self.naive += value.tzinfo is None
-            return utc(value)
+            return iso(value)
         if isinstance(value, date):
             return f"{value.isoformat()}T00:00:00Z"
         raise ValueFaultError("is not a date and time")
@@ -150,9 +150,7 @@ class Column:
 
 @lru_cache(maxsize=65_536)
 def _moment(value: str) -> tuple[str, bool]:
-    when = moment(value)
-    aware = bool(re.search(r"(Z|[+-]\d\d:?\d\d)\s*$", value[10:]))
-    return utc(when), aware
+    return iso(parse_date(value)), has_zone(value)
 
 
 def _text(value: Any) -> Any:
@@ -161,7 +159,7 @@ def _text(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return utc(value)
+        return iso(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(_finite(value))
     if isinstance(value, Decimal):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
 
 
@@ -128,10 +127,9 @@ def header(
 def _check_names(targets: Sequence[str], described: Description, key: Sequence[str]) -> None:
     unknown = [name for name in targets if name not in described.fields and name not in key]
     if unknown:
-        hints = [
-            f"{name!r} (did you mean {near}?)" if (near := _nearest(name, described)) else repr(name)
-            for name in unknown
-        ]
+        fields = described.fields.values()
+        spellings = {field.name: field.name for field in fields} | {field.display: field.name for field in fields}
+        hints = [with_nearest(name, spellings, likeness=0.75) for name in unknown]
         raise _refused(
             f"Marketo has no field {', '.join(hints)}",
             "columns",
@@ -149,18 +147,6 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
             "columns",
             "Add the column, or map one to it with columns=.",
         )
-
-
-def _nearest(name: str, described: Description) -> str | None:
-    spellings = {
-        _plain(spelling): field.name for field in described.fields.values() for spelling in (field.display, field.name)
-    }
-    near = get_close_matches(_plain(name), spellings, n=1, cutoff=0.75)
-    return spellings[near[0]] if near else None
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"\W|_", "", name).lower()
 
 
 def _refused(text: str, parameter: str, remedy: str | None = None) -> MarketoInvalidRequestError:

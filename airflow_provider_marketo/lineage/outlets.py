@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_marketo.client.dates import parse_date, without_zone
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTITION_KEY = "%Y-%m-%dT%H:%M:%S"
 """As Airflow's mappers of hours and days read it."""
 
 
@@ -70,14 +71,13 @@ class PublishesLineage:
         Start of the run's data interval, or of what was read where the run has none, as with ``schedule="@hourly"``; no
         key if the run has a partition, which Airflow adds by itself.
         """
-        from airflow_provider_marketo.client.values import moment
 
         if context.get("partition_key") is not None:
             return []
         start: datetime | None = context.get("data_interval_start")
         if (start is None or start == context.get("data_interval_end")) and manifest["start"]:
-            start = moment(manifest["start"])
-        return [start.strftime(PARTITION_KEY)] if start else []
+            start = parse_date(manifest["start"])
+        return [without_zone(start)] if start else []
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """For the OpenLineage provider: from the instance's object to the output."""

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from itertools import takewhile
 from threading import Event
 from typing import Any, BinaryIO
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.values import moment, utc
 from airflow_provider_marketo.marketo_assets.find import home_of, url_of
 from airflow_provider_marketo.marketo_assets.kinds import TYPES
 from airflow_provider_marketo.output.folder import OutputFolder
@@ -129,7 +129,7 @@ def _place(record: Mapping[str, Any]) -> tuple[str, int]:
 def _window(asset_type: str, since: datetime | None, now: datetime) -> dict[str, str]:
     if since is None or "earliestUpdatedAt" not in operations.get(_listing(asset_type)).parameters:
         return {}
-    return {"earliestUpdatedAt": utc(since - _OVERLAP), "latestUpdatedAt": utc(now + _OVERLAP)}
+    return {"earliestUpdatedAt": iso(since - _OVERLAP), "latestUpdatedAt": iso(now + _OVERLAP)}
 
 
 def _listing(asset_type: str) -> str:
@@ -186,7 +186,7 @@ def _row(asset_type: str, version: str | None, record: Mapping[str, Any], paths:
 
 
 def _utc(written: str | None) -> str | None:
-    return utc(moment(written)) if written else None
+    return iso(parse_date(written)) if written else None
 
 
 def _changes(before: Mapping[str, Mapping[int, Row]] | None, now: Mapping[str, Mapping[int, Row]]) -> Iterator[Row]:
@@ -235,7 +235,7 @@ class InventoryStore:
     @property
     def since(self) -> datetime | None:
         """When the run before began."""
-        return moment(self._started[self._before]) if self._before else None
+        return parse_date(self._started[self._before]) if self._before else None
 
     def before(self, types: Sequence[str]) -> dict[str, dict[int, Row]] | None:
         """The rows of the run before; None if there was none."""
@@ -277,7 +277,7 @@ class InventoryStore:
                     file.write(lines[asset_type])
                 state.append(kept)
             staging.publish([*names, *state])
-        started = {**self._started, self._slot: utc(began)}
+        started = {**self._started, self._slot: iso(began)}
         index = {"run_id": self._run_id, "slot": self._slot, "before": self._before, "started": started}
         self._folder.write_json(f"{_STATE}/index.json", index)
         return facts
@@ -310,7 +310,7 @@ def _write_parquet(file: BinaryIO, columns: Sequence[str], rows: Sequence[Row]) 
 
 
 def _typed(name: str, value: Any) -> Any:
-    return moment(value).astimezone(timezone.utc) if value and name in ("created", "updated") else value
+    return parse_date(value) if value and name in ("created", "updated") else value
 
 
 _WRITERS = {"csv": _write_csv, "parquet": _write_parquet}

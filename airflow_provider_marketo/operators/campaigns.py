@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.dates import as_utc, has_zone, iso, parse_date, without_zone
 from airflow_provider_marketo.links.marketo import MarketoLink, push_link
 from airflow_provider_marketo.operators.once import OnceOperator
 
@@ -275,12 +276,11 @@ class MarketoScheduleCampaignOperator(_CampaignOperator):
         run_at: datetime | None,
         tokens: Sequence[Mapping[str, str]],
     ) -> _Call:
-        from airflow_provider_marketo.client.values import utc
 
         campaign_id = _integer("campaign_id", self.campaign_id)
         body: dict[str, Any] = {}
         if run_at is not None:
-            body["runAt"] = utc(run_at)
+            body["runAt"] = iso(run_at)
         if tokens:
             body["tokens"] = tokens
         if self.clone_to_program_name:
@@ -393,20 +393,19 @@ def _moment(run_at: datetime | str | None) -> datetime | None:
     if run_at is None or run_at == "":
         return None
     try:
-        moment = (
-            run_at if isinstance(run_at, datetime) else datetime.fromisoformat(run_at.strip().replace("Z", "+00:00"))
-        )
+        moment = run_at if isinstance(run_at, datetime) else parse_date(run_at)
     except (ValueError, AttributeError):
         raise MarketoInvalidRequestError(
             f"{run_at!r} is not a time", parameter="run_at", remedy="Write ISO 8601, such as 2026-05-04T08:00:00+02:00."
         ) from None
-    if moment.tzinfo is None:
+    if moment.tzinfo is None if isinstance(run_at, datetime) else not has_zone(run_at):
+        written = without_zone(moment)
         raise MarketoInvalidRequestError(
-            f"{moment.isoformat()} has no time zone",
+            f"{written} has no time zone",
             parameter="run_at",
-            remedy=f"Write {moment.isoformat()}Z for UTC, or the offset: nobody wants a mailing an hour off.",
+            remedy=f"Write {written}Z for UTC, or the offset: nobody wants a mailing an hour off.",
         )
-    return moment.astimezone(timezone.utc)
+    return as_utc(moment)
 
 
 def _refuse_time(run_at: datetime | None) -> None:

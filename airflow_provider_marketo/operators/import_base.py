@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.links.marketo import MarketoLink, push_place
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
@@ -229,7 +230,7 @@ class MarketoImportOperator(MarketoOperator):
             return
         progress = self._loading.ledger.progress
         idle = idle_until - datetime.now(timezone.utc)
-        progress.deadline = (datetime.fromisoformat(progress.deadline) + idle).isoformat()
+        progress.deadline = (parse_date(progress.deadline) + idle).isoformat()
         self._loading.ledger.save()
 
     def _rehearse(self, client: MarketoClient, beginning: Beginning) -> dict[str, Any]:

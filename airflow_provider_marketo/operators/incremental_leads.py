@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
@@ -174,7 +175,6 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         """Asked now and then, and remembered by instance."""
         from airflow.sdk import Variable
 
-        from airflow_provider_marketo.client.bulk.plan import iso
         from airflow_provider_marketo.streams.changed_leads import has_updated_at_exports
 
         client, now = hook.get_conn(), datetime.now(timezone.utc).replace(microsecond=0)
@@ -195,7 +195,6 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         variables.write_json(self._facts, facts, "What a Marketo subscription can do")
 
     def _oldest_change(self, hook: MarketoHook, request: ExtractRequest) -> datetime:
-        from airflow_provider_marketo.client.bulk.plan import iso
 
         reply = hook.call("activities.get_paging_token", sinceDatetime=iso(self._first_of(request)))
         return (reply.date or datetime.now(timezone.utc)).replace(microsecond=0) - _FEED_KEEPS
@@ -206,7 +205,6 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         return request.start - request.lookback
 
     def _refuse_gap(self, hook: MarketoHook, request: ExtractRequest) -> None:
-        from airflow_provider_marketo.client.bulk.plan import iso
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
         first, oldest = self._first_of(request), self._oldest_change(hook, request)

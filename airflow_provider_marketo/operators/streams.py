@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.lineage.outlets import PARTITION_KEY, PublishesLineage
+from airflow_provider_marketo.client.dates import parse_date, without_zone
+from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
@@ -169,18 +170,17 @@ class _StreamOperator(PublishesLineage, MarketoOperator):
 
     def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
         """A run after a pause has read the intervals of the runs that were not: they are published, too."""
-        from airflow_provider_marketo.client.values import moment
 
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
         keys = super()._partitions(context, manifest)
         if not keys or start is None or end is None or start == end:
             return keys
-        read_from = moment(manifest["start"])
+        read_from = parse_date(manifest["start"])
         for _ in range(MOST_PARTITIONS - 1):
             end, start = start, start - (end - start)
             if start < read_from:
                 break
-            keys.append(start.strftime(PARTITION_KEY))
+            keys.append(without_zone(start))
         return keys
 
     def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoConnectionError,
@@ -216,7 +217,7 @@ class MarketoSensor(BaseSensorOperator):
 
 
 def _deadline(event: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(event["deadline"])
+    return parse_date(event["deadline"])
 
 
 def given_ids(parameter: str, value: Any) -> tuple[int, ...]:
@@ -243,7 +244,6 @@ def since_of(given: datetime | str | None, context: Context) -> str:
         stays the same when the run is cleared.
     """
     from airflow_provider_marketo.arguments import as_utc
-    from airflow_provider_marketo.client.bulk.plan import iso
 
     since, _ = as_utc("since", given)
     return iso(since or _run_start(context))

@@ -9,10 +9,10 @@ from typing import Any
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
-from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso
+from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
-from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
@@ -66,7 +66,7 @@ def expected(folder: OutputFolder, request: ExtractRequest) -> tuple[int, float]
     last = folder.read_json(layout.manifest(names[-1].removesuffix(".json"))) if names else None
     if not last or last.get("date_field") != request.date_filter or request.start is None or request.end is None:
         return None
-    start, end = (moments.parse(last[name]) for name in ("start", "end"))
+    start, end = (parse_date_or_none(last[name]) for name in ("start", "end"))
     assert start is not None  # we wrote them
     assert end is not None
     share = (request.end - request.start) / (end - start)
@@ -133,7 +133,7 @@ def _changed(
         reader = FeedReader(client, FEEDS[feed].operation, str(token), window.end, max_empty_pages=max_empty_pages)
         for records in reader.read(passes, parallel):
             for record in records:
-                moment = moments.parse(str(record.get("activityDate") or ""))
+                moment = parse_date_or_none(str(record.get("activityDate") or ""))
                 if moment is None or window.start <= moment < window.end:
                     found.add(int(record["leadId"]))
     return sorted(found)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_marketo.client import paging
-from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.streams.read import MAX_EMPTY_PAGES, call_feed, check_empty, refuses_page

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import uuid
 
-from airflow_provider_marketo.client.bulk.plan import Window, compact
+from airflow_provider_marketo.client.bulk.plan import Window
+from airflow_provider_marketo.client.dates import compact
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.output import layout

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from airflow_provider_marketo.client import paging
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.streams.request import Pass
 
@@ -70,7 +70,9 @@ class FeedReader:
         empty = 0
         while True:
             records = reply.records
-            dates = [moment for record in records if (moment := moments.parse(str(record.get("activityDate") or "")))]
+            dates = [
+                moment for record in records if (moment := parse_date_or_none(str(record.get("activityDate") or "")))
+            ]
             if one.name not in self.resume and any(moment >= self.end for moment in dates):
                 self.resume[one.name] = asked
             yield records

@@ -10,14 +10,14 @@ from typing import Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
-from airflow_provider_marketo.client.bulk.plan import Slice, Window, iso
+from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
-from airflow_provider_marketo.client.values import moment
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
@@ -59,7 +59,7 @@ class Range:
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Range:
         """What :meth:`to_dict` wrote."""
-        return cls(**{name: moment(facts[name]) for name in _TIMES}, pages=facts["pages"])
+        return cls(**{name: parse_date(facts[name]) for name in _TIMES}, pages=facts["pages"])
 
 
 class StreamRun:
@@ -176,7 +176,7 @@ class StreamRun:
         end = end or datetime.max.replace(tzinfo=timezone.utc)
         if position is not None:
             position.refuse_sibling(self._run)
-            start, begin = moment(position.time), moment(position.since)
+            start, begin = parse_date(position.time), parse_date(position.since)
             if since is not None and since < end <= begin:
                 log.info(
                     "The stream begins at %s: the run's own interval, which is older, is read by itself", iso(begin)

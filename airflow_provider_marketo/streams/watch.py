@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
+
+from airflow_provider_marketo.client.dates import parse_date, without_zone
 
 Activity = Mapping[str, Any]
 
@@ -97,7 +99,7 @@ class Handover:
 
     def _oldest(self, time: str) -> str:
         """Where the overlap begins of whoever has read up to a time, without the zone."""
-        return (datetime.fromisoformat(time.replace("Z", "+00:00")) - self._overlap).strftime("%Y-%m-%dT%H:%M:%S")
+        return without_zone(parse_date(time) - self._overlap)
 
     def _settle(self) -> None:
         """A look counts when all that it has shown is handed over."""

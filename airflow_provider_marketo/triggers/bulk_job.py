@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
@@ -127,7 +128,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
 
     @staticmethod
     async def _let_pass(until: str) -> dict[str, Any]:
-        await asyncio.sleep((datetime.fromisoformat(until) - datetime.now(timezone.utc)).total_seconds())
+        await asyncio.sleep((parse_date(until) - datetime.now(timezone.utc)).total_seconds())
         return {"status": PASSED}
 
     async def _wait(self) -> dict[str, Any]:

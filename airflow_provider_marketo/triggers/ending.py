@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **abo
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
     :param about: what the event is to hold besides when there is no answer.
     """
-    left = (datetime.fromisoformat(deadline) - datetime.now(timezone.utc)).total_seconds()
+    left = (parse_date(deadline) - datetime.now(timezone.utc)).total_seconds()
     event: Mapping[str, Any]
     try:
         event = await asyncio.wait_for(answer, timeout=max(0.0, left))

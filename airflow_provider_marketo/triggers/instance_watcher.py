@@ -6,8 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from airflow_provider_marketo.client.bulk.plan import iso
-from airflow_provider_marketo.client.values import moment
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.streams.follow import OVERLAP
@@ -60,6 +59,6 @@ def handover(trigger: MarketoActivityTrigger, state: WatchState) -> tuple[Activi
         since=state.since,
         asset_ids=tuple(trigger.asset_ids),
         list_id=trigger.list_id,
-        read_from=iso(max(moment(state.time) - OVERLAP, moment(state.since))),
+        read_from=iso(max(parse_date(state.time) - OVERLAP, parse_date(state.since))),
     )
     return condition, Handover(state, trigger.batch_size, OVERLAP)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -136,7 +137,6 @@ class Watch:
         return condition, handover
 
     def _start(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
-        from airflow_provider_marketo.client.bulk.plan import iso
         from airflow_provider_marketo.streams.watch import WatchState
         from airflow_provider_marketo.triggers.instance_watcher import handover
 

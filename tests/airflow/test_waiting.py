@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import pytest
 from airflow import sdk
 
-from airflow_provider_marketo.client.bulk.plan import iso
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.simulator import Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from tools.real_airflow import DagRun, RealAirflow

@@ -42,9 +42,9 @@ def test_our_own_columns_of_a_table_of_rejects_are_passed_over():
 @pytest.mark.parametrize(
     ("given", "arguments", "message"),
     [
-        (("email", "Lead Score"), {}, r"no field 'Lead Score' \(did you mean leadScore\?\)"),
-        (("email", "leadscore"), {}, r"'leadscore' \(did you mean leadScore\?\)"),
-        (("email", " city"), {}, r"' city' \(did you mean city\?\)"),
+        (("email", "Lead Score"), {}, r"no field 'Lead Score' \(did you mean 'leadScore'\?\)"),
+        (("email", "leadscore"), {}, r"'leadscore' \(did you mean 'leadScore'\?\)"),
+        (("email", " city"), {}, r"' city' \(did you mean 'city'\?\)"),
         (("email", "xyz"), {}, r"no field 'xyz'"),
         (("email", "createdAt"), {}, "createdAt cannot be written"),
         (("city",), {}, "the input has no email"),

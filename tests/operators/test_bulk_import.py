@@ -218,7 +218,7 @@ def test_no_rows_and_no_files_are_a_success(marketo, tmp_path, source):
         ({"object_type": "program_members"}, "needs program_id"),
         ({**WEBINAR, "lookup_field": "id"}, "lookup_field does not go with object_type='program_members'"),
         ({**CARS, "columns": {"firstName": "make"}}, "the input has no vin"),
-        ({"columns": {"email": "email", "firstName": "fistName"}}, "did you mean firstName?"),
+        ({"columns": {"email": "email", "firstName": "fistName"}}, "did you mean 'firstName'?"),
         ({"columns": {"email": "email", "firstName": "createdAt"}}, "createdAt cannot be written"),
         ({"on_lost_upload": "retry"}, "on_lost_upload='retry' is not one of resend, stop"),
         ({"rejects": "nowhere://x"}, "rejects=nowhere://x"),

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_marketo.client.bulk.plan import iso
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
     MarketoTransientError,

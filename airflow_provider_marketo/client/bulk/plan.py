@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.objects import ExportObject
+from airflow_provider_marketo.client.dates import compact, iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 LONGEST_WINDOW = timedelta(days=31)
@@ -46,16 +47,6 @@ class Slice:
     name: str
     filter: Mapping[str, Any]
     window: Window | None
-
-
-def compact(time: datetime) -> str:
-    """``20260131T235959Z``."""
-    return time.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-
-
-def iso(time: datetime) -> str:
-    """As Marketo takes dates: UTC, whole seconds."""
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_marketo.client import dates
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.records import Block, even_lines, fields, has_stray_quotes
 
@@ -171,7 +171,11 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     normal = texts
     for pattern, replacement in _SPELLINGS[kind]:
         normal = pc.replace_substring_regex(normal, pattern, replacement)
-    normal = pc.if_else(pc.match_substring_regex(normal, _NORMAL[kind]), normal, pa.scalar(None, pa.string()))
+    is_normal = pc.match_substring_regex(normal, _NORMAL[kind])
+    rare = pc.if_else(is_normal, pa.scalar(None, pa.string()), normal)
+    normal = pc.if_else(is_normal, normal, pa.scalar(None, pa.string()))
+    if kind == kinds.DATETIME and rare.null_count < len(rare):
+        normal = pc.coalesce(normal, replace_each(rare, _rare_date))
     try:
         values = _cast(pa, normal, kind)
     except pa.ArrowInvalid:
@@ -212,11 +216,11 @@ _SPELLINGS: Mapping[str, Sequence[tuple[str, str]]] = {
     kinds.FLOAT: ((r"^\+", ""),),
     kinds.DECIMAL: ((r"^\+?(-?\d+)\.0*$", r"\1"), (r"^\+?(-?\d+(?:\.\d{1,4})?)0*$", r"\1")),
     kinds.BOOLEAN: (),
-    kinds.DATE: ((moments.MIDNIGHT, r"\1-\2-\3"),),
+    kinds.DATE: (dates.COLUMN_MIDNIGHT,),
     kinds.DATETIME: (
-        (moments.WITH_OFFSET, r"\1-\2-\3T\4\5:\6"),
-        (moments.IN_UTC, r"\1-\2-\3T\4Z"),
-        (moments.MIDNIGHT, r"\1-\2-\3T00:00:00Z"),
+        dates.COLUMN_WITH_OFFSET,
+        dates.COLUMN_IN_UTC,
+        (dates.COLUMN_MIDNIGHT[0], dates.COLUMN_MIDNIGHT[1] + "T00:00:00Z"),
     ),
 }
 """Spellings that mean the same to a person and not to a cast: 2.0 as an integer, Z+0000 as a zone, no zone at all."""
@@ -235,7 +239,12 @@ def _possible(pa: Any, texts: Any, kind: str) -> Any:
     return pa.chunked_array([[text if fits(text) else None for text in texts.to_pylist()]], pa.string())
 
 
-def replace_each(texts: Any, change: Callable[[str], str]) -> Any:
+def _rare_date(text: str) -> str | None:
+    when = dates.parse_date_or_none(text)
+    return None if when is None else when.isoformat()
+
+
+def replace_each(texts: Any, change: Callable[[str], str | None]) -> Any:
     """Texts, each replaced by what a function makes of it; null stays null. Called once for equal ones."""
     pa = require_arrow()
     codes = pa.compute.dictionary_encode(texts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import lru_cache
 
-from airflow_provider_marketo.client.tabular import moments
+from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
@@ -121,7 +121,7 @@ class _Dates:
     def __init__(self, column: int, span: tuple[datetime, datetime]) -> None:
         self._column = column
         self._span = span
-        self._spelled = [moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ").encode() for moment in span]
+        self._spelled = [iso(moment).encode() for moment in span]
         row = rb'[^,\n"]*,' * column + _USUAL_DATE
         self._first, self._others = re.compile(row), re.compile(rb"\n" + row)
         self._others_after_json = re.compile(rb'\n(?<=}"\n)' + row)
@@ -156,7 +156,7 @@ class _Dates:
         return len(row) <= self._column or self._is_inside(row[self._column].text)
 
     def _parse(self, text: bytes) -> bool:
-        moment = moments.parse(text.decode("utf-8", "replace"))
+        moment = parse_date_or_none(text.decode("utf-8", "replace"))
         return moment is None or self._span[0] <= moment < self._span[1]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from airflow_provider_marketo.client.dates import parse_date_or_none, written
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular import moments
 from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema, snake_case
 
 ACTIVITY_TYPE, ACTIVITY_TYPE_ID = "activity_type", "activityTypeId"
@@ -70,8 +70,8 @@ class Partitioning:
         """The value of a partition, from a cell of its column."""
         if name not in DATE_PARTS or text is None:
             return text
-        moment = moments.parse(text)
-        return None if moment is None else moment.strftime(DATE_PARTS[name])
+        moment = parse_date_or_none(text)
+        return None if moment is None else written(moment, DATE_PARTS[name])
 
     def folder(self, values: Sequence[str | None]) -> str:
         """

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, export_object
-from airflow_provider_marketo.client.bulk.plan import iso, slices, windows
+from airflow_provider_marketo.client.bulk.plan import slices, windows
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

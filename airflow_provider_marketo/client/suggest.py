@@ -1,0 +1,38 @@
+"""The known names that a mistyped name may stand for, and how an error says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> list[str]:
+    """
+    Find the known names that are most like a name. Case, blanks and punctuation make no difference.
+
+    :param name: what the author wrote.
+    :param known: the names to choose from; of a mapping from spellings to names, the names are returned.
+    :param most: how many names to return at most.
+    :param likeness: how much alike two names must be, from 0 to 1.
+    :return: the nearest names, the best first; empty if none is near.
+    """
+    names: dict[str, str] = {}
+    for spelling, meant in known.items() if isinstance(known, Mapping) else ((each, each) for each in known):
+        names.setdefault(_plain(spelling), meant)
+    return list(dict.fromkeys(names[near] for near in get_close_matches(_plain(name), names, n=most, cutoff=likeness)))
+
+
+def did_you_mean(names: Sequence[object]) -> str:
+    """Ask for one of the names: ``Did you mean email or id?``"""
+    return f"Did you mean {' or '.join(map(str, names))}?"
+
+
+def with_nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Quote a name and, if a known name is near, ask for it: ``'emial' (did you mean 'email'?)``."""
+    near = nearest(name, known, likeness=likeness)
+    return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W|_", "", name).lower()
