@@ -16,6 +16,8 @@ from airflow.configuration import conf
 from airflow.exceptions import AirflowClusterPolicyViolation
 from airflow.policies import hookimpl
 
+from airflow_provider_marketo import airflow_compat
+
 POOLS_VARIABLE = "marketo_pools"
 """Variable in which ``airflow marketo setup`` leaves the pool of each connection, by its id."""
 
@@ -62,7 +64,5 @@ def _pool_of(conn_id: str, task_id: str) -> str:
 @cache
 def _pools() -> dict[str, str]:
     """Read once in a process, and only where there is a Marketo task: Airflow parses each file in a new one."""
-    from airflow.models.variable import Variable  # finds its way in the scheduler's processes and in workers alike
-
-    pools: dict[str, str] = json.loads(Variable.get(POOLS_VARIABLE, default_var="{}"))
+    pools: dict[str, str] = json.loads(airflow_compat.Variable.get(POOLS_VARIABLE, default_var="{}"))
     return pools

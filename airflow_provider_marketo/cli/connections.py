@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
+from airflow_provider_marketo.airflow_compat import Connection, create_session, use_metadata_database
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
@@ -23,8 +25,7 @@ def find_connection(conn_id: str) -> Any:
 
     :raises MarketoInvalidRequestError: there is none of this id.
     """
-    # A command is not a task: without this, Airflow asks a supervisor that is not there and not its own database.
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    use_metadata_database()
     try:
         return Connection.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException:
@@ -55,10 +56,6 @@ def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
 
 def known_ids() -> list[str]:
     """Ids of the Marketo connections in the environment and the metadata database."""
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-    from sqlalchemy.exc import SQLAlchemyError
-
     named = [name.removeprefix(_ENVIRONMENT).lower() for name in os.environ if name.startswith(_ENVIRONMENT)]
     ids = [conn_id for conn_id in sorted(named) if find_connection(conn_id).conn_type == CONN_TYPE]
     try:

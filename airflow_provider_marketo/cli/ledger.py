@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
-from airflow.cli.simple_table import AirflowConsole
-from airflow.models.variable import Variable
-from airflow.utils import cli as cli_utils
-from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_marketo.airflow_compat import (
+    AirflowConsole,
+    Variable,
+    action_cli,
+    create_session,
+    providers_configuration_loaded,
+)
 from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.client.dates import parse_date
@@ -49,7 +51,7 @@ class _DatabaseStore:
             Variable.delete(key, session=session)
 
 
-@cli_utils.action_cli(check_db=False)
+@action_cli(check_db=False)
 @providers_configuration_loaded
 def list_entries(args: Namespace) -> None:
     """Print the entries, those first that a person has to decide about."""
@@ -57,7 +59,7 @@ def list_entries(args: Namespace) -> None:
     AirflowConsole().print_as(data=[_row(key, entry) for key, entry in entries], output=args.output)
 
 
-@cli_utils.action_cli(check_db=False)
+@action_cli(check_db=False)
 @providers_configuration_loaded
 def settle(args: Namespace) -> None:
     """Write down what a person knows."""
@@ -81,7 +83,7 @@ def settle(args: Namespace) -> None:
         print(f"{entry.what} counts as not sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends it.")
 
 
-@cli_utils.action_cli(check_db=False)
+@action_cli(check_db=False)
 @providers_configuration_loaded
 def prune(args: Namespace) -> None:
     """Delete what was settled long ago, and claims that nobody holds any more."""

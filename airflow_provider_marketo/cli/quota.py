@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
-from airflow.cli.simple_table import AirflowConsole
-from airflow.models.variable import Variable
-from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_provider_marketo.airflow_compat import AirflowConsole, Variable, providers_configuration_loaded
 from airflow_provider_marketo.cli.connections import find_connection
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.coordination import choose

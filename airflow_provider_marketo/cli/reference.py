@@ -6,8 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.cli.simple_table import AirflowConsole
-
+from airflow_provider_marketo.airflow_compat import AirflowConsole
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.operations import Operation, Parameter, Schema

@@ -8,20 +8,22 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow.models.pool import Pool
-from airflow.models.variable import Variable
-from airflow.utils import cli as cli_utils
-from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_marketo.airflow_compat import (
+    Pool,
+    Variable,
+    action_cli,
+    create_session,
+    providers_configuration_loaded,
+)
 from airflow_provider_marketo.cli.connections import read_settings
 from airflow_provider_marketo.cli.pools import PlannedPool, plan_pools
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.policy import POOLS_VARIABLE
 
 
-@cli_utils.action_cli(check_db=False)
+@action_cli(check_db=False)
 @providers_configuration_loaded
 def setup(args: Namespace) -> None:
     """Create or update the pools of the Marketo connections, or write them down as ``pools.json``."""

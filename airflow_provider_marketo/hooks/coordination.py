@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from airflow.configuration import AIRFLOW_HOME
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 
@@ -24,7 +25,7 @@ from airflow_provider_marketo.hooks.task import RunningTask
 
 log = logging.getLogger(__name__)
 
-_LOCAL_EXECUTORS = frozenset({"LocalExecutor", "SequentialExecutor", "DebugExecutor"})
+_LOCAL_EXECUTORS = frozenset({"LocalExecutor"})
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "ceph", "gluster", "lustre", "afs", "9p", "fuse.", "gpfs", "beegfs")
 _REDIS_TIMEOUT = 2.0
 _OUTSIDE = 45
@@ -199,8 +200,6 @@ def _redis_connection(settings: ConnectionSettings) -> Any:
 
 
 def _folder() -> Path:
-    from airflow.configuration import AIRFLOW_HOME
-
     return Path(AIRFLOW_HOME) / "marketo_governor"
 
 

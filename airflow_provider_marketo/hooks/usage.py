@@ -6,18 +6,13 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from airflow.listeners import hookimpl
 from airflow.providers.common.compat.sdk import Stats
 from airflow.sdk import get_current_context
 
+from airflow_provider_marketo.airflow_compat import get_listener_manager, hookimpl
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError, MarketoThrottledError
 from airflow_provider_marketo.client.tally import Observer, Tally
 from airflow_provider_marketo.hooks.runtime import runtime
-
-try:
-    from airflow.sdk.listener import get_listener_manager
-except ImportError:  # before Airflow 3.2
-    from airflow.listeners.listener import get_listener_manager  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 

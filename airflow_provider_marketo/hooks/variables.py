@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow.sdk import Variable
+
+from airflow_provider_marketo import airflow_compat
+
 
 def read(name: str) -> str | None:
     """
@@ -14,13 +18,10 @@ def read(name: str) -> str | None:
     :param name: of the Variable.
     :raises OSError: Airflow does not say.
     """
-    from airflow.sdk.exceptions import ErrorType
-    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
-
-    answer = _supervisor().send(GetVariable(key=name))
-    if isinstance(answer, VariableResult):
+    answer = airflow_compat.supervisor().send(airflow_compat.GetVariable(key=name))
+    if isinstance(answer, airflow_compat.VariableResult):
         return answer.value
-    if isinstance(answer, ErrorResponse) and answer.error == ErrorType.VARIABLE_NOT_FOUND:
+    if isinstance(answer, airflow_compat.ErrorResponse) and answer.error == airflow_compat.ErrorType.VARIABLE_NOT_FOUND:
         return None
     raise OSError(f"Airflow does not say whether there is a Variable {name}")
 
@@ -37,15 +38,4 @@ def write_json(name: str, value: Any, description: str) -> None:
 
     :param description: for people who read the list of Variables.
     """
-    from airflow.sdk import Variable
-
     Variable.set(name, value, description=description, serialize_json=True)
-
-
-def _supervisor() -> Any:
-    from airflow.sdk.execution_time import task_runner
-
-    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
-    if supervisor is None:
-        raise OSError("Variables are reached from tasks and triggers only, and this is neither")
-    return supervisor

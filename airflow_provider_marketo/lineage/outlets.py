@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_marketo.airflow_compat import add_partitions
 from airflow_provider_marketo.client.dates import parse_date, without_zone
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ def _count(manifest: Mapping[str, Any]) -> int:
 
 
 def _add_partitions(event: Any, keys: list[str]) -> None:
-    if keys and hasattr(event, "add_partitions"):
-        event.add_partitions(keys)
-    elif keys:
+    if keys and not add_partitions(event, keys):
         log.warning("partition_events needs Airflow 3.3; the asset event has no partition")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
+from airflow_provider_marketo.airflow_compat import task_state_store
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.output.folder import OutputFolder
 
@@ -159,7 +160,7 @@ def progress_store(
     :param folder: where an object takes the place of Airflow's store.
     :param name: of that object.
     """
-    store = context.get("task_state_store")
+    store = task_state_store(context)
     if store is not None:
         return TaskStateProgress(store, key, kind)
     return FolderProgress(folder, name, kind)

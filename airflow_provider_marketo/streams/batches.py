@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.hooks import variables
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     name = PREFIX + stream
     taken: dict[str, str] = variables.read_json(name) or {}
     found = list(events)
-    found += _after(later, max(event.timestamp for event in found)) if found else []
+    found += airflow_compat.events_after(later, max(event.timestamp for event in found)) if found else []
     batches = [event.extra["payload"] for event in found if "batch_id" in (event.extra.get("payload") or {})]
     new = {batch["batch_id"]: batch for batch in batches if taken.get(batch["batch_id"], run_id) == run_id}
     if len(new) < len(batches):
@@ -50,10 +50,3 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
         "activities": [each for batch in new.values() for each in batch["activities"]],
         "lead_ids": sorted({lead for batch in new.values() for lead in batch["lead_ids"]}),
     }
-
-
-def _after(events: Any, time: datetime) -> list[Any]:
-    """Events later than a time; from Airflow 3.2 on Airflow need not send the others."""
-    if hasattr(events, "after"):
-        events = events.after(time.isoformat())
-    return [event for event in events if event.timestamp > time]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from airflow_provider_marketo.airflow_compat import asset_state_store
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.output.folder import OutputFolder
@@ -149,7 +150,5 @@ def _asset_store(context: Mapping[str, Any]) -> list[_Store]:
     """Of the first outlet that is an asset, where Airflow has such a thing."""
     from airflow.sdk import Asset
 
-    stores = context.get("asset_state_store")
-    if stores is None:
-        return []
-    return [stores[outlet] for outlet in context["ti"].task.outlets if isinstance(outlet, Asset)][:1]
+    stores = (asset_state_store(context, each) for each in context["ti"].task.outlets if isinstance(each, Asset))
+    return [store for store in stores if store is not None][:1]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -110,16 +111,13 @@ class MarketoBulkJobTrigger(BaseTrigger):
         task = getattr(self, "task_instance", None)
         if task is None:  # dag.test() has none, and nobody to take the jobs over
             return ()
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-        from airflow.sdk.execution_time.xcom import XCom
-
-        states = RuntimeTaskInstance.get_task_states(
+        states = airflow_compat.RuntimeTaskInstance.get_task_states(
             dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
         )
         state = next((state for run in states.values() for state in run.values()), None)  # None: it was deleted
         if state not in ("deferred", "running"):
             return ()
-        named: list[str] | None = XCom.get_one(
+        named: list[str] | None = airflow_compat.XCom.get_one(
             key=EXPORT_IDS, dag_id=task.dag_id, task_id=task.task_id, run_id=task.run_id, map_index=task.map_index
         )
         if named is None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import variables
@@ -53,9 +54,8 @@ def seconds_between_looks(promised: float | None, usual: float) -> float:
 
 def producer(trigger: MarketoActivityTrigger) -> Any:
     """The batches of a watcher, each followed by the word that Airflow has stored it."""
-    from airflow.triggers.shared_stream import SharedStreamProducer
 
-    class Producer(SharedStreamProducer):
+    class Producer(airflow_compat.SharedStreamProducer):
         def __init__(self) -> None:
             self._watch = Watch(trigger)
             self._told = asyncio.Event()

@@ -128,7 +128,7 @@ class Variables:
 def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Airflow's Variables, which a task can read and write, and a test cannot otherwise."""
     monkeypatch.setattr(Variables, "values", {}, raising=False)
-    monkeypatch.setattr("airflow.sdk.Variable", Variables)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.Variable", Variables)
     monkeypatch.setattr("airflow_provider_marketo.hooks.variables.read", Variables.values.get)
     return Variables.values
 

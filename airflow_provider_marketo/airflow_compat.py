@@ -1,0 +1,149 @@
+"""
+Every name of Airflow that is private, moves between its lines 3.1, 3.2 and 3.3, or is missing from one of them.
+
+Nothing of Airflow is imported before a name is used: most processes need none of them. ``tests/test_airflow_compat.py``
+checks each name on each line, and what we call of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from airflow.cli.simple_table import AirflowConsole
+    from airflow.listeners import hookimpl
+    from airflow.models.connection import Connection
+    from airflow.models.pool import Pool
+    from airflow.models.variable import Variable
+    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.listener import get_listener_manager
+    from airflow.triggers.shared_stream import SharedStreamProducer
+    from airflow.utils.cli import action_cli
+    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+    from airflow.utils.session import create_session
+
+__all__ = [
+    "AirflowConsole",
+    "Connection",
+    "ErrorResponse",
+    "ErrorType",
+    "GetVariable",
+    "Pool",
+    "RuntimeTaskInstance",
+    "SharedStreamProducer",
+    "Variable",
+    "VariableResult",
+    "XCom",
+    "action_cli",
+    "add_partitions",
+    "asset_state_store",
+    "create_session",
+    "events_after",
+    "get_listener_manager",
+    "hookimpl",
+    "providers_configuration_loaded",
+    "supervisor",
+    "task_state_store",
+    "use_metadata_database",
+]
+
+MODULES: Mapping[str, tuple[str, ...]] = {
+    # What a task or a trigger asks its supervisor.
+    "SUPERVISOR_COMMS": ("airflow.sdk.execution_time.task_runner",),
+    "ErrorResponse": ("airflow.sdk.execution_time.comms",),
+    "ErrorType": ("airflow.sdk.exceptions",),
+    "GetVariable": ("airflow.sdk.execution_time.comms",),
+    "RuntimeTaskInstance": ("airflow.sdk.execution_time.task_runner",),
+    "VariableResult": ("airflow.sdk.execution_time.comms",),
+    "XCom": ("airflow.sdk.execution_time.xcom",),
+    # The end of a task.
+    "get_listener_manager": ("airflow.sdk.listener", "airflow.listeners.listener"),
+    "hookimpl": ("airflow.listeners",),
+    # The triggerer of Airflow 3.3.
+    "SharedStreamProducer": ("airflow.triggers.shared_stream",),
+    # The metadata database and the command line. "Variable" also finds its way in a process that parses DAGs.
+    "AirflowConsole": ("airflow.cli.simple_table",),
+    "Connection": ("airflow.models.connection",),
+    "Pool": ("airflow.models.pool",),
+    "Variable": ("airflow.models.variable",),
+    "action_cli": ("airflow.utils.cli",),
+    "create_session": ("airflow.utils.session",),
+    "providers_configuration_loaded": ("airflow.utils.providers_configuration_loader",),
+}
+"""Each name, with the modules that may have it; the newest Airflow's first."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of :data:`MODULES` when it is used."""
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    for module in MODULES[name]:
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (AttributeError, ModuleNotFoundError):
+            continue
+    raise ImportError(
+        f"This version of Airflow has no {name} in {' or '.join(MODULES[name])}. "
+        "Upgrade airflow-provider-marketo, or install an Airflow that its documentation lists as tested."
+    )
+
+
+def supervisor() -> Any:
+    """
+    Return the connection over which a task or a trigger asks Airflow.
+
+    :raises OSError: this process is neither a task nor a trigger.
+    """
+    try:
+        return __getattr__("SUPERVISOR_COMMS")
+    except ImportError:
+        raise OSError("Variables are reached from tasks and triggers only, and this process is neither") from None
+
+
+def use_metadata_database() -> None:
+    """Let Airflow look up connections in its database: a command has no supervisor that it could ask instead."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
+
+def task_state_store(context: Mapping[str, Any]) -> Any:
+    """Return the store that survives the tries of the running task; None before Airflow 3.3."""
+    return context.get("task_state_store")
+
+
+def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any:
+    """Return the store of an outlet of the running task; None before Airflow 3.3."""
+    stores = context.get("asset_state_store")
+    return None if stores is None else stores[asset]
+
+
+def events_after(events: Any, time: datetime) -> Iterable[Any]:
+    """
+    Return the asset events later than a time, in order.
+
+    :param events: one entry of the context's ``inlet_events``. From Airflow 3.2 on it can leave the others out itself.
+    :param time: aware.
+    """
+    later = events.after(time.isoformat()) if hasattr(events, "after") else events
+    return [event for event in later if event.timestamp > time]
+
+
+def add_partitions(event: Any, keys: list[str]) -> bool:
+    """
+    Name the partitions that an outlet event is about.
+
+    :param event: one entry of the context's ``outlet_events``.
+    :param keys: the partitions' keys.
+    :return: False before Airflow 3.3, whose events have no partitions.
+    """
+    if not hasattr(event, "add_partitions"):
+        return False
+    event.add_partitions(keys)
+    return True

@@ -1,0 +1,183 @@
+"""
+A canary for every name of Airflow that may move: run on each line, it names what is gone before a task finds out.
+
+When one of these fails on a new Airflow, the cure belongs into ``airflow_compat.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from datetime import datetime, timezone
+from types import SimpleNamespace
+
+import pytest
+from airflow import __version__ as airflow_version
+from airflow.sdk import BaseOperator
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger
+
+from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.airflow_compat import MODULES
+
+LINE = tuple(int(part) for part in airflow_version.split(".")[:2])
+
+SINCE = {"SharedStreamProducer": (3, 3)}
+"""Names that older lines lack, with the first that has them."""
+
+ONLY_IN_A_TASK = {"SUPERVISOR_COMMS"}
+"""Names that Airflow sets when a task or a trigger begins."""
+
+CALLS = {
+    "AirflowConsole.print_as": ("self", "data", "output"),
+    "Connection.get_connection_from_secrets": ("conn_id",),
+    "ErrorResponse": ("error",),
+    "GetVariable": ("key",),
+    "Pool": ("pool", "slots", "description", "include_deferred"),
+    "RuntimeTaskInstance.get_task_states": ("dag_id", "task_ids", "run_ids", "map_index"),
+    "SharedStreamProducer.advance": ("self", "batch"),
+    "SharedStreamProducer.open_stream": ("self",),
+    "Variable.delete": ("key", "session"),
+    "Variable.get": ("key", "default_var"),
+    "Variable.set": ("key", "value", "description", "serialize_json", "session"),
+    "VariableResult": ("key", "value"),
+    "XCom.get_one": ("key", "dag_id", "task_id", "run_id", "map_index"),
+    "action_cli": ("check_db",),
+    "create_session": (),
+    "get_listener_manager": (),
+    "hookimpl": ("function",),
+    "providers_configuration_loaded": ("func",),
+}
+"""What we call, with the parameters that we give."""
+
+OVERRIDDEN = [
+    (BaseOperator, "resume_execution", ("self", "next_method", "next_kwargs", "context"), (3, 1)),
+    (BaseOperator, "defer", ("self", "trigger", "method_name", "kwargs", "timeout"), (3, 1)),
+    (BaseTrigger, "on_kill", ("self",), (3, 3)),
+    (BaseEventTrigger, "shared_stream_key", ("self",), (3, 3)),
+    (BaseEventTrigger, "create_shared_stream_producer", ("kwargs",), (3, 3)),
+]
+"""Methods of Airflow's classes that ours override or call, and the first line that calls them."""
+
+here = [name for name in MODULES if SINCE.get(name, LINE) <= LINE and name not in ONLY_IN_A_TASK]
+
+
+def takes(function, parameters) -> bool:
+    """Whether a function can be called with these parameters, each by its name."""
+    known = inspect.signature(function).parameters
+    return set(parameters) <= set(known) or any(each.kind is each.VAR_KEYWORD for each in known.values())
+
+
+@pytest.mark.parametrize("name", here)
+def test_a_name_is_where_it_is_looked_for(name):
+    assert getattr(airflow_compat, name) is not None
+
+
+@pytest.mark.parametrize("name", sorted(ONLY_IN_A_TASK))
+def test_a_name_that_only_a_task_has_has_its_module(name):
+    assert [importlib.import_module(module) for module in MODULES[name]]
+
+
+@pytest.mark.parametrize("called", sorted(CALLS))
+def test_what_we_call_takes_what_we_give(called):
+    name, _, method = called.partition(".")
+    if name not in here:
+        pytest.skip(f"Airflow {airflow_version} has no {name}")
+    target = getattr(airflow_compat, name)
+    function = getattr(target, method) if method else target
+    assert takes(function, CALLS[called]), (
+        f"Airflow {airflow_version}: {called} takes {inspect.signature(function)}, and we give {CALLS[called]}"
+    )
+
+
+@pytest.mark.parametrize(("owner", "method", "parameters", "since"), OVERRIDDEN, ids=[each[1] for each in OVERRIDDEN])
+def test_what_we_override_is_there_to_be_overridden(owner, method, parameters, since):
+    if since > LINE:
+        pytest.skip(f"Airflow {airflow_version} does not call {method}")
+    assert hasattr(owner, method), f"Airflow {airflow_version}: {owner.__name__} has no {method}; ours is never called"
+    assert takes(getattr(owner, method), parameters), (
+        f"Airflow {airflow_version}: {owner.__name__}.{method} takes {inspect.signature(getattr(owner, method))}"
+    )
+
+
+def test_airflow_still_resumes_a_task_through_the_method_that_we_override():
+    from airflow.sdk.execution_time import task_runner
+
+    assert ".resume_execution" in inspect.getsource(task_runner), (
+        f"Airflow {airflow_version} no longer calls resume_execution: what a task used before a deferral is not counted"
+    )
+
+
+def test_a_listener_is_registered_once_however_often_it_is_added():
+    manager, listener = airflow_compat.get_listener_manager(), object()
+    before = len(manager.pm.get_plugins())
+    for _ in range(2):
+        manager.add_listener(listener)
+    try:
+        assert len(manager.pm.get_plugins()) == before + 1
+    finally:
+        manager.pm.unregister(listener)
+
+
+def test_a_name_that_airflow_no_longer_has_is_named_with_the_way_out(monkeypatch):
+    monkeypatch.setitem(MODULES, "Pool", ("airflow.gone", "airflow.models.variable"))
+    with pytest.raises(ImportError, match=r"no Pool in airflow\.gone or airflow\.models\.variable\. Upgrade"):
+        _ = airflow_compat.Pool
+
+
+def test_the_module_that_has_a_name_today_is_taken(monkeypatch):
+    monkeypatch.setitem(MODULES, "Pool", ("airflow.gone", "airflow.models.pool"))
+    assert airflow_compat.Pool.__name__ == "Pool"
+
+
+def test_a_name_that_is_not_airflows_is_an_attribute_error():
+    assert not hasattr(airflow_compat, "NoSuchName")
+
+
+def test_outside_of_a_task_there_is_no_supervisor():
+    with pytest.raises(OSError, match="tasks and triggers only"):
+        airflow_compat.supervisor()
+
+
+def test_the_stores_of_a_task_are_those_of_its_context():
+    assert airflow_compat.task_state_store({}) is None
+    assert airflow_compat.task_state_store({"task_state_store": "a store"}) == "a store"
+    assert airflow_compat.asset_state_store({}, "an asset") is None
+    assert airflow_compat.asset_state_store({"asset_state_store": {"an asset": "a store"}}, "an asset") == "a store"
+
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("can_filter", [True, False])
+def test_events_later_than_a_time_are_the_same_on_all_lines(can_filter):
+    events = [SimpleNamespace(timestamp=NOON.replace(hour=hour)) for hour in (11, 12, 13)]
+
+    class Events(list):
+        """As Airflow 3.2 has it: the time itself is included."""
+
+        def after(self, time: str) -> list:
+            return [event for event in self if event.timestamp >= datetime.fromisoformat(time)]
+
+    later = airflow_compat.events_after(Events(events) if can_filter else events, NOON)
+    assert [event.timestamp.hour for event in later] == [13]
+
+
+def test_a_partition_is_added_where_events_have_partitions():
+    added: list[str] = []
+    assert airflow_compat.add_partitions(SimpleNamespace(add_partitions=added.extend), ["2026-01-15T00:00:00"])
+    assert added == ["2026-01-15T00:00:00"]
+    assert not airflow_compat.add_partitions(SimpleNamespace(), ["2026-01-15T00:00:00"])
+
+
+def test_importing_it_imports_nothing_of_airflow(python):
+    assert python("import sys, airflow_provider_marketo.airflow_compat; print('airflow' in sys.modules)") == "False"
+
+
+@pytest.fixture
+def python():
+    import subprocess
+
+    return lambda code: subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
