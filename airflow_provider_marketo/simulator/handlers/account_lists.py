@@ -1,20 +1,21 @@
-"""Lists of named accounts, and what is on them."""
+"""Handlers for lists of named accounts and their members."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.account_lists import AccountList
 from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.account_lists import AccountList
 
 _ID = "marketoGUID"
 _MEMBER_FIELDS = (_ID, "name", "createdAt", "updatedAt")

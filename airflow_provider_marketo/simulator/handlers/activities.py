@@ -1,29 +1,30 @@
-"""The activity feeds, read from a paging token on, and custom activities."""
+"""Handlers for the activity feeds, which are read from a paging token, and for custom activities."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.paging import seal, unseal
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
-from airflow_provider_marketo.simulator.store.activities import Activity
-from airflow_provider_marketo.simulator.store.activity_types import ActivityType
 from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.activities import Activity
+    from airflow_provider_marketo.simulator.store.activity_types import ActivityType
 
 _MOST_ON_LIST = 10_000
 _LARGEST_ATTRIBUTES = 65_536
 _DELETIONS_KEPT = 14 * 86_400
 _SCATTER = 2_654_435_761
-"""Odd, so that late activities are not neighbours."""
+"""A large odd factor: it spreads the late activities over the log."""
 
 
 @answers("activities.get_types")
@@ -130,17 +131,20 @@ def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _skipped(code: str, message: str) -> dict[str, Any]:
-    """Here the reasons are called errors."""
+    """Return a skipped record. This operation calls the reasons ``errors``, not ``reasons``."""
     return {"status": "skipped", "errors": [{"code": code, "message": message}]}
 
 
 def _leads(instance: Instance, request: Request) -> Collection[int] | None:
-    """The leads that are asked for; None for all."""
+    """Return the ids of the leads that the request names; None if it names none.
+
+    :raises ApiError: 1003 if the request has both a list and leads, or if the list is too large.
+    """
     leads: list[int] | None = request.get("leadIds")
     if "listId" not in request.parameters:
         return leads
     if leads:
-        raise ApiError("1003", "listId and leadIds exclude each other")
+        raise ApiError("1003", "listId and leadIds cannot be used together")
     members = instance.store.list_members("staticListId", request["listId"])
     if len(members) >= _MOST_ON_LIST:
         raise ApiError("1003", f"The list has {len(members)} leads, which exceeds the limit of {_MOST_ON_LIST}")
@@ -153,9 +157,10 @@ def _feed(
     fits: Callable[[Activity], bool],
     show: Callable[[Activity], dict[str, Any]],
 ) -> Envelope:
-    """
-    A page of the log. The server looks through a stretch of it for each call, whatever it finds there: pages may be
-    short, or empty, while there is more.
+    """Return one page of a feed.
+
+    A call scans a fixed number of activities, of which any number can fit. A page can therefore be short or empty
+    although more activities follow.
     """
     position = _position(request["nextPageToken"])
     size = request.batch_size
@@ -176,7 +181,10 @@ def _feed(
 
 
 def _is_visible(instance: Instance, activity: Activity) -> bool:
-    """Marketo commits some activities after the fact: they turn up behind the place that readers have reached."""
+    """Return whether the feeds show an activity yet.
+
+    Marketo commits some activities late. They then appear at a position that readers have already passed.
+    """
     settings = instance.settings
     late = activity.number * _SCATTER % 1_000 < settings.late_share * 1_000
     return not late or activity.at + settings.late_by <= instance.now
@@ -221,7 +229,7 @@ def _type(kind: ActivityType) -> dict[str, Any]:
 
 
 def show_custom_type(kind: ActivityType) -> dict[str, Any]:
-    """An approved type of one's own."""
+    """Return the record of an approved custom activity type."""
     return {
         **_type(kind),
         "apiName": kind.api_name,

@@ -1,20 +1,21 @@
-"""Custom activity types: made as drafts, and live when they are approved."""
+"""Handlers for custom activity types: changes go to a draft, which approval makes live."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.activities import show_custom_type
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.activity_types import FIRST_CUSTOM, ActivityType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _MOST_TYPES, _MOST_ATTRIBUTES = 10, 20
 
@@ -124,7 +125,7 @@ def change_attributes(instance: Instance, request: Request) -> Reply:
 
 
 def _versions(instance: Instance, name: str) -> tuple[ActivityType | None, ActivityType | None]:
-    """The approved one and the draft."""
+    """Return the approved version and the draft of a type; None for a version that does not exist."""
     live = next((kind for kind in instance.store.activities.types.values() if kind.api_name == name), None)
     return live, instance.store.schemas.activities.get(name)
 
@@ -138,7 +139,7 @@ def _editable(instance: Instance, request: Request) -> ActivityType:
 
 
 def _attribute(instance: Instance, kind: ActivityType, given: Mapping[str, Any]) -> str:
-    """The name of an attribute, from its API name; those from the start have the same without blanks."""
+    """Return the name of an attribute from its API name, which for an initial attribute is the name without spaces."""
     named = instance.store.schemas.attributes.get((str(kind.api_name), given["apiName"]))
     plain = str(given["apiName"]).lower()
     return named or next((name for name, _ in kind.attributes if name.lower().replace(" ", "") == plain), plain)

@@ -1,12 +1,10 @@
-"""
-What all kinds of Marketo assets have in common: queries, create, copy, change, drafts and approval, delete.
+"""Handlers that all kinds of Marketo assets share: query, create, clone, update, approve, delete.
 
-One machine, driven by the table of kinds: which operations a kind has is what the catalogue has for its family.
+The table of kinds describes the differences. A kind has the operations that the catalogue lists for its family.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +12,15 @@ from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
 from airflow_provider_marketo.simulator.store.assets import WORKSPACE, Asset, Home
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _NOT_VALUES = ("id", "name", "folder", "status", "file", "content", "template", "workspace", "insertOnly")
 _SPELLINGS = {"isArchive": "isArchived", "published": "publishToMSI", "prefillForm": "formPrefill"}
@@ -29,12 +29,15 @@ _NOT_IN_LISTS = ("tags", "costs")
 
 
 def asset_stamp(moment: int) -> str:
-    """As assets write a time: with a Z and an offset."""
+    """Return a time as asset records write it: with both ``Z`` and an offset."""
     return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ+0000")
 
 
 def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A record of an asset: of one of its versions, by default the one that is shown when none is asked for."""
+    """Return the record of an asset.
+
+    :param version: the approved version or the draft; by default the version that Marketo shows.
+    """
     version = asset.shown if version is None else version
     record = {
         "id": asset.id,
@@ -65,23 +68,23 @@ def _folder(instance: Instance, asset: Asset) -> dict[str, Any]:
 
 
 def version_of(asset: Asset, status: str | None) -> dict[str, Any] | None:
-    """The version that a status stands for; None if there is none."""
+    """Return the version of an asset with a status; None if it does not exist."""
     if status is None:
         return asset.shown
     return asset.live if status == "approved" else asset.draft
 
 
 def asked(instance: Instance, request: Request, family: str | None = None) -> Asset:
-    """
-    The asset that a request names by its id.
+    """Return the asset that the request names by id.
 
-    :raises ApiError: 702, there is none.
+    :param family: operation family of the asset; by default that of the operation.
+    :raises ApiError: 702 if the asset does not exist.
     """
     return instance.store.assets.find(family or request.operation.family, request["id"])
 
 
 def done(asset: Asset) -> Envelope:
-    """How changes are answered that show no record."""
+    """Return the reply of changes that answer with the id alone."""
     return Envelope([{"id": asset.id}])
 
 
@@ -96,7 +99,7 @@ def _get(instance: Instance, request: Request) -> Reply:
 
 
 def fitting(instance: Instance, request: Request, assets: Iterable[Asset]) -> list[Asset]:
-    """The assets that lie in the folder and changed between the dates that are asked for."""
+    """Return the assets that match the request's folder, dates of the last change, and ``isActive``."""
     earliest, latest = request.get("earliestUpdatedAt"), request.get("latestUpdatedAt")
     if earliest and latest and latest <= earliest:
         raise ApiError("701", "End date should always be after start date")
@@ -148,7 +151,7 @@ def _create(instance: Instance, request: Request) -> Reply:
 
 
 def values_of(request: Request) -> dict[str, Any]:
-    """What a request says of an asset, by the names that a record has."""
+    """Return the parameters that are members of the asset's record, by the names that records use."""
     return {
         _SPELLINGS.get(name, name): {"type": "Text", "value": value} if name in _HEADERS else value
         for name, value in request.parameters.items()
@@ -178,10 +181,9 @@ def _update(instance: Instance, request: Request) -> Reply:
 
 
 def approve(instance: Instance, asset: Asset) -> None:
-    """
-    Put the draft in the place of the approved version.
+    """Make the draft the approved version.
 
-    :raises ApiError: 709, there is no draft, or something is missing in it.
+    :raises ApiError: 709 if there is no draft, or if the draft lacks a required member.
     """
     if asset.draft is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to approve")
@@ -196,10 +198,9 @@ def _is_set(value: Any) -> bool:
 
 
 def discard(instance: Instance, asset: Asset) -> None:
-    """
-    Drop the draft.
+    """Delete the draft and keep the approved version.
 
-    :raises ApiError: 709, there is none, or nothing besides.
+    :raises ApiError: 709 if one of the two versions does not exist.
     """
     if asset.live is None or asset.draft is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to discard")
@@ -207,10 +208,9 @@ def discard(instance: Instance, asset: Asset) -> None:
 
 
 def unapprove(instance: Instance, asset: Asset) -> None:
-    """
-    Take the approved version back; a draft is lost.
+    """Turn the approved version into the draft; an older draft is lost.
 
-    :raises ApiError: 709, it is not approved, or in use.
+    :raises ApiError: 709 if the asset is not approved, or if an approved asset uses it.
     """
     if asset.live is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is not approved")
@@ -225,12 +225,11 @@ def _refuse_use(instance: Instance, asset: Asset) -> None:
 
 
 def delete(instance: Instance, asset: Asset) -> None:
-    """
-    Remove it.
+    """Delete an asset.
 
-    :raises ApiError: 709, it is approved or in use.
+    :raises ApiError: 709 if the asset is approved or active, or if an approved asset uses it.
     """
-    # Forms have no way to be unapproved.
+    # Forms can be deleted while they are approved: Marketo has no operation to unapprove them.
     if asset.kind.drafts and asset.live is not None and asset.kind.family != "forms":
         raise ApiError("709", f"{asset.kind.title} {asset.id} is approved and cannot be deleted")
     if asset.shown.get("isActive"):
@@ -282,7 +281,7 @@ def _update_content(instance: Instance, request: Request) -> Reply:
 
 
 def deleted_home(instance: Instance, home: Home) -> None:
-    """Remove all that lies in a place, whatever its state."""
+    """Delete everything in a folder or program, approved or not."""
     store = instance.store.assets
     for asset in list(store.inside(home)):
         store.remove(asset)
@@ -317,7 +316,7 @@ _OWN_WAYS = frozenset(
         *("programs.get_by_name", "programs.update_metadata"),
     )
 )
-"""Answered by modules of their own."""
+"""Operations with their own handlers in other modules."""
 
 
 def _register() -> None:

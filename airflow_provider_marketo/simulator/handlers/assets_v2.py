@@ -1,21 +1,22 @@
-"""E-mails, e-mail templates and fragments of the new designer."""
+"""Handlers for e-mails, e-mail templates and fragments of Marketo's new designer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers import assets as classic
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
 from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Home
 from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _FAMILIES = ("emails_v2", "email_templates_v2", "fragments_v2")
 _LARGEST_PAGE = 50
@@ -141,7 +142,7 @@ def update_status(instance: Instance, request: Request) -> Reply:
 
 def _create_draft(instance: Instance, asset: Asset) -> None:
     if asset.draft is not None:
-        raise ApiError("709", f"{asset.kind.title} {asset.id} has a draft already")
+        raise ApiError("709", f"{asset.kind.title} {asset.id} already has a draft")
     instance.store.assets.change(asset, instance.now)
 
 
@@ -170,7 +171,7 @@ def get_used_by(instance: Instance, request: Request) -> Reply:
 
 
 def _users(instance: Instance, asset: Asset) -> list[Asset]:
-    """E-mails that were made from a template."""
+    """Return the e-mails that were created from a template."""
     return [email for email in instance.store.assets.records("emails_v2") if email.newest.get("templateId") == asset.id]
 
 

@@ -1,23 +1,23 @@
-"""What exports and imports have in common."""
+"""The helper that handlers of bulk exports and bulk imports share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.simulator.problems import ApiError
-from airflow_provider_marketo.simulator.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 
 def kind_of(instance: Instance, request: Request, families: Mapping[str, str]) -> str:
-    """
-    What a job is about: a kind of object, or the name of a custom object type.
+    """Return the kind of object of a job; for custom objects, the name of their type.
 
-    :param families: of the catalogue, to the kind of object.
-    :raises ApiError: 1013, there is no such type.
+    :param families: kinds of object by operation family.
+    :raises ApiError: 1013 if the custom object type does not exist.
     """
     kind = families[request.operation.family]
     if kind != "custom_objects":

@@ -1,9 +1,8 @@
-"""Bulk export of leads, activities, program members and custom objects: six operations each, one queue for all."""
+"""Handlers for bulk exports of leads, activities, program members and custom objects, which share one queue."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,14 @@ from airflow_provider_marketo.simulator.handlers.bulk import kind_of
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, HttpError
 from airflow_provider_marketo.simulator.reply import Envelope, File, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 FAMILIES = {
     "bulk_export_leads": "leads",
@@ -142,7 +143,7 @@ def _job(instance: Instance, request: Request) -> Job:
 
 
 def _watch_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:
-    """States change once a minute: asking more often is a waste of calls."""
+    """Note a client that polls more often than Marketo refreshes the status of jobs, once a minute."""
     unfinished = any(instance.exports.visible_status(job) in (QUEUED, PROCESSING) for job in looked_at)
     key = (request.user.client_id, request.operation.name, request.get("apiName"), what)
     before, now = instance.last_polls.get(key), instance.clock.now()
@@ -177,7 +178,7 @@ def _exportable(instance: Instance, kind: str) -> set[str]:
 def _header(instance: Instance, kind: str, fields: list[str], titles: Mapping[str, Any]) -> list[str]:
     unknown = [name for name in titles if name not in fields]
     if unknown:
-        raise ApiError("1003", f"columnHeaderNames has names that are not among the fields: {', '.join(unknown)}")
+        raise ApiError("1003", f"columnHeaderNames names fields that are not exported: {', '.join(unknown)}")
     header = [str(titles.get(name, name)) for name in fields]
     if instance.settings.export_header is not None:
         header = list(instance.settings.export_header(kind, header))
@@ -186,7 +187,13 @@ def _header(instance: Instance, kind: str, fields: list[str], titles: Mapping[st
 
 @dataclass(frozen=True)
 class _Rules:
-    """Which filters there are, and how many of them a job has."""
+    """The filters that exports of a kind of object accept.
+
+    :param dates: filters with a date range.
+    :param others: other filters.
+    :param only_one: whether a job has exactly one filter.
+    :param needs: filters of which a job has exactly one.
+    """
 
     dates: tuple[str, ...]
     others: tuple[str, ...] = ()
@@ -253,8 +260,8 @@ def _check_activity_filter(given: Mapping[str, Any]) -> None:
     if types.DELETE_LEAD in wanted:
         raise ApiError("1003", "Activity type 37 (Delete Lead) cannot be exported")
     primaries = [name for name in ("primaryAttributeValueIds", "primaryAttributeValues") if name in given]
-    if len(primaries) == 2:
-        raise ApiError("1003", "primaryAttributeValueIds and primaryAttributeValues exclude each other")
+    if len(primaries) > 1:
+        raise ApiError("1003", "primaryAttributeValueIds and primaryAttributeValues cannot be used together")
     for name in primaries:
         if len(given[name]) > _MOST_PRIMARIES:
             raise ApiError("1003", f"{name} takes at most {_MOST_PRIMARIES} values")
@@ -273,4 +280,4 @@ def _check_member_filter(instance: Instance, given: Mapping[str, Any]) -> None:
     known = {status.name for program_id in ids for status in programs.channel(program_id).statuses}
     for name in given.get("statusNames", ()):
         if name not in known:
-            raise ApiError("1003", f"Status name '{name}' is unknown to the programs")
+            raise ApiError("1003", f"Status name '{name}' not found in the programs")

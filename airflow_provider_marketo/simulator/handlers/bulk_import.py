@@ -1,8 +1,7 @@
-"""Bulk import of leads, program members and custom objects: four operations each, one queue for all."""
+"""Handlers for bulk imports of leads, program members and custom objects, which share one queue."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.bulk import kind_of
@@ -17,6 +16,8 @@ from airflow_provider_marketo.simulator.store.csvfile import DELIMITERS
 from airflow_provider_marketo.simulator.store.leads import PARTITIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_marketo.simulator.instance import Instance
 
 FAMILIES = {
@@ -35,7 +36,7 @@ def _each(action: str) -> Callable[[Any], Any]:
 def start(instance: Instance, request: Request) -> Reply:
     upload = request["file"]
     if not isinstance(upload, Upload):
-        raise ApiError("1003", "file is not a file")
+        raise ApiError("1003", "The part 'file' has no file name")
     if upload.content_type not in ("text/csv", "application/octet-stream"):
         instance.note(f"import file of type {upload.content_type}")
     job = Job(

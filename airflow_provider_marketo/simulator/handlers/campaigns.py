@@ -1,9 +1,8 @@
-"""Campaigns as they are run: requested, scheduled, activated. Whatever goes out to people is recorded."""
+"""Handlers that run campaigns or send samples. Each sending is recorded, so that tests can find duplicates."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -12,20 +11,22 @@ from airflow_provider_marketo.simulator.handlers.assets import asked, show
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.assets import Asset, Home, Sending
 from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _SOONEST, _LATEST = timedelta(minutes=5), timedelta(days=731)
 _SLACK = timedelta(seconds=1)
 _CLONES_A_DAY = 20
 _LARGEST_AUDIENCE = 100
-"""Members of its program that a batch campaign is for: a simulated one has no smart list."""
+"""A batch campaign runs for at most this many members of its program, because it has no smart list here."""
 _TOKEN_NAME = re.compile(r"\{\{my\.([^{}]+)\}\}")
 
 
@@ -101,7 +102,7 @@ def request_campaign(instance: Instance, request: Request) -> Reply:
 
 
 def _run(instance: Instance, campaign: Asset, leads: Iterable[int], at: int) -> None:
-    """What a run does, whatever its flow may be: the leads are sent an e-mail of the campaign's program."""
+    """Run a campaign: send each lead an e-mail of the campaign's program. The simulator has no flows."""
     emails = instance.store.assets.of["emails"].values()
     email = next((each for each in emails if each.home == campaign.home), None)
     for lead_id in leads:
@@ -164,7 +165,10 @@ def get_smart_campaigns_by_lead_id(instance: Instance, request: Request) -> Repl
 
 
 def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Values for My Tokens that there are."""
+    """Return the values that a request gives to My Tokens.
+
+    :raises ApiError: 1003 if the campaign's folders and programs do not have one of the tokens.
+    """
     known = {name for home in _above(instance, campaign) for name, _ in instance.store.assets.tokens.get(home, {})}
     for token in given:
         found = _TOKEN_NAME.fullmatch(token["name"])
@@ -188,7 +192,7 @@ def _cloned(instance: Instance, campaign: Asset, name: str) -> Asset:
     store = instance.store.assets
     number = store.program_of(campaign.home)
     if number is None:
-        raise ApiError("1003", "The campaign is in no program that could be cloned")
+        raise ApiError("1003", "The campaign is not in a program, so there is no program to clone")
     today = instance.meter.today()
     if store.clones[today] >= _CLONES_A_DAY:
         raise ApiError("1020", "Daily limit for cloneToProgram reached")

@@ -1,25 +1,26 @@
-"""Companies, opportunities and their roles, sales persons, named accounts: five families, the same operations."""
+"""Handlers for companies, opportunities, opportunity roles, sales persons and named accounts, all alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.fields import describe_object, metadata
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.crm import CrmObject, Record, crm_objects
 from airflow_provider_marketo.simulator.values import typed_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 FAMILIES = tuple(crm_objects())
 _LIKE_COMPANIES = ("companies",)
-"""Families whose replies have no ``moreResult``."""
+"""Operation families whose replies have no ``moreResult``."""
 
 
 def _each(action: str) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""Custom objects: types and records, by simple and by compound keys."""
+"""Handlers for custom objects: their types, and their records by simple and compound keys."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from airflow_provider_marketo.simulator.handlers.fields import describe_object
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.custom_objects import CustomObjects, CustomObjectType
-from airflow_provider_marketo.simulator.store.table import Record
 from airflow_provider_marketo.simulator.values import typed_record
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.custom_objects import CustomObjects, CustomObjectType
+    from airflow_provider_marketo.simulator.store.table import Record
 
 _ID = "marketoGUID"
 

@@ -1,9 +1,11 @@
-"""Data ingestion: each request is looked at, taken in, and done later by what the lead database has for it."""
+"""Handlers for data ingestion: each request is checked, accepted, and executed later.
+
+The REST API's own handlers execute the accepted requests.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import HANDLERS, answers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow_provider_marketo.simulator.instance import Instance
 
 MOST_OBJECTS = 1_000
@@ -54,7 +58,7 @@ def sync_companies(instance: Instance, request: Request) -> Reply:
         raise ApiError(INVALID, "dedupeBy 'idField' is allowed with action 'updateOnly' only")
     for record in request["input"]:
         if record.get(key) is None or record.get(other) is not None:
-            raise ApiError(INVALID, f"With dedupeBy '{by}' every item has {key} and no {other}")
+            raise ApiError(INVALID, f"With dedupeBy '{by}' every item needs {key} and must not have {other}")
     given = {"action": action, "dedupeBy": by, "input": request["input"]}
     return _accept_for(instance, request, "companies.sync", [given])
 
@@ -97,23 +101,32 @@ def _list(request: Request) -> list[dict[str, Any]]:
 
 
 def _accept_for(instance: Instance, request: Request, name: str, calls: Sequence[Mapping[str, Any]]) -> Reply:
-    """Take in what the lead database does at once by an operation of its own."""
+    """Accept a request that calls of a REST operation will execute.
+
+    :param name: the REST operation.
+    :param calls: parameters of each call.
+    """
     operation, handler = operations.get(name), HANDLERS[name]
     works = [partial(handler, instance, Request(operation, request.user, call)) for call in calls]
     return _accept(instance, request, works, sum(len(call.get("input") or call["id"]) for call in calls))
 
 
 def _accept(instance: Instance, request: Request, works: Sequence[Work], objects: int) -> Reply:
-    """Take the request in; that is all that a caller ever hears."""
-    # A simulator goes by its address where Marketo goes by a Munchkin ID; both will do.
+    """Accept a request. The reply says nothing about its later outcome.
+
+    :param works: functions that execute the request.
+    :param objects: number of records in the request.
+    :raises ApiError: if the request is for another subscription or too large, or has a header that is too long.
+    """
+    # Clients of a simulator may know it by its address instead of a Munchkin ID, so both are accepted.
     ours = (instance.settings.munchkin_id, request.headers.get("host", ""))
     if request["munchkinId"].upper() not in map(str.upper, ours):
-        raise ApiError(FOREIGN, f"The token is not of the subscription {request['munchkinId']}")
+        raise ApiError(FOREIGN, f"The token does not belong to the subscription {request['munchkinId']}")
     for name, parameter in request.operation.parameters.items():
         longest = parameter.schema.max_length
         if parameter.place == "header" and longest and len(request.headers.get(name.lower(), "")) > longest:
             raise ApiError(INVALID, f"{name} must not be longer than {longest} characters")
     if objects > MOST_OBJECTS:
-        raise ApiError(INVALID, f"A request takes {MOST_OBJECTS} objects, and this one has {objects}")
+        raise ApiError(INVALID, f"The request has {objects} objects, which exceeds the limit of {MOST_OBJECTS}")
     instance.ingestion.submit(works, objects)
     return Bytes(b"", status=202, headers={"X-Request-Id": str(uuid.uuid4())})

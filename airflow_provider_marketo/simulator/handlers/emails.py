@@ -1,4 +1,4 @@
-"""The content of e-mails, landing pages and snippets: sections, modules, variables, variants for segments."""
+"""Handlers for the content of e-mails, landing pages and snippets: sections, modules, variables, variants."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stamp, done, version_of
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.assets import Asset
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.assets import Asset
 
 Sections = list[dict[str, Any]]
 

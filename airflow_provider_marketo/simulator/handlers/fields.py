@@ -1,9 +1,8 @@
-"""What fields there are: describe, and the field metadata of leads and program members."""
+"""Handlers for describe and for the field metadata of leads and program members."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,15 @@ from airflow_provider_marketo.simulator.lead_writing import searchable_fields
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.fields import LENGTHS, Field
 from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _STANDARD, _CUSTOM = "Read-Write Schema Standard Field", "Read-Write Schema Custom Field"
 _MOST_CUSTOM = {"leads": 100, "program_members": 20}
@@ -40,7 +41,7 @@ _SOAP_ONLY = {
     "length": 255,
     "soap": {"name": "LegacySyncState", "readOnly": True},
 }
-"""A field that REST cannot reach has no ``rest`` member."""
+"""A field that the REST API cannot use, so it has no ``rest`` member."""
 
 
 def _described(instance: Instance) -> Iterable[dict[str, Any]]:
@@ -94,7 +95,7 @@ def update_field(instance: Instance, request: Request) -> Reply:
     if "displayName" in change and not field.custom:
         raise ApiError("1003", f"displayName of the standard field '{field.name}' cannot be changed")
     if "isHidden" in change and not field.created_by_api:
-        raise ApiError("1003", f"Only fields that were created by the API can be hidden, '{field.name}' was not")
+        raise ApiError("1003", f"Field '{field.name}' cannot be hidden, because the API did not create it")
     _add(instance, request, _changed(field, change))
     return Envelope([{"name": field.name, "status": "updated"}])
 
@@ -121,7 +122,7 @@ def create_fields(instance: Instance, request: Request) -> Reply:
 
 
 def describe_object(name: str, fields: Iterable[Field], searchable: list[list[str]]) -> dict[str, Any]:
-    """What describe says of an object, in the shape that all objects but leads have always had."""
+    """Return what describe answers for an object type. Only ``leads.describe`` has another format."""
     moment = stamp(1_577_836_800)
     return {
         "name": name,
@@ -188,7 +189,7 @@ def _data_type(field: Field) -> dict[str, Any]:
 
 
 def metadata(field: Field) -> dict[str, Any]:
-    """What the schema operations say of a field."""
+    """Return the metadata of a field."""
     return {
         "displayName": field.label,
         "name": field.name,

@@ -1,4 +1,4 @@
-"""Files, redirect rules and segmentations: assets with ways of their own."""
+"""Handlers for files, redirect rules and segmentations."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stam
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request, Upload
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
 from airflow_provider_marketo.simulator.store.assets import UI, Rule
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request, Upload
 
 HOSTS = ("info.example.com", "go.example.com")
 _LONGEST_HOST = 255
@@ -111,7 +111,7 @@ def _check_rule(instance: Instance, values: dict[str, Any], number: int) -> None
     for rule in instance.store.assets.rules.values():
         same = all(rule.values[name] == values[name] for name in ("hostname", "redirectFrom"))
         if same and rule.id != number:
-            raise ApiError("709", "There is a redirect rule for this address already")
+            raise ApiError("709", "A redirect rule for this address already exists")
 
 
 def _show_rule(rule: Rule) -> dict[str, Any]:

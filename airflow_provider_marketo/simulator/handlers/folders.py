@@ -1,10 +1,9 @@
-"""Folders, and the My Tokens in them."""
+"""Handlers for folders and their My Tokens."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,14 @@ from airflow_provider_marketo.simulator.handlers.assets import asset_stamp
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, UI, WORKSPACE, Folder, Home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _TOKEN_TYPES = ("date", "number", "rich text", "score", "sfdc campaign", "text")
 _LONGEST_TOKEN_NAME = 50
@@ -45,7 +46,7 @@ def _show(instance: Instance, folder: Folder) -> dict[str, Any]:
 
 
 def _show_program(instance: Instance, program_id: int) -> dict[str, Any]:
-    """A program as the folder queries see it."""
+    """Return the record of a program in the format of folders."""
     store = instance.store.assets
     program = store.of["programs"][program_id]
     parent = program.home
@@ -150,7 +151,10 @@ def delete(instance: Instance, request: Request) -> Reply:
 
 
 def _own(instance: Instance, request: Request) -> Folder:
-    """A folder that may be changed."""
+    """Return the folder that the request names.
+
+    :raises ApiError: 702 if it does not exist, 709 or 711 if it cannot be changed.
+    """
     if request["type"] == PROGRAM:
         raise ApiError("711", "Programs cannot be changed as folders")
     folder = instance.store.assets.folders.get(request["id"])
@@ -183,7 +187,7 @@ def _walk(below: Mapping[Home, Sequence[Home]], home: Home, depth: int) -> Itera
 
 
 def _children(instance: Instance) -> Mapping[Home, Sequence[Home]]:
-    """The folders and programs directly in each place."""
+    """Return the folders and programs directly in each folder or program."""
     below: dict[Home, list[Home]] = defaultdict(list)
     for folder in instance.store.assets.folders.values():
         if folder.parent is not None:

@@ -1,4 +1,4 @@
-"""A form filled in by a server: what a visitor does on a landing page."""
+"""The handler for forms that a server submits on behalf of a visitor."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from airflow_provider_marketo.simulator.lead_writing import UPSERT, LeadWriter
 from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _VISIT = {
     "Client IP Address": "leadClientIpAddress",

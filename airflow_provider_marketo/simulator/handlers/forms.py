@@ -1,22 +1,23 @@
-"""Forms: their fields, fieldsets, buttons and what happens after a submit."""
+"""Handlers for forms: fields, fieldsets, the submit button and the thank-you page."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.assets import asked, done, show, version_of
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.assets import Asset
-from airflow_provider_marketo.simulator.store.fields import Field
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.assets import Asset
+    from airflow_provider_marketo.simulator.store.fields import Field
 
 Fields = list[dict[str, Any]]
 _MOST_COLUMNS, _MOST_ROWS = 3, 10
@@ -25,7 +26,7 @@ _NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
 
 
 def fields_of(version: Mapping[str, Any]) -> Fields:
-    """A form has three fields when it is new."""
+    """Return the fields of a version of a form. A new form has three fields."""
     return list(version.get("fields") or (_new(name, row) for row, name in enumerate(_FROM_THE_START)))
 
 
@@ -94,7 +95,7 @@ def add_field(instance: Instance, request: Request) -> Reply:
     if field_id not in known:
         raise ApiError("702", f"Field '{field_id}' not found")
     if any(field["id"] == field_id for field in fields):
-        raise ApiError("709", f"Field '{field_id}' is in the form already")
+        raise ApiError("709", f"Field '{field_id}' is already in the form")
     added = _new(field_id, len(fields), **_settings(request))
     return _changed(instance, form, [*fields, added], [added])
 
@@ -195,7 +196,7 @@ def _placed(field: dict[str, Any], position: dict[str, Any]) -> dict[str, Any]:
 def update_button(instance: Instance, request: Request) -> Reply:
     form = asked(instance, request)
     names = {"label": "buttonLabel", "waitingLabel": "waitingLabel", "buttonPosition": "buttonLocation"}
-    # What is not given falls back to what a new form has.
+    # A setting that the request leaves out is reset to that of a new form.
     values = {member: request.get(name, form.kind.values[member]) for name, member in names.items()}
     instance.store.assets.change(form, instance.now, **values)
     return Envelope([show(instance, form, form.newest)])

@@ -1,4 +1,4 @@
-"""Leads that come in through a program, and cookies that become leads."""
+"""Handlers that push leads through a program and associate cookies with leads."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT,
 from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.problems import ApiError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _COOKIE = re.compile(r"id:[\w-]+&token:\S+")
 
@@ -36,7 +36,7 @@ def push(instance: Instance, request: Request) -> Reply:
 
     def one(record: dict[str, Any]) -> dict[str, Any]:
         entry = writer.write(record)
-        # Every call leaves its mark, whether or not it changes the lead: campaigns may wait for it.
+        # Campaigns can wait for this activity, so every push adds one, even if the lead does not change.
         instance.store.activities.add(
             instance.now,
             entry["id"],

@@ -1,8 +1,7 @@
-"""Reading, writing, deleting and merging leads."""
+"""Handlers that read, write, delete and merge leads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.lead_writing import (
@@ -15,15 +14,17 @@ from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.fields import DEFAULT_LEAD_FIELDS
 from airflow_provider_marketo.simulator.store.leads import PARTITIONS
-from airflow_provider_marketo.simulator.store.programs import Member
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.programs import Member
 
 _MOST_MATCHES = 1_000
 _MEMBERSHIP = ("isExhausted", "acquiredBy", "reachedSuccess", "membershipDate", "updatedAt")
@@ -162,7 +163,7 @@ def change_program_status(instance: Instance, request: Request) -> Reply:
 
     def one(record: dict[str, Any]) -> dict[str, Any]:
         if programs.member(program_id, record["id"]) is None:
-            raise RecordError("1013", f"Lead '{record['id']}' is no member of the program")
+            raise RecordError("1013", f"Lead '{record['id']}' is not a member of the program")
         set_program_status(instance, program_id, record["id"], status.name)
         return {"id": record["id"], "status": status.name}
 
@@ -170,10 +171,9 @@ def change_program_status(instance: Instance, request: Request) -> Reply:
 
 
 def wanted_fields(instance: Instance, request: Request) -> Sequence[str]:
-    """
-    The fields that a query of leads asks for; the id always comes along.
+    """Return the names of the fields that a query of leads returns; always with the id.
 
-    :raises ApiError: 1006, there is no such field.
+    :raises ApiError: 1006 if a field does not exist or is hidden.
     """
     fields = request.get("fields") or DEFAULT_LEAD_FIELDS
     known = instance.store.leads.fields
@@ -184,13 +184,13 @@ def wanted_fields(instance: Instance, request: Request) -> Sequence[str]:
 
 
 def show(instance: Instance, lead_id: int, fields: Iterable[str]) -> dict[str, Any]:
-    """A lead as queries show it."""
+    """Return the record of a lead with some of its fields."""
     lead = instance.store.leads.get(lead_id) or {}
     return {name: lead.get(name) for name in fields}
 
 
 def lead_ids(request: Request) -> list[int]:
-    """Ids in the query, or in the body."""
+    """Return the lead ids of a request, which has them in the query or in the body."""
     return list(request.get("id") or [record["id"] for record in request.required("input")])
 
 

@@ -1,4 +1,4 @@
-"""Static lists as the lead database sees them: a catalogue, and who is on them."""
+"""Handlers for static lists in the lead database, and for their members."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from airflow_provider_marketo.simulator.handlers.leads import lead_ids, show, wa
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.lists import StaticList
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.lists import StaticList
 
 
 @answers("static_list_membership.get_lists")

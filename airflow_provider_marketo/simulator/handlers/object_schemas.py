@@ -1,21 +1,22 @@
-"""Custom object types: made as drafts, given fields, and live when they are approved."""
+"""Handlers for custom object types: changes go to a draft, which approval makes live."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.custom_objects import SYSTEM_FIELDS, CustomObjects, CustomObjectType
 from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.store.pools import Pool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 DATA_TYPES = ("string", "boolean", "integer", "float", "link", "email", "currency", "date", "datetime", "phone", "text")
 _MOST_TYPES, _MOST_FIELDS, _MOST_DEDUPE = 10, 50, 3
@@ -156,7 +157,10 @@ def _state(instance: Instance, name: str) -> str:
 
 
 def _version(instance: Instance, name: str, state: str | None) -> CustomObjectType:
-    """The approved one unless the draft is asked for, or is all there is."""
+    """Return the approved version of a type; the draft if the state names it or if it is the only version.
+
+    :raises ApiError: 1013 if the type does not exist.
+    """
     table, draft = instance.store.custom_objects.get(name), instance.store.schemas.objects.get(name)
     found = draft if state in ("draft", "approvedWithDraft") or table is None else table.type
     if found is None:
@@ -190,7 +194,7 @@ def _refuse_unknown(kind: CustomObjectType, names: Iterable[str]) -> None:
 
 
 def _refuse_frozen(instance: Instance, kind: CustomObjectType, names: Iterable[str]) -> None:
-    """After approval link and deduplication fields stay as they are."""
+    """Refuse to change system fields and, once the type is approved, its link and deduplication fields."""
     table = instance.store.custom_objects.get(kind.name)
     fixed = {*table.type.dedupe, table.type.link} if table is not None else set()
     for name in (*fixed, *(field.name for field in SYSTEM_FIELDS)):

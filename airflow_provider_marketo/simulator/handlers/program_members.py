@@ -1,8 +1,7 @@
-"""Members of programs: query, status, fields, removal."""
+"""Handlers for program members: query, status, field values, deletion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +9,17 @@ from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.pools import folded
-from airflow_provider_marketo.simulator.store.programs import Member
 from airflow_provider_marketo.simulator.store.table import CHANGED_AT
 from airflow_provider_marketo.simulator.values import typed_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
+    from airflow_provider_marketo.simulator.store.programs import Member
 
 _DEFAULT_FIELDS = ("acquiredBy", "leadId", "membershipDate", "programId", "reachedSuccess")
 _LONGEST = timedelta(days=7)
@@ -82,7 +83,7 @@ def sync_data(instance: Instance, request: Request) -> Reply:
     def one(record: dict[str, Any]) -> dict[str, Any]:
         member = programs.member(program_id, record["leadId"])
         if member is None:
-            raise RecordError("1013", f"Lead '{record['leadId']}' is no member of the program")
+            raise RecordError("1013", f"Lead '{record['leadId']}' is not a member of the program")
         given = {name: value for name, value in record.items() if name != "leadId"}
         programs.write({**member, **typed_record(programs.fields, given)}, instance.now)
         return {"leadId": record["leadId"], "status": "updated"}
@@ -120,7 +121,7 @@ def _ids(request: Request) -> list[int]:
 
 
 def _filter(instance: Instance, request: Request) -> Callable[[Member], bool]:
-    """What the query's filter lets through."""
+    """Return the test that the query's filter applies to a member."""
     by = request["filterType"]
     if by == "updatedAt":
         start, end = request.required("startAt"), request.get("endAt", instance.clock.now())

@@ -1,28 +1,29 @@
-"""Programs, and the channels and tags that they may have."""
+"""Handlers for programs, channels and tags."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stamp, deleted_home, fitting, show
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
 from airflow_provider_marketo.simulator.store.assets import PROGRAM, PROGRAM_TYPES, Asset, Home
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Channel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 TAGS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "Region": (("EMEA", "Americas", "APAC"), False),
     "Owner": (("Ada", "Grace"), False),
 }
-"""Tag types: what they allow, and whether a program must have one."""
+"""Tag types: allowed values, and whether every program needs the tag."""
 
 _LONGEST_NAME = 255
 
@@ -192,7 +193,7 @@ def get_smart_list(instance: Instance, request: Request) -> Reply:
 
 
 def smart_list(asset: Asset, request: Request) -> dict[str, Any]:
-    """The smart list that belongs to a campaign or an e-mail program."""
+    """Return the record of the smart list that belongs to a campaign or an e-mail program."""
     found = {
         "id": 90_000 + int(asset.id),
         "name": f"{asset.name} Smart List",

@@ -1,17 +1,18 @@
-"""How many calls were made, by whom, and how many failed."""
+"""Handlers for usage: calls per user, and errors per code."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 
 @answers("usage.get_daily_usage", "usage.get_weekly_usage")

@@ -1,20 +1,25 @@
-"""Users, roles and invitations. No envelope here: replies are bare, and failures have HTTP statuses of their own."""
+"""Handlers for users, roles and invitations.
+
+This API has no envelope: a reply is plain JSON, and a failure has its own HTTP status.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.reply import Bare, Reply
-from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.users import ROLES, WORKSPACES, Grant, User
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.request import Request
 
 _FACTS = ("emailAddress", "firstName", "lastName", "apiOnly", "expiresAt")
 _MOST = 200
+_FIRST_CUSTOM_ROLE = 100
 
 
 @answers("user_management.get_users")
@@ -98,11 +103,17 @@ def change_roles(instance: Instance, request: Request) -> Reply:
 def get_roles(instance: Instance, request: Request) -> Reply:
     return Bare(
         [
-            {"id": number, "name": name, "description": "", "type": "system" if number < 100 else "custom",
-             "isHidden": False, "isOnlyAllZones": number == 1}
+            {
+                "id": number,
+                "name": name,
+                "description": "",
+                "type": "system" if number < _FIRST_CUSTOM_ROLE else "custom",
+                "isHidden": False,
+                "isOnlyAllZones": number == 1,
+            }
             for number, name in ROLES.items()
         ]
-    )  # fmt: skip
+    )
 
 
 @answers("user_management.get_workspaces")
@@ -144,5 +155,5 @@ def _unknown(request: Request) -> Bare:
 
 
 def _refused(status: int, code: int, message: str) -> Bare:
-    """Codes are numbers here."""
+    """Return a failure. Error codes of this API are numbers."""
     return Bare({"success": False, "errors": [{"code": code, "message": message}]}, status)
