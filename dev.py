@@ -5,7 +5,7 @@ One command for everything a developer runs. Needs Python 3.10 or newer and a pa
     python3 dev.py demo             a real Airflow extracts from a simulated Marketo
     python3 dev.py test             every test that needs only Python
     python3 dev.py test --services  and those that need PostgreSQL, Redis or an S3 server
-    python3 dev.py lint             ruff and codespell
+    python3 dev.py lint             ruff, the arrows between folders, spelling
     python3 dev.py types            mypy
     python3 dev.py build            wheel and sdist, the wheel tried in an environment of its own
     python3 dev.py install          the virtual environment alone, for your editor
@@ -137,10 +137,11 @@ def test(arguments: argparse.Namespace) -> None:
 
 
 def lint(arguments: argparse.Namespace) -> None:
-    """ruff (rules and format) and codespell."""
+    """ruff (rules and format), the arrows between folders, spelling."""
     environment = _development()
     environment.run("ruff", "check", ".")
     environment.run("ruff", "format", "--check", ".")
+    environment.run("lint-imports", "--no-cache", "--no-logo")
     environment.run("codespell")
 
 
