@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_marketo.arguments import as_list, as_utc, one_of
 from airflow_provider_marketo.client.bulk.objects import ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.legacy_arguments import as_list, as_utc, one_of
 
 FILE_FORMATS = ("csv", "jsonl", "parquet")
 ATTRIBUTES = ("json", "map", "typed")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_provider_marketo.arguments import one_of
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports import rejects
 from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
+from airflow_provider_marketo.legacy_arguments import one_of
 
 ON_DUPLICATES = ("last", "fail")
 ON_LOST_UPLOAD = ("resend", "stop")

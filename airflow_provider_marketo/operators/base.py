@@ -1,40 +1,240 @@
-"""What all operators have in common: how much of Marketo a task may use, and the sum of what it has used."""
+"""What all operators share: the hook, the use they make of Marketo, and one way to wait, to go on and to be stopped."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseOperator
+
+from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, count, duration, flag, number, text
+from airflow_provider_marketo.choices import OnQuotaExhausted
+from airflow_provider_marketo.client.errors import (
+    MarketoDeadlineError,
+    MarketoQuotaExhaustedError,
+    MarketoStoppedError,
+    MarketoThrottledError,
+)
+from airflow_provider_marketo.hooks.work import Wait
+from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, no_retry_on_permanent_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.hooks.work import Work
 
-class MarketoOperator(BaseOperator):
+
+UI_COLOR = "#e9e3f5"
+
+
+class MarketoOperator(ChecksArguments, BaseOperator):
     """
-    An operator whose use of Marketo is counted and may be limited, over all deferrals of a try.
+    Base of all operators: its use of Marketo is counted and may be limited, over all deferrals of a try.
 
-    :param max_calls: calls that a try may make; the one that would be too many is an error and is not made. Calls that
-        tidy up, such as cancelling a job, are always made.
-    :param max_export_mb: megabytes that a try may export in bulk. No job is started that is expected to pass it; the
-        files of those under way are still fetched and published.
+    A subclass says how its arguments are checked (``argument_checks``) and does its work in :meth:`_execute`, which
+    imports one module of the package and hands over. Nothing else is imported inside functions, so that a DAG file that
+    is only parsed loads next to nothing.
+
+    :param marketo_conn_id: id of the connection.
+    :param max_calls: most calls that a try may make. The next call is an error and is not made. Calls that tidy up,
+        such as cancelling a job, are always made.
+    :param max_export_mb: most megabytes that a try may export in bulk. No job is started that is expected to pass it.
+        Files of running jobs are still fetched and published.
     """
 
-    def __init__(self, *, max_calls: int | None = None, max_export_mb: float | None = None, **kwargs: Any) -> None:
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        "marketo_conn_id": text(required=True),
+        "max_calls": count(minimum=1, required=False),
+        "max_export_mb": number(required=False),
+    }
+    template_fields: Sequence[str] = ("marketo_conn_id",)
+    ui_color = UI_COLOR
+
+    def __init__(
+        self,
+        *,
+        marketo_conn_id: str = "marketo_default",
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.marketo_conn_id = marketo_conn_id
         self.max_calls = max_calls
         self.max_export_mb = max_export_mb
+        self.check_arguments()
 
-    def defer(self, **how: Any) -> NoReturn:
-        """As Airflow's, but what was used goes on being counted after the wait."""
+    @cached_property
+    def hook(self) -> MarketoHook:
+        """The connection's hook, with as many calls at once as the task has slots in its pool."""
+        from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+        return MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
+
+    def execute(self, context: Context) -> Any:
+        """
+        Run the task.
+
+        :param context: Airflow's, of the running task.
+        :return: counts, ids and places of files; never rows.
+        """
+        with no_retry_on_permanent_errors():
+            return self._execute(context)
+
+    def _execute(self, context: Context) -> Any:
+        """Import the module that does the work, and hand over: the one place of an operator that imports."""
+        raise NotImplementedError
+
+    def defer(self, **arguments: Any) -> NoReturn:
+        """Defer as Airflow does, and keep the count of what was used for the time after the wait."""
         from airflow_provider_marketo.hooks.usage import keep_usage
 
         keep_usage()
-        super().defer(**how)
+        super().defer(**arguments)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Airflow's way back from a deferral."""
+        """Go on after a deferral: Airflow calls this in the new process."""
         from airflow_provider_marketo.hooks.usage import recall_usage
 
         recall_usage(context["ti"])
         return super().resume_execution(next_method, next_kwargs, context)
+
+
+class MarketoDeferrableOperator(MarketoOperator):
+    """
+    Base of the operators that may have to wait for Marketo: for jobs, or for a quota's reset.
+
+    A subclass returns its work from :meth:`_begin`. The work says what it waits for. This class waits in the triggerer
+    or in the worker, extends the deadline by the time in which Marketo answers no calls, goes on, and stops.
+
+    :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoOperator.argument_checks,
+        "on_quota_exhausted": choice(OnQuotaExhausted),
+        "deferrable": flag(),
+        "poll_interval": duration(required=False),
+        "timeout": duration(),
+    }
+    deferrable: bool = False
+    poll_interval: timedelta | float | str | None = None
+    _work: Work | None = None
+    _killed: bool = False
+
+    def __init__(self, *, on_quota_exhausted: OnQuotaExhausted = "defer", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_quota_exhausted = on_quota_exhausted
+        self.check_arguments()
+
+    def execute(self, context: Context) -> Any:
+        """
+        Run the task, or its part up to the first deferral.
+
+        :param context: Airflow's, of the running task.
+        """
+        return self._advance(context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """
+        Go on after a deferral.
+
+        :param context: Airflow's, of the running task.
+        :param event: what the trigger found; nothing of use if only time has passed.
+        """
+        return self._advance(context, event, resumed=True)
+
+    def on_kill(self) -> None:
+        """Stop. Airflow calls this in a signal handler and lets the task run on for some seconds."""
+        self._killed = True
+        if self._work is not None:
+            self._work.kill()
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        """
+        Import the module that does the work, and return the work of this try: the one place that imports.
+
+        :param context: Airflow's, of the running task.
+        :param resumed: whether this is the same try after a deferral.
+        """
+        raise NotImplementedError
+
+    def _finished(self, context: Context, result: Any) -> Any:
+        """Return the task's result, when all is done."""
+        return result
+
+    def _advance(self, context: Context, event: Any = None, *, resumed: bool = False) -> Any:
+        """From wherever the work stands to its end, or to the next deferral."""
+        work: Work | None = None
+        with no_retry_on_permanent_errors():
+            try:
+                work = self._work = self._begin(context, resumed=resumed)
+                if self._killed:  # while it was being made
+                    work.kill()
+                wait = work.advance(_found_from(event))
+                while wait is not None:
+                    self._wait(context, work, wait)
+                    wait = work.advance(None)
+                result = work.finish()
+            except MarketoStoppedError:
+                raise
+            except Exception as error:
+                until = self._waits_out(work, error)
+                if until is not None:
+                    # Jobs in Marketo's queue go on by themselves, and what is published stays.
+                    self.log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
+                    self._wait_until(context, work, until, error)
+                if work is not None and self._gives_up(context, error):
+                    work.give_up()  # no later try comes back for it
+                raise
+        return self._finished(context, result)
+
+    def _waits_out(self, work: Work | None, error: Exception) -> datetime | None:
+        """Return when an obstacle has passed, if that is known and worth a wait without a worker."""
+        if isinstance(error, MarketoQuotaExhaustedError):
+            return error.until if self.on_quota_exhausted == "defer" else None
+        deadline = work.deadline if work is not None else None
+        now = datetime.now(timezone.utc)
+        if isinstance(error, MarketoThrottledError) and self.deferrable and work is not None and deadline is not None:
+            return now + self._interval(work) if now < deadline else None
+        return None
+
+    def _gives_up(self, context: Context, error: Exception) -> bool:
+        last_try = context["ti"].try_number > context["ti"].max_tries
+        return last_try or isinstance(error, (MarketoDeadlineError, *PERMANENT_ERRORS))
+
+    def _wait(self, context: Context, work: Work, wait: Wait) -> None:
+        """Wait in the triggerer, or here."""
+        if self.deferrable:
+            self._defer(context, wait, self._interval(work))
+        time.sleep(self._interval(work).total_seconds())
+
+    def _wait_until(self, context: Context, work: Work | None, until: datetime, error: Exception) -> NoReturn:
+        if work is None:
+            self._defer(context, Wait(until), timedelta(0))
+        if isinstance(error, MarketoQuotaExhaustedError):
+            work.extend_deadline(until)
+        self._defer(context, work.pause(until), self._interval(work))
+
+    def _defer(self, context: Context, wait: Wait, interval: timedelta) -> NoReturn:
+        from airflow_provider_marketo.triggers.waits import trigger_for
+
+        for key, value in wait.xcoms.items():
+            context["ti"].xcom_push(key=key, value=value)
+        self.defer(trigger=trigger_for(wait, self.marketo_conn_id, interval), method_name="execute_complete")
+
+    def _interval(self, work: Work) -> timedelta:
+        given: timedelta | None = self.argument("poll_interval")
+        return given or work.poll_interval
+
+
+def _found_from(event: Any) -> Mapping[str, Any] | None:
+    if event is None:
+        return None
+    from airflow_provider_marketo.triggers.waits import found_from
+
+    return found_from(event)

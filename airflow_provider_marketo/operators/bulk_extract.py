@@ -193,8 +193,8 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoOperator):
         return self._run
 
     def _request(self, context: Context) -> ExtractRequest:
-        from airflow_provider_marketo.arguments import as_list, as_span, one_of
         from airflow_provider_marketo.extract.request import ON_QUOTA_EXHAUSTED, ExtractRequest, as_fields, as_filters
+        from airflow_provider_marketo.legacy_arguments import as_list, as_span, one_of
 
         one_of("on_quota_exhausted", self.on_quota_exhausted, ON_QUOTA_EXHAUSTED)
         start, end = self._dates(context)
@@ -221,9 +221,9 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoOperator):
 
     def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:
         """The author's dates, or in their place those of the run."""
-        from airflow_provider_marketo.arguments import as_utc
         from airflow_provider_marketo.client.bulk.objects import export_object
         from airflow_provider_marketo.extract.request import as_filters, data_interval, interval_selects
+        from airflow_provider_marketo.legacy_arguments import as_utc
 
         start, end = self._date("start"), self._date("end")
         if start is not None or end is not None:
@@ -236,7 +236,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoOperator):
         return None, None
 
     def _date(self, parameter: str) -> datetime | None:
-        from airflow_provider_marketo.arguments import as_utc
+        from airflow_provider_marketo.legacy_arguments import as_utc
 
         given = getattr(self, parameter)
         date, naive = as_utc(parameter, given)

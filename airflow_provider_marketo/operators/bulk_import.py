@@ -80,9 +80,9 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         self.custom_object = custom_object
 
     def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.imports.request import ImportRequest
         from airflow_provider_marketo.imports.targets import BULK
+        from airflow_provider_marketo.legacy_arguments import as_id
 
         return ImportRequest(
             object_type=self.object_type,

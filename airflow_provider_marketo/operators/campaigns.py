@@ -151,8 +151,8 @@ class MarketoTriggerCampaignOperator(_CampaignOperator):
         }
 
     def _checked_leads(self) -> list[int]:
-        from airflow_provider_marketo.arguments import as_list
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+        from airflow_provider_marketo.legacy_arguments import as_list
 
         leads = sorted({_integer("lead_ids", each) for each in as_list(self.lead_ids) or ()})
         most = _integer("max_leads", self.max_leads)
@@ -330,8 +330,8 @@ class MarketoSendSampleOperator(OnceOperator):
         self.text_only = text_only
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.arguments import as_list
         from airflow_provider_marketo.client.errors import MarketoNotFoundError
+        from airflow_provider_marketo.legacy_arguments import as_list
         from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
         with no_retry_on_permanent_errors():

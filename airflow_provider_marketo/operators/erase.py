@@ -142,9 +142,9 @@ class MarketoEraseLeadsOperator(MarketoOperator):
             )
 
     def _values(self) -> list[str]:
-        from airflow_provider_marketo.arguments import as_list, checked_values
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
         from airflow_provider_marketo.imports.inputs import open_rows
+        from airflow_provider_marketo.legacy_arguments import as_list, checked_values
 
         if self.filter_values is not None and self.source is None and self.sql is None:
             return checked_values(as_list(self.filter_values) or ())

@@ -137,10 +137,10 @@ class MarketoImportOperator(MarketoOperator):
         return {}
 
     def _go(self, context: Context, *, resumed: bool = False, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        from airflow_provider_marketo.arguments import one_of
         from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
         from airflow_provider_marketo.hooks.marketo import MarketoHook
         from airflow_provider_marketo.imports.begin import Beginning
+        from airflow_provider_marketo.legacy_arguments import one_of
         from airflow_provider_marketo.triggers.bulk_import import raise_for_event
 
         with no_retry_on_permanent_errors():

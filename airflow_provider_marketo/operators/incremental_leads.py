@@ -122,7 +122,7 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
         return super().execute(context)
 
     def _choose(self, hook: MarketoHook, request: ExtractRequest) -> str:
-        from airflow_provider_marketo.arguments import one_of
+        from airflow_provider_marketo.legacy_arguments import one_of
 
         one_of("mode", self.mode, MODES)
         if self.mode == "auto":
@@ -216,8 +216,8 @@ class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
             )
 
     def _snapshot_start(self) -> datetime:
-        from airflow_provider_marketo.arguments import as_utc
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+        from airflow_provider_marketo.legacy_arguments import as_utc
 
         start, _ = as_utc("first_lead", self.first_lead)
         if start is None:

@@ -86,9 +86,9 @@ class MarketoGetLeadsOperator(MarketoOperator):
         self.marketo_conn_id = marketo_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.arguments import as_list, one_of
         from airflow_provider_marketo.extract.request import FILE_FORMATS
         from airflow_provider_marketo.hooks.marketo import MarketoHook
+        from airflow_provider_marketo.legacy_arguments import as_list, one_of
         from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
         with no_retry_on_permanent_errors():
@@ -137,8 +137,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
 
     def _queries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The calls to make, checked before the first one is made."""
-        from airflow_provider_marketo.arguments import as_list, checked_values
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+        from airflow_provider_marketo.legacy_arguments import as_list, checked_values
 
         ways = [self.filter_type is not None, self.list_id is not None, self.program_id is not None]
         if sum(ways) != 1:

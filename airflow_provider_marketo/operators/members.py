@@ -95,10 +95,10 @@ class MarketoListMembersOperator(_MembersOperator):
         self.max_removals = max_removals
 
     def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.arguments import as_id, one_of
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
         from airflow_provider_marketo.imports.request import ImportRequest
         from airflow_provider_marketo.imports.targets import SYNC
+        from airflow_provider_marketo.legacy_arguments import as_id, one_of
 
         one_of("mode", self.mode, _MODES)
         if self.max_removals < 0:
@@ -163,9 +163,9 @@ class MarketoProgramMembersOperator(_MembersOperator):
         self.status = status
 
     def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.imports.request import ImportRequest
         from airflow_provider_marketo.imports.targets import STATUS, SYNC
+        from airflow_provider_marketo.legacy_arguments import as_id
 
         common = self._common(*self._input())
         if self.status is not None:

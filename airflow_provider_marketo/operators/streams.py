@@ -132,8 +132,8 @@ class _StreamOperator(PublishesLineage, MarketoOperator):
         return self.execute(context)
 
     def _run(self, context: Context, hook: MarketoHook) -> StreamRun:
-        from airflow_provider_marketo.arguments import one_of
         from airflow_provider_marketo.extract.request import ON_QUOTA_EXHAUSTED
+        from airflow_provider_marketo.legacy_arguments import one_of
         from airflow_provider_marketo.output.folder import OutputFolder
         from airflow_provider_marketo.streams.request import ON_GAP
         from airflow_provider_marketo.streams.run import StreamRun
@@ -154,7 +154,7 @@ class _StreamOperator(PublishesLineage, MarketoOperator):
         )
 
     def _request(self, **more: Any) -> StreamRequest:
-        from airflow_provider_marketo.arguments import as_list, as_span
+        from airflow_provider_marketo.legacy_arguments import as_list, as_span
         from airflow_provider_marketo.streams.request import StreamRequest
 
         return StreamRequest(
@@ -185,7 +185,7 @@ class _StreamOperator(PublishesLineage, MarketoOperator):
 
     def _dates(self, context: Context) -> tuple[datetime | None, datetime | None]:
         """The author's dates, or in their place those of the run."""
-        from airflow_provider_marketo.arguments import as_utc
+        from airflow_provider_marketo.legacy_arguments import as_utc
 
         first, last = context.get("data_interval_start"), context.get("data_interval_end")
         since, _ = as_utc("since", self.since or (first if first != last else None))
@@ -236,7 +236,7 @@ class MarketoActivitiesOperator(_StreamOperator):
         self.asset_ids = asset_ids
 
     def _request(self, **more: Any) -> StreamRequest:
-        from airflow_provider_marketo.arguments import as_id, as_ids, as_list
+        from airflow_provider_marketo.legacy_arguments import as_id, as_ids, as_list
 
         return super()._request(
             activity_types=as_list(self.activity_types) or (),
@@ -278,7 +278,7 @@ class MarketoLeadChangesOperator(_StreamOperator):
         self.list_id = list_id
 
     def _request(self, **more: Any) -> StreamRequest:
-        from airflow_provider_marketo.arguments import as_id, as_ids, as_list
+        from airflow_provider_marketo.legacy_arguments import as_id, as_ids, as_list
 
         return super()._request(
             changed_fields=as_list(self.fields) or (),

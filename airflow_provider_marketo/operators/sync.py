@@ -79,9 +79,9 @@ class MarketoSyncOperator(MarketoImportOperator):
         self.empty_fields = empty_fields
 
     def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.arguments import one_of
         from airflow_provider_marketo.imports.request import ImportRequest
         from airflow_provider_marketo.imports.targets import SYNC, SYNC_TARGETS
+        from airflow_provider_marketo.legacy_arguments import one_of
 
         one_of("object_type", self.object_type, tuple(SYNC_TARGETS))
         return ImportRequest(

@@ -64,8 +64,8 @@ class MarketoActivitySensor(MarketoSensor):
         self.count = count
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.arguments import as_id, as_list, needed_id
         from airflow_provider_marketo.conditions.activities import ActivityCondition
+        from airflow_provider_marketo.legacy_arguments import as_id, as_list, needed_id
 
         return ActivityCondition(
             activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),

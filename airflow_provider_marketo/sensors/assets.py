@@ -41,8 +41,8 @@ class MarketoAssetSensor(MarketoSensor):
         self.state = state
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.arguments import needed_id
         from airflow_provider_marketo.conditions.assets import AssetCondition
+        from airflow_provider_marketo.legacy_arguments import needed_id
 
         in_new_designer = self.asset_type.endswith("_v2")  # where ids are texts
         asset_id = str(self.asset_id) if in_new_designer else needed_id("asset_id", self.asset_id)

@@ -226,7 +226,7 @@ def given_ids(parameter: str, value: Any) -> tuple[int, ...]:
 
     :raises MarketoInvalidRequestError: a list was given that is empty: who asks for nobody does not mean anybody.
     """
-    from airflow_provider_marketo.arguments import as_ids
+    from airflow_provider_marketo.legacy_arguments import as_ids
 
     ids = as_ids(parameter, value)
     if not ids and value not in (None, ""):
@@ -243,7 +243,7 @@ def since_of(given: datetime | str | None, context: Context) -> str:
     :param given: by the author; without it the run's data interval begins it, or the time when the run was due, which
         stays the same when the run is cleared.
     """
-    from airflow_provider_marketo.arguments import as_utc
+    from airflow_provider_marketo.legacy_arguments import as_utc
 
     since, _ = as_utc("since", given)
     return iso(since or _run_start(context))

@@ -54,8 +54,8 @@ class MarketoBulkJobSensor(MarketoSensor):
         self.custom_object = custom_object
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.conditions.jobs import JobCondition
+        from airflow_provider_marketo.legacy_arguments import as_id
 
         return JobCondition(
             object_type=self.object_type,

@@ -66,9 +66,9 @@ class MarketoCampaignRunSensor(MarketoSensor):
         self.activity_types = activity_types
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.arguments import as_list, needed_id
         from airflow_provider_marketo.conditions.activities import ActivityCondition
         from airflow_provider_marketo.conditions.campaigns import CampaignMembershipCondition
+        from airflow_provider_marketo.legacy_arguments import as_list, needed_id
 
         campaign_id, lead_ids = needed_id("campaign_id", self.campaign_id), given_ids("lead_ids", self.lead_ids)
         if lead_ids:

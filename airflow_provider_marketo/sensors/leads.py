@@ -68,6 +68,6 @@ class MarketoLeadSensor(MarketoSensor):
 
 
 def _texts(values: Any) -> tuple[str, ...]:
-    from airflow_provider_marketo.arguments import as_list
+    from airflow_provider_marketo.legacy_arguments import as_list
 
     return tuple(sorted({"" if value is None else str(value) for value in as_list(values) or ()}))

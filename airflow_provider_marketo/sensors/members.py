@@ -38,8 +38,8 @@ class MarketoListMembershipSensor(MarketoSensor):
         self.member = member
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.arguments import as_ids, needed_id
         from airflow_provider_marketo.conditions.members import ListMembershipCondition
+        from airflow_provider_marketo.legacy_arguments import as_ids, needed_id
 
         return ListMembershipCondition(
             list_id=needed_id("list_id", self.list_id),
@@ -74,8 +74,8 @@ class MarketoProgramMemberSensor(MarketoSensor):
         self.count = count
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.arguments import as_list, needed_id
         from airflow_provider_marketo.conditions.members import ProgramMembersCondition
+        from airflow_provider_marketo.legacy_arguments import as_list, needed_id
 
         return ProgramMembersCondition(
             program_id=needed_id("program_id", self.program_id),

@@ -110,7 +110,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         self.empty_fields = empty_fields
 
     def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.arguments import one_of
+        from airflow_provider_marketo.legacy_arguments import one_of
 
         one_of("transport", self.transport, _TRANSPORTS)
         return self._request_by(self._only_transport() or "sync")
@@ -127,9 +127,9 @@ class SqlToMarketoOperator(MarketoImportOperator):
         return None if self.object_type in OBJECTS and upsert else "sync"
 
     def _request_by(self, transport: str) -> ImportRequest:
-        from airflow_provider_marketo.arguments import as_id
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
         from airflow_provider_marketo.imports.request import ImportRequest
+        from airflow_provider_marketo.legacy_arguments import as_id
 
         if transport == "bulk" and self.action not in (None, "createOrUpdate"):
             raise MarketoInvalidRequestError(

@@ -8,9 +8,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_marketo.arguments import as_id, as_ids, as_utc
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.legacy_arguments import as_id, as_ids, as_utc
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
 
 STORED_WITHIN = 10.0

@@ -1,0 +1,127 @@
+"""
+The work of an operator in one try, and what it may have to wait for.
+
+Work knows Marketo and files. Whether a worker or the triggerer waits is the operator's affair, so work never sleeps and
+never defers: it does what can be done now and says what it needs next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+EXPORT_IDS = "marketo_export_ids"
+"""XCom in which a task names the export jobs that it waits for. Its trigger cancels no others."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """
+    Let time pass.
+
+    :param until: when to go on, aware; None for one poll interval from now.
+    """
+
+    until: datetime | None = None
+
+    @property
+    def xcoms(self) -> Mapping[str, Any]:
+        """What the task publishes about itself before it is deferred, by XCom key."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ExportJobsWait(Wait):
+    """
+    Wait until an export job has ended, or with ``until`` only hold the jobs while time passes.
+
+    :param object_type: what is exported.
+    :param custom_object: API name of the custom object type.
+    :param export_ids: the jobs. Whoever ends the task meanwhile has them cancelled.
+    :param deadline: when waiting ends, aware.
+    """
+
+    object_type: str = ""
+    custom_object: str | None = None
+    export_ids: tuple[str, ...] = ()
+    deadline: datetime | None = None
+
+    @property
+    def xcoms(self) -> Mapping[str, Any]:
+        """The jobs that the task still wants."""
+        return {EXPORT_IDS: list(self.export_ids)}
+
+
+@dataclass(frozen=True)
+class ImportJobsWait(Wait):
+    """
+    Wait until an import job has ended.
+
+    :param object_type: what is imported.
+    :param custom_object: API name of the custom object type.
+    :param batch_ids: the jobs.
+    :param deadline: when waiting ends, aware.
+    """
+
+    object_type: str = ""
+    custom_object: str | None = None
+    batch_ids: tuple[int, ...] = ()
+    deadline: datetime | None = None
+
+
+class Work(ABC):
+    """
+    One try of a task.
+
+    :ivar poll_interval: the time between two looks at Marketo, as the connection has it.
+    :ivar deadline: when waiting for Marketo ends, aware; None for work that never waits.
+    """
+
+    poll_interval: timedelta = timedelta(seconds=60)
+    deadline: datetime | None = None
+
+    @abstractmethod
+    def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
+        """
+        Do everything that can be done now.
+
+        :param found: what the trigger found; None to ask Marketo.
+        :return: what to wait for, or None when all is done.
+        """
+
+    @abstractmethod
+    def finish(self) -> Any:
+        """Settle what is left to settle, and return the task's result."""
+
+    def pause(self, until: datetime) -> Wait:
+        """
+        Return the wait that lets time pass, without losing hold of what Marketo works on.
+
+        :param until: when to go on, aware.
+        """
+        return Wait(until)
+
+    def extend_deadline(self, idle_until: datetime) -> None:  # noqa: B027 - nothing to do by default
+        """
+        Move the deadline: time in which Marketo answers no calls does not count.
+
+        :param idle_until: when calls are answered again, aware.
+        """
+
+    def kill(self) -> None:  # noqa: B027 - nothing to do by default
+        """
+        Stop, from a signal handler: nothing more is started, published or written down.
+
+        The interrupted code goes on for some seconds and may hold locks, so this uses nothing of it.
+        """
+
+    def give_up(self) -> None:  # noqa: B027 - nothing to do by default
+        """Take back what Marketo still works on: no later try comes back for it."""
+
+
+def moved(deadline: datetime, idle_until: datetime) -> datetime:
+    """Return a deadline that is later by the time from now until ``idle_until``."""
+    return deadline + max(timedelta(0), idle_until - datetime.now(timezone.utc))

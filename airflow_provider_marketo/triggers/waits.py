@@ -1,0 +1,75 @@
+"""From what an operator's work waits for to the trigger that waits, and from the trigger's event back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
+from airflow_provider_marketo.hooks.work import ExportJobsWait, ImportJobsWait, Wait
+from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
+from airflow_provider_marketo.triggers.bulk_job import PASSED, MarketoBulkJobTrigger
+from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+
+def trigger_for(wait: Wait, marketo_conn_id: str, poll_interval: timedelta) -> BaseTrigger:
+    """
+    Return the trigger that waits in a task's place.
+
+    :param wait: what is waited for.
+    :param marketo_conn_id: id of the connection.
+    :param poll_interval: between two looks at Marketo.
+    """
+    if isinstance(wait, ExportJobsWait):
+        return MarketoBulkJobTrigger(
+            marketo_conn_id=marketo_conn_id,
+            object_type=wait.object_type,
+            custom_object=wait.custom_object,
+            export_ids=list(wait.export_ids),
+            deadline=_iso(wait.deadline),
+            poll_interval=poll_interval.total_seconds(),
+            until=_iso(wait.until) if wait.until else None,
+        )
+    if isinstance(wait, ImportJobsWait):
+        return MarketoBulkImportTrigger(
+            marketo_conn_id=marketo_conn_id,
+            object_type=wait.object_type,
+            custom_object=wait.custom_object,
+            batch_ids=list(wait.batch_ids),
+            deadline=_iso(wait.deadline),
+            poll_interval=poll_interval.total_seconds(),
+        )
+    return DateTimeTrigger(moment=wait.until or datetime.now(timezone.utc) + poll_interval)
+
+
+def found_from(event: Any) -> Mapping[str, Any] | None:
+    """
+    Return what a trigger found out; None if it only let time pass.
+
+    :param event: the trigger's event, as the operator receives it.
+    :raises MarketoError: the trigger met an error, or the deadline has passed, or the event is not ours.
+    """
+    if event is None or isinstance(event, datetime):  # Airflow's own trigger sends the moment that it waited for
+        return None
+    if not isinstance(event, Mapping) or "status" not in event:
+        raise MarketoError(f"the trigger sent an event of an unknown kind: {type(event).__name__}")
+    status = event["status"]
+    if status == PASSED:
+        return None
+    if status == ERROR:
+        raise from_dict(event)
+    if status == TIMED_OUT and "export_ids" in event:
+        raise MarketoDeadlineError(f"exports {', '.join(event['export_ids'])} did not finish within timeout")
+    if status == TIMED_OUT:  # of imports, which cannot be cancelled: the task looks once more before it gives up
+        return None
+    return event
+
+
+def _iso(moment: datetime | None) -> str:
+    return (moment or datetime.max.replace(tzinfo=timezone.utc)).isoformat()

@@ -1,0 +1,157 @@
+"""What authors, XComs and templates give as arguments: taken as meant, or refused by name before a call is spent."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_marketo import arguments
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+TEXTS = st.text(max_size=20).filter(lambda text: text.strip() == text and text not in ("", "None"))
+
+
+def refusal(check: arguments.Check, value: Any) -> str:
+    with pytest.raises(MarketoInvalidRequestError) as refused:
+        check("argument", value)
+    assert refused.value.parameter == "argument"
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1001, 1002],
+        (1001, 1002),
+        {1002, 1001},
+        frozenset({1001, 1002}),
+        range(1001, 1003),
+        ["1001", "1002"],
+        [1001.0, Decimal(1002)],
+        "[1001, 1002]",
+        "(1001, 1002)",
+        "{1002, 1001}",
+        "frozenset({1002, 1001})",
+        ' ["1001", "1002"] ',
+    ],
+    ids=str,
+)
+def test_a_list_is_a_list_however_it_is_written(value: Any) -> None:
+    assert arguments.ids()("lead_ids", value) == (1001, 1002)
+
+
+@given(st.lists(TEXTS), st.sampled_from([json.dumps, repr, lambda items: repr(tuple(items))]))
+def test_a_list_of_texts_survives_every_way_through_a_template(items: list[str], render: Any) -> None:
+    assert arguments.texts()("fields", render(items)) == tuple(items)
+
+
+@given(st.sets(TEXTS, min_size=1))
+def test_a_set_has_the_same_order_in_every_process(items: set[str]) -> None:
+    assert (
+        arguments.texts()("fields", items) == arguments.texts()("fields", repr(items)) == tuple(sorted(items, key=repr))
+    )
+
+
+@pytest.mark.parametrize("value", ["Acme, Inc.", "[EU] Webinar", "(draft)", "a,b", "{{x}}", "it's"])
+def test_other_text_is_one_value_and_is_not_taken_apart(value: str) -> None:
+    assert arguments.texts()("filter_values", value) == (value,)
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "None"])
+def test_what_a_template_left_out_counts_as_not_given(value: Any) -> None:
+    assert arguments.ids()("lead_ids", value) is None
+    assert "required" in refusal(arguments.ids(required=True), value)
+
+
+@pytest.mark.parametrize(
+    "value", ["1001,1002", "1001 1002", "x", [1001, "x"], [True], 0, -1, 1.5, [[1001]], {"id": 1001}]
+)
+def test_what_is_no_id_is_refused(value: Any) -> None:
+    refusal(arguments.ids(), value)
+
+
+def test_a_refusal_does_not_show_what_may_be_a_leads_address() -> None:
+    assert "@" not in refusal(arguments.ids(), ["someone@example.com"])
+
+
+@pytest.mark.parametrize("value", [3600, 3600.0, "3600", timedelta(hours=1), "PT1H", "PT60M", "pt3600s"])
+def test_a_duration_is_seconds_a_timedelta_or_iso_8601(value: Any) -> None:
+    assert arguments.duration()("timeout", value) == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("value", [-1, 0, "soon", float("nan"), True, "P", "PT", "P1Y"])
+def test_what_is_no_duration_is_refused(value: Any) -> None:
+    refusal(arguments.duration(), value)
+
+
+@pytest.mark.parametrize("value", [timedelta(days=6), "P6D", "PT144H"])
+def test_a_period_has_a_unit(value: Any) -> None:
+    assert arguments.period()("lookback", value) == timedelta(days=6)
+
+
+@pytest.mark.parametrize("value", [6, 6.0, "6"])
+def test_a_period_without_a_unit_is_refused_with_both_ways_to_write_it(value: Any) -> None:
+    text = refusal(arguments.period(), value)
+    assert "timedelta(days=6)" in text
+    assert "'P6D'" in text
+
+
+def test_a_window_under_an_hour_is_refused() -> None:
+    assert "1:00:00" in refusal(arguments.period(minimum=timedelta(hours=1)), timedelta(minutes=59))
+
+
+def test_a_value_outside_a_closed_set_is_refused_with_the_nearest() -> None:
+    text = refusal(arguments.choice(Literal["leads", "activities"]), "lead")
+    assert "Did you mean 'leads'?" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [("True", True), ("false", False), (True, True)], ids=["text", "lower case", "bool"]
+)
+def test_a_flag_may_come_from_a_template(value: Any, meant: bool) -> None:
+    assert arguments.flag()("confirm", value) is meant
+    refusal(arguments.flag(), "yes")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, '{"a": 1}', "{'a': 1}"])
+def test_a_mapping_is_a_mapping_however_it_is_written(value: Any) -> None:
+    assert arguments.mapping()("filters", value) == {"a": 1}
+    refusal(arguments.mapping(), "[1]")
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    assert arguments.moment()("start", "2026-01-31") == datetime(2026, 1, 31, tzinfo=timezone.utc)
+    assert arguments.moment()("start", "2026-01-31T01:00:00+01:00") == datetime(2026, 1, 31, tzinfo=timezone.utc)
+    refusal(arguments.moment(), "yesterday")
+
+
+class Task(arguments.ChecksArguments):
+    argument_checks = {"lead_ids": arguments.ids(required=True), "timeout": arguments.duration()}  # noqa: RUF012
+
+    def __init__(self, lead_ids: Any, timeout: Any = 60) -> None:
+        self.lead_ids = lead_ids
+        self.timeout = timeout
+        self.check_arguments()
+
+
+def test_what_is_no_template_is_checked_when_the_dag_is_parsed() -> None:
+    with pytest.raises(MarketoInvalidRequestError, match="lead_ids"):
+        Task("1001,1002")
+    with pytest.raises(MarketoInvalidRequestError, match="timeout"):
+        Task([1001], timeout=-1)
+
+
+@pytest.mark.parametrize("rendered", ["1001,1002", "None"])
+def test_what_is_a_template_is_checked_when_the_task_runs(rendered: str) -> None:
+    task = Task("{{ ti.xcom_pull('upstream') }}", timeout="{{ params.timeout }}")
+    task.lead_ids = rendered
+    with pytest.raises(MarketoInvalidRequestError, match="lead_ids"):
+        task.argument("lead_ids")
+    task.lead_ids, task.timeout = "[1001]", "60"
+    assert task.arguments() == {"lead_ids": (1001,), "timeout": timedelta(minutes=1)}
