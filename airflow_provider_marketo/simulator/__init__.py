@@ -11,8 +11,8 @@ A Marketo instance that runs on a laptop, for demos, tests and the CI of DAG aut
         ...
         print(sim.report())
 
-As a command it is ``python -m airflow_provider_marketo.simulator`` (:mod:`.__main__`), as a pytest fixture
-:mod:`.pytest_plugin`. What an operation does is a function in :mod:`.handlers`; what there is lies in :mod:`.store`.
+The command is ``python -m airflow_provider_marketo.simulator`` (:mod:`.__main__`), the pytest fixture
+:mod:`.pytest_plugin`. A function in :mod:`.handlers` answers each operation; :mod:`.store` holds the data.
 """
 
 from airflow_provider_marketo.simulator.clock import ManualClock, ScaledClock

@@ -23,15 +23,17 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.faults import Fault
 from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NOT_ON_THE_COMMAND_LINE = ("users", "export_rows", "export_header")
 

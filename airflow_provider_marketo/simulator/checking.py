@@ -1,4 +1,4 @@
-"""Parameters read as strictly as Marketo reads them, by what the catalogue says of each operation."""
+"""Parameters of a call, read as strictly as Marketo reads them, by the catalogue's row of the operation."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.operation import Operation, Parameter, Schema
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.request import Upload, as_integer, as_moment, missing
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.operation import Operation, Parameter, Schema
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 _ENCODINGS = {"json": JSON, "form": FORM, "multipart": MULTIPART}
 _OVERFLOW = {("leads.merge", "leadIds"): "1080"}
-"""Codes of their own for lists that are too long; the others are 1003."""
+"""Codes for lists that are too long, other than 1003."""
 
 _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
-"""What the client always sends, and Marketo does without: missing or empty."""
+"""Parameters that the catalogue requires and Marketo does not: they may be missing or empty."""
 
 _TAKES_WHAT = {
     "static_list_membership.member_of_list": "static_list_membership.add_to_list",
     "static_list_membership.remove_from_list": "static_list_membership.add_to_list",
 }
-"""The client sends these ids in the query only; Marketo takes them in a body as well, as the other operation does."""
+"""Operations that also take a body, as the other operation does; the catalogue has the query only."""
 
 _NO_QUERY_AS_POST = "/rest/asset/"
 Note = Callable[[str], None]
@@ -39,12 +41,12 @@ Pairs = Collection[tuple[str, str]]
 @dataclass
 class Body:
     """
-    What came behind the headers.
+    The decoded body of a request.
 
-    :param kind: its content type, without parameters; empty for none.
-    :param pairs: of a form.
-    :param files: of a multipart body.
-    :param json: of a JSON body; None if there is none.
+    :param kind: content type without parameters; empty without a body.
+    :param pairs: fields of a form.
+    :param files: files of a multipart body.
+    :param json: value of a JSON body; None without one.
     """
 
     kind: str = ""
@@ -55,9 +57,9 @@ class Body:
 
 def is_query(method: str, path: str, query: Pairs, headers: Mapping[str, str], content: bytes) -> bool:
     """
-    Whether a POST stands for a GET whose address would be too long. Assets no longer take that.
+    Tell whether a POST stands for a GET whose URI would be too long. Marketo asset calls do not take that.
 
-    Adobe wants ``_method=GET`` in the address; clients in wide use send it in the form.
+    Adobe specifies ``_method=GET`` in the query; widely used clients send it in the form.
     """
     if method != "POST" or path.startswith(_NO_QUERY_AS_POST):
         return False
@@ -66,7 +68,7 @@ def is_query(method: str, path: str, query: Pairs, headers: Mapping[str, str], c
 
 
 def takes(operation: Operation) -> Operation:
-    """The operation whose row of the catalogue says what Marketo takes."""
+    """Return the operation whose row of the catalogue says what parameters Marketo takes."""
     return operations.get(_TAKES_WHAT.get(operation.name, operation.name))
 
 
@@ -74,7 +76,7 @@ def read_body(operation: Operation, headers: Mapping[str, str], content: bytes, 
     """
     Decode a body.
 
-    :param as_query: whether it is a query sent as POST: it may be a form or, for keys of several fields, JSON.
+    :param as_query: whether this is a query sent as POST: a form or, for compound keys, JSON.
     :raises ApiError: 612 for another content type than the operation takes, 609 for bad JSON, 613 for bad parts.
     """
     if not content:
@@ -97,10 +99,10 @@ def read_parameters(
     operation: Operation, path: Mapping[str, str], query: Pairs, body: Body, note: Note
 ) -> dict[str, Any]:
     """
-    All parameters of a call, typed.
+    Return all parameters of a call, converted to their types.
 
-    :param note: takes what Marketo puts up with and a careful client does not send.
-    :raises ApiError: whatever Marketo would refuse.
+    :param note: receives what Marketo accepts and a careful client does not send.
+    :raises ApiError: Marketo would refuse the parameters.
     """
     given: dict[str, Any] = {}
     for name, text in path.items():
@@ -157,7 +159,7 @@ def _check(operation: Operation, given: Mapping[str, Any]) -> None:
 
 
 def _check_groups(schema: Schema, where: str, given: Mapping[str, Any]) -> None:
-    """Alternatives and spans, here and in the objects inside."""
+    """Check alternatives and date ranges, here and in the objects inside."""
     for group in schema.one_of:
         if sum(name in given for name in group) != 1:
             raise ApiError(
@@ -177,7 +179,7 @@ def _check_groups(schema: Schema, where: str, given: Mapping[str, Any]) -> None:
 
 
 def _is_json_text(parameter: Parameter) -> bool:
-    """Asset forms carry objects and lists as JSON inside one field."""
+    """Tell whether objects and lists are sent as JSON inside one field, as forms of Marketo assets do."""
     return parameter.list_style == "json" or parameter.place in ("form", "part")
 
 
@@ -239,7 +241,7 @@ def _object(schema: Schema, where: str, value: Any) -> dict[str, Any]:
 
 
 def _typed(schema: Schema, name: str, value: Any) -> Any:
-    """What texts and JSON have in common."""
+    """Convert a scalar from text or JSON."""
     if schema.type == "integer":
         number = as_integer(value)
         if schema.maximum is not None and number > schema.maximum:
@@ -267,7 +269,7 @@ def _wrong(schema: Schema, value: Any) -> ApiError:
 
 
 def _strict(text: str) -> str:
-    """JSON of what Marketo takes for JSON in a field of a form: ``{'id': 12, 'type': Folder}``."""
+    """Return JSON for what Marketo accepts as JSON in a field of a form: ``{'id': 12, 'type': Folder}``."""
     try:
         json.loads(text)
     except ValueError:

@@ -9,16 +9,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the simulator asks of a clock."""
+    """The time that the simulator needs."""
 
     @property
     def scale(self) -> float:
-        """Simulated seconds in a real one."""
+        """Simulated seconds in a real second."""
         ...
 
     @property
     def waits(self) -> bool:
-        """Whether time stands still while somebody works."""
+        """Whether time stands still until a test moves it."""
         ...
 
     def now(self) -> datetime:
@@ -26,13 +26,13 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let simulated seconds pass."""
+        """Wait for simulated seconds."""
         ...
 
 
 class ScaledClock:
     """
-    Starts at the real time and runs faster.
+    A clock that starts at the real time and runs faster.
 
     :param scale: simulated seconds that pass in a real second.
     """
@@ -53,9 +53,9 @@ class ScaledClock:
 
 class ManualClock:
     """
-    Moves only when told to, so that tests of hours take no time.
+    A clock that moves only when told to, so that tests of hours take no time.
 
-    :param start: the time at first.
+    :param start: the first time that it shows.
     """
 
     scale = 1.0
@@ -73,7 +73,7 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """
-        Move on.
+        Move the time forward.
 
         :param seconds: simulated seconds.
         """
@@ -82,5 +82,5 @@ class ManualClock:
 
 
 def iso(moment: datetime) -> str:
-    """As the lead database writes a time: UTC, whole seconds."""
+    """Return a time as the lead database writes it: UTC, whole seconds."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

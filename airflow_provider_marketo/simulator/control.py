@@ -1,25 +1,28 @@
 """
-How other processes steer the simulator: over HTTP below ``/simulator/``, without a token.
+Control over HTTP below ``/simulator/``: how other processes steer the simulator, without a token.
 
 ==========================  ===========================================================================================
-``GET  /simulator/report``  what was seen, as JSON
-``POST /simulator/fault``   ask for bad weather: the members of :class:`~.faults.Fault` as a JSON object
-``POST /simulator/clear``   forget all faults that were asked for
-``POST /simulator/tokens``  ``{"how": "expire"}`` ends every token (602), ``{"how": "revoke"}`` forgets them (601)
-``POST /simulator/spend``   another integration: ``{"calls": 100, "export_bytes": 0}`` of today's quotas
+``GET  /simulator/report``  the report, as JSON
+``POST /simulator/fault``   inject a fault: the members of :class:`~.faults.Fault` as a JSON object
+``POST /simulator/clear``   remove all faults
+``POST /simulator/tokens``  ``{"how": "expire"}`` expires every token (602), ``{"how": "revoke"}`` forgets them (601)
+``POST /simulator/spend``   ``{"calls": 100, "export_bytes": 0}``: another integration uses today's quotas
 ==========================  ===========================================================================================
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.faults import Fault
-from airflow_provider_marketo.simulator.gateway import Call
-from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.reply import Bare, Bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_marketo.simulator.gateway import Call
+    from airflow_provider_marketo.simulator.instance import Instance
 
 PREFIX = "/simulator/"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_marketo.simulator.store import Store
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.store import Store
 
 
 class LeadDatabase(Protocol):

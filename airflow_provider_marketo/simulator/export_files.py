@@ -1,20 +1,23 @@
-"""What stands in an export file, line by line, at any size and without keeping it."""
+"""Export files, written line by line without holding them in memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.store.activities import FIRST_ACTIVITY, Activities, Activity, as_json
 from airflow_provider_marketo.simulator.store.csvfile import cell, flag
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID
 from airflow_provider_marketo.simulator.store.pools import stamp
-from airflow_provider_marketo.simulator.store.table import Record, Rows, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from airflow_provider_marketo.simulator.store.table import Record, Rows, Table
 
 _LINES_AT_ONCE = 5_000
 _DAY = 86_400
@@ -25,7 +28,8 @@ class Written:
     """
     A finished file.
 
-    :param records: lines, but for the header.
+    :param path: path of the file.
+    :param records: lines without the header.
     :param size: bytes.
     :param checksum: SHA-256, hexadecimal.
     """
@@ -41,8 +45,8 @@ def write(path: Path, header: str, lines: Iterable[str], stopped: Callable[[], b
     Write a file.
 
     :param header: the first line.
-    :param lines: the others, made as they are written.
-    :param stopped: whether nobody wants it any more; asked between two blocks of lines.
+    :param lines: all other lines, made while they are written.
+    :param stopped: tells whether to stop; asked between two blocks of lines.
     """
     digest = hashlib.sha256()
     size = records = 0
@@ -60,15 +64,15 @@ def write(path: Path, header: str, lines: Iterable[str], stopped: Callable[[], b
 
 
 def given_lines(rows: Iterable[Sequence[Any]], delimiter: str) -> Iterator[str]:
-    """Rows that somebody supplies."""
+    """Return the lines of rows that a test supplies."""
     return (delimiter.join(map(cell, row)) for row in rows)
 
 
 def table_lines(table: Table, rows: Iterable[Rows], fields: Sequence[str], delimiter: str) -> Iterator[str]:
     """
-    Records of a table.
+    Yield the lines of a table's records.
 
-    :param rows: which, as the table gives them.
+    :param rows: which records, as the table returns them.
     """
     columns = [table.columns[name] for name in fields]
     for each in rows:
@@ -83,9 +87,9 @@ def member_lines(
     members: Iterable[Record], lead: Callable[[int], Record | None], fields: Sequence[str], delimiter: str
 ) -> Iterator[str]:
     """
-    Program members, with fields of their leads.
+    Yield the lines of program members, with fields of their leads.
 
-    :param lead: looks a lead up.
+    :param lead: looks up a lead.
     """
     for member in members:
         values = {**(lead(member["leadId"]) or {}), **member}
@@ -98,7 +102,7 @@ def member_lines(
 @dataclass(frozen=True)
 class ActivityFilter:
     """
-    Which activities are wanted.
+    Which activities to export.
 
     :param start: first second.
     :param end: last second.
@@ -114,7 +118,7 @@ class ActivityFilter:
     primaries: Collection[str] = ()
 
     def fits(self, activity: Activity) -> bool:
-        """Whether an activity of the span is wanted."""
+        """Tell whether an activity of the time span is wanted."""
         return (
             (not self.types or activity.type_id in self.types)
             and (not self.primary_ids or activity.primary_id in self.primary_ids)
@@ -126,9 +130,9 @@ def activity_lines(
     log: Activities, wanted: ActivityFilter, fields: Sequence[str], delimiter: str, style: str
 ) -> Iterator[str]:
     """
-    Activities, in order.
+    Yield the lines of activities, in order.
 
-    :param style: of the attributes, see :class:`~.settings.Settings`.
+    :param style: how attributes are written, see ``attributes_style`` of :class:`~.settings.Settings`.
     """
     row, last = log.numbers(wanted.start, wanted.end)
     made_up = _MadeUp(log, wanted, fields, delimiter, style)
@@ -142,7 +146,7 @@ def activity_lines(
 
 
 class _MadeUp:
-    """Made-up activities at full speed: what a pattern has in common is written once."""
+    """Lines of generated activities at full speed: what a pattern has in common is written once."""
 
     def __init__(
         self, log: Activities, wanted: ActivityFilter, fields: Sequence[str], delimiter: str, style: str
@@ -185,7 +189,7 @@ class _MadeUp:
             yield self._delimiter.join(_cells(activity, self._fields, self._style))
 
     def _template(self, number: int) -> str | None:
-        """A format for all activities of a pattern; empty if they are not wanted, None if each has to be looked at."""
+        """Return a format for all activities of a pattern; empty if unwanted, None if each has to be checked."""
         example = self._log.made_up(number)
         if self._wanted.types and example.type_id not in self._wanted.types:
             return ""
@@ -213,5 +217,5 @@ def _cells(activity: Activity, fields: Sequence[str], style: str) -> list[str]:
 
 @cache
 def time_texts() -> tuple[str, ...]:
-    """What follows the date in a time, for every second of a day."""
+    """Return the part of a time after the date, for every second of a day."""
     return tuple(stamp(second)[10:] for second in range(_DAY))

@@ -1,4 +1,4 @@
-"""The queue that all four kinds of export share: ten jobs, two of them running, so many bytes a day."""
+"""The queue of all exports: ten jobs, two of them running, and a daily limit on bytes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.clock import Clock, iso
 from airflow_provider_marketo.simulator.export_files import Written, write
-from airflow_provider_marketo.simulator.meter import Meter
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.settings import MEGABYTE, ApiUser, Settings
 from airflow_provider_marketo.simulator.store.csvfile import DELIMITERS, cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_marketo.simulator.meter import Meter
 
 CREATED, QUEUED, PROCESSING = "Created", "Queued", "Processing"
 COMPLETED, FAILED, CANCELLED = "Completed", "Failed", "Cancelled"
@@ -30,11 +33,13 @@ class Job:
     An export job.
 
     :param kind: what it exports: ``leads``, ``activities``, ``program_members``, or the API name of a custom object.
-    :param user_id: the API user who made it; nobody else sees it.
+    :param user_id: the API user who created it; no other user sees it.
     :param fields: names of the columns.
-    :param header: their titles.
-    :param filter: as it was sent, typed.
-    :param fate: how it ends although nothing is wrong with it: a fault on request.
+    :param header: titles of the columns.
+    :param filter: as the client sent it, converted to types.
+    :param format: ``CSV``, ``TSV`` or ``SSV``.
+    :param created_at: time of its creation.
+    :param fate: how a fault on request makes it end; None without one.
     """
 
     kind: str
@@ -57,11 +62,11 @@ class Job:
 
     @property
     def delimiter(self) -> str:
-        """Between two cells."""
+        """The character between two cells."""
         return DELIMITERS[self.format]
 
     def status(self, at: datetime) -> str:
-        """What it was at a time that is not in the future."""
+        """Return its status at a time that is not in the future."""
         if self.cancelled_at is not None and self.cancelled_at <= at:
             return CANCELLED
         if self.finished_at is not None and self.finished_at <= at:
@@ -71,7 +76,7 @@ class Job:
         return CREATED if self.queued_at is None or self.queued_at > at else QUEUED
 
     def record(self, at: datetime) -> dict[str, Any]:
-        """The job as it was at a time, as Marketo shows it."""
+        """Return the job at a time, as Marketo shows it."""
         status = self.status(at)
         shown: dict[str, Any] = {"exportId": self.id, "format": self.format, "status": status}
         for name, moment in (
@@ -93,14 +98,15 @@ class Job:
 
 class ExportJobs:
     """
-    All jobs. Not safe between threads: the instance calls it under its lock. Files are written by a thread of its own,
-    from a state of the data that is fixed when a job starts.
+    All export jobs. Not thread-safe: the instance calls it under its lock.
+
+    A thread of its own writes the files, from a snapshot of the data that is taken when a job starts.
 
     :param settings: limits and times.
     :param clock: the time.
     :param meter: knows the quota day.
     :param lines: makes the lines of a job's file; called when the job starts.
-    :param folder: where files lie.
+    :param folder: directory of the files.
     """
 
     def __init__(self, settings: Settings, clock: Clock, meter: Meter, lines: Lines, folder: Path) -> None:
@@ -119,15 +125,15 @@ class ExportJobs:
         self.bytes_of_others: Counter[Any] = Counter()
 
     def close(self) -> None:
-        """End the writing thread."""
+        """Stop the writing thread."""
         self._closing.set()
         self._writer.shutdown(wait=True, cancel_futures=True)
 
     def create(self, job: Job) -> dict[str, Any]:
         """
-        Take a new job.
+        Create a job.
 
-        :raises ApiError: 1029, the day's volume is used up.
+        :raises ApiError: 1029, the daily volume is used up.
         """
         self.settle()
         self._check_volume()
@@ -138,7 +144,8 @@ class ExportJobs:
         """
         Put a created job into the queue.
 
-        :raises ApiError: 1029 in one of its three meanings, 1003 for a job that has ended.
+        :raises ApiError: 1029, it is queued already, the queue is full, or the daily volume is used up;
+            1003, it has ended.
         """
         self.settle()
         now = self._clock.now()
@@ -158,7 +165,7 @@ class ExportJobs:
 
     def cancel(self, job: Job) -> dict[str, Any]:
         """
-        Stop a job.
+        Cancel a job.
 
         :raises ApiError: 1003, it has ended.
         """
@@ -175,9 +182,9 @@ class ExportJobs:
 
     def find(self, user: ApiUser, kind: str, export_id: str) -> Job:
         """
-        A job of a user.
+        Return a job of a user.
 
-        :raises ApiError: 1013, there is none, or no longer.
+        :raises ApiError: 1013, the user has no such job, or it is too old.
         """
         self.settle()
         job = self._jobs.get(export_id)
@@ -186,7 +193,7 @@ class ExportJobs:
         return job
 
     def listed(self, user: ApiUser, kind: str) -> list[Job]:
-        """The jobs of a user that the list shows, the oldest first."""
+        """Return the jobs of a user that the list shows, the oldest first."""
         self.settle()
         since = self._clock.now() - timedelta(days=self._settings.list_days)
         return [
@@ -201,22 +208,22 @@ class ExportJobs:
         return list(self._jobs.values())
 
     def shown(self, job: Job) -> dict[str, Any]:
-        """The job as a user sees it: as it was when its visible state was last refreshed."""
+        """Return the job as a user sees it: its state at the last refresh."""
         return job.record(self._seen_at(job))
 
     def visible_status(self, job: Job) -> str:
-        """The word in :meth:`shown`."""
+        """Return the status in :meth:`shown`."""
         return job.status(self._seen_at(job))
 
     def file(self, job: Job) -> Written | None:
-        """The file of a job; None while there is none, or when it is no longer kept."""
+        """Return the file of a job; None before it is completed and after it is deleted."""
         kept = timedelta(days=self._settings.file_days)
         if self.visible_status(job) != COMPLETED or job.finished_at is None:
             return None
         return None if self._clock.now() > job.finished_at + kept else job.written
 
     def bytes_today(self) -> int:
-        """Size of the files finished today."""
+        """Return the bytes of all files finished today."""
         now, today = self._clock.now(), self._meter.today()
         finished = (job for job in self._jobs.values() if job.status(now) == COMPLETED)
         own = sum(
@@ -227,7 +234,7 @@ class ExportJobs:
         return own + self.bytes_of_others[today]
 
     def settle(self) -> None:
-        """Let happen what was due since the last time, in its order."""
+        """Start and finish the jobs that are due, in their order."""
         now = self._clock.now()
         while True:
             due = sorted(
@@ -260,7 +267,7 @@ class ExportJobs:
         return True
 
     def _finished(self, job: Job, now: datetime) -> bool:
-        """Whether a running job is done by now; finds out when."""
+        """Tell whether a running job has finished, and set when."""
         if job.finished_at is None and job.writing is not None and job.started_at is not None:
             if not job.writing.done() and not self._clock.waits:
                 return False
@@ -268,17 +275,17 @@ class ExportJobs:
             work = self._settings.job_seconds + self._settings.job_seconds_per_mb * size / MEGABYTE
             job.finished_at = job.started_at + timedelta(seconds=work)
             if not self._clock.waits:
-                # A large file may take longer to write than the job was meant to take: it ends when it is seen.
+                # Writing a large file may take longer than the job was meant to take: it ends when it is noticed.
                 job.finished_at = max(job.finished_at, self._looked_at)
             if job.fate == "cancelled":
                 job.cancelled_at = job.finished_at
         return job.finished_at is not None and job.finished_at <= now
 
     def _take(self, job: Job, writing: Future[Written]) -> int:
-        """Take over what was written, or why it was not; returns the bytes."""
+        """Record what was written, or why it failed; return the bytes."""
         try:
             written = writing.result()
-        except Exception as error:  # noqa: BLE001 - a full disk, or rows of a test's own that fail: the job does, too
+        except Exception as error:  # noqa: BLE001 - a full disk, or rows of a test that cannot be made: the job fails
             job.failure = f"Export job failed: {error}"
             return 0
         if job.fate == "failed":

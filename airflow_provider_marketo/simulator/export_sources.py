@@ -1,9 +1,8 @@
-"""From a job to the lines of its file: what differs between leads, activities, program members and custom objects."""
+"""The lines of an export file: where leads, activities, program members and custom objects differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.export_files import (
     ActivityFilter,
@@ -12,18 +11,24 @@ from airflow_provider_marketo.simulator.export_files import (
     member_lines,
     table_lines,
 )
-from airflow_provider_marketo.simulator.export_jobs import Job
-from airflow_provider_marketo.simulator.settings import Settings
-from airflow_provider_marketo.simulator.store import Store
-from airflow_provider_marketo.simulator.store.programs import Member
 from airflow_provider_marketo.simulator.store.table import CHANGED_AT, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_marketo.simulator.export_jobs import Job
+    from airflow_provider_marketo.simulator.settings import Settings
+    from airflow_provider_marketo.simulator.store import Store
+    from airflow_provider_marketo.simulator.store.programs import Member
 
 
 class ExportSources:
     """
-    Makes the lines of a job. What they show is fixed when it is called; they are made later, by another thread.
+    Makes the lines of a job's file.
 
-    :param settings: may bring rows of its own.
+    A call takes a snapshot of the data. Another thread makes the lines from it later.
+
+    :param settings: may supply the rows.
     :param store: the data.
     """
 
@@ -84,7 +89,7 @@ class ExportSources:
         return member_lines(members, leads.get, job.fields, job.delimiter)
 
     def _on_list(self, job_filter: Any) -> list[int]:
-        """Ids of the leads on the list of a filter, as of now."""
+        """Return the ids of the leads that are on the list of a filter now."""
         for name in ("staticListId", "staticListName", "smartListId", "smartListName"):
             if name in job_filter:
                 return self._store.list_members(name, job_filter[name])
@@ -105,5 +110,5 @@ def _is_wanted_member(member: Member, wanted: Any) -> bool:
 
 
 def _span(window: Any) -> tuple[int, int]:
-    """First and last second of a date filter; both are included."""
+    """Return the first and the last second of a date filter; both are included."""
     return int(window["startAt"].timestamp()), int(window["endAt"].timestamp())

@@ -1,11 +1,13 @@
-"""Bad weather on request."""
+"""Faults on request: errors, broken connections and damaged files that a test asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 JOB_ENDS = ("failed", "cancelled", "stuck")
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
@@ -14,24 +16,24 @@ BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Ga
 @dataclass
 class Fault:
     """
-    What goes wrong, and how often. Without any of the ways below, the code decides.
+    A fault and how often it happens.
 
-    :param operation: name in the catalogue, such as ``leads.sync``; ``*`` stands for anything, as in ``bulk_export_*``.
-    :param code: Marketo's, at the level of the whole call. On the download of a file it comes as JSON in place of the
+    :param operation: name in the catalogue, such as ``leads.sync``; ``*`` matches anything, as in ``bulk_export_*``.
+    :param code: Marketo error code of the whole call. For the download of a file, JSON with this code replaces the
         file, with HTTP 200.
-    :param message: Marketo's; None for the usual text of the code.
-    :param status: an HTTP status with a page that is not JSON, such as 502; 404 on a file is one that is missing.
-    :param body: the text of that page; with status 200 it takes the place of the answer.
+    :param message: error message; None for the usual message of the code.
+    :param status: HTTP status with a page that is not JSON, such as 502; 404 on a file means that it is missing.
+    :param body: text of that page; with status 200 it replaces the answer.
     :param drop: reset the connection.
-    :param executed: carry the operation out first, then fail: the caller cannot know.
-    :param delay: real seconds before the answer; the call goes well unless something else is asked for.
-    :param truncate: send only so many bytes of a file, then close the connection.
+    :param executed: run the operation first, then fail, so that the caller cannot know.
+    :param delay: real seconds before the answer; without another fault the call succeeds.
+    :param truncate: send only this many bytes of a file, then close the connection.
     :param spoil: change one byte of a file, so that its checksum is wrong.
-    :param ignore_range: answer a request for a part of a file with all of it.
-    :param job: how the export job ends that the call creates or enqueues: ``failed``, ``cancelled``, or ``stuck`` in
-        the queue for ever.
-    :param times: how many calls; None for all.
-    :param skip: how many calls go well first.
+    :param ignore_range: answer a request for a part of a file with the whole file.
+    :param job: how the job ends that the call creates or enqueues: ``failed``, ``cancelled``, or ``stuck`` in the
+        queue for ever.
+    :param times: how many calls fail; None for all.
+    :param skip: how many calls succeed first.
     """
 
     operation: str
@@ -53,7 +55,7 @@ class Fault:
         if self.code is not None:
             self.code = str(self.code)
         if self.job is not None and self.job not in JOB_ENDS:
-            raise ValueError(f"job is one of {', '.join(JOB_ENDS)}")
+            raise ValueError(f"job={self.job!r} is not one of {', '.join(JOB_ENDS)}")
         ways = (self.code, self.status, self.drop, self.delay, self.spoil, self.ignore_range, self.job)
         if not any(ways) and self.truncate is None:
             raise ValueError("a fault needs one of code, status, drop, delay, truncate, spoil, ignore_range and job")
@@ -61,7 +63,9 @@ class Fault:
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Fault:
         """
-        :raises ValueError: a member that there is not, or none that makes a fault.
+        Return the fault that a JSON object describes.
+
+        :raises ValueError: a member is unknown, or no member makes a fault.
         """
         known = {each.name for each in fields(cls)}
         unknown = set(facts) - known
@@ -71,21 +75,21 @@ class Fault:
 
 
 class Faults:
-    """The faults that wait for their call. Not safe between threads: the instance calls it under its lock."""
+    """The faults that wait for their call. Not thread-safe: the instance calls it under its lock."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Ask for one; it comes after those asked for earlier."""
+        """Add a fault; those added earlier happen first."""
         self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Fair weather from now on."""
+        """Remove all faults."""
         self._waiting.clear()
 
     def take(self, operation: str) -> Fault | None:
-        """The fault that befalls this call, if any."""
+        """Return the fault that a call of an operation meets; None without one."""
         for fault in self._waiting:
             if not fnmatchcase(operation, fault.operation):
                 continue

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from airflow_provider_marketo.client.operation import Operation
 from airflow_provider_marketo.simulator import checking, handlers, routes
 from airflow_provider_marketo.simulator.faults import BAD_GATEWAY, Fault
-from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
-from airflow_provider_marketo.simulator.reply import Reply
 from airflow_provider_marketo.simulator.request import Request
 from airflow_provider_marketo.simulator.services import Service, Services
-from airflow_provider_marketo.simulator.settings import ApiUser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_marketo.client.operation import Operation
+    from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.reply import Reply
+    from airflow_provider_marketo.simulator.settings import ApiUser
 
 handlers.load()
 
 IDENTITY = "/identity/oauth/token"
 _BULK = "/bulk/"
 _ASSETS = "/rest/asset/"
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -203,5 +208,5 @@ def _strike(fault: Fault) -> None:
     if fault.code is not None:
         raise ApiError(fault.code, fault.message)
     if fault.status is not None:
-        page = BAD_GATEWAY if fault.status >= 500 else "Not Found"
+        page = BAD_GATEWAY if fault.status >= _SERVER_ERROR else "Not Found"
         raise HttpError(fault.status, page if fault.body is None else fault.body)

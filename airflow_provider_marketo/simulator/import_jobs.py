@@ -1,15 +1,18 @@
-"""The queue that all three kinds of import share: ten jobs, two of them running, first come, first served."""
+"""The queue of all imports: ten jobs, two of them running, first come, first served."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.clock import Clock
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.settings import MEGABYTE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_marketo.simulator.clock import Clock
 
 QUEUED, IMPORTING, COMPLETE, FAILED = "Queued", "Importing", "Complete", "Failed"
 QUEUE, RUNNING = 10, 2
@@ -21,14 +24,14 @@ _FIRST_BATCH = 3404
 @dataclass
 class Job:
     """
-    An import.
+    An import job.
 
     :param kind: ``leads``, ``program_members``, or the API name of a custom object.
-    :param content: the file.
+    :param content: bytes of the file.
     :param delimiter: between two cells.
     :param how: parameters of the call: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
         ``programMemberStatus``.
-    :param fate: how it ends although nothing is wrong with it: a fault on request.
+    :param fate: how a fault on request makes it end; None without one.
     """
 
     kind: str
@@ -48,7 +51,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """As Marketo spells it."""
+        """The status, as Marketo spells it."""
         if self.finished_at is not None:
             return FAILED if self.failed else COMPLETE
         return QUEUED if self.started_at is None else IMPORTING
@@ -56,11 +59,11 @@ class Job:
 
 class ImportJobs:
     """
-    All imports. Not safe between threads: the instance calls it under its lock.
+    All import jobs. Not thread-safe: the instance calls it under its lock.
 
     :param settings: limits and times.
     :param clock: the time.
-    :param run: does what a job asks for; called when it ends.
+    :param run: writes the rows of a job; called when the job ends.
     """
 
     def __init__(self, settings: Settings, clock: Clock, run: Callable[[Job], None]) -> None:
@@ -73,9 +76,9 @@ class ImportJobs:
 
     def submit(self, job: Job) -> Job:
         """
-        Take a new job.
+        Queue a new job.
 
-        :raises ApiError: 1016, ten jobs are ahead; 1019, its list is being imported to.
+        :raises ApiError: 1016, ten jobs are ahead; 1019, another job imports into the same list.
         """
         self.settle()
         open_jobs = [each for each in self._jobs.values() if each.finished_at is None]
@@ -91,9 +94,9 @@ class ImportJobs:
 
     def find(self, kind: str, batch_id: int) -> Job:
         """
-        A job by its batch id.
+        Return the job of a batch id.
 
-        :raises ApiError: 1013, there is none, or no longer.
+        :raises ApiError: 1013, the batch is unknown or older than seven days.
         """
         self.settle()
         job = self._jobs.get(batch_id)
@@ -103,12 +106,12 @@ class ImportJobs:
         return job
 
     def all(self) -> list[Job]:
-        """Every job there ever was, as it is now."""
+        """Return every job, the oldest first, including those that clients no longer see."""
         self.settle()
         return list(self._jobs.values())
 
     def settle(self) -> None:
-        """Let happen what was due since the last time, in its order."""
+        """Start and finish the jobs that are due, in their order."""
         now = self._clock.now()
         while True:
             due = [(self._due(job), job) for job in self._running() if job.fate != "stuck"]

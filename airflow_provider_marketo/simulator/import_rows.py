@@ -1,32 +1,34 @@
-"""What an import does with its rows, and what its reports say of them."""
+"""The rows of an import: written one by one, and reported as failures and warnings."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.database import LeadDatabase
 from airflow_provider_marketo.simulator.import_jobs import FAILURES, WARNINGS, Job
 from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT, LeadWriter
 from airflow_provider_marketo.simulator.memberships import add_to_list, set_program_status
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError
-from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.values import typed
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.database import LeadDatabase
+    from airflow_provider_marketo.simulator.store.fields import Field
 
 REASONS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
 NO_KEY = "missing.dedupe.fields"
 _NO_VALUE = ("", "null", "NULL")
-"""An empty cell empties the field, and so does the word."""
+"""An empty cell empties the field, and so does the word ``null``."""
 
 Row = dict[str, str]
 Write = Callable[[dict[str, Any]], str | None]
-"""Writes a record; returns a warning, if there is one. Raises :class:`~.problems.RecordError` for a failure."""
+"""Write a record and return a warning or None. Raises :class:`~.problems.RecordError` for a failure."""
 
 
 def fields_of(database: LeadDatabase, kind: str) -> Mapping[str, Field]:
-    """What may stand in the header of a file."""
+    """Return the fields that the header of a file may name."""
     if kind == "leads":
         return database.store.leads.fields
     if kind == "program_members":
@@ -36,9 +38,9 @@ def fields_of(database: LeadDatabase, kind: str) -> Mapping[str, Field]:
 
 def read_header(database: LeadDatabase, job: Job) -> list[str]:
     """
-    The header of a job's file.
+    Return the header of a job's file.
 
-    :raises ApiError: it is not UTF-8, is empty, or names a field that there is not, blanks around it included.
+    :raises ApiError: the file is not UTF-8 or empty, or the header names an unknown field; blanks count.
     """
     try:
         text = job.content.decode("utf-8")
@@ -57,7 +59,7 @@ def read_header(database: LeadDatabase, job: Job) -> list[str]:
 
 
 def run(database: LeadDatabase, job: Job) -> None:
-    """Write a job's rows, and its reports."""
+    """Write a job's rows and its reports."""
     write = _writer(database, job)
     fields = fields_of(database, job.kind)
     lines = csv.reader(io.StringIO(job.content.decode("utf-8"), newline=""), delimiter=job.delimiter)
@@ -81,11 +83,11 @@ def run(database: LeadDatabase, job: Job) -> None:
 
 
 def _record(fields: Mapping[str, Field], row: Row) -> tuple[dict[str, Any], list[str]]:
-    """A row without the values that do not fit their field: an import loads the rest, and warns."""
+    """Return a row without the values that do not fit their field, and a warning for each of these."""
     record: dict[str, Any] = {}
     warnings = []
-    for name, text in row.items():
-        text = text.strip()
+    for name, cell in row.items():
+        text = cell.strip()
         if text in _NO_VALUE:
             record[name] = None
             continue
@@ -169,7 +171,7 @@ def _custom_object_writer(database: LeadDatabase, job: Job) -> Write:
 
 
 def _rewritten(fields: Mapping[str, Field], row: Row) -> Row:
-    """Values as Marketo gives them back: not always as they came."""
+    """Return the values as Marketo's reports write them, which differs from how they were sent."""
     found = {}
     for name, text in row.items():
         try:
@@ -184,11 +186,13 @@ def _rewritten(fields: Mapping[str, Field], row: Row) -> Row:
 
 def report(job: Job, which: str) -> bytes | None:
     """
-    A report's file: rows and reasons, without the columns that are empty in every row of it. If the first column is
-    one of them its name is missing, but its cells are there, so that the file cannot be read by its header.
+    Return a report's file: rows and reasons, without the columns that are empty in every row.
+
+    If the first column is empty, its name is missing but its cells are there, as in Marketo: such a file cannot be read
+    by its header.
 
     :param which: ``failures`` or ``warnings``.
-    :return: None if there is nothing to report.
+    :return: the file; None if there is nothing to report.
     """
     rows = job.reports[which]
     if not rows:

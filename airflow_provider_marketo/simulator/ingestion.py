@@ -1,16 +1,18 @@
-"""The data ingestion service: another host's manners, and work that is taken in now and done later."""
+"""The data ingestion service: its own errors, and work that is accepted now and done later."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.clock import Clock
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Reply
-from airflow_provider_marketo.simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.clock import Clock
+    from airflow_provider_marketo.simulator.settings import Settings
 
 BASE = "/subscriptions/"
 TOKEN_HEADER = "x-mkto-user-token"
@@ -30,15 +32,15 @@ _CODES = {
     "615": "429001",
     "1013": NOT_FOUND,
 }
-"""What the service says where the instance has a code of its own."""
+"""Codes of the service for the instance's codes."""
 
 
 class IngestionError(ApiError):
-    """The service says no: an HTTP status, and a code that begins with it."""
+    """The service refuses a call with an HTTP status, which the code begins with."""
 
     @classmethod
     def of(cls, error: ApiError) -> IngestionError:
-        """The service's way to say what the instance would say with a code of its own."""
+        """Return the service's error for an error of the instance."""
         if len(error.code) >= len(NOT_FOUND):
             return cls(error.code, error.message)
         data = INVALID if len(error.code) == len("1003") else _FAILED
@@ -46,25 +48,25 @@ class IngestionError(ApiError):
 
     @property
     def status(self) -> int:
-        """Of HTTP."""
+        """The HTTP status."""
         return int(self.code[:3])
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """What is sent."""
+        """Return the JSON body of the reply."""
         return {"error_code": self.code, "message": self.message}
 
 
 Work = Callable[[], Reply]
-"""What is left to do of a request; gives what the lead database says of each record, which no caller gets to see."""
+"""The work of an accepted request. It returns the lead database's reply, which no caller receives."""
 
 
 class Ingestion:
     """
-    Work that waits. Not safe between threads: the instance calls it under its lock.
+    Work that waits. Not thread-safe: the instance calls it under its lock.
 
-    :param settings: how long it waits, and how many objects come in a day.
+    :param settings: how long work waits, and how many objects a day are accepted.
     :param clock: the time.
-    :param run: does it.
+    :param run: does the work.
     """
 
     def __init__(self, settings: Settings, clock: Clock, run: Callable[[Work], None]) -> None:
@@ -76,10 +78,10 @@ class Ingestion:
 
     def submit(self, works: Sequence[Work], objects: int) -> None:
         """
-        Take work in.
+        Accept work.
 
-        :param objects: how many records there are in all of it.
-        :raises ApiError: the day's objects are used up.
+        :param objects: how many records all of it has.
+        :raises ApiError: the daily quota of objects is used up.
         """
         now = self._clock.now()
         if self._settings.limits and self._objects[now.date()] + objects > self._settings.ingestion_daily_objects:
@@ -89,6 +91,6 @@ class Ingestion:
         self._waiting.extend((due, work) for work in works)
 
     def settle(self) -> None:
-        """Do what is due by now, in the order in which it came."""
+        """Do the work that is due, in the order of its arrival."""
         while self._waiting and self._waiting[0][0] <= self._clock.now():
             self._run(self._waiting.popleft()[1])

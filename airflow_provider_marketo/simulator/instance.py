@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator import import_rows
-from airflow_provider_marketo.simulator.clock import Clock
 from airflow_provider_marketo.simulator.export_jobs import ExportJobs
 from airflow_provider_marketo.simulator.export_sources import ExportSources
 from airflow_provider_marketo.simulator.faults import Fault, Faults
@@ -18,9 +15,15 @@ from airflow_provider_marketo.simulator.ingestion import Ingestion, Work
 from airflow_provider_marketo.simulator.meter import Meter
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.report import Observations, Report
-from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.store import Store
 from airflow_provider_marketo.simulator.tokens import Tokens
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from airflow_provider_marketo.simulator.clock import Clock
+    from airflow_provider_marketo.simulator.settings import Settings
 
 
 class Instance:

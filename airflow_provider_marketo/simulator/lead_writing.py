@@ -1,17 +1,20 @@
-"""Writing leads, however they come in: the rules of an upsert, and the activities that every change leaves behind."""
+"""Writing leads, for every operation that does: the rules of an upsert, and the activities that a change logs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.database import LeadDatabase
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.fields import SEARCHABLE, SEARCHABLE_TYPES, Field
 from airflow_provider_marketo.simulator.store.leads import PARTITIONS
-from airflow_provider_marketo.simulator.store.table import Record
 from airflow_provider_marketo.simulator.values import typed_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.simulator.database import LeadDatabase
+    from airflow_provider_marketo.simulator.store.table import Record
 
 CREATE_ONLY, UPDATE_ONLY, UPSERT, DUPLICATE = "createOnly", "updateOnly", "createOrUpdate", "createDuplicate"
 DEFAULT_PARTITION = "Default"
@@ -22,7 +25,7 @@ _COMPANY_FIELDS = frozenset(
 
 
 def searchable_fields(fields: Mapping[str, Field]) -> list[str]:
-    """Names of the fields by which leads can be looked up."""
+    """Return the names of the fields by which leads can be looked up."""
     return [
         field.name
         for field in fields.values()
@@ -32,15 +35,15 @@ def searchable_fields(fields: Mapping[str, Field]) -> list[str]:
 
 class LeadWriter:
     """
-    Writes one lead after the other by the same rules.
+    Writes leads by the same rules, one after the other.
 
-    :param database: whose leads.
+    :param database: the lead database.
     :param action: ``createOnly``, ``updateOnly``, ``createOrUpdate`` or ``createDuplicate``.
-    :param lookup_field: by which leads are found.
+    :param lookup_field: field by which leads are found.
     :param partition: name of the partition for new leads; None for the default one.
-    :param source: what the activities give as the cause.
-    :param also: a second field in which a lead has to agree to be found.
-    :raises ApiError: rules that contradict each other, or a field or partition that there is not.
+    :param source: cause that the activities name.
+    :param also: a second lookup field; a lead has to match both.
+    :raises ApiError: the rules contradict each other, or the field or partition is unknown.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class LeadWriter:
         action: str = UPSERT,
         lookup_field: str = "email",
         partition: str | None = None,
+        *,
         source: str = "Web service API",
         also: str | None = None,
     ) -> None:
@@ -72,8 +76,8 @@ class LeadWriter:
         """
         Create or update a lead.
 
-        :return: its entry in the result.
-        :raises RecordError: it is skipped.
+        :return: the lead's entry in the result.
+        :raises RecordError: the lead is skipped.
         """
         key = self._lookup_field
         given = {name: value for name, value in record.items() if name != "id" or key != "id"}
@@ -114,7 +118,7 @@ class LeadWriter:
         return {"id": lead_id, "status": "updated"}
 
     def change(self, lead: Record, values: Record) -> None:
-        """Change a lead and log each field that has another value now."""
+        """Change a lead and log each field whose value changed."""
         fields, ids = self._leads.fields, self._database.store.activities.field_ids
         for name, (old, new) in self._leads.update(lead, values, self._database.now).items():
             score = fields[name].type == "score"
@@ -138,7 +142,7 @@ def delete_lead(database: LeadDatabase, lead_id: int, reason: str = "Web service
     """
     Delete a lead for good.
 
-    :raises RecordError: 1004, there is none of that id.
+    :raises RecordError: 1004, no lead has this id.
     """
     lead = database.store.leads.get(lead_id)
     if lead is None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from airflow_provider_marketo.simulator.database import LeadDatabase
+from typing import TYPE_CHECKING
+
 from airflow_provider_marketo.simulator.store import activity_types as types
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.database import LeadDatabase
 
 WEB_SERVICE_API = "Web service API"
 

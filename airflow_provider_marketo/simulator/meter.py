@@ -1,23 +1,26 @@
-"""How many calls may come: the rolling window, calls at once, the daily quota; and the counts that usage shows."""
+"""Limits on calls: the rolling window, concurrent calls, the daily quota; and the counts that usage shows."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from airflow_provider_marketo.simulator.clock import Clock
 from airflow_provider_marketo.simulator.problems import UNCHARGED, ApiError
-from airflow_provider_marketo.simulator.settings import ApiUser, Settings
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.clock import Clock
+    from airflow_provider_marketo.simulator.settings import ApiUser, Settings
 
 DAYS_SHOWN = 7
 
 
 class Meter:
     """
-    Counts calls. Not safe between threads: the instance calls it under its lock.
+    Counts calls and refuses those above a limit. Not thread-safe: the instance calls it under its lock.
 
-    A refused call is charged like any other, unless its code is one of the few that cost nothing.
+    A refused call counts like any other, unless its code is one of the few that cost nothing.
 
     :param settings: the limits.
     :param clock: the time.
@@ -35,20 +38,20 @@ class Meter:
         self.peak_running = 0
 
     def today(self) -> date:
-        """The quota day."""
+        """Return the current quota day."""
         return self.day_of(self._clock.now())
 
     def day_of(self, moment: datetime) -> date:
-        """The quota day of a time."""
+        """Return the quota day of a time."""
         return moment.astimezone(self._zone).date()
 
     def last_days(self) -> list[date]:
-        """The quota days that usage shows, today first."""
+        """Return the quota days that usage shows, today first."""
         return [self.today() - timedelta(days=back) for back in range(DAYS_SHOWN)]
 
     def enter(self, user: ApiUser) -> None:
         """
-        A call comes in. :meth:`leave` has to follow whatever happens.
+        Count a call that starts. The caller must call :meth:`leave` whatever happens.
 
         :raises ApiError: 607, 606 or 615.
         """
@@ -75,7 +78,7 @@ class Meter:
             raise ApiError("615", "Concurrent access limit reached")
 
     def fail(self, user: ApiUser | None, code: str) -> None:
-        """A call ends with an error: count it, and give back what it cost if it is one that is free."""
+        """Count a call that failed, and refund it if its error costs nothing."""
         self.errors.setdefault(self.today(), Counter())[code] += 1
         charged = self.calls.get(self.today(), Counter())
         if user is not None and code in UNCHARGED and charged[user.user_id] > 0:
@@ -84,9 +87,9 @@ class Meter:
                 self._recent.pop()
 
     def leave(self) -> None:
-        """A call is over, its reply sent."""
+        """Count a call as finished: its reply is sent."""
         self._running -= 1
 
     def spend(self, user_id: str, calls: int = 1) -> None:
-        """Count calls of somebody toward today's quota."""
+        """Count calls of an API user toward today's quota."""
         self.calls.setdefault(self.today(), Counter())[user_id] += calls

@@ -1,4 +1,4 @@
-"""Position tokens and the pages they lead to."""
+"""Pages of a result, and the tokens that lead to the next one."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope
-from airflow_provider_marketo.simulator.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_marketo.simulator.request import Request
 
 Row = TypeVar("Row")
+_MOST_ASSETS = 200
 _PAGING = ("nextPageToken", "batchSize")
 
 
 def seal(kind: str, **content: Any) -> str:
-    """A token: opaque, long, and ending in ``=`` like Marketo's."""
+    """Return a paging token: opaque, long, and ending in ``=`` like Marketo's."""
     text = json.dumps([kind, content], separators=(",", ":"))
     return base64.b32encode(text.encode() + b" " * ((3 - len(text)) % 5)).decode()
 
 
 def unseal(kind: str, token: str) -> dict[str, Any]:
     """
-    What a token stands for.
+    Return the content of a paging token.
 
-    :raises ApiError: 1003, it is not one of ours or of another kind.
+    :raises ApiError: 1003, the simulator did not issue this token, or it is of another kind.
     """
     try:
         found, content = json.loads(base64.b32decode(token))
@@ -49,13 +53,13 @@ def page(
     most: int | None = None,
 ) -> Envelope:
     """
-    One page of a query that is paged by position.
+    Return one page of a query that is paged by position.
 
-    :param rows: everything that the query finds; only the page's rows are looked at.
-    :param show: makes a result of a row.
+    :param rows: everything that the query finds; only the rows of the page are read.
+    :param show: makes a result from a row.
     :param says_more: whether this operation sends ``moreResult``; several do not.
-    :param numbered: whether results carry ``seq``, as those of every object but leads do.
-    :param most: largest page, where that is less than Marketo's.
+    :param numbered: whether results have ``seq``, as those of every object except leads do.
+    :param most: largest page, where that is less than Marketo's maximum.
     """
     query = {name: value for name, value in request.parameters.items() if name not in _PAGING}
     text = json.dumps([request.operation.name, query, request.user.client_id], sort_keys=True, default=str)
@@ -82,13 +86,13 @@ def page(
 
 def asset_page(request: Request, rows: Sequence[Row], show: Callable[[Row], Any]) -> Envelope:
     """
-    One page of an asset query: ``offset`` and ``maxReturn``, no total, and a warning instead of an empty result.
+    Return one page of an asset query: ``offset`` and ``maxReturn``, no total, a warning instead of an empty result.
 
     :param rows: everything that the query finds.
-    :param show: makes a result of a row.
+    :param show: makes a result from a row.
     """
     offset, most = int(request.get("offset", 0)), int(request.get("maxReturn", 20))
-    if offset < 0 or not 1 <= most <= 200:
-        raise ApiError("701", "offset must not be negative, and maxReturn has to be between 1 and 200")
+    if offset < 0 or not 1 <= most <= _MOST_ASSETS:
+        raise ApiError("701", f"offset must not be negative, and maxReturn has to be between 1 and {_MOST_ASSETS}")
     result = [show(row) for row in islice(rows, offset, offset + most)]
     return Envelope(result) if result else NOTHING_FOUND

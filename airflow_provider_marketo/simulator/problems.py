@@ -1,9 +1,11 @@
-"""How the instance says no: codes, their texts, and which of them cost nothing."""
+"""Errors of the instance: codes, their messages, and which of them cost nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 Record = TypeVar("Record")
 
@@ -43,15 +45,15 @@ TEXTS = {
 }
 
 UNCHARGED = frozenset({"601", "602", "604", "605", "608", "611"})
-"""A call that ends so counts toward neither the daily quota nor the rate."""
+"""A call that ends with one of these counts toward neither the daily quota nor the rate limit."""
 
 
 class CodedError(Exception):
     """
-    Something fails with a code.
+    A failure with one of Marketo's codes.
 
-    :param code: Marketo's.
-    :param message: Marketo's; None for the usual text of the code.
+    :param code: Marketo's code.
+    :param message: Marketo's message; None for the usual message of the code.
     """
 
     def __init__(self, code: str, message: str | None = None) -> None:
@@ -65,11 +67,11 @@ class ApiError(CodedError):
 
     @property
     def status(self) -> int:
-        """Of HTTP."""
+        """The HTTP status."""
         return 200
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """What is sent."""
+        """Return the JSON body of the reply."""
         return {
             "requestId": request_id,
             "success": False,
@@ -92,14 +94,14 @@ class HttpError(Exception):
 
 
 class ConnectionDropError(Exception):
-    """The call gets no answer: the connection is reset."""
+    """The instance resets the connection without an answer."""
 
 
 class RecordError(CodedError):
-    """One record of a batch is skipped; the others are processed."""
+    """The instance skips one record of a batch and processes the others."""
 
     def skipped(self, **more: Any) -> dict[str, Any]:
-        """The record's entry in the result."""
+        """Return the record's entry in the result."""
         return {"status": "skipped", "reasons": [{"code": self.code, "message": self.message}], **more}
 
 
@@ -111,11 +113,11 @@ def each_record(
     numbered: bool = False,
 ) -> list[dict[str, Any]]:
     """
-    The result of a batch: an entry for each record, in order, done or skipped.
+    Return the result of a batch: an entry for each record, in order, processed or skipped.
 
-    :param work: does one record, and makes its entry.
-    :param identify: what the entry of a skipped record says of the record.
-    :param numbered: whether entries carry ``seq``, as those of every object but leads do.
+    :param work: processes one record and returns its entry.
+    :param identify: returns the members that identify a skipped record.
+    :param numbered: whether entries have ``seq``, as those of every object except leads do.
     """
     result = []
     for number, record in enumerate(records):

@@ -1,11 +1,13 @@
-"""What a handler gives back."""
+"""The kinds of reply that a handler returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Envelope:
     JSON in Marketo's envelope.
 
     :param result: the ``result`` member; None leaves it out.
-    :param more: further members, such as ``nextPageToken`` or ``warnings``.
+    :param more: other members, such as ``nextPageToken`` or ``warnings``.
     """
 
     result: Any = None
@@ -22,7 +24,7 @@ class Envelope:
 
 
 NOTHING_FOUND = Envelope(None, {"warnings": ["No assets found for the given search criteria."]})
-"""How asset queries say that there is nothing, or nothing more."""
+"""The reply of asset queries that find nothing, or nothing more."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Bare:
     """
     JSON without an envelope.
 
-    :param body: what is sent.
+    :param body: the JSON value.
     :param status: HTTP status.
     """
 
@@ -46,7 +48,7 @@ class Bytes:
     :param content: the body.
     :param content_type: its type.
     :param status: HTTP status.
-    :param headers: further headers.
+    :param headers: additional headers.
     """
 
     content: bytes
@@ -60,13 +62,13 @@ class File:
     """
     A file on disk, or a part of it.
 
-    :param path: where it lies.
+    :param path: path of the file.
     :param offset: first byte that is sent.
-    :param length: how many bytes are promised.
+    :param length: bytes announced in ``Content-Length``.
     :param status: 200 or 206.
-    :param headers: further headers.
-    :param cut_after: the connection is closed after so many bytes; None sends them all.
-    :param spoilt: send one byte that is wrong.
+    :param headers: additional headers.
+    :param cut_after: close the connection after this many bytes; None sends all.
+    :param spoilt: send one wrong byte.
     """
 
     path: Path

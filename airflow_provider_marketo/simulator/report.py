@@ -1,4 +1,4 @@
-"""What the simulator saw."""
+"""The report: which calls the simulator received and how it answered them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from airflow_provider_marketo.simulator.reply import Envelope, Reply
 @dataclass(frozen=True)
 class Report:
     """
-    :param calls: by operation, the refused ones included; ``?`` where no operation could be told.
-    :param executed: calls that were carried out, by operation, whether their answer arrived or not.
-    :param sent_twice: leads that went through a trigger campaign again, runs of a campaign that were scheduled again
-        for the same time, and samples that were sent to an address again.
-    :param rejected: calls that ended with an error, by its code; ``HTTP 414`` and the like at the HTTP level.
-    :param skipped: records that were skipped inside successful calls, by code.
-    :param faults: calls that met a fault on request, by operation.
-    :param peak_concurrency: most calls at once.
-    :param peak_window: most calls in a rate window.
-    :param bytes_downloaded: of export files, over the wire.
-    :param violations: what Marketo refuses or puts up with and a careful client does not do, with how often.
+    Everything that a simulator has counted.
+
+    :param calls: by operation, including refused calls; ``?`` stands for calls of no known operation.
+    :param executed: calls that ran, by operation, whether or not their answer arrived.
+    :param sent_twice: how often something ran twice: a lead in a trigger campaign, a scheduled run at one time, a
+        sample to one address.
+    :param rejected: failed calls by error code; ``HTTP 414`` and the like at the HTTP level.
+    :param skipped: records skipped inside successful calls, by code.
+    :param faults: calls that met an injected fault, by operation.
+    :param peak_concurrency: the most calls at once.
+    :param peak_window: the most calls in a rate window.
+    :param bytes_downloaded: bytes of export files that were sent.
+    :param violations: requests that a careful client does not send, whether or not Marketo accepts them.
     """
 
     calls: dict[str, int] = field(default_factory=dict)
@@ -38,11 +40,11 @@ class Report:
 
     @property
     def total_calls(self) -> int:
-        """Calls that count toward Marketo's limits: all but those to identity and data ingestion."""
+        """Calls that count toward Marketo's limits: all except identity and data ingestion."""
         return sum(count for name, count in self.calls.items() if not name.startswith(("identity.", "data_ingestion.")))
 
     def to_json(self) -> str:
-        """As one JSON object."""
+        """Return the report as one JSON object."""
         return json.dumps({"total_calls": self.total_calls, **asdict(self)}, indent=2)
 
     def __str__(self) -> str:
@@ -53,7 +55,7 @@ class Report:
             ("calls", self.calls),
             ("rejected calls", self.rejected),
             ("skipped records", self.skipped),
-            ("faults on request", self.faults),
+            ("injected faults", self.faults),
             ("protocol violations", self.violations),
         ):
             if counts:
@@ -62,7 +64,7 @@ class Report:
         if self.bytes_downloaded:
             lines.append(f"{self.bytes_downloaded / 1e6:,.1f} MB of export files downloaded")
         if self.sent_twice:
-            lines.append(f"{self.sent_twice} times somebody was sent the same again")
+            lines.append(f"{self.sent_twice} sent twice: a lead, a campaign run or a sample")
         if not self.violations:
             lines.append("no protocol violations")
         return "\n".join(lines)
@@ -70,7 +72,7 @@ class Report:
 
 @dataclass
 class Observations:
-    """What a :class:`Report` is made of, while it is counted. Not safe between threads."""
+    """The counters behind a :class:`Report`. Not thread-safe."""
 
     calls: Counter[str] = field(default_factory=Counter)
     executed: Counter[str] = field(default_factory=Counter)
@@ -81,7 +83,7 @@ class Observations:
     bytes_downloaded: int = 0
 
     def note(self, violation: str) -> None:
-        """Something that a careful client does not do."""
+        """Count something that a careful client does not do."""
         self.violations[violation] += 1
 
     def count_skipped(self, reply: Reply) -> None:
@@ -92,7 +94,7 @@ class Observations:
                     self.skipped.update(reason["code"] for reason in record.get("reasons", ()))
 
     def report(self, peak_concurrency: int, peak_window: int, sent_twice: int) -> Report:
-        """Everything up to now."""
+        """Return everything counted so far."""
         return Report(
             calls=dict(self.calls),
             executed=dict(self.executed),

@@ -1,17 +1,20 @@
-"""A call as the handlers see it: the operation, who calls, and parameters that the catalogue has approved of."""
+"""A call as handlers see it: the operation, the API user, and the parameters, checked against the catalogue."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.operation import Operation
-from airflow_provider_marketo.simulator.faults import Fault
 from airflow_provider_marketo.simulator.problems import ApiError
-from airflow_provider_marketo.simulator.settings import ApiUser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.client.operation import Operation
+    from airflow_provider_marketo.simulator.faults import Fault
+    from airflow_provider_marketo.simulator.settings import ApiUser
 
 MAX_BATCH = 300
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:?\d\d)")
@@ -22,8 +25,9 @@ class Upload:
     """
     A file in a multipart body.
 
-    :param name: of the file.
-    :param content_type: as the client says.
+    :param name: name of the file.
+    :param content_type: as the client declares it.
+    :param content: all bytes.
     """
 
     name: str
@@ -34,15 +38,17 @@ class Upload:
 @dataclass(frozen=True)
 class Request:
     """
-    Parameters come from path, query, form, multipart or JSON body; to a handler they are one mapping with Adobe's names
-    and with values of the catalogue's types: int, float, bool, str, aware datetime (``date`` stays text), list, dict
-    and :class:`Upload`. What was not sent is not there.
+    A call that passed all checks.
 
-    :param operation: of the catalogue.
-    :param user: who calls.
+    Parameters come from path, query, form, multipart or JSON body. Handlers see one mapping with Adobe's names and with
+    values of the catalogue's types: int, float, bool, str, aware datetime (``date`` stays text), list, dict and
+    :class:`Upload`. A parameter that was not sent is missing from it.
+
+    :param operation: row of the catalogue.
+    :param user: API user of the token.
     :param parameters: by name.
     :param headers: with names in lower case.
-    :param fault: bad weather on request, for the handlers to which it is more than an error.
+    :param fault: fault on request, for handlers that do more than raise its error.
     """
 
     operation: Operation
@@ -55,11 +61,15 @@ class Request:
         return self.parameters[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A parameter that may be missing."""
+        """Return a parameter that may be missing."""
         return self.parameters.get(name, default)
 
     def required(self, name: str) -> Any:
-        """A parameter that the catalogue calls optional and this use of the operation does not."""
+        """
+        Return a parameter that is optional in the catalogue and required in this use of the operation.
+
+        :raises ApiError: 1002, it is missing.
+        """
         value = self.parameters.get(name)
         if value is None:
             raise missing(name)
@@ -67,7 +77,7 @@ class Request:
 
     @property
     def batch_size(self) -> int:
-        """Records wanted on a page, Marketo's default and maximum being the same."""
+        """Records on a page; Marketo's default is its maximum."""
         size = int(self.get("batchSize", MAX_BATCH))
         if not 1 <= size <= MAX_BATCH:
             raise ApiError("1003", f"batchSize has to be between 1 and {MAX_BATCH}")
@@ -75,15 +85,15 @@ class Request:
 
 
 def missing(name: str) -> ApiError:
-    """The error for a parameter that is not there."""
+    """Return the error for a missing parameter."""
     return ApiError("1002", f"Missing value for the required parameter '{name}'")
 
 
 def as_integer(value: Any) -> int:
     """
-    A number, however it was sent.
+    Return an integer from text or JSON.
 
-    :raises ApiError: 1001, it is none.
+    :raises ApiError: 1001, the value is not an integer.
     """
     try:
         if isinstance(value, (bool, float)):
@@ -95,9 +105,9 @@ def as_integer(value: Any) -> int:
 
 def as_moment(name: str, value: Any) -> datetime:
     """
-    A point in time: ISO 8601 with an offset and without milliseconds.
+    Return a point in time from ISO 8601 with an offset and without milliseconds.
 
-    :raises ApiError: 1003, it is written in another way.
+    :raises ApiError: 1003, the value has another format.
     """
     if isinstance(value, str) and _DATETIME.fullmatch(value):
         try:
@@ -108,6 +118,6 @@ def as_moment(name: str, value: Any) -> datetime:
 
 
 def parse_moment(value: str) -> datetime:
-    """ISO 8601 with ``Z`` or an offset, which Python 3.10 takes only with a colon."""
+    """Return a point in time from ISO 8601; Python 3.10 itself accepts an offset only with a colon."""
     plain = re.sub(r"([+-]\d\d):?(\d\d)$", r"\1:\2", value.replace("Z", "+00:00"))
     return datetime.fromisoformat(plain).astimezone(timezone.utc)

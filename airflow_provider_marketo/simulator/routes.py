@@ -1,4 +1,4 @@
-"""Which operation a verb and a path stand for, and which function answers it."""
+"""The operation of a verb and a path, and the function that answers it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.operation import Operation
 from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.reply import Reply
 from airflow_provider_marketo.simulator.request import Request
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.operation import Operation
 
 Handler = Callable[[Instance, Request], Reply]
 HANDLERS: dict[str, Handler] = {}
 
 _ALSO_AT = {"/rest/asset/v1/emailTemplate/{id}/content": "email_templates.get_content_by_id"}
-"""Adobe's OpenAPI file and its list of addresses name two for one operation; clients in wide use go by either."""
+"""Adobe documents two paths for this operation, and widely used clients use either."""
 
 
 class Match(NamedTuple):
     """
-    What a path stands for.
+    The operations at a path.
 
     :param operations: by HTTP verb.
     :param path: parameters in the path.
@@ -35,7 +37,11 @@ class Match(NamedTuple):
 
 
 def answers(*names: str) -> Callable[[Handler], Handler]:
-    """Register the function that answers operations of the catalogue."""
+    """
+    Register the function that answers operations.
+
+    :param names: names in the catalogue.
+    """
     for name in names:
         operations.get(name)
 
@@ -48,9 +54,9 @@ def answers(*names: str) -> Callable[[Handler], Handler]:
 
 def find(path: str) -> Match:
     """
-    What a path stands for; no operations at all if no operation has such a path.
+    Return the operations at a path; none for an unknown path.
 
-    :param path: still percent-encoded.
+    :param path: percent-encoded.
     """
     segments = path.count("/")
     for pattern, by_method in _table()[segments]:
@@ -62,7 +68,7 @@ def find(path: str) -> Match:
 
 @cache
 def _table() -> Mapping[int, list[tuple[re.Pattern[str], dict[str, Operation]]]]:
-    """Patterns by number of segments; those with fewer placeholders come first."""
+    """Return the patterns by number of segments; those with fewer placeholders come first."""
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in operations.all_operations():
         by_path[operation.path][operation.method] = operation

@@ -10,15 +10,17 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.control import PREFIX, control
 from airflow_provider_marketo.simulator.gateway import Call, Gateway
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.reply import Bare, Bytes, Envelope, File, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _JSON = "application/json;charset=UTF-8"
 _GZIP_FROM = 1024
@@ -27,9 +29,9 @@ _BLOCK = 1 << 20
 
 class Server(ThreadingHTTPServer):
     """
-    Listens on the loopback interface, a thread for each connection.
+    Listens on the loopback interface, with a thread for each connection.
 
-    :param gateway: answers.
+    :param gateway: answers the calls.
     :param port: 0 for a free one.
     :param host: address to listen on.
     """
@@ -68,8 +70,7 @@ class Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is a bug of ours and is shown."""
-
+        """Print the traceback of a bug; a client that disconnected is not one."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -111,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _serve
 
     def _body(self, path: str) -> bytes | None:
-        """All of the body; None if it was refused."""
+        """Return the whole body; None if it was refused."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             self.server.gateway.instance.note("chunked body")
             self._refuse(411, "Length Required")
@@ -124,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         if length > self.server.gateway.largest_body(path):
             self.server.gateway.instance.note("body too large")
             self._refuse(413, "Request Entity Too Large")
-            # Read on for a while: a connection that is closed with bytes unread loses the answer.
+            # Read on for a while: closing a connection with unread bytes loses the answer.
             with suppress(OSError):
                 self.connection.settimeout(1)
                 while length > 0 and (part := self.rfile.read(min(length, _BLOCK))):
@@ -183,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.spoilt:
                 file.seek(reply.offset)
                 content = bytearray(file.read(count))
-                # The last byte but the line end: whatever it was, it is another now, and no quote or comma.
+                # Flip a bit of the last byte before the line end, which is neither a quote nor a comma.
                 content[-2 if len(content) > 1 else -1] ^= 0x01
                 self.connection.sendall(content)
             elif count:
@@ -193,19 +194,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _reset(self) -> None:
-        """Close with a reset instead of an end, as a machine does that goes down."""
+        """Reset the connection, as a failing machine does."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The Date header: by the clock of the instance, which is the one that its data are dated by."""
+        """Return the Date header by the clock of the instance, which also dates its data."""
         return super().date_time_string(
             self.server.gateway.instance.clock.now().timestamp() if timestamp is None else timestamp
         )
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """The report says what there is to say."""
+        """Log nothing: the report counts the calls."""
 
 
 def _enveloped(reply: Envelope, path: str) -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_marketo.simulator.ingestion import BASE, NO_TOKEN, TOKEN_HEADER, IngestionError
-from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.problems import ApiError
-from airflow_provider_marketo.simulator.settings import ApiUser
 from airflow_provider_marketo.simulator.tokens import bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_marketo.simulator.instance import Instance
+    from airflow_provider_marketo.simulator.settings import ApiUser
 
 
 class Service(Protocol):

@@ -1,12 +1,14 @@
-"""What kind of instance is simulated. The defaults are Marketo's."""
+"""Size, limits and features of the simulated instance. The defaults are Marketo's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 MEGABYTE = 1 << 20
 
@@ -16,10 +18,10 @@ class ApiUser:
     """
     A custom service and the API-only user behind it.
 
-    :param client_id: of the service.
-    :param client_secret: of the service.
-    :param user_id: as the usage statistics name it.
-    :param denied: permissions its role lacks; a denied ``Read-Write X`` still leaves ``Read-Only X``.
+    :param client_id: client id of the service.
+    :param client_secret: client secret of the service.
+    :param user_id: name of the user in the usage statistics.
+    :param denied: permissions that its role lacks; a denied ``Read-Write X`` still leaves ``Read-Only X``.
     """
 
     client_id: str
@@ -37,54 +39,53 @@ class Settings:
     An instance's size, limits and features.
 
     :param leads: leads in the database.
-    :param activities: activities in the database; a New Lead for each lead that is created from ``start`` on comes
-        on top.
+    :param activities: activities in the database, not counting the New Lead of each lead created since ``start``.
     :param custom_objects: records of each custom object type.
-    :param assets: made-up Marketo assets of each kind, besides the few that every instance has.
-    :param leads_since: when the first lead was created.
+    :param assets: generated Marketo assets of each kind, besides the few that every instance has.
+    :param leads_since: day of the first lead.
     :param start: day of the first activity.
-    :param end: day before which the last lead and the last activity were created.
-    :param seed: another seed, other data.
-    :param time_scale: simulated seconds in a real second: shortens every wait.
+    :param end: day after the last lead and the last activity.
+    :param seed: seed of all generated data.
+    :param time_scale: simulated seconds in a real second; shortens every wait.
     :param latency: real seconds that every call takes at least.
-    :param limits: whether rate, concurrency and the two daily quotas are enforced.
+    :param limits: whether to enforce rate, concurrency and the two daily quotas.
     :param rate: calls per window.
-    :param rate_window: seconds.
+    :param rate_window: seconds of the window.
     :param concurrency: calls at once.
-    :param daily_quota: calls a day.
+    :param daily_quota: calls per day.
     :param max_uri: bytes of path and query.
-    :param max_asset_uri: the same, for assets.
+    :param max_asset_uri: bytes of path and query of Marketo asset calls.
     :param max_body: bytes of a request body.
-    :param max_import_body: the same, for bulk imports.
-    :param export_daily_bytes: size of the files that may be exported in a day.
-    :param export_queue: jobs queued or running.
-    :param export_running: jobs running.
-    :param export_list_page: most jobs on a page of the job list.
-    :param status_refresh: seconds for which a job's visible status stays as it is.
-    :param job_seconds: processing time of any job.
-    :param job_seconds_per_mb: and for each megabyte of its file.
-    :param file_days: days for which a file is kept.
+    :param max_import_body: bytes of the body of a bulk import.
+    :param export_daily_bytes: bytes of exported files per day.
+    :param export_queue: export jobs queued or running.
+    :param export_running: export jobs running.
+    :param export_list_page: export jobs on a page of the job list.
+    :param status_refresh: seconds between changes of an export job's visible status.
+    :param job_seconds: processing time of every job.
+    :param job_seconds_per_mb: additional processing time per megabyte.
+    :param file_days: days for which an export file is kept.
     :param list_days: days for which the job list shows a job.
-    :param status_days: days for which a finished job can be asked for.
-    :param feed_scan: activities that a call to a feed looks through; what it finds there is the page.
+    :param status_days: days for which a finished job has a status.
+    :param feed_scan: activities that one call to a feed reads; those that match are the page.
     :param late_share: part of the activities, between 0 and 1, that the feeds show late.
-    :param late_by: seconds after their date at which these are shown, at a place in the feed that may have been passed.
-    :param munchkin_id: by which data ingestion knows the instance, besides its address.
-    :param ingestion_seconds: after which data ingestion has done what it took in.
-    :param ingestion_daily_objects: records that it takes in a day.
-    :param token_life: seconds on the client's clock: it is not shortened by ``time_scale``.
-    :param accept_query_token: take ``access_token`` from the query, as Marketo did until August 2026.
-    :param updated_at_filter: whether the subscription has the ``updatedAt`` export filter (else 1035).
-    :param smart_list_filter: whether it has the smart list export filters (else 1035).
-    :param formula_field: whether there is a field that describe lists and no export takes.
-    :param attributes_style: ``object`` or ``list``: how the ``attributes`` cell of an activity export is written.
+    :param late_by: seconds after its date at which a late activity appears, possibly behind the reader.
+    :param munchkin_id: name of the instance in data ingestion, besides its address.
+    :param ingestion_seconds: seconds until data ingestion has done the work of a request.
+    :param ingestion_daily_objects: records that data ingestion accepts per day.
+    :param token_life: lifetime of a token in seconds of the client's clock; ``time_scale`` does not shorten it.
+    :param accept_query_token: accept ``access_token`` in the query, as Marketo did until August 2026.
+    :param updated_at_filter: whether the subscription has the ``updatedAt`` export filter (otherwise 1035).
+    :param smart_list_filter: whether the subscription has the smart list export filters (otherwise 1035).
+    :param formula_field: whether there is a field that describe lists and no export accepts.
+    :param attributes_style: form of the ``attributes`` cell of an activity export, ``object`` or ``list``.
     :param reset_zone: time zone in which the quota day ends at midnight.
-    :param users: API users; the first is the one that ``Simulator.client_id`` names.
-    :param spool: directory for export files; None for a temporary one that goes with the simulator.
-    :param export_rows: given what is exported (``leads``, ``activities``, ``program_members`` or a custom object's
-        name) and the fields, returns rows that take the place of the made-up ones in every export, for content that no
-        generator makes. A cell of bytes is written as it is, quotes and all.
-    :param export_header: given the same, returns the titles of the columns.
+    :param users: API users; ``Simulator.client_id`` names the first.
+    :param spool: directory of export files; None for a temporary one that is removed at the end.
+    :param export_rows: called with what is exported (``leads``, ``activities``, ``program_members`` or a custom
+        object's name) and the fields, it returns the rows of every export in place of the generated ones. A cell of
+        bytes is written as it is, including quotes.
+    :param export_header: called with the same arguments, it returns the titles of the columns.
     """
 
     leads: int = 1_000
@@ -136,8 +137,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.end <= self.start or self.end <= self.leads_since:
-            raise ValueError("end has to be after start and leads_since")
+            raise ValueError(f"end={self.end} is not after start={self.start} and leads_since={self.leads_since}")
         if self.attributes_style not in ("object", "list"):
-            raise ValueError("attributes_style is 'object' or 'list'")
+            raise ValueError(f"attributes_style={self.attributes_style!r} is not 'object' or 'list'")
         if not self.users:
-            raise ValueError("an instance needs at least one API user")
+            raise ValueError("users is empty. An instance needs at least one API user.")

@@ -1,4 +1,4 @@
-"""The simulator as Python sees it: an instance, a web server before it, and the ways to steer both."""
+"""The simulator for Python code: an instance behind a web server, and the ways to steer it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import tempfile
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.clock import Clock, ScaledClock
 from airflow_provider_marketo.simulator.faults import Fault
 from airflow_provider_marketo.simulator.gateway import Gateway
 from airflow_provider_marketo.simulator.instance import Instance
-from airflow_provider_marketo.simulator.report import Report
 from airflow_provider_marketo.simulator.server import Server
 from airflow_provider_marketo.simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.report import Report
 
 
 class Simulator:
     """
     A Marketo instance on this machine, from ``with`` or :meth:`start` to :meth:`stop`.
 
-    :param settings: what kind of instance; None for the defaults.
-    :param clock: its time; None for one that follows ``settings.time_scale``.
-    :param port: to listen on; 0 for a free one.
+    :param settings: size, limits and features of the instance; None for the defaults.
+    :param clock: its time; None for the real time at the pace of ``settings.time_scale``.
+    :param port: port to listen on; 0 takes a free one.
     :param host: address to listen on.
     """
 
@@ -46,9 +48,9 @@ class Simulator:
 
     def start(self) -> Simulator:
         """
-        Listen, in a thread of its own.
+        Start to listen, in a thread of its own.
 
-        :raises OSError: the port is taken.
+        :raises OSError: the port is in use.
         """
         folder = self.settings.spool
         if folder is None:
@@ -65,38 +67,38 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Stop listening, and remove the export files unless ``settings.spool`` names their folder."""
+        """Stop listening; remove the export files unless ``settings.spool`` names their directory."""
         self._open.close()
 
     @property
     def instance(self) -> Instance:
-        """What is behind the web server: data, jobs, meters."""
+        """The instance behind the web server: data, jobs, limits."""
         if self._instance is None:
-            raise RuntimeError("the simulator was not started")
+            raise RuntimeError("The simulator is not running. Call start() or use it in a with statement.")
         return self._instance
 
     @property
     def url(self) -> str:
-        """The instance's address: what an admin copies as the REST endpoint, without ``/rest``."""
+        """The instance URL: what an admin copies as the REST endpoint, without ``/rest``."""
         if self._server is None:
-            raise RuntimeError("the simulator was not started")
+            raise RuntimeError("The simulator is not running. Call start() or use it in a with statement.")
         return self._server.url
 
     @property
     def client_id(self) -> str:
-        """Of the first API user's service."""
+        """Credentials of the first API user's service."""
         return self.settings.users[0].client_id
 
     @property
     def client_secret(self) -> str:
-        """Of the first API user's service."""
+        """Credentials of the first API user's service."""
         return self.settings.users[0].client_secret
 
     def connection(self, **extra: Any) -> str:
         """
-        An Airflow connection to it, as JSON: the value of an ``AIRFLOW_CONN_...`` variable.
+        Return an Airflow connection to it as JSON: the value of an ``AIRFLOW_CONN_...`` variable.
 
-        :param extra: further extras; ``poll_interval`` is shortened with time unless it is given.
+        :param extra: additional extras; ``poll_interval`` follows the time scale unless it is given.
         """
         poll = max(0.2, self.settings.status_refresh / self.clock.scale)
         return json.dumps(
@@ -111,10 +113,10 @@ class Simulator:
 
     def fail(self, operation: str, code: str | None = None, **how: Any) -> None:
         """
-        Ask for bad weather.
+        Inject a fault.
 
-        :param operation: name in the catalogue, such as ``leads.sync``; ``*`` stands for anything.
-        :param code: Marketo's.
+        :param operation: name in the catalogue, such as ``leads.sync``; ``*`` matches anything.
+        :param code: Marketo error code.
         :param how: see :class:`~.faults.Fault`: ``times``, ``skip``, ``status``, ``drop``, ``executed``, ``delay``,
             ``truncate``, ``spoil``, ``ignore_range``, ``job``.
         """
@@ -123,23 +125,23 @@ class Simulator:
             self.instance.faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Fair weather from now on."""
+        """Remove all injected faults."""
         with self.instance.lock:
             self.instance.faults.clear()
 
     def expire_tokens(self) -> None:
-        """End the life of every token now: calls get 602, identity makes new ones."""
+        """Expire every token now: calls get 602, and identity issues new tokens."""
         with self.instance.lock:
             self.instance.tokens.expire()
 
     def revoke_tokens(self) -> None:
-        """Forget every token: calls get 601, and identity hands the same tokens back."""
+        """Forget every token: calls get 601, and identity returns the same tokens."""
         with self.instance.lock:
             self.instance.tokens.revoke()
 
     def spend(self, calls: int = 0, export_bytes: int = 0) -> None:
         """
-        Another integration uses up today's quotas.
+        Let another integration use today's quotas.
 
         :param calls: API calls.
         :param export_bytes: bytes of export files.
@@ -148,5 +150,5 @@ class Simulator:
             self.instance.spend(calls, export_bytes)
 
     def report(self) -> Report:
-        """What was seen up to now."""
+        """Return what the simulator has counted so far."""
         return self.instance.report()

@@ -1,16 +1,20 @@
-"""Identity: one token per custom service, the same one until it expires."""
+"""Identity: one access token per custom service, the same one until it expires."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator.clock import Clock
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Bare
-from airflow_provider_marketo.simulator.settings import ApiUser, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.simulator.clock import Clock
+    from airflow_provider_marketo.simulator.settings import ApiUser, Settings
 
 _WRONG = {"error": "invalid_client", "error_description": "Bad client credentials"}
 
@@ -25,10 +29,11 @@ class _Token:
 
 class Tokens:
     """
-    The tokens there are. Marketo answers the first use of an expired one with 602, any later with 601, as it answers
-    tokens that it never gave.
+    All access tokens of an instance.
 
-    :param settings: the API users and the life of a token.
+    Marketo answers the first use of an expired token with 602. It answers later uses, and unknown tokens, with 601.
+
+    :param settings: the API users and the lifetime of a token.
     :param clock: the time.
     """
 
@@ -42,7 +47,7 @@ class Tokens:
         """
         Answer a call of identity.
 
-        :param parameters: of the query.
+        :param parameters: of the query or of the form.
         """
         user = next(
             (each for each in self._settings.users if each.client_id == parameters.get("client_id")),
@@ -70,9 +75,9 @@ class Tokens:
 
     def user(self, text: str | None) -> ApiUser:
         """
-        Whose token it is.
+        Return the API user of a token.
 
-        :raises ApiError: 603 for none at all, 602 or 601 for one that is no good.
+        :raises ApiError: 603 without a token, 602 or 601 for one that is not valid.
         """
         if not text:
             raise ApiError("603")
@@ -85,16 +90,16 @@ class Tokens:
         return token.user
 
     def expire(self) -> None:
-        """End the life of every token now: 602, then 601."""
+        """Expire every token now: calls get 602, then 601."""
         for token in self._all.values():
             token.until = min(token.until, self._clock.now())
 
     def revoke(self) -> None:
-        """Forget every token: 601. Identity still hands the same ones back, as it does when an instance moves."""
+        """Forget every token: calls get 601. Identity still returns the same tokens."""
         self._all.clear()
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
-    """The token in the header."""
+    """Return the token in the ``Authorization`` header; None without one."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

@@ -1,17 +1,20 @@
-"""What a record may hold: values by the data type of their field."""
+"""Values of records, checked and converted by the data type of their field."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.problems import RecordError
 from airflow_provider_marketo.simulator.request import parse_moment
-from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.store.pools import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_marketo.simulator.store.fields import Field
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LONGEST_TEXT = 30_000
@@ -19,12 +22,12 @@ _LONGEST_TEXT = 30_000
 
 def typed_record(fields: Mapping[str, Field], record: Mapping[str, Any]) -> dict[str, Any]:
     """
-    A record as it is stored.
+    Return a record as it is stored.
 
-    :param fields: that a record may have.
-    :param record: as it was sent.
-    :raises RecordError: 1006 for a field that there is not, 1003 for one that the API may not write, 1001 or 1003 for a
-        value that does not fit.
+    :param fields: fields that a record may have.
+    :param record: as the client sent it.
+    :raises RecordError: 1006 for an unknown field, 1003 for a read-only field, 1001 or 1003 for a value that does not
+        fit its field.
     """
     found = {}
     for name, value in record.items():
@@ -39,9 +42,9 @@ def typed_record(fields: Mapping[str, Field], record: Mapping[str, Any]) -> dict
 
 def typed(field: Field, value: Any) -> Any:
     """
-    A value as it is stored. No value, and no text, are the same.
+    Return a value as it is stored. Null and an empty text are the same.
 
-    :raises RecordError: it does not fit the field.
+    :raises RecordError: the value does not fit the field.
     """
     if value is None or value == "":
         return None

@@ -13,8 +13,10 @@ JANUARY = {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T23:59:59Z"}
 
 class Api:
     """
-    :param simulator: a running one.
-    :param user: number of the API user.
+    A caller of a running simulator.
+
+    :param simulator: the simulator.
+    :param user: index of the API user.
     """
 
     def __init__(self, simulator: Simulator, user: int = 0) -> None:
