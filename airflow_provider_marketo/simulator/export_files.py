@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.store.activities import FIRST_ACTIVITY, Activities, Activity, as_json
+from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.csvfile import cell, flag
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID
-from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -172,7 +172,7 @@ class _MadeUp:
             elif template:
                 day, second = divmod(at(row), _DAY)
                 if day != today:
-                    today, date = day, stamp(day * _DAY)[:10]
+                    today, date = day, timestamp(day * _DAY)[:10]
                 if usual:
                     yield template % (FIRST_ACTIVITY + row, FIRST_ID + lead_row(row), date + times[second])
                 else:
@@ -184,13 +184,13 @@ class _MadeUp:
                     yield template % tuple(found[name] for name in self._varying)
 
     def _one(self, row: int) -> Iterator[str]:
-        activity = self._log.made_up(row)
+        activity = self._log.generated(row)
         if self._wanted.fits(activity):
             yield self._delimiter.join(_cells(activity, self._fields, self._style))
 
     def _template(self, number: int) -> str | None:
         """Return a format for all activities of a pattern; empty if unwanted, None if each has to be checked."""
-        example = self._log.made_up(number)
+        example = self._log.generated(number)
         if self._wanted.types and example.type_id not in self._wanted.types:
             return ""
         if self._log.pattern(number).follow is not None:
@@ -205,7 +205,7 @@ def _cells(activity: Activity, fields: Sequence[str], style: str) -> list[str]:
     values: Mapping[str, Any] = {
         "marketoGUID": str(activity.number),
         "leadId": activity.lead_id,
-        "activityDate": stamp(activity.at),
+        "activityDate": timestamp(activity.at),
         "activityTypeId": activity.type_id,
         "campaignId": activity.campaign_id,
         "primaryAttributeValueId": activity.primary_id,
@@ -218,4 +218,4 @@ def _cells(activity: Activity, fields: Sequence[str], style: str) -> list[str]:
 @cache
 def time_texts() -> tuple[str, ...]:
     """Return the part of a time after the date, for every second of a day."""
-    return tuple(stamp(second)[10:] for second in range(_DAY))
+    return tuple(timestamp(second)[10:] for second in range(_DAY))

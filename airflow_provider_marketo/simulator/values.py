@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.problems import RecordError
 from airflow_provider_marketo.simulator.request import parse_moment
-from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +96,7 @@ def _date(value: Any) -> str:
 
 
 def _moment(value: Any) -> str:
-    return stamp(int(parse_moment(str(value)).timestamp()))
+    return timestamp(int(parse_moment(str(value)).timestamp()))
 
 
 _BY_TYPE: Mapping[str, Callable[[Any], Any]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_marketo.simulator import Settings
 from airflow_provider_marketo.simulator.store import Store
-from airflow_provider_marketo.simulator.store.table import day
+from airflow_provider_marketo.simulator.store.table import start_of_day
 from tests.simulator.conftest import Make
 from tests.simulator.support import JANUARY, Api, Export
 
@@ -145,7 +145,7 @@ def test_any_row_of_a_large_table_is_made_at_once():
     store = Store(Settings(leads=10_000_000, activities=1_000_000_000))
     last = store.leads.get(1001 + 9_999_999)
     (found,) = store.leads.find("email", [last["email"]]) if last and last["email"] else (None,)
-    noon = day(Settings().start) + 40 * 86_400 + 43_200
+    noon = start_of_day(Settings().start) + 40 * 86_400 + 43_200
     first = next(iter(store.activities.between(noon, noon + 60)))
 
     assert last is not None

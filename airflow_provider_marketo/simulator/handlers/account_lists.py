@@ -8,7 +8,7 @@ from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +113,6 @@ def _show(each: AccountList) -> Mapping[str, Any]:
         "name": each.name,
         "type": "default",
         "updateable": True,
-        "createdAt": stamp(each.created),
-        "updatedAt": stamp(each.updated),
+        "createdAt": timestamp(each.created),
+        "updatedAt": timestamp(each.updated),
     }

@@ -10,7 +10,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
-from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.store.activities import Activity
     from airflow_provider_marketo.simulator.store.activity_types import ActivityType
 
-_MOST_ON_LIST = 10_000
-_LARGEST_ATTRIBUTES = 65_536
+_MAX_LIST_MEMBERS = 10_000
+_MAX_ATTRIBUTES_BYTES = 65_536
 _DELETIONS_KEPT = 14 * 86_400
 _SCATTER = 2_654_435_761
 """A large odd factor: it spreads the late activities over the log."""
@@ -118,7 +118,7 @@ def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
         if name is None:
             return _skipped("1006", f"Attribute '{given}' not found")
         attributes[name] = each["value"]
-    if len(json.dumps(attributes).encode()) > _LARGEST_ATTRIBUTES:
+    if len(json.dumps(attributes).encode()) > _MAX_ATTRIBUTES_BYTES:
         return _skipped("1049", "Attributes are too large")
     activity = log.add(
         int(record["activityDate"].timestamp()),
@@ -146,8 +146,8 @@ def _leads(instance: Instance, request: Request) -> Collection[int] | None:
     if leads:
         raise ApiError("1003", "listId and leadIds cannot be used together")
     members = instance.store.list_members("staticListId", request["listId"])
-    if len(members) >= _MOST_ON_LIST:
-        raise ApiError("1003", f"The list has {len(members)} leads, which exceeds the limit of {_MOST_ON_LIST}")
+    if len(members) >= _MAX_LIST_MEMBERS:
+        raise ApiError("1003", f"The list has {len(members)} leads, which exceeds the limit of {_MAX_LIST_MEMBERS}")
     return frozenset(members)
 
 
@@ -204,7 +204,7 @@ def _show(activity: Activity) -> dict[str, Any]:
         "id": activity.number,
         "marketoGUID": str(activity.number),
         "leadId": activity.lead_id,
-        "activityDate": stamp(activity.at),
+        "activityDate": timestamp(activity.at),
         "activityTypeId": activity.type_id,
         "primaryAttributeValueId": activity.primary_id,
         "primaryAttributeValue": activity.primary,

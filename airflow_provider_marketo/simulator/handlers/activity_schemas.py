@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
 
-_MOST_TYPES, _MOST_ATTRIBUTES = 10, 20
+_MAX_TYPES, _MAX_ATTRIBUTES = 10, 20
 
 
 @answers("activities.get_custom_types")
@@ -43,7 +43,7 @@ def create(instance: Instance, request: Request) -> Reply:
         raise ApiError("1017", f"Activity type '{name}' already exists")
     types, drafts = instance.store.activities.types, instance.store.schemas.activities
     numbers = [kind.id for kind in (*types.values(), *drafts.values()) if kind.custom]
-    if len(numbers) >= _MOST_TYPES:
+    if len(numbers) >= _MAX_TYPES:
         raise ApiError("1027", "The custom activity type limit is reached")
     primary = request["primaryAttribute"]
     kind = ActivityType(
@@ -53,7 +53,7 @@ def create(instance: Instance, request: Request) -> Reply:
         (),
         name,
     )
-    return _keep(instance, kind)
+    return _save_draft(instance, kind)
 
 
 @answers("activities.update_custom_type")
@@ -62,7 +62,7 @@ def update(instance: Instance, request: Request) -> Reply:
     primary = request.get("primaryAttribute")
     if primary is not None:
         kind = replace(kind, primary=(primary["name"], primary.get("dataType") or "string"))
-    return _keep(instance, replace(kind, name=request.get("name", kind.name)))
+    return _save_draft(instance, replace(kind, name=request.get("name", kind.name)))
 
 
 @answers("activities.approve_custom_type")
@@ -99,14 +99,14 @@ def delete(instance: Instance, request: Request) -> Reply:
 def create_attributes(instance: Instance, request: Request) -> Reply:
     kind, names = _editable(instance, request), instance.store.schemas.attributes
     attributes = dict(kind.attributes)
-    if len(attributes) + len(request["attributes"]) > _MOST_ATTRIBUTES:
+    if len(attributes) + len(request["attributes"]) > _MAX_ATTRIBUTES:
         raise ApiError("1028", "The attribute limit is reached")
     for given in request["attributes"]:
         if _attribute(instance, kind, given) in attributes or given["name"] in attributes:
             raise ApiError("1017", f"Attribute '{given['apiName']}' already exists")
         attributes[given["name"]] = given.get("dataType") or "string"
         names[str(kind.api_name), given["apiName"]] = given["name"]
-    return _keep(instance, replace(kind, attributes=tuple(attributes.items())))
+    return _save_draft(instance, replace(kind, attributes=tuple(attributes.items())))
 
 
 @answers("activities.update_custom_type_attributes", "activities.delete_custom_type_attributes")
@@ -121,7 +121,7 @@ def change_attributes(instance: Instance, request: Request) -> Reply:
         if request.operation.name.endswith(".update_custom_type_attributes"):
             attributes[given["name"]] = given.get("dataType") or data_type
             names[str(kind.api_name), given["apiName"]] = given["name"]
-    return _keep(instance, replace(kind, attributes=tuple(attributes.items())))
+    return _save_draft(instance, replace(kind, attributes=tuple(attributes.items())))
 
 
 def _versions(instance: Instance, name: str) -> tuple[ActivityType | None, ActivityType | None]:
@@ -145,7 +145,7 @@ def _attribute(instance: Instance, kind: ActivityType, given: Mapping[str, Any])
     return named or next((name for name, _ in kind.attributes if name.lower().replace(" ", "") == plain), plain)
 
 
-def _keep(instance: Instance, kind: ActivityType) -> Reply:
+def _save_draft(instance: Instance, kind: ActivityType) -> Reply:
     instance.store.schemas.activities[str(kind.api_name)] = kind
     return Envelope([_show(instance, kind)])
 

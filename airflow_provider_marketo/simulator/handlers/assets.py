@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
 
-_NOT_VALUES = ("id", "name", "folder", "status", "file", "content", "template", "workspace", "insertOnly")
-_SPELLINGS = {"isArchive": "isArchived", "published": "publishToMSI", "prefillForm": "formPrefill"}
+_NOT_MEMBERS = ("id", "name", "folder", "status", "file", "content", "template", "workspace", "insertOnly")
+_MEMBER_NAMES = {"isArchive": "isArchived", "published": "publishToMSI", "prefillForm": "formPrefill"}
 _HEADERS = ("subject", "fromName", "fromEmail", "replyEmail")
 _NOT_IN_LISTS = ("tags", "costs")
 
 
-def asset_stamp(moment: int) -> str:
+def asset_timestamp(moment: int) -> str:
     """Return a time as asset records write it: with both ``Z`` and an offset."""
     return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ+0000")
 
@@ -43,8 +43,8 @@ def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = N
         "id": asset.id,
         "name": asset.name,
         **{name: value for name, value in version.items() if name not in _HIDDEN},
-        "createdAt": asset_stamp(asset.created),
-        "updatedAt": asset_stamp(asset.updated),
+        "createdAt": asset_timestamp(asset.created),
+        "updatedAt": asset_timestamp(asset.updated),
         "folder": _folder(instance, asset),
         "workspace": WORKSPACE,
     }
@@ -74,7 +74,7 @@ def version_of(asset: Asset, status: str | None) -> dict[str, Any] | None:
     return asset.live if status == "approved" else asset.draft
 
 
-def asked(instance: Instance, request: Request, family: str | None = None) -> Asset:
+def requested_asset(instance: Instance, request: Request, family: str | None = None) -> Asset:
     """Return the asset that the request names by id.
 
     :param family: operation family of the asset; by default that of the operation.
@@ -83,7 +83,7 @@ def asked(instance: Instance, request: Request, family: str | None = None) -> As
     return instance.store.assets.find(family or request.operation.family, request["id"])
 
 
-def done(asset: Asset) -> Envelope:
+def id_reply(asset: Asset) -> Envelope:
     """Return the reply of changes that answer with the id alone."""
     return Envelope([{"id": asset.id}])
 
@@ -92,13 +92,13 @@ def _get(instance: Instance, request: Request) -> Reply:
     status = request.get("status")
     rows = [
         (asset, version)
-        for asset in fitting(instance, request, instance.store.assets.records(request.operation.family))
+        for asset in filter_assets(instance, request, instance.store.assets.records(request.operation.family))
         if (version := version_of(asset, status)) is not None
     ]
     return asset_page(request, rows, lambda row: _listed(show(instance, *row)))
 
 
-def fitting(instance: Instance, request: Request, assets: Iterable[Asset]) -> list[Asset]:
+def filter_assets(instance: Instance, request: Request, assets: Iterable[Asset]) -> list[Asset]:
     """Return the assets that match the request's folder, dates of the last change, and ``isActive``."""
     earliest, latest = request.get("earliestUpdatedAt"), request.get("latestUpdatedAt")
     if earliest and latest and latest <= earliest:
@@ -120,7 +120,7 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _get_by_id(instance: Instance, request: Request) -> Reply:
-    asset = instance.store.assets.of[request.operation.family].get(request["id"])
+    asset = instance.store.assets.by_family[request.operation.family].get(request["id"])
     version = version_of(asset, request.get("status")) if asset is not None else None
     return NOTHING_FOUND if asset is None or version is None else Envelope([show(instance, asset, version)])
 
@@ -153,9 +153,9 @@ def _create(instance: Instance, request: Request) -> Reply:
 def values_of(request: Request) -> dict[str, Any]:
     """Return the parameters that are members of the asset's record, by the names that records use."""
     return {
-        _SPELLINGS.get(name, name): {"type": "Text", "value": value} if name in _HEADERS else value
+        _MEMBER_NAMES.get(name, name): {"type": "Text", "value": value} if name in _HEADERS else value
         for name, value in request.parameters.items()
-        if name not in _NOT_VALUES
+        if name not in _NOT_MEMBERS
     }
 
 
@@ -168,14 +168,14 @@ def _template(instance: Instance, kind: Kind, template_id: int) -> int:
 
 
 def _clone(instance: Instance, request: Request) -> Reply:
-    store, asset = instance.store.assets, asked(instance, request)
+    store, asset = instance.store.assets, requested_asset(instance, request)
     home = store.home(request["folder"], kind=asset.kind)
     values = {name: request[name] for name in ("description", "operational") if name in request.parameters}
-    return Envelope([show(instance, store.copied(asset, request["name"], home, instance.now, **values))])
+    return Envelope([show(instance, store.clone(asset, request["name"], home, instance.now, **values))])
 
 
 def _update(instance: Instance, request: Request) -> Reply:
-    asset = asked(instance, request)
+    asset = requested_asset(instance, request)
     instance.store.assets.change(asset, instance.now, request.get("name"), **values_of(request))
     return Envelope([show(instance, asset, asset.newest)])
 
@@ -214,11 +214,11 @@ def unapprove(instance: Instance, asset: Asset) -> None:
     """
     if asset.live is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is not approved")
-    _refuse_use(instance, asset)
+    _check_unused(instance, asset)
     asset.live, asset.draft, asset.updated = None, asset.live, instance.now
 
 
-def _refuse_use(instance: Instance, asset: Asset) -> None:
+def _check_unused(instance: Instance, asset: Asset) -> None:
     users = [user for user in instance.store.assets.users(asset) if user.live is not None]
     if users:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is used by {users[0].kind.title.lower()} {users[0].id}")
@@ -234,16 +234,16 @@ def delete(instance: Instance, asset: Asset) -> None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is approved and cannot be deleted")
     if asset.shown.get("isActive"):
         raise ApiError("709", f"{asset.kind.title} {asset.id} is active and cannot be deleted")
-    _refuse_use(instance, asset)
+    _check_unused(instance, asset)
     instance.store.assets.remove(asset)
 
 
-def _changing(change: Callable[[Instance, Asset], None]) -> Callable[[Instance, Request], Reply]:
+def _handler_for(change: Callable[[Instance, Asset], None]) -> Callable[[Instance, Request], Reply]:
     def handler(instance: Instance, request: Request) -> Reply:
-        asset = asked(instance, request)
+        asset = requested_asset(instance, request)
         change(instance, asset)
         shows = change is not delete
-        return Envelope([show(instance, asset)]) if shows else done(asset)
+        return Envelope([show(instance, asset)]) if shows else id_reply(asset)
 
     return handler
 
@@ -251,19 +251,19 @@ def _changing(change: Callable[[Instance, Asset], None]) -> Callable[[Instance, 
 def _get_used_by(instance: Instance, request: Request) -> Reply:
     return asset_page(
         request,
-        instance.store.assets.users(asked(instance, request)),
+        instance.store.assets.users(requested_asset(instance, request)),
         lambda user: {
             "id": user.id,
             "name": user.name,
             "type": user.kind.title,
             "status": "approved" if user.live is not None else "draft",
-            "updatedAt": asset_stamp(user.updated),
+            "updatedAt": asset_timestamp(user.updated),
         },
     )
 
 
 def _get_content(instance: Instance, request: Request) -> Reply:
-    asset = asked(instance, request)
+    asset = requested_asset(instance, request)
     version = version_of(asset, request.get("status"))
     if version is None:
         return NOTHING_FOUND
@@ -272,25 +272,25 @@ def _get_content(instance: Instance, request: Request) -> Reply:
 
 
 def _update_content(instance: Instance, request: Request) -> Reply:
-    asset = asked(instance, request)
+    asset = requested_asset(instance, request)
     markup = request["content"].content.decode()
     if "<script" in markup.lower():
         raise ApiError("709", "The content must not have script tags")
     instance.store.assets.change(asset, instance.now, content=markup)
-    return done(asset)
+    return id_reply(asset)
 
 
-def deleted_home(instance: Instance, home: Home) -> None:
+def delete_contents(instance: Instance, home: Home) -> None:
     """Delete everything in a folder or program, approved or not."""
     store = instance.store.assets
     for asset in list(store.inside(home)):
         store.remove(asset)
     for folder in list(store.subfolders(home)):
-        deleted_home(instance, Home("Folder", folder.id))
+        delete_contents(instance, Home("Folder", folder.id))
         del store.folders[folder.id]
 
 
-_MACHINE: Mapping[str, Callable[[Instance, Request], Reply]] = {
+_COMMON_HANDLERS: Mapping[str, Callable[[Instance, Request], Reply]] = {
     "get": _get,
     "get_by_id": _get_by_id,
     "get_by_name": _get_by_name,
@@ -298,19 +298,19 @@ _MACHINE: Mapping[str, Callable[[Instance, Request], Reply]] = {
     "clone": _clone,
     "update": _update,
     "update_metadata": _update,
-    "approve_draft": _changing(approve),
-    "unapprove": _changing(unapprove),
-    "unapprove_draft": _changing(unapprove),
-    "discard_draft": _changing(discard),
-    "delete": _changing(delete),
+    "approve_draft": _handler_for(approve),
+    "unapprove": _handler_for(unapprove),
+    "unapprove_draft": _handler_for(unapprove),
+    "discard_draft": _handler_for(discard),
+    "delete": _handler_for(delete),
     "get_used_by": _get_used_by,
 }
-_TEMPLATES: Mapping[str, Callable[[Instance, Request], Reply]] = {
+_TEMPLATE_HANDLERS: Mapping[str, Callable[[Instance, Request], Reply]] = {
     "get_content": _get_content,
     "get_content_by_id": _get_content,
     "update_content": _update_content,
 }
-_OWN_WAYS = frozenset(
+_HANDLED_ELSEWHERE = frozenset(
     (
         *("files.create", "programs.clone", "programs.create", "programs.delete", "programs.get_by_id"),
         *("programs.get_by_name", "programs.update_metadata"),
@@ -322,10 +322,12 @@ _OWN_WAYS = frozenset(
 def _register() -> None:
     for operation in operations.all_operations():
         kind = KINDS.get(operation.family)
-        if kind is None or operation.family.endswith("_v2") or operation.name in _OWN_WAYS:
+        if kind is None or operation.family.endswith("_v2") or operation.name in _HANDLED_ELSEWHERE:
             continue
         verb = operation.name.partition(".")[2]
-        handler = _MACHINE.get(verb) or (_TEMPLATES.get(verb) if operation.family.endswith("_templates") else None)
+        handler = _COMMON_HANDLERS.get(verb) or (
+            _TEMPLATE_HANDLERS.get(verb) if operation.family.endswith("_templates") else None
+        )
         if handler is not None:
             answers(operation.name)(handler)
 

@@ -10,7 +10,7 @@ from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
 from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Home
-from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 _FAMILIES = ("emails_v2", "email_templates_v2", "fragments_v2")
-_LARGEST_PAGE = 50
+_MAX_PAGE_SIZE = 50
 _VALUES = ("description", "data", "headers", "settings", "editorContext", "templateId")
 
 
-def _each(verb: str) -> Callable[[Callable[[Instance, Request], Reply]], Callable[[Instance, Request], Reply]]:
+def _for_each_family(
+    verb: str,
+) -> Callable[[Callable[[Instance, Request], Reply]], Callable[[Instance, Request], Reply]]:
     return answers(*(f"{family}.{verb}" for family in _FAMILIES))
 
 
@@ -43,23 +45,23 @@ def _show(instance: Instance, asset: Asset) -> dict[str, Any]:
         "appData": {**place, "workspaceId": "1", "workspaceName": WORKSPACE, "editorType": "designer"},
         "metadata": {
             "createdBy": "airflow@example.org",
-            "createdAt": stamp(asset.created),
+            "createdAt": timestamp(asset.created),
             "modifiedBy": "airflow@example.org",
-            "modifiedAt": stamp(asset.updated),
+            "modifiedAt": timestamp(asset.updated),
         },
     }
 
 
-def _asked(instance: Instance, request: Request, name: str = "id") -> Asset:
+def _requested_asset(instance: Instance, request: Request, name: str = "id") -> Asset:
     return instance.store.assets.find(request.operation.family, request[name])
 
 
-@_each("get_by_id")
+@_for_each_family("get_by_id")
 def get_by_id(instance: Instance, request: Request) -> Reply:
-    return Envelope([_show(instance, _asked(instance, request))])
+    return Envelope([_show(instance, _requested_asset(instance, request))])
 
 
-@_each("list")
+@_for_each_family("list")
 def find(instance: Instance, request: Request) -> Reply:
     def fits(asset: Asset) -> bool:
         states = {name for name, version in (("approved", asset.live), ("draft", asset.draft)) if version is not None}
@@ -89,13 +91,13 @@ def _before(moment: Any, seconds: int) -> bool:
 
 
 def _paging(request: Request) -> tuple[int, int]:
-    index, size = int(request.get("pageIndex", 0)), int(request.get("pageSize", _LARGEST_PAGE))
-    if index < 0 or not 1 <= size <= _LARGEST_PAGE:
-        raise ApiError("701", f"pageSize has to be between 1 and {_LARGEST_PAGE}")
+    index, size = int(request.get("pageIndex", 0)), int(request.get("pageSize", _MAX_PAGE_SIZE))
+    if index < 0 or not 1 <= size <= _MAX_PAGE_SIZE:
+        raise ApiError("701", f"pageSize has to be between 1 and {_MAX_PAGE_SIZE}")
     return index, size
 
 
-@_each("create")
+@_for_each_family("create")
 def create(instance: Instance, request: Request) -> Reply:
     family = request.operation.family
     home = _home(instance, family, request["appData"])
@@ -118,24 +120,24 @@ def _values(request: Request) -> dict[str, Any]:
     return {name: request[name] for name in _VALUES if name in request.parameters}
 
 
-@_each("clone")
+@_for_each_family("clone")
 def clone(instance: Instance, request: Request) -> Reply:
-    asset, new = _asked(instance, request, "assetId"), request["newAsset"]
+    asset, new = _requested_asset(instance, request, "assetId"), request["newAsset"]
     values = {"description": new["description"]} if new.get("description") else {}
-    copied = instance.store.assets.copied(asset, new["name"], asset.home, instance.now, **values)
+    copied = instance.store.assets.clone(asset, new["name"], asset.home, instance.now, **values)
     return Envelope([_show(instance, copied)])
 
 
-@_each("update")
+@_for_each_family("update")
 def update(instance: Instance, request: Request) -> Reply:
-    asset = _asked(instance, request)
+    asset = _requested_asset(instance, request)
     instance.store.assets.change(asset, instance.now, request.get("name"), **_values(request))
     return Envelope([_show(instance, asset)])
 
 
-@_each("update_status")
+@_for_each_family("update_status")
 def update_status(instance: Instance, request: Request) -> Reply:
-    asset = _asked(instance, request, "contentId")
+    asset = _requested_asset(instance, request, "contentId")
     _TRANSITIONS[request["action"]](instance, asset)
     return Envelope([_show(instance, asset)])
 
@@ -154,15 +156,15 @@ _TRANSITIONS: Mapping[str, Callable[[Instance, Asset], None]] = {
 }
 
 
-@_each("delete")
+@_for_each_family("delete")
 def delete(instance: Instance, request: Request) -> Reply:
-    classic.delete(instance, _asked(instance, request))
+    classic.delete(instance, _requested_asset(instance, request))
     return Envelope()
 
 
-@_each("get_used_by")
+@_for_each_family("get_used_by")
 def get_used_by(instance: Instance, request: Request) -> Reply:
-    rows = _users(instance, _asked(instance, request, "assetId"))
+    rows = _users(instance, _requested_asset(instance, request, "assetId"))
     index, size = _paging(request)
     result = [
         {"id": user.id, "name": user.name, "type": user.kind.title} for user in rows[index * size : (index + 1) * size]
@@ -175,12 +177,12 @@ def _users(instance: Instance, asset: Asset) -> list[Asset]:
     return [email for email in instance.store.assets.records("emails_v2") if email.newest.get("templateId") == asset.id]
 
 
-@_each("bulk_get")
+@_for_each_family("bulk_get")
 def bulk_get(instance: Instance, request: Request) -> Reply:
     return Envelope([_show(instance, asset) for asset in _several(instance, request)])
 
 
-@_each("bulk_get_used_by")
+@_for_each_family("bulk_get_used_by")
 def bulk_used_by(instance: Instance, request: Request) -> Reply:
     return Envelope(
         [
@@ -191,7 +193,7 @@ def bulk_used_by(instance: Instance, request: Request) -> Reply:
     )
 
 
-@_each("bulk_delete")
+@_for_each_family("bulk_delete")
 def bulk_delete(instance: Instance, request: Request) -> Reply:
     found = _several(instance, request)
     for asset in found:

@@ -43,17 +43,17 @@ _ASSET_GROUPS = (
     {types.ADD_TO_LIST, types.REMOVE_FROM_LIST},
     {types.FILL_OUT_FORM},
 )
-_MOST_PRIMARIES = 50
-_MOST_PROGRAMS = 10
-_LONGEST_DAYS = 31
+_MAX_PRIMARY_VALUES = 50
+_MAX_PROGRAMS = 10
+_MAX_DAYS = 31
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
-def _each(action: str) -> Callable[[Any], Any]:
+def _for_each_family(action: str) -> Callable[[Any], Any]:
     return answers(*(f"{family}.{action}" for family in FAMILIES))
 
 
-@_each("create_job")
+@_for_each_family("create_job")
 def create(instance: Instance, request: Request) -> Reply:
     kind = kind_of(instance, request, FAMILIES)
     fields = list(dict.fromkeys(request.get("fields") or (ACTIVITY_FIELDS if kind == "activities" else ())))
@@ -76,7 +76,7 @@ def create(instance: Instance, request: Request) -> Reply:
     return Envelope([instance.exports.create(job)])
 
 
-@_each("enqueue_job")
+@_for_each_family("enqueue_job")
 def enqueue(instance: Instance, request: Request) -> Reply:
     job = _job(instance, request)
     if request.fault is not None and request.fault.job is not None:
@@ -84,30 +84,30 @@ def enqueue(instance: Instance, request: Request) -> Reply:
     return Envelope([instance.exports.enqueue(job)])
 
 
-@_each("cancel_job")
+@_for_each_family("cancel_job")
 def cancel(instance: Instance, request: Request) -> Reply:
     return Envelope([instance.exports.cancel(_job(instance, request))])
 
 
-@_each("get_job_status")
+@_for_each_family("get_job_status")
 def status(instance: Instance, request: Request) -> Reply:
     job = _job(instance, request)
-    _watch_polling(instance, request, job.id, [job])
+    _note_fast_polling(instance, request, job.id, [job])
     return Envelope([instance.exports.shown(job)])
 
 
-@_each("get_jobs")
+@_for_each_family("get_jobs")
 def jobs(instance: Instance, request: Request) -> Reply:
     listed = instance.exports.listed(request.user, kind_of(instance, request, FAMILIES))
     if "nextPageToken" not in request.parameters:
-        _watch_polling(instance, request, "list", listed)
+        _note_fast_polling(instance, request, "list", listed)
     wanted = {name.lower().replace("canceled", "cancelled") for name in request.get("status", ())}
     if wanted:
         listed = [job for job in listed if instance.exports.visible_status(job).lower() in wanted]
     return page(request, listed, instance.exports.shown, says_more=False, most=instance.settings.export_list_page)
 
 
-@_each("get_file")
+@_for_each_family("get_file")
 def file(instance: Instance, request: Request) -> Reply:
     try:
         written = instance.exports.file(_job(instance, request))
@@ -142,7 +142,7 @@ def _job(instance: Instance, request: Request) -> Job:
     return instance.exports.find(request.user, kind_of(instance, request, FAMILIES), str(request["exportId"]))
 
 
-def _watch_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:
+def _note_fast_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:
     """Note a client that polls more often than Marketo refreshes the status of jobs, once a minute."""
     unfinished = any(instance.exports.visible_status(job) in (QUEUED, PROCESSING) for job in looked_at)
     key = (request.user.client_id, request.operation.name, request.get("apiName"), what)
@@ -251,8 +251,8 @@ def _check_window(name: str, window: Mapping[str, Any]) -> None:
         raise ApiError("1003", f"{name} needs startAt and endAt")
     if window["startAt"] > window["endAt"]:
         raise ApiError("1003", f"{name}: startAt must not be after endAt")
-    if (window["endAt"] - window["startAt"]).total_seconds() > _LONGEST_DAYS * 86_400:
-        raise ApiError("1003", f"{name}: the date range must not be longer than {_LONGEST_DAYS} days")
+    if (window["endAt"] - window["startAt"]).total_seconds() > _MAX_DAYS * 86_400:
+        raise ApiError("1003", f"{name}: the date range must not be longer than {_MAX_DAYS} days")
 
 
 def _check_activity_filter(given: Mapping[str, Any]) -> None:
@@ -263,16 +263,16 @@ def _check_activity_filter(given: Mapping[str, Any]) -> None:
     if len(primaries) > 1:
         raise ApiError("1003", "primaryAttributeValueIds and primaryAttributeValues cannot be used together")
     for name in primaries:
-        if len(given[name]) > _MOST_PRIMARIES:
-            raise ApiError("1003", f"{name} takes at most {_MOST_PRIMARIES} values")
+        if len(given[name]) > _MAX_PRIMARY_VALUES:
+            raise ApiError("1003", f"{name} takes at most {_MAX_PRIMARY_VALUES} values")
         if not wanted or not any(wanted <= group for group in _ASSET_GROUPS):
             raise ApiError("1003", f"{name} needs activityTypeIds of one asset group")
 
 
 def _check_member_filter(instance: Instance, given: Mapping[str, Any]) -> None:
     ids = given.get("programIds", [given.get("programId")])
-    if len(ids) > _MOST_PROGRAMS:
-        raise ApiError("1003", f"programIds takes at most {_MOST_PROGRAMS} values")
+    if len(ids) > _MAX_PROGRAMS:
+        raise ApiError("1003", f"programIds takes at most {_MAX_PROGRAMS} values")
     programs = instance.store.programs
     missing = [program_id for program_id in ids if program_id not in programs.all]
     if missing:

@@ -28,11 +28,11 @@ FAMILIES = {
 _HOW = ("lookupField", "listId", "partitionName", "programId", "programMemberStatus")
 
 
-def _each(action: str) -> Callable[[Any], Any]:
+def _for_each_family(action: str) -> Callable[[Any], Any]:
     return answers(*(f"{family}.{action}" for family in FAMILIES))
 
 
-@_each("import")
+@_for_each_family("import")
 def start(instance: Instance, request: Request) -> Reply:
     upload = request["file"]
     if not isinstance(upload, Upload):
@@ -57,7 +57,7 @@ def start(instance: Instance, request: Request) -> Reply:
     return Envelope([{**shown, "importId": str(taken.batch_id)}])
 
 
-@_each("get_status")
+@_for_each_family("get_status")
 def status(instance: Instance, request: Request) -> Reply:
     job = _job(instance, request)
     shown: dict[str, Any] = {"batchId": job.batch_id, "status": job.status}
@@ -76,12 +76,12 @@ def status(instance: Instance, request: Request) -> Reply:
     return Envelope([{**shown, "importId": str(job.batch_id), "numOfLeadsProcessed": job.processed}])
 
 
-@_each("get_failures")
+@_for_each_family("get_failures")
 def failures(instance: Instance, request: Request) -> Reply:
     return _report(instance, request, FAILURES)
 
 
-@_each("get_warnings")
+@_for_each_family("get_warnings")
 def warnings(instance: Instance, request: Request) -> Reply:
     return _report(instance, request, WARNINGS)
 

@@ -7,14 +7,14 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asked, show
+from airflow_provider_marketo.simulator.handlers.assets import requested_asset, show
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.assets import Asset, Home, Sending
-from airflow_provider_marketo.simulator.store.pools import stamp
+from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SOONEST, _LATEST = timedelta(minutes=5), timedelta(days=731)
 _SLACK = timedelta(seconds=1)
 _CLONES_A_DAY = 20
-_LARGEST_AUDIENCE = 100
+_MAX_AUDIENCE = 100
 """A batch campaign runs for at most this many members of its program, because it has no smart list here."""
 _TOKEN_NAME = re.compile(r"\{\{my\.([^{}]+)\}\}")
 
@@ -52,7 +52,7 @@ def get_by_id(instance: Instance, request: Request) -> Reply:
 
 
 def _campaign(instance: Instance, request: Request) -> Asset:
-    campaign = instance.store.assets.of["smart_campaigns"].get(request["campaignId"])
+    campaign = instance.store.assets.by_family["smart_campaigns"].get(request["campaignId"])
     if campaign is None:
         raise ApiError("1013", f"Campaign '{request['campaignId']}' not found")
     return campaign
@@ -60,7 +60,7 @@ def _campaign(instance: Instance, request: Request) -> Asset:
 
 def _program_name(instance: Instance, campaign: Asset) -> str | None:
     program = instance.store.assets.program_of(campaign.home)
-    return instance.store.assets.of["programs"][program].name if program is not None else None
+    return instance.store.assets.by_family["programs"][program].name if program is not None else None
 
 
 def _show(instance: Instance, campaign: Asset) -> dict[str, Any]:
@@ -74,8 +74,8 @@ def _show(instance: Instance, campaign: Asset) -> dict[str, Any]:
         "programName": _program_name(instance, campaign),
         "programId": instance.store.assets.program_of(campaign.home),
         "workspaceName": "Default",
-        "createdAt": stamp(campaign.created),
-        "updatedAt": stamp(campaign.updated),
+        "createdAt": timestamp(campaign.created),
+        "updatedAt": timestamp(campaign.updated),
         **({"active": version["isActive"]} if kind == "trigger" else {}),
     }
 
@@ -103,7 +103,7 @@ def request_campaign(instance: Instance, request: Request) -> Reply:
 
 def _run(instance: Instance, campaign: Asset, leads: Iterable[int], at: int) -> None:
     """Run a campaign: send each lead an e-mail of the campaign's program. The simulator has no flows."""
-    emails = instance.store.assets.of["emails"].values()
+    emails = instance.store.assets.by_family["emails"].values()
     email = next((each for each in emails if each.home == campaign.home), None)
     for lead_id in leads:
         instance.store.activities.add(
@@ -133,7 +133,7 @@ def schedule(instance: Instance, request: Request) -> Reply:
     moment = int(run_at.timestamp())
     number = instance.store.assets.program_of(campaign.home)
     members = instance.store.programs.members(number) if number is not None else ()
-    audience = tuple(member["leadId"] for member in islice(members, _LARGEST_AUDIENCE))
+    audience = tuple(member["leadId"] for member in islice(members, _MAX_AUDIENCE))
     instance.store.assets.sendings.append(
         Sending(request.operation.name, int(campaign.id), (), instance.now, moment, tokens, audience)
     )
@@ -160,7 +160,7 @@ def get_smart_campaigns_by_lead_id(instance: Instance, request: Request) -> Repl
     return page(
         request,
         found,
-        lambda run: {"smartCampaignId": run[0], "createdAt": stamp(run[1][0]), "updatedAt": stamp(run[1][-1])},
+        lambda run: {"smartCampaignId": run[0], "createdAt": timestamp(run[1][0]), "updatedAt": timestamp(run[1][-1])},
     )
 
 
@@ -181,7 +181,7 @@ def _above(instance: Instance, campaign: Asset) -> list[Home]:
     store, homes, home = instance.store.assets, [], campaign.home
     while home is not None:
         homes.append(home)
-        above = store.folders[home.id].parent if home.type == "Folder" else store.of["programs"][home.id].home
+        above = store.folders[home.id].parent if home.type == "Folder" else store.by_family["programs"][home.id].home
         if above is None:
             break
         home = above
@@ -197,15 +197,15 @@ def _cloned(instance: Instance, campaign: Asset, name: str) -> Asset:
     if store.clones[today] >= _CLONES_A_DAY:
         raise ApiError("1020", "Daily limit for cloneToProgram reached")
     store.clones[today] += 1
-    program = store.of["programs"][number]
-    copied = store.copy_program(program, name, program.home, None, instance.now)
+    program = store.by_family["programs"][number]
+    copied = store.clone_program(program, name, program.home, None, instance.now)
     home = Home("Program", int(copied.id))
     return next(asset for asset in store.inside(home) if asset.name == campaign.name)
 
 
 @answers("smart_campaigns.activate")
 def activate(instance: Instance, request: Request) -> Reply:
-    campaign = asked(instance, request)
+    campaign = requested_asset(instance, request)
     if campaign.shown["type"] != "trigger":
         raise ApiError("709", "Only trigger campaigns can be activated")
     if campaign.shown["isActive"]:
@@ -216,7 +216,7 @@ def activate(instance: Instance, request: Request) -> Reply:
 
 @answers("smart_campaigns.deactivate")
 def deactivate(instance: Instance, request: Request) -> Reply:
-    campaign = asked(instance, request)
+    campaign = requested_asset(instance, request)
     if not campaign.shown["isActive"]:
         raise ApiError("709", f"Smart campaign {campaign.id} is not active")
     instance.store.assets.change(campaign, instance.now, isActive=False, status="Inactive")
@@ -225,7 +225,7 @@ def deactivate(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.send_sample")
 def send_sample(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     if "leadId" in request.parameters and int(request["leadId"]) not in instance.store.leads:
         raise ApiError("1004", f"Lead '{request['leadId']}' not found")
     recipient = (("emailAddress", request["emailAddress"]),)

@@ -23,18 +23,18 @@ _LIKE_COMPANIES = ("companies",)
 """Operation families whose replies have no ``moreResult``."""
 
 
-def _each(action: str) -> Callable[[Any], Any]:
+def _for_each_family(action: str) -> Callable[[Any], Any]:
     return answers(*(f"{family}.{action}" for family in FAMILIES))
 
 
-@_each("describe")
+@_for_each_family("describe")
 def describe(instance: Instance, request: Request) -> Reply:
     kind = _kind(instance, request)
     described = describe_object(kind.name, kind.fields.values(), [list(key) for key in kind.keys])
     return Envelope([{**described, "idField": kind.id_field, "dedupeFields": list(kind.dedupe)}])
 
 
-@_each("get")
+@_for_each_family("get")
 def get(instance: Instance, request: Request) -> Reply:
     kind = _kind(instance, request)
     fields = request.get("fields") or (kind.id_field, *kind.dedupe, "createdAt", "updatedAt")
@@ -54,7 +54,7 @@ def get(instance: Instance, request: Request) -> Reply:
     return page(request, found, show, numbered=True, says_more=says_more)
 
 
-@_each("sync")
+@_for_each_family("sync")
 def sync(instance: Instance, request: Request) -> Reply:
     kind = _kind(instance, request)
     action, by_id = request.get("action", "createOrUpdate"), request.get("dedupeBy") == "idField"
@@ -82,7 +82,7 @@ def sync(instance: Instance, request: Request) -> Reply:
     return Envelope(each_record(request["input"], one, numbered=True))
 
 
-@_each("delete")
+@_for_each_family("delete")
 def delete(instance: Instance, request: Request) -> Reply:
     kind = _kind(instance, request)
     by_id = request.get("deleteBy") == "idField"

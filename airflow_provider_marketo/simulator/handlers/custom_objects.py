@@ -24,14 +24,14 @@ _ID = "marketoGUID"
 def list_types(instance: Instance, request: Request) -> Reply:
     names = request.get("names")
     kinds = [table.type for table in instance.store.custom_objects.values()]
-    return Envelope([_head(kind) for kind in kinds if not names or kind.name in names])
+    return Envelope([_describe_type(kind) for kind in kinds if not names or kind.name in names])
 
 
 @answers("custom_objects.describe")
 def describe(instance: Instance, request: Request) -> Reply:
     kind = _table(instance, request).type
     described = describe_object(kind.name, kind.fields.values(), [list(key) for key in kind.searchable])
-    return Envelope([{**described, **_head(kind)}])
+    return Envelope([{**described, **_describe_type(kind)}])
 
 
 @answers("custom_objects.get")
@@ -130,7 +130,7 @@ def _whole_key(key: tuple[str, ...], record: Record) -> dict[str, Any]:
     return {name: record[name] for name in key}
 
 
-def _head(kind: CustomObjectType) -> dict[str, Any]:
+def _describe_type(kind: CustomObjectType) -> dict[str, Any]:
     return {
         "name": kind.name,
         "displayName": kind.label,

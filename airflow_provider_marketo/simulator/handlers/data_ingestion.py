@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.simulator.instance import Instance
 
-MOST_OBJECTS = 1_000
+MAX_OBJECTS = 1_000
 _NOT_A_MEMBER = "not in program"
 
 
@@ -47,7 +47,7 @@ def sync_custom_objects(instance: Instance, request: Request) -> Reply:
     by_id = request.get("dedupeBy") == "marketoGUID"
     how = {"action": UPDATE_ONLY, "dedupeBy": "idField"} if by_id else {"action": UPSERT}
     given = {"customObjectName": name, **how, "input": request["customObjects"]}
-    return _accept_for(instance, request, "custom_objects.sync", [given])
+    return _accept_as(instance, request, "custom_objects.sync", [given])
 
 
 @answers("data_ingestion.sync_companies")
@@ -60,29 +60,29 @@ def sync_companies(instance: Instance, request: Request) -> Reply:
         if record.get(key) is None or record.get(other) is not None:
             raise ApiError(INVALID, f"With dedupeBy '{by}' every item needs {key} and must not have {other}")
     given = {"action": action, "dedupeBy": by, "input": request["input"]}
-    return _accept_for(instance, request, "companies.sync", [given])
+    return _accept_as(instance, request, "companies.sync", [given])
 
 
 @answers("data_ingestion.sync_program_member_status")
 def sync_program_member_status(instance: Instance, request: Request) -> Reply:
     if any(program["status"].lower() == _NOT_A_MEMBER for program in request["programs"]):
         raise ApiError(INVALID, "A member cannot be given the status 'Not in Program'")
-    return _accept_for(instance, request, "program_members.sync_status", _programs(request))
+    return _accept_as(instance, request, "program_members.sync_status", _programs(request))
 
 
 @answers("data_ingestion.delete_program_members")
 def delete_program_members(instance: Instance, request: Request) -> Reply:
-    return _accept_for(instance, request, "program_members.delete", _programs(request))
+    return _accept_as(instance, request, "program_members.delete", _programs(request))
 
 
 @answers("data_ingestion.add_leads_to_list")
 def add_leads_to_list(instance: Instance, request: Request) -> Reply:
-    return _accept_for(instance, request, "static_list_membership.add_to_list", _list(request))
+    return _accept_as(instance, request, "static_list_membership.add_to_list", _list(request))
 
 
 @answers("data_ingestion.remove_leads_from_list")
 def remove_leads_from_list(instance: Instance, request: Request) -> Reply:
-    return _accept_for(instance, request, "static_list_membership.remove_from_list", _list(request))
+    return _accept_as(instance, request, "static_list_membership.remove_from_list", _list(request))
 
 
 def _programs(request: Request) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def _list(request: Request) -> list[dict[str, Any]]:
     return [{"listId": request["listId"], "id": [record["leadId"] for record in request["input"]]}]
 
 
-def _accept_for(instance: Instance, request: Request, name: str, calls: Sequence[Mapping[str, Any]]) -> Reply:
+def _accept_as(instance: Instance, request: Request, name: str, calls: Sequence[Mapping[str, Any]]) -> Reply:
     """Accept a request that calls of a REST operation will execute.
 
     :param name: the REST operation.
@@ -126,7 +126,7 @@ def _accept(instance: Instance, request: Request, works: Sequence[Work], objects
         longest = parameter.schema.max_length
         if parameter.place == "header" and longest and len(request.headers.get(name.lower(), "")) > longest:
             raise ApiError(INVALID, f"{name} must not be longer than {longest} characters")
-    if objects > MOST_OBJECTS:
-        raise ApiError(INVALID, f"The request has {objects} objects, which exceeds the limit of {MOST_OBJECTS}")
+    if objects > MAX_OBJECTS:
+        raise ApiError(INVALID, f"The request has {objects} objects, which exceeds the limit of {MAX_OBJECTS}")
     instance.ingestion.submit(works, objects)
     return Bytes(b"", status=202, headers={"X-Request-Id": str(uuid.uuid4())})

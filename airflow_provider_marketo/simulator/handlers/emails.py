@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stamp, done, version_of
+from airflow_provider_marketo.simulator.handlers.assets import asset_timestamp, id_reply, requested_asset, version_of
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
@@ -24,7 +24,7 @@ def _sections(version: dict[str, Any]) -> Sections:
 
 def _changed(instance: Instance, asset: Asset, sections: Sections) -> Envelope:
     instance.store.assets.change(asset, instance.now, sections=sections)
-    return done(asset)
+    return id_reply(asset)
 
 
 def _editable(asset: Asset) -> Sections:
@@ -43,22 +43,22 @@ def _at(sections: Sections, key: str, name: str) -> int:
 
 @answers("emails.get_content")
 def get_content(instance: Instance, request: Request) -> Reply:
-    version = version_of(asked(instance, request), request.get("status"))
+    version = version_of(requested_asset(instance, request), request.get("status"))
     return Envelope(_sections(version)) if version is not None else NOTHING_FOUND
 
 
 @answers("emails.update_content")
 def update_headers(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     names = {"subject": "subject", "fromName": "fromName", "fromEmail": "fromEmail", "replyTO": "replyEmail"}
     values = {names[name]: request[name] for name in names if name in request.parameters}
     instance.store.assets.change(email, instance.now, **values)
-    return done(email)
+    return id_reply(email)
 
 
 @answers("emails.update_content_section")
 def update_section(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     sections = _editable(email)
     place = _at(sections, "htmlId", request["htmlId"])
     sections[place] |= {"contentType": request["type"], "value": request["value"]}
@@ -67,7 +67,7 @@ def update_section(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.add_module", "emails.duplicate_module")
 def add_module(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     sections = _editable(email)
     name = request["name"]
     if any(section["htmlId"] == name for section in sections):
@@ -80,7 +80,7 @@ def add_module(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.rename_module")
 def rename_module(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     sections = _editable(email)
     sections[_at(sections, "htmlId", request["moduleId"])]["htmlId"] = request["name"]
     return _changed(instance, email, sections)
@@ -88,7 +88,7 @@ def rename_module(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.delete_module")
 def delete_module(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     sections = _editable(email)
     del sections[_at(sections, "htmlId", request["moduleId"])]
     return _changed(instance, email, _numbered(sections))
@@ -96,7 +96,7 @@ def delete_module(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.rearrange_modules")
 def rearrange(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     sections = _editable(email)
     modules = {section["htmlId"]: section for section in sections if section["contentType"] == "Module"}
     wanted = sorted(request["positions"], key=lambda position: int(position["index"]))
@@ -115,7 +115,7 @@ def _numbered(sections: Sections) -> Sections:
 
 @answers("emails.get_full_content")
 def get_full_content(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     version = version_of(email, request.get("status"))
     if version is None:
         return NOTHING_FOUND
@@ -127,12 +127,12 @@ def get_full_content(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.update_full_content")
 def update_full_content(instance: Instance, request: Request) -> Reply:
-    email = asked(instance, request)
+    email = requested_asset(instance, request)
     markup = request["content"].content.decode()
     if "<script" in markup.lower():
         raise ApiError("709", "The content must not have script tags")
     instance.store.assets.change(email, instance.now, html=markup)
-    return done(email)
+    return id_reply(email)
 
 
 def _known_lead(instance: Instance, request: Request) -> None:
@@ -147,7 +147,7 @@ def get_cc_fields(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.get_variables", "landing_pages.get_variables")
 def get_variables(instance: Instance, request: Request) -> Reply:
-    variables = asked(instance, request).shown.get("variables", {})
+    variables = requested_asset(instance, request).shown.get("variables", {})
     page = request.operation.family == "landing_pages"
     found = [
         {"id": name, "type": "string", "value": value}
@@ -160,11 +160,11 @@ def get_variables(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.update_variable", "landing_pages.update_variable")
 def update_variable(instance: Instance, request: Request) -> Reply:
-    asset = asked(instance, request)
+    asset = requested_asset(instance, request)
     name = request.get("variableId") or request["name"]
     variables = {**asset.newest.get("variables", {}), (name, request.get("moduleId")): request.get("value")}
     instance.store.assets.change(asset, instance.now, variables=variables)
-    return done(asset)
+    return id_reply(asset)
 
 
 # Variants for segments
@@ -172,7 +172,7 @@ def update_variable(instance: Instance, request: Request) -> Reply:
 
 @answers("emails.get_dynamic_content", "landing_page_content.get_dynamic_content", "snippets.get_dynamic_content")
 def get_variants(instance: Instance, request: Request) -> Reply:
-    asset = asked(instance, request, _family(request))
+    asset = requested_asset(instance, request, _family(request))
     version = version_of(asset, request.get("status"))
     if version is None:
         return NOTHING_FOUND
@@ -182,9 +182,9 @@ def get_variants(instance: Instance, request: Request) -> Reply:
         [
             {
                 "id": asset.id,
-                "segmentation": next(iter(instance.store.assets.of["segmentations"])),
-                "createdAt": asset_stamp(asset.created),
-                "updatedAt": asset_stamp(asset.updated),
+                "segmentation": next(iter(instance.store.assets.by_family["segmentations"])),
+                "createdAt": asset_timestamp(asset.created),
+                "updatedAt": asset_timestamp(asset.updated),
                 "content": [{"segmentName": name, **variant} for name, variant in variants.items()],
             }
         ]
@@ -197,14 +197,14 @@ def get_variants(instance: Instance, request: Request) -> Reply:
     "snippets.update_dynamic_content",
 )
 def update_variant(instance: Instance, request: Request) -> Reply:
-    asset = asked(instance, request, _family(request))
+    asset = requested_asset(instance, request, _family(request))
     section = str(request.get("contentId", ""))
     segment = str(request.get("segmentId") or request.get("segment") or "Default")
     variants = copy.deepcopy(asset.newest.get("variants", {}))
     content = {"type": request.get("type"), "content": request.get("value")}
     variants.setdefault(section, {})[segment] = content
     instance.store.assets.change(asset, instance.now, variants=variants)
-    return done(asset)
+    return id_reply(asset)
 
 
 def _family(request: Request) -> str:
@@ -217,18 +217,18 @@ def _family(request: Request) -> str:
 
 @answers("snippets.get_content")
 def get_snippet_content(instance: Instance, request: Request) -> Reply:
-    version = version_of(asked(instance, request), request.get("status"))
+    version = version_of(requested_asset(instance, request), request.get("status"))
     found = version.get("content") if version is not None else None
     return Envelope(found) if found else NOTHING_FOUND
 
 
 @answers("snippets.update_content")
 def update_snippet_content(instance: Instance, request: Request) -> Reply:
-    snippet = asked(instance, request)
+    snippet = requested_asset(instance, request)
     kept = [part for part in snippet.newest.get("content") or () if part["type"] != request["type"]]
     content = [*kept, {"type": request["type"], "content": request["content"]}]
     instance.store.assets.change(snippet, instance.now, content=content)
-    return done(snippet)
+    return id_reply(snippet)
 
 
 # Landing pages
@@ -236,13 +236,13 @@ def update_snippet_content(instance: Instance, request: Request) -> Reply:
 
 @answers("landing_page_content.get")
 def get_page_content(instance: Instance, request: Request) -> Reply:
-    version = version_of(asked(instance, request, "landing_pages"), request.get("status"))
+    version = version_of(requested_asset(instance, request, "landing_pages"), request.get("status"))
     return Envelope(_sections(version)) if version is not None and _sections(version) else NOTHING_FOUND
 
 
 @answers("landing_page_content.add_section")
 def add_page_section(instance: Instance, request: Request) -> Reply:
-    page = asked(instance, request, "landing_pages")
+    page = requested_asset(instance, request, "landing_pages")
     sections = _editable(page)
     if any(section["id"] == request["contentId"] for section in sections):
         raise ApiError("709", f"Content '{request['contentId']}' already exists")
@@ -252,7 +252,7 @@ def add_page_section(instance: Instance, request: Request) -> Reply:
 
 @answers("landing_page_content.update_section")
 def update_page_section(instance: Instance, request: Request) -> Reply:
-    page = asked(instance, request, "landing_pages")
+    page = requested_asset(instance, request, "landing_pages")
     sections = _editable(page)
     place = _at(sections, "id", request["contentId"])
     sections[place] = _page_section(instance, request, sections[place]["index"])
@@ -261,7 +261,7 @@ def update_page_section(instance: Instance, request: Request) -> Reply:
 
 @answers("landing_page_content.delete_section")
 def delete_page_section(instance: Instance, request: Request) -> Reply:
-    page = asked(instance, request, "landing_pages")
+    page = requested_asset(instance, request, "landing_pages")
     sections = _editable(page)
     del sections[_at(sections, "id", request["contentId"])]
     return _changed(instance, page, sections)
@@ -282,7 +282,7 @@ def _page_section(instance: Instance, request: Request, index: int) -> dict[str,
 
 @answers("landing_pages.get_full_content")
 def get_full_page(instance: Instance, request: Request) -> Reply:
-    page = asked(instance, request)
+    page = requested_asset(instance, request)
     _known_lead(instance, request)
     markup = "".join(str(section["content"]) for section in _sections(page.shown))
     return Envelope([{"id": page.id, "content": f"<html><body>{markup}</body></html>"}])

@@ -11,8 +11,8 @@ from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.fields import LENGTHS, Field
-from airflow_provider_marketo.simulator.store.pools import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 _STANDARD, _CUSTOM = "Read-Write Schema Standard Field", "Read-Write Schema Custom Field"
-_MOST_CUSTOM = {"leads": 100, "program_members": 20}
+_MAX_CUSTOM_FIELDS = {"leads": 100, "program_members": 20}
 _TYPES = {*LENGTHS, "boolean", "currency", "date", "datetime", "float", "integer", "percent", "score"} - {
     "text",
     "reference",
@@ -105,8 +105,8 @@ def create_fields(instance: Instance, request: Request) -> Reply:
     fields = _fields(instance, request)
     kind = request.operation.family
     own = sum(field.created_by_api for field in fields.values())
-    if own + len(request["input"]) > _MOST_CUSTOM[kind]:
-        raise ApiError("1003", f"At most {_MOST_CUSTOM[kind]} custom fields can be created by the API")
+    if own + len(request["input"]) > _MAX_CUSTOM_FIELDS[kind]:
+        raise ApiError("1003", f"At most {_MAX_CUSTOM_FIELDS[kind]} custom fields can be created by the API")
     labels = {field.label.lower() for field in fields.values()}
     for each in request["input"]:
         if not _NAME.fullmatch(each["name"]):
@@ -123,7 +123,7 @@ def create_fields(instance: Instance, request: Request) -> Reply:
 
 def describe_object(name: str, fields: Iterable[Field], searchable: list[list[str]]) -> dict[str, Any]:
     """Return what describe answers for an object type. Only ``leads.describe`` has another format."""
-    moment = stamp(1_577_836_800)
+    moment = timestamp(1_577_836_800)
     return {
         "name": name,
         "createdAt": moment,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stamp, done, show, version_of
+from airflow_provider_marketo.simulator.handlers.assets import (
+    asset_timestamp,
+    id_reply,
+    requested_asset,
+    show,
+    version_of,
+)
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -17,14 +23,14 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request, Upload
 
 HOSTS = ("info.example.com", "go.example.com")
-_LONGEST_HOST = 255
+_MAX_HOST_LENGTH = 255
 
 
 @answers("files.create")
 def create(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
     home = store.home(request["folder"], kind=KINDS["files"])
-    values = {**_facts(request["file"]), "description": request.get("description", "")}
+    values = {**_file_values(request["file"]), "description": request.get("description", "")}
     there = store.named("files", request["name"])
     if there and request.get("insertOnly"):
         raise ApiError("709", f"File name already exists: {request['name']}")
@@ -36,12 +42,12 @@ def create(instance: Instance, request: Request) -> Reply:
 
 @answers("files.update_content")
 def update_content(instance: Instance, request: Request) -> Reply:
-    file = asked(instance, request)
-    instance.store.assets.change(file, instance.now, **_facts(request["file"]))
-    return done(file)
+    file = requested_asset(instance, request)
+    instance.store.assets.change(file, instance.now, **_file_values(request["file"]))
+    return id_reply(file)
 
 
-def _facts(upload: Upload) -> dict[str, Any]:
+def _file_values(upload: Upload) -> dict[str, Any]:
     return {"mimeType": upload.content_type, "size": len(upload.content)}
 
 
@@ -104,7 +110,7 @@ def _rule(instance: Instance, request: Request) -> Rule:
 
 
 def _check_rule(instance: Instance, values: dict[str, Any], number: int) -> None:
-    if values["hostname"] not in HOSTS or len(values["hostname"]) > _LONGEST_HOST:
+    if values["hostname"] not in HOSTS or len(values["hostname"]) > _MAX_HOST_LENGTH:
         raise ApiError("709", f"Unknown hostname '{values['hostname']}'")
     if values["redirectFrom"]["type"] == "path" and str(values["redirectFrom"]["value"]).startswith("/"):
         raise ApiError("701", "A path must not start with a slash")
@@ -121,8 +127,8 @@ def _show_rule(rule: Rule) -> dict[str, Any]:
         **rule.values,
         "redirectFromUrl": f"https://{host}/{rule.values['redirectFrom']['value']}",
         "redirectToUrl": str(rule.values["redirectTo"]["value"]),
-        "createdAt": asset_stamp(rule.created),
-        "updatedAt": asset_stamp(rule.updated),
+        "createdAt": asset_timestamp(rule.created),
+        "updatedAt": asset_timestamp(rule.updated),
     }
 
 
@@ -139,7 +145,7 @@ def get_segmentations(instance: Instance, request: Request) -> Reply:
 
 @answers("segments.get_for_segmentation")
 def get_segments(instance: Instance, request: Request) -> Reply:
-    segmentation = asked(instance, request, "segmentations")
+    segmentation = requested_asset(instance, request, "segmentations")
     segments = list(enumerate(segmentation.shown.get("segments", ("Default",)), int(segmentation.id) * 10))
     return asset_page(
         request,
@@ -150,7 +156,7 @@ def get_segments(instance: Instance, request: Request) -> Reply:
             "description": "",
             "segmentationId": segmentation.id,
             "url": f"{UI}/#SG{segmentation.id}B2",
-            "createdAt": asset_stamp(segmentation.created),
-            "updatedAt": asset_stamp(segmentation.updated),
+            "createdAt": asset_timestamp(segmentation.created),
+            "updatedAt": asset_timestamp(segmentation.updated),
         },
     )

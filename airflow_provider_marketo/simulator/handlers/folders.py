@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asset_stamp
+from airflow_provider_marketo.simulator.handlers.assets import asset_timestamp
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 _TOKEN_TYPES = ("date", "number", "rich text", "score", "sfdc campaign", "text")
-_LONGEST_TOKEN_NAME = 50
+_MAX_TOKEN_NAME_LENGTH = 50
 _SCORE = re.compile(r"[+-]?\d+")
 
 
@@ -40,15 +40,15 @@ def _show(instance: Instance, folder: Folder) -> dict[str, Any]:
         "accessZoneId": 1,
         "workspace": WORKSPACE,
         "url": f"{UI}/#MF{folder.id}A1",
-        "createdAt": asset_stamp(folder.created),
-        "updatedAt": asset_stamp(folder.updated),
+        "createdAt": asset_timestamp(folder.created),
+        "updatedAt": asset_timestamp(folder.updated),
     }
 
 
 def _show_program(instance: Instance, program_id: int) -> dict[str, Any]:
     """Return the record of a program in the format of folders."""
     store = instance.store.assets
-    program = store.of["programs"][program_id]
+    program = store.by_family["programs"][program_id]
     parent = program.home
     return {
         "id": program_id,
@@ -63,8 +63,8 @@ def _show_program(instance: Instance, program_id: int) -> dict[str, Any]:
         "accessZoneId": 1,
         "workspace": WORKSPACE,
         "url": program.url,
-        "createdAt": asset_stamp(program.created),
-        "updatedAt": asset_stamp(program.updated),
+        "createdAt": asset_timestamp(program.created),
+        "updatedAt": asset_timestamp(program.updated),
     }
 
 
@@ -73,7 +73,7 @@ def get_by_id(instance: Instance, request: Request) -> Reply:
     home = Home(request["type"], request["id"])
     store = instance.store.assets
     if home.type == PROGRAM:
-        return Envelope([_show_program(instance, home.id)]) if home.id in store.of["programs"] else NOTHING_FOUND
+        return Envelope([_show_program(instance, home.id)]) if home.id in store.by_family["programs"] else NOTHING_FOUND
     return Envelope([_show(instance, store.folders[home.id])]) if home.id in store.folders else NOTHING_FOUND
 
 
@@ -132,7 +132,7 @@ def create(instance: Instance, request: Request) -> Reply:
 
 @answers("folders.update_metadata")
 def update(instance: Instance, request: Request) -> Reply:
-    folder = _own(instance, request)
+    folder = _changeable(instance, request)
     folder.name = request.get("name", folder.name)
     folder.description = request.get("description", folder.description)
     folder.archived = request.get("isArchive", folder.archived)
@@ -142,7 +142,7 @@ def update(instance: Instance, request: Request) -> Reply:
 
 @answers("folders.delete")
 def delete(instance: Instance, request: Request) -> Reply:
-    folder = _own(instance, request)
+    folder = _changeable(instance, request)
     store, home = instance.store.assets, Home(FOLDER, folder.id)
     if any(store.inside(home)) or any(store.subfolders(home)):
         raise ApiError("709", f"Folder {folder.id} is not empty")
@@ -150,7 +150,7 @@ def delete(instance: Instance, request: Request) -> Reply:
     return Envelope([{"id": folder.id}])
 
 
-def _own(instance: Instance, request: Request) -> Folder:
+def _changeable(instance: Instance, request: Request) -> Folder:
     """Return the folder that the request names.
 
     :raises ApiError: 702 if it does not exist, 709 or 711 if it cannot be changed.
@@ -177,7 +177,7 @@ def _ancestors(instance: Instance, folder: Folder) -> Iterator[Home]:
     store, home = instance.store.assets, folder.parent
     while home is not None:
         yield home
-        home = store.folders[home.id].parent if home.type == FOLDER else store.of["programs"][home.id].home
+        home = store.folders[home.id].parent if home.type == FOLDER else store.by_family["programs"][home.id].home
 
 
 def _walk(below: Mapping[Home, Sequence[Home]], home: Home, depth: int) -> Iterator[Home]:
@@ -219,8 +219,8 @@ def _show_tokens(instance: Instance, home: Home) -> dict[str, Any]:
 @answers("tokens.create")
 def create_token(instance: Instance, request: Request) -> Reply:
     home, name, kind = _place(instance, request), request["name"], request["type"]
-    if len(name) > _LONGEST_TOKEN_NAME:
-        raise ApiError("701", f"Token name must not be longer than {_LONGEST_TOKEN_NAME} characters")
+    if len(name) > _MAX_TOKEN_NAME_LENGTH:
+        raise ApiError("701", f"Token name must not be longer than {_MAX_TOKEN_NAME_LENGTH} characters")
     if kind not in _TOKEN_TYPES:
         raise ApiError("701", f"Invalid token type '{kind}'")
     _check_value(kind, request["value"])

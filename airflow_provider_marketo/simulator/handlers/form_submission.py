@@ -26,7 +26,7 @@ _VISIT = {
 
 @answers("leads.submit_form")
 def submit(instance: Instance, request: Request) -> Reply:
-    form = instance.store.assets.of["forms"].get(request["formId"])
+    form = instance.store.assets.by_family["forms"].get(request["formId"])
     if form is None:
         raise ApiError("1013", f"Form '{request['formId']}' not found")
     program = request.get("programId")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asked, done, show, version_of
+from airflow_provider_marketo.simulator.handlers.assets import id_reply, requested_asset, show, version_of
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.store.fields import Field
 
 Fields = list[dict[str, Any]]
-_MOST_COLUMNS, _MOST_ROWS = 3, 10
-_FROM_THE_START = ("FirstName", "LastName", "Email")
+_MAX_COLUMNS, _MAX_ROWS = 3, 10
+_INITIAL_FIELDS = ("FirstName", "LastName", "Email")
 _NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
 
 
 def fields_of(version: Mapping[str, Any]) -> Fields:
     """Return the fields of a version of a form. A new form has three fields."""
-    return list(version.get("fields") or (_new(name, row) for row, name in enumerate(_FROM_THE_START)))
+    return list(version.get("fields") or (_new(name, row) for row, name in enumerate(_INITIAL_FIELDS)))
 
 
 def _new(field_id: str, row: int, **settings: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _editable(form: Asset) -> Fields:
 
 def _changed(instance: Instance, form: Asset, fields: Fields, shown: Fields | None = None) -> Envelope:
     instance.store.assets.change(form, instance.now, fields=fields)
-    return Envelope(shown) if shown is not None else done(form)
+    return Envelope(shown) if shown is not None else id_reply(form)
 
 
 def _at(fields: Fields, field_id: str) -> int:
@@ -83,13 +83,13 @@ def get_available(instance: Instance, request: Request) -> Reply:
 
 @answers("form_fields.get_fields_for_form")
 def get_fields(instance: Instance, request: Request) -> Reply:
-    version = version_of(asked(instance, request, "forms"), request.get("status"))
+    version = version_of(requested_asset(instance, request, "forms"), request.get("status"))
     return Envelope(fields_of(version)) if version is not None else NOTHING_FOUND
 
 
 @answers("form_fields.add_field_to_form")
 def add_field(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields, field_id = _editable(form), request["fieldId"]
     known = {_form_id(field) for of in (instance.store.leads, instance.store.programs) for field in of.fields.values()}
     if field_id not in known:
@@ -106,7 +106,7 @@ def _settings(request: Request) -> dict[str, Any]:
 
 @answers("form_fields.add_fieldset_to_form")
 def add_fieldset(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields = _editable(form)
     added = _new(_unused(fields, "fieldset"), len(fields), label=request["label"], fieldType="fieldset", fields=[])
     return _changed(instance, form, [*fields, added], [added])
@@ -114,7 +114,7 @@ def add_fieldset(instance: Instance, request: Request) -> Reply:
 
 @answers("form_fields.add_rich_text_field")
 def add_rich_text(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields, text = _editable(form), request["text"].content.decode()
     if any(tag in text.lower() for tag in ("<script", "<meta", "<link")):
         raise ApiError("709", "The text must not have script, meta or link tags")
@@ -129,7 +129,7 @@ def _unused(fields: Fields, name: str) -> str:
 
 @answers("form_fields.update")
 def update_field(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields = _editable(form)
     place = _at(fields, request["fieldId"])
     fields[place] |= _settings(request)
@@ -138,7 +138,7 @@ def update_field(instance: Instance, request: Request) -> Reply:
 
 @answers("form_fields.delete")
 def delete_field(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields = _editable(form)
     del fields[_at(fields, request["fieldId"])]
     return _changed(instance, form, fields)
@@ -146,7 +146,7 @@ def delete_field(instance: Instance, request: Request) -> Reply:
 
 @answers("form_fields.delete_field_from_fieldset")
 def delete_from_fieldset(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields = _editable(form)
     fieldset = fields[_at(fields, request["fieldSetId"])]
     inner = fieldset.get("fields", [])
@@ -167,7 +167,7 @@ def add_visibility(instance: Instance, request: Request) -> Reply:
 
 @answers("form_fields.update_field_positions")
 def update_positions(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request, "forms")
+    form = requested_asset(instance, request, "forms")
     fields = {field["id"]: field for field in _flat(_editable(form))}
     positions = request["positions"]
     named = [inner["fieldName"] for position in positions for inner in (position, *position.get("fieldList", ()))]
@@ -187,14 +187,14 @@ def _flat(fields: Fields) -> Fields:
 
 def _placed(field: dict[str, Any], position: dict[str, Any]) -> dict[str, Any]:
     column, row = position["columnNumber"], position["rowNumber"]
-    if not (0 <= column < _MOST_COLUMNS and 0 <= row < _MOST_ROWS):
-        raise ApiError("709", f"A form has {_MOST_COLUMNS} columns and {_MOST_ROWS} rows")
+    if not (0 <= column < _MAX_COLUMNS and 0 <= row < _MAX_ROWS):
+        raise ApiError("709", f"A form has {_MAX_COLUMNS} columns and {_MAX_ROWS} rows")
     return {**field, "columnNumber": column, "rowNumber": row}
 
 
 @answers("forms.update_submit_button")
 def update_button(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request)
+    form = requested_asset(instance, request)
     names = {"label": "buttonLabel", "waitingLabel": "waitingLabel", "buttonPosition": "buttonLocation"}
     # A setting that the request leaves out is reset to that of a new form.
     values = {member: request.get(name, form.kind.values[member]) for name, member in names.items()}
@@ -204,14 +204,14 @@ def update_button(instance: Instance, request: Request) -> Reply:
 
 @answers("forms.get_thank_you_page_by_form_id")
 def get_thank_you_page(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request)
+    form = requested_asset(instance, request)
     version = version_of(form, request.get("status"))
     return Envelope([{"id": form.id, "thankYouList": version["thankYouList"]}]) if version else NOTHING_FOUND
 
 
 @answers("forms.update_thank_you_page")
 def update_thank_you_page(instance: Instance, request: Request) -> Reply:
-    form = asked(instance, request)
+    form = requested_asset(instance, request)
     rules = request["thankyou"]
     if sum(bool(rule.get("default")) for rule in rules) != 1:
         raise ApiError("709", "Exactly one rule has to be the default")

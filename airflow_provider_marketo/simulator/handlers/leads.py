@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
     from airflow_provider_marketo.simulator.store.programs import Member
 
-_MOST_MATCHES = 1_000
+_MAX_MATCHES = 1_000
 _MEMBERSHIP = ("isExhausted", "acquiredBy", "reachedSuccess", "membershipDate", "updatedAt")
 
 
@@ -39,7 +39,7 @@ def get_by_filter_type(instance: Instance, request: Request) -> Reply:
     found: set[int] = set()
     for lead_id in leads.find(by, request["filterValues"]):
         found.add(lead_id)
-        if len(found) > _MOST_MATCHES:
+        if len(found) > _MAX_MATCHES:
             raise ApiError("1003", "Too many results match the filter")
     fields = wanted_fields(instance, request)
     return page(request, sorted(found), lambda lead_id: show(instance, lead_id, fields))
@@ -103,7 +103,7 @@ def merge(instance: Instance, request: Request) -> Reply:
             if field is not None and field.updateable and winner.get(name) is None and value is not None:
                 values.setdefault(name, value)
     for lead_id in loser_ids:
-        for member_list, _ in list(instance.store.lists.of(lead_id)):
+        for member_list, _ in list(instance.store.lists.of_lead(lead_id)):
             instance.store.lists.add(member_list.id, winner_id, instance.now)
         leads.delete(lead_id)
     LeadWriter(instance, source="Merge").change(winner, values)
@@ -137,14 +137,14 @@ def update_partition(instance: Instance, request: Request) -> Reply:
 @answers("leads.get_lists_by_lead_id")
 def get_lists_by_lead_id(instance: Instance, request: Request) -> Reply:
     _check_lead(instance, request["leadId"])
-    rows = list(instance.store.lists.of(request["leadId"]))
+    rows = list(instance.store.lists.of_lead(request["leadId"]))
     return page(request, rows, lambda row: {"listId": row[0].id, "createdAt": row[1], "updatedAt": row[1]})
 
 
 @answers("leads.get_programs_by_lead_id")
 def get_programs_by_lead_id(instance: Instance, request: Request) -> Reply:
     _check_lead(instance, request["leadId"])
-    members = list(instance.store.programs.of(request["leadId"]))
+    members = list(instance.store.programs.of_lead(request["leadId"]))
     if "filterType" in request.parameters:
         if request["filterType"] != "programId":
             raise ApiError("1003", "filterType has to be programId")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.columns import CyclicColumn
 from airflow_provider_marketo.simulator.store.custom_objects import SYSTEM_FIELDS, CustomObjects, CustomObjectType
 from airflow_provider_marketo.simulator.store.fields import Field
-from airflow_provider_marketo.simulator.store.pools import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 DATA_TYPES = ("string", "boolean", "integer", "float", "link", "email", "currency", "date", "datetime", "phone", "text")
-_MOST_TYPES, _MOST_FIELDS, _MOST_DEDUPE = 10, 50, 3
+_MAX_TYPES, _MAX_FIELDS, _MAX_DEDUPE_FIELDS = 10, 50, 3
 
 
 @answers("custom_object_schema.list_types")
@@ -44,15 +44,15 @@ def sync(instance: Instance, request: Request) -> Reply:
         raise ApiError("1005", f"Custom object type '{name}' already exists")
     if not known and action == "updateOnly":
         raise ApiError("1013", f"Custom object type '{name}' not found")
-    if not known and len({*instance.store.custom_objects, *instance.store.schemas.objects}) >= _MOST_TYPES:
-        raise ApiError("1003", f"At most {_MOST_TYPES} custom object types can be created")
+    if not known and len({*instance.store.custom_objects, *instance.store.schemas.objects}) >= _MAX_TYPES:
+        raise ApiError("1003", f"At most {_MAX_TYPES} custom object types can be created")
     if known:
         kind = _editable(instance, name)
     else:
         kind = CustomObjectType(
             name, request["displayName"], "", (), "", {field.name: field for field in SYSTEM_FIELDS}
         )
-    return _keep(
+    return _save_draft(
         instance,
         replace(
             kind,
@@ -78,7 +78,7 @@ def approve(instance: Instance, request: Request) -> Reply:
         instance.store.custom_objects[name] = CustomObjects(empty, draft, number)
     else:
         table.type = draft
-        table.columns.update({field: Pool([None]) for field in draft.fields if field not in table.columns})
+        table.columns.update({field: CyclicColumn([None]) for field in draft.fields if field not in table.columns})
     del instance.store.schemas.objects[name]
     return Envelope([])
 
@@ -107,29 +107,29 @@ def add_fields(instance: Instance, request: Request) -> Reply:
         if given["name"] in kind.fields:
             raise ApiError("1003", f"Field '{given['name']}' already exists")
         kind = _with(kind, given["name"], given)
-    if len(kind.fields) - len(SYSTEM_FIELDS) > _MOST_FIELDS or len(kind.dedupe) > _MOST_DEDUPE:
-        raise ApiError("1003", f"At most {_MOST_FIELDS} fields and {_MOST_DEDUPE} deduplication fields")
-    return _keep(instance, kind)
+    if len(kind.fields) - len(SYSTEM_FIELDS) > _MAX_FIELDS or len(kind.dedupe) > _MAX_DEDUPE_FIELDS:
+        raise ApiError("1003", f"A type has at most {_MAX_FIELDS} fields and {_MAX_DEDUPE_FIELDS} deduplication fields")
+    return _save_draft(instance, kind)
 
 
 @answers("custom_object_schema.update_type_field")
 def update_field(instance: Instance, request: Request) -> Reply:
     kind, name = _editable(instance, request["apiName"]), request["fieldApiName"]
-    _refuse_unknown(kind, [name])
-    _refuse_frozen(instance, kind, [name])
+    _check_known(kind, [name])
+    _check_changeable(instance, kind, [name])
     before = kind.fields[name]
     given = {"displayName": before.label, "dataType": before.type, **request.parameters}
     given.setdefault("isDedupeField", name in kind.dedupe)
-    return _keep(instance, _with(_without(kind, [name]), request.get("name", name), given))
+    return _save_draft(instance, _with(_without(kind, [name]), request.get("name", name), given))
 
 
 @answers("custom_object_schema.delete_type_fields")
 def delete_fields(instance: Instance, request: Request) -> Reply:
     kind = _editable(instance, request["apiName"])
     names = [given["name"] for given in request["input"]]
-    _refuse_unknown(kind, names)
-    _refuse_frozen(instance, kind, names)
-    return _keep(instance, _without(kind, names))
+    _check_known(kind, names)
+    _check_changeable(instance, kind, names)
+    return _save_draft(instance, _without(kind, names))
 
 
 @answers("custom_object_schema.get_type_field_data_types")
@@ -187,13 +187,13 @@ def _without(kind: CustomObjectType, names: Iterable[str]) -> CustomObjectType:
     return replace(kind, fields=fields, dedupe=tuple(name for name in kind.dedupe if name not in gone))
 
 
-def _refuse_unknown(kind: CustomObjectType, names: Iterable[str]) -> None:
+def _check_known(kind: CustomObjectType, names: Iterable[str]) -> None:
     for name in names:
         if name not in kind.fields:
             raise ApiError("1006", f"Field '{name}' not found")
 
 
-def _refuse_frozen(instance: Instance, kind: CustomObjectType, names: Iterable[str]) -> None:
+def _check_changeable(instance: Instance, kind: CustomObjectType, names: Iterable[str]) -> None:
     """Refuse to change system fields and, once the type is approved, its link and deduplication fields."""
     table = instance.store.custom_objects.get(kind.name)
     fixed = {*table.type.dedupe, table.type.link} if table is not None else set()
@@ -202,7 +202,7 @@ def _refuse_frozen(instance: Instance, kind: CustomObjectType, names: Iterable[s
             raise ApiError("1003", f"Field '{name}' cannot be changed")
 
 
-def _keep(instance: Instance, kind: CustomObjectType) -> Reply:
+def _save_draft(instance: Instance, kind: CustomObjectType) -> Reply:
     instance.store.schemas.objects[kind.name] = kind
     return Envelope([])
 

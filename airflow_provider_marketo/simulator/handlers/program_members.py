@@ -10,7 +10,7 @@ from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.pools import folded
+from airflow_provider_marketo.simulator.store.columns import folded
 from airflow_provider_marketo.simulator.store.table import CHANGED_AT
 from airflow_provider_marketo.simulator.values import typed_record
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.store.programs import Member
 
 _DEFAULT_FIELDS = ("acquiredBy", "leadId", "membershipDate", "programId", "reachedSuccess")
-_LONGEST = timedelta(days=7)
-_MOST_MEMBERS = 100_000
+_MAX_DATE_RANGE = timedelta(days=7)
+_MAX_MEMBERS = 100_000
 
 
 @answers("program_members.get")
@@ -40,10 +40,8 @@ def get(instance: Instance, request: Request) -> Reply:
         members = [member for member in by_id if member is not None]
     else:
         members = list(instance.store.programs.members(program_id))
-        if len(members) > _MOST_MEMBERS:
-            raise ApiError(
-                "1003", f"The program has {len(members)} members, which exceeds the limit of {_MOST_MEMBERS}"
-            )
+        if len(members) > _MAX_MEMBERS:
+            raise ApiError("1003", f"The program has {len(members)} members, which exceeds the limit of {_MAX_MEMBERS}")
         members = [member for member in members if fits(member)]
 
     def show(member: Member) -> dict[str, Any]:
@@ -125,7 +123,7 @@ def _filter(instance: Instance, request: Request) -> Callable[[Member], bool]:
     by = request["filterType"]
     if by == "updatedAt":
         start, end = request.required("startAt"), request.get("endAt", instance.clock.now())
-        if end - start > _LONGEST:
+        if end - start > _MAX_DATE_RANGE:
             raise ApiError("1003", "The date range must not be longer than 7 days")
         return lambda member: bool(start.timestamp() <= member[CHANGED_AT] <= end.timestamp())
     field = instance.store.programs.fields.get(by)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asked, asset_stamp, deleted_home, fitting, show
+from airflow_provider_marketo.simulator.handlers.assets import (
+    asset_timestamp,
+    delete_contents,
+    filter_assets,
+    requested_asset,
+    show,
+)
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -25,12 +31,12 @@ TAGS: Mapping[str, tuple[tuple[str, ...], bool]] = {
 }
 """Tag types: allowed values, and whether every program needs the tag."""
 
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 
 
 @answers("programs.get_by_id")
 def get_by_id(instance: Instance, request: Request) -> Reply:
-    program = instance.store.assets.of["programs"].get(request["id"])
+    program = instance.store.assets.by_family["programs"].get(request["id"])
     return Envelope([show(instance, program)]) if program is not None else NOTHING_FOUND
 
 
@@ -58,7 +64,7 @@ def get_by_tag(instance: Instance, request: Request) -> Reply:
 
 @answers("programs.get")
 def get(instance: Instance, request: Request) -> Reply:
-    programs = fitting(instance, request, instance.store.assets.records("programs"))
+    programs = filter_assets(instance, request, instance.store.assets.records("programs"))
     status = request.get("status")
     values = request.get("filterValues")
     kept = [
@@ -108,8 +114,8 @@ def create(instance: Instance, request: Request) -> Reply:
 
 def _name(request: Request) -> str:
     name: str = request["name"]
-    if len(name) > _LONGEST_NAME:
-        raise ApiError("701", f"Program name must not be longer than {_LONGEST_NAME} characters")
+    if len(name) > _MAX_NAME_LENGTH:
+        raise ApiError("701", f"Program name must not be longer than {_MAX_NAME_LENGTH} characters")
     return name
 
 
@@ -129,7 +135,7 @@ def _tags(tags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 @answers("programs.update_metadata")
 def update(instance: Instance, request: Request) -> Reply:
-    program = asked(instance, request)
+    program = requested_asset(instance, request)
     values = {name: request[name] for name in ("description", "startDate", "endDate") if name in request.parameters}
     costs = list(request.get("costs") or ())
     if request.get("costsDestructiveUpdate"):
@@ -146,28 +152,28 @@ def update(instance: Instance, request: Request) -> Reply:
 
 @answers("programs.clone")
 def clone(instance: Instance, request: Request) -> Reply:
-    store, program = instance.store.assets, asked(instance, request)
+    store, program = instance.store.assets, requested_asset(instance, request)
     if str(request["folder"]["type"]).capitalize() == PROGRAM:
         raise ApiError("711", "Programs can be cloned into folders only")
     home = store.home(request["folder"], kind=KINDS["programs"])
-    copied = store.copy_program(program, _name(request), home, request.get("description"), instance.now)
+    copied = store.clone_program(program, _name(request), home, request.get("description"), instance.now)
     return Envelope([show(instance, copied)])
 
 
 @answers("programs.delete")
 def delete(instance: Instance, request: Request) -> Reply:
-    program = asked(instance, request)
+    program = requested_asset(instance, request)
     home = Home(PROGRAM, int(program.id))
     if any(asset.shown.get("isActive") for asset in instance.store.assets.inside(home)):
         raise ApiError("709", f"Program {program.id} has active campaigns and cannot be deleted")
-    deleted_home(instance, home)
+    delete_contents(instance, home)
     instance.store.assets.remove(program)
     return Envelope([{"id": program.id}])
 
 
 @answers("programs.approve", "programs.unapprove")
 def approve(instance: Instance, request: Request) -> Reply:
-    program = asked(instance, request)
+    program = requested_asset(instance, request)
     if program.shown["type"] != "Email":
         raise ApiError("709", "Only email programs can be approved")
     approving = request.operation.name == "programs.approve"
@@ -198,8 +204,8 @@ def smart_list(asset: Asset, request: Request) -> dict[str, Any]:
         "id": 90_000 + int(asset.id),
         "name": f"{asset.name} Smart List",
         "description": "",
-        "createdAt": asset_stamp(asset.created),
-        "updatedAt": asset_stamp(asset.updated),
+        "createdAt": asset_timestamp(asset.created),
+        "updatedAt": asset_timestamp(asset.updated),
         "url": asset.url,
         "folder": {"id": asset.home.id, "type": asset.home.type},
         "workspace": "Default",
@@ -211,7 +217,7 @@ def smart_list(asset: Asset, request: Request) -> dict[str, Any]:
 
 @answers("smart_campaigns.get_smart_list_by_smart_campaign_id")
 def get_campaign_smart_list(instance: Instance, request: Request) -> Reply:
-    return Envelope([smart_list(asked(instance, request, "smart_campaigns"), request)])
+    return Envelope([smart_list(requested_asset(instance, request, "smart_campaigns"), request)])
 
 
 @answers("channels.get", "channels.get_by_name")
@@ -231,8 +237,8 @@ def _show_channel(channel: Channel) -> dict[str, Any]:
         "applicableProgramType": {"engagement": "nurture", "email": "email_batch", "default": "program"}.get(
             channel.program_type, channel.program_type
         ),
-        "createdAt": asset_stamp(1_577_836_800),
-        "updatedAt": asset_stamp(1_577_836_800),
+        "createdAt": asset_timestamp(1_577_836_800),
+        "updatedAt": asset_timestamp(1_577_836_800),
         "progressionStatuses": [
             {"name": status.name, "description": "", "hidden": False, "step": status.step, "success": status.success}
             for status in channel.statuses

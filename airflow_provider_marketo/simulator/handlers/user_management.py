@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 _FACTS = ("emailAddress", "firstName", "lastName", "apiOnly", "expiresAt")
-_MOST = 200
+_MAX_PAGE_SIZE = 200
 _FIRST_CUSTOM_ROLE = 100
 
 
 @answers("user_management.get_users")
 def get_users(instance: Instance, request: Request) -> Reply:
     offset, size = int(request.get("pageOffset", 0)), int(request.get("pageSize", 20))
-    if offset < 0 or not 1 <= size <= _MOST:
-        return _refused(400, 1003, f"pageSize has to be between 1 and {_MOST}")
+    if offset < 0 or not 1 <= size <= _MAX_PAGE_SIZE:
+        return _refused(400, 1003, f"pageSize has to be between 1 and {_MAX_PAGE_SIZE}")
     users = list(instance.store.users.all.values())
     return Bare([_show(user) for user in users[offset : offset + size]])
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYPES, ActivityType
+from airflow_provider_marketo.simulator.store.columns import TEXTS, WORDS, timestamp
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
-from airflow_provider_marketo.simulator.store.lists import Lists, made_up_list
-from airflow_provider_marketo.simulator.store.pools import TEXTS, WORDS, stamp
-from airflow_provider_marketo.simulator.store.programs import Programs, made_up_program, made_up_status
-from airflow_provider_marketo.simulator.store.table import day
+from airflow_provider_marketo.simulator.store.lists import Lists, initial_list
+from airflow_provider_marketo.simulator.store.programs import Programs, initial_program, initial_status
+from airflow_provider_marketo.simulator.store.table import start_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -104,8 +104,8 @@ class Activities:
         self.types: dict[int, ActivityType] = dict(ACTIVITY_TYPES)
         self._leads, self._lists, self._programs = leads, lists, programs
         self.count = settings.activities if settings.leads else 0
-        self._since = day(settings.start)
-        self._span = day(settings.end) - self._since
+        self._since = start_of_day(settings.start)
+        self._span = start_of_day(settings.end) - self._since
         self._caused: list[Activity] = []
         self._numbers = counting(_CAUSED)
         self.field_ids = {name: 100 + n for n, name in enumerate(leads.fields)}
@@ -136,8 +136,8 @@ class Activities:
         :param end: last second.
         :param wanted: ids of activity types; None for all types.
         """
-        made_up = map(self.made_up, range(*self.numbers(start, end)))
-        log = merge(made_up, self.others(start, end), key=lambda each: each.order)
+        generated = map(self.generated, range(*self.numbers(start, end)))
+        log = merge(generated, self.others(start, end), key=lambda each: each.order)
         return log if wanted is None else (each for each in log if each.type_id in wanted)
 
     def at(self, row: int) -> int:
@@ -179,7 +179,7 @@ class Activities:
         chance = random.Random(f"{self._seed} activities")
         return [self._pattern(chance) for _ in range(_PATTERNS)]
 
-    def made_up(self, row: int) -> Activity:
+    def generated(self, row: int) -> Activity:
         """Return a generated activity."""
         lead_row = self.lead_row(row)
         pattern = self.pattern(row)
@@ -202,7 +202,7 @@ class Activities:
         for row in range(self._leads.created_until(start - 1), self._leads.created_until(end)):
             at = self._leads.created(row)
             source = self._leads.columns["leadSource"].value(row)
-            attributes = {"Created Date": stamp(at)[:10], "Source Type": source or "Web form fillout"}
+            attributes = {"Created Date": timestamp(at)[:10], "Source Type": source or "Web form fillout"}
             yield Activity(at, _NEW_LEADS + row, FIRST_ID + row, types.NEW_LEAD, None, None, None, attributes)
 
     def _pattern(self, chance: random.Random) -> _Pattern:
@@ -249,13 +249,13 @@ class Activities:
         return follow
 
     def _joined_list(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
-        each = self._lists.all[made_up_list(FIRST_ID + row)]
+        each = self._lists.all[initial_list(FIRST_ID + row)]
         return each.id, each.name, {"Source": "Smart Campaign"}
 
     def _status(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
-        program = self._programs.all[made_up_program(row)]
+        program = self._programs.all[initial_program(row)]
         channel = self._programs.channel(program.id)
-        status = made_up_status(channel, row)
+        status = initial_status(channel, row)
         first = channel.statuses[0]
         return (
             program.id,
@@ -286,7 +286,7 @@ _BY_TYPE: Mapping[str, Callable[[random.Random], Any]] = {
     "float": lambda chance: round(chance.random() * 5, 2),
     "boolean": lambda chance: chance.random() < _SHARE_TRUE,
     "text": lambda chance: chance.choice(TEXTS),
-    "datetime": lambda chance: stamp(1_760_000_000 + chance.randrange(10_000_000)),
+    "datetime": lambda chance: timestamp(1_760_000_000 + chance.randrange(10_000_000)),
 }
 
 

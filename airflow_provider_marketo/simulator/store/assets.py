@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, KINDS, MARKETING, Kind
+from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.lists import Lists, StaticList
-from airflow_provider_marketo.simulator.store.pools import stamp
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Program, Programs
-from airflow_provider_marketo.simulator.store.table import day, seconds
+from airflow_provider_marketo.simulator.store.table import parse_timestamp, start_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -132,14 +132,14 @@ class Assets:
     def __init__(self, settings: Settings, programs: Programs, lists: Lists) -> None:
         self._programs, self._lists = programs, lists
         self.folders: dict[int, Folder] = {}
-        self.of: dict[str, dict[int | str, Asset]] = {family: {} for family in KINDS}
+        self.by_family: dict[str, dict[int | str, Asset]] = {family: {} for family in KINDS}
         self.rules: dict[int, Rule] = {}
         self.tokens: dict[Home, dict[tuple[str, str], str]] = {}
         self.sendings: list[Sending] = []
         self.clones: Counter[date] = Counter()
         self._names: dict[tuple[str, int | None, str], int | str] = {}
         self._next: dict[str, int] = {family: kind.first_id for family, kind in KINDS.items()}
-        self._seed(settings.assets, day(settings.leads_since))
+        self._seed(settings.assets, start_of_day(settings.leads_since))
 
     # Folders
 
@@ -161,7 +161,7 @@ class Assets:
         home = Home(str(value["type"]).capitalize(), int(value["id"]))
         if home.type not in (FOLDER, PROGRAM):
             raise ApiError("711", "Folder type has to be Folder or Program")
-        known = home.id in (self.folders if home.type == FOLDER else self.of["programs"])
+        known = home.id in (self.folders if home.type == FOLDER else self.by_family["programs"])
         if not known:
             raise ApiError("710", f"Parent folder not found: {home.type} {home.id}")
         if kind is not None:
@@ -184,7 +184,7 @@ class Assets:
         names, parent = [folder.name], folder.parent
         while parent is not None:
             if parent.type == PROGRAM:
-                program = self.of["programs"][parent.id]
+                program = self.by_family["programs"][parent.id]
                 names.append(program.name)
                 parent = program.home
             else:
@@ -194,11 +194,11 @@ class Assets:
 
     def name_of(self, home: Home) -> str:
         """Return the name of a folder or program."""
-        return self.folders[home.id].name if home.type == FOLDER else self.of["programs"][home.id].name
+        return self.folders[home.id].name if home.type == FOLDER else self.by_family["programs"][home.id].name
 
     def inside(self, home: Home) -> Iterator[Asset]:
         """Iterate over the assets directly in a folder or program."""
-        return (asset for assets in self.of.values() for asset in assets.values() if asset.home == home)
+        return (asset for assets in self.by_family.values() for asset in assets.values() if asset.home == home)
 
     def subfolders(self, home: Home) -> Iterator[Folder]:
         """Iterate over the folders directly in a folder or program."""
@@ -212,7 +212,7 @@ class Assets:
         :param family: operation family of the asset's kind.
         :raises ApiError: 702 if it does not exist.
         """
-        asset = self.of[family].get(asset_id)
+        asset = self.by_family[family].get(asset_id)
         if asset is None:
             raise ApiError("702", f"{KINDS[family].title} {asset_id} not found")
         return asset
@@ -220,7 +220,9 @@ class Assets:
     def named(self, family: str, name: str, home: Home | None = None) -> list[Asset]:
         """Return the assets of a name. A name is unique within each program, and once more outside of programs."""
         found = [
-            self.of[family][number] for (of, _, known), number in self._names.items() if of == family and known == name
+            self.by_family[family][number]
+            for (of, _, known), number in self._names.items()
+            if of == family and known == name
         ]
         return [asset for asset in found if home is None or asset.home == home]
 
@@ -233,7 +235,7 @@ class Assets:
         :raises ApiError: 709 if the name is taken.
         """
         kind = KINDS[family]
-        self._claim(family, name, home)
+        self._check_name_is_free(family, name, home)
         number: int | str = self._next[family]
         self._next[family] += 1
         if family.endswith("_v2"):
@@ -244,9 +246,9 @@ class Assets:
             asset.draft = version
         else:
             asset.live = version
-        self.of[family][number] = asset
-        self._names[self._scope(family, name, home)] = number
-        self._mirror(asset)
+        self.by_family[family][number] = asset
+        self._names[self._name_key(family, name, home)] = number
+        self._update_lead_database(asset)
         return asset
 
     def change(self, asset: Asset, now: int, name: str | None = None, **values: Any) -> None:
@@ -255,20 +257,20 @@ class Assets:
         :raises ApiError: 709 if the name is taken.
         """
         if name is not None and name != asset.name:
-            self._claim(asset.kind.family, name, asset.home)
-            del self._names[self._scope(asset.kind.family, asset.name, asset.home)]
+            self._check_name_is_free(asset.kind.family, name, asset.home)
+            del self._names[self._name_key(asset.kind.family, asset.name, asset.home)]
             asset.name = name
-            self._names[self._scope(asset.kind.family, name, asset.home)] = asset.id
+            self._names[self._name_key(asset.kind.family, name, asset.home)] = asset.id
         if asset.kind.drafts and asset.draft is None:
             asset.draft = copy.deepcopy(asset.live)
         asset.newest.update(values)
         asset.updated = now
-        self._mirror(asset)
+        self._update_lead_database(asset)
 
     def remove(self, asset: Asset) -> None:
         """Delete an asset."""
-        del self.of[asset.kind.family][asset.id]
-        self._names.pop(self._scope(asset.kind.family, asset.name, asset.home), None)
+        del self.by_family[asset.kind.family][asset.id]
+        self._names.pop(self._name_key(asset.kind.family, asset.name, asset.home), None)
         if asset.kind.family == "programs":
             self._programs.all.pop(int(asset.id), None)
         if asset.kind.family == "static_lists":
@@ -278,22 +280,22 @@ class Assets:
         """Return the assets that use an asset, such as the landing pages of a form or the e-mails of a template."""
         family, number = asset.kind.family, asset.id
         if family == "email_templates":
-            return [each for each in self.of["emails"].values() if each.shown.get("template") == number]
+            return [each for each in self.by_family["emails"].values() if each.shown.get("template") == number]
         if family == "landing_page_templates":
-            return [each for each in self.of["landing_pages"].values() if each.shown.get("template") == number]
+            return [each for each in self.by_family["landing_pages"].values() if each.shown.get("template") == number]
         wanted = {"forms": "Form", "snippets": "Snippet"}.get(family)
         if wanted is None:
             return []
         return [
             each
-            for each in (*self.of["landing_pages"].values(), *self.of["emails"].values())
+            for each in (*self.by_family["landing_pages"].values(), *self.by_family["emails"].values())
             if any(
                 section.get("type") == wanted and str(section.get("content")) == str(number)
                 for section in each.shown.get("sections", ())
             )
         ]
 
-    def copied(self, asset: Asset, name: str, home: Home, now: int, **values: Any) -> Asset:
+    def clone(self, asset: Asset, name: str, home: Home, now: int, **values: Any) -> Asset:
         """Clone an asset: its approved version, or its draft if it has no approved version."""
         family = asset.kind.family
         copied = self.add(family, name, home, {**copy.deepcopy(asset.shown), **values}, now)
@@ -301,33 +303,33 @@ class Assets:
             copied.newest.update(isActive=False, status="Never Run", parentProgramId=self.program_of(home))
         return copied
 
-    def copy_program(self, program: Asset, name: str, home: Home, description: str | None, now: int) -> Asset:
+    def clone_program(self, program: Asset, name: str, home: Home, description: str | None, now: int) -> Asset:
         """Clone a program with its contents and its own My Tokens."""
         values = {} if description is None else {"description": description}
-        copied = self.copied(program, name, home, now, costs=[], **values)
+        copied = self.clone(program, name, home, now, costs=[], **values)
         source, target = Home(PROGRAM, int(program.id)), Home(PROGRAM, int(copied.id))
-        self._copy_contents(source, target, now)
+        self._clone_contents(source, target, now)
         if source in self.tokens:
             self.tokens[target] = dict(self.tokens[source])
         return copied
 
-    def _copy_contents(self, source: Home, target: Home, now: int) -> None:
+    def _clone_contents(self, source: Home, target: Home, now: int) -> None:
         for asset in list(self.inside(source)):
-            self.copied(asset, asset.name, target, now)
+            self.clone(asset, asset.name, target, now)
         for folder in list(self.subfolders(source)):
             made = self.add_folder(folder.name, target, folder.type, now, description=folder.description)
-            self._copy_contents(Home(FOLDER, folder.id), Home(FOLDER, made.id), now)
+            self._clone_contents(Home(FOLDER, folder.id), Home(FOLDER, made.id), now)
 
-    def _scope(self, family: str, name: str, home: Home) -> tuple[str, int | None, str]:
+    def _name_key(self, family: str, name: str, home: Home) -> tuple[str, int | None, str]:
         return family, None if family == "programs" else self.program_of(home), name
 
-    def _claim(self, family: str, name: str, home: Home) -> None:
-        if self._scope(family, name, home) in self._names:
+    def _check_name_is_free(self, family: str, name: str, home: Home) -> None:
+        if self._name_key(family, name, home) in self._names:
             raise ApiError("709", f"{KINDS[family].title} name already exists: {name}")
 
-    def _mirror(self, asset: Asset) -> None:
+    def _update_lead_database(self, asset: Asset) -> None:
         """Update the lead database, which has its own records of programs and static lists."""
-        made, changed, version = stamp(asset.created), stamp(asset.updated), asset.newest
+        made, changed, version = timestamp(asset.created), timestamp(asset.updated), asset.newest
         number = int(asset.id) if isinstance(asset.id, int) else 0
         if asset.kind.family == "programs":
             description = version["description"]
@@ -336,7 +338,7 @@ class Assets:
             )
         elif asset.kind.family == "static_lists":
             program = self.program_of(asset.home)
-            inside = self.of["programs"][program].name if program is not None else None
+            inside = self.by_family["programs"][program].name if program is not None else None
             self._lists.all[number] = StaticList(number, asset.name, made, changed, version["description"], inside)
 
     # Initial assets
@@ -354,7 +356,7 @@ class Assets:
         self._seed_known(homes, now)
         for family, kind in KINDS.items():
             for number in range(count):
-                values = _MADE_UP.get(family, {})
+                values = _GENERATED_VALUES.get(family, {})
                 self.add(
                     family,
                     f"{kind.title} {number + 1:05d}",
@@ -373,10 +375,10 @@ class Assets:
             values = {"type": PROGRAM_TYPES[channel.program_type], "channel": channel.name}
             if channel.program_type == "email":
                 values["status"] = "unlocked"
-            asset = self.add("programs", program.name, homes[MARKETING], values, seconds(program.created_at))
+            asset = self.add("programs", program.name, homes[MARKETING], values, parse_timestamp(program.created_at))
             self._seed_program(Home(PROGRAM, int(asset.id)), int(template.id), now)
         for known in list(self._lists.all.values()):
-            self.add("static_lists", known.name, homes[DATABASE], {}, seconds(known.created_at))
+            self.add("static_lists", known.name, homes[DATABASE], {}, parse_timestamp(known.created_at))
         self.add("smart_lists", "All Leads", homes[DATABASE], {}, now)
         self.add("smart_lists", "Qualified Leads", homes[DATABASE], {}, now)
         segmentation = self.add("segmentations", "Region", homes[DATABASE], {}, now, approved=True)
@@ -400,7 +402,7 @@ class Assets:
 
     def records(self, family: str) -> Iterable[Asset]:
         """Return all assets of a family."""
-        return self.of[family].values()
+        return self.by_family[family].values()
 
 
 def _text(value: str) -> dict[str, str]:
@@ -415,7 +417,7 @@ _SENDABLE = {
     "replyEmail": _text("marketing@example.com"),
 }
 _SECTIONS = {"sections": [{"htmlId": "main", "contentType": "Text", "value": "Hello", "isLocked": False}]}
-_MADE_UP: Mapping[str, Mapping[str, Any]] = {
+_GENERATED_VALUES: Mapping[str, Mapping[str, Any]] = {
     "emails": {**_SENDABLE, **_SECTIONS},
     "email_templates": _HTML,
     "landing_page_templates": _HTML,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_marketo.simulator.store.columns import folded, timestamp
 from airflow_provider_marketo.simulator.store.fields import Field
-from airflow_provider_marketo.simulator.store.pools import folded, stamp
 
 _TIMES = (
     Field("createdAt", "Created At", "datetime", updateable=False),
@@ -71,7 +71,7 @@ class CrmObject:
         record_id: Any = str(uuid.uuid4())
         if self.fields[self.id_field].type == "integer":
             record_id, self._next = self._next, self._next + 1
-        times = {"createdAt": stamp(now), "updatedAt": stamp(now)}
+        times = {"createdAt": timestamp(now), "updatedAt": timestamp(now)}
         self.records[record_id] = {**dict.fromkeys(self.fields), **values, self.id_field: record_id, **times}
         self._keys[self.key_of(values)] = record_id
         return record_id
@@ -80,7 +80,7 @@ class CrmObject:
         """Change fields of a record."""
         record = self.records[record_id]
         self._keys.pop(self.key_of(record), None)
-        record.update({**values, "updatedAt": stamp(now)})
+        record.update({**values, "updatedAt": timestamp(now)})
         self._keys[self.key_of(record)] = record_id
 
     def delete(self, record_id: Any) -> None:

@@ -7,10 +7,16 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.store.columns import (
+    Column,
+    ComputedColumn,
+    CyclicColumn,
+    cyclic_columns,
+    timestamp,
+)
 from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID
-from airflow_provider_marketo.simulator.store.pools import Column, Computed, Pool, pools, stamp
-from airflow_provider_marketo.simulator.store.table import Record, Table, day
+from airflow_provider_marketo.simulator.store.table import Record, Table, start_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,24 +103,24 @@ class CustomObjects(Table):
 
         leads = max(1, settings.leads)
         own: dict[str, Column] = {
-            "marketoGUID": Computed(lambda row: f"{prefix}{row:012x}", row_of),
+            "marketoGUID": ComputedColumn(lambda row: f"{prefix}{row:012x}", row_of),
             # Every lead gets one record before any lead gets a second, so that a key of lead and course is unique.
-            kind.link: Computed(lambda row: FIRST_ID + row % leads),
+            kind.link: ComputedColumn(lambda row: FIRST_ID + row % leads),
         }
         if "vin" in kind.fields:
-            own["vin"] = Computed(lambda row: f"SIM{row:014d}", _row_of_vin)
+            own["vin"] = ComputedColumn(lambda row: f"SIM{row:014d}", _row_of_vin)
         if "courseCode" in kind.fields:
-            own["courseCode"] = Computed(lambda row: f"C-{row // leads:04d}")
+            own["courseCode"] = ComputedColumn(lambda row: f"C-{row // leads:04d}")
         if "make" in kind.fields:
-            own["make"] = Pool(["Audi", "BMW", "Citroën", "Tesla", "VW"])
+            own["make"] = CyclicColumn(["Audi", "BMW", "Citroën", "Tesla", "VW"])
         super().__init__(
             settings.custom_objects,
-            day(settings.leads_since),
-            day(settings.end),
+            start_of_day(settings.leads_since),
+            start_of_day(settings.end),
             key="marketoGUID",
             key_of=lambda row: f"{prefix}{row:012x}",
             row_of=row_of,
-            columns={**pools(settings.seed, kind.name, kind.fields.values()), **own},
+            columns={**cyclic_columns(settings.seed, kind.name, kind.fields.values()), **own},
         )
 
     def create(self, values: Record, now: int) -> str:
@@ -123,13 +129,13 @@ class CustomObjects(Table):
         :return: the record's ``marketoGUID``.
         """
         guid = str(uuid.uuid4())
-        moment = {"createdAt": stamp(now), "updatedAt": stamp(now)}
+        moment = {"createdAt": timestamp(now), "updatedAt": timestamp(now)}
         self.write({**dict.fromkeys(self.type.fields), **values, "marketoGUID": guid, **moment}, now)
         return guid
 
     def update(self, record: Record, values: Record, now: int) -> None:
         """Change fields of a record."""
-        self.write({**record, **values, "updatedAt": stamp(now)}, now)
+        self.write({**record, **values, "updatedAt": timestamp(now)}, now)
 
     def with_key(self, values: Record) -> list[Any]:
         """Return the keys of the records that have all of the values; at most one for a dedupe key."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.store.columns import ComputedColumn, CyclicColumn, cyclic_columns, timestamp
 from airflow_provider_marketo.simulator.store.fields import LEAD_FIELDS, Field, by_name
-from airflow_provider_marketo.simulator.store.pools import Computed, Pool, pools, stamp
-from airflow_provider_marketo.simulator.store.table import Record, Table, day
+from airflow_provider_marketo.simulator.store.table import Record, Table, start_of_day
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import Settings
@@ -17,7 +17,7 @@ PARTITIONS = {"Default": 1, "EMEA": 2}
 DOMAINS = ("example.com", "example.org", "example.net")
 _NO_EMAIL_EVERY, _NO_EMAIL_OFFSET = 97, 50
 _EMAIL = re.compile(r"lead(\d+)@example\.(com|org|net)")
-_NEVER_MADE_UP = (
+_ALWAYS_EMPTY = (
     "cookies",
     "sfdcId",
     "facebookId",
@@ -39,18 +39,18 @@ class Leads(Table):
         self.fields: dict[str, Field] = dict(by_name(fields))
         super().__init__(
             settings.leads,
-            day(settings.leads_since),
-            day(settings.end),
+            start_of_day(settings.leads_since),
+            start_of_day(settings.end),
             key="id",
             key_of=lambda row: FIRST_ID + row,
             row_of=lambda lead_id: lead_id - FIRST_ID,
             columns={
-                **pools(settings.seed, "leads", fields),
-                **{name: Pool([None]) for name in _NEVER_MADE_UP},
-                "id": Computed(lambda row: FIRST_ID + row, _row_of_id),
-                "email": Computed(_email, _row_of_email),
-                "leadPartitionId": Pool([1, 1, 1, 2]),
-                "isAnonymous": Pool([False]),
+                **cyclic_columns(settings.seed, "leads", fields),
+                **{name: CyclicColumn([None]) for name in _ALWAYS_EMPTY},
+                "id": ComputedColumn(lambda row: FIRST_ID + row, _row_of_id),
+                "email": ComputedColumn(_email, _row_of_email),
+                "leadPartitionId": CyclicColumn([1, 1, 1, 2]),
+                "isAnonymous": CyclicColumn([False]),
             },
         )
         self._next = FIRST_ID + self.count
@@ -66,7 +66,7 @@ class Leads(Table):
         lead_id, self._next = self._next, self._next + 1
         empty = {name: False if field.type == "boolean" else None for name, field in self.fields.items()}
         lead = {**empty, "leadScore": 0, **values, "id": lead_id, "leadPartitionId": partition}
-        self.write({**lead, "createdAt": stamp(now), "updatedAt": stamp(now)}, now)
+        self.write({**lead, "createdAt": timestamp(now), "updatedAt": timestamp(now)}, now)
         return lead_id
 
     def update(self, lead: Record, values: Record, now: int) -> dict[str, tuple[Any, Any]]:
@@ -78,14 +78,14 @@ class Leads(Table):
         if changes:
             # The visible updatedAt moves with standard fields only; the export filter sees every change.
             standard = any(name in self.fields and not self.fields[name].custom for name in changes)
-            moved = {"updatedAt": stamp(now)} if standard else {}
+            moved = {"updatedAt": timestamp(now)} if standard else {}
             self.write({**lead, **values, **moved}, now)
         return changes
 
     def add_field(self, field: Field) -> None:
         """Add a field, which is empty in every lead, or replace the metadata of an existing one."""
         self.fields[field.name] = field
-        self.columns.setdefault(field.name, Pool([None]))
+        self.columns.setdefault(field.name, CyclicColumn([None]))
 
 
 def _email(row: int) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
-from airflow_provider_marketo.simulator.store.pools import stamp
-from airflow_provider_marketo.simulator.store.table import day
+from airflow_provider_marketo.simulator.store.table import start_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,14 +40,14 @@ class Lists:
 
     def __init__(self, settings: Settings, leads: Leads) -> None:
         self._leads = leads
-        self._made = stamp(day(settings.leads_since))
+        self._made = timestamp(start_of_day(settings.leads_since))
         self.all: dict[int, StaticList] = {
             FIRST_LIST + n: StaticList(FIRST_LIST + n, name, self._made, self._made) for n, name in enumerate(NAMES)
         }
         self._added: dict[tuple[int, int], str] = {}
         self._removed: set[tuple[int, int]] = set()
 
-    def of(self, lead_id: int) -> Iterator[tuple[StaticList, str]]:
+    def of_lead(self, lead_id: int) -> Iterator[tuple[StaticList, str]]:
         """Iterate over the lists that a lead is on, each with the time at which the lead was added."""
         for each in self.all.values():
             if self.has(each.id, lead_id):
@@ -56,19 +56,19 @@ class Lists:
     def has(self, list_id: int, lead_id: int) -> bool:
         """Return whether a lead is on a list."""
         pair = (list_id, lead_id)
-        on_it = pair in self._added or (_from_the_start(list_id, lead_id) and lead_id < FIRST_ID + self._leads.count)
+        on_it = pair in self._added or (_is_initial_member(list_id, lead_id) and lead_id < FIRST_ID + self._leads.count)
         return on_it and pair not in self._removed and lead_id in self._leads
 
     def since(self, list_id: int, lead_id: int) -> str:
         """Return when a lead was added to a list."""
-        return self._added.get((list_id, lead_id)) or stamp(self._leads.created(lead_id - FIRST_ID))
+        return self._added.get((list_id, lead_id)) or timestamp(self._leads.created(lead_id - FIRST_ID))
 
     def members(self, list_id: int) -> list[int]:
         """Return the ids of the leads on a list, in ascending order."""
         first = FIRST_ID + (list_id - FIRST_LIST) if list_id < FIRST_LIST + len(NAMES) else FIRST_ID + self._leads.count
-        from_the_start = range(first, FIRST_ID + self._leads.count, len(NAMES))
+        initial = range(first, FIRST_ID + self._leads.count, len(NAMES))
         added = (lead_id for of, lead_id in self._added if of == list_id)
-        return sorted(lead_id for lead_id in {*from_the_start, *added} if self.has(list_id, lead_id))
+        return sorted(lead_id for lead_id in {*initial, *added} if self.has(list_id, lead_id))
 
     def add(self, list_id: int, lead_id: int, now: int) -> bool:
         """Add a lead to a list.
@@ -78,7 +78,7 @@ class Lists:
         if self.has(list_id, lead_id):
             return False
         self._removed.discard((list_id, lead_id))
-        self._added[list_id, lead_id] = stamp(now)
+        self._added[list_id, lead_id] = timestamp(now)
         return True
 
     def remove(self, list_id: int, lead_id: int) -> bool:
@@ -93,10 +93,10 @@ class Lists:
         return True
 
 
-def made_up_list(lead_id: int) -> int:
+def initial_list(lead_id: int) -> int:
     """Return the initial list of a generated lead."""
     return FIRST_LIST + (lead_id - FIRST_ID) % len(NAMES)
 
 
-def _from_the_start(list_id: int, lead_id: int) -> bool:
-    return lead_id >= FIRST_ID and made_up_list(lead_id) == list_id
+def _is_initial_member(list_id: int, lead_id: int) -> bool:
+    return lead_id >= FIRST_ID and initial_list(lead_id) == list_id

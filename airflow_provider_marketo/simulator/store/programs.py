@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_marketo.simulator.store.columns import cyclic_columns, timestamp
 from airflow_provider_marketo.simulator.store.fields import MEMBER_FIELDS, Field, by_name
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
-from airflow_provider_marketo.simulator.store.pools import pools, stamp
-from airflow_provider_marketo.simulator.store.table import CHANGED_AT, day
+from airflow_provider_marketo.simulator.store.table import CHANGED_AT, start_of_day
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import Settings
@@ -79,13 +79,13 @@ class Programs:
 
     def __init__(self, settings: Settings, leads: Leads) -> None:
         self._leads = leads
-        made = stamp(day(settings.leads_since))
+        made = timestamp(start_of_day(settings.leads_since))
         self.all: dict[int, Program] = {
             FIRST_PROGRAM + n: Program(FIRST_PROGRAM + n, name, channel, made, made)
             for n, (name, channel) in enumerate(NAMES)
         }
         self.fields: dict[str, Field] = dict(by_name(MEMBER_FIELDS))
-        self._pools = pools(settings.seed, "members", [field for field in MEMBER_FIELDS if field.updateable])
+        self._columns = cyclic_columns(settings.seed, "members", [field for field in MEMBER_FIELDS if field.updateable])
         self._written: dict[tuple[int, int], Member] = {}
         self._removed: set[tuple[int, int]] = set()
 
@@ -101,7 +101,7 @@ class Programs:
         """Return the channel of a program."""
         return CHANNELS[self.all[program_id].channel]
 
-    def of(self, lead_id: int) -> Iterator[Member]:
+    def of_lead(self, lead_id: int) -> Iterator[Member]:
         """Iterate over the memberships of a lead."""
         return (member for program_id in self.all if (member := self.member(program_id, lead_id)) is not None)
 
@@ -113,15 +113,15 @@ class Programs:
         if pair in self._written:
             return self._written[pair]
         row = lead_id - FIRST_ID
-        return self._made_up(program_id, row) if self._from_the_start(program_id, row) else None
+        return self._generated(program_id, row) if self._is_initial_member(program_id, row) else None
 
     def members(self, program_id: int) -> Iterator[Member]:
         """Iterate over all members of a program, generated ones first."""
         first = program_id - FIRST_PROGRAM
         rows = range(first, self._leads.count, len(NAMES)) if first < len(NAMES) else ()
         later = (lead_id for of, lead_id in sorted(self._written) if of == program_id)
-        from_the_start = (FIRST_ID + row for row in rows)
-        for lead_id in dict.fromkeys((*from_the_start, *later)):
+        initial = (FIRST_ID + row for row in rows)
+        for lead_id in dict.fromkeys((*initial, *later)):
             member = self.member(program_id, lead_id)
             if member is not None:
                 yield member
@@ -134,20 +134,20 @@ class Programs:
             "leadId": lead_id,
             "programId": program_id,
             "program": self.all[program_id].name,
-            "membershipDate": stamp(now),
+            "membershipDate": timestamp(now),
             "acquiredBy": False,
             "reachedSuccess": False,
             "isExhausted": False,
-            "createdAt": stamp(now),
+            "createdAt": timestamp(now),
         }
-        success = {"reachedSuccess": True, "reachedSuccessDate": member["reachedSuccessDate"] or stamp(now)}
+        success = {"reachedSuccess": True, "reachedSuccessDate": member["reachedSuccessDate"] or timestamp(now)}
         return self.write({**member, "statusName": status.name, **(success if status.success else {})}, now)
 
     def write(self, member: Member, now: int) -> Member:
         """Insert a membership, or replace the whole membership of the lead in the program."""
         pair = (member["programId"], member["leadId"])
         self._removed.discard(pair)
-        self._written[pair] = {**member, "updatedAt": stamp(now), CHANGED_AT: now}
+        self._written[pair] = {**member, "updatedAt": timestamp(now), CHANGED_AT: now}
         return self._written[pair]
 
     def remove(self, program_id: int, lead_id: int) -> None:
@@ -155,44 +155,44 @@ class Programs:
         self._written.pop((program_id, lead_id), None)
         self._removed.add((program_id, lead_id))
 
-    def _from_the_start(self, program_id: int, row: int) -> bool:
-        return 0 <= row < self._leads.count and made_up_program(row) == program_id
+    def _is_initial_member(self, program_id: int, row: int) -> bool:
+        return 0 <= row < self._leads.count and initial_program(row) == program_id
 
-    def _made_up(self, program_id: int, row: int) -> Member:
+    def _generated(self, program_id: int, row: int) -> Member:
         program = self.all[program_id]
         channel = CHANNELS[program.channel]
-        status = made_up_status(channel, row)
+        status = initial_status(channel, row)
         since = self._leads.created(row)
         changed = self._leads.updated(row)
         engaged = channel.program_type == "engagement"
         return {
-            **{name: pool.value(row) for name, pool in self._pools.items()},
+            **{name: column.value(row) for name, column in self._columns.items()},
             "leadId": FIRST_ID + row,
             "programId": program_id,
             "program": program.name,
             "statusName": status.name,
             "statusReason": None,
-            "membershipDate": stamp(since),
+            "membershipDate": timestamp(since),
             "acquiredBy": row % 5 == 0,
             "reachedSuccess": status.success,
-            "reachedSuccessDate": stamp(changed) if status.success else None,
+            "reachedSuccessDate": timestamp(changed) if status.success else None,
             "isExhausted": engaged and row % 7 == 0,
             "nurtureCadence": ("norm", "paus")[row % 11 == 0] if engaged else None,
             "trackName": f"Track {row % 3 + 1}" if engaged else None,
             "waitlistPriority": None,
             "attendanceLikelihood": None,
             "registrationLikelihood": None,
-            "createdAt": stamp(since),
-            "updatedAt": stamp(changed),
+            "createdAt": timestamp(since),
+            "updatedAt": timestamp(changed),
             CHANGED_AT: changed,
         }
 
 
-def made_up_program(row: int) -> int:
+def initial_program(row: int) -> int:
     """Return the initial program of a generated lead."""
     return FIRST_PROGRAM + row % len(NAMES)
 
 
-def made_up_status(channel: Channel, row: int) -> Status:
+def initial_status(channel: Channel, row: int) -> Status:
     """Return the initial program status of a generated lead."""
     return channel.statuses[row // len(NAMES) % len(channel.statuses)]

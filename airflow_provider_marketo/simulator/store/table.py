@@ -12,7 +12,7 @@ from datetime import date, datetime, timezone
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
-from airflow_provider_marketo.simulator.store.pools import Column, Computed, folded, stamp
+from airflow_provider_marketo.simulator.store.columns import Column, ComputedColumn, folded, timestamp
 
 _MONTH = 30 * 86_400
 CHANGED_AT = "_changedAt"
@@ -27,13 +27,13 @@ Rows: TypeAlias = range | Record
 """A range of generated records by row number, or one written record."""
 
 
-def day(of: date) -> int:
+def start_of_day(of: date) -> int:
     """Return the first second of a day (UTC), in seconds since 1970."""
     return int(datetime(of.year, of.month, of.day, tzinfo=timezone.utc).timestamp())
 
 
-def seconds(moment: str) -> int:
-    """Return the seconds since 1970 of a text that :func:`~.pools.stamp` wrote."""
+def parse_timestamp(moment: str) -> int:
+    """Return the seconds since 1970 of a text that :func:`~.columns.timestamp` wrote."""
     return int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
@@ -70,8 +70,8 @@ class Table:
         self._row_of = row_of
         self.columns: dict[str, Column] = {
             **columns,
-            "createdAt": Computed(lambda row: stamp(self.created(row))),
-            "updatedAt": Computed(lambda row: stamp(self.updated(row))),
+            "createdAt": ComputedColumn(lambda row: timestamp(self.created(row))),
+            "updatedAt": ComputedColumn(lambda row: timestamp(self.updated(row))),
         }
         self._written: dict[Any, dict[str, Any]] = {}
         self._deleted: set[Any] = set()
@@ -143,7 +143,7 @@ class Table:
         """Iterate over the records that were created between two times, both included."""
         first = bisect_left(range(self.count), start, key=self.created)
         yield from self._ranges(first, self.created_until(end))
-        yield from (record for record in self._written.values() if start <= seconds(record["createdAt"]) <= end)
+        yield from (record for record in self._written.values() if start <= parse_timestamp(record["createdAt"]) <= end)
 
     def updated_between(self, start: int, end: int) -> Iterator[Rows]:
         """Iterate over the records of which any field last changed between two times, both included."""

@@ -1,8 +1,8 @@
 """Realistic values for any number of rows, computed from a seed without storing rows.
 
-Each field has a pool of values whose size is a prime number that no other field has. Row *i* gets the value at *i*
-modulo that size. Any row is therefore computed at once, and columns do not repeat together. Successive rows are
-generated at the speed of :func:`itertools.cycle`.
+Each column repeats a sequence of values whose length is a prime number that no other column has. Row *i* gets the value
+at *i* modulo that length. Any row is therefore computed at once, and columns do not repeat together. Successive rows
+are generated at the speed of :func:`itertools.cycle`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Column(Protocol):
         ...
 
 
-class Pool:
+class CyclicColumn:
     """A column that repeats a fixed sequence of values.
 
     :param values: the values, or a function that returns them at the first access. Use a prime number of values.
@@ -135,7 +135,7 @@ class Pool:
                 yield from range(position, count, len(self.values))
 
 
-class Computed:
+class ComputedColumn:
     """A column that is computed from the row number.
 
     :param value: returns the value of a row number.
@@ -163,7 +163,7 @@ def folded(value: Any) -> str | None:
 
 
 def primes() -> Iterator[int]:
-    """Iterate over the sizes of pools: prime numbers from 101 on."""
+    """Iterate over the lengths of cyclic columns: prime numbers from 101 on."""
     number = _FIRST_PRIME
     while True:
         if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
@@ -171,17 +171,17 @@ def primes() -> Iterator[int]:
         number += 2
 
 
-def pools(seed: int, table: str, fields: Iterable[Field]) -> dict[str, Pool]:
-    """Return a pool for each field, by field name.
+def cyclic_columns(seed: int, table: str, fields: Iterable[Field]) -> dict[str, CyclicColumn]:
+    """Return a cyclic column for each field, by field name.
 
     :param seed: number that the values depend on.
     :param table: name of the table that the fields belong to; fields of two tables get different values.
     :param fields: the fields.
     """
-    return {field.name: _pool(seed, table, field, size) for field, size in zip(fields, primes(), strict=False)}
+    return {field.name: _cyclic_column(seed, table, field, size) for field, size in zip(fields, primes(), strict=False)}
 
 
-def _pool(seed: int, table: str, field: Field, size: int) -> Pool:
+def _cyclic_column(seed: int, table: str, field: Field, size: int) -> CyclicColumn:
     make = _BY_NAME.get(field.name) or _BY_TYPE[field.type]
     empty = 0.0 if field.name in _ALWAYS or field.type == "boolean" else _SHARE_EMPTY
 
@@ -189,7 +189,7 @@ def _pool(seed: int, table: str, field: Field, size: int) -> Pool:
         chance = random.Random(f"{seed} {table} {field.name}")
         return [None if chance.random() < empty else make(chance) for _ in range(size)]
 
-    return Pool(values)
+    return CyclicColumn(values)
 
 
 def _choice(values: Sequence[str]) -> Callable[[random.Random], str]:
@@ -201,10 +201,10 @@ def _day(chance: random.Random) -> str:
 
 
 def _moment(chance: random.Random) -> str:
-    return stamp(1_700_000_000 + chance.randrange(60_000_000))
+    return timestamp(1_700_000_000 + chance.randrange(60_000_000))
 
 
-def stamp(seconds: int) -> str:
+def timestamp(seconds: int) -> str:
     """Return a time, given in seconds since 1970, as the lead database writes it."""
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
