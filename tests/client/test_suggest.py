@@ -15,8 +15,8 @@ def test_case_blanks_and_punctuation_make_no_difference(name):
 
 
 def test_the_best_match_comes_first_and_as_many_as_asked_for():
-    known = ["leads.sync", "leads.get", "lists.sync"]
-    assert nearest("leads.synk", known, most=2, likeness=0.5) == ["leads.sync", "lists.sync"]
+    known = ["lists.sync", "leads.sync", "leads.get"]
+    assert nearest("leads.synk", known, most=2, likeness=0.5) == ["leads.sync", "leads.get"]
     assert nearest("folders", known) == []
 
 
