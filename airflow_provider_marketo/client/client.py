@@ -164,7 +164,7 @@ class MarketoClient:
         operation = prepared.operation
         try:
             return send_with_retries(
-                once, operation=operation.name, retry_class=retry_class, clock=self._clock, settles=operation.timeout
+                once, operation=operation.name, retry_class=retry_class, clock=self._clock, longest_run=operation.longest_run
             )
         except MarketoPermissionError as error:
             if error.code == "603" and operation.permissions:
@@ -185,10 +185,12 @@ class MarketoClient:
             self.tally.withdraw()
             raise
         outcome: MarketoError | None = MarketoError("the call was interrupted")
+        sent_at = self._clock.monotonic()
         try:
             yield lease
             outcome = None
         except MarketoError as error:
+            error.elapsed = self._clock.monotonic() - sent_at
             outcome = error
             raise
         finally:

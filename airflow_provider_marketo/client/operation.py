@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+TIMEOUT_MARGIN = 10.0
+"""Seconds by which we wait longer for an answer than Marketo works on it."""
+
 BODY_PLACES = frozenset({"body", "form", "json", "part"})
 
 
@@ -114,7 +117,7 @@ class Operation:
     :param paging: ``none``, ``position``, ``date``, ``offset``, ``page`` or ``page_offset``.
     :param retry: ``read``, ``repeatable``, ``upsert``, ``reconcile`` or ``once``.
     :param retry_overrides: parameter, value (None for any) and the retry class it makes; the last that applies decides.
-    :param timeout: seconds to wait for an answer, a little longer than Marketo tries.
+    :param timeout: seconds to wait for an answer: Marketo's own limit and :data:`TIMEOUT_MARGIN`.
     :param permissions: of the API user's role; any one entry is enough.
     :param reply: ``envelope``, ``bare`` (JSON without an envelope), ``file`` or ``accepted`` (no body).
     :param body_required: whether at least one parameter must go into the body, although each is optional.
@@ -178,6 +181,11 @@ class Operation:
     def family(self) -> str:
         """What stands before the dot in the name."""
         return self.name.partition(".")[0]
+
+    @property
+    def longest_run(self) -> float:
+        """Seconds after sending in which Marketo may still execute a call."""
+        return self.timeout - TIMEOUT_MARGIN
 
     @cached_property
     def body_parameters(self) -> tuple[str, ...]:

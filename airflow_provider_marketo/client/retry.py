@@ -43,7 +43,7 @@ _LONGEST_OF_THROTTLED = 4.0
 
 
 def send_with_retries(
-    send: Callable[[], Answer], *, operation: str, retry_class: str, clock: Clock, settles: float = 0.0
+    send: Callable[[], Answer], *, operation: str, retry_class: str, clock: Clock, longest_run: float = 0.0
 ) -> Answer:
     """
     Call ``send`` until it succeeds, or until sending again would be futile or dangerous.
@@ -52,7 +52,7 @@ def send_with_retries(
     :param operation: the operation's name, for the error.
     :param retry_class: ``read``, ``repeatable``, ``upsert``, ``reconcile`` or ``once``.
     :param clock: the time.
-    :param settles: seconds after sending in which Marketo may still be at it.
+    :param longest_run: seconds after sending in which Marketo may still execute the request.
     :raises MarketoAmbiguousOutcomeError: the request may have run and must not run twice.
     """
 
@@ -68,8 +68,8 @@ def send_with_retries(
         longest = _LONGEST_OF_THROTTLED if isinstance(error, MarketoThrottledError) else _LONGEST
         pause: float = random.uniform(0.5, 1.0) * min(longest, _BASE * 2 ** (state.attempt_number - 1))
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
-            # The one wait that may pass a minute: whoever called holds the same leads back meanwhile.
-            return max(pause, settles - error.elapsed)
+            # The one wait that may exceed a minute: the caller holds the same leads back meanwhile.
+            return max(pause, longest_run - error.elapsed)
         return pause
 
     try:

@@ -341,3 +341,24 @@ def test_an_unknown_parameter_costs_no_call(client, marketo):
     with pytest.raises(errors.MarketoInvalidRequestError, match="filterValues"):
         client.call("leads.get_by_filter_type", filterType="email", filterValue=["x"])
     assert marketo.request_history == []
+
+
+@pytest.mark.parametrize(("takes", "wait"), [(1.0, 89.0), (40.0, 50.0), (95.0, 0.0)])
+def test_an_upsert_whose_answer_was_lost_is_sent_again_when_marketo_has_ended_the_first(
+    client, marketo, clock, takes, wait
+):
+    """Marketo works 90 seconds on an upsert; two of them at once would make two people of one new lead."""
+    sent = []
+
+    def answer(_, context):
+        sent.append(clock.monotonic())
+        if len(sent) > 1:
+            return OK
+        clock.advance(takes)
+        raise requests.ReadTimeout
+
+    marketo.post(f"{HOST}/rest/v1/leads.json", json=answer)
+    client.call("leads.sync", input=[{"email": "ada@example.com"}])
+    first, second = sent
+    assert second - first >= 90.0
+    assert wait <= second - first - takes <= wait + 5.0
