@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
+from airflow_provider_marketo.client.operation import TIMEOUT_MARGIN
 from tools.catalogue import behaviour
 from tools.catalogue.amendments import AMENDMENTS, EXCLUSIVE, MAX_DAYS, ONE_OF
 from tools.catalogue.names import family_and_name
@@ -132,7 +133,7 @@ def _row(name: str, operation: Specified) -> Json:
         "paging": _paging(path, operation.parameters),
         "retry": _first(behaviour.RETRY, name, "read" if operation.method == "GET" else "repeatable"),
         "retry_overrides": behaviour.RETRY_OVERRIDES.get(name),
-        "timeout": _first(behaviour.SERVER_TIMEOUT, name, _usual_timeout(path)) + behaviour.PATIENCE,
+        "timeout": _first(behaviour.SERVER_TIMEOUT, name, _usual_timeout(path)) + TIMEOUT_MARGIN,
         "permissions": _permissions(name, operation),
         "reply": _first(behaviour.REPLY, name, None),
     }

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.clock import Clock
 from airflow_provider_marketo.client.errors import MarketoAuthError
 
@@ -73,7 +74,7 @@ class TokenKeeper:
             if token.value == refused:
                 raise MarketoAuthError(
                     "identity hands out a token that the instance refuses",
-                    code="601",
+                    code=codes.TOKEN_INVALID,
                     remedy="Check that the connection's host and identity URL belong to the same Marketo instance.",
                 )
             return token.value

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_marketo.client import operations, paging
+from airflow_provider_marketo.client import codes, operations, paging
 from airflow_provider_marketo.client.auth import Token, TokenKeeper
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
-from airflow_provider_marketo.client.errors import TOKEN_CODES, MarketoAuthError, MarketoError, MarketoPermissionError
+from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoPermissionError
 from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.client.operations import PreparedRequest
@@ -157,17 +157,21 @@ class MarketoClient:
             try:
                 return exchange(token)
             except MarketoAuthError as error:
-                if error.code not in TOKEN_CODES:
+                if error.code not in codes.TOKEN_REFUSED:
                     raise
                 return exchange(self._tokens.replace(token))
 
         operation = prepared.operation
         try:
             return send_with_retries(
-                once, operation=operation.name, retry_class=retry_class, clock=self._clock, longest_run=operation.longest_run
+                once,
+                operation=operation.name,
+                retry_class=retry_class,
+                clock=self._clock,
+                longest_run=operation.longest_run,
             )
         except MarketoPermissionError as error:
-            if error.code == "603" and operation.permissions:
+            if error.code == codes.ACCESS_DENIED and operation.permissions:
                 wanted = " or ".join(repr(permission) for permission in operation.permissions)
                 error.remedy = (
                     f"Give the API user's role the permission {wanted} (Admin > Users & Roles), and check that the"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.dates import parse_date
 
 
@@ -241,49 +242,56 @@ _NOT_FOUND = _Meaning(MarketoNotFoundError)
 _UNAVAILABLE = _Meaning(MarketoFeatureUnavailableError)
 _TOKEN = _Meaning(MarketoAuthError)
 
-TOKEN_CODES = frozenset({"601", "602", "401013", "HTTP 401"})
-"""A new token may help. The last two are data ingestion's, and what a host says that speaks plain HTTP."""
-
 MEANINGS: Mapping[str, _Meaning] = {
-    "500": _TRANSIENT_AMBIGUOUS,
-    "502": _TRANSIENT_AMBIGUOUS,
-    "600": _TOKEN,
-    "601": _TOKEN,
-    "602": _TOKEN,
-    "603": _Meaning(MarketoPermissionError),
-    "604": _Meaning(MarketoTransientError, executed=True, remedy="Ask for less at once; the server ran out of time."),
-    "606": _Meaning(MarketoThrottledError),
-    "607": _Meaning(MarketoQuotaExhaustedError),
-    "608": _TRANSIENT_SAFE,
-    "610": _Meaning(MarketoNotFoundError, remedy="Check the connection's host: this path does not exist there."),
-    "611": _TRANSIENT_AMBIGUOUS,
-    "614": _Meaning(
+    codes.INTERNAL_ERROR: _TRANSIENT_AMBIGUOUS,
+    codes.BAD_GATEWAY: _TRANSIENT_AMBIGUOUS,
+    codes.TOKEN_MISSING: _TOKEN,
+    codes.TOKEN_INVALID: _TOKEN,
+    codes.TOKEN_EXPIRED: _TOKEN,
+    codes.ACCESS_DENIED: _Meaning(MarketoPermissionError),
+    codes.TIMED_OUT: _Meaning(
+        MarketoTransientError, executed=True, remedy="Ask for less at once; the server ran out of time."
+    ),
+    codes.RATE_LIMIT: _Meaning(MarketoThrottledError),
+    codes.DAILY_QUOTA: _Meaning(MarketoQuotaExhaustedError),
+    codes.TEMPORARILY_UNAVAILABLE: _TRANSIENT_SAFE,
+    codes.NO_SUCH_ADDRESS: _Meaning(
+        MarketoInvalidRequestError, remedy="Check the connection's host: this address does not exist there."
+    ),
+    codes.SYSTEM_ERROR: _TRANSIENT_AMBIGUOUS,
+    codes.SUBSCRIPTION_UNREACHABLE: _Meaning(
         MarketoTransientError, remedy="Usually temporary; if it stays, check the Munchkin ID in the connection's host."
     ),
-    "615": _Meaning(MarketoThrottledError),
-    "616": _UNAVAILABLE,
-    "702": _NOT_FOUND,
-    "703": _UNAVAILABLE,
-    "710": _NOT_FOUND,
-    "713": _TRANSIENT_AMBIGUOUS,
-    "718": _NOT_FOUND,
-    "719": _TRANSIENT_AMBIGUOUS,
-    "1003": _INVALID,
-    "1004": _NOT_FOUND,
-    "1006": _Meaning(
+    codes.CONCURRENCY_LIMIT: _Meaning(MarketoThrottledError),
+    codes.WRONG_SUBSCRIPTION_TYPE: _UNAVAILABLE,
+    codes.NOTHING_FOUND: _NOT_FOUND,
+    codes.FEATURE_OFF: _UNAVAILABLE,
+    codes.FOLDER_NOT_FOUND: _NOT_FOUND,
+    codes.RESOURCE_UNAVAILABLE: _TRANSIENT_AMBIGUOUS,
+    codes.SALES_PERSON_NOT_FOUND: _NOT_FOUND,
+    codes.LOCK_TIMEOUT: _TRANSIENT_AMBIGUOUS,
+    codes.INVALID_DATA: _INVALID,
+    codes.LEAD_NOT_FOUND: _NOT_FOUND,
+    codes.UNKNOWN_FIELD: _Meaning(
         MarketoInvalidRequestError, remedy="Compare the field names with the REST API names in Field Management."
     ),
-    "1008": _Meaning(MarketoPermissionError, remedy="Give the API user's role access to the lead partition."),
-    "1013": _NOT_FOUND,
-    "1016": _Meaning(MarketoQueueFullError),
-    "1018": _Meaning(
+    codes.PARTITION_DENIED: _Meaning(
+        MarketoPermissionError, remedy="Give the API user's role access to the lead partition."
+    ),
+    codes.OBJECT_NOT_FOUND: _NOT_FOUND,
+    codes.TOO_MANY_IMPORTS: _Meaning(MarketoQueueFullError),
+    codes.CRM_OWNS_RECORDS: _Meaning(
         MarketoFeatureUnavailableError,
         remedy="A native CRM synchronisation owns these records: change them in the CRM.",
     ),
-    "1019": _Meaning(MarketoQueueFullError, remedy="Wait until the running import into the same list has finished."),
-    "1020": _Meaning(MarketoQuotaExhaustedError, remedy="Clone the program with programs.clone instead."),
-    "1026": _UNAVAILABLE,
-    "1035": _UNAVAILABLE,
+    codes.LIST_BUSY: _Meaning(
+        MarketoQueueFullError, remedy="Wait until the running import into the same list has finished."
+    ),
+    codes.CLONE_ALLOWANCE: _Meaning(
+        MarketoQuotaExhaustedError, remedy="Clone the program with programs.clone instead."
+    ),
+    codes.CUSTOM_OBJECTS_OFF: _UNAVAILABLE,
+    codes.FILTER_UNSUPPORTED: _UNAVAILABLE,
 }
 
 _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
@@ -299,7 +307,7 @@ _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
 
 def _meaning(code: str, message: str) -> _Meaning:
     """1029 has three meanings that only its message tells apart; everything else is in the table."""
-    if code == "1029":
+    if code == codes.EXPORT_REFUSED:
         text = message.lower()
         if "already" in text:
             return _Meaning(MarketoAlreadyQueuedError)
@@ -339,7 +347,7 @@ def from_reply(operation: str, errors: Sequence[Mapping[str, Any]], request_id: 
         "executed": any(_meaning(*entry).executed for entry in entries),
     }
     if meaning.error is MarketoQuotaExhaustedError:
-        facts["quota"] = "export" if code == "1029" else "calls"
+        facts["quota"] = "export" if code == codes.EXPORT_REFUSED else "calls"
     return meaning.error(text, **facts)
 
 

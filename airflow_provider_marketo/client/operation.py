@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-TIMEOUT_MARGIN = 10.0
+TIMEOUT_MARGIN = 10
 """Seconds by which we wait longer for an answer than Marketo works on it."""
 
 BODY_PLACES = frozenset({"body", "form", "json", "part"})

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.clock import Clock
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
@@ -93,5 +94,5 @@ def _resends(error: MarketoError) -> int:
     if isinstance(error, MarketoConnectionError):
         return RESENDS_OF_UNREACHABLE
     if isinstance(error, MarketoTransientError):
-        return RESENDS_OF_SYSTEM_ERROR if error.code == "611" else RESENDS
+        return RESENDS_OF_SYSTEM_ERROR if error.code == codes.SYSTEM_ERROR else RESENDS
     return 0

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
 
 MEGABYTE = 1_000_000
@@ -117,6 +118,7 @@ class Tally:
     def summary(self) -> str:
         """One line for people."""
         return (
-            f"{self.calls} calls ({self.waited:.1f} s waited for their turn, {self.rejected['606']} rejected with 606, "
-            f"{self.rejected['615']} with 615), {self.rows} rows, {self.bytes / MEGABYTE:.1f} MB"
+            f"{self.calls} calls ({self.waited:.1f} s waited for their turn,"
+            f" {self.rejected[codes.RATE_LIMIT]} rejected with 606, {self.rejected[codes.CONCURRENCY_LIMIT]} with 615),"
+            f" {self.rows} rows, {self.bytes / MEGABYTE:.1f} MB"
         )

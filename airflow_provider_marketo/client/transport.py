@@ -19,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
-from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client import codes, errors
 from airflow_provider_marketo.client.auth import Token
 from airflow_provider_marketo.client.operations import Operation, PreparedRequest
 
@@ -235,7 +235,7 @@ class Transport:
             raise _unreachable(name, error) from None  # its text holds the URL, and the URL holds the secret
         if response.status_code in (400, 401):
             raise errors.MarketoAuthError(
-                "identity refuses this client id and secret", operation=name, code=f"HTTP {response.status_code}"
+                "identity refuses this client id and secret", operation=name, code=codes.http(response.status_code)
             )
         _raise_for_status(name, response)
         body = _parse_json(name, response.content, response)
@@ -302,8 +302,6 @@ def _unreachable(operation: str, error: requests.RequestException) -> errors.Mar
     )
 
 
-_DAILY_QUOTA_OF_INGESTION = "4290801"
-
 _STATUS: Mapping[int, tuple[type[errors.MarketoError], str, str]] = {
     401: (errors.MarketoAuthError, "Marketo refuses the access token", ""),
     403: (errors.MarketoPermissionError, "Marketo refuses this call", ""),
@@ -321,7 +319,7 @@ def _raise_for_status(operation: str, response: requests.Response) -> None:
     status = response.status_code
     if status < 300:
         return
-    facts: dict[str, Any] = {"operation": operation, "code": f"HTTP {status}"}
+    facts: dict[str, Any] = {"operation": operation, "code": codes.http(status)}
     if status < 400:
         raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
     said = _json_or_none(response)
@@ -335,7 +333,7 @@ def _raise_for_status(operation: str, response: requests.Response) -> None:
     # Data ingestion answers with a code of its own and a text.
     facts["code"] = str(body.get("error_code") or facts["code"])
     reason = f": {body['message']}" if body.get("message") else ""
-    if facts["code"] == _DAILY_QUOTA_OF_INGESTION:
+    if facts["code"] == codes.INGESTION_DAILY_QUOTA:
         raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
     if status == 429:
         raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
@@ -374,7 +372,7 @@ def _parse_json(operation: str, content: bytes, response: requests.Response) -> 
         raise errors.MarketoTransientError(
             f"something other than Marketo answered ({response.headers.get('Content-Type', 'no content type')})",
             operation=operation,
-            code=f"HTTP {response.status_code}",
+            code=codes.http(response.status_code),
             executed=True,
         ) from None
 

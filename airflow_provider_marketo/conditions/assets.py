@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import missing, title
 from airflow_provider_marketo.marketo_assets.kinds import checked_type, naming, operation_of
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 APPROVED, DRAFT, DELETED = "approved", "draft", "deleted"
 STATES = (APPROVED, DRAFT, DELETED)
-_NOT_FOUND = ("702", "HTTP 404", "1013")
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,7 @@ class AssetPoller(ConditionPoller[AssetCondition]):
             found = self._client.call(
                 operation, **naming(condition.asset_type, "get", condition.asset_id), **version
             ).records
-        except MarketoInvalidRequestError as error:
-            if error.code not in _NOT_FOUND:
-                raise
+        except MarketoNotFoundError:
             return None
         return found[0] if found else None
 

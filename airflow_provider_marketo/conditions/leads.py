@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, batches
 
@@ -13,6 +14,7 @@ VALUES_PER_CALL = 300
 
 Lead = Mapping[str, Any]
 
+_PARAMETERS = {codes.FIELD_NOT_SEARCHABLE: "filter_type", codes.UNKNOWN_FIELD: "field"}
 _NOT_SHOWN = frozenset({"cookies"})
 """
 Fields by which Marketo finds leads without showing for certain by which value: a lead may have several cookies. Each
@@ -85,8 +87,8 @@ class LeadPoller(ConditionPoller[LeadCondition]):
         try:
             leads = list(self._client.paginate("leads.get_by_filter_type", **query))
         except MarketoInvalidRequestError as error:
-            if error.code != "1003" or "too many" not in error.message.lower():
-                error.parameter = {"1011": "filter_type", "1006": "field"}.get(str(error.code), error.parameter)
+            if error.code != codes.INVALID_DATA or "too many" not in error.message.lower():
+                error.parameter = _PARAMETERS.get(error.code or "", error.parameter)
                 raise
             if len(values) == 1:
                 return {_folded(values[0]): _too_many(filter_type, error)}

@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
@@ -149,7 +150,7 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
         try:
             yield from self._client.pages("program_members.get", programId=program_id, batchSize=300, **query)
         except MarketoInvalidRequestError as error:
-            if error.code == "1003" and "limit" in error.message.lower():
+            if error.code == codes.INVALID_DATA and "limit" in error.message.lower():
                 error.parameter = "program_id"
                 error.remedy = (
                     "Marketo looks for members by their status only in programs of up to 100,000: export them with"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.plan import Slice
@@ -302,7 +303,7 @@ class ExtractRun:
 
     def _refused_fields(self, error: MarketoInvalidRequestError, plan: ExtractPlan) -> list[str]:
         """With ``fields='all'`` Marketo's word decides what "all" is; a field that was named by the author stays."""
-        if self._request.fields != ALL_FIELDS or error.code not in ("1003", "1006"):
+        if self._request.fields != ALL_FIELDS or error.code not in (codes.INVALID_DATA, codes.UNKNOWN_FIELD):
             return []
         named = _LISTED.search(error.message)
         words = set(_WORD.findall(named.group() if named else error.message))

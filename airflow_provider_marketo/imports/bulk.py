@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.imports import FAILED, FAILURES, WARNINGS, ImportJob, ImportJobs
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
@@ -27,7 +28,6 @@ from airflow_provider_marketo.imports.state import Account
 
 log = logging.getLogger(__name__)
 
-TOO_LARGE = "HTTP 413"
 LOST = "the answer to the upload was lost, and Marketo has no list of imports to look it up in"
 
 
@@ -128,7 +128,7 @@ class BulkImport:
             return
         except MarketoInvalidRequestError as error:
             self._load.put(chunk, before)
-            if error.code != TOO_LARGE or chunk.rows == 1:
+            if error.code != codes.HTTP_TOO_LARGE or chunk.rows == 1:
                 raise
             log.warning("Chunk %s of %d bytes is too large for Marketo and is split", chunk.name, chunk.size)
             self._load.split(chunk)

@@ -74,7 +74,3 @@ def _found(client: MarketoClient, operation: str, **parameters: Any) -> list[dic
         return client.call(operation, **parameters).records
     except MarketoNotFoundError:
         return []
-    except MarketoInvalidRequestError as error:
-        if error.code in ("1006", "1013", "702"):
-            return []
-        raise

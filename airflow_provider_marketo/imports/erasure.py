@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.output.folder import OutputFolder
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
-
-_GONE_ALREADY = "1004"
 
 
 class MarketoLeadsReappearedError(MarketoError):
@@ -59,9 +58,9 @@ class Erasure:
         for part in _parts(lead_ids):
             reply = self._client.call("leads.delete", input=[{"id": lead_id} for lead_id in part])
             for record in reply.records:
-                codes = [str(reason.get("code")) for reason in record.get("reasons") or record.get("errors") or ()]
-                if record.get("status") == "skipped" and codes != [_GONE_ALREADY]:
-                    refused[codes[0] if codes else "?"] += 1
+                given = [str(reason.get("code")) for reason in record.get("reasons") or record.get("errors") or ()]
+                if record.get("status") == "skipped" and given != [codes.LEAD_NOT_FOUND]:
+                    refused[given[0] if given else "?"] += 1
         return refused
 
     def digests(self, values: Iterable[Any]) -> list[str]:

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
@@ -33,13 +33,13 @@ from airflow_provider_marketo.imports.targets import Record, Stage
 
 log = logging.getLogger(__name__)
 
-ALREADY_THERE = frozenset({"1005", "1017"})
+ALREADY_THERE = frozenset({codes.LEAD_EXISTS, codes.OBJECT_EXISTS})
 """What createOnly says of a record that an earlier sending of the same row has created."""
 
 TURNS = 30
 """Minutes that a call waits for its turn while others use the instance up."""
 
-_SPLIT = frozenset({"604", "HTTP 413"})
+_SPLIT = frozenset({codes.TIMED_OUT, codes.HTTP_TOO_LARGE})
 _OVERHEAD = 500
 
 
@@ -273,7 +273,7 @@ class _Sender:
                 half = len(batch) // 2
                 log.info("A call with %d records was too much for Marketo and is split", len(batch))
                 return self.send(stage, records, batch[:half]) | self.send(stage, records, batch[half:])
-            if error.code == "604":
+            if error.code == codes.TIMED_OUT:
                 raise
             return {batch[0]: Outcome("rejected", code="value", message="the row is larger than Marketo takes")}
         self.may_have_run = True
@@ -321,8 +321,8 @@ class _Sender:
             return Outcome("accepted", status.lower())
         reasons = entry.get("reasons") or entry.get("reason") or entry.get("errors") or []
         reasons = [reasons] if isinstance(reasons, Mapping) else reasons
-        codes = [str(reason.get("code", "")) for reason in reasons]
-        if codes and all(code in stage.fine or code in self._fine for code in codes):
+        given = [str(reason.get("code", "")) for reason in reasons]
+        if given and all(code in stage.fine or code in self._fine for code in given):
             return Outcome("accepted", "skipped")
         message = "; ".join(str(reason.get("message", "")) for reason in reasons) or "Marketo gave no reason"
-        return Outcome("rejected", "skipped", codes[0] if codes else "", message)
+        return Outcome("rejected", "skipped", given[0] if given else "", message)

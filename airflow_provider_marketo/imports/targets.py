@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.fields import Description, Field
@@ -128,7 +129,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
                 {"list_id": "listId"},
                 item=_bare_id,
                 batch="id",
-                fine=frozenset({"1015"}),
+                fine=frozenset({codes.NOT_IN_LIST}),
             ),
         ),
         key=(LEAD_ID,),
@@ -142,7 +143,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
                 {"program_id": "programId"},
                 item=_lead,
                 group=STATUS,
-                fine=frozenset({"1037"}),
+                fine=frozenset({codes.STATUS_UNCHANGED}),
                 needs=lambda record: record.get(STATUS) is not None,
             ),
             Stage(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
@@ -20,7 +21,6 @@ from airflow_provider_marketo.marketo_assets.find import Record
 log = logging.getLogger(__name__)
 
 IF_EXISTS = ("fail", "reuse", "update")
-_BUSINESS_RULE = "709"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
         client.call(operation, **kinds.naming(asset_type, action, asset_id))
         return True
     except MarketoInvalidRequestError as error:
-        if error.code == _BUSINESS_RULE and _is_so(client, asset_type, action, asset_id):
+        if error.code == codes.BUSINESS_RULE and _is_so(client, asset_type, action, asset_id):
             return False
         error.parameter = "asset_id"
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.links.marketo import MarketoLink, push_place
 from airflow_provider_marketo.operators.base import MarketoOperator
 
@@ -121,13 +122,13 @@ class MarketoGetLeadsOperator(MarketoOperator):
     def _explain(self, error: MarketoInvalidRequestError) -> None:
         """Say which of the operator's parameters Marketo, or the check before the call, complains about."""
         words = error.message.lower()
-        if error.code == "1003" and any(each in words for each in _TOO_MANY):
+        if error.code == codes.INVALID_DATA and any(each in words for each in _TOO_MANY):
             error.parameter = "filter_values"
             error.remedy = (
                 "Marketo finds at most 1,000 leads for a call. Ask for fewer values, or use"
                 " MarketoBulkExtractOperator(object_type='leads')."
             )
-        elif error.code == "1006":
+        elif error.code == codes.UNKNOWN_FIELD:
             error.parameter = "fields"
         elif error.code is None:
             error.parameter = _PARAMETERS.get((error.parameter or "").partition("[")[0], error.parameter)

@@ -23,7 +23,7 @@ def reply_error(code: str, message: str = "some text") -> errors.MarketoError:
         ("606", errors.MarketoThrottledError, False),
         ("607", errors.MarketoQuotaExhaustedError, False),
         ("608", errors.MarketoTransientError, False),
-        ("610", errors.MarketoNotFoundError, False),
+        ("610", errors.MarketoInvalidRequestError, False),
         ("611", errors.MarketoTransientError, True),
         ("614", errors.MarketoTransientError, False),
         ("615", errors.MarketoThrottledError, False),

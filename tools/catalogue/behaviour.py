@@ -88,9 +88,6 @@ SERVER_TIMEOUT: tuple[tuple[str, int], ...] = (
 
 ASSET_TIMEOUT = 300
 OTHER_TIMEOUT = 60
-PATIENCE = 10
-"""Seconds to wait longer than Marketo does, so that a call that still runs is not mistaken for a lost one."""
-
 REPLY: Table = (
     ("identity.*", "bare"),
     ("user_management.*", "bare"),

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.clock import Clock, SystemClock
@@ -158,11 +159,11 @@ def _download(
                 raise MarketoFileGoneError(
                     f"export {job.export_id} is Completed, but Marketo has no file for it",
                     operation=operation,
-                    code="HTTP 404",
+                    code=codes.HTTP_NOT_FOUND,
                 ) from None
             clock.sleep(MISSING_FILE_PAUSE)
         except MarketoInvalidRequestError as error:
-            if error.code == "HTTP 416":  # the file ends here
+            if error.code == codes.HTTP_RANGE_UNSATISFIABLE:  # the file ends here
                 return
             raise
         except (MarketoTransientError, MarketoConnectionError) as error:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.objects import OPTIONAL_FILTERS, ExportObject
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
@@ -145,8 +146,10 @@ class ExportJobs:
         """Ask for one job (``bulk_export_*.get_job_status``); None when Marketo no longer knows it."""
         try:
             reply = self._client.call(self.export.operation("get_job_status"), exportId=export_id, **self.path)
-        except MarketoInvalidRequestError:  # there is nothing in the request to be wrong but the id
-            return None
+        except MarketoInvalidRequestError as error:
+            if error.code == codes.NO_SUCH_ADDRESS:
+                raise
+            return None  # Only the id can be wrong: the request holds nothing else.
         return self._only(reply.records, "get_job_status")
 
     def find(self, export_ids: Collection[str]) -> dict[str, ExportJob]:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
     MarketoError,
@@ -52,8 +53,11 @@ _PROBE_POLL = 1.0
 _LAPSE = 1.0
 _CLOCK_TOLERANCE = 1.0
 _QUEUE_LAPSE = 7200.0
-_LATCHES = {"607": "calls", "1029": "export"}
-_SPENT = {"calls": ("607", "the daily call quota is spent"), "export": ("1029", "the daily bulk export quota is spent")}
+_LATCHES = {codes.DAILY_QUOTA: "calls", codes.EXPORT_REFUSED: "export"}
+_SPENT = {
+    "calls": (codes.DAILY_QUOTA, "the daily call quota is spent"),
+    "export": (codes.EXPORT_REFUSED, "the daily bulk export quota is spent"),
+}
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | No
     now = _advance(state, limits, at)
     sent_at, _ = state.leases.pop(lease_id, (now, now))
     if isinstance(error, MarketoThrottledError):
-        (_lose_a_slot if error.code == "615" else _cut)(state, limits, sent_at, now)
+        (_lose_a_slot if error.code == codes.CONCURRENCY_LIMIT else _cut)(state, limits, sent_at, now)
     elif isinstance(error, MarketoConnectionError) and sent_at in state.sent:
         state.sent.remove(sent_at)  # it never reached Marketo
     _settle_latches(state, lease_id, error, at)
