@@ -1,45 +1,47 @@
-"""How the processes that use one Marketo instance agree on who may call: the connection's ``coordination``."""
+"""How the processes that use one Marketo instance share its limits: the connection's ``coordination``."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow.configuration import AIRFLOW_HOME
 from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.clock import SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.governor.redis import RedisStore
 from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import GovernorStore, MemoryStore, UnusableStore
 from airflow_provider_marketo.hooks.runtime import runtime
-from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.hooks.task import RunningTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
+    from airflow_provider_marketo.hooks.task import RunningTask
 
 log = logging.getLogger(__name__)
 
-_LOCAL_EXECUTORS = frozenset({"LocalExecutor"})
+_LOCAL_EXECUTOR = "LocalExecutor"
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "ceph", "gluster", "lustre", "afs", "9p", "fuse.", "gpfs", "beegfs")
-_REDIS_TIMEOUT = 2.0
-_OUTSIDE = 45
-"""One in so many calls is left to whatever is no task: triggerers that wait for jobs, commands, scripts."""
+_RESERVED_SHARE = 45
+"""Reserve 1 in 45 calls for processes that are not tasks: triggerers that poll, commands, scripts."""
 
 
 def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> SharedGovernor:
     """
-    The one governor of an instance in this process, however many connections lead there.
+    Return the one governor of an instance in this process, however many connections lead to the instance.
 
-    :param settings: the connection; the first one's limits and coordination hold for all to the same instance.
-    :param parallel: calls that this process may have in flight. Default: the ``pool_slots`` of a task in the
-        connection's pool, and one for anything else.
-    :raises MarketoInvalidRequestError: the connection names a Redis that cannot be used.
+    :param settings: the connection. The limits and the coordination of the first connection apply to the instance.
+    :param parallel: calls that this process may have in flight. Default: the task's ``pool_slots`` if it is in the
+        connection's pool, else 1.
+    :raises MarketoInvalidRequestError: the connection names a Redis server that cannot be used.
     """
     instance = Endpoint.parse(settings.host).instance
     task = runtime().task
@@ -52,14 +54,15 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
 
 def share(settings: ConnectionSettings, slots: int) -> Limits:
     """
-    What this process may do when it cannot ask the others.
+    Return the limits of this process when it cannot ask the others.
 
-    :param slots: of the pool, if this is a task; what is no task has a small fixed share.
+    :param settings: the connection.
+    :param slots: slots that the running task has in the pool. A process without a task has a small fixed share.
     """
-    outside = max(1, settings.rate_limit // _OUTSIDE)
+    reserved = max(1, settings.rate_limit // _RESERVED_SHARE)
     if runtime().task is None:
-        return Limits(outside, slots, paced=True)
-    return Limits(settings.rate_limit - outside, settings.max_parallel).share(slots / settings.max_parallel)
+        return Limits(reserved, slots, paced=True)
+    return Limits(settings.rate_limit - reserved, settings.max_parallel).share(slots / settings.max_parallel)
 
 
 def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int | None) -> int:
@@ -69,8 +72,8 @@ def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int
         return min(parallel or task.pool_slots, settings.max_parallel)
     if runtime().is_first_notice(task):
         log.info(
-            "This task is in the pool %s: it makes one Marketo call at a time, and nothing bounds how many tasks do so "
-            "at once. Put it into the pool of connection %s: pool=%r.",
+            "This task is in the pool %s and makes one Marketo call at a time, but nothing limits how many such tasks "
+            "run at once. Put it into the pool of the connection %s: pool=%r.",
             task.pool,
             settings.conn_id,
             settings.pool,
@@ -80,29 +83,30 @@ def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int
 
 def choose(settings: ConnectionSettings) -> tuple[str, str]:
     """
-    The coordination that holds, and why.
+    Return the coordination to use, and why.
 
+    :param settings: the connection.
     :return: ``host``, ``redis`` or ``pool``, and the reason as a clause.
     """
     if settings.coordination != "auto":
         return settings.coordination, "the connection says so"
     if settings.redis_conn_id:
         return "redis", f"the connection names the Redis connection {settings.redis_conn_id}"
-    remote = [name for name in _executors() if name not in _LOCAL_EXECUTORS]
+    remote = [name for name in _executors() if name != _LOCAL_EXECUTOR]
     if remote:
         return "pool", f"{' and '.join(remote)} may run tasks on other hosts"
     file_system = network_file_system(_folder())
     if file_system:
-        return "pool", f"{_folder()} lies on a network file system ({file_system})"
-    return "host", f"{' and '.join(_executors())} runs every task on this host"
+        return "pool", f"{_folder()} is on a network file system ({file_system})"
+    return "host", f"{_LOCAL_EXECUTOR} runs every task on this host"
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:
     """
-    The type of the file system a path lies on, if it is one of those on which SQLite's locks cannot be relied upon.
+    Return the type of the file system under a path if SQLite's locks are unreliable on it, else None.
 
-    :param path: need not exist.
-    :param mounts: the kernel's list; where there is none, the disk is taken to be local.
+    :param path: a path that need not exist.
+    :param mounts: the kernel's list of mounts. Without one, the disk counts as local.
     """
     try:
         lines = mounts.read_text().splitlines()
@@ -136,21 +140,27 @@ def _make(settings: ConnectionSettings, instance: str, parallel: int) -> SharedG
 
 
 def _memory(settings: ConnectionSettings, instance: str) -> GovernorStore:
-    """The task that had our slot before may have called until its end: our distance from that call is our age."""
+    # The task that had our pool slot before may have called until its end, which was before this process began.
     return MemoryStore(SystemClock(), runtime().age)
 
 
 def _sqlite(settings: ConnectionSettings, instance: str) -> GovernorStore:
     file_system = network_file_system(_folder())
     if file_system:
-        return UnusableStore(f"{_folder()} lies on a network file system ({file_system}) with unreliable locks")
+        return UnusableStore(f"{_folder()} is on a network file system ({file_system}) with unreliable locks")
     return SQLiteStore(_folder(), instance)
 
 
 def _redis(settings: ConnectionSettings, instance: str) -> GovernorStore:
-    from airflow_provider_marketo.client.governor.redis import RedisStore
-
-    return RedisStore(_redis_client(settings), instance)
+    try:
+        from airflow_provider_marketo.hooks.redis import redis_client
+    except ImportError:
+        raise MarketoInvalidRequestError(
+            f"connection {settings.conn_id}: coordination through Redis needs the Redis client",
+            parameter="redis_conn_id",
+            remedy="pip install 'airflow-provider-marketo[redis]'",
+        ) from None
+    return RedisStore(redis_client(settings), instance)
 
 
 _STORES: dict[str, Callable[[ConnectionSettings, str], GovernorStore]] = {
@@ -160,50 +170,12 @@ _STORES: dict[str, Callable[[ConnectionSettings, str], GovernorStore]] = {
 }
 
 
-def _redis_client(settings: ConnectionSettings) -> Any:
-    """redis-py's client for an Airflow connection of type ``redis``, with the extras that Airflow's own hook takes."""
-    try:
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError:
-        raise MarketoInvalidRequestError(
-            f"connection {settings.conn_id}: coordination by Redis needs the Redis client",
-            parameter="redis_conn_id",
-            remedy="pip install 'airflow-provider-marketo[redis]'",
-        ) from None
-    connection = _redis_connection(settings)
-    extra = connection.extra_dejson
-    return Redis(
-        host=connection.host or "localhost",
-        port=connection.port or 6379,
-        username=connection.login or None,
-        password=connection.password or None,
-        db=int(extra.get("db") or 0),
-        socket_timeout=_REDIS_TIMEOUT,
-        socket_connect_timeout=_REDIS_TIMEOUT,
-        retry=Retry(NoBackoff(), 1),
-        **{name: value for name, value in extra.items() if name.startswith("ssl") and value is not None},
-    )
-
-
-def _redis_connection(settings: ConnectionSettings) -> Any:
-    assert settings.redis_conn_id is not None
-    try:
-        return BaseHook.get_connection(settings.redis_conn_id)
-    except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-        raise MarketoInvalidRequestError(
-            f"connection {settings.conn_id}: there is no connection {settings.redis_conn_id} ({type(error).__name__})",
-            parameter="redis_conn_id",
-            remedy="Create it as an Airflow connection of type redis, or choose another coordination.",
-        ) from None
-
-
 def _folder() -> Path:
     return Path(AIRFLOW_HOME) / "marketo_governor"
 
 
 def _executors() -> list[str]:
-    """Class names; the option may hold several, each with a path, an alias or a team before it."""
-    names = conf.get("core", "executor", fallback="LocalExecutor").replace(";", ",").split(",")
-    return [name.split("=")[-1].rpartition(":")[2].rpartition(".")[2].strip() for name in names if name.strip()]
+    """Return the executors' class names. The option may list several, each after a team, an alias or a module."""
+    names = conf.get("core", "executor", fallback=_LOCAL_EXECUTOR).replace(";", ",").split(",")
+    found = [name.split("=")[-1].rpartition(":")[2].rpartition(".")[2].strip() for name in names if name.strip()]
+    return list(dict.fromkeys(found))

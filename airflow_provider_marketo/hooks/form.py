@@ -1,7 +1,7 @@
 """
-The connection form for Airflow 3.1.
+The connection form of Airflow 3.1.
 
-Later Airflow reads the declarations in :mod:`airflow_provider_marketo.provider_info` itself, and never calls this.
+Later lines draw the form from :mod:`airflow_provider_marketo.provider_info` and never call this.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from airflow_provider_marketo.provider_info import get_provider_info
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Labels, placeholders and hidden fields."""
+    """Return the labels and placeholders of the standard fields, and which of them to hide."""
     return {key.replace("-", "_"): value for key, value in _declared()["ui-field-behaviour"].items()}
 
 
 def connection_form_widgets() -> dict[str, Any]:
-    """One field for each extra. Airflow stands in for wtforms where that is not installed."""
+    """Return one form field for each extra."""
+    # Where wtforms is not installed, Airflow puts a stand-in into its place before it calls this.
     from wtforms import IntegerField, PasswordField, StringField
     from wtforms.validators import Optional, any_of
 

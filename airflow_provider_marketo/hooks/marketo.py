@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Stats
 from airflow.sdk import BaseHook, Variable
@@ -23,7 +22,6 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
     MarketoQuotaExhaustedError,
 )
-from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.hooks import form
 from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.quota import QUOTA_DESCRIPTION, QuotaReader, require
@@ -31,9 +29,15 @@ from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.hooks.usage import send_metrics, tally_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_provider_marketo.client.transport import Reply
+
 log = logging.getLogger(__name__)
 
-_LOOK_AT_QUOTA_EVERY = 10.0
+_QUOTA_CHECK_INTERVAL = 10.0
+"""Seconds between two looks of a hook at the age of the quota Variable."""
 
 _PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("leads.describe", {}, "Read-Only Lead"),
@@ -41,22 +45,22 @@ _PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("program_members.describe", {}, "Read-Only Lead"),
     ("folders.get", {"maxReturn": 1, "maxDepth": 0}, "Read-Only Assets"),
 )
-"""What test_connection tries, cheapest questions of the big families first."""
+"""What ``test_connection`` calls to find out which permissions the API user lacks: operation, arguments, permission."""
 
 
 class MarketoHook(BaseHook):
     """
-    Talks to an Adobe Marketo Engage instance.
+    Calls the API of an Adobe Marketo Engage instance.
 
-    Works in a task, in a trigger's thread and outside of Airflow's processes alike; limits, tokens and resending are
-    taken care of below it.
+    It works in a task, in a trigger's thread, in a command and in a script. It keeps Marketo's limits, renews the
+    access token and sends a failed call again where that is safe; no call waits longer than a minute for its turn.
 
     :param marketo_conn_id: id of a connection of type ``marketo``.
-    :param parallel: calls that may be in flight at once. A task in the connection's pool takes its ``pool_slots``,
-        anything else one.
-    :param max_calls: calls that the task may make in all. Default: the operator's ``max_calls`` if it has any.
-    :param max_export_mb: megabytes that the task may export in bulk. Default: likewise.
-    :param settings: the connection, if it has been read already (a trigger reads it asynchronously).
+    :param parallel: calls that may be in flight at once. Default: the task's ``pool_slots`` if it is in the
+        connection's pool, else 1.
+    :param max_calls: calls that the running task may make, over all its hooks. Default: the operator's ``max_calls``.
+    :param max_export_mb: megabytes that the task may export in bulk. Default: the operator's ``max_export_mb``.
+    :param settings: the connection, if the caller has read it already (a trigger reads it asynchronously).
     """
 
     conn_name_attr = "marketo_conn_id"
@@ -86,14 +90,21 @@ class MarketoHook(BaseHook):
     @cached_property
     def settings(self) -> ConnectionSettings:
         """
-        The connection, checked.
+        The connection's fields, checked.
 
+        :raises AirflowNotFoundException: the connection does not exist.
         :raises MarketoInvalidRequestError: a field is missing or out of range.
         """
         return self._settings or ConnectionSettings.from_connection(self.get_connection(self.marketo_conn_id))
 
     @cached_property
-    def _client(self) -> MarketoClient:
+    def client(self) -> MarketoClient:
+        """
+        The client of the instance; safe to share between threads. Reads the connection and calls nothing.
+
+        :raises AirflowNotFoundException: the connection does not exist.
+        :raises MarketoInvalidRequestError: a field of the connection is missing or out of range.
+        """
         settings = self.settings
         for secret in settings.secrets:
             mask_secret(secret)
@@ -119,22 +130,24 @@ class MarketoHook(BaseHook):
         )
 
     def get_conn(self) -> MarketoClient:
-        """The client; made once per hook, safe to share between threads."""
-        return self._client
+        """Return :attr:`client`, under the name that Airflow gives it in every hook."""
+        return self.client
 
     @cached_property
     def quota(self) -> QuotaReader:
-        """The day's budgets of the instance, and the Variable that shows them."""
-        return QuotaReader(self._client, self.settings, read=_read_variable, write=_write_variable)
+        """Reads what is left of the day's quotas, and keeps the Variable ``marketo_quota_<conn_id>``."""
+        return QuotaReader(self.client, self.settings, read=_read_variable, write=_write_variable)
 
     def check_budget(self, *, calls: int, custom_objects: Iterable[str] = ()) -> None:
         """
-        Before expensive work of a task: whether what it needs is left of the day, above the reserve.
+        Stop before expensive work if the rest of the day's quota, without the reserve, does not cover it.
 
-        :param calls: that it is likely to need.
-        :param custom_objects: custom object types that it exports, to be looked at when exported bytes are counted.
-        :raises MarketoQuotaExhaustedError: it is not; the error says until when.
-        :raises MarketoInvalidRequestError: no day will ever have that much.
+        Outside a task it does nothing. If Marketo cannot be asked, it logs a warning and lets the work begin.
+
+        :param calls: calls that the work is likely to need.
+        :param custom_objects: custom object types that the work exports, so that their job lists are counted too.
+        :raises MarketoQuotaExhaustedError: today's quota does not cover the work; its ``until`` says when to try again.
+        :raises MarketoInvalidRequestError: not even the quota of a whole day covers the work.
         """
         if runtime().task is None:
             return
@@ -143,11 +156,11 @@ class MarketoHook(BaseHook):
         except MarketoQuotaExhaustedError:
             raise
         except MarketoError as error:
-            log.warning("Could not find out what is left of the day's calls: %s", error)
+            log.warning("Marketo did not say what is left of the day's quota; the work begins all the same: %s", error)
             return
         if calls > left.quota - left.reserve:
             raise MarketoInvalidRequestError(
-                f"about {calls} calls are needed, and no day has more than {left.quota - left.reserve} for extracts",
+                f"about {calls} calls are needed, and extracts have {left.quota - left.reserve} calls a day",
                 parameter="window",
                 remedy="Use a longer window or a shorter span, or correct the connection's daily_quota and reserve.",
             )
@@ -155,44 +168,53 @@ class MarketoHook(BaseHook):
 
     def call(self, operation: str, /, **parameters: Any) -> Reply:
         """
-        Call any operation of Marketo's API by name.
+        Call an operation of Marketo's API and return Marketo's answer.
 
-        Within this process, what must not run twice does not. Nothing here outlives the process: for campaigns and
-        the like use the operators, whose ledger does.
+        An operation that must not run twice is sent once by this process. A retry of the task would send it again: for
+        campaigns and the like use the operators, which keep a record of what was sent.
 
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
-        :param parameters: in Adobe's spelling.
-        :raises MarketoError: by consequence; see :mod:`airflow_provider_marketo.client.errors`.
+            ``airflow marketo operations`` lists them, ``airflow marketo describe`` shows their parameters.
+        :param parameters: the operation's parameters in Adobe's spelling, such as ``filterType="email"``. Where Adobe
+            wants a list, give a list.
+        :return: the answer; ``records`` has the result as a list of dicts, ``body`` the whole JSON body.
+        :raises MarketoInvalidRequestError: a parameter is missing, unknown or out of range; nothing was sent.
+        :raises MarketoQuotaExhaustedError: the day's quota is spent; its ``until`` says when to try again.
+        :raises MarketoBudgetError: the task has made its ``max_calls``; nothing was sent.
+        :raises MarketoAmbiguousOutcomeError: Marketo may have run an operation that must not run twice.
+        :raises MarketoError: any other failure; see :mod:`airflow_provider_marketo.client.errors`.
         """
-        return self._client.call(operation, **parameters)
+        return self.client.call(operation, **parameters)
 
     def paginate(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
         """
-        The records of a query, of all its pages.
+        Call a query and yield the records of all its pages. Each page is one call, made when its records are needed.
 
-        :param operation: name in the catalogue, or Adobe's operationId.
-        :param parameters: of the first page, in Adobe's spelling.
+        :param operation: name in the catalogue, or Adobe's operationId, of an operation that returns pages.
+        :param parameters: the parameters of the first page, in Adobe's spelling; the following pages take them over.
+        :return: the records as Marketo sends them, a dict for most operations.
+        :raises MarketoError: as :meth:`call`, when the page is called.
         """
-        return self._client.paginate(operation, **parameters)
+        return self.client.paginate(operation, **parameters)
 
     def _observe(self, operation: str, waited: float, error: MarketoError | None) -> None:
-        """Every call ends here: metrics, and the Variable if it has grown old."""
+        """Send the metrics of a call that has ended, and refresh the quota Variable if it is old."""
         send_metrics(self.marketo_conn_id, operation, waited, error)
         now = time.monotonic()
-        if error is None and now - self._looked_at_quota >= _LOOK_AT_QUOTA_EVERY and runtime().task is not None:
+        if error is None and now - self._looked_at_quota >= _QUOTA_CHECK_INTERVAL and runtime().task is not None:
             self._looked_at_quota = now
             measured = self.quota.keep_fresh()
             if measured is not None:
                 Stats.gauge("marketo.quota_left", measured.calls_left, tags={"connection": self.marketo_conn_id})
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the connection works, and in one sentence what is wrong if it does not."""
+        """Return whether the connection works, and one sentence that says what is wrong if it does not."""
         try:
             client = self.get_conn()
             client.call("usage.get_daily_usage")
             denied = _denied(client)
         except MarketoConnectionError as error:
-            return False, f"Cannot reach {self.settings.host}: {error.message}; check host, proxy and network."
+            return False, f"Cannot reach {self.settings.host}: {error.message}. Check host, proxy and network."
         except MarketoAuthError as error:
             return False, f"Marketo at {self.settings.host} refuses the credentials: {error.message}. {error.remedy}"
         except MarketoPermissionError as error:
@@ -212,11 +234,11 @@ def _read_variable(name: str) -> str | None:
 
 
 def _write_variable(name: str, text: str) -> None:
-    """A snapshot that is lost is taken again: that is no reason to fail a task."""
+    """Write the Variable; a failure is logged, not raised, because the next call takes the snapshot again."""
     try:
         Variable.set(name, text, description=QUOTA_DESCRIPTION)
     except Exception as error:  # noqa: BLE001 - whatever Airflow raises on its way to its database
-        log.warning("The Variable %s could not be written: %s", name, error)
+        log.warning("The Variable %s could not be written; a later call writes it again: %s", name, error)
 
 
 def _denied(client: MarketoClient) -> list[str]:

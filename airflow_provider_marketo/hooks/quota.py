@@ -1,15 +1,14 @@
 """
-The day's budgets, as a Variable that people and DAGs can read.
+The day's quotas, in a Variable that people and DAGs can read.
 
-Marketo's own count is the truth, and the Variable is a snapshot of it: whoever uses Marketo refreshes it before it is
-five minutes old, so a write that is lost heals itself. It is never a counter.
+Marketo's own count is the truth, and the Variable is a snapshot of it, never a counter. Every process that uses Marketo
+refreshes it before it is five minutes old, so a lost write is repaired by the next one.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExh
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 REFRESH_EVERY = 255.0
 """
-Seconds. What is left of five minutes is for the refresh itself: a window may pass until a call ends and somebody
-notices, and another until there is room for the call that asks.
+Seconds. The rest of five minutes is for the refresh itself: up to 20 seconds until a call ends and its process notices
+the age, and up to 20 more until the call that asks Marketo gets its turn.
 """
 
 QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see measured_at."
@@ -38,28 +39,30 @@ CUSTOM_OBJECT_FAMILY = "bulk_export_custom_objects"
 
 
 def variable_name(conn_id: str) -> str:
-    """The Variable of a connection."""
+    """Return the name of a connection's Variable."""
     return f"marketo_quota_{conn_id}"
 
 
 @dataclass(frozen=True)
 class Quota:
     """
-    What is left of a day. The names are those in the Variable's JSON; times are ISO 8601 in UTC.
+    What is left of a day's quotas.
+
+    The fields have the names of the Variable's JSON. Times are ISO 8601 in UTC.
 
     :param instance: the Munchkin ID.
     :param day: the quota day, a date in Chicago.
     :param quota: calls a day, of all integrations together, as the connection has it.
-    :param used: calls of all integrations.
+    :param used: calls that all integrations have made today.
     :param reserve: calls that extracts leave to others.
-    :param export_quota_bytes: bytes of bulk export a day, of all integrations, as the connection has it.
-    :param exported_bytes: bytes of files that this connection's API user has exported; the job lists show no others'.
-    :param calls_by_dag: our own calls by DAG, as far as they are counted in one place (``host``, ``redis``).
-    :param custom_objects: custom object types whose job lists are looked at.
-    :param latches: quotas that Marketo says are spent, ``calls`` or ``export``, and when it is asked again.
+    :param export_quota_bytes: bytes of bulk export a day, of all integrations together, as the connection has it.
     :param measured_at: when Marketo was asked for the calls.
-    :param exports_measured_at: when Marketo was asked for the export jobs; None if never today.
     :param resets_at: when the day ends.
+    :param exported_bytes: bytes that this connection's API user has exported today; Marketo shows no other user's jobs.
+    :param exports_measured_at: when Marketo was asked for the export jobs; None if it was not asked today.
+    :param calls_by_dag: calls of this Airflow by DAG, with the coordinations ``host`` and ``redis``.
+    :param custom_objects: custom object types whose export jobs are counted.
+    :param latches: quotas that Marketo has reported as spent, ``calls`` or ``export``, and when it is asked again.
     """
 
     instance: str
@@ -78,24 +81,25 @@ class Quota:
 
     @property
     def calls_left(self) -> int:
-        """Calls that anybody may still make today."""
+        """Calls that are left today, for all integrations together."""
         return max(0, self.quota - self.used)
 
     @property
     def calls_left_for_extracts(self) -> int:
-        """The same without the reserve."""
+        """Calls that are left today, less the reserve."""
         return max(0, self.calls_left - self.reserve)
 
     @property
     def export_mb_left(self) -> float:
-        """Megabytes that may still be exported today, as far as is known."""
+        """Megabytes of bulk export that are left today, as far as this API user can see."""
         return 0.0 if "export" in self.latches else max(0, self.export_quota_bytes - self.exported_bytes) / MEGABYTE
 
     def age(self, now: datetime, *, exports: bool = False) -> float:
         """
-        Seconds since Marketo was asked; infinite if that was on another day, or never.
+        Return the seconds since Marketo was asked; infinite if it was not asked today.
 
-        :param exports: of the bytes exported, in the place of the calls.
+        :param now: the time, aware.
+        :param exports: ask for the age of the exported bytes instead of that of the calls.
         """
         measured = self.exports_measured_at if exports else self.measured_at
         if measured is None or now >= parse_date(self.resets_at):
@@ -103,23 +107,24 @@ class Quota:
         return (now - parse_date(measured)).total_seconds()
 
     def to_dict(self) -> dict[str, Any]:
-        """As the Variable has it, with what is left for those who read it."""
+        """Return the Variable's JSON: the fields, and for its readers what is left."""
         left = {"calls_left": self.calls_left, "export_mb_left": round(self.export_mb_left, 1)}
         return asdict(self) | {"custom_objects": list(self.custom_objects)} | left
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Quota:
         """
-        From what :meth:`to_dict` made.
+        Return the quota that :meth:`to_dict` described.
 
-        :raises TypeError: something is missing.
+        :param facts: the Variable's JSON. Unknown members are ignored.
+        :raises TypeError: a member is missing.
         """
         known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
         return cls(**known | {"custom_objects": tuple(known.get("custom_objects", ()))})
 
     @classmethod
     def load(cls, text: str | None) -> Quota | None:
-        """From the Variable's text; None if there is none, or somebody has written something else."""
+        """Return the quota in a Variable's text; None if there is no text, or it describes no quota."""
         try:
             return cls.from_dict(json.loads(text or "null"))
         except (TypeError, ValueError, KeyError):
@@ -128,13 +133,13 @@ class Quota:
 
 class QuotaReader:
     """
-    The Variable of one connection.
+    Reads the quotas of one connection from its Variable, or from Marketo if the Variable is old.
 
-    :param client: the instance.
+    :param client: the client of the instance.
     :param settings: the connection.
-    :param read: reads a Variable's text by name, None if there is none.
-    :param write: writes a Variable by name.
-    :param now: the time.
+    :param read: reads a Variable's text by its name; returns None if the Variable does not exist.
+    :param write: writes a Variable by its name.
+    :param now: returns the time, aware.
     """
 
     def __init__(
@@ -154,17 +159,17 @@ class QuotaReader:
         self.name = variable_name(settings.conn_id)
 
     def stored(self) -> Quota | None:
-        """The Variable as it is, whatever its age; None if the connection led to another instance then."""
+        """Return the Variable, whatever its age; None if it describes another instance."""
         known = Quota.load(self._read(self.name))
         return known if known is not None and known.instance == self._client.instance else None
 
     def current(self, *, exports: bool = False, custom_objects: Iterable[str] = ()) -> Quota:
         """
-        The budgets, asked of Marketo only if nobody has in the last minutes (:data:`REFRESH_EVERY`).
+        Return the quotas; ask Marketo only if the Variable is older than :data:`REFRESH_EVERY` seconds.
 
-        :param exports: whether the bytes exported matter; counting them costs a call for each kind of object.
-        :param custom_objects: custom object types that are exported, whose job lists would not be looked at otherwise.
-        :raises MarketoError: Marketo had to be asked, and did not answer.
+        :param exports: count the exported bytes too, at one call for each kind of object.
+        :param custom_objects: custom object types whose exports are to be counted as well.
+        :raises MarketoError: Marketo had to be asked and did not answer.
         """
         known = self.stored()
         now = self._now()
@@ -179,11 +184,13 @@ class QuotaReader:
         self, *, exports: bool = False, custom_objects: Iterable[str] = (), known: Quota | None = None
     ) -> Quota:
         """
-        Ask Marketo (``usage.get_daily_usage``; with ``exports`` the job lists, too) and write the Variable.
+        Ask Marketo for the quotas and write the Variable.
+
+        This calls ``usage.get_daily_usage``, and with ``exports`` also ``bulk_export_*.get_jobs``.
 
         :param exports: as in :meth:`current`.
         :param custom_objects: as in :meth:`current`.
-        :param known: the Variable, if it has been read already.
+        :param known: the Variable, if the caller has read it already.
         :raises MarketoError: Marketo did not answer.
         """
         known = known or self.stored()
@@ -215,9 +222,9 @@ class QuotaReader:
 
     def keep_fresh(self) -> Quota | None:
         """
-        Refresh the Variable if it is old and nobody else is at it. It is a courtesy: what fails is logged.
+        Refresh the Variable if it is old and no other process is refreshing it. Failures are logged, not raised.
 
-        :return: what was measured; None if there was nothing to do.
+        :return: the refreshed quotas; None if the Variable was not refreshed.
         """
         governor, claim = self._client.governor, f"quota:{self._settings.conn_id}"
         if not governor.claim(claim, 30.0):
@@ -228,13 +235,13 @@ class QuotaReader:
             measured = self.refresh(known=known) if age >= REFRESH_EVERY else None
             governor.postpone(claim, REFRESH_EVERY - (0.0 if measured else age))
         except MarketoError as error:
-            log.warning("The Variable %s could not be refreshed: %s", self.name, error)
+            log.warning("The Variable %s could not be refreshed; a later call tries again: %s", self.name, error)
             return None
         return measured
 
 
 def calls_today(records: Iterable[Mapping[str, Any]]) -> int:
-    """Calls of all API users, of the first day in an answer of Marketo's usage operations."""
+    """Return the calls of all API users on the first day in an answer of ``usage.get_daily_usage``."""
     for record in records:
         return int(record.get("total") or 0)
     return 0
@@ -242,11 +249,13 @@ def calls_today(records: Iterable[Mapping[str, Any]]) -> int:
 
 def exported_sizes(client: MarketoClient, since: datetime, custom_objects: Iterable[str] = ()) -> Iterator[int]:
     """
-    The sizes of the files that this API user's export jobs have made (``bulk_export_*.get_jobs``, one call each).
+    Yield the sizes in bytes of the files that this API user's export jobs have made.
 
-    :param client: the instance.
-    :param since: when they were made at the earliest.
-    :param custom_objects: custom object types to look at, beside the other three kinds.
+    This calls ``bulk_export_*.get_jobs`` once for each kind of object.
+
+    :param client: the client of the instance.
+    :param since: leave out files that were made before this time.
+    :param custom_objects: custom object types to count besides leads, activities and program members.
     """
     lists: list[tuple[str, dict[str, str]]] = [(family, {}) for family in EXPORT_FAMILIES]
     lists += [(CUSTOM_OBJECT_FAMILY, {"apiName": name}) for name in custom_objects]
@@ -259,12 +268,12 @@ def exported_sizes(client: MarketoClient, since: datetime, custom_objects: Itera
 
 def require(quota: Quota, *, calls: int = 0, export_mb: float = 0.0) -> None:
     """
-    Stop before work that the day's budget does not allow.
+    Stop before work that the rest of the day's quota does not cover.
 
     :param quota: what is left.
-    :param calls: that an extract is likely to need, beside the reserve.
-    :param export_mb: megabytes that it is likely to export.
-    :raises MarketoQuotaExhaustedError: that is more than is left; it says until when.
+    :param calls: calls that an extract is likely to need; the reserve is not available to it.
+    :param export_mb: megabytes that the extract is likely to export.
+    :raises MarketoQuotaExhaustedError: less is left; its ``until`` says when the quota is reset.
     """
     until = parse_date(quota.resets_at) + RESET_MARGIN
     if calls > quota.calls_left_for_extracts:

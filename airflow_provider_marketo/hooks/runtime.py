@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tally import Observer, Tally
 from airflow_provider_marketo.hooks.task import RunningTask, current_task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from airflow_provider_marketo.client.governor.shared import SharedGovernor
 
 
@@ -118,7 +119,7 @@ def replace_runtime(new: TaskRuntime) -> None:
 
     :param new: a runtime that knows nothing yet.
     """
-    global _runtime
+    global _runtime  # noqa: PLW0603 - a process has one
     _runtime = new
 
 

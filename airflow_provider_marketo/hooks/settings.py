@@ -1,13 +1,15 @@
-"""What an Airflow connection says about a Marketo instance, read and checked in one place."""
+"""The fields of a Marketo connection, read and checked in one place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_POOL = "marketo"
 DEFAULT_MAX_PARALLEL = 8
@@ -32,7 +34,7 @@ INSTANCE_SETTINGS = (
     "coordination",
     "redis_conn_id",
 )
-"""Fields that belong to the instance: connections that lead to one instance have to agree on them."""
+"""Fields that belong to the instance: all connections to one instance must have the same values."""
 
 _PASSWORD_IN_URL = re.compile(r"//[^/@:]*:([^/@]+)@")
 
@@ -40,25 +42,25 @@ _PASSWORD_IN_URL = re.compile(r"//[^/@:]*:([^/@]+)@")
 @dataclass(frozen=True)
 class ConnectionSettings:
     """
-    A Marketo connection. Field names are those of the connection form's extras.
+    The fields of a Marketo connection, under the names that they have in the connection form.
 
     :param conn_id: id of the Airflow connection, for messages.
     :param host: instance URL, with or without ``/rest``, or Munchkin ID.
     :param client_id: the connection's login.
     :param client_secret: the connection's password.
-    :param identity_url: identity service, where it is not ``<host>/identity``.
+    :param identity_url: identity URL, if it is not ``<host>/identity``.
     :param partner_id: LaunchPoint partner key.
-    :param pool: Airflow pool for tasks that use this instance.
-    :param max_parallel: slots of that pool; Marketo answers ten calls at once.
+    :param pool: Airflow pool of the tasks that use this instance.
+    :param max_parallel: slots of the pool; Marketo answers 10 calls at once.
     :param rate_limit: calls in 20 seconds; Marketo's limit is 100.
-    :param daily_quota: calls a day, of all integrations together; what the contract with Adobe says.
+    :param daily_quota: calls a day, of all integrations together, from the contract with Adobe.
     :param export_daily_mb: megabytes of bulk export a day, of all integrations together.
     :param reserve: calls of the daily quota that extracts leave to others.
-    :param coordination: how processes agree on who may call: ``auto``, ``host``, ``redis`` or ``pool``.
-    :param redis_conn_id: the Airflow connection of the Redis server for ``redis``.
-    :param poll_interval: seconds between two looks at export jobs; Marketo refreshes them once a minute.
+    :param coordination: how processes share the limits: ``auto``, ``host``, ``redis`` or ``pool``.
+    :param redis_conn_id: id of the Airflow connection to the Redis server, for ``redis``.
+    :param poll_interval: seconds between two polls of export jobs; Marketo updates their status once a minute.
     :param connect_timeout: seconds to establish a connection.
-    :param read_timeout: seconds of silence; None takes the operation's own, which outlasts Marketo's.
+    :param read_timeout: seconds to wait for data; None uses each operation's own, longer than Marketo's timeout.
     :param proxy: URL of an HTTP proxy.
     :param ca_bundle: path of a file with certificates to trust.
     :param ui_url: address of Marketo's UI, for links to leads and lists.
@@ -89,20 +91,22 @@ class ConnectionSettings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not stand in a log: the client secret, the salt, and the password in the proxy's address."""
+        """Texts to mask in logs: the client secret, the salt, and the password in the proxy URL."""
         in_proxy = _PASSWORD_IN_URL.search(self.proxy or "")
         return tuple(filter(None, (self.client_secret, self.hash_salt, in_proxy and in_proxy.group(1))))
 
     @classmethod
     def from_connection(cls, connection: Any) -> ConnectionSettings:
         """
+        Read an Airflow connection.
+
         :param connection: an Airflow connection.
-        :raises MarketoInvalidRequestError: something is missing or out of range; the message names the field.
+        :raises MarketoInvalidRequestError: a field is missing or out of range; the message names it.
         """
         extra: Mapping[str, Any] = connection.extra_dejson or {}
         reader = _Reader(connection.conn_id, extra)
         if not connection.host:
-            raise reader.refused("host", "is empty", "Give the instance's URL or its Munchkin ID, such as 123-ABC-456.")
+            raise reader.refused("host", "is empty", "Enter the instance URL or the Munchkin ID, such as 123-ABC-456.")
         if not connection.login or not connection.password:
             missing = "login (client id)" if not connection.login else "password (client secret)"
             raise reader.refused(missing, "is empty", "Copy it from Admin > LaunchPoint > View Details.")
@@ -140,7 +144,7 @@ class ConnectionSettings:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads extras, which come as texts from the form and as anything from a URI or a secrets backend."""
+    """Reads extras: texts from the form, values of any type from a URI or a secrets backend."""
 
     conn_id: str
     extra: Mapping[str, Any]

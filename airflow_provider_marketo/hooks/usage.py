@@ -1,23 +1,25 @@
-"""What the running task uses of Marketo: counted over all its hooks, shown as metrics, and summed up at its end."""
+"""Counts what the running task uses of Marketo, sends it as metrics and logs the sum when the task ends."""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Stats
 from airflow.sdk import get_current_context
 
 from airflow_provider_marketo.airflow_compat import get_listener_manager, hookimpl
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError, MarketoThrottledError
-from airflow_provider_marketo.client.tally import Observer, Tally
 from airflow_provider_marketo.hooks.runtime import runtime
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.tally import Observer, Tally
 
 log = logging.getLogger(__name__)
 
 USAGE = "marketo_usage"
-"""XCom in which a deferred task keeps its counts. Airflow clears it before the next try."""
+"""XCom key of a deferred task's counts. Airflow clears the XCom before the next try."""
 
 
 def tally_of(conn_id: str, observer: Observer) -> Tally:
@@ -57,12 +59,12 @@ def log_usage() -> None:
 
 def send_metrics(conn_id: str, operation: str, waited: float, error: MarketoError | None) -> None:
     """
-    Tell Airflow's metrics of a call.
+    Send the metrics of a call to Airflow.
 
     :param conn_id: id of the connection.
-    :param operation: the operation's name.
-    :param waited: seconds that it waited for its turn.
-    :param error: what it ended in.
+    :param operation: name of the operation in the catalogue.
+    :param waited: seconds that the call waited for its turn.
+    :param error: the error that the call ended in; None if it succeeded.
     """
     tags = {"connection": conn_id, "operation": operation}
     Stats.incr("marketo.calls", tags=tags)

@@ -1,4 +1,4 @@
-"""Airflow's Variables, where it matters whether one is there."""
+"""Reads and writes Airflow Variables from tasks and triggers; a missing Variable is told apart from a failure."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from airflow_provider_marketo import airflow_compat
 
 def read(name: str) -> str | None:
     """
-    A Variable's text; None only if there certainly is none. ``Variable.get`` says "not found" of whatever fails, so the
-    API server is asked without it and its two answers are told apart. For tasks and triggers.
+    Return a Variable's text, or None if it certainly does not exist.
 
-    :param name: of the Variable.
-    :raises OSError: Airflow does not say.
+    ``Variable.get`` reports every failure as "not found", so this asks the API server itself. Works in tasks and
+    triggers only.
+
+    :param name: the Variable's key.
+    :raises OSError: Airflow did not answer, or this process is neither a task nor a trigger.
     """
     answer = airflow_compat.supervisor().send(airflow_compat.GetVariable(key=name))
     if isinstance(answer, airflow_compat.VariableResult):
         return answer.value
     if isinstance(answer, airflow_compat.ErrorResponse) and answer.error == airflow_compat.ErrorType.VARIABLE_NOT_FOUND:
         return None
-    raise OSError(f"Airflow does not say whether there is a Variable {name}")
+    raise OSError(f"Airflow does not say whether the Variable {name} exists")
 
 
 def read_json(name: str) -> Any:
-    """As :func:`read`, of a Variable that holds JSON."""
+    """Return a Variable's JSON value, or None if the Variable does not exist; as :func:`read`."""
     text = read(name)
     return None if text is None else json.loads(text)
 
 
 def write_json(name: str, value: Any, description: str) -> None:
     """
-    Set a Variable to JSON.
+    Set a Variable to a JSON value.
 
-    :param description: for people who read the list of Variables.
+    :param name: the Variable's key.
+    :param value: anything that JSON can hold.
+    :param description: shown in Airflow's list of Variables.
     """
     Variable.set(name, value, description=description, serialize_json=True)

@@ -8,10 +8,12 @@ never defers: it does what can be done now and says what it needs next.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EXPORT_IDS = "marketo_export_ids"
 """XCom in which a task names the export jobs that it waits for. Its trigger cancels no others."""

@@ -168,7 +168,7 @@ def test_expensive_work_is_not_begun_when_the_day_does_not_allow_it(run_as, inst
 
 def test_more_work_than_any_day_allows_is_refused_instead_of_waiting_for_ever(run_as, instance, variables):
     run_as(TASK)
-    with pytest.raises(MarketoInvalidRequestError, match="no day has more than 50000") as caught:
+    with pytest.raises(MarketoInvalidRequestError, match="extracts have 50000 calls a day") as caught:
         MarketoHook("marketo_test").check_budget(calls=50_001)
     assert caught.value.parameter == "window"
 
@@ -178,4 +178,4 @@ def test_not_knowing_what_is_left_stops_nobody(run_as, instance, variables, capl
     denied = {"success": False, "errors": [{"code": "603", "message": "Access denied"}]}
     instance.get(f"{HOST}/rest/v1/stats/usage.json", json=denied)
     MarketoHook("marketo_test").check_budget(calls=49_000)
-    assert "Could not find out what is left" in caplog.text
+    assert "Marketo did not say what is left" in caplog.text

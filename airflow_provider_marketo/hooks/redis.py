@@ -1,0 +1,54 @@
+"""A Redis client for an Airflow connection. Importing this needs the extra ``redis``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
+
+_TIMEOUT = 2.0
+"""Seconds, for connecting and for each answer: a Marketo call waits meanwhile."""
+
+
+def redis_client(settings: ConnectionSettings) -> Redis:
+    """
+    Return a client for the Airflow connection that ``redis_conn_id`` names.
+
+    It takes the same extras as Airflow's own Redis hook: ``db`` and those whose names begin with ``ssl``.
+
+    :param settings: the Marketo connection.
+    :raises MarketoInvalidRequestError: the Redis connection does not exist.
+    """
+    connection = _find_connection(settings)
+    extra = connection.extra_dejson
+    return Redis(
+        host=connection.host or "localhost",
+        port=connection.port or 6379,
+        username=connection.login or None,
+        password=connection.password or None,
+        db=int(extra.get("db") or 0),
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
+        **{name: value for name, value in extra.items() if name.startswith("ssl") and value is not None},
+    )
+
+
+def _find_connection(settings: ConnectionSettings) -> Any:
+    assert settings.redis_conn_id is not None
+    try:
+        return BaseHook.get_connection(settings.redis_conn_id)
+    except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
+        raise MarketoInvalidRequestError(
+            f"connection {settings.conn_id}: there is no connection {settings.redis_conn_id} ({type(error).__name__})",
+            parameter="redis_conn_id",
+            remedy="Create it as an Airflow connection of type redis, or choose another coordination.",
+        ) from None
