@@ -99,7 +99,7 @@ def test_asset_inventory(airflow: RealAirflow, marketo: Simulator) -> None:
         run = airflow.trigger("marketo_asset_inventory", logical_date=None, dag_run_id=f"inventory_{night}")
         run.wait_for("report", "success", within=200)
     found = run.xcom("inventory")
-    assert found["assets"]["programs"] == len(marketo.instance.store.assets.of["programs"])
+    assert found["assets"]["programs"] == len(marketo.instance.store.assets.by_family["programs"])
     assert found["changes"]["removed"] == 0
     table = Path(found["output"]) / "programs.jsonl"
     assert "Spring Webinar" in table.read_text("utf-8")

@@ -69,7 +69,7 @@ def nightly(marketo, tmp_path) -> Nightly:
 def test_every_asset_is_in_the_table_of_its_type_once(nightly):
     done = nightly.run(asset_types=None)
     assert len(done["assets"]) == 14
-    for asset_type, assets in nightly.assets.of.items():
+    for asset_type, assets in nightly.assets.by_family.items():
         if asset_type in done["assets"]:
             assert {row["id"] for row in nightly.rows(asset_type)} == set(assets)
             assert done["assets"][asset_type] == len(assets)

@@ -51,7 +51,7 @@ class Place:
         return {"id": found.id, "type": "Folder"}
 
     def template(self, family: str) -> int:
-        return int(next(iter(self.assets.of[family])))
+        return int(next(iter(self.assets.by_family[family])))
 
     def new(self, family: str, folder: str) -> Any:
         """The id of something approved that only this call is about."""

@@ -1,4 +1,5 @@
-"""Handlers, which answer the operations of the REST API.
+"""
+Handlers, which answer the operations of the REST API.
 
 A handler takes the instance and a :class:`~.request.Request`, whose parameters were checked against the catalogue. It
 returns a reply or raises :class:`~.problems.ApiError`. The decorator :func:`~.routes.answers` registers it for one or

@@ -136,7 +136,8 @@ def _skipped(code: str, message: str) -> dict[str, Any]:
 
 
 def _leads(instance: Instance, request: Request) -> Collection[int] | None:
-    """Return the ids of the leads that the request names; None if it names none.
+    """
+    Return the ids of the leads that the request names; None if it names none.
 
     :raises ApiError: 1003 if the request has both a list and leads, or if the list is too large.
     """
@@ -157,7 +158,8 @@ def _feed(
     fits: Callable[[Activity], bool],
     show: Callable[[Activity], dict[str, Any]],
 ) -> Envelope:
-    """Return one page of a feed.
+    """
+    Return one page of a feed.
 
     A call scans a fixed number of activities, of which any number can fit. A page can therefore be short or empty
     although more activities follow.
@@ -181,7 +183,8 @@ def _feed(
 
 
 def _is_visible(instance: Instance, activity: Activity) -> bool:
-    """Return whether the feeds show an activity yet.
+    """
+    Return whether the feeds show an activity yet.
 
     Marketo commits some activities late. They then appear at a position that readers have already passed.
     """

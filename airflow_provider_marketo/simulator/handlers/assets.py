@@ -1,4 +1,5 @@
-"""Handlers that all kinds of Marketo assets share: query, create, clone, update, approve, delete.
+"""
+Handlers that all kinds of Marketo assets share: query, create, clone, update, approve, delete.
 
 The table of kinds describes the differences. A kind has the operations that the catalogue lists for its family.
 """
@@ -34,7 +35,8 @@ def asset_timestamp(moment: int) -> str:
 
 
 def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the record of an asset.
+    """
+    Return the record of an asset.
 
     :param version: the approved version or the draft; by default the version that Marketo shows.
     """
@@ -75,7 +77,8 @@ def version_of(asset: Asset, status: str | None) -> dict[str, Any] | None:
 
 
 def requested_asset(instance: Instance, request: Request, family: str | None = None) -> Asset:
-    """Return the asset that the request names by id.
+    """
+    Return the asset that the request names by id.
 
     :param family: operation family of the asset; by default that of the operation.
     :raises ApiError: 702 if the asset does not exist.
@@ -181,7 +184,8 @@ def _update(instance: Instance, request: Request) -> Reply:
 
 
 def approve(instance: Instance, asset: Asset) -> None:
-    """Make the draft the approved version.
+    """
+    Make the draft the approved version.
 
     :raises ApiError: 709 if there is no draft, or if the draft lacks a required member.
     """
@@ -198,7 +202,8 @@ def _is_set(value: Any) -> bool:
 
 
 def discard(instance: Instance, asset: Asset) -> None:
-    """Delete the draft and keep the approved version.
+    """
+    Delete the draft and keep the approved version.
 
     :raises ApiError: 709 if one of the two versions does not exist.
     """
@@ -208,7 +213,8 @@ def discard(instance: Instance, asset: Asset) -> None:
 
 
 def unapprove(instance: Instance, asset: Asset) -> None:
-    """Turn the approved version into the draft; an older draft is lost.
+    """
+    Turn the approved version into the draft; an older draft is lost.
 
     :raises ApiError: 709 if the asset is not approved, or if an approved asset uses it.
     """
@@ -225,7 +231,8 @@ def _check_unused(instance: Instance, asset: Asset) -> None:
 
 
 def delete(instance: Instance, asset: Asset) -> None:
-    """Delete an asset.
+    """
+    Delete an asset.
 
     :raises ApiError: 709 if the asset is approved or active, or if an approved asset uses it.
     """

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def kind_of(instance: Instance, request: Request, families: Mapping[str, str]) -> str:
-    """Return the kind of object of a job; for custom objects, the name of their type.
+    """
+    Return the kind of object of a job; for custom objects, the name of their type.
 
     :param families: kinds of object by operation family.
     :raises ApiError: 1013 if the custom object type does not exist.

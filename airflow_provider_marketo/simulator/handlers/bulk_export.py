@@ -187,7 +187,8 @@ def _header(instance: Instance, kind: str, fields: list[str], titles: Mapping[st
 
 @dataclass(frozen=True)
 class _Rules:
-    """The filters that exports of a kind of object accept.
+    """
+    The filters that exports of a kind of object accept.
 
     :param dates: filters with a date range.
     :param others: other filters.

@@ -165,7 +165,8 @@ def get_smart_campaigns_by_lead_id(instance: Instance, request: Request) -> Repl
 
 
 def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Return the values that a request gives to My Tokens.
+    """
+    Return the values that a request gives to My Tokens.
 
     :raises ApiError: 1003 if the campaign's folders and programs do not have one of the tokens.
     """

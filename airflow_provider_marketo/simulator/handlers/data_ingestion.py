@@ -1,4 +1,5 @@
-"""Handlers for data ingestion: each request is checked, accepted, and executed later.
+"""
+Handlers for data ingestion: each request is checked, accepted, and executed later.
 
 The REST API's own handlers execute the accepted requests.
 """
@@ -101,7 +102,8 @@ def _list(request: Request) -> list[dict[str, Any]]:
 
 
 def _accept_as(instance: Instance, request: Request, name: str, calls: Sequence[Mapping[str, Any]]) -> Reply:
-    """Accept a request that calls of a REST operation will execute.
+    """
+    Accept a request that calls of a REST operation will execute.
 
     :param name: the REST operation.
     :param calls: parameters of each call.
@@ -112,7 +114,8 @@ def _accept_as(instance: Instance, request: Request, name: str, calls: Sequence[
 
 
 def _accept(instance: Instance, request: Request, works: Sequence[Work], objects: int) -> Reply:
-    """Accept a request. The reply says nothing about its later outcome.
+    """
+    Accept a request. The reply says nothing about its later outcome.
 
     :param works: functions that execute the request.
     :param objects: number of records in the request.

@@ -151,7 +151,8 @@ def delete(instance: Instance, request: Request) -> Reply:
 
 
 def _changeable(instance: Instance, request: Request) -> Folder:
-    """Return the folder that the request names.
+    """
+    Return the folder that the request names.
 
     :raises ApiError: 702 if it does not exist, 709 or 711 if it cannot be changed.
     """

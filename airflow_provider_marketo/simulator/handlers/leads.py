@@ -171,7 +171,8 @@ def change_program_status(instance: Instance, request: Request) -> Reply:
 
 
 def wanted_fields(instance: Instance, request: Request) -> Sequence[str]:
-    """Return the names of the fields that a query of leads returns; always with the id.
+    """
+    Return the names of the fields that a query of leads returns; always with the id.
 
     :raises ApiError: 1006 if a field does not exist or is hidden.
     """

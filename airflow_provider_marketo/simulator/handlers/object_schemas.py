@@ -157,7 +157,8 @@ def _state(instance: Instance, name: str) -> str:
 
 
 def _version(instance: Instance, name: str, state: str | None) -> CustomObjectType:
-    """Return the approved version of a type; the draft if the state names it or if it is the only version.
+    """
+    Return the approved version of a type; the draft if the state names it or if it is the only version.
 
     :raises ApiError: 1013 if the type does not exist.
     """

@@ -1,4 +1,5 @@
-"""Handlers for users, roles and invitations.
+"""
+Handlers for users, roles and invitations.
 
 This API has no envelope: a reply is plain JSON, and a failure has its own HTTP status.
 """

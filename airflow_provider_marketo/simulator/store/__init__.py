@@ -25,7 +25,8 @@ __all__ = ["Activities", "Assets", "CustomObjects", "Leads", "Lists", "Programs"
 
 
 class Store:
-    """All data of one instance.
+    """
+    All data of one instance.
 
     The store is not thread-safe. The instance reads and writes it under its lock.
 
@@ -46,7 +47,8 @@ class Store:
         self.custom_objects = {kind.name: CustomObjects(settings, kind, n + 1) for n, kind in enumerate(TYPES)}
 
     def list_members(self, key: str, value: int | str) -> list[int]:
-        """Return the ids of the leads on a list.
+        """
+        Return the ids of the leads on a list.
 
         :param key: ``staticListId``, ``staticListName``, ``smartListId`` or ``smartListName``.
         :param value: the id or the name of the list.

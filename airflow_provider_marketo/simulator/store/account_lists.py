@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class AccountList:
-    """A list of named accounts.
+    """
+    A list of named accounts.
 
     :param guid: Marketo's id of the list.
     :param name: the name, unique without regard to case.

@@ -1,4 +1,5 @@
-"""The activity log: generated activities, and those that API calls caused.
+"""
+The activity log: generated activities, and those that API calls caused.
 
 Generated activities agree with the rest of the instance. The lead of an activity exists at the activity's date. A
 changed value is the lead's present value, a list is one of the lead's lists, and a status is the lead's own status.
@@ -54,7 +55,8 @@ _SHARE_TRUE = 0.5
 
 
 class Activity(NamedTuple):
-    """An activity.
+    """
+    An activity.
 
     :param at: the activity's date, in seconds since 1970.
     :param number: the id; activities of the same second are sorted by it.
@@ -78,7 +80,8 @@ class Activity(NamedTuple):
 
 
 class _Pattern(NamedTuple):
-    """A generated activity without its lead.
+    """
+    A generated activity without its lead.
 
     ``follow`` takes a lead's row number and returns the values that depend on the lead.
     """
@@ -92,7 +95,8 @@ class _Pattern(NamedTuple):
 
 
 class Activities:
-    """The activity log of an instance.
+    """
+    The activity log of an instance.
 
     :param settings: number of activities, time span and seed.
     :param leads: the leads that activities belong to.
@@ -130,7 +134,8 @@ class Activities:
         return activity
 
     def between(self, start: int, end: int, wanted: Collection[int] | None = None) -> Iterator[Activity]:
-        """Iterate over the activities between two times, both included, in the order of the log.
+        """
+        Iterate over the activities between two times, both included, in the order of the log.
 
         :param start: first second, in seconds since 1970.
         :param end: last second.
@@ -291,7 +296,8 @@ _BY_TYPE: Mapping[str, Callable[[random.Random], Any]] = {
 
 
 def as_json(attributes: Mapping[str, Any], style: str) -> str:
-    """Return the ``attributes`` cell of an activity export.
+    """
+    Return the ``attributes`` cell of an activity export.
 
     :param attributes: values by attribute name.
     :param style: ``object`` or ``list``; both were observed in Marketo's files.

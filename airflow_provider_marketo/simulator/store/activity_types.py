@@ -16,7 +16,8 @@ FIRST_CUSTOM = 100_001
 
 @dataclass(frozen=True)
 class ActivityType:
-    """An activity type.
+    """
+    An activity type.
 
     :param id: Marketo's id of the type.
     :param name: the display name that marketers see.
@@ -38,7 +39,8 @@ class ActivityType:
 
 
 def _types(table: str) -> dict[int, ActivityType]:
-    """Parse a table with one block per type.
+    """
+    Parse a table with one block per type.
 
     The first line of a block has the id, the name, the primary attribute and the API name. Each further line has an
     attribute. The data type of an attribute follows a colon; the default is ``string``.

@@ -13,7 +13,8 @@ MARKETING, DESIGN, DATABASE = "Marketing Activities", "Design Studio", "Lead Dat
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of Marketo asset.
+    """
+    A kind of Marketo asset.
 
     :param family: the operation family of the catalogue, which is the part before the dot in an operation's name.
     :param title: the kind's name in messages.

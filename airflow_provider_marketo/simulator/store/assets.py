@@ -37,7 +37,8 @@ class Home(NamedTuple):
 
 @dataclass
 class Folder:
-    """A folder.
+    """
+    A folder.
 
     :param type: the folder type, which decides what it may contain, such as ``Email`` or ``Marketing Activities``.
     :param system: whether it is one of Marketo's own folders, which cannot be changed.
@@ -56,7 +57,8 @@ class Folder:
 
 @dataclass
 class Asset:
-    """A Marketo asset: anything in a folder that is not a folder.
+    """
+    A Marketo asset: anything in a folder that is not a folder.
 
     :param home: the folder or program that contains it.
     :param live: the approved version; for a kind without drafts, the only version.
@@ -91,7 +93,8 @@ class Asset:
 
 
 class Sending(NamedTuple):
-    """A request that sends something to people, now or at ``run_at``.
+    """
+    A request that sends something to people, now or at ``run_at``.
 
     :param operation: the operation that was called.
     :param what: id of the campaign or the e-mail.
@@ -122,7 +125,8 @@ class Rule:
 
 
 class Assets:
-    """All Marketo assets of an instance.
+    """
+    All Marketo assets of an instance.
 
     :param settings: number of generated assets of each kind, and their creation time.
     :param programs: the programs of the lead database.
@@ -152,7 +156,8 @@ class Assets:
         return self.folders[number]
 
     def home(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Home:
-        """Return the folder or program that a request names.
+        """
+        Return the folder or program that a request names.
 
         :param value: ``id`` and ``type``.
         :param kind: kind of asset that the request puts there; None if it puts none there.
@@ -207,7 +212,8 @@ class Assets:
     # Assets
 
     def find(self, family: str, asset_id: int | str) -> Asset:
-        """Return an asset by id.
+        """
+        Return an asset by id.
 
         :param family: operation family of the asset's kind.
         :raises ApiError: 702 if it does not exist.
@@ -229,7 +235,8 @@ class Assets:
     def add(
         self, family: str, name: str, home: Home, values: Mapping[str, Any], now: int, *, approved: bool = False
     ) -> Asset:
-        """Create an asset.
+        """
+        Create an asset.
 
         :param approved: whether it is approved at once.
         :raises ApiError: 709 if the name is taken.
@@ -252,7 +259,8 @@ class Assets:
         return asset
 
     def change(self, asset: Asset, now: int, name: str | None = None, **values: Any) -> None:
-        """Change an asset. For a kind with drafts, change the draft, and create it first if there is none.
+        """
+        Change an asset. For a kind with drafts, change the draft, and create it first if there is none.
 
         :raises ApiError: 709 if the name is taken.
         """

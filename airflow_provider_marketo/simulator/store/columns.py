@@ -1,4 +1,5 @@
-"""Realistic values for any number of rows, computed from a seed without storing rows.
+"""
+Realistic values for any number of rows, computed from a seed without storing rows.
 
 Each column repeats a sequence of values whose length is a prime number that no other column has. Row *i* gets the value
 at *i* modulo that length. Any row is therefore computed at once, and columns do not repeat together. Successive rows
@@ -106,7 +107,8 @@ class Column(Protocol):
 
 
 class CyclicColumn:
-    """A column that repeats a fixed sequence of values.
+    """
+    A column that repeats a fixed sequence of values.
 
     :param values: the values, or a function that returns them at the first access. Use a prime number of values.
     """
@@ -136,7 +138,8 @@ class CyclicColumn:
 
 
 class ComputedColumn:
-    """A column that is computed from the row number.
+    """
+    A column that is computed from the row number.
 
     :param value: returns the value of a row number.
     :param row: returns the row number of a value in lower case; None for a text that no row has. Without this
@@ -172,7 +175,8 @@ def primes() -> Iterator[int]:
 
 
 def cyclic_columns(seed: int, table: str, fields: Iterable[Field]) -> dict[str, CyclicColumn]:
-    """Return a cyclic column for each field, by field name.
+    """
+    Return a cyclic column for each field, by field name.
 
     :param seed: number that the values depend on.
     :param table: name of the table that the fields belong to; fields of two tables get different values.

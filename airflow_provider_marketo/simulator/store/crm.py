@@ -22,7 +22,8 @@ Record = Mapping[str, Any]
 
 @dataclass
 class CrmObject:
-    """An object type and its records.
+    """
+    An object type and its records.
 
     :param name: the name that describe returns.
     :param id_field: name of the field with Marketo's id of a record.
@@ -64,7 +65,8 @@ class CrmObject:
                 yield record_id
 
     def create(self, values: Record, now: int) -> Any:
-        """Create a record.
+        """
+        Create a record.
 
         :return: Marketo's id of the record.
         """

@@ -11,7 +11,8 @@ _SPECIAL = re.compile(r"""[,;\t"\r\n]""")
 
 
 def cell(value: Any) -> str:
-    """Return a value as a cell of an export file.
+    """
+    Return a value as a cell of an export file.
 
     The text "null" and a missing value give the same cell, as in Marketo's files.
 

@@ -32,7 +32,8 @@ SYSTEM_FIELDS = (
 
 @dataclass(frozen=True)
 class CustomObjectType:
-    """A custom object type.
+    """
+    A custom object type.
 
     :param name: the API name.
     :param label: the display name that marketers see.
@@ -87,7 +88,8 @@ TYPES = (
 
 
 class CustomObjects(Table):
-    """Records of one custom object type, by ``marketoGUID``.
+    """
+    Records of one custom object type, by ``marketoGUID``.
 
     :param settings: number of records, time span and seed.
     :param kind: the custom object type.
@@ -124,7 +126,8 @@ class CustomObjects(Table):
         )
 
     def create(self, values: Record, now: int) -> str:
-        """Create a record.
+        """
+        Create a record.
 
         :return: the record's ``marketoGUID``.
         """

@@ -13,7 +13,8 @@ LENGTHS = {"string": 255, "text": 30_000, "email": 255, "phone": 255, "url": 255
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an object.
+    """
+    A field of an object.
 
     :param name: the field's name in the REST API.
     :param label: the display name that marketers see.

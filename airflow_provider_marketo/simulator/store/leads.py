@@ -29,7 +29,8 @@ _ALWAYS_EMPTY = (
 
 
 class Leads(Table):
-    """Leads by id; the id of a generated lead is ``FIRST_ID`` plus its row number.
+    """
+    Leads by id; the id of a generated lead is ``FIRST_ID`` plus its row number.
 
     :param settings: number of leads, time span and seed.
     """
@@ -56,7 +57,8 @@ class Leads(Table):
         self._next = FIRST_ID + self.count
 
     def create(self, values: Record, now: int, partition: int) -> int:
-        """Create a lead.
+        """
+        Create a lead.
 
         :param values: fields by API name; the others are empty.
         :param now: creation time, in seconds since 1970.
@@ -70,7 +72,8 @@ class Leads(Table):
         return lead_id
 
     def update(self, lead: Record, values: Record, now: int) -> dict[str, tuple[Any, Any]]:
-        """Change fields of a lead.
+        """
+        Change fields of a lead.
 
         :return: the old and the new value of each field that changed.
         """

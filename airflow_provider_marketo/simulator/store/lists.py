@@ -32,7 +32,8 @@ class StaticList:
 
 
 class Lists:
-    """Static lists by id. Every generated lead is on one of the initial lists.
+    """
+    Static lists by id. Every generated lead is on one of the initial lists.
 
     :param settings: holds the creation time of the initial lists.
     :param leads: the leads that can be members.
@@ -71,7 +72,8 @@ class Lists:
         return sorted(lead_id for lead_id in {*initial, *added} if self.has(list_id, lead_id))
 
     def add(self, list_id: int, lead_id: int, now: int) -> bool:
-        """Add a lead to a list.
+        """
+        Add a lead to a list.
 
         :return: False if the lead is already on the list.
         """
@@ -82,7 +84,8 @@ class Lists:
         return True
 
     def remove(self, list_id: int, lead_id: int) -> bool:
-        """Remove a lead from a list.
+        """
+        Remove a lead from a list.
 
         :return: False if the lead is not on the list.
         """

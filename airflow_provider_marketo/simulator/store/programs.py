@@ -71,7 +71,8 @@ NAMES = (("Spring Webinar", "Webinar"), ("Welcome Nurture", "Nurture"), ("March 
 
 
 class Programs:
-    """Programs by id, and their members. Every generated lead is a member of one of the initial programs.
+    """
+    Programs by id, and their members. Every generated lead is a member of one of the initial programs.
 
     :param settings: the seed and the creation time of the initial programs.
     :param leads: the leads that can be members.

@@ -1,4 +1,5 @@
-"""Drafts of custom activity types and custom object types.
+"""
+Drafts of custom activity types and custom object types.
 
 Approved types are stored with their records: activity types in :class:`~.activities.Activities`, custom object types
 in :class:`~.custom_objects.CustomObjects`.
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class Schemas:
-    """Drafts of types.
+    """
+    Drafts of types.
 
     :param activities: drafts of activity types, by API name.
     :param attributes: names of attributes, by the API names of the activity type and the attribute.

@@ -1,4 +1,5 @@
-"""A table of records: generated ones, and those that API calls created, changed or deleted.
+"""
+A table of records: generated ones, and those that API calls created, changed or deleted.
 
 A generated record is computed from its row number on every read, so a table of any size needs no memory.
 """
@@ -38,7 +39,8 @@ def parse_timestamp(moment: str) -> int:
 
 
 class Table:
-    """Records by key.
+    """
+    Records by key.
 
     A record that no call has written is computed from its row number whenever it is read.
 
@@ -124,7 +126,8 @@ class Table:
         return (key for key in chain(map(self._key_of, range(self.count)), later) if key not in self._deleted)
 
     def find(self, field: str, values: Iterable[Any]) -> Iterator[Any]:
-        """Iterate over the keys of the records with one of the values, in no order; case is ignored.
+        """
+        Iterate over the keys of the records with one of the values, in no order; case is ignored.
 
         :param field: API name of the field.
         :param values: values to look for; None matches nothing.

@@ -21,7 +21,8 @@ class Grant(NamedTuple):
 
 @dataclass
 class User:
-    """A user of the instance.
+    """
+    A user of the instance.
 
     :param userid: the login name.
     :param facts: the other members of Adobe's user record, such as ``emailAddress``.
@@ -34,7 +35,8 @@ class User:
 
 
 class Users:
-    """Users by id, and invitations that were not accepted yet.
+    """
+    Users by id, and invitations that were not accepted yet.
 
     :param api_users: ids of the initial API users.
     """
