@@ -1,5 +1,7 @@
 """
-Real clients talk to the simulator, each from a virtual environment of its own, as their dependencies exclude ours::
+Clients that other people wrote work against the simulator.
+
+Their dependencies contradict ours, so each client needs its own virtual environment::
 
     export MARKETO_CLIENTS=~/marketo-clients
     for client in marketorestpython tap-marketo airbyte-source-marketo; do
