@@ -1,29 +1,31 @@
-"""Builds the catalogue of Marketo's operations from Adobe's OpenAPI files and the tables in ``tools/catalogue``.
+"""
+Build the catalogue of Marketo's operations from what lies in ``tools/catalogue``.
 
-Adobe publishes the files with its API reference. Only facts are taken from them: names, paths, types. Run it with the
-folder that holds them:
+    python -m tools.build_catalogue                             after a change of the tables
+    python -m tools.build_catalogue --openapi path/to/openapi   after Adobe published new OpenAPI files
 
-    python -m tools.build_catalogue path/to/openapi
-
-or set ``MARKETO_OPENAPI`` to it. The result is the same byte for byte whenever files and tables are.
+The second form replaces the snapshot of the files' facts (names, paths, types, limits) first. The same snapshot and
+tables always give the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.client.operation import TIMEOUT_MARGIN
-from tools.catalogue import behaviour
+from tools.catalogue import behaviour, snapshot
 from tools.catalogue.amendments import AMENDMENTS, EXCLUSIVE, MAX_DAYS, ONE_OF
-from tools.catalogue.names import family_and_name
-from tools.catalogue.specifications import Json, Specified, read
+from tools.catalogue.specifications import Specified, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tools.catalogue.snapshot import Json
 
 TARGET = Path(__file__).parent.parent / "airflow_provider_marketo" / "client" / "operations.json"
 
@@ -32,19 +34,17 @@ Fact = TypeVar("Fact")
 _BODY_PLACES = {"part": "multipart", "form": "form", "json": "json", "body": "json"}
 
 
-def build(folder: Path) -> str:
+def build() -> str:
     """
-    The catalogue's text.
+    Return the catalogue's text.
 
-    :param folder: where Adobe's files lie.
-    :raises ValueError: two operations of one name, or a row in a table that fits nothing.
+    :raises ValueError: two operations have the same name, or a row of a table matches no operation.
     """
     operations: dict[str, Specified] = {}
-    for specified in read(folder):
-        name = ".".join(family_and_name(specified.operation_id, specified.path, specified.summary))
-        if name in operations:
-            raise ValueError(f"{name} stands for {operations[name].operation_id} and for {specified.operation_id}")
-        operations[name] = specified
+    for specified in read(snapshot.FOLDER):
+        if other := operations.get(specified.name):
+            raise ValueError(f"{other.operation_id} and {specified.operation_id} are both named {specified.name}")
+        operations[specified.name] = specified
     _amend(operations)
     _check_tables(operations)
     rows = (f"{json.dumps(name)}:{_compact(_row(name, operations[name]))}" for name in sorted(operations))
@@ -62,18 +62,18 @@ def _check_tables(names: Iterable[str]) -> None:
     ]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"a table has a row for {pattern}, and there is no such operation")
+            raise ValueError(f"a table has a row for {pattern}, which matches no operation")
 
 
 def _amend(operations: dict[str, Specified]) -> None:
     for pattern, target, change in AMENDMENTS:
         fitting = [operation for name, operation in operations.items() if fnmatchcase(name, pattern)]
         if not sum(_change(operation, target, change) for operation in fitting):
-            raise ValueError(f"the amendment of {target} in {pattern} fits nothing")
+            raise ValueError(f"the amendment of {target} in {pattern} matches no operation")
 
 
 def _change(operation: Specified, target: str, change: Json | None) -> bool:
-    """Apply one amendment; False where the operation has nothing of that name."""
+    """Apply one amendment; return False if the operation has no parameter of that name."""
     name, *inside = target.replace("[]", ".[]").split(".")
     if change is None:
         operation.required = [other for other in operation.required if other != name]
@@ -88,7 +88,7 @@ def _change(operation: Specified, target: str, change: Json | None) -> bool:
 
 
 def _of_the_parameter(operation: Specified, name: str, change: Json) -> Json:
-    """Apply what concerns the parameter itself, its name and whether it is required; returns the rest."""
+    """Apply the changes of the parameter's name and of whether it is required; return the other changes."""
     change = dict(change)
     if isinstance(change.get("required"), bool):
         others = [other for other in operation.required if other != name]
@@ -161,15 +161,16 @@ def _needed(name: str, operation: Specified) -> set[str]:
 
 
 def _listed(operation: Specified, needed: set[str]) -> Iterator[tuple[str, Json]]:
-    """The parameters by name, with what holds for all lists."""
+    """Yield the parameters by name; lists get the members that all lists have."""
     for name, schema in sorted(operation.parameters.items()):
         if schema["type"] == "array":
-            if schema["in"] == "query":
-                schema = {"list": "comma", **schema}
-            if schema["in"] == "query" or name in needed:
-                # An empty filter would ask for everything.
-                schema = {"minItems": 1, **schema}
-        yield name, schema
+            in_query = schema["in"] == "query"
+            style = {"list": "comma"} if in_query else {}
+            # Marketo takes an empty filter for none, and answers with every record.
+            least = {"minItems": 1} if in_query or name in needed else {}
+            yield name, {**least, **style, **schema}
+        else:
+            yield name, schema
 
 
 def _paging(path: str, parameters: Json) -> str | None:
@@ -180,7 +181,7 @@ def _paging(path: str, parameters: Json) -> str | None:
 
 
 def _permissions(name: str, operation: Specified) -> list[str]:
-    """Any one of them is enough; those of the new designer are needed together."""
+    """Return the permissions, of which one is enough; those of the new designer are needed together."""
     names = behaviour.PERMISSIONS.get(name) or [
         behaviour.PERMISSION_SPELLINGS.get(permission, permission) for permission in operation.permissions
     ]
@@ -190,11 +191,11 @@ def _permissions(name: str, operation: Specified) -> list[str]:
 def main() -> None:
     """Write the catalogue."""
     parser = argparse.ArgumentParser(description="Build the catalogue of Marketo's operations.")
-    parser.add_argument("openapi", nargs="?", type=Path, default=os.environ.get("MARKETO_OPENAPI"))
+    parser.add_argument("--openapi", type=Path, help="folder with Adobe's OpenAPI files; replaces the snapshot first")
     arguments = parser.parse_args()
-    if arguments.openapi is None:
-        parser.error("name the folder of Adobe's OpenAPI files, or set MARKETO_OPENAPI")
-    TARGET.write_text(build(Path(arguments.openapi)), encoding="utf-8")
+    if arguments.openapi is not None:
+        snapshot.write(arguments.openapi)
+    TARGET.write_text(build(), encoding="utf-8")
     print(f"{TARGET.name}: {TARGET.stat().st_size} bytes")
 
 

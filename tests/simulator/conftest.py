@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,9 +10,6 @@ import pytest
 
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from tests.simulator.support import Api
-
-# Needs Adobe's OpenAPI files, like everything in tests/contract.
-collect_ignore = [] if os.environ.get("MARKETO_OPENAPI") else ["test_replies_contract.py"]
 
 Make = Callable[..., Api]
 

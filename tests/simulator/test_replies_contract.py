@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from jsonschema import Draft4Validator
 
 from airflow_provider_marketo.simulator.routes import find
 from tests.simulator.support import JANUARY, Api, Export
+from tools.catalogue import snapshot
 
 TOKEN = "<token>"
 QUERIES: list[tuple[str, dict[str, Any]]] = [
@@ -63,8 +62,7 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
 
 @cache
 def document() -> Mapping[str, Any]:
-    path = Path(os.environ["MARKETO_OPENAPI"]) / "swagger-mapi.json"
-    return dict(_relaxed(json.loads(path.read_text(encoding="utf-8"))))
+    return dict(_relaxed(json.loads((snapshot.FOLDER / "swagger-mapi.json").read_text(encoding="utf-8"))))
 
 
 def _relaxed(node: Any) -> Any:

@@ -1,36 +1,37 @@
-"""Adobe's OpenAPI files read into one shape: Swagger 2 and OpenAPI 3 alike, types kept, prose left behind."""
+"""The snapshot of Adobe's OpenAPI files, read into one shape for Swagger 2 and OpenAPI 3."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-Json = dict[str, Any]
+from tools.catalogue.snapshot import NAME, PERMISSIONS, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _ENCODINGS = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
 _PLACES = {"path": "path", "query": "query", "header": "header"}
 _BODY_PLACES = {"multipart": "part", "form": "form", "json": "json"}
-_PERMISSIONS = re.compile(r"Permissions?[^:]*:(.*)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass
 class Specified:
     """
-    One operation as Adobe's files have it.
+    One operation as Adobe's files describe it.
 
-    :param parameters: by name, each a compact schema with the member ``in``; body members among them.
-    :param required: names of the required ones.
-    :param body_required: whether there must be a body, whatever is in it.
+    :param name: the operation's name in the catalogue.
+    :param parameters: parameters and members of the body by name, each a compact schema with the member ``in``.
+    :param required: names of the required parameters.
+    :param body_required: whether the request must have a body, whatever is in it.
     """
 
+    name: str
     operation_id: str
     method: str
     path: str
-    summary: str
     encoding: str
     permissions: tuple[str, ...]
     parameters: dict[str, Json] = field(default_factory=dict)
@@ -40,9 +41,9 @@ class Specified:
 
 def read(folder: Path) -> Iterator[Specified]:
     """
-    Every operation of every file.
+    Yield every operation of every file.
 
-    :param folder: where Adobe's files lie.
+    :param folder: where the snapshot lies.
     """
     for file in sorted(folder.glob("*.json")):
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -63,12 +64,12 @@ class _Reader:
         if "requestBody" in operation:
             body = {**operation["requestBody"], **operation["requestBody"]["content"]["application/json"]}
         found = Specified(
+            name=operation[NAME],
             operation_id=operation["operationId"],
             method=method,
             path=path,
-            summary=operation["summary"],
             encoding=encoding,
-            permissions=_permissions(operation.get("description", "")),
+            permissions=tuple(operation[PERMISSIONS]),
         )
         for parameter in sorted(parameters, key=lambda parameter: parameter["in"] != "path"):
             if parameter["in"] == "body":
@@ -78,7 +79,7 @@ class _Reader:
         if body is not None:
             found.body_required = bool(body.get("required"))
             resolved = self._resolved(body["schema"])
-            # A body that has no members is one field, under its own name.
+            # A body without members is one field, under its own name.
             members = resolved.get("properties") or {body["name"]: resolved}
             for member, schema in members.items():
                 self._add(
@@ -89,8 +90,7 @@ class _Reader:
     def _add(self, found: Specified, parameter: Json, place: str, required: bool) -> None:
         name = parameter["name"]
         if name in found.parameters:
-            # One name in two places says the same thing twice (or, in merge, hides the path's id): the first place,
-            # of path, query and body, keeps it.
+            # Where two places have a parameter of one name, the first of path, query and body keeps it.
             return
         schema = self._compact(parameter.get("schema", parameter))
         found.parameters[name] = {"in": place, **schema}
@@ -103,7 +103,7 @@ class _Reader:
         return schema
 
     def _compact(self, schema: Json, inside: tuple[str, ...] = ()) -> Json:
-        """The schema without prose; a definition that contains itself is an open object the second time."""
+        """Return the schema with its references resolved; a definition inside itself becomes an open object."""
         reference = schema.get("$ref", "")
         if reference in inside:
             return {"type": "object"}
@@ -114,7 +114,7 @@ class _Reader:
         if kind == "array":
             compact["items"] = self._compact(schema.get("items", {"type": "string"}), inside)
         if schema.get("enum"):
-            # The files hang the values of a list's entries on the list.
+            # The files write the allowed values of a list's entries beside the list's own type.
             (compact["items"] if kind == "array" else compact)["enum"] = schema["enum"]
         if kind == "object" and schema.get("properties"):
             compact["properties"] = {
@@ -130,12 +130,3 @@ class _Reader:
 def _kind(schema: Json) -> str:
     kind = str(schema.get("type") or ("object" if "properties" in schema else "any"))
     return {"date-time": "datetime", "date": "date"}.get(schema.get("format", ""), kind) if kind == "string" else kind
-
-
-def _permissions(description: str) -> tuple[str, ...]:
-    """The names in "Required Permissions"; any one of them is enough unless joined by "and"."""
-    found = _PERMISSIONS.search(description)
-    if not found:
-        return ()
-    text = re.split(r"<br|\n|\. |\.$", found.group(1).strip())[0].strip(" `.")
-    return tuple(part.strip() for part in re.split(r",| or ", text) if part.strip() and part.strip() != "None")
