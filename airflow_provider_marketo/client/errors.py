@@ -15,6 +15,9 @@ from typing import Any, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.dates import parse_date
 
+_SERVICES = {"identity": "identity", "data_ingestion": "data ingestion"}
+"""Services of Marketo with a host or path of their own, by the family of their operations."""
+
 
 class MarketoError(Exception):
     """
@@ -52,20 +55,20 @@ class MarketoError(Exception):
 
     def __str__(self) -> str:
         where = f"{self.operation}: " if self.operation else ""
-        facts = ", ".join(
-            fact
-            for fact in (
-                f"Marketo code {self.code}" if self.code else "",
-                f"request id {self.request_id}" if self.request_id else "",
-            )
-            if fact
-        )
+        facts = ", ".join(filter(None, (self._answer(), f"request id {self.request_id}" if self.request_id else "")))
         text = f"{where}{self.message}"
         if facts:
             text += f" ({facts})"
         if self.remedy:
             text += f". {self.remedy}" if not text.endswith((".", "!", "?")) else f" {self.remedy}"
         return text
+
+    def _answer(self) -> str:
+        """Who answered, and what: ``Marketo code 603``, ``HTTP 401 from identity``."""
+        if not codes.is_http(self.code):
+            return f"Marketo code {self.code}" if self.code else ""
+        family = (self.operation or "").partition(".")[0]
+        return f"{self.code} from {_SERVICES.get(family, 'Marketo')}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything needed to raise the same error in another process (a trigger's event is JSON)."""
@@ -250,7 +253,7 @@ MEANINGS: Mapping[str, _Meaning] = {
     codes.TOKEN_EXPIRED: _TOKEN,
     codes.ACCESS_DENIED: _Meaning(MarketoPermissionError),
     codes.TIMED_OUT: _Meaning(
-        MarketoTransientError, executed=True, remedy="Ask for less at once; the server ran out of time."
+        MarketoTransientError, executed=True, remedy="Ask for less at once: Marketo ran out of time."
     ),
     codes.RATE_LIMIT: _Meaning(MarketoThrottledError),
     codes.DAILY_QUOTA: _Meaning(MarketoQuotaExhaustedError),
@@ -264,21 +267,16 @@ MEANINGS: Mapping[str, _Meaning] = {
     ),
     codes.CONCURRENCY_LIMIT: _Meaning(MarketoThrottledError),
     codes.WRONG_SUBSCRIPTION_TYPE: _UNAVAILABLE,
-    codes.NOTHING_FOUND: _NOT_FOUND,
     codes.FEATURE_OFF: _UNAVAILABLE,
-    codes.FOLDER_NOT_FOUND: _NOT_FOUND,
     codes.RESOURCE_UNAVAILABLE: _TRANSIENT_AMBIGUOUS,
-    codes.SALES_PERSON_NOT_FOUND: _NOT_FOUND,
     codes.LOCK_TIMEOUT: _TRANSIENT_AMBIGUOUS,
     codes.INVALID_DATA: _INVALID,
-    codes.LEAD_NOT_FOUND: _NOT_FOUND,
     codes.UNKNOWN_FIELD: _Meaning(
         MarketoInvalidRequestError, remedy="Compare the field names with the REST API names in Field Management."
     ),
     codes.PARTITION_DENIED: _Meaning(
         MarketoPermissionError, remedy="Give the API user's role access to the lead partition."
     ),
-    codes.OBJECT_NOT_FOUND: _NOT_FOUND,
     codes.TOO_MANY_IMPORTS: _Meaning(MarketoQueueFullError),
     codes.CRM_OWNS_RECORDS: _Meaning(
         MarketoFeatureUnavailableError,
@@ -314,6 +312,8 @@ def _meaning(code: str, message: str) -> _Meaning:
         if "quota" in text or "mb" in text.split() or "exceed" in text:
             return _Meaning(MarketoQuotaExhaustedError)
         return _Meaning(MarketoQueueFullError)
+    if codes.is_not_found(code):
+        return _NOT_FOUND
     known = MEANINGS.get(code)
     if known is not None:
         return known

@@ -217,8 +217,8 @@ def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (413, "the request is larger than Marketo takes (Marketo code HTTP 413). Send fewer records at once."),
-        (414, "the address is longer than Marketo takes (Marketo code HTTP 414). Ask for fewer values at once."),
+        (413, "the request is larger than Marketo takes (HTTP 413 from Marketo). Send fewer records at once."),
+        (414, "the address is longer than Marketo takes (HTTP 414 from Marketo). Ask for fewer values at once."),
     ],
 )
 def test_what_is_too_large_for_marketos_gateway_was_not_executed_and_is_not_sent_again(client, marketo, status, words):

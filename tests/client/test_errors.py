@@ -84,6 +84,19 @@ def test_the_text_names_operation_code_request_id_and_the_way_out():
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("operation", "code", "answer"),
+    [
+        ("identity.post_token", "HTTP 401", "(HTTP 401 from identity)"),
+        ("data_ingestion.sync_persons", "HTTP 503", "(HTTP 503 from data ingestion)"),
+        ("leads.sync", "HTTP 413", "(HTTP 413 from Marketo)"),
+        ("leads.sync", "603", "(Marketo code 603)"),
+    ],
+)
+def test_the_text_says_who_answered_and_what(operation, code, answer):
+    assert answer in str(errors.MarketoError("refused", operation=operation, code=code))
+
+
 def test_an_error_survives_the_trip_through_json():
     until = datetime(2026, 1, 16, 6, 5, tzinfo=timezone.utc)
     error = errors.MarketoQuotaExhaustedError("spent", until=until, quota="export", code="1029", request_id="a#b")

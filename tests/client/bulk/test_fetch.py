@@ -218,7 +218,7 @@ def test_a_completed_job_may_be_a_little_ahead_of_its_file(fetched, requests_moc
 
 def test_a_file_that_never_comes_is_gone(fetched, requests_mock):
     requests_mock.get(FILE, status_code=404, text="not found")
-    with pytest.raises(errors.MarketoFileGoneError, match=r"job-1 is Completed.* HTTP 404"):
+    with pytest.raises(errors.MarketoFileGoneError, match=r"job-1 is Completed.*HTTP 404 from Marketo"):
         fetched()
     assert len(ranges(requests_mock)) == MISSING_FILE_TRIES
 
