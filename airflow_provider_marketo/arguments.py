@@ -18,12 +18,15 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, ClassVar, get_args
 
 from airflow_provider_marketo.client.dates import as_utc as in_utc
-from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none
+from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none, without_zone
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 Check = Callable[[str, Any], Any]
 """Takes the name and the value of an argument; returns the value as the calls take it, or refuses it."""
+
+_STORED_AS = {"dry_run": "_preview"}
+"""An argument and its attribute have the same name, but for this one: ``BaseOperator.dry_run`` is a method."""
 
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _LIST_TEXT = re.compile(r"(?:\[.*\]|\(.*\)|\{.*\})", re.DOTALL)
@@ -55,8 +58,9 @@ class ChecksArguments:
         """
         given = vars(self)
         for name, check in self.argument_checks.items():
-            if name in given and not is_filled_in_later(given[name]):
-                check(name, given[name])
+            stored = _STORED_AS.get(name, name)
+            if stored in given and not is_filled_in_later(given[stored]):
+                check(name, given[stored])
 
     def argument(self, name: str) -> Any:
         """
@@ -65,9 +69,9 @@ class ChecksArguments:
         :param name: of the argument.
         :raises MarketoInvalidRequestError: the argument is wrong.
         """
-        return self.argument_checks[name](name, getattr(self, name))
+        return self.argument_checks[name](name, getattr(self, _STORED_AS.get(name, name)))
 
-    def arguments(self) -> dict[str, Any]:
+    def checked_arguments(self) -> dict[str, Any]:
         """
         Return all arguments as the calls take them.
 
@@ -219,12 +223,25 @@ def period(*, minimum: timedelta = timedelta(0), required: bool = True) -> Check
     return check
 
 
-def moment(*, required: bool = False) -> Check:
-    """A date or time; without a zone it is UTC. Returns an aware datetime in UTC, or None if it is not given."""
+def moment(*, required: bool = False, needs_zone: bool = False) -> Check:
+    """
+    A date or time. Returns an aware datetime in UTC, or None if it is not given.
+
+    :param required: whether ``None`` is refused.
+    :param needs_zone: whether a time without a zone is refused; otherwise it is UTC.
+    """
 
     def check(parameter: str, value: Any) -> datetime | None:
         value = _given(parameter, value, required)
-        return as_utc(parameter, value)[0]
+        found, naive = as_utc(parameter, value)
+        if naive and needs_zone and found is not None:
+            written = without_zone(found)
+            raise MarketoInvalidRequestError(
+                f"{parameter}={written} has no time zone",
+                parameter=parameter,
+                remedy=f"Write {written}Z for UTC, or add the offset, such as {written}+02:00.",
+            )
+        return found
 
     return check
 
@@ -235,6 +252,28 @@ def text(*, required: bool = False) -> Check:
     def check(parameter: str, value: Any) -> str | None:
         value = _given(parameter, value, required)
         return None if value is None else _text(parameter, value)
+
+    return check
+
+
+def place(*, required: bool = False) -> Check:
+    """A folder or program of Marketo. Returns ``{"id": 12, "type": "Folder"}`` or ``"Program"``, or None."""
+
+    def check(parameter: str, value: Any) -> dict[str, Any] | None:
+        value = _given(parameter, value, required)
+        if value is None:
+            return None
+        found = _parsed(value, Mapping) if isinstance(value, str) else value
+        if not isinstance(found, Mapping):
+            found = {}
+        kind = str(found.get("type")).capitalize()
+        if "id" not in found or kind not in ("Folder", "Program"):
+            raise MarketoInvalidRequestError(
+                f"{parameter} does not say whether it is a folder or a program, and the same number may be both",
+                parameter=parameter,
+                remedy=f'Write {parameter}={{"id": 12, "type": "Folder"}}, or "type": "Program".',
+            )
+        return {"id": _id(f"{parameter}['id']", found["id"]), "type": kind}
 
     return check
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from hypothesis import given
@@ -154,4 +154,38 @@ def test_what_is_a_template_is_checked_when_the_task_runs(rendered: str) -> None
     with pytest.raises(MarketoInvalidRequestError, match="lead_ids"):
         task.argument("lead_ids")
     task.lead_ids, task.timeout = "[1001]", "60"
-    assert task.arguments() == {"lead_ids": (1001,), "timeout": timedelta(minutes=1)}
+    assert task.checked_arguments() == {"lead_ids": (1001,), "timeout": timedelta(minutes=1)}
+
+
+FOLDER = {"id": 12, "type": "Folder"}
+
+
+@pytest.mark.parametrize("value", [FOLDER, {"id": "12", "type": "folder"}, str(FOLDER), json.dumps(FOLDER)])
+def test_a_folder_is_named_by_its_id_and_type(value: Any) -> None:
+    assert arguments.place()("folder", value) == FOLDER
+
+
+@pytest.mark.parametrize("value", [12, "12", {"id": 12}, {"type": "Folder"}, {"id": 12, "type": "Lead"}])
+def test_a_number_alone_may_be_a_folder_or_a_program(value: Any) -> None:
+    with pytest.raises(MarketoInvalidRequestError, match=r'Write folder=\{"id": 12, "type": "Folder"\}'):
+        arguments.place()("folder", value)
+
+
+def test_a_time_that_must_be_exact_needs_a_zone() -> None:
+    check = arguments.moment(needs_zone=True)
+    assert check("run_at", "2027-05-04T08:00:00+02:00") == datetime(2027, 5, 4, 6, tzinfo=timezone.utc)
+    with pytest.raises(MarketoInvalidRequestError, match=r"has no time zone\. Write 2027-05-04T08:00:00Z"):
+        check("run_at", "2027-05-04T08:00:00")
+
+
+def test_dry_run_is_stored_beside_the_method_of_that_name() -> None:
+    class Task(arguments.ChecksArguments):
+        argument_checks: ClassVar = {"dry_run": arguments.flag()}
+
+        def __init__(self, dry_run: Any) -> None:
+            self._preview = dry_run
+            self.check_arguments()
+
+    assert Task(dry_run=True).argument("dry_run") is True
+    with pytest.raises(MarketoInvalidRequestError, match="dry_run='maybe'"):
+        Task(dry_run="maybe")

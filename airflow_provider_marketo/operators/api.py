@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink, push_link, push_place
+from airflow_provider_marketo.hooks.link import push_link, push_place
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:

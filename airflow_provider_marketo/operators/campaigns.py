@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import as_utc, has_zone, iso, parse_date, without_zone
-from airflow_provider_marketo.links.marketo import MarketoLink, push_link
+from airflow_provider_marketo.hooks.link import push_link
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:

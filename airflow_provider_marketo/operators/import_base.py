@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.links.marketo import MarketoLink, push_place
+from airflow_provider_marketo.hooks.link import push_place
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.links.marketo import MarketoLink, push_place
+from airflow_provider_marketo.hooks.link import push_place
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_marketo.links.marketo import XCOM_KEY, MarketoLink, push_link
+from airflow_provider_marketo.hooks.link import XCOM_KEY, push_link
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.assets import MarketoAssetOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator

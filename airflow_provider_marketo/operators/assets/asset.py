@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.links.marketo import MarketoLink, push_link
+from airflow_provider_marketo.hooks.link import push_link
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once import OnceOperator
 
 if TYPE_CHECKING:

@@ -1,0 +1,51 @@
+"""The address in Marketo's UI that a task leaves for its page in Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+XCOM_KEY = "marketo_link"
+_URL_MEMBERS = ("url", "computedUrl")
+_LEAD, _LIST = "/leadDatabase/loadLeadDetail?leadId={}", "/#ST{}A1"
+
+
+def push_link(context: Mapping[str, Any], records: Iterable[Any]) -> str | None:
+    """
+    Leave the address of a Marketo asset.
+
+    :param context: Airflow's, of the running task.
+    :param records: Marketo assets as Marketo describes them; the first that has an address in the UI decides.
+    :return: the address.
+    """
+    for record in records:
+        if not isinstance(record, Mapping):
+            continue
+        for member in _URL_MEMBERS:
+            url = record.get(member)
+            if isinstance(url, str) and url.startswith("https://"):
+                context["ti"].xcom_push(key=XCOM_KEY, value=url)
+                return url
+    return None
+
+
+def push_place(
+    context: Mapping[str, Any], hook: MarketoHook, *, lead_id: Any = None, list_id: Any = None
+) -> str | None:
+    """
+    Leave the address of a lead or a static list, whose records carry none.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection, which may name the address of the UI (``ui_url``).
+    :param lead_id: id of the lead.
+    :param list_id: id of the list, if there is no ``lead_id``.
+    :return: the address; None if the connection does not name the UI's.
+    """
+    ui = (hook.settings.ui_url or "").rstrip("/")
+    number = str(list_id if lead_id is None else lead_id)
+    if not ui.startswith("https://") or not number.isdigit():
+        return None
+    return push_link(context, [{"url": ui + (_LIST if lead_id is None else _LEAD).format(number)}])
