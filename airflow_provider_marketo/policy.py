@@ -1,9 +1,9 @@
 """
 The optional cluster policy that puts every Marketo task into the pool of its connection, whatever its DAG says.
 
-Airflow loads it in every process; it does nothing unless ``[marketo] enforce_pool`` is on. A policy cannot see pools,
-so ``airflow marketo setup`` leaves a Variable that says for which connections there is one. Without it a task would
-wait for ever in a pool that does not exist; so it is an import error instead, which names the command.
+Airflow loads the policy in every process. It does nothing unless ``[marketo] enforce_pool`` is on. A policy cannot see
+pools, so ``airflow marketo setup`` stores the pool of each connection in a Variable. A task whose connection is missing
+there would wait forever in a pool that does not exist. Its DAG gets an import error instead, which names the command.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow.policies import hookimpl
 from airflow_provider_marketo import airflow_compat
 
 POOLS_VARIABLE = "marketo_pools"
-"""Variable in which ``airflow marketo setup`` leaves the pool of each connection, by its id."""
+"""The Variable in which ``airflow marketo setup`` stores the pool of each connection."""
 
 _PACKAGE = __name__.partition(".")[0] + "."
 
@@ -27,10 +27,10 @@ _PACKAGE = __name__.partition(".")[0] + "."
 @hookimpl
 def task_policy(task: Any) -> None:
     """
-    Called by Airflow for each task of each DAG that it parses.
+    Put a task into the pool of its connection. Airflow calls this for each task of each DAG that it parses.
 
-    :param task: an operator, or a mapped one.
-    :raises AirflowClusterPolicyViolation: there is no pool for the task's connection.
+    :param task: an operator or a mapped operator.
+    :raises AirflowClusterPolicyViolation: the task's connection has no pool.
     """
     if not conf.getboolean("marketo", "enforce_pool", fallback=False):
         return
@@ -53,16 +53,16 @@ def _pool_of(conn_id: str, task_id: str) -> str:
     pools = _pools()
     if conn_id in pools:
         return pools[conn_id]
-    if "{{" in conn_id and len(set(pools.values())) == 1:  # a template may name any of them
+    if "{{" in conn_id and len(set(pools.values())) == 1:  # a template may name any connection
         return next(iter(pools.values()))
     raise AirflowClusterPolicyViolation(
-        f"Task {task_id}: there is no pool for the Marketo connection {conn_id}, and [marketo] enforce_pool is on. "
+        f"Task {task_id}: the Marketo connection {conn_id} has no pool, and [marketo] enforce_pool is on. "
         f"Run: airflow marketo setup (or python -m airflow_provider_marketo setup)"
     )
 
 
 @cache
 def _pools() -> dict[str, str]:
-    """Read once in a process, and only where there is a Marketo task: Airflow parses each file in a new one."""
+    """Read the Variable once per process; Airflow parses each DAG file in a new process."""
     pools: dict[str, str] = json.loads(airflow_compat.Variable.get(POOLS_VARIABLE, default_var="{}"))
     return pools

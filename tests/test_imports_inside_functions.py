@@ -25,6 +25,8 @@ SEAMS = {"_task", "execute", "_execute", "_begin", "hook"}
 
 EXCEPTIONS = {
     ("hooks/coordination.py", "airflow_provider_marketo"): "hooks.redis needs an extra, which few connections use",
+    ("lineage/outlets.py", "airflow_provider_marketo"): "a part of operators, so two more seams: publish, openlineage",
+    ("lineage/uris.py", "airflow"): "OpenLineage's classes take 150 ms, and Airflow imports this file for any asset",
     ("hooks/form.py", "wtforms"): "Airflow 3.1 only: later lines draw the form from the provider's metadata",
 }
 
@@ -34,7 +36,6 @@ STILL_INSIDE = {
     "client": 5,
     "extract": 1,
     "imports": 7,
-    "lineage": 11,
     "marketo_assets": 2,
     "operators": 168,
     "sensors": 32,

@@ -1,4 +1,4 @@
-"""The address in Marketo's UI that a task leaves for its page in Airflow."""
+"""Stores the URL in Marketo's UI that a task's page in Airflow links to."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LEAD, _LIST = "/leadDatabase/loadLeadDetail?leadId={}", "/#ST{}A1"
 
 def push_link(context: Mapping[str, Any], records: Iterable[Any]) -> str | None:
     """
-    Leave the address of a Marketo asset.
+    Store the URL of a Marketo asset.
 
-    :param context: Airflow's, of the running task.
-    :param records: Marketo assets as Marketo describes them; the first that has an address in the UI decides.
-    :return: the address.
+    :param context: the running task's context.
+    :param records: Marketo assets as Marketo describes them. The first that has a URL in Marketo's UI is linked.
+    :return: the URL; None if no record has one.
     """
     for record in records:
         if not isinstance(record, Mapping):
@@ -36,13 +36,13 @@ def push_place(
     context: Mapping[str, Any], hook: MarketoHook, *, lead_id: Any = None, list_id: Any = None
 ) -> str | None:
     """
-    Leave the address of a lead or a static list, whose records carry none.
+    Store the URL of a lead or a static list, whose records have no URL.
 
-    :param context: Airflow's, of the running task.
-    :param hook: the connection, which may name the address of the UI (``ui_url``).
+    :param context: the running task's context.
+    :param hook: the hook of a connection that may have ``ui_url``.
     :param lead_id: id of the lead.
-    :param list_id: id of the list, if there is no ``lead_id``.
-    :return: the address; None if the connection does not name the UI's.
+    :param list_id: id of the list; used if no lead is given.
+    :return: the URL; None if the connection has no ``ui_url``.
     """
     ui = (hook.settings.ui_url or "").rstrip("/")
     number = str(list_id if lead_id is None else lead_id)

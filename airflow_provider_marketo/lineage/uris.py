@@ -1,7 +1,7 @@
 """
 Marketo's data as Airflow assets: ``marketo://<instance>/<object>``, such as ``marketo://123-ABC-456/activities``.
 
-Airflow reads the functions here from the provider's description.
+Airflow finds these functions through the provider's description.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from airflow.sdk import Asset
 
+from airflow_provider_marketo.client.endpoint import Endpoint
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
@@ -19,37 +21,48 @@ SCHEME = "marketo"
 
 def marketo_uri(instance: str, object_type: str) -> str:
     """
-    The address of a kind of object.
+    Return the URI of an object type of an instance.
 
-    :param instance: Munchkin ID, or host and port where there is none.
-    :param object_type: such as ``activities``, ``leads`` or the API name of a custom object.
+    :param instance: the Munchkin ID, or host and port of an instance without one.
+    :param object_type: such as ``activities`` or ``leads``, or the API name of a custom object type.
     """
     return f"{SCHEME}://{instance}/{quote(object_type, safe='')}"
 
 
 def create_asset(*, instance: str, object_type: str, extra: dict[str, Any] | None = None) -> Asset:
-    """The asset that hook lineage records; parameters as in :func:`marketo_uri`."""
+    """
+    Return the Airflow asset that hook lineage records.
+
+    :param instance: as in :func:`marketo_uri`.
+    :param object_type: as in :func:`marketo_uri`.
+    :param extra: what the asset says about itself.
+    """
     return Asset(uri=marketo_uri(instance, object_type), extra=extra or {})
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Check the address of an asset. The Munchkin ID becomes what it is in events and lineage, in capitals.
+    Check the URI of an Airflow asset and write the Munchkin ID in capitals, as events and lineage do.
 
-    :raises ValueError: it does not name an instance and an object.
+    :param uri: the URI that a DAG author gave.
+    :raises ValueError: the URI does not name an instance and an object.
     """
-    from airflow_provider_marketo.client.endpoint import Endpoint
-
     parts = uri.path.strip("/").split("/")
     if not uri.netloc or len(parts) != 1 or not parts[0]:
         raise ValueError(
-            "A Marketo asset is marketo://<Munchkin ID>/<object>, such as marketo://123-ABC-456/activities"
+            f"{uri.geturl()} does not name an instance and an object. "
+            "Write marketo://<Munchkin ID>/<object>, such as marketo://123-ABC-456/activities"
         )
     return uri._replace(netloc=Endpoint.parse(uri.netloc).instance, path=f"/{parts[0]}")
 
 
 def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:
-    """The same for OpenLineage: the instance is the namespace, the object the name."""
+    """
+    Return the OpenLineage dataset of an asset: the instance is its namespace, the object its name.
+
+    :param asset: an Airflow asset with a URI of Marketo.
+    :param lineage_context: what Airflow knows besides; not needed.
+    """
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
     uri = urlsplit(asset.uri)

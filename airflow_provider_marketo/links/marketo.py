@@ -1,4 +1,4 @@
-"""From the task's page in Airflow to what it is about in Marketo."""
+"""The link from a task's page in Airflow to the task's Marketo asset, lead or list."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 class MarketoLink(BaseOperatorLink):
     """
-    Opens what a task is about: a program, campaign, e-mail or other Marketo asset, whose address Marketo itself names;
-    or a lead or list, if the connection says where Marketo's UI is (``ui_url``).
+    A link to the Marketo asset, lead or list that a task is about.
+
+    Marketo itself names the URL of a program, campaign, e-mail or other Marketo asset. A link to a lead or a list needs
+    ``ui_url`` in the connection.
     """
 
     name = "Marketo"
 
     @property
     def xcom_key(self) -> str:
-        """Where the address is kept."""
+        """The key of the XCom that holds the URL."""
         return XCOM_KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The address; empty when the task has not got that far."""
+        """Return the URL; empty until the task has found it."""
         return str(XCom.get_value(key=self.xcom_key, ti_key=ti_key) or "")

@@ -12,8 +12,9 @@ import pytest
 from airflow import sdk
 from airflow.sdk import Asset
 
-from airflow_provider_marketo.lineage import outlets
+from airflow_provider_marketo.lineage import outlets, publish
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
+from airflow_provider_marketo.lineage.publish import Published
 from airflow_provider_marketo.lineage.uris import create_asset, marketo_uri
 from tests.streams.conftest import HOUR, START, stream, variables
 
@@ -124,7 +125,7 @@ def test_hook_lineage_leads_from_marketo_to_the_output(monkeypatch):
         add_input_asset=lambda **facts: recorded.append(("in", facts["scheme"], facts["asset_kwargs"])),
         add_output_asset=lambda **facts: recorded.append(("out", facts["uri"])),
     )
-    monkeypatch.setattr("airflow.providers.common.compat.lineage.hook.get_hook_lineage_collector", lambda: collector)
+    monkeypatch.setattr(publish, "get_hook_lineage_collector", lambda: collector)
     told(Event())
     assert recorded == [
         ("in", "marketo", {"instance": "123-ABC-456", "object_type": "activities"}),
@@ -177,14 +178,14 @@ def test_data_that_are_in_place_are_no_failure_though_nobody_can_be_told(monkeyp
     def away(*_):
         raise OSError("the API server is away")
 
-    monkeypatch.setattr(outlets, "_tell_lineage", away)
+    monkeypatch.setattr(publish, "record_lineage", away)
     assert told(Event()).extra["rows"] == 7
 
 
 def test_openlineage_facets():
     pytest.importorskip("airflow.providers.openlineage")
     operator = PublishesLineage()
-    operator._published = ("123-ABC-456", "activities", MANIFEST)
+    operator._published = Published("123-ABC-456", "activities", MANIFEST)
     lineage = operator.get_openlineage_facets_on_complete(None)
     assert [(each.namespace, each.name) for each in lineage.inputs] == [("marketo://123-ABC-456", "activities")]
     (output,) = lineage.outputs

@@ -1,0 +1,94 @@
+"""Tells Airflow which data an operator has published: asset events and hook lineage."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+from airflow.sdk import Asset
+
+from airflow_provider_marketo.airflow_compat import add_partitions
+from airflow_provider_marketo.client.endpoint import Endpoint
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.lineage.uris import SCHEME, marketo_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Published:
+    """
+    Data that an operator has published.
+
+    :param instance: the Munchkin ID of the instance that they come from.
+    :param object_type: ``leads``, ``activities`` and so on, or the API name of a custom object type.
+    :param manifest: their manifest.
+    """
+
+    instance: str
+    object_type: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def output(self) -> str:
+        """The URL of the folder that they lie in."""
+        output = str(self.manifest["output"])
+        return output if "://" in output else f"file://{output}"
+
+    @property
+    def file_count(self) -> int:
+        """The number of files; a manifest with many files has the number in place of the list."""
+        return int(self.manifest.get("file_count", len(self.manifest.get("files", ()))))
+
+
+def published_by(marketo_conn_id: str, manifest: Mapping[str, Any]) -> Published:
+    """
+    Describe the data of a manifest.
+
+    :param marketo_conn_id: id of the connection that they were read from.
+    :param manifest: the manifest of the published data.
+    """
+    host = MarketoHook(marketo_conn_id).settings.host
+    object_type = str(manifest.get("custom_object") or manifest["object_type"])
+    return Published(Endpoint.parse(host).instance, object_type, manifest)
+
+
+def emit_asset_events(context: Context, published: Published, partitions: list[str]) -> None:
+    """
+    Describe the published data in the asset event of each outlet of the running task.
+
+    :param context: the running task's context.
+    :param published: the data.
+    :param partitions: partition keys to add to the events. They need Airflow 3.3.
+    """
+    events = context.get("outlet_events")
+    if events is None:
+        return
+    facts = {name: published.manifest.get(name) for name in ("start", "end", "rows", "manifest", "output")}
+    facts |= {"source": marketo_uri(published.instance, published.object_type), "files": published.file_count}
+    for outlet in context["ti"].task.outlets:
+        if isinstance(outlet, Asset):
+            events[outlet].extra = facts
+            if partitions and not add_partitions(events[outlet], partitions):
+                log.warning("partition_events needs Airflow 3.3; the asset event has no partition")
+
+
+def record_lineage(marketo_conn_id: str, published: Published) -> None:
+    """
+    Record hook lineage from Marketo's objects to the output.
+
+    :param marketo_conn_id: id of the connection that the data were read from.
+    :param published: the data.
+    """
+    hook = MarketoHook(marketo_conn_id)
+    collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+    source = {"instance": published.instance, "object_type": published.object_type}
+    collector.add_input_asset(context=hook, scheme=SCHEME, asset_kwargs=source)
+    collector.add_output_asset(context=hook, uri=published.output)
