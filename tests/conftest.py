@@ -1,8 +1,8 @@
 """
-Where the tests run: an empty Airflow home, and with ``--services`` the servers that some of them need.
+The environment of all tests: an empty Airflow home and, with ``--services``, servers.
 
-Tests marked ``services`` are left out without ``--services``. With it they run, and a server that is not installed ends
-the run before it starts, with the command that installs it.
+Without ``--services``, tests marked ``services`` are deselected. With it, a server that is not installed stops the run
+before the first test; the error names the command that installs the server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _SERVICES = pytest.StashKey[ExitStack]()
 
 
 def _use_an_empty_airflow_home() -> None:
-    """Before anything imports Airflow: it reads its configuration once, and must not find that of the developer."""
+    """
+    Point Airflow to an empty home, so that the developer's own configuration has no effect.
+
+    Airflow reads its configuration when it is imported, so this runs before any other import of it.
+    """
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     home = tempfile.mkdtemp(prefix="marketo-tests-")
@@ -43,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers once; parallel workers inherit their addresses."""
+    """Start the servers once; parallel workers inherit their addresses from the environment."""
     if not config.getoption("--services") or hasattr(config, "workerinput"):
         return
     programs = Path(sys.executable).parent

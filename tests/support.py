@@ -1,4 +1,4 @@
-"""What several tests need."""
+"""Helpers for tests of several folders: clocks, virtual time, a state store, and a runner for tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 
 class ManualClock:
-    """A clock that moves only when it is told to, or when somebody sleeps on it."""
+    """A clock that moves only when a test advances it or code under test sleeps on it."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)) -> None:
         self._start = start
@@ -41,7 +41,11 @@ class ManualClock:
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that nobody waits for: when all of its tasks sleep, its clock jumps to whoever wakes up first."""
+    """
+    An event loop that never waits in real time.
+
+    When all of its tasks sleep, its clock jumps to the time at which the first task wakes up.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +63,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def in_virtual_time(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end. It must not wait for a thread or a network."""
+    """Run a coroutine to its end in virtual time. The coroutine must not wait for a thread or the network."""
     loop = VirtualTimeLoop()
     try:
         return loop.run_until_complete(coroutine)
@@ -69,7 +73,7 @@ def in_virtual_time(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 class StateStore:
-    """Airflow 3.3's task state store, as far as a task sees it. Survives the tries of a task, as the real one does."""
+    """An in-memory version of Airflow 3.3's task state store. Like the real store, it keeps values between tries."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -87,7 +91,7 @@ class StateStore:
 def task_context(
     store: StateStore | None = None, *, try_number: int = 1, max_tries: int = 0, **interval: datetime
 ) -> dict[str, Any]:
-    """The part of a task's context that our operators read."""
+    """Return the part of a task's context that the provider's operators read."""
     ti = SimpleNamespace(
         dag_id="a_dag",
         task_id="a_task",
@@ -106,10 +110,12 @@ def task_context(
 
 def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any], None] | None = None) -> Any:
     """
-    Run a task to its end, its deferrals included, with the real triggers.
+    Run a task to its end, including its deferrals, with the real triggers.
 
-    :param operator: one, or a function that makes one: as in Airflow, each deferral is followed by a new process.
-    :param on_deferral: called with each trigger before it runs.
+    :param operator: an operator, or a function that creates one. Airflow resumes a deferred task in a new process; the
+        function imitates this with a new operator for each resumption.
+    :param context: the task's context.
+    :param on_deferral: called with each trigger before the trigger runs.
     """
     make = operator if isinstance(operator, FunctionType) else lambda: operator
     method, arguments = "execute", {}
@@ -124,7 +130,7 @@ def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any]
 
 async def _fire(trigger: Any) -> Any:
     path, arguments = trigger.serialize()
-    if isinstance(trigger, DateTimeTrigger):  # Airflow's own; it would look once a second
+    if isinstance(trigger, DateTimeTrigger):  # Airflow's own trigger would poll once a second
         await asyncio.sleep((trigger.moment - datetime.now(timezone.utc)).total_seconds())
         return trigger.moment
     module, _, name = path.rpartition(".")

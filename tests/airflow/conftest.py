@@ -1,7 +1,8 @@
 """
-A real Airflow, once for all tests of this folder: scheduler, DAG processor, triggerer, API server and LocalExecutor.
+A real Airflow for all tests of this folder: scheduler, DAG processor, triggerer, API server and LocalExecutor.
 
-SQLite without, PostgreSQL with ``--services``. The tests of this folder run one after the other, in one process.
+Its database is SQLite, or PostgreSQL with ``--services``. The tests of this folder run one after the other, in one
+process.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ from tools.real_airflow import RealAirflow
 
 _HERE = Path(__file__).parent
 POLL_INTERVAL = 4
-"""
-Real seconds. Not less: Airflow fails a task that is deferred and back again before its scheduler has noticed.
-"""
+"""Real seconds between polls. If a task resumes before the scheduler has seen it deferred, Airflow fails the task."""
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
 TEST_DAGS = ("held_deferred", "held_waiting", "several_subscriptions")
 
@@ -35,10 +34,10 @@ _QUICK = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
-"""A dead worker is noticed in seconds instead of minutes."""
+"""Settings with which Airflow detects a dead worker in seconds instead of minutes."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+@pytest.hookimpl(tryfirst=True)  # the groups must be set before xdist reads them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
@@ -49,31 +48,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def marketo() -> Iterator[Simulator]:
-    """An instance in which a minute takes a second: the connection ``marketo_default``."""
+    """The instance of the connection ``marketo_default``, in which one real second is a minute."""
     with Simulator(Settings(leads=2_000, activities=6_000, time_scale=60)) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="session")
 def held_clock() -> ManualClock:
-    """Of the instance ``held``: its export jobs run until somebody lets time pass."""
+    """The clock of the instance ``held``, whose export jobs make progress only when a test advances it."""
     return ManualClock()
 
 
 @pytest.fixture(scope="session")
 def held(held_clock: ManualClock) -> Iterator[Simulator]:
-    """An instance whose time stands still: the connection ``marketo_held``."""
+    """The instance of the connection ``marketo_held``, whose clock stands still."""
     with Simulator(Settings(leads=200, activities=500, limits=False), clock=held_clock) as simulator:
         yield simulator
 
 
 RATE = 10
-"""Calls in 20 seconds that each of the subscriptions takes."""
+"""Calls in 20 seconds that each subscription accepts."""
 
 
 @pytest.fixture(scope="session")
 def subscriptions() -> Iterator[dict[str, Simulator]]:
-    """Three instances with a low limit, by connection. Two connections lead to the first, with a user for each."""
+    """Three instances with a low rate limit, by connection. Two connections use the first, each with its own user."""
     users = [ApiUser("one", "a-secret-of-one", "one@example.org"), ApiUser("two", "a-secret-of-two", "two@example.org")]
     settings = Settings(leads=10, activities=10, rate=RATE, users=users)
     with Simulator(settings) as first, Simulator(settings) as second, Simulator(settings) as third:
@@ -82,13 +81,13 @@ def subscriptions() -> Iterator[dict[str, Simulator]]:
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the DAGs write to: the Variable ``marketo_lake``."""
+    """The folder to which the DAGs write; its path is in the Variable ``marketo_lake``."""
     return tmp_path_factory.mktemp("lake")
 
 
 @pytest.fixture(scope="session")
 def s3() -> Any:
-    """A client of the S3 server; the bucket ``lake`` is there."""
+    """A client of the S3 server, on which the bucket ``lake`` exists."""
     client = boto3.client("s3", endpoint_url=os.environ["TEST_S3"], **_S3_ACCESS)
     client.create_bucket(Bucket="lake")
     return client
@@ -104,7 +103,7 @@ def airflow(
     subscriptions: dict[str, Simulator],
     lake: Path,
 ) -> Iterator[RealAirflow]:
-    """Up and running, with the pool that ``setup`` has made, the example DAGs and those of this folder."""
+    """A running Airflow with the pool that ``setup`` created, the example DAGs and the DAGs of this folder."""
     home = tmp_path_factory.mktemp("airflow")
     dags = home / "dags"
     shutil.copytree(EXAMPLE_DAGS, dags)
@@ -112,7 +111,7 @@ def airflow(
     shutil.copytree(_HERE / "config", home / "config")
     settings = {
         **_QUICK,
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # asset events start runs; no clock does: dag_policy
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # for asset events; dag_policy disables cron schedules
         "TEST_POKE_INTERVAL": str(POLL_INTERVAL),
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
         "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
@@ -159,7 +158,7 @@ def _aws_connection(endpoint: str) -> str:
 
 
 def _empty_database(server: str) -> str:
-    """A database of its own on the server; as SQLAlchemy wants it."""
+    """Create an empty database on the server and return its URL for SQLAlchemy."""
     name = f"airflow_{os.getpid()}"
     connection = psycopg2.connect(server)
     connection.autocommit = True

@@ -1,4 +1,4 @@
-"""Every recipe in ``example_dags/`` runs on a real Airflow, in the pool, and extracts what the instance holds."""
+"""The recipes of ``example_dags/`` that extract data: each runs on a real Airflow, in the pool."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ END = datetime(2026, 1, 19, tzinfo=timezone.utc)
 PROGRAMS = [1001, 1002]
 NEEDS_S3 = "marketo_updated_leads_to_s3"
 FOLLOWING = {"marketo_form_follow_up", "marketo_hourly_activities", "marketo_tombstones", "marketo_webinar"}
-"""Recipes that follow Marketo as it changes: test_waiting.py."""
+"""Recipes with streams, sensors and watchers; test_waiting.py runs them."""
 
 MARKETING = {"marketo_asset_inventory", "marketo_erase_leads", "marketo_newsletter", "marketo_program_from_template"}
-"""Recipes about Marketo assets, mailings and erasure: test_marketing.py."""
+"""Recipes about Marketo assets, mailings and erasure; test_marketing.py runs them."""
 
 LOADING = {
     "marketo_custom_objects_from_parquet",
@@ -35,10 +35,10 @@ LOADING = {
     "marketo_warehouse_to_leads",
     "marketo_webinar_attendees",
 }
-"""Recipes that load rows into Marketo: test_loading.py, or test_sql_to_marketo.py for want of a database."""
+"""Recipes that import rows; test_loading.py runs them, and test_sql_to_marketo.py those that need a database."""
 
 LIMITED = {"marketo_backfill_within_quota"}
-"""Recipes about what is left of the day: test_limits.py."""
+"""Recipes about the daily quota; test_limits.py runs them."""
 
 ELSEWHERE = FOLLOWING | MARKETING | LOADING | LIMITED
 
@@ -49,7 +49,7 @@ def second(moment: datetime) -> int:
 
 @pytest.fixture(scope="module")
 def emails(marketo: Simulator) -> list[str]:
-    """Addresses of three leads."""
+    """Return the e-mail addresses of three leads."""
     client = MarketoClient(marketo.url, marketo.client_id, marketo.client_secret)
     ids = list(marketo.instance.store.leads.keys())[:3]
     return [lead["email"] for lead in client.paginate("leads.get_by_filter_type", filterType="id", filterValues=ids)]
@@ -57,7 +57,7 @@ def emails(marketo: Simulator) -> list[str]:
 
 @pytest.fixture(scope="module")
 def runs(airflow: RealAirflow, emails: list[str], request: pytest.FixtureRequest) -> dict[str, DagRun]:
-    """All recipes at once, as a deployment would have them, over the same two weeks."""
+    """Start all recipes at the same time, for the same two weeks."""
     conf: dict[str, dict[str, Any]] = {
         "marketo_lead_snapshot": {"first_lead": f"{START - timedelta(days=60):%Y-%m-%d}"},
         "marketo_find_leads": {"emails": emails},
@@ -74,7 +74,7 @@ def runs(airflow: RealAirflow, emails: list[str], request: pytest.FixtureRequest
 
 
 def manifest(run: DagRun, task_id: str) -> dict[str, Any]:
-    """What a task returned when it was done, in the pool."""
+    """Wait for a task, check that it ran in the pool, and return its manifest."""
     task = run.wait_for(task_id, "success", within=200)
     assert task["pool"] == "marketo"
     return dict(run.xcom(task_id))
@@ -85,7 +85,7 @@ def paths(manifest: dict[str, Any]) -> list[Path]:
 
 
 def keys(files: list[Path], name: str) -> Iterator[Any]:
-    """A column of all files, of any format."""
+    """Iterate over one column of all files, in any format."""
     for file in files:
         if file.suffix == ".parquet":
             yield from pyarrow.parquet.ParquetFile(file).read(columns=[name]).column(name).to_pylist()
@@ -96,13 +96,13 @@ def keys(files: list[Path], name: str) -> Iterator[Any]:
                 yield from (row[name] for row in csv.DictReader(lines))
 
 
-def test_every_recipe_is_parsed_and_none_fails_to_import(airflow: RealAirflow) -> None:
+def test_airflow_parses_every_recipe_without_import_errors(airflow: RealAirflow) -> None:
     assert airflow.api("GET", "/api/v2/importErrors")["import_errors"] == []
     known = {dag["dag_id"] for dag in airflow.api("GET", "/api/v2/dags?limit=100")["dags"]}
     assert {file.stem for file in EXAMPLE_DAGS.glob("*.py")} <= known
 
 
-def test_every_recipe_is_run_here() -> None:
+def test_every_recipe_is_named_in_this_file() -> None:
     here = Path(__file__).read_text("utf-8")
     assert [file.stem for file in EXAMPLE_DAGS.glob("*.py") if f'"{file.stem}"' not in here] == []
 

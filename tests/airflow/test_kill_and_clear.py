@@ -1,7 +1,7 @@
 """
-What becomes of an export job when its task is cleared, failed or killed: it is cancelled or adopted.
+Export jobs whose task is cleared, marked failed or killed: the next try adopts the job, or the job is cancelled.
 
-There are never two for the same window, and none is left behind.
+At no time are two jobs active for one window, and no active job remains at the end.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from tools.real_airflow import DagRun, RealAirflow
 TASK = "extract"
 ACTIVE = ("Created", "Queued", "Processing")
 TRIGGERS_HEAR_OF_A_KILL = hasattr(BaseTrigger, "on_kill")
-"""Airflow 3.3 and later."""
+"""True from Airflow 3.3 on."""
 
 
 class Jobs:
-    """The export jobs of one test, as Marketo shows them."""
+    """The export jobs that one test creates, as Marketo lists them."""
 
     def __init__(self, held: Simulator, clock: ManualClock) -> None:
         self._client = MarketoClient(held.url, held.client_id, held.client_secret)
@@ -35,18 +35,18 @@ class Jobs:
         self._before = set(self._all())
 
     def watch(self) -> None:
-        """Called while a test waits for something."""
+        """Check, while a test waits, that at most one job is active."""
         assert self.states()["active"] <= 1, "two jobs for the same window"
 
     def states(self) -> Counter[str]:
-        """How many are active, Completed or Cancelled, for which Marketo has two spellings."""
+        """Count the jobs that are active, Completed or Cancelled (Marketo has two spellings of the last)."""
         ours = {export_id: status for export_id, status in self._all().items() if export_id not in self._before}
         return Counter(
             "active" if status in ACTIVE else status.replace("Canceled", "Cancelled") for status in ours.values()
         )
 
     def work(self) -> None:
-        """Marketo works on its queue for ten minutes."""
+        """Let Marketo work on its queue for ten minutes."""
         self.watch()
         self._clock.advance(600)
 
@@ -59,11 +59,11 @@ def jobs(held: Simulator, held_clock: ManualClock) -> Iterator[Jobs]:
     held_clock.advance(120)
     jobs = Jobs(held, held_clock)
     yield jobs
-    assert jobs.states()["active"] == 0, "an orphan"
+    assert jobs.states()["active"] == 0, "a job is still active after the test"
 
 
 def started(airflow: RealAirflow, dag_id: str, jobs: Jobs) -> DagRun:
-    """A run that waits for its job, here or in the triggerer."""
+    """Start a run and wait until its task waits for the job, in a worker or in the triggerer."""
     run = airflow.trigger(dag_id)
     if dag_id == "held_deferred":
         run.wait_for(TASK, "deferred", until=lambda: any("starting" in message for message in run.log(TASK)))
@@ -74,23 +74,23 @@ def started(airflow: RealAirflow, dag_id: str, jobs: Jobs) -> DagRun:
 
 
 def rows_of(run: DagRun, lake: Path) -> int:
-    """Rows in the files of a run."""
+    """Count the rows in the files of a run."""
     (output,) = (lake / run.dag_id).glob(run.run_id.replace(":", ""))
     return sum(len(file.read_text().splitlines()) - 1 for file in output.glob("*.csv"))
 
 
-def succeeds(run: DagRun, jobs: Jobs, lake: Path) -> None:
-    """Once Marketo has done its work."""
+def finish(run: DagRun, jobs: Jobs) -> Counter[str]:
+    """Let Marketo finish its work, wait until the task succeeds, and count the jobs by state."""
     run.wait_for(TASK, "success", watch=jobs.work)
-    assert jobs.states()["Completed"] == 1
-    assert rows_of(run, lake) > 0
+    return jobs.states()
 
 
 def test_a_deferred_task_that_is_cleared(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
     run = started(airflow, "held_deferred", jobs)
     run.clear(TASK)
     run.wait_for(TASK, "deferred", try_number=2, watch=jobs.watch)
-    succeeds(run, jobs, lake)
+    assert finish(run, jobs)["Completed"] == 1
+    assert rows_of(run, lake) > 0
 
 
 def test_a_deferred_task_that_is_marked_failed_and_cleared_later(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
@@ -101,30 +101,33 @@ def test_a_deferred_task_that_is_marked_failed_and_cleared_later(airflow: RealAi
         assert jobs.states()["Cancelled"] == 1
     run.clear(TASK)
     run.wait_for(TASK, "deferred", watch=jobs.watch)
-    succeeds(run, jobs, lake)
+    assert finish(run, jobs)["Completed"] == 1
+    assert rows_of(run, lake) > 0
 
 
 def test_a_running_task_that_is_killed(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
     run = started(airflow, "held_waiting", jobs)
     os.kill(run.task(TASK)["pid"], signal.SIGKILL)
     run.wait_for(TASK, "running", try_number=2, watch=jobs.watch)
-    succeeds(run, jobs, lake)
-    assert jobs.states().total() == 1, "the second try has its own job although the first one's was there"
+    assert finish(run, jobs) == {"Completed": 1}, "the second try did not adopt the first try's job"
+    assert rows_of(run, lake) > 0
 
 
 def test_a_running_task_whose_supervisor_is_killed(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
-    """The task itself lives on, beside the next try."""
+    # The task's own process keeps running while the next try starts.
     run = started(airflow, "held_waiting", jobs)
     psutil.Process(run.task(TASK)["pid"]).parent().kill()
     run.wait_for(TASK, "running", try_number=2, watch=jobs.watch)
-    succeeds(run, jobs, lake)
+    assert finish(run, jobs)["Completed"] == 1
+    assert rows_of(run, lake) > 0
 
 
 def test_a_running_task_that_is_cleared(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:
     run = started(airflow, "held_waiting", jobs)
     run.clear(TASK)
     run.wait_for(TASK, "running", try_number=2, watch=jobs.watch)
-    succeeds(run, jobs, lake)
+    assert finish(run, jobs)["Completed"] == 1
+    assert rows_of(run, lake) > 0
 
 
 def test_a_running_task_that_is_marked_failed(airflow: RealAirflow, jobs: Jobs, lake: Path) -> None:

@@ -1,4 +1,4 @@
-"""Limits of several instances, quota, budgets and the sum of what was used, on a real Airflow."""
+"""Rate limits of several instances, the daily quota, budgets and usage, on a real Airflow."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tools.real_airflow import DagRun, RealAirflow
 RECIPE = "marketo_backfill_within_quota"
 SEVERAL = "several_subscriptions"
 CALLS = 8
-"""Of each of its tasks."""
+"""Calls that each task of ``several_subscriptions`` makes."""
 
 
 @pytest.fixture(scope="module")
 def several(airflow: RealAirflow) -> DagRun:
-    """It has to wait for a window to pass, while other tests run."""
+    """Start the DAG. Two of its tasks wait for the next rate window, while other tests run."""
     return airflow.trigger(SEVERAL)
 
 
@@ -31,27 +31,29 @@ def run(airflow: RealAirflow, several: DagRun) -> DagRun:
     return run
 
 
-def test_the_sensor_finds_enough_and_says_what_is_left(run: DagRun) -> None:
+def test_the_quota_sensor_succeeds_and_returns_the_remaining_quota(run: DagRun) -> None:
     left = run.xcom("enough_left")
     assert 0 < left["calls_left"] < left["quota"]
     assert left["exports_measured_at"] is not None
 
 
-def test_the_last_line_of_a_task_sums_up_what_it_used_before_and_after_its_deferrals(run: DagRun) -> None:
+def test_the_last_log_line_of_a_task_sums_up_its_usage_across_deferrals(run: DagRun) -> None:
     manifest = run.xcom("leads")
     (line,) = (line for line in run.log("leads") if "Marketo usage of this task" in line)
     calls, rows = int(line.partition("): ")[2].split()[0]), manifest["rows"]
-    assert calls >= 3 * len(manifest["windows"])  # create, enqueue, fetch, although each ran in another process
+    assert calls >= 3 * len(manifest["windows"])  # create, enqueue, fetch; each ran in another process
     assert f"{rows} rows" in line
 
 
-def test_the_variable_is_there_for_people_and_dags(run: DagRun, airflow: RealAirflow, marketo: Simulator) -> None:
+def test_the_variable_has_the_used_quota_and_names_no_user(
+    run: DagRun, airflow: RealAirflow, marketo: Simulator
+) -> None:
     held = json.loads(airflow.api("GET", "/api/v2/variables/marketo_quota_marketo_default")["value"])
     assert held["used"] <= sum(marketo.report().calls.values())
     assert marketo.settings.users[0].user_id not in json.dumps(held)
 
 
-def test_the_command_shows_it_and_brings_the_variable_up_to_date(run: DagRun, airflow: RealAirflow) -> None:
+def test_the_quota_command_refreshes_the_variable_and_shows_calls_by_dag(run: DagRun, airflow: RealAirflow) -> None:
     said = airflow.cli("quota", "--refresh", "-o", "json", module="airflow_provider_marketo")
     report = json.loads(said[said.index("{\n") :])
     held = json.loads(airflow.api("GET", "/api/v2/variables/marketo_quota_marketo_default")["value"])
@@ -64,7 +66,7 @@ def test_subscriptions_in_one_dag_do_not_slow_each_other(
 ) -> None:
     for name in ("second", "third"):
         several.wait_for(f"marketo_{name}", "success")
-        assert several.xcom(f"marketo_{name}") < 5, "seconds of waiting, and a window has 20"
+        assert several.xcom(f"marketo_{name}") < 5, "the task waited for a rate window of 20 seconds"
         assert subscriptions[name].report().rejected == {}
 
 

@@ -1,4 +1,4 @@
-"""The recipes that load rows, on a real Airflow: what its author sees, and what Marketo holds afterwards."""
+"""The recipes that import rows, on a real Airflow: the results that authors see, and Marketo's data afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEW = [f"attendee{number}@example.com" for number in range(30)]
 
 @pytest.fixture(scope="module")
 def incoming(lake: Path) -> Path:
-    """Where the recipes look for their files."""
+    """Return the folder from which the recipes read their files."""
     folder = lake / "incoming"
     folder.mkdir(exist_ok=True)
     return folder
@@ -49,7 +49,7 @@ def test_custom_objects_from_parquet_with_rejects(airflow: RealAirflow, marketo:
     cars = {"vin": ["P1", "P2", "P3"], "owner": [1001, 1002, 7], "make": ["Saab"] * 3, "model": ["900", "99", "9-5"]}
     pyarrow.parquet.write_table(pyarrow.table(cars), incoming / "cars-1.parquet")
     run = airflow.trigger("marketo_custom_objects_from_parquet", logical_date=WHEN.isoformat())
-    run.wait_for("cars", "failed", within=200)  # at once: the same row would be rejected again
+    run.wait_for("cars", "failed", within=200)  # without a retry, because Marketo would reject the same row again
     account = run.xcom("cars", "account")
     assert (account["accepted"], account["rejected"]) == (2, 1)
     (reject,) = pyarrow.parquet.read_table(account["rejects"]).to_pylist()

@@ -1,4 +1,4 @@
-"""Programs, mailings, inventories and erasure on a real Airflow, with the ledger in its Variables."""
+"""Recipes about programs, mailings, inventories and erasure, on a real Airflow with the ledger in Variables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ledger(airflow: RealAirflow, run: DagRun) -> list[dict[str, Any]]:
 
 
 def agree(run: DagRun) -> None:
-    """What a person does with the Approve button."""
+    """Approve the mailing, as a person does with the Approve button."""
     run.wait_for("agree", "deferred", "awaiting_input", within=100)
     time.sleep(POLL_INTERVAL)
     path = f"{run.path}/taskInstances/agree/-1/hitlDetails"
@@ -43,7 +43,7 @@ def newsletter(airflow: RealAirflow, headline: str) -> DagRun:
 
 
 @pytest.fixture(autouse=True)
-def fair_weather(marketo: Simulator) -> None:
+def no_faults(marketo: Simulator) -> None:
     marketo.clear_faults()
 
 
@@ -62,7 +62,7 @@ def test_program_from_template(airflow: RealAirflow, marketo: Simulator) -> None
     assert marketo.report().executed["programs.clone"] == 1
 
 
-def test_newsletter_is_sent_once_though_the_task_is_cleared(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_newsletter_is_sent_once_although_the_task_is_cleared(airflow: RealAirflow, marketo: Simulator) -> None:
     run = newsletter(airflow, "first")
     run.wait_for("schedule", "success", within=200)
     assert run.xcom("schedule")["scheduled"]
@@ -76,11 +76,13 @@ def test_newsletter_is_sent_once_though_the_task_is_cleared(airflow: RealAirflow
     assert len(sent) == 1
 
 
-def test_newsletter_whose_answer_is_lost_waits_for_a_person(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_newsletter_whose_reply_is_lost_waits_until_a_person_settles_it(
+    airflow: RealAirflow, marketo: Simulator
+) -> None:
     marketo.fail("campaigns.schedule", drop=True, executed=True)
     run = newsletter(airflow, "second")
     failed = run.wait_for("schedule", "failed", within=200)
-    assert failed["try_number"] == 1  # Airflow's retries would not help
+    assert failed["try_number"] == 1  # Airflow does not retry, because a retry could send twice
     assert any("nobody knows whether run of batch campaign 2006" in line for line in run.log("schedule"))
     run.clear("schedule")
     run.wait_for("schedule", "failed", try_number=2, within=200)

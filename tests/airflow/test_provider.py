@@ -1,4 +1,4 @@
-"""What Airflow shows of the provider: the same as of an official one."""
+"""What Airflow shows about the provider in its commands and its UI."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tools.real_airflow import RealAirflow
 INFO = get_provider_info()
 FIELDS = INFO["connection-types"][0]["conn-fields"]
 KNOWS_COMMANDS = hasattr(ProvidersManager, "cli_command_functions")
-"""Airflow 3.2 and later."""
+"""Whether Airflow takes commands from providers: True from Airflow 3.2 on."""
 
 
 def rows(airflow: RealAirflow, *arguments: str) -> list[dict[str, Any]]:
-    """What a command lists, without the warnings before it."""
+    """Run a command and return its JSON output, without the warnings before it."""
     said = airflow.cli(*arguments, "--output", "json")
     return list(json.loads(said[said.index("[") :]))
 
@@ -39,19 +39,19 @@ def test_providers_hooks_shows_the_connection_type_and_can_import_its_hook(airfl
     assert shown["conn_id_attribute_name"] == "marketo_conn_id"
 
 
-def test_providers_triggers_and_configs_show_ours(airflow: RealAirflow) -> None:
+def test_providers_triggers_and_configs_show_those_of_the_provider(airflow: RealAirflow) -> None:
     triggers = json.dumps(rows(airflow, "providers", "triggers"))
     assert "airflow_provider_marketo.triggers.bulk_job" in triggers
     configs = json.dumps(rows(airflow, "providers", "configs"))
     assert "airflow-provider-marketo" in configs
 
 
-def test_config_get_value_knows_our_section(airflow: RealAirflow) -> None:
+def test_config_get_value_knows_the_providers_section(airflow: RealAirflow) -> None:
     default = INFO["config"]["marketo"]["options"]["jobs_in_flight"]["default"]
     assert airflow.cli("config", "get-value", "marketo", "jobs_in_flight").splitlines()[-1] == default
 
 
-def test_the_connection_form_has_our_labels_and_fields(airflow: RealAirflow) -> None:
+def test_the_connection_form_has_the_providers_labels_and_fields(airflow: RealAirflow) -> None:
     (form,) = (form for form in airflow.api("GET", "/ui/connections/hook_meta") if form["connection_type"] == "marketo")
     assert form["hook_name"] == "Adobe Marketo Engage"
     standard = form["standard_fields"]
@@ -71,7 +71,7 @@ def test_the_connection_form_has_our_labels_and_fields(airflow: RealAirflow) -> 
 
 
 def test_marketo_setup_is_a_command_of_airflow(airflow: RealAirflow) -> None:
-    """Where Airflow does not take commands from providers, the package has them itself."""
+    # Before Airflow 3.2, the package itself is the command.
     said = (
         airflow.cli("marketo", "setup") if KNOWS_COMMANDS else airflow.cli("setup", module="airflow_provider_marketo")
     )

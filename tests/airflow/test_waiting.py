@@ -1,4 +1,4 @@
-"""Streams, sensors and watchers on a real Airflow: the recipes that follow Marketo instead of asking it once."""
+"""The recipes with streams, sensors and watchers, on a real Airflow."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ Found = TypeVar("Found")
 
 
 def happens(marketo: Simulator, type_id: int, lead_id: int, **facts: Any) -> str:
-    """Something happens to a lead now; its key."""
+    """Add an activity of a lead, dated now, and return its ``marketoGUID``."""
     with marketo.instance.lock:
         return str(marketo.instance.store.activities.add(marketo.instance.now, lead_id, type_id, **facts).number)
 
 
 def rows(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a task has published."""
+    """Read the rows of the files that a task has published."""
     files = [Path(manifest["output"]) / file["name"] for file in manifest["files"]]
     return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
 
 
 def run(airflow: RealAirflow, dag_id: str, start: datetime, end: datetime, **conf: Any) -> DagRun:
-    """A run of an interval by Marketo's clock, which is far ahead of Airflow's."""
+    """Start a run whose data interval is in the simulator's time, which is far ahead of Airflow's."""
     interval = {"data_interval_start": iso(start), "data_interval_end": iso(end)}
     return airflow.trigger(dag_id, logical_date=datetime.now(timezone.utc).isoformat(), **interval, conf=conf)
 
 
 def asset_events(airflow: RealAirflow, name: str) -> list[dict[str, Any]]:
-    """Events of an asset, the newest last."""
+    """Return the events of an Airflow asset, oldest first."""
     found = airflow.api("GET", "/api/v2/assets/events?order_by=timestamp&limit=1000")["asset_events"]
     return [event for event in found if event["name"] == name]
 
@@ -101,7 +101,7 @@ def test_webinar(airflow: RealAirflow, marketo: Simulator) -> None:
     waiting.wait_for("members", "success", within=200)
 
 
-def test_a_form_that_is_filled_starts_the_follow_up_once(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_each_form_fill_starts_the_follow_up_once(airflow: RealAirflow, marketo: Simulator) -> None:
     wait_for(lambda: airflow.api("GET", f"/api/v2/variables?variable_key_pattern={POSITION}")["variables"], within=100)
     filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1003, 1004)}
     followed = wait_for_all(airflow, filled)
@@ -109,14 +109,14 @@ def test_a_form_that_is_filled_starts_the_follow_up_once(airflow: RealAirflow, m
     batch = followed.xcom("new")
     assert followed.xcom("leads")["ids"] == batch["lead_ids"] != []
 
-    # What a triggerer does that died between handing a batch over and noting that it has:
+    # A triggerer that dies after it has sent a batch, but before it has saved its position, sends the batch again:
     before = {run.run_id for run in runs(airflow, FOLLOW_UP)}
     payload = {"batch_id": batch["batch_ids"][0], **{name: batch[name] for name in ("activities", "lead_ids")}}
     event(airflow, "marketo_form_fills", {"payload": payload})
     again = wait_for(lambda: [run for run in runs(airflow, FOLLOW_UP) if run.run_id not in before], within=60)[0]
     again.wait_for("new", "skipped", within=100)
 
-    # Of events that come at one time Airflow gives the next run the first only, and starts none for the others:
+    # If several events arrive together, Airflow starts one run and gives it only the first of them:
     for lead in (1006, 1007, 1008):
         payload = {"batch_id": f"batch of {lead}", "activities": [f"form fill of {lead}"], "lead_ids": [lead]}
         event(airflow, "marketo_form_fills", {"payload": payload})
@@ -124,13 +124,13 @@ def test_a_form_that_is_filled_starts_the_follow_up_once(airflow: RealAirflow, m
 
 
 @pytest.mark.skipif(not hasattr(sdk, "RollupMapper"), reason="Airflow 3.3 has partitions that roll up")
-def test_a_day_is_rolled_up_when_its_hours_are_there(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_a_day_is_rolled_up_when_all_of_its_hours_are_published(airflow: RealAirflow, marketo: Simulator) -> None:
     happened = [happens(marketo, types.SEND_EMAIL, 1005) for _ in range(2)]
     hour = marketo.clock.now().replace(minute=0, second=0, microsecond=0)
     marketo.clock.sleep(10)
     one = run(airflow, "marketo_hourly_activities", hour, marketo.clock.now())
     one.wait_for("activities", "success", within=100)
-    for other in range(24):  # of which nothing was published
+    for other in range(24):  # these hours have no rows
         if other != hour.hour:
             key = hour.replace(hour=other).strftime("%Y-%m-%dT%H:%M:%S")
             event(airflow, "marketo_hourly_activities", {"manifest": None}, partition_key=key)
@@ -144,7 +144,7 @@ def test_a_day_is_rolled_up_when_its_hours_are_there(airflow: RealAirflow, marke
 
 
 def wait_for_all(airflow: RealAirflow, activities: set[str]) -> DagRun:
-    """Until the follow-up has taken all of these activities; the run that has taken the last."""
+    """Wait until the follow-up has processed all of these activities; return the run that processed the last."""
 
     def look() -> DagRun | None:
         taken = {
@@ -159,22 +159,22 @@ def wait_for_all(airflow: RealAirflow, activities: set[str]) -> DagRun:
 
 
 def runs(airflow: RealAirflow, dag_id: str) -> list[DagRun]:
-    """All of a DAG."""
+    """Return all runs of a DAG."""
     found = airflow.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
     return [DagRun(airflow, dag_id, each["dag_run_id"]) for each in found]
 
 
 def event(airflow: RealAirflow, asset: str, extra: dict[str, Any], **facts: Any) -> None:
-    """Somebody tells Airflow that there is something new."""
+    """Create an event of an Airflow asset through the API."""
     found = airflow.api("GET", f"/api/v2/assets?name_pattern={asset}")["assets"]
     (asset_id,) = (each["id"] for each in found if each["name"] == asset)
     airflow.api("POST", "/api/v2/assets/events", asset_id=asset_id, extra=extra, **facts)
 
 
 def wait_for(look: Callable[[], Found | None], within: float) -> Found:
-    """Until there is something to be seen."""
+    """Call a function until it returns something, and return that."""
     deadline = time.monotonic() + within
     while not (found := look()):
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, f"nothing was found within {within} seconds"
         time.sleep(0.5)
     return found

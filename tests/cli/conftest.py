@@ -1,4 +1,4 @@
-"""The commands run on an Airflow database of their own."""
+"""Fixtures that run the commands on a separate Airflow database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def _database() -> None:
 
 @pytest.fixture
 def airflow(_database: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command as ``airflow marketo`` does; what it printed. Pools, Variables and connections are gone before."""
+    """
+    Return a function that runs a command as ``airflow marketo`` does and returns its output.
+
+    The database has no pools, Variables or connections at the start of each test.
+    """
     from airflow.models.connection import Connection
     from airflow.models.pool import Pool
     from airflow.models.variable import Variable
@@ -43,7 +47,7 @@ def airflow(_database: None, capsys: pytest.CaptureFixture[str]) -> Callable[...
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define a Marketo connection in the environment."""
+    """Return a function that defines a Marketo connection in the environment."""
 
     def define(conn_id: str, host: str = "123-ABC-456", *, login: str = "an-id", password: str = "a-secret", **extra):
         facts = {"conn_type": "marketo", "host": host, "login": login, "password": password, "extra": extra}

@@ -1,4 +1,4 @@
-"""``airflow marketo ledger``, on a real Airflow database and on a folder."""
+"""``airflow marketo ledger``, with entries in a real Airflow database or in a folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CLAIMS = (f"{PREFIX}1{CLAIM}", f"{PREFIX}3{CLAIM}")
 
 @pytest.fixture(params=["Variables", "folder"])
 def ledger(request, airflow, tmp_path):
-    """Runs a command on a ledger with an old, a new and an open entry, kept in Variables or in a folder."""
+    """Return a function that runs a command on a ledger with an old, a new and an open entry."""
     folder = FolderStore(str(tmp_path))
     texts = {key: each.to_json() for key, each in ENTRIES.items()} | dict.fromkeys(CLAIMS, "me")
     with create_session() as session:
@@ -63,11 +63,11 @@ def listed(ledger) -> dict[str, str]:
     return {row["what"]: row["state"] for row in json.loads(ledger("list", "--output", "json"))}
 
 
-def test_list_shows_first_what_a_person_has_to_decide(ledger):
+def test_list_shows_unresolved_entries_first(ledger):
     assert list(listed(ledger).items()) == [("open", "NOT KNOWN"), ("old", "sent"), ("new", "sent")]
 
 
-def test_settle_as_sent_keeps_it_from_being_sent(ledger):
+def test_an_entry_settled_as_sent_stays_sent(ledger):
     said = ledger("settle", f"{PREFIX}3", "--sent")
     assert "open counts as sent. Clear the task a_dag.a_task" in said
     assert listed(ledger)["open"] == "sent"
@@ -75,7 +75,7 @@ def test_settle_as_sent_keeps_it_from_being_sent(ledger):
         ledger("settle", f"{PREFIX}3", "--not-sent")
 
 
-def test_settle_as_not_sent_lets_the_next_try_send_it(ledger):
+def test_settle_as_not_sent_deletes_the_entry_so_that_the_next_try_sends(ledger):
     assert "counts as not sent" in ledger("settle", f"{PREFIX}3", "--not-sent")
     assert "open" not in listed(ledger)
 
@@ -88,13 +88,13 @@ def test_settle_as_not_sent_lets_the_next_try_send_it(ledger):
         ((f"{PREFIX}3", "--sent", "--not-sent"), "say --sent or --not-sent"),
     ],
 )
-def test_settle_says_what_is_wrong(ledger, arguments, message):
+def test_settle_refuses_wrong_arguments(ledger, arguments, message):
     with pytest.raises(SystemExit, match=message):
         ledger("settle", *arguments)
     assert listed(ledger)["open"] == "NOT KNOWN"
 
 
-def test_prune_forgets_what_was_settled_long_ago_and_never_what_nobody_knows(ledger):
+def test_prune_deletes_old_settled_entries_and_keeps_unresolved_ones(ledger):
     assert ledger("prune").endswith("Deleted 1 entries settled more than 90 days ago; 2 stay\n")
     assert set(listed(ledger)) == {"new", "open"}
     assert "Deleted 1 entries settled more than 1 days ago; 1 stay" in ledger("prune", "--older-than-days", "1")

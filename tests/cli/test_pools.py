@@ -1,4 +1,4 @@
-"""Which pools the connections ask for, and when they contradict each other."""
+"""The pools that connections need, and connections that contradict each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_pool_has_the_connections_max_parallel_as_its_slots():
     assert (pool.name, pool.slots, pool.instances, pool.advice) == ("marketo", 5, [EU], None)
 
 
-def test_one_of_marketos_ten_is_left_to_the_triggerer():
+def test_one_of_marketos_ten_concurrent_calls_is_left_to_the_triggerer():
     (pool,) = plan_pools([connection("marketo_default", EU, max_parallel=10)])
     assert pool.slots == 9
 
@@ -31,12 +31,12 @@ def test_connections_to_one_instance_share_its_pool():
     assert pool.conn_ids == ["one", "other"]
 
 
-def test_instances_with_pools_of_their_own_do_not_meet():
+def test_instances_with_separate_pools_do_not_affect_each_other():
     pools = plan_pools([connection("eu", EU, pool="marketo_eu"), connection("us", US, pool="marketo_us")])
     assert [pool.name for pool in pools] == ["marketo_eu", "marketo_us"]
 
 
-def test_instances_that_share_a_pool_are_advised_not_to():
+def test_instances_that_share_a_pool_get_the_advice_to_separate():
     (pool,) = plan_pools([connection("eu", EU), connection("us", US)])
     assert "give each a pool of its own" in pool.advice
 
@@ -61,6 +61,6 @@ def test_connections_to_one_instance_may_not_contradict_each_other(difference):
     assert caught.value.parameter in difference
 
 
-def test_a_pool_has_one_size():
+def test_connections_that_share_a_pool_must_agree_on_its_size():
     with pytest.raises(MarketoInvalidRequestError, match="share the pool marketo, but one says max_parallel=8"):
         plan_pools([connection("eu", EU), connection("us", US, max_parallel=5)])

@@ -24,7 +24,7 @@ def total(instance) -> int:
     return sum(count for name, count in instance.report().calls.items() if not name.startswith("identity."))
 
 
-def test_it_shows_calls_per_user_what_is_left_and_our_share(airflow, instance):
+def test_it_shows_calls_per_user_remaining_quota_and_this_hosts_share(airflow, instance):
     report = json.loads(airflow("quota", "-o", "json"))
     today = report["calls_per_user"][:2]
     assert [(row["user"], row["calls"]) for row in today] == [("ours@example.org", 1), ("all", 1)]
@@ -42,13 +42,13 @@ def test_it_shows_the_most_frequent_errors(airflow, instance):
     assert report["errors_of_7_days"] == [{"code": "611", "errors": 1}]
 
 
-def test_after_a_refresh_the_variable_is_what_marketo_counted(airflow, instance):
+def test_a_refresh_writes_marketos_own_count_to_the_variable(airflow, instance):
     airflow("quota")
     airflow("quota", "--refresh")
     assert json.loads(Variable.get("marketo_quota_marketo_default"))["used"] == total(instance)
 
 
-def test_without_a_refresh_a_new_variable_is_left_alone(airflow, instance):
+def test_without_a_refresh_a_recent_variable_is_not_written(airflow, instance):
     airflow("quota")
     before = Variable.get("marketo_quota_marketo_default")
     airflow("quota")
@@ -60,12 +60,12 @@ def test_the_variable_names_no_user(airflow, instance):
     assert "@" not in Variable.get("marketo_quota_marketo_default")
 
 
-def test_a_table_for_people_and_yaml_for_programs(airflow, instance):
+def test_the_output_is_a_table_or_yaml(airflow, instance):
     assert "calls_left_for_extracts | " in airflow("quota")
     assert yaml.safe_load(airflow("quota", "--output", "yaml"))["left"]["daily_quota"] == 1000
 
 
-def test_what_is_wrong_is_said_in_one_line(airflow, connect):
+def test_an_error_ends_the_command_with_one_line(airflow, connect):
     with pytest.raises(SystemExit, match="airflow marketo quota: there is no connection nowhere"):
         airflow("quota", "--conn-id", "nowhere")
     connect("marketo_default", daily_quota=0)

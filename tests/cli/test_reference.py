@@ -15,7 +15,7 @@ def test_operations_lists_all_or_a_family(airflow):
     assert "smart_campaigns.clone" in airflow("operations", "smart_campaigns")
 
 
-def test_a_family_that_there_is_not_is_answered_with_those_there_are(airflow):
+def test_an_unknown_family_is_refused_with_the_list_of_known_ones(airflow):
     with pytest.raises(SystemExit, match=r"no family 'campaign'.*campaigns, channels"):
         airflow("operations", "campaign")
 
@@ -40,12 +40,12 @@ def test_describe_shows_limits_deep_inside_a_body(airflow):
     assert "leads: at most 100 entries" in content["limits"]
 
 
-def test_describe_prints_two_tables_to_people(airflow):
+def test_describe_prints_two_tables_by_default(airflow):
     said = airflow("describe", "emails.get")
     assert "offset" in said
     assert "one of approved, draft" in said
 
 
-def test_an_operation_that_there_is_not_is_answered_with_the_nearest(airflow):
+def test_an_unknown_operation_is_refused_with_the_nearest_name(airflow):
     with pytest.raises(SystemExit, match=r"Did you mean programs\.get_by_name"):
         airflow("describe", "programs.get_by_nam")

@@ -18,7 +18,7 @@ def pools() -> dict[str, tuple[int, bool]]:
         return {pool.pool: (pool.slots, pool.include_deferred) for pool in session.query(Pool).all()}
 
 
-def test_it_creates_the_pool_and_says_so(airflow, connect):
+def test_it_creates_the_pool(airflow, connect):
     connect("marketo_default")
     assert airflow("setup") == "Pool marketo: created with 8 slots (connection marketo_default)\n"
     assert pools()["marketo"] == (8, False)
@@ -30,7 +30,7 @@ def test_running_it_again_changes_nothing(airflow, connect):
     assert airflow("setup") == "Pool marketo: has its 8 slots, nothing to do (connection marketo_default)\n"
 
 
-def test_it_follows_the_connection(airflow, connect):
+def test_it_resizes_the_pool_after_max_parallel_has_changed(airflow, connect):
     connect("marketo_default")
     airflow("setup")
     connect("marketo_default", max_parallel=5)
@@ -38,7 +38,7 @@ def test_it_follows_the_connection(airflow, connect):
     assert pools()["marketo"] == (5, False)
 
 
-def test_a_pool_that_counts_deferred_tasks_is_mended(airflow, connect):
+def test_a_pool_that_counts_deferred_tasks_is_corrected(airflow, connect):
     connect("marketo_default")
     airflow("setup")
     with create_session() as session:
@@ -54,7 +54,7 @@ def test_connections_in_the_database_are_found(airflow):
     assert airflow("setup") == "Pool the_pool: created with 8 slots (connection in_the_database)\n"
 
 
-def test_one_connection_can_be_named_and_a_draft_of_another_does_not_matter(airflow, connect):
+def test_one_connection_can_be_named_although_another_is_incomplete(airflow, connect):
     connect("one", pool="pool_of_one")
     connect("draft", "222-BBB-222", password="")
     assert airflow("setup", "--conn-id", "one") == "Pool pool_of_one: created with 8 slots (connection one)\n"
@@ -80,7 +80,7 @@ def test_a_connection_out_of_range_is_refused(airflow, connect, max_parallel):
         airflow("setup")
 
 
-def test_a_file_for_an_airflow_without_a_shell(airflow, connect, tmp_path):
+def test_print_writes_a_file_of_pools_and_creates_none(airflow, connect, tmp_path):
     connect("marketo_default", max_parallel=5)
     target = tmp_path / "pools.json"
     assert airflow("setup", "--print", str(target)) == ""
@@ -94,7 +94,7 @@ def test_a_file_for_an_airflow_without_a_shell(airflow, connect, tmp_path):
     assert "marketo" not in pools()
 
 
-def test_the_file_can_be_printed_and_the_rest_goes_to_stderr(airflow, connect):
+def test_print_to_stdout_writes_nothing_else_there(airflow, connect):
     connect("marketo_default")
     assert json.loads(airflow("setup", "--print", "-"))["marketo"]["slots"] == 8
 

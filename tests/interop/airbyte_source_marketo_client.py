@@ -1,4 +1,4 @@
-"""What `airbyte-source-marketo` gets from an instance: check, leads and one type of activity in bulk."""
+"""Run `airbyte-source-marketo`: check the connection, export leads and one activity type in bulk."""
 
 import json
 import logging

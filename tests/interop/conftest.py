@@ -1,4 +1,4 @@
-"""Clients of other people: collected where ``MARKETO_CLIENTS`` names a folder with their virtual environments."""
+"""Collect these tests only where ``MARKETO_CLIENTS`` names a folder with the clients' virtual environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `marketorestpython` does with Marketo assets: every family read, made, changed, approved and deleted."""
+"""Run `marketorestpython` on Marketo assets of every family: read, create, change, approve and delete them."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ done, failed = [], {}
 
 
 def do(method, **arguments):
-    """The result of a method; None if it raised."""
+    """Call a method and return its result; None if it raised."""
     try:
         found = client.execute(method=method, **arguments)
     except Exception as error:  # noqa: BLE001 - the client raises nothing more specific

@@ -1,4 +1,4 @@
-"""What `marketorestpython` gets from an instance: leads, lists, activities, changes, deletions, a bulk export."""
+"""Run `marketorestpython`: leads, lists, activities, changes, deletions and a bulk export."""
 
 import json
 import sys

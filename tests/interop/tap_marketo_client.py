@@ -1,4 +1,4 @@
-"""What Singer's `tap-marketo` gets from an instance: discovery, leads and one type of activity in bulk, lists."""
+"""Run Singer's `tap-marketo`: discovery, lists, and bulk exports of leads and one activity type."""
 
 import contextlib
 import io

@@ -27,7 +27,7 @@ SETTINGS = Settings(leads=1_000, activities=5_000, time_scale=120, formula_field
 
 
 def run(client: str, subject: str = "") -> tuple[dict[str, Any], Simulator]:
-    """What a client prints, and the simulator that it has used."""
+    """Run a client against a simulator; return what it printed, and the simulator."""
     folder = Path(os.environ["MARKETO_CLIENTS"]) / client
     if not folder.is_dir():
         pytest.fail(f"{client} is missing: python3 -m venv {folder} && {folder}/bin/pip install {client}")

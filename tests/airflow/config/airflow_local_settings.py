@@ -1,4 +1,4 @@
-"""Settings of the Airflow that the tests run."""
+"""Cluster policies of the Airflow that the tests run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow.timetables.simple import NullTimetable
 
 
 def dag_policy(dag: Any) -> None:
-    """By the clock no run starts, or nights would come upon the tests; what asset events start, starts."""
+    """Disable schedules by time, so that only tests and asset events start runs."""
     if isinstance(dag.schedule, (str, CronDataIntervalTimetable)):
         dag.timetable = NullTimetable()
 
 
 def task_policy(task: Any) -> None:
-    """Sensors look more often than once a minute."""
+    """Shorten the interval between the pokes of sensors, which is a minute by default."""
     if hasattr(task, "poke_interval"):
         task.poke_interval = float(os.environ["TEST_POKE_INTERVAL"])

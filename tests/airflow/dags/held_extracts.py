@@ -1,4 +1,4 @@
-"""Extracts from an instance whose time stands still, so that they can be killed and cleared while they wait."""
+"""Extracts from an instance whose clock stands still, so that tests can kill or clear them while they wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three subscriptions in one DAG, one of them through two connections. Each makes nearly all the calls it may."""
+"""A DAG with three subscriptions, one of them through two connections. Each task nearly uses up the rate limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CALLS = 8
 
 @task(pool="marketo")
 def call(conn_id: str) -> float:
-    """The seconds that its calls had to wait for their turn."""
+    """Make the calls; return for how many seconds the governor held them back."""
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
     hook = MarketoHook(conn_id)
