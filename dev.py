@@ -146,7 +146,7 @@ def lint(arguments: argparse.Namespace) -> None:
 
 
 def types(arguments: argparse.Namespace) -> None:
-    """mypy, strict."""
+    """mypy, strict, over everything; the tests a little less so."""
     _development().run("mypy")
 
 
@@ -177,7 +177,8 @@ def main() -> int:
         print(f"dev.py needs {needed} on Linux, macOS or WSL, as Airflow does.", file=sys.stderr)
         return 2
     parser = _parser()
-    arguments, arguments.pytest = parser.parse_known_args()
+    arguments, rest = parser.parse_known_args()
+    arguments.pytest = rest
     if arguments.pytest and arguments.command is not test:
         parser.error(f"unrecognized arguments: {' '.join(arguments.pytest)}")
     try:

@@ -17,14 +17,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmarks.table import Row
 
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
 QUICK_LEADS, LEADS = 5_000, 250_000
-QUICK_LOAD = {"rows": 50_000, "scale": 20.0}
+QUICK_LOAD: dict[str, Any] = {"rows": 50_000, "scale": 20.0}
 PARTS = ("activities", "others", "leads", "memory", "calls", "import", "load")
 
 

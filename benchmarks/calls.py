@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from benchmarks.instance import END, START, Instance
 from benchmarks.table import Row
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 POLL_INTERVAL = 1.0
 WINDOWS = 5
@@ -46,7 +50,7 @@ def measure(instance: Instance, folder: Path) -> Iterator[Row]:
     )
     task = SimpleNamespace(dag_id="benchmark", task_id="extract", run_id="run", map_index=-1, try_number=1, max_tries=0)
     before, since = instance.report(), time.monotonic()
-    operator.execute({"ti": task})
+    operator.execute(cast("Context", {"ti": task}))
     seconds = time.monotonic() - since
     after = instance.report()
     calls = {name: count - before.get(name, 0) for name, count in after.items()}

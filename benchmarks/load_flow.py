@@ -12,10 +12,13 @@ from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.load import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 BULK_ROWS = 60_000
 """Eight files of some ten megabytes: long rows, so that the simulator has little to write."""
@@ -29,10 +32,10 @@ def _simulate(settings: Settings, pipe: Connection) -> None:
         pipe.send({"rejected": report.rejected, "peak": report.peak_concurrency})
 
 
-def _context(values: dict[str, Any]) -> dict[str, Any]:
+def _context(values: dict[str, Any]) -> Context:
     store = SimpleNamespace(get=values.get, set=values.__setitem__, delete=lambda key: values.pop(key, None))
     ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1, max_tries=0)
-    return {"ti": ti, "task_state_store": store}
+    return cast("Context", {"ti": ti, "task_state_store": store})
 
 
 def main(what: str, scale: float, rate: int = RATE) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def _sync(folder: Path, scale: float, rate: int) -> dict[str, Any]:
     from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
 
     governor = LocalGovernor(rate_limit=rate, parallel=SLOTS, window=WINDOW / scale)
-    hooks.governor_of = lambda *_: governor  # type: ignore[assignment] - the window is shortened with time
+    hooks.governor_of = lambda *_: governor  # type: ignore[attr-defined]  # the window is shortened with time
     source = make_input("parquet", folder, CALLS * 300, ExitStack())
     task = MarketoSyncLeadsOperator(
         task_id="t", source=source, rejects=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1

@@ -74,7 +74,7 @@ def _theirs(instance: Instance, client: str) -> tuple[int, float]:
     script = _SCRIPTS / f"{client.replace('-', '_')}_client.py"
     dates = [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (START, END)]
     credentials = [instance.url, instance.client_id, instance.client_secret]
-    command = [python, script, *credentials, STREAM, *dates]
+    command = [str(part) for part in (python, script, *credentials, STREAM, *dates)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     return found["rows"], found["seconds"]

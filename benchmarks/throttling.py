@@ -30,7 +30,7 @@ from airflow_provider_marketo.client.governor.redis import RedisStore
 from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
-from airflow_provider_marketo.client.governor.stores import MemoryStore, Store
+from airflow_provider_marketo.client.governor.stores import GovernorStore, MemoryStore
 from benchmarks.table import Row, markdown
 from benchmarks.throttling_load import (
     CONTEXT,
@@ -48,7 +48,7 @@ from tools.services import running_services
 RATE, PARALLEL, WINDOW = 90, 8, 20.0
 OUTSIDE = 2
 WARM_UP, MEASURED = 1, 3
-Stores = Callable[[], Store]
+Stores = Callable[[], GovernorStore]
 
 
 class Bench:

@@ -13,7 +13,7 @@ import heapq
 import itertools
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -30,6 +30,8 @@ NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 GONE, END = 260.0, 460.0
 
 Calls = list[tuple[float, bool]]
+Waits = Generator[float, float, None]
+"""Yields when it wants to go on, and is sent the time at which it does."""
 """When calls arrived, and whether Marketo took them."""
 
 
@@ -58,9 +60,9 @@ def simulate(
     chance, number, state, instance = random.Random(seed), itertools.count(), State(), Instance()
     ours: Calls = []
     theirs: Calls = []
-    agenda: list[tuple[float, int, Iterator[float]]] = []
+    agenda: list[tuple[float, int, Waits]] = []
 
-    def worker(now: float) -> Iterator[float]:
+    def worker(now: float) -> Waits:
         while True:
             name, since = f"{next(number)}", now
             while wait := rules.admit(state, LIMITS, Ask(name, "a.b", EXTRACT, 60.0, now - since), _at(now)):
@@ -71,7 +73,7 @@ def simulate(
             now = yield now + chance.uniform(0.05, 0.15)
             rules.settle(state, LIMITS, name, error, _at(now))
 
-    def another(now: float) -> Iterator[float]:
+    def another(now: float) -> Waits:
         while now < neighbour[1]:
             now = yield now + 20 / NEIGHBOUR * (1 if even else chance.expovariate(1))
             theirs.append((now, instance.takes(now)))
@@ -84,7 +86,7 @@ def simulate(
     while agenda and agenda[0][0] < seconds:
         now, _, running = heapq.heappop(agenda)
         try:
-            heapq.heappush(agenda, (running.send(now), next(number), running))  # type: ignore[attr-defined]
+            heapq.heappush(agenda, (running.send(now), next(number), running))
         except StopIteration:
             continue
     return ours, theirs

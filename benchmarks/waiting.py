@@ -196,7 +196,8 @@ def main() -> int:
     parser.add_argument("--job-sensors", type=int, default=JOB_SENSORS, help="the same, of exports; an even number")
     options = parser.parse_args()
     interrupt_on_termination()  # servers and Airflow go, whoever ends this
-    parts, rows = options.only or PARTS, []
+    parts = options.only or PARTS
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="marketo-waiting-") as name:
         os.environ["AIRFLOW_HOME"] = str(Path(name) / "airflow")  # before anything imports Airflow
         if "cursors" in parts:

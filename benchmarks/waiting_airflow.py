@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def _seconds_to_start(airflow: RealAirflow, name: str, simulator: Simulator, fil
     filled = {}
     for _ in range(fills):
         looks = _looks(simulator)
-        _wait_until(lambda looks=looks: _looks(simulator) > looks, 90, every=0.02)
+        _wait_until(partial(_looked_again, simulator, looks), 90, every=0.02)
         now = datetime.now(timezone.utc)
         filled[_fill_one(simulator, 1001)] = now
     _wait_until(lambda: filled.keys() <= _starts(airflow, name).keys(), 120, every=5)
@@ -260,6 +261,10 @@ def _seconds_to_start(airflow: RealAirflow, name: str, simulator: Simulator, fil
 
 def _looks(simulator: Simulator) -> int:
     return simulator.report().calls.get("activities.get_lead_activities", 0)
+
+
+def _looked_again(simulator: Simulator, looks: int) -> bool:
+    return _looks(simulator) > looks
 
 
 def _starts(airflow: RealAirflow, name: str) -> dict[str, datetime]:

@@ -131,7 +131,7 @@ def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any]
 async def _fire(trigger: Any) -> Any:
     path, arguments = trigger.serialize()
     if isinstance(trigger, DateTimeTrigger):  # Airflow's own trigger would poll once a second
-        await asyncio.sleep((trigger.moment - datetime.now(timezone.utc)).total_seconds())
+        await asyncio.sleep(trigger.moment.timestamp() - datetime.now(timezone.utc).timestamp())
         return trigger.moment
     module, _, name = path.rpartition(".")
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -16,7 +17,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 INFO = get_provider_info()
 
 
-def code_blocks(language: str) -> Iterator[pytest.ParameterSet]:
+def code_blocks(language: str) -> Iterator[Any]:
     for page in PAGES:
         text = page.read_text("utf-8")
         for found in re.finditer(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
@@ -24,7 +25,7 @@ def code_blocks(language: str) -> Iterator[pytest.ParameterSet]:
             yield pytest.param(found.group(1), id=f"{page.name}:{line}")
 
 
-def links() -> Iterator[pytest.ParameterSet]:
+def links() -> Iterator[Any]:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
             if "://" not in target:

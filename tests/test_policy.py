@@ -100,7 +100,7 @@ def test_airflow_parses_a_dag_with_it(marker, tmp_path, was_set_up):
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # before Airflow 3.2
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
     settings.initialize()
     (tmp_path / "a_dag.py").write_text(DAG_FILE)

@@ -44,7 +44,7 @@ Real seconds: a simulated minute, in which Marketo's status stays the same. Not 
 deferred and back again before its scheduler has noticed.
 """
 
-DAYS = tuple(calendar.timegm(day.timetuple()) for day in (INSTANCE.start, INSTANCE.end))
+FIRST_SECOND, LAST_SECOND = (calendar.timegm(day.timetuple()) for day in (INSTANCE.start, INSTANCE.end))
 INTERVAL = {
     "logical_date": f"{INSTANCE.end}T00:00:00Z",
     "data_interval_start": f"{INSTANCE.start}T00:00:00Z",
@@ -106,7 +106,7 @@ FLOWS = (
         "activities of 70 days, Parquet",
         "marketoGUID",
         parquet_keys,
-        lambda simulator: sum(1 for _ in simulator.instance.store.activities.between(*DAYS)),
+        lambda simulator: sum(1 for _ in simulator.instance.store.activities.between(FIRST_SECOND, LAST_SECOND)),
     ),
     Flow(
         "marketo_lead_snapshot",

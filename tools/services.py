@@ -163,4 +163,4 @@ def _wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    raise RuntimeError(f"{server.args} does not listen on port {port}")
+    raise RuntimeError(f"{server.args!r} does not listen on port {port}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ Difference = tuple[str, str]
 """Kind of difference, and the parameter, or the member of the body (``input[].seq``), that differs."""
 
 _PATH_VALUES = {"integer": r"\d+"}
-_CASTS = {"integer": int, "number": float, "boolean": {"true": True, "false": False}.__getitem__}
+_CASTS: Mapping[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+}
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ def test_records_may_have_different_fields():
     rows = from_records([{"email": "a"}, {"email": "b", "score": 1}])
     assert rows_of(rows) == [{"email": "a", "score": None}, {"email": "b", "score": 1}]
     with pytest.raises(MarketoInvalidRequestError, match="record 2 is of type str"):
-        from_records([{"email": "a"}, "b"])
+        from_records([{"email": "a"}, "b"])  # type: ignore[list-item]
 
 
 def test_a_query_streams_and_closes_its_connection(tmp_path, monkeypatch):

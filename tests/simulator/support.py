@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -94,10 +95,10 @@ class Export:
         self.api = api
         self.path = f"/bulk/v1/{kind}/export"
 
-    def create(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> dict[str, Any]:
+    def create(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> dict[str, Any]:
         return self.api.post(f"{self.path}/create.json", {"fields": fields, "filter": job_filter, **more})
 
-    def created(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> str:
+    def created(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> str:
         return str(_result(self.create(fields, job_filter, **more))[0]["exportId"])
 
     def enqueue(self, export_id: str) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Export:
     def file(self, export_id: str, **headers: str) -> requests.Response:
         return self.api.send("GET", f"{self.path}/{export_id}/file.json", headers=headers)
 
-    def run(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> str:
+    def run(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> str:
         """The id of a job that has finished."""
         export_id = self.created(fields, job_filter, **more)
         assert self.enqueue(export_id)["success"]
@@ -123,7 +124,7 @@ class Export:
         assert self.status(export_id)["status"] == "Completed"
         return export_id
 
-    def content(self, fields: list[str], job_filter: dict[str, Any], **more: Any) -> bytes:
+    def content(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> bytes:
         """The file of a job that has finished."""
         return self.file(self.run(fields, job_filter, **more)).content
 

@@ -149,7 +149,7 @@ def kill(monkeypatch):
 
     def run(state: str | None, waits_for: list[str] | None = None) -> None:
         killed = trigger()
-        killed.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
+        killed.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]
         states = {"r": {"t": state}}
         monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
         monkeypatch.setattr(XCom, "get_one", classmethod(lambda *_, **__: waits_for))

@@ -57,7 +57,7 @@ def test_an_error_reaches_whoever_feeds_and_nothing_hangs():
 def test_an_error_at_the_last_item_is_not_lost():
     background = InBackground(Collector(fault=0))
     with pytest.raises(ValueError, match="0"):
-        (background.feed(0), background.finish())
+        (background.feed(0), background.finish())  # type: ignore[func-returns-value]
 
 
 def test_aborting_drops_what_waits_and_ends_the_thread():
