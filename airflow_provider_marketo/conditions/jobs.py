@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.errors import (
@@ -15,9 +16,6 @@ from airflow_provider_marketo.client.errors import (
     MarketoNotFoundError,
 )
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
-
-IMPORTS = ("leads", "program_members", "custom_objects")
-"""What can be imported in bulk."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,9 @@ class JobCondition(Condition):
             raise MarketoInvalidRequestError(
                 "a job is named by its export_id or its batch_id", parameter="export_id", remedy="Give one of them."
             )
-        if self.export_id is not None:
-            export_object(self.object_type)
-        elif self.object_type not in IMPORTS:
-            raise MarketoInvalidRequestError(
-                f"object_type={self.object_type!r} cannot be imported in bulk",
-                parameter="object_type",
-                remedy=f"Use one of {', '.join(IMPORTS)}.",
-            )
-        if (self.object_type == "custom_objects") != (self.custom_object is not None):
+        of_exports = self.export_id is not None
+        custom = export_object(self.object_type).custom if of_exports else import_object(self.object_type).custom
+        if custom != (self.custom_object is not None):
             raise MarketoInvalidRequestError(
                 "custom_object is needed for custom_objects, and for nothing else", parameter="custom_object"
             )
@@ -95,7 +87,8 @@ class JobPoller(ConditionPoller[JobCondition]):
         return answers
 
     def _ask_import(self, condition: JobCondition) -> Mapping[JobCondition, Answer]:
-        operation = f"bulk_import_{condition.object_type}.get_status"
+        kind = import_object(condition.object_type)
+        operation = kind.operation("get_status")
         path = {"apiName": condition.custom_object} if condition.custom_object else {}
         records = self._client.call(operation, batchId=condition.batch_id, **path).records
         if not records:
@@ -107,7 +100,7 @@ class JobPoller(ConditionPoller[JobCondition]):
                 condition: {
                     "batch_id": condition.batch_id,
                     "status": "complete",
-                    "processed": job.get("numOfLeadsProcessed", job.get("numOfObjectsProcessed")),
+                    "processed": job.get(kind.processed),
                     "failed": job.get("numOfRowsFailed"),
                     "warned": job.get("numOfRowsWithWarning"),
                 }

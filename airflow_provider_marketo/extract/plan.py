@@ -25,9 +25,6 @@ from airflow_provider_marketo.output.folder import OutputFolder
 NEVER_EXPORTED = frozenset({"formula"})
 """Data types that describe lists and no export takes."""
 
-_SCHEMA_FIELDS = {"leads": "leads.get_fields", "program_members": "program_members.get_fields"}
-"""Where Marketo says which fields are sensitive."""
-
 
 @dataclass(frozen=True)
 class ExtractPlan:
@@ -123,7 +120,7 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
     :raises MarketoInvalidRequestError: a field or activity type that the instance does not have, with the nearest
         names; or a changed schema where the author wants to be stopped by one.
     """
-    plan = _plan_activities(request, client) if request.export.describe is None else _plan_fields(request, client)
+    plan = _plan_fields(request, client) if request.export.describes else _plan_activities(request, client)
     if request.exclude_sensitive:
         sensitive = _sensitive_fields(request, client) & set(plan.fields) - set(request.export.key)
         plan = plan.without(sensitive, "sensitive")
@@ -143,10 +140,9 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
 
 def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
     export = request.export
-    wanted = (
-        tuple(request.fields or export.fields) if request.fields != ALL_FIELDS else (*export.fields, "actionResult")
-    )
-    require_known("fields", wanted, {name: name for name in (*export.fields, "actionResult")})
+    known = (*export.fields, *export.fields_on_request)
+    wanted = tuple(request.fields or export.fields) if request.fields != ALL_FIELDS else known
+    require_known("fields", wanted, {name: name for name in known})
     fields = _with_key(wanted, (*export.key, *filter(None, [export.row_date])))
     names_matter = request.activity_types or request.attributes == "typed" or "activity_type" in request.partition_by
     kinds: dict[int, ActivityType] = {}
@@ -173,25 +169,20 @@ def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
     else:
         wanted = tuple(dict.fromkeys(request.fields or ()))
         require_known("fields", wanted, labels)
-    by_programs = "programIds" in request.filters
-    # Marketo puts programId in front of the file by itself, and only where a job spans several programs.
-    key = tuple(name for name in export.key if name != "programId" or by_programs)
+    batched = export.batched
+    added = (batched.column,) if batched and batched.name in request.filters else ()
+    key = tuple(name for name in export.key if name in added or not batched or name != batched.column)
     fields = _with_key(
-        tuple(name for name in wanted if name != "programId" or not by_programs),
-        tuple(name for name in key if name != "programId"),
+        tuple(name for name in wanted if name not in added), tuple(name for name in key if name not in added)
     )
-    columns = ("programId", *fields) if by_programs else fields
+    columns = (*added, *fields)
     schema = from_describe(list(items.values()), columns, key=key, date=None)
     return ExtractPlan(fields, schema, {}, {}, dict.fromkeys(computed, "computed when it is shown"))
 
 
 def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapping[str, Any]]:
-    """Fields by API name. Members of programs carry their own fields and those of the lead."""
     described: dict[str, Mapping[str, Any]] = {}
-    operations = [str(request.export.describe)]
-    if request.object_type == "program_members":
-        operations.append("leads.describe")
-    for operation in operations:
+    for operation in request.export.describes:
         path = {"customObjectName": request.custom_object} if request.custom_object else {}
         try:
             records = client.call(operation, **path).records
@@ -208,17 +199,15 @@ def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapp
 
 
 def _sensitive_fields(request: ExtractRequest, client: MarketoClient) -> set[str]:
-    operation = _SCHEMA_FIELDS.get(request.object_type)
-    if operation is None:
+    if not request.export.sensitivity:
         raise MarketoInvalidRequestError(
             f"Marketo does not say which fields of {request.object_type} are sensitive",
             parameter="exclude_sensitive",
             remedy="Name the fields to export instead.",
         )
-    operations = [operation] if request.object_type == "leads" else [operation, _SCHEMA_FIELDS["leads"]]
     return {
         str(item["name"])
-        for each in operations
+        for each in request.export.sensitivity
         for item in client.paginate(each, batchSize=300)
         if item.get("isSensitive")
     }

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_marketo.client.bulk.objects import ExportObject, export_object
+from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -158,26 +158,23 @@ class ExtractRequest:
         return f"{self.object_type}{span} as {self.file_format}"
 
     def _check_object(self, export: ExportObject) -> None:
-        custom = export.name == "custom_objects"
-        if custom and not self.custom_object:
+        if export.custom and not self.custom_object:
             raise MarketoInvalidRequestError(
-                "object_type='custom_objects' needs the API name of the type",
+                f"object_type={export.name!r} needs the API name of the type",
                 parameter="custom_object",
                 remedy="Give custom_object='car_c'.",
             )
-        if self.custom_object and not custom:
-            raise MarketoInvalidRequestError(
-                f"custom_object is given, but object_type is {export.name!r}", parameter="custom_object"
-            )
-        if export.name != "activities":
-            for parameter in ("activity_types", "attributes"):
-                if getattr(self, parameter):
-                    raise MarketoInvalidRequestError(f"{parameter} is for activities only", parameter=parameter)
-        elif "activityTypeIds" in self.filters and self.activity_types:
+        for other in OBJECTS.values():
+            for parameter in other.arguments:
+                if getattr(self, parameter) and parameter not in export.arguments:
+                    raise MarketoInvalidRequestError(
+                        f"{parameter} is for {other.name} only, and object_type is {export.name!r}", parameter=parameter
+                    )
+        if "activityTypeIds" in self.filters and self.activity_types:
             raise MarketoInvalidRequestError(
                 "activity_types and filters['activityTypeIds'] say the same thing twice", parameter="activity_types"
             )
-        elif self.attributes not in (None, "json") and self.file_format == "csv":
+        if self.attributes not in (None, "json") and self.file_format == "csv":
             raise MarketoInvalidRequestError(
                 f"attributes={self.attributes!r} cannot be written as csv, which keeps Marketo's bytes",
                 parameter="attributes",

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
@@ -33,9 +34,6 @@ the age, and up to 20 more until the call that asks Marketo gets its turn.
 """
 
 QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see measured_at."
-
-EXPORT_FAMILIES = ("bulk_export_leads", "bulk_export_activities", "bulk_export_program_members")
-CUSTOM_OBJECT_FAMILY = "bulk_export_custom_objects"
 
 
 def variable_name(conn_id: str) -> str:
@@ -257,10 +255,11 @@ def exported_sizes(client: MarketoClient, since: datetime, custom_objects: Itera
     :param since: leave out files that were made before this time.
     :param custom_objects: custom object types to count besides leads, activities and program members.
     """
-    lists: list[tuple[str, dict[str, str]]] = [(family, {}) for family in EXPORT_FAMILIES]
-    lists += [(CUSTOM_OBJECT_FAMILY, {"apiName": name}) for name in custom_objects]
-    for family, path in lists:
-        for job in client.paginate(f"{family}.get_jobs", batchSize=300, **path):
+    lists: list[tuple[ExportObject, dict[str, str]]] = []
+    for export in OBJECTS.values():
+        lists += [(export, {"apiName": name}) for name in custom_objects] if export.custom else [(export, {})]
+    for export, path in lists:
+        for job in client.paginate(export.operation("get_jobs"), batchSize=300, **path):
             finished = job.get("finishedAt")
             if job.get("fileSize") and finished and parse_date(str(finished)) >= since:
                 yield int(job["fileSize"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client import operations as catalogue
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
@@ -68,13 +69,14 @@ def describe(client: MarketoClient, operations: Iterable[str], custom_object: st
     What can be written.
 
     :param operations: of the catalogue; the fields of all of them together.
-    :param custom_object: API name of the type, for ``custom_objects.describe``.
+    :param custom_object: API name of the type, for operations that describe one custom object type.
     """
     fields: dict[str, Field] = {}
     dedupe: tuple[str, ...] = ()
     id_field = "id"
     for operation in operations:
-        path = {"customObjectName": custom_object} if operation == "custom_objects.describe" else {}
+        takes_type = "customObjectName" in catalogue.get(operation).parameters
+        path = {"customObjectName": custom_object} if takes_type else {}
         records = client.call(operation, **path).records
         if len(records) == 1 and "fields" in records[0]:
             dedupe = tuple(records[0].get("dedupeFields") or ())

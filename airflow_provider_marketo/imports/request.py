@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports import rejects
 from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
@@ -71,15 +72,7 @@ class ImportRequest:
                 f"max_reject_ratio={self.max_reject_ratio} is not between 0 and 1", parameter="max_reject_ratio"
             )
         rejects.check_format(self.rejects_format)
-        target(self.object_type, self.transport)
-        self._needs("custom_object", self.object_type == "custom_objects")
-        members = self.object_type == "program_members"
-        self._needs("program_id", members)
-        if self.transport == BULK:
-            self._needs("program_member_status", members)
-            self._refuse_unless("lookup_field", self.object_type == "leads", "program members go by email")
-            self._refuse_unless("list_id", self.object_type == "leads", "only leads join a list")
-            self._refuse_unless("partition_name", self.object_type == "leads", "only leads have partitions")
+        self._check_target(self.target)
         if self.dedupe_by == "idField" and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
                 "dedupe_by='idField' goes with action='updateOnly' only: ids are Marketo's to give",
@@ -91,20 +84,21 @@ class ImportRequest:
                 parameter="action",
             )
 
-    def _needs(self, parameter: str, needed: bool) -> None:
-        given = getattr(self, parameter) is not None
-        if needed and not given:
-            raise MarketoInvalidRequestError(f"object_type={self.object_type!r} needs {parameter}", parameter=parameter)
-        if given and not needed and parameter == "custom_object":
+    def _check_target(self, where: Target) -> None:
+        for parameter in where.needs:
+            if getattr(self, parameter) is None:
+                raise MarketoInvalidRequestError(
+                    f"object_type={self.object_type!r} needs {parameter}", parameter=parameter
+                )
+        if self.custom_object is not None and "custom_object" not in where.needs:
             raise MarketoInvalidRequestError(
-                f"{parameter} belongs to object_type='custom_objects'", parameter=parameter
+                "custom_object belongs to object_type='custom_objects'", parameter="custom_object"
             )
-
-    def _refuse_unless(self, parameter: str, fits: bool, why: str) -> None:
-        if getattr(self, parameter) is not None and not fits:
-            raise MarketoInvalidRequestError(
-                f"{parameter} does not go with object_type={self.object_type!r}: {why}", parameter=parameter
-            )
+        for parameter in where.refuses:
+            if getattr(self, parameter) is not None:
+                raise MarketoInvalidRequestError(
+                    f"{parameter} does not go with object_type={self.object_type!r}", parameter=parameter
+                )
 
     @property
     def target(self) -> Target:
@@ -118,7 +112,9 @@ class ImportRequest:
             return self.on_lost_upload == "resend"
         if self.transport == SYNC:
             return self.action != CREATE_DUPLICATE
-        return self.transport == BULK and self.list_id is None and self.object_type != "program_members"
+        return (
+            self.transport == BULK and self.list_id is None and not import_object(self.object_type).may_fire_campaigns
+        )
 
     @property
     def destination(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.bulk.imports import import_object
+from airflow_provider_marketo.client.bulk.imports import OBJECTS, import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.fields import Description, Field
 
@@ -69,25 +69,30 @@ class Stage:
 @dataclass(frozen=True)
 class Target:
     """
+    Where rows go.
+
     :param describes: operations that list the fields.
     :param stages: kinds of call, in their order; empty for bulk imports.
     :param key: fields that tell records apart; empty where describe or ``lookup_field`` says which.
     :param extra: fields that no describe lists.
+    :param needs: arguments of an import that must be given.
+    :param refuses: arguments of an import that may not be given.
     """
 
     describes: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
     key: tuple[str, ...] = ()
     extra: tuple[Field, ...] = ()
+    needs: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
 
 
 _DEDUPE = {"action": "action", "dedupe_by": "dedupeBy"}
 _LEAD_ID = Field(LEAD_ID, "integer")
 
 
-def _object(name: str) -> Target:
-    parameters = _DEDUPE | ({"custom_object": "customObjectName"} if name == "custom_objects" else {})
-    return Target((f"{name}.describe",), (Stage(f"{name}.sync", parameters),))
+def _object(name: str, **needed: str) -> Target:
+    return Target((f"{name}.describe",), (Stage(f"{name}.sync", _DEDUPE | needed),), needs=tuple(needed))
 
 
 SYNC_TARGETS: Mapping[str, Target] = {
@@ -109,9 +114,9 @@ SYNC_TARGETS: Mapping[str, Target] = {
             "opportunity_roles",
             "sales_persons",
             "named_accounts",
-            "custom_objects",
         )
     },
+    "custom_objects": _object("custom_objects", custom_object="customObjectName"),
 }
 
 MEMBER_TARGETS: Mapping[str, Target] = {
@@ -155,6 +160,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         ),
         key=(LEAD_ID,),
         extra=(_LEAD_ID, Field(STATUS)),
+        needs=("program_id",),
     ),
 }
 
@@ -183,6 +189,7 @@ INGESTION_TARGETS: Mapping[str, Target] = {
                 submits=True,
             ),
         ),
+        needs=("custom_object",),
     ),
 }
 
@@ -197,7 +204,8 @@ def target(object_type: str, transport: str) -> Target:
     """
     if transport == BULK:
         kind = import_object(object_type)
-        return Target(kind.describes, key=kind.key)
+        others = {name for other in OBJECTS.values() for name in other.takes} - {*kind.takes}
+        return Target(kind.describes, key=kind.key, needs=kind.needs, refuses=tuple(sorted(others)))
     table = _TABLES[transport]
     if object_type not in table:
         raise MarketoInvalidRequestError(

@@ -139,7 +139,7 @@ def _feed(
         name=name,
         family="activities",
         key=key,
-        describe=None,
+        describes=(),
         date_filters=("activityDate",),
         row_date="activityDate",
         fields=tuple(columns),

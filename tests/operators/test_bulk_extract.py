@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_marketo.client.bulk.objects import OBJECTS
 from airflow_provider_marketo.extract import run as run_module
 from tests.simulated import END, START, data_files, extract, lines
 from tests.support import StateStore, run_task, task_context
@@ -77,7 +79,8 @@ def test_leads_of_a_list_need_no_dates(marketo, tmp_path, context):
 
 
 def test_members_of_more_programs_than_a_job_takes_are_several_jobs(marketo, tmp_path, context, monkeypatch):
-    monkeypatch.setattr("airflow_provider_marketo.client.bulk.plan.PROGRAMS_PER_JOB", 3)
+    export = OBJECTS["program_members"]
+    monkeypatch.setitem(OBJECTS, export.name, replace(export, batched=replace(export.batched, most=3)))
     instance = marketo()
     programs = list(instance.instance.store.programs.all)[:5]
     manifest = run_task(

@@ -34,22 +34,33 @@ _SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPOR
 @dataclass(frozen=True)
 class ImportObject:
     """
-    One kind of importable object.
+    One kind of object that can be imported.
 
-    :param name: as operators call it.
-    :param family: of its operations in the catalogue.
-    :param describes: the operations that list its fields; names of all of them may stand in the header.
-    :param key: columns that tell rows apart; empty where describe says which they are.
+    :param name: the value of ``object_type``.
+    :param family: family of its operations in the catalogue.
+    :param describes: operations that list its fields; names of all of them may stand in the header.
+    :param key: columns that tell rows apart; empty if describe says which they are.
+    :param needs: arguments of an import that must be given.
+    :param takes: arguments of an import that may be given, of those that not every kind of object takes.
+    :param may_fire_campaigns: whether importing a row twice may start a campaign twice.
     :param status_path: parameters that its other operations take besides the batch id.
-    :param processed: Marketo's name for the counter of rows that went well.
+    :param processed: Marketo's name for the counter of rows that were loaded.
     """
 
     name: str
     family: str
     describes: tuple[str, ...]
     key: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    may_fire_campaigns: bool = False
     status_path: tuple[str, ...] = ()
     processed: str = "numOfLeadsProcessed"
+
+    @property
+    def custom(self) -> bool:
+        """Whether there are several types of it, so that ``custom_object`` names the one."""
+        return "custom_object" in self.needs
 
     def operation(self, action: str) -> str:
         """The catalogue's name of one of the four import operations, such as ``get_status``."""
@@ -59,17 +70,26 @@ class ImportObject:
 OBJECTS: Mapping[str, ImportObject] = {
     one.name: one
     for one in (
-        ImportObject("leads", "bulk_import_leads", ("leads.describe",), key=("email",)),
+        ImportObject(
+            "leads",
+            "bulk_import_leads",
+            ("leads.describe",),
+            key=("email",),
+            takes=("lookup_field", "list_id", "partition_name"),
+        ),
         ImportObject(
             "program_members",
             "bulk_import_program_members",
             ("leads.describe", "program_members.describe"),
             key=("email",),
+            needs=("program_id", "program_member_status"),
+            may_fire_campaigns=True,
         ),
         ImportObject(
             "custom_objects",
             "bulk_import_custom_objects",
             ("custom_objects.describe",),
+            needs=("custom_object",),
             status_path=("apiName",),
             processed="numOfObjectsProcessed",
         ),

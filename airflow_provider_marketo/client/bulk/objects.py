@@ -1,4 +1,4 @@
-"""What can be exported in bulk. Four kinds of object, one table: their differences are data."""
+"""What Marketo exports in bulk. Each kind of object is one row of a table: the differences are data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 LIST_FILTERS = ("staticListId", "staticListName", "smartListId", "smartListName")
 
 OPTIONAL_FILTERS = frozenset({"updatedAt", "smartListId", "smartListName"})
-"""What not every subscription offers (1035)."""
+"""Filters that not every subscription has (1035)."""
 
 ACTIVITY_FIELDS = (
     "marketoGUID",
@@ -22,38 +22,65 @@ ACTIVITY_FIELDS = (
     "primaryAttributeValue",
     "attributes",
 )
-"""What Marketo exports of an activity when nothing is asked for; ``actionResult`` comes on request only."""
+"""What Marketo exports of an activity when no fields are named."""
+
+
+@dataclass(frozen=True)
+class BatchedFilter:
+    """
+    A filter of which one job takes a limited number of ids.
+
+    :param name: Adobe's name of the filter.
+    :param most: how many ids one job takes.
+    :param label: what the ids are, for the names of jobs.
+    :param column: column that Marketo puts in front of the file by itself if this filter is given, and only then.
+    """
+
+    name: str
+    most: int
+    label: str
+    column: str
 
 
 @dataclass(frozen=True)
 class ExportObject:
     """
-    One kind of exportable object.
+    One kind of object that can be exported.
 
-    :param name: as operators call it.
-    :param family: of its operations in the catalogue.
-    :param key: the columns that make a row unique across windows; always exported.
-    :param describe: the operation that lists its fields; None where the fields are fixed.
+    :param name: the value of ``object_type``.
+    :param family: family of its operations in the catalogue.
+    :param key: columns that make a row unique across windows; always exported.
+    :param describes: operations that list its fields; empty if the fields are fixed.
     :param date_filters: filters that take a window, the default first.
-    :param row_date: column by which rows are cut to the window; None where only duplicates are removed.
+    :param row_date: column by which rows are cut to the window; None if only duplicates are removed.
     :param filters: other filters, by Adobe's names.
     :param exclusive: whether a filter takes the place of the window, as Marketo allows one filter only.
     :param window_required: whether no filter can take the place of the window.
     :param needs: filters of which one must be given.
-    :param fields: fields exported when none are named; empty where they must be named.
+    :param batched: the filter whose ids are spread over several jobs.
+    :param fields: fields exported when none are named; empty if they must be named.
+    :param fields_on_request: fixed fields that are exported only when they are named.
+    :param sensitivity: operations that say which fields are sensitive; empty if Marketo does not say.
+    :param arguments: arguments of an extract that only this kind of object takes.
+    :param custom: whether there are several types of it, so that ``custom_object`` names the one.
     """
 
     name: str
     family: str
     key: tuple[str, ...]
-    describe: str | None
+    describes: tuple[str, ...]
     date_filters: tuple[str, ...]
     row_date: str | None = None
     filters: tuple[str, ...] = ()
     exclusive: bool = False
     window_required: bool = False
     needs: tuple[str, ...] = ()
+    batched: BatchedFilter | None = None
     fields: tuple[str, ...] = ()
+    fields_on_request: tuple[str, ...] = ()
+    sensitivity: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    custom: bool = False
 
     def operation(self, action: str) -> str:
         """The catalogue's name of one of the six export operations, such as ``create_job``."""
@@ -67,39 +94,46 @@ OBJECTS: Mapping[str, ExportObject] = {
             name="leads",
             family="bulk_export_leads",
             key=("id",),
-            describe="leads.describe",
+            describes=("leads.describe",),
             date_filters=("createdAt", "updatedAt"),
             filters=LIST_FILTERS,
             exclusive=True,
+            sensitivity=("leads.get_fields",),
         ),
         ExportObject(
             name="activities",
             family="bulk_export_activities",
             key=("marketoGUID",),
-            describe=None,
+            describes=(),
             date_filters=("createdAt",),
             row_date="activityDate",
             filters=("activityTypeIds", "primaryAttributeValueIds", "primaryAttributeValues"),
             window_required=True,
             fields=ACTIVITY_FIELDS,
+            fields_on_request=("actionResult",),
+            arguments=("activity_types", "attributes"),
         ),
         ExportObject(
             name="program_members",
             family="bulk_export_program_members",
             key=("leadId", "programId"),
-            describe="program_members.describe",
+            describes=("program_members.describe", "leads.describe"),
             date_filters=("updatedAt",),
             filters=("programId", "programIds", "isExhausted", "nurtureCadence", "statusNames"),
             needs=("programId", "programIds"),
+            batched=BatchedFilter("programIds", most=10, label="programs", column="programId"),
+            sensitivity=("program_members.get_fields", "leads.get_fields"),
         ),
         ExportObject(
             name="custom_objects",
             family="bulk_export_custom_objects",
             key=("marketoGUID",),
-            describe="custom_objects.describe",
+            describes=("custom_objects.describe",),
             date_filters=("updatedAt",),
             filters=LIST_FILTERS,
             exclusive=True,
+            arguments=("custom_object",),
+            custom=True,
         ),
     )
 }
@@ -107,8 +141,10 @@ OBJECTS: Mapping[str, ExportObject] = {
 
 def export_object(name: str) -> ExportObject:
     """
-    :param name: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
-    :raises MarketoInvalidRequestError: anything else.
+    Return the row of the table.
+
+    :param name: the value of ``object_type``.
+    :raises MarketoInvalidRequestError: Marketo does not export such objects.
     """
     try:
         return OBJECTS[name]

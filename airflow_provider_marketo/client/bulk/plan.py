@@ -12,7 +12,6 @@ from airflow_provider_marketo.client.dates import compact, iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 LONGEST_WINDOW = timedelta(days=31)
-PROGRAMS_PER_JOB = 10
 ORDERS = ("oldest_first", "newest_first")
 
 
@@ -102,20 +101,21 @@ def slices(
         dates = (
             {date_filter: {"startAt": iso(window.start), "endAt": iso(window.end)}} if window and date_filter else {}
         )
-        for batch_name, batch in _batches(filters):
+        for batch_name, batch in _batches(export, filters):
             parts = (name, window.name if window else "", batch_name)
             planned.append(Slice("_".join(part for part in parts if part), {**batch, **dates}, window))
     return planned if order == "oldest_first" else planned[::-1]
 
 
-def _batches(filters: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    programs = sorted({int(program) for program in filters.get("programIds") or ()})
-    if not programs:
+def _batches(export: ExportObject, filters: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    batched = export.batched
+    ids = sorted({int(each) for each in filters.get(batched.name) or ()}) if batched else []
+    if batched is None or not ids:
         yield "", dict(filters)
         return
-    for first in range(0, len(programs), PROGRAMS_PER_JOB):
-        batch = programs[first : first + PROGRAMS_PER_JOB]
-        yield f"programs-{batch[0]}-{batch[-1]}", {**filters, "programIds": batch}
+    for first in range(0, len(ids), batched.most):
+        batch = ids[first : first + batched.most]
+        yield f"{batched.label}-{batch[0]}-{batch[-1]}", {**filters, batched.name: batch}
 
 
 def _check_filters(export: ExportObject, date_filter: str | None, filters: Mapping[str, Any]) -> None:
