@@ -1,19 +1,24 @@
-"""``python -m airflow_provider_marketo``: the commands of ``airflow marketo``, for Airflow 3.1, which has no such."""
+"""``python -m airflow_provider_marketo``: the commands of ``airflow marketo``, which Airflow 3.1 does not load."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ActionCommand, CLICommand
 
 from airflow_provider_marketo.cli.definition import get_marketo_cli_commands
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """
-    :param arguments: in the place of the command line's.
+    Run a command.
+
+    :param arguments: the arguments of the command line. Default: those of this process.
     """
     (group,) = get_marketo_cli_commands()
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_marketo", description=group.help)

@@ -1,51 +1,56 @@
-"""The commands about the API's operations and about requests that must not run twice."""
+"""The commands about Marketo's operations and about requests that must not run twice."""
 
 from __future__ import annotations
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
-_FAMILY = Arg(("family",), nargs="?", help="Only this family, such as leads or smart_campaigns.")
-_OPERATION = Arg(("operation",), help="Name, such as smart_campaigns.clone, or Adobe's operationId.")
-_LEDGER = Arg(("--ledger",), help="Folder of the ledger, where operators were given one. Default: Airflow's Variables.")
-_KEY = Arg(("key",), help="Key of the entry, as the error names it.")
-_SENT = Arg(("--sent",), help="It ran: it is not to be sent again.", action="store_true")
-_NOT_SENT = Arg(("--not-sent",), help="It did not run: the next try may send it.", action="store_true")
-_DAYS = Arg(("--older-than-days",), help="Only what was settled so long ago (default: 90).", type=int, default=90)
+OUTPUT = Arg(
+    ("-o", "--output"), help="Output format (default: table).", choices=("table", "json", "yaml"), default="table"
+)
+"""The option of every command that lists something."""
+
+_FAMILY = Arg(("family",), nargs="?", help="List only this family, such as leads or smart_campaigns.")
+_OPERATION = Arg(("operation",), help="Name of an operation, such as smart_campaigns.clone, or Adobe's operationId.")
+_LEDGER = Arg(("--ledger",), help="Folder of the ledger, as given to the operators. Default: Airflow's Variables.")
+_KEY = Arg(("key",), help="Key of the entry, as the error or `ledger list` shows it.")
+_SENT = Arg(("--sent",), help="The request ran: do not send it again.", action="store_true")
+_NOT_SENT = Arg(("--not-sent",), help="The request did not run: the next try sends it.", action="store_true")
+_DAYS = Arg(("--older-than-days",), help="Delete only entries older than this (default: 90).", type=int, default=90)
 
 API_COMMANDS: tuple[CLICommand, ...] = (
     ActionCommand(
         name="operations",
         help="List the operations of Marketo's API",
         func=lazy_load_command("airflow_provider_marketo.cli.reference.list_operations"),
-        args=(_FAMILY, ARG_OUTPUT),
+        args=(_FAMILY, OUTPUT),
     ),
     ActionCommand(
         name="describe",
-        help="Show what an operation takes, whether it may be sent again, how it is paged and what limits it has",
+        help="Show an operation's parameters and limits, its paging, and whether it may be sent again",
         func=lazy_load_command("airflow_provider_marketo.cli.reference.describe"),
-        args=(_OPERATION, ARG_OUTPUT),
+        args=(_OPERATION, OUTPUT),
     ),
     GroupCommand(
         name="ledger",
-        help="Requests that must not run twice",
+        help="Manage the record of requests that must not run twice",
         subcommands=(
             ActionCommand(
                 name="list",
-                help="List them, those first of which nobody knows whether they ran",
+                help="List the requests, unresolved ones first",
                 func=lazy_load_command("airflow_provider_marketo.cli.ledger.list_entries"),
-                args=(_LEDGER, ARG_OUTPUT),
+                args=(_LEDGER, OUTPUT),
             ),
             ActionCommand(
                 name="settle",
-                help="Say whether a request ran",
+                help="Record whether an unresolved request ran",
                 func=lazy_load_command("airflow_provider_marketo.cli.ledger.settle"),
                 args=(_KEY, _SENT, _NOT_SENT, _LEDGER),
             ),
             ActionCommand(
                 name="prune",
-                help="Delete settled entries",
-                description="Deletes entries that were settled long ago. A task whose entry is gone sends again when "
-                "it is cleared. Entries of which nobody knows whether they ran always stay.",
+                help="Delete old entries",
+                description="Deletes entries that were settled long ago. If their task is cleared later, it sends its "
+                "request again. Unresolved entries stay.",
                 func=lazy_load_command("airflow_provider_marketo.cli.ledger.prune"),
                 args=(_DAYS, _LEDGER),
             ),

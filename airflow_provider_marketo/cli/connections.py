@@ -1,11 +1,10 @@
-"""The Marketo connections that a command of an Airflow operator is about."""
+"""Reads the Marketo connections that a command is about."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from sqlalchemy import select
@@ -15,15 +14,19 @@ from airflow_provider_marketo.airflow_compat import Connection, create_session, 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 CONN_TYPE = "marketo"
 _ENVIRONMENT = "AIRFLOW_CONN_"
 
 
 def find_connection(conn_id: str) -> Any:
     """
-    A connection from wherever Airflow keeps it: environment, secrets backend or metadata database.
+    Return a connection from the environment, a secrets backend or the metadata database.
 
-    :raises MarketoInvalidRequestError: there is none of this id.
+    :param conn_id: id of the connection.
+    :raises MarketoInvalidRequestError: the connection does not exist.
     """
     use_metadata_database()
     try:
@@ -38,11 +41,11 @@ def find_connection(conn_id: str) -> Any:
 
 def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
     """
-    The connections named, and all others that can be listed and say nothing wrong: they may contradict each other.
+    Return the named connections, followed by all other valid ones, so that contradictions can be found.
 
-    :param conn_ids: ids; None for every connection of type ``marketo`` that can be listed. A secrets backend cannot
-        list, so the default connection is looked up there if nothing else is found.
-    :raises MarketoInvalidRequestError: one that was named does not exist, or it says something wrong.
+    :param conn_ids: ids of connections; None for every connection of type ``marketo`` that can be listed. A secrets
+        backend cannot list its connections. If none is found elsewhere, ``marketo_default`` is looked up.
+    :raises MarketoInvalidRequestError: a named connection does not exist, or one of its fields is wrong.
     """
     known = known_ids()
     named = list(dict.fromkeys(conn_ids or known or ["marketo_default"]))
@@ -55,13 +58,13 @@ def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
 
 
 def known_ids() -> list[str]:
-    """Ids of the Marketo connections in the environment and the metadata database."""
+    """Return the ids of the Marketo connections in the environment and the metadata database."""
     named = [name.removeprefix(_ENVIRONMENT).lower() for name in os.environ if name.startswith(_ENVIRONMENT)]
     ids = [conn_id for conn_id in sorted(named) if find_connection(conn_id).conn_type == CONN_TYPE]
     try:
         with create_session() as session:
             query = select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE).order_by(Connection.conn_id)
             ids += session.scalars(query).all()
-    except SQLAlchemyError:  # no database here: pools.json can be made on any laptop
+    except SQLAlchemyError:  # pools.json can be written on a laptop without a database
         pass
     return list(dict.fromkeys(ids))

@@ -1,23 +1,23 @@
 """
-The commands under ``airflow marketo``.
+The definition of the commands under ``airflow marketo``.
 
-Airflow loads this on every start of its command line, so the commands themselves are imported when they run.
+Airflow loads it at each start of its command line, so each command is imported when it runs.
 """
 
 from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
-from airflow_provider_marketo.cli.api_commands import API_COMMANDS
+from airflow_provider_marketo.cli.api_commands import API_COMMANDS, OUTPUT
 
-_SETUP_CONN_ID = Arg(
+_CONN_IDS = Arg(
     ("--conn-id",),
-    help="Id of a Marketo connection; may be given several times. Default: every connection of type marketo.",
+    help="Id of a Marketo connection. May be given several times. Default: every connection of type marketo.",
     action="append",
 )
 _PRINT = Arg(
     ("--print",),
-    help="Write the pools as a file for `airflow pools import` instead of changing anything; - prints them.",
+    help="Write the pools to a file for `airflow pools import` and change nothing; - prints them.",
     dest="print_to",
     metavar="pools.json",
     type=str,
@@ -26,32 +26,30 @@ _CONN_ID = Arg(
     ("--conn-id",), help="Id of the Marketo connection (default: marketo_default).", default="marketo_default"
 )
 _REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
-_REPORT_OUTPUT = Arg(
-    ("-o", "--output"), help="Output format (default: table).", choices=("table", "json", "yaml"), default="table"
-)
 
 
 def get_marketo_cli_commands() -> list[CLICommand]:
-    """What Airflow adds to its command line."""
-    return [GroupCommand(name="marketo", help="Adobe Marketo Engage", subcommands=_COMMANDS)]
+    """Return the commands that Airflow adds to its command line."""
+    return [GroupCommand(name="marketo", help="Manage Adobe Marketo Engage", subcommands=_COMMANDS)]
 
 
 _COMMANDS = (
     ActionCommand(
         name="setup",
-        help="Create or update the pools that bound how many tasks use Marketo at once",
+        help="Create or update the pools that limit how many tasks use Marketo at once",
         description="Creates or updates the pool of each Marketo connection from its extras (pool, max_parallel), and "
-        "says what it did. Running it again changes nothing.",
+        "prints what it changed. It is safe to run again.",
         func=lazy_load_command("airflow_provider_marketo.cli.setup.setup"),
-        args=(_SETUP_CONN_ID, _PRINT),
+        args=(_CONN_IDS, _PRINT),
     ),
     ActionCommand(
         name="quota",
-        help="Show the calls of the last seven days, what is left of today, and our share",
-        description="Calls per API user today and on each of the last seven days, bytes exported, what is left, when "
-        "it resets, the most frequent errors, and our share. Writes the Variable marketo_quota_<conn_id>.",
+        help="Show the calls of the last seven days, what is left of today, and this Airflow's share",
+        description="Shows the calls of each API user on each of the last seven days, the exported bytes, what is left "
+        "of today's quotas and when they are reset, the most frequent errors, and this Airflow's share. Writes the "
+        "Variable marketo_quota_<conn_id>.",
         func=lazy_load_command("airflow_provider_marketo.cli.quota.quota"),
-        args=(_CONN_ID, _REFRESH, _REPORT_OUTPUT),
+        args=(_CONN_ID, _REFRESH, OUTPUT),
     ),
     *API_COMMANDS,
 )

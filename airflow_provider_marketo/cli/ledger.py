@@ -1,11 +1,10 @@
-"""``airflow marketo ledger``: what was sent once, and what nobody knows of."""
+"""``airflow marketo ledger``: the record of requests that must not run twice."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import select
 
@@ -18,18 +17,24 @@ from airflow_provider_marketo.airflow_compat import (
 )
 from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+
 
 class ListedStore(LedgerStore, Protocol):
-    """A store that can say what it holds."""
+    """A store that can list its keys."""
 
-    def all_keys(self) -> list[str]: ...
+    def all_keys(self) -> list[str]:
+        """Return the keys of all entries and claims."""
+        ...
 
 
 class _DatabaseStore:
-    """The ledger's Variables as a command reaches them: in Airflow's database, a task's way not being open to it."""
+    """The ledger's Variables in the metadata database. A command cannot read Variables as a task does."""
 
     option = ""
 
@@ -54,7 +59,7 @@ class _DatabaseStore:
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def list_entries(args: Namespace) -> None:
-    """Print the entries, those first that a person has to decide about."""
+    """Print the entries, unresolved ones first."""
     entries = sorted(_entries(_store(args)), key=lambda found: (found[1].state == SETTLED, found[1].since))
     AirflowConsole().print_as(data=[_row(key, entry) for key, entry in entries], output=args.output)
 
@@ -62,7 +67,7 @@ def list_entries(args: Namespace) -> None:
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def settle(args: Namespace) -> None:
-    """Write down what a person knows."""
+    """Record that a request ran, or that it did not."""
     store = _store(args)
     text = store.read(args.key)
     if text is None:
@@ -70,23 +75,25 @@ def settle(args: Namespace) -> None:
             f"airflow marketo ledger settle: there is no entry {args.key}; see airflow marketo ledger list"
         )
     if args.sent == args.not_sent:
-        raise SystemExit("airflow marketo ledger settle: say --sent or --not-sent")
+        raise SystemExit("airflow marketo ledger settle: give either --sent or --not-sent")
     entry = Entry.from_json(text)
     if entry.state != SENDING:
-        raise SystemExit(f"airflow marketo ledger settle: {entry.what} is settled already ({entry.settled_by})")
+        raise SystemExit(f"airflow marketo ledger settle: {entry.what} is already settled ({entry.settled_by})")
     if args.sent:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         store.write(args.key, replace(entry, state=SETTLED, until=now, reason=None, settled_by="person").to_json())
-        print(f"{entry.what} counts as sent. Clear the task {entry.dag_id}.{entry.task_id}: it goes on behind it.")
+        print(
+            f"{entry.what} is recorded as sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends nothing again."
+        )
     else:
         store.delete(args.key)
-        print(f"{entry.what} counts as not sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends it.")
+        print(f"{entry.what} is recorded as not sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends it.")
 
 
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def prune(args: Namespace) -> None:
-    """Delete what was settled long ago, and claims that nobody holds any more."""
+    """Delete entries that were settled long ago, and claims without an entry."""
     store = _store(args)
     before = datetime.now(timezone.utc) - timedelta(days=args.older_than_days)
     old = [key for key, entry in _entries(store) if entry.until and parse_date(entry.until) < before]
@@ -96,7 +103,8 @@ def prune(args: Namespace) -> None:
     for key in store.all_keys():
         if key.endswith(CLAIM) and key.removesuffix(CLAIM) not in left:
             store.delete(key)
-    print(f"Deleted {len(old)} entries settled more than {args.older_than_days} days ago; {len(left)} stay")
+    deleted, age = counted(len(old), "entry", "entries"), counted(args.older_than_days, "day")
+    print(f"Deleted {deleted} settled more than {age} ago; {len(left)} left")
 
 
 def _store(args: Namespace) -> Any:
@@ -117,7 +125,7 @@ def _entries(store: ListedStore) -> list[tuple[str, Entry]]:
 
 def _row(key: str, entry: Entry) -> dict[str, str]:
     return {
-        "state": "sent" if entry.state == SETTLED else "NOT KNOWN",
+        "state": "sent" if entry.state == SETTLED else "unresolved",
         "what": entry.what,
         "task": f"{entry.dag_id}.{entry.task_id}" + (f"[{entry.map_index}]" if entry.map_index >= 0 else ""),
         "run": entry.run_id,

@@ -1,26 +1,31 @@
-"""Which pools the connections ask for, and whether they agree."""
+"""Plans the pools that the connections ask for, and refuses contradictions between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.settings import INSTANCE_SETTINGS, MARKETO_PARALLEL, ConnectionSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 _MOST_SLOTS = MARKETO_PARALLEL - 1
-"""A task in the pool may always have a call in flight, and the triggerer's has to fit in, too."""
+"""Each task in the pool may have a call in flight, and one of Marketo's ten is left to the triggerer."""
 
 
 @dataclass
 class PlannedPool:
     """
-    :param name: of the pool.
+    A pool that connections ask for.
+
+    :param name: name of the pool.
     :param slots: how many tasks may use Marketo at once.
-    :param instances: Munchkin IDs that the tasks in it lead to.
-    :param conn_ids: connections that name it.
+    :param instances: Munchkin IDs of the instances that tasks in the pool use.
+    :param conn_ids: ids of the connections that name the pool.
     """
 
     name: str
@@ -30,13 +35,13 @@ class PlannedPool:
 
     @property
     def description(self) -> str:
-        """What Airflow shows beside it."""
+        """The description that Airflow shows."""
         return f"Calls at once to Marketo {', '.join(self.instances)} (airflow marketo setup)"
 
     @property
     def advice(self) -> str | None:
-        """What could be better about it."""
-        if len(self.instances) < 2:
+        """What the user could improve about the pool; None if nothing."""
+        if len(self.instances) == 1:
             return None
         return (
             f"{' and '.join(self.instances)} share the pool {self.name} and wait for each other: "
@@ -46,7 +51,9 @@ class PlannedPool:
 
 def plan_pools(connections: Iterable[ConnectionSettings]) -> list[PlannedPool]:
     """
-    :param connections: all that are set up together.
+    Return the pools that connections ask for.
+
+    :param connections: all connections of this Airflow.
     :raises MarketoInvalidRequestError: two connections to one instance, or to one pool, contradict each other.
     """
     connections = list(connections)
@@ -75,8 +82,8 @@ def _refuse_difference(one: ConnectionSettings, other: ConnectionSettings, names
         ours, theirs = getattr(one, name), getattr(other, name)
         if ours != theirs:
             raise MarketoInvalidRequestError(
-                f"connections {one.conn_id} and {other.conn_id} {because}, but one says {name}={ours} and the other "
+                f"connections {one.conn_id} and {other.conn_id} {because}, but one has {name}={ours} and the other has "
                 f"{name}={theirs}",
                 parameter=name,
-                remedy="Give both the same value: limits belong to the instance, not to a connection.",
+                remedy="Give both the same value, because limits belong to the instance.",
             )

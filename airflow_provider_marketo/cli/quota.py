@@ -1,12 +1,10 @@
-"""``airflow marketo quota``: what the day and the week have cost, and what is left."""
+"""``airflow marketo quota``: the calls of a week, what is left of today, and this Airflow's share."""
 
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -18,12 +16,16 @@ from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.quota import MEGABYTE, QUOTA_DESCRIPTION, Quota, QuotaReader
 from airflow_provider_marketo.hooks.settings import MARKETO_PARALLEL, MARKETO_RATE_LIMIT, ConnectionSettings
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Mapping
+
 _TOP_ERRORS = 10
 
 
 @providers_configuration_loaded
 def quota(args: Namespace) -> None:
-    """Print the budgets of a connection's instance; with ``--refresh`` ask Marketo even if the Variable is new."""
+    """Print the quotas of a connection's instance."""
     try:
         settings = ConnectionSettings.from_connection(find_connection(args.conn_id))
         report = _report(settings, refresh=args.refresh)
@@ -34,10 +36,10 @@ def quota(args: Namespace) -> None:
 
 def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
     hook = MarketoHook(settings.conn_id, settings=settings)
-    ledger = QuotaReader(hook.get_conn(), settings, read=_read, write=_write)
+    reader = QuotaReader(hook.client, settings, read=_read, write=_write)
     calls = hook.call("usage.get_weekly_usage").records
     errors = hook.call("usage.get_weekly_errors").records
-    measured = ledger.refresh(exports=True) if refresh else ledger.current(exports=True)
+    measured = reader.refresh(exports=True) if refresh else reader.current(exports=True)
     coordination, reason = choose(settings)
     return {
         "instance": measured.instance,

@@ -1,15 +1,18 @@
-"""``airflow marketo operations`` and ``airflow marketo describe``: the API's reference at the command line."""
+"""``airflow marketo operations`` and ``airflow marketo describe``: the reference of Marketo's API."""
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.airflow_compat import AirflowConsole
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.operations import Operation, Parameter, Schema
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.client.operations import Operation, Parameter, Schema
 
 _LIMITS: Sequence[tuple[str, str]] = (
     ("maximum", "at most {}"),
@@ -27,7 +30,7 @@ def list_operations(args: Namespace) -> None:
 
 
 def describe(args: Namespace) -> None:
-    """Print everything that the catalogue knows of an operation."""
+    """Print what the catalogue knows about an operation."""
     try:
         operation = operations.get(args.operation)
     except MarketoError as error:

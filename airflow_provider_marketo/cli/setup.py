@@ -1,12 +1,11 @@
-"""``airflow marketo setup``: the pool that bounds how many tasks use Marketo at once."""
+"""``airflow marketo setup``: the pools that limit how many tasks use Marketo at once."""
 
 from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -19,14 +18,19 @@ from airflow_provider_marketo.airflow_compat import (
 )
 from airflow_provider_marketo.cli.connections import read_settings
 from airflow_provider_marketo.cli.pools import PlannedPool, plan_pools
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.policy import POOLS_VARIABLE
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
 
 
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def setup(args: Namespace) -> None:
-    """Create or update the pools of the Marketo connections, or write them down as ``pools.json``."""
+    """Create or update the pools of the Marketo connections, or write them to ``pools.json``."""
     try:
         pools = plan_pools(read_settings(args.conn_id))
     except MarketoError as error:
@@ -40,23 +44,23 @@ def setup(args: Namespace) -> None:
     else:
         for pool in wanted:
             print(_apply(pool))
-        _leave_marker(wanted)
+        _store_marker(wanted)
 
 
 def _apply(pool: PlannedPool) -> str:
-    """Bring a pool about; says what that took."""
+    """Create or update a pool and return what was changed."""
     connections = f"connection{'s' if len(pool.conn_ids) > 1 else ''} {', '.join(pool.conn_ids)}"
     with create_session() as session:
         existing = session.scalar(select(Pool).where(Pool.pool == pool.name))
         before = existing.slots if existing else None
         if existing is None:
-            said = f"created with {pool.slots} slots"
+            said = f"created with {_slots(pool.slots)}"
         elif (before, existing.include_deferred) == (pool.slots, False):
-            return f"Pool {pool.name}: has its {pool.slots} slots, nothing to do ({connections})"
+            return f"Pool {pool.name}: unchanged with {_slots(pool.slots)} ({connections})"
         elif before == pool.slots:
-            said = f"keeps its {pool.slots} slots and no longer counts deferred tasks"
+            said = f"keeps {_slots(pool.slots)} and no longer counts deferred tasks"
         else:
-            said = f"changed from {before} to {pool.slots} slots"
+            said = f"changed from {before} to {_slots(pool.slots)}"
         if existing is None:
             session.add(Pool(pool=pool.name, slots=pool.slots, description=pool.description, include_deferred=False))
         else:
@@ -65,8 +69,12 @@ def _apply(pool: PlannedPool) -> str:
     return f"Pool {pool.name}: {said} ({connections})"
 
 
-def _leave_marker(pools: Sequence[PlannedPool]) -> None:
-    """A cluster policy cannot see pools; this is how it knows that they are there."""
+def _slots(number: int) -> str:
+    return counted(number, "slot")
+
+
+def _store_marker(pools: Sequence[PlannedPool]) -> None:
+    """Store the pools of the connections for the cluster policy, which cannot see pools."""
     with create_session() as session:
         marker = session.scalar(select(Variable).where(Variable.key == POOLS_VARIABLE))
         known = json.loads(marker.val or "{}") if marker else {}
@@ -74,7 +82,7 @@ def _leave_marker(pools: Sequence[PlannedPool]) -> None:
         Variable.set(
             POOLS_VARIABLE,
             known,
-            description="Pools of the Marketo connections, left by `airflow marketo setup` for the cluster policy.",
+            description="Pools of the Marketo connections, stored by `airflow marketo setup` for the cluster policy.",
             serialize_json=True,
             session=session,
         )
@@ -89,9 +97,9 @@ def _write(pools: Sequence[PlannedPool], target: str) -> None:
         print(text, end="")
     else:
         Path(target).write_text(text)
-        print(f"Wrote {target}; nothing was changed. Import it with: airflow pools import {target}", file=sys.stderr)
+        print(f"Wrote {target} and changed no pool. Import it with: airflow pools import {target}", file=sys.stderr)
     marker = json.dumps(_marker(pools))
-    print(f"If the cluster policy is on, also: airflow variables set {POOLS_VARIABLE} '{marker}'", file=sys.stderr)
+    print(f"If the cluster policy is on, run also: airflow variables set {POOLS_VARIABLE} '{marker}'", file=sys.stderr)
 
 
 def _marker(pools: Sequence[PlannedPool]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -70,7 +70,7 @@ class ConnectionSettings:
     conn_id: str
     host: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     identity_url: str | None = None
     partner_id: str | None = None
     pool: str = DEFAULT_POOL
@@ -84,10 +84,10 @@ class ConnectionSettings:
     poll_interval: float = DEFAULT_POLL_INTERVAL
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     read_timeout: float | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     ca_bundle: str | None = None
     ui_url: str | None = None
-    hash_salt: str | None = None
+    hash_salt: str | None = field(default=None, repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def test_newsletter_whose_reply_is_lost_waits_until_a_person_settles_it(
     run.wait_for("schedule", "failed", try_number=2, within=200)
 
     (entry,) = [each for each in ledger(airflow, run) if each["task"].endswith(".schedule")]
-    assert entry["state"] == "NOT KNOWN"
+    assert entry["state"] == "unresolved"
     airflow.cli("ledger", "settle", entry["key"], "--sent", module="airflow_provider_marketo")
     run.clear("schedule")
     run.wait_for("schedule", "success", try_number=3, within=200)

@@ -75,7 +75,7 @@ def test_marketo_setup_is_a_command_of_airflow(airflow: RealAirflow) -> None:
     said = (
         airflow.cli("marketo", "setup") if KNOWS_COMMANDS else airflow.cli("setup", module="airflow_provider_marketo")
     )
-    assert "nothing to do" in said
+    assert "unchanged with" in said
     (pool,) = (pool for pool in airflow.api("GET", "/api/v2/pools")["pools"] if pool["name"] == "marketo")
     assert pool["slots"] == 8
     assert pool["include_deferred"] is False

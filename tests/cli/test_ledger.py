@@ -64,19 +64,19 @@ def listed(ledger) -> dict[str, str]:
 
 
 def test_list_shows_unresolved_entries_first(ledger):
-    assert list(listed(ledger).items()) == [("open", "NOT KNOWN"), ("old", "sent"), ("new", "sent")]
+    assert list(listed(ledger).items()) == [("open", "unresolved"), ("old", "sent"), ("new", "sent")]
 
 
 def test_an_entry_settled_as_sent_stays_sent(ledger):
     said = ledger("settle", f"{PREFIX}3", "--sent")
-    assert "open counts as sent. Clear the task a_dag.a_task" in said
+    assert "open is recorded as sent. Clear the task a_dag.a_task" in said
     assert listed(ledger)["open"] == "sent"
-    with pytest.raises(SystemExit, match="is settled already \\(person\\)"):
+    with pytest.raises(SystemExit, match="is already settled \\(person\\)"):
         ledger("settle", f"{PREFIX}3", "--not-sent")
 
 
 def test_settle_as_not_sent_deletes_the_entry_so_that_the_next_try_sends(ledger):
-    assert "counts as not sent" in ledger("settle", f"{PREFIX}3", "--not-sent")
+    assert "is recorded as not sent" in ledger("settle", f"{PREFIX}3", "--not-sent")
     assert "open" not in listed(ledger)
 
 
@@ -84,20 +84,20 @@ def test_settle_as_not_sent_deletes_the_entry_so_that_the_next_try_sends(ledger)
     ("arguments", "message"),
     [
         ((f"{PREFIX}9", "--sent"), "there is no entry"),
-        ((f"{PREFIX}3",), "say --sent or --not-sent"),
-        ((f"{PREFIX}3", "--sent", "--not-sent"), "say --sent or --not-sent"),
+        ((f"{PREFIX}3",), "give either --sent or --not-sent"),
+        ((f"{PREFIX}3", "--sent", "--not-sent"), "give either --sent or --not-sent"),
     ],
 )
 def test_settle_refuses_wrong_arguments(ledger, arguments, message):
     with pytest.raises(SystemExit, match=message):
         ledger("settle", *arguments)
-    assert listed(ledger)["open"] == "NOT KNOWN"
+    assert listed(ledger)["open"] == "unresolved"
 
 
 def test_prune_deletes_old_settled_entries_and_keeps_unresolved_ones(ledger):
-    assert ledger("prune").endswith("Deleted 1 entries settled more than 90 days ago; 2 stay\n")
+    assert ledger("prune").endswith("Deleted 1 entry settled more than 90 days ago; 2 left\n")
     assert set(listed(ledger)) == {"new", "open"}
-    assert "Deleted 1 entries settled more than 1 days ago; 1 stay" in ledger("prune", "--older-than-days", "1")
+    assert "Deleted 1 entry settled more than 1 day ago; 1 left" in ledger("prune", "--older-than-days", "1")
     assert set(listed(ledger)) == {"open"}
     with create_session() as session:
         assert session.query(Variable).filter_by(key="of_somebody_else").count() == 1

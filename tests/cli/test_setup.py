@@ -27,7 +27,7 @@ def test_it_creates_the_pool(airflow, connect):
 def test_running_it_again_changes_nothing(airflow, connect):
     connect("marketo_default")
     airflow("setup")
-    assert airflow("setup") == "Pool marketo: has its 8 slots, nothing to do (connection marketo_default)\n"
+    assert airflow("setup") == "Pool marketo: unchanged with 8 slots (connection marketo_default)\n"
 
 
 def test_it_resizes_the_pool_after_max_parallel_has_changed(airflow, connect):
@@ -63,7 +63,7 @@ def test_one_connection_can_be_named_although_another_is_incomplete(airflow, con
 def test_contradicting_connections_are_refused_and_nothing_is_changed(airflow, connect):
     connect("one")
     connect("other", rate_limit=50)
-    with pytest.raises(SystemExit, match="one says rate_limit=90 and the other rate_limit=50"):
+    with pytest.raises(SystemExit, match="one has rate_limit=90 and the other has rate_limit=50"):
         airflow("setup", "--conn-id", "one")
     assert "marketo" not in pools()
 

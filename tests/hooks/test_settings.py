@@ -32,6 +32,12 @@ def test_secrets_are_whatever_may_not_stand_in_a_log():
     assert settings(extra).secrets == ("a-secret", "salt", "hidden")
 
 
+def test_a_traceback_that_shows_the_settings_shows_no_secret():
+    shown = repr(settings('{"hash_salt": "the-salt", "proxy": "http://user:hidden@proxy.example.com:3128"}'))
+    assert "123-ABC-456" in shown
+    assert not [secret for secret in ("a-secret", "the-salt", "hidden") if secret in shown]
+
+
 def test_a_port_belongs_to_the_host():
     assert settings(host="http://127.0.0.1", port=8123).host == "http://127.0.0.1:8123"
 

@@ -1,0 +1,14 @@
+"""Counts that agree with their nouns: ``1 row``, ``2 rows``."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """
+    Write a number with its noun.
+
+    :param number: how many.
+    :param noun: the noun for one.
+    :param plural: the noun for any other number. Default: the noun with an ``s``.
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
