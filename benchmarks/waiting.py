@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,14 @@ def measure_cursors() -> Iterator[Row]:
     from airflow_provider_marketo.streams.request import Pass
 
     for cursors, seconds, most in ((1, 30.0, 1 / LATENCY), (2, 80.0, RATE_LIMIT / 20)):
-        settings = Settings(leads=1_000, activities=1_500_000, latency=LATENCY, feed_scan=PAGE)
+        settings = Settings(
+            leads=1_000,
+            activities=1_500_000,
+            latency=LATENCY,
+            feed_scan=PAGE,
+            start=date(2026, 1, 1),
+            end=date(2026, 3, 12),
+        )
         with Simulator(settings) as simulator:
             governor = LocalGovernor(rate_limit=RATE_LIMIT, parallel=8)
             client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret, governor=governor)

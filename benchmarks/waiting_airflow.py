@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -326,7 +326,15 @@ def _fill_one(simulator: Simulator, lead_id: int) -> str:
 def measure_roll_up(database: str, folder: Path) -> Iterator[Row]:
     """The example DAG of hourly activities, a fifth of which Marketo shows late, and the roll-up of a day."""
     clock = ManualClock(DAY)
-    instance = Settings(leads=500, activities=20_000, late_share=0.2, late_by=5_400, limits=False)
+    instance = Settings(
+        leads=500,
+        activities=20_000,
+        start=date(2026, 1, 1),
+        end=date(2026, 3, 12),
+        late_share=0.2,
+        late_by=5_400,
+        limits=False,
+    )
     with Simulator(instance, clock=clock) as simulator:
         facts = {"AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator), **_SCHEDULED}
         with _airflow(folder, database, {HOURLY: ""}, facts) as airflow:

@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.simulator import Settings, Simulator
+from tests.seed import DATES
 
 FAST = 1200.0
 """Simulated seconds in a second: a job takes 25 ms, and states are refreshed every 50 ms."""
@@ -61,7 +62,7 @@ def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Marketo]]
     with ExitStack() as stack:
 
         def start(extra: dict[str, Any] | None = None, **settings: Any) -> Marketo:
-            given = {"leads": 500, "activities": 2000, "time_scale": FAST} | settings
+            given = {"leads": 500, "activities": 2000, "time_scale": FAST, **DATES} | settings
             instance = stack.enter_context(Marketo(Settings(**given)))
             connection = {
                 "conn_type": "marketo",

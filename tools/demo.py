@@ -44,11 +44,11 @@ Real seconds: a simulated minute, in which Marketo's status stays the same. Not 
 deferred and back again before its scheduler has noticed.
 """
 
-FIRST_SECOND, LAST_SECOND = (calendar.timegm(day.timetuple()) for day in (INSTANCE.start, INSTANCE.end))
+FIRST_SECOND, LAST_SECOND = (calendar.timegm(day.timetuple()) for day in (INSTANCE.dates.start, INSTANCE.dates.end))
 INTERVAL = {
-    "logical_date": f"{INSTANCE.end}T00:00:00Z",
-    "data_interval_start": f"{INSTANCE.start}T00:00:00Z",
-    "data_interval_end": f"{INSTANCE.end}T00:00:00Z",
+    "logical_date": f"{INSTANCE.dates.end}T00:00:00Z",
+    "data_interval_start": f"{INSTANCE.dates.start}T00:00:00Z",
+    "data_interval_end": f"{INSTANCE.dates.end}T00:00:00Z",
 }
 
 
@@ -111,7 +111,7 @@ FLOWS = (
     Flow(
         "marketo_lead_snapshot",
         "leads",
-        f"leads/snapshot={INSTANCE.end}",
+        f"leads/snapshot={INSTANCE.dates.end}",
         "leads of two years, JSON Lines",
         "id",
         jsonl_keys,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ class Instance:
     """
 
     def __init__(self, settings: Settings, clock: Clock, folder: Path) -> None:
+        if settings.end is None:
+            settings = replace(settings, end=clock.now().date())
         self.settings = settings
         self.clock = clock
         self.lock = threading.RLock()

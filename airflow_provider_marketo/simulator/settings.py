@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 MEGABYTE = 1 << 20
+_ACTIVITIES_SPAN, _LEADS_SPAN = timedelta(days=90), timedelta(days=730)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,20 @@ class ApiUser:
 DEFAULT_USER = ApiUser("a1b2c3d4-0000-4000-8000-00000000sim1", "SimulatedSecret0123456789abcdef", "airflow@example.org")
 
 
+class SeedDates(NamedTuple):
+    """
+    The days that generated data spans.
+
+    :param leads_since: day of the first lead.
+    :param start: day of the first activity.
+    :param end: day after the last lead and the last activity.
+    """
+
+    leads_since: date
+    start: date
+    end: date
+
+
 @dataclass(frozen=True)
 class Settings:
     """
@@ -42,9 +58,9 @@ class Settings:
     :param activities: activities in the database, not counting the New Lead of each lead created since ``start``.
     :param custom_objects: records of each custom object type.
     :param assets: generated Marketo assets of each kind, besides the few that every instance has.
-    :param leads_since: day of the first lead.
-    :param start: day of the first activity.
-    :param end: day after the last lead and the last activity.
+    :param leads_since: day of the first lead; None for 730 days before ``end``.
+    :param start: day of the first activity; None for 90 days before ``end``.
+    :param end: day after the last lead and the last activity; None for today (UTC).
     :param seed: seed of all generated data.
     :param time_scale: simulated seconds in a real second; shortens every wait.
     :param latency: real seconds that every call takes at least.
@@ -92,9 +108,9 @@ class Settings:
     activities: int = 5_000
     custom_objects: int = 400
     assets: int = 0
-    leads_since: date = date(2024, 3, 12)
-    start: date = date(2026, 1, 1)
-    end: date = date(2026, 3, 12)
+    leads_since: date | None = None
+    start: date | None = None
+    end: date | None = None
     seed: int = 7
     time_scale: float = 1.0
     latency: float = 0.0
@@ -136,9 +152,16 @@ class Settings:
     export_header: Callable[[str, Sequence[str]], Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
-        if self.end <= self.start or self.end <= self.leads_since:
-            raise ValueError(f"end={self.end} is not after start={self.start} and leads_since={self.leads_since}")
+        leads_since, start, end = self.dates
+        if end <= start or end <= leads_since:
+            raise ValueError(f"end={end} is not after start={start} and leads_since={leads_since}")
         if self.attributes_style not in ("object", "list"):
             raise ValueError(f"attributes_style={self.attributes_style!r} is not 'object' or 'list'")
         if not self.users:
             raise ValueError("users is empty. An instance needs at least one API user.")
+
+    @cached_property
+    def dates(self) -> SeedDates:
+        """The days that generated data spans."""
+        end = self.end or datetime.now(timezone.utc).date()
+        return SeedDates(self.leads_since or end - _LEADS_SPAN, self.start or end - _ACTIVITIES_SPAN, end)

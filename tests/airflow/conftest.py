@@ -19,6 +19,7 @@ import psycopg2
 import pytest
 
 from airflow_provider_marketo.simulator import ApiUser, ManualClock, Settings, Simulator
+from tests.seed import DATES
 from tools.real_airflow import RealAirflow
 
 _HERE = Path(__file__).parent
@@ -49,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def marketo() -> Iterator[Simulator]:
     """The instance of the connection ``marketo_default``, in which one real second is a minute."""
-    with Simulator(Settings(leads=2_000, activities=6_000, time_scale=60)) as simulator:
+    with Simulator(Settings(leads=2_000, activities=6_000, time_scale=60, **DATES)) as simulator:
         yield simulator
 
 
@@ -62,7 +63,7 @@ def held_clock() -> ManualClock:
 @pytest.fixture(scope="session")
 def held(held_clock: ManualClock) -> Iterator[Simulator]:
     """The instance of the connection ``marketo_held``, whose clock stands still."""
-    with Simulator(Settings(leads=200, activities=500, limits=False), clock=held_clock) as simulator:
+    with Simulator(Settings(leads=200, activities=500, limits=False, **DATES), clock=held_clock) as simulator:
         yield simulator
 
 

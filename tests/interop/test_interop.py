@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_marketo.simulator import Settings, Simulator
+from tests.seed import DATES
 
 HERE = Path(__file__).parent
-SETTINGS = Settings(leads=1_000, activities=5_000, time_scale=120, formula_field=False)
+SETTINGS = Settings(leads=1_000, activities=5_000, time_scale=120, formula_field=False, **DATES)
 
 
 def run(client: str, subject: str = "") -> tuple[dict[str, Any], Simulator]:

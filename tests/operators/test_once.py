@@ -25,6 +25,7 @@ from airflow_provider_marketo.client.governor import Lease
 from airflow_provider_marketo.client.transport import Transport
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.simulator import Settings, Simulator
+from tests.seed import DATES
 from tests.support import task_context
 
 TRIGGER, BATCH, EMAIL, PROGRAM, FORM, SNIPPET, PAGE = 2001, 2002, 3001, 1001, 7001, 8001, 5001
@@ -272,7 +273,7 @@ class FreeGovernor:
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator(Settings(leads=900, activities=100, custom_objects=10, assets=3, limits=False)) as running:
+    with Simulator(Settings(leads=900, activities=100, custom_objects=10, assets=3, limits=False, **DATES)) as running:
         yield running
 
 

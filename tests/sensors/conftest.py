@@ -17,6 +17,7 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.simulator import Settings, Simulator
+from tests.seed import DATES
 from tests.support import run_task, task_context
 
 POKE = 0.05
@@ -42,7 +43,7 @@ def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Instance]
     with ExitStack() as stack:
 
         def start(**settings: Any) -> Instance:
-            sim = stack.enter_context(Instance(Settings(**({"leads": 300, "limits": False} | settings))))
+            sim = stack.enter_context(Instance(Settings(**({"leads": 300, "limits": False, **DATES} | settings))))
             governor = LocalGovernor(rate_limit=10_000, parallel=10)
             monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
             connection = {

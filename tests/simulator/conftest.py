@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from tests.seed import DATES
 from tests.simulator.support import Api
 
 Make = Callable[..., Api]
@@ -20,7 +21,7 @@ def make() -> Iterator[Make]:
     with ExitStack() as stack:
 
         def make_one(**settings: Any) -> Api:
-            small = {"leads": 100, "activities": 500, "custom_objects": 30, **settings}
+            small = {"leads": 100, "activities": 500, "custom_objects": 30, **DATES, **settings}
             return Api(stack.enter_context(Simulator(Settings(**small), clock=ManualClock())))
 
         yield make_one

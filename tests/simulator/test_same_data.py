@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_marketo.simulator import Settings
+from airflow_provider_marketo.simulator import ManualClock, Settings
+from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.store import Store
 from airflow_provider_marketo.simulator.store.table import start_of_day
+from tests.seed import DATES
 from tests.simulator.conftest import Make
 from tests.simulator.support import JANUARY, Api, Export
 
@@ -142,10 +146,10 @@ def test_another_seed_makes_other_data_and_the_same_seed_the_same(make: Make):
 
 
 def test_any_row_of_a_large_table_is_made_at_once():
-    store = Store(Settings(leads=10_000_000, activities=1_000_000_000))
+    store = Store(Settings(leads=10_000_000, activities=1_000_000_000, **DATES))
     last = store.leads.get(1001 + 9_999_999)
     (found,) = store.leads.find("email", [last["email"]]) if last and last["email"] else (None,)
-    noon = start_of_day(Settings().start) + 40 * 86_400 + 43_200
+    noon = start_of_day(DATES["start"]) + 40 * 86_400 + 43_200
     first = next(iter(store.activities.between(noon, noon + 60)))
 
     assert last is not None
@@ -155,7 +159,7 @@ def test_any_row_of_a_large_table_is_made_at_once():
 
 @pytest.mark.parametrize("count", [1, 2, 97, 1000])
 def test_the_number_of_leads_up_to_a_time_is_exact(count: int):
-    leads = Store(Settings(leads=count)).leads
+    leads = Store(Settings(leads=count, **DATES)).leads
     for row in {0, 1, count // 2, count - 1}:
         if row < count:
             assert leads.created_until(leads.created(row)) >= row + 1
@@ -169,3 +173,13 @@ def test_an_empty_instance_is_an_instance(make: Make):
     assert exported(api, "activities", ["marketoGUID"], {"createdAt": JANUARY}) == []
     assert exported(api, "leads", ["id"], {"smartListName": "All Leads"}) == []
     assert api.sync({"email": "first@example.org"}) == [{"id": 1001, "status": "created"}]
+
+
+def test_generated_data_end_today_and_activities_start_90_days_before(tmp_path: Path):
+    clock = ManualClock(datetime(2031, 5, 17, 9, tzinfo=timezone.utc))
+    log = Instance(Settings(leads=300, activities=900), clock, tmp_path).store.activities
+    midnight = int(datetime(2031, 5, 17, tzinfo=timezone.utc).timestamp())
+    found = [activity.at for activity in log.between(0, midnight + 365 * 86_400)]
+
+    assert midnight - 90 * 86_400 <= found[0] < midnight - 89 * 86_400
+    assert midnight - 86_400 <= found[-1] < midnight

@@ -18,6 +18,7 @@ from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.store.activities import Activity
 from tests import support
+from tests.seed import DATES
 
 START = datetime(2026, 1, 10, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -141,7 +142,7 @@ def stream(
     with ExitStack() as stack:
 
         def start(*, has_asset_store: bool = True, now: datetime = START, **settings: Any) -> Stream:
-            given = {"leads": 300, "activities": 20_000} | settings
+            given = {"leads": 300, "activities": 20_000, **DATES} | settings
             sim = stack.enter_context(Simulator(Settings(**given), clock=ManualClock(now)))
             connection = {
                 "conn_type": "marketo",

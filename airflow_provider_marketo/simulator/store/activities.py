@@ -108,8 +108,8 @@ class Activities:
         self.types: dict[int, ActivityType] = dict(ACTIVITY_TYPES)
         self._leads, self._lists, self._programs = leads, lists, programs
         self.count = settings.activities if settings.leads else 0
-        self._since = start_of_day(settings.start)
-        self._span = start_of_day(settings.end) - self._since
+        self._since = start_of_day(settings.dates.start)
+        self._span = start_of_day(settings.dates.end) - self._since
         self._caused: list[Activity] = []
         self._numbers = counting(_CAUSED)
         self.field_ids = {name: 100 + n for n, name in enumerate(leads.fields)}

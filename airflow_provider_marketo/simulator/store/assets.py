@@ -143,7 +143,7 @@ class Assets:
         self.clones: Counter[date] = Counter()
         self._names: dict[tuple[str, int | None, str], int | str] = {}
         self._next: dict[str, int] = {family: kind.first_id for family, kind in KINDS.items()}
-        self._seed(settings.assets, start_of_day(settings.leads_since))
+        self._seed(settings.assets, start_of_day(settings.dates.leads_since))
 
     # Folders
 

@@ -117,8 +117,8 @@ class CustomObjects(Table):
             own["make"] = CyclicColumn(["Audi", "BMW", "Citroën", "Tesla", "VW"])
         super().__init__(
             settings.custom_objects,
-            start_of_day(settings.leads_since),
-            start_of_day(settings.end),
+            start_of_day(settings.dates.leads_since),
+            start_of_day(settings.dates.end),
             key="marketoGUID",
             key_of=lambda row: f"{prefix}{row:012x}",
             row_of=row_of,

@@ -40,8 +40,8 @@ class Leads(Table):
         self.fields: dict[str, Field] = dict(by_name(fields))
         super().__init__(
             settings.leads,
-            start_of_day(settings.leads_since),
-            start_of_day(settings.end),
+            start_of_day(settings.dates.leads_since),
+            start_of_day(settings.dates.end),
             key="id",
             key_of=lambda row: FIRST_ID + row,
             row_of=lambda lead_id: lead_id - FIRST_ID,

@@ -41,7 +41,7 @@ class Lists:
 
     def __init__(self, settings: Settings, leads: Leads) -> None:
         self._leads = leads
-        self._made = timestamp(start_of_day(settings.leads_since))
+        self._made = timestamp(start_of_day(settings.dates.leads_since))
         self.all: dict[int, StaticList] = {
             FIRST_LIST + n: StaticList(FIRST_LIST + n, name, self._made, self._made) for n, name in enumerate(NAMES)
         }

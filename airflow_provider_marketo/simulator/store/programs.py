@@ -80,7 +80,7 @@ class Programs:
 
     def __init__(self, settings: Settings, leads: Leads) -> None:
         self._leads = leads
-        made = timestamp(start_of_day(settings.leads_since))
+        made = timestamp(start_of_day(settings.dates.leads_since))
         self.all: dict[int, Program] = {
             FIRST_PROGRAM + n: Program(FIRST_PROGRAM + n, name, channel, made, made)
             for n, (name, channel) in enumerate(NAMES)
