@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from types import SimpleNamespace
 
 from airflow_provider_marketo.simulator import Settings, Simulator
-from airflow_provider_marketo.simulator.store.assets import Folder, Home, Rule
+from airflow_provider_marketo.simulator.store.assets import Folder, Location, RedirectRule
 from benchmarks.table import Row, markdown
 
 LATENCY = 0.1
@@ -36,12 +36,12 @@ def serve(assets: int, wire: Connection) -> None:
         store = simulator.instance.store.assets
         first, parent = max(store.folders) + 1, min(store.folders)
         for number in range(first, first + assets):
-            store.folders[number] = Folder(number, f"Folder {number}", Home("Folder", parent), "Campaigns", 0, 0)
+            store.folders[number] = Folder(number, f"Folder {number}", Location("Folder", parent), "Campaigns", 0, 0)
         target = {"type": "url", "value": "https://example.com"}
         for number in range(assets):
             source = {"type": "path", "value": f"page-{number}"}
             values = {"hostname": "info.example.com", "redirectFrom": source, "redirectTo": target}
-            store.rules[number] = Rule(number, 0, 0, values)
+            store.rules[number] = RedirectRule(number, 0, 0, values)
         wire.send((simulator.url, simulator.client_id, simulator.client_secret))
         wire.recv()
         wire.send(simulator.report().total_calls)

@@ -134,10 +134,10 @@ def activity_lines(
 
     :param style: how attributes are written, see ``attributes_style`` of :class:`~.settings.Settings`.
     """
-    row, last = log.numbers(wanted.start, wanted.end)
+    row, last = log.rows_between(wanted.start, wanted.end)
     made_up = _MadeUp(log, wanted, fields, delimiter, style)
-    for other in log.others(wanted.start, wanted.end):
-        stop = log.numbers(wanted.start, other.at)[1]
+    for other in log.other_activities(wanted.start, wanted.end):
+        stop = log.rows_between(wanted.start, other.at)[1]
         yield from made_up.lines(row, stop)
         row = stop
         if wanted.fits(other):
@@ -193,7 +193,7 @@ class _MadeUp:
         example = self._log.generated(number)
         if self._wanted.types and example.type_id not in self._wanted.types:
             return ""
-        if self._log.pattern(number).follow is not None:
+        if self._log.pattern(number).for_lead is not None:
             return None
         if not self._wanted.fits(example):
             return ""

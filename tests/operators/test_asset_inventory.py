@@ -43,7 +43,7 @@ class Nightly:
     def change(self) -> None:
         """Something is added, changed, removed, and changed without being approved."""
         now = self.marketo.instance.now
-        home = self.assets.find("static_lists", 1001).home
+        home = self.assets.find("static_lists", 1001).location
         self.assets.add("static_lists", "New", home, {}, now)
         self.assets.remove(self.assets.find("static_lists", 1002))
         self.assets.change(self.assets.find("programs", 1001), now, "Summer Webinar")

@@ -157,7 +157,7 @@ def test_what_is_deleted_may_be_gone_already(asset):
 
 def test_emails_of_the_new_designer_change_their_state_too(asset):
     store = asset.marketo.instance.store.assets
-    home = store.home(asset.folder("Emails"))
+    home = store.location(asset.folder("Emails"))
     email = store.add("emails_v2", "New", home, {"headers": {"subject": "Hi"}}, 0)
     wanted = {"asset_type": "emails_v2", "asset_id": email.id, "action": "approve"}
     assert (asset.run(**wanted)["changed"], asset.run(**wanted)["changed"]) == (True, False)

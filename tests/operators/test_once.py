@@ -56,7 +56,7 @@ class Place:
 
     def new(self, family: str, folder: str) -> Any:
         """The id of something approved that only this call is about."""
-        home = self.assets.home(self.folder(folder))
+        home = self.assets.location(self.folder(folder))
         return self.assets.add(family, self.name, home, {}, 0, approved=True).id
 
 

@@ -35,7 +35,7 @@ def get(instance: Instance, request: Request) -> Reply:
 def sync(instance: Instance, request: Request) -> Reply:
     lists, creating = instance.store.account_lists, request["action"] == "createOnly"
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         if not record.get("name"):
             raise RecordError("1002", "Missing value for 'name'")
         there = lists.named(record["name"])
@@ -49,14 +49,14 @@ def sync(instance: Instance, request: Request) -> Reply:
         found.name, found.updated = record["name"], instance.now
         return {"status": "updated", _ID: found.guid}
 
-    return Envelope(each_record(request["input"], one, numbered=True))
+    return Envelope(each_record(request["input"], process, numbered=True))
 
 
 @answers("named_account_lists.delete")
 def delete(instance: Instance, request: Request) -> Reply:
     lists = instance.store.account_lists
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         by_id = request.get("deleteBy") == "idField"
         found = lists.all.get(str(record.get(_ID))) if by_id else lists.named(str(record.get("name")))
         if found is None:
@@ -64,7 +64,7 @@ def delete(instance: Instance, request: Request) -> Reply:
         del lists.all[found.guid]
         return {"status": "deleted", _ID: found.guid}
 
-    return Envelope(each_record(request["input"], one, numbered=True))
+    return Envelope(each_record(request["input"], process, numbered=True))
 
 
 @answers("named_account_lists.get_members")
@@ -87,7 +87,7 @@ def get_members(instance: Instance, request: Request) -> Reply:
 def change_members(instance: Instance, request: Request) -> Reply:
     found, adding = _list(instance, request), request.operation.name.endswith(".add_members")
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         guid = str(record.get(_ID))
         if guid not in (instance.store.crm["named_accounts"].records if adding else found.members):
             raise RecordError("1013")
@@ -97,7 +97,7 @@ def change_members(instance: Instance, request: Request) -> Reply:
             del found.members[guid]
         return {"status": "added" if adding else "removed", _ID: guid}
 
-    return Envelope(each_record(request["input"], one, numbered=True))
+    return Envelope(each_record(request["input"], process, numbered=True))
 
 
 def _list(instance: Instance, request: Request) -> AccountList:

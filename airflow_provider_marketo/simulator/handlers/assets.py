@@ -15,7 +15,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
-from airflow_provider_marketo.simulator.store.assets import WORKSPACE, Asset, Home
+from airflow_provider_marketo.simulator.store.assets import WORKSPACE, Asset, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -61,12 +61,12 @@ _HIDDEN = ("content", "sections", "fields", "variables", "segments", "variants")
 
 
 def _folder(instance: Instance, asset: Asset) -> dict[str, Any]:
-    home, name = asset.home, instance.store.assets.name_of(asset.home)
+    location, name = asset.location, instance.store.assets.name_of(asset.location)
     if asset.kind.shape == "plain":
-        return {"id": home.id, "type": home.type}
+        return {"id": location.id, "type": location.type}
     if asset.kind.shape == "named":
-        return {"type": home.type, "id": home.id, "name": name}
-    return {"type": home.type, "value": home.id, "folderName": name}
+        return {"type": location.type, "id": location.id, "name": name}
+    return {"type": location.type, "value": location.id, "folderName": name}
 
 
 def version_of(asset: Asset, status: str | None) -> dict[str, Any] | None:
@@ -106,12 +106,12 @@ def filter_assets(instance: Instance, request: Request, assets: Iterable[Asset])
     earliest, latest = request.get("earliestUpdatedAt"), request.get("latestUpdatedAt")
     if earliest and latest and latest <= earliest:
         raise ApiError("701", "End date should always be after start date")
-    home = instance.store.assets.home(request["folder"]) if "folder" in request.parameters else None
+    location = instance.store.assets.location(request["folder"]) if "folder" in request.parameters else None
     active = request.get("isActive")
     return [
         asset
         for asset in assets
-        if (home is None or asset.home == home)
+        if (location is None or asset.location == location)
         and (earliest is None or asset.updated >= earliest.timestamp())
         and (latest is None or asset.updated <= latest.timestamp())
         and (active is None or asset.shown["isActive"] == active)
@@ -130,10 +130,10 @@ def _get_by_id(instance: Instance, request: Request) -> Reply:
 
 def _get_by_name(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
-    home = store.home(request["folder"]) if "folder" in request.parameters else None
+    location = store.location(request["folder"]) if "folder" in request.parameters else None
     found = [
         show(instance, asset, version)
-        for asset in store.named(request.operation.family, request["name"], home)
+        for asset in store.named(request.operation.family, request["name"], location)
         if "," not in asset.name and (version := version_of(asset, request.get("status"))) is not None
     ]
     return Envelope(found) if found else NOTHING_FOUND
@@ -142,15 +142,15 @@ def _get_by_name(instance: Instance, request: Request) -> Reply:
 def _create(instance: Instance, request: Request) -> Reply:
     store, kind = instance.store.assets, KINDS[request.operation.family]
     name = request.required("name")
-    home = store.home(request["folder"], kind=kind)
+    location = store.location(request["folder"], kind=kind)
     values = values_of(request)
     if "template" in request.parameters:
         values["template"] = _template(instance, kind, int(request["template"]))
     if kind.content and "content" in request.parameters:
         values[kind.content] = request["content"].content.decode()
     if kind.family == "smart_campaigns":
-        values["parentProgramId"] = store.program_of(home)
-    return Envelope([show(instance, store.add(kind.family, name, home, values, instance.now))])
+        values["parentProgramId"] = store.program_of(location)
+    return Envelope([show(instance, store.add(kind.family, name, location, values, instance.now))])
 
 
 def values_of(request: Request) -> dict[str, Any]:
@@ -172,9 +172,9 @@ def _template(instance: Instance, kind: Kind, template_id: int) -> int:
 
 def _clone(instance: Instance, request: Request) -> Reply:
     store, asset = instance.store.assets, requested_asset(instance, request)
-    home = store.home(request["folder"], kind=asset.kind)
+    location = store.location(request["folder"], kind=asset.kind)
     values = {name: request[name] for name in ("description", "operational") if name in request.parameters}
-    return Envelope([show(instance, store.clone(asset, request["name"], home, instance.now, **values))])
+    return Envelope([show(instance, store.clone(asset, request["name"], location, instance.now, **values))])
 
 
 def _update(instance: Instance, request: Request) -> Reply:
@@ -287,13 +287,13 @@ def _update_content(instance: Instance, request: Request) -> Reply:
     return id_reply(asset)
 
 
-def delete_contents(instance: Instance, home: Home) -> None:
+def delete_contents(instance: Instance, location: Location) -> None:
     """Delete everything in a folder or program, approved or not."""
     store = instance.store.assets
-    for asset in list(store.inside(home)):
+    for asset in list(store.inside(location)):
         store.remove(asset)
-    for folder in list(store.subfolders(home)):
-        delete_contents(instance, Home("Folder", folder.id))
+    for folder in list(store.subfolders(location)):
+        delete_contents(instance, Location("Folder", folder.id))
         del store.folders[folder.id]
 
 

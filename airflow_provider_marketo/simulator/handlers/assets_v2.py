@@ -9,7 +9,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
-from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Home
+from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Location
 from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def _for_each_family(
 
 def _show(instance: Instance, asset: Asset) -> dict[str, Any]:
     states = [name for name, version in (("approved", asset.live), ("draft", asset.draft)) if version is not None]
-    home = asset.home
-    place = {"programId" if home.type == PROGRAM else "folderId": str(home.id)}
+    location = asset.location
+    place = {"programId" if location.type == PROGRAM else "folderId": str(location.id)}
     return {
         "id": asset.id,
         "virtualId": asset.id,
@@ -69,7 +69,7 @@ def find(instance: Instance, request: Request) -> Reply:
         return (
             (not wanted or bool(states & wanted))
             and request.get("name", "").lower() in asset.name.lower()
-            and ("folderId" not in request.parameters or str(asset.home.id) == str(request["folderId"]))
+            and ("folderId" not in request.parameters or str(asset.location.id) == str(request["folderId"]))
             and _after(request.get("modifiedAtStart"), asset.updated)
             and _after(request.get("createdAtStart"), asset.created)
             and _before(request.get("modifiedAtEnd"), asset.updated)
@@ -93,27 +93,27 @@ def _before(moment: Any, seconds: int) -> bool:
 def _paging(request: Request) -> tuple[int, int]:
     index, size = int(request.get("pageIndex", 0)), int(request.get("pageSize", _MAX_PAGE_SIZE))
     if index < 0 or not 1 <= size <= _MAX_PAGE_SIZE:
-        raise ApiError("701", f"pageSize has to be between 1 and {_MAX_PAGE_SIZE}")
+        raise ApiError("701", f"pageSize must be between 1 and {_MAX_PAGE_SIZE}")
     return index, size
 
 
 @_for_each_family("create")
 def create(instance: Instance, request: Request) -> Reply:
     family = request.operation.family
-    home = _home(instance, family, request["appData"])
-    asset = instance.store.assets.add(family, request["name"], home, _values(request), instance.now)
+    location = _location(instance, family, request["appData"])
+    asset = instance.store.assets.add(family, request["name"], location, _values(request), instance.now)
     return Envelope([_show(instance, asset)])
 
 
-def _home(instance: Instance, family: str, place: Mapping[str, Any]) -> Home:
+def _location(instance: Instance, family: str, place: Mapping[str, Any]) -> Location:
     store, kind = instance.store.assets, KINDS[family]
-    for member, home_type in (("programId", PROGRAM), ("folderId", FOLDER)):
+    for member, location_type in (("programId", PROGRAM), ("folderId", FOLDER)):
         if place.get(member) is not None:
-            return store.home({"type": home_type, "id": place[member]}, kind=kind)
+            return store.location({"type": location_type, "id": place[member]}, kind=kind)
     if place.get("workspaceId") is None:
         raise ApiError("701", "appData needs a folderId or a workspaceId")
     folder = next(folder for folder in store.folders.values() if folder.type == kind.folder_type)
-    return Home(FOLDER, folder.id)
+    return Location(FOLDER, folder.id)
 
 
 def _values(request: Request) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _values(request: Request) -> dict[str, Any]:
 def clone(instance: Instance, request: Request) -> Reply:
     asset, new = _requested_asset(instance, request, "assetId"), request["newAsset"]
     values = {"description": new["description"]} if new.get("description") else {}
-    copied = instance.store.assets.clone(asset, new["name"], asset.home, instance.now, **values)
+    copied = instance.store.assets.clone(asset, new["name"], asset.location, instance.now, **values)
     return Envelope([_show(instance, copied)])
 
 

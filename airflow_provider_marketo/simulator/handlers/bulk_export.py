@@ -227,9 +227,9 @@ def _check_filter(instance: Instance, kind: str, given: Mapping[str, Any]) -> No
     if empty:
         raise ApiError("1003", f"{', '.join(sorted(empty))} must not be empty")
     if rules.only_one and len(given) != 1:
-        raise ApiError("1003", "Exactly one filter type has to be given")
+        raise ApiError("1003", "Exactly one filter type must be given")
     if rules.needs and sum(name in given for name in rules.needs) != 1:
-        raise ApiError("1003", f"Exactly one of {', '.join(rules.needs)} has to be given in filter")
+        raise ApiError("1003", f"Exactly one of {', '.join(rules.needs)} must be given in filter")
     for name in rules.dates:
         if name in given:
             _check_window(name, given[name])

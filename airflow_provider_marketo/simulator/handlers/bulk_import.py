@@ -25,7 +25,7 @@ FAMILIES = {
     "bulk_import_program_members": "program_members",
     "bulk_import_custom_objects": "custom_objects",
 }
-_HOW = ("lookupField", "listId", "partitionName", "programId", "programMemberStatus")
+_OPTIONS = ("lookupField", "listId", "partitionName", "programId", "programMemberStatus")
 
 
 def _for_each_family(action: str) -> Callable[[Any], Any]:
@@ -43,7 +43,7 @@ def start(instance: Instance, request: Request) -> Reply:
         kind_of(instance, request, FAMILIES),
         upload.content,
         DELIMITERS[request.get("format", "csv").upper()],
-        {name: request[name] for name in _HOW if request.get(name) is not None},
+        {name: request[name] for name in _OPTIONS if request.get(name) is not None},
         instance.clock.now(),
     )
     _check(instance, job)

@@ -13,7 +13,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
-from airflow_provider_marketo.simulator.store.assets import Asset, Home, Sending
+from airflow_provider_marketo.simulator.store.assets import Asset, Location, Sending
 from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _campaign(instance: Instance, request: Request) -> Asset:
 
 
 def _program_name(instance: Instance, campaign: Asset) -> str | None:
-    program = instance.store.assets.program_of(campaign.home)
+    program = instance.store.assets.program_of(campaign.location)
     return instance.store.assets.by_family["programs"][program].name if program is not None else None
 
 
@@ -72,7 +72,7 @@ def _show(instance: Instance, campaign: Asset) -> dict[str, Any]:
         "description": version["description"],
         "type": kind,
         "programName": _program_name(instance, campaign),
-        "programId": instance.store.assets.program_of(campaign.home),
+        "programId": instance.store.assets.program_of(campaign.location),
         "workspaceName": "Default",
         "createdAt": timestamp(campaign.created),
         "updatedAt": timestamp(campaign.updated),
@@ -104,7 +104,7 @@ def request_campaign(instance: Instance, request: Request) -> Reply:
 def _run(instance: Instance, campaign: Asset, leads: Iterable[int], at: int) -> None:
     """Run a campaign: send each lead an e-mail of the campaign's program. The simulator has no flows."""
     emails = instance.store.assets.by_family["emails"].values()
-    email = next((each for each in emails if each.home == campaign.home), None)
+    email = next((each for each in emails if each.location == campaign.location), None)
     for lead_id in leads:
         instance.store.activities.add(
             at,
@@ -124,14 +124,14 @@ def schedule(instance: Instance, request: Request) -> Reply:
     now = instance.clock.now()
     run_at = content.get("runAt") or now + _SOONEST
     if run_at < now + _SOONEST - _SLACK:
-        raise ApiError("1003", "runAt has to be at least 5 minutes in the future")
+        raise ApiError("1003", "runAt must be at least 5 minutes in the future")
     if run_at > now + _LATEST:
         raise ApiError("1042", "runAt must not be more than 2 years in the future")
     tokens = _tokens(instance, campaign, content.get("tokens") or ())
     if name := content.get("cloneToProgramName"):
         campaign = _cloned(instance, campaign, name)
     moment = int(run_at.timestamp())
-    number = instance.store.assets.program_of(campaign.home)
+    number = instance.store.assets.program_of(campaign.location)
     members = instance.store.programs.members(number) if number is not None else ()
     audience = tuple(member["leadId"] for member in islice(members, _MAX_AUDIENCE))
     instance.store.assets.sendings.append(
@@ -150,7 +150,7 @@ def get_smart_campaigns_by_lead_id(instance: Instance, request: Request) -> Repl
     for sending in instance.store.assets.sendings:
         at = sending.at if sending.run_at is None else sending.run_at
         if at <= instance.now and request["leadId"] in (*sending.leads, *sending.audience):
-            runs.setdefault(sending.what, []).append(at)
+            runs.setdefault(sending.asset_id, []).append(at)
     first, last = (request.get(name) for name in ("earliestUpdatedAt", "latestUpdatedAt"))
     found = [
         (campaign, sorted(moments))
@@ -170,7 +170,9 @@ def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, An
 
     :raises ApiError: 1003 if the campaign's folders and programs do not have one of the tokens.
     """
-    known = {name for home in _above(instance, campaign) for name, _ in instance.store.assets.tokens.get(home, {})}
+    store = instance.store.assets
+    locations = store.with_ancestors(campaign.location)
+    known = {name for location in locations for name, _ in store.tokens.get(location, {})}
     for token in given:
         found = _TOKEN_NAME.fullmatch(token["name"])
         if found is None or found.group(1) not in known:
@@ -178,20 +180,9 @@ def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, An
     return tuple((token["name"], str(token["value"])) for token in given)
 
 
-def _above(instance: Instance, campaign: Asset) -> list[Home]:
-    store, homes, home = instance.store.assets, [], campaign.home
-    while home is not None:
-        homes.append(home)
-        above = store.folders[home.id].parent if home.type == "Folder" else store.by_family["programs"][home.id].home
-        if above is None:
-            break
-        home = above
-    return homes
-
-
 def _cloned(instance: Instance, campaign: Asset, name: str) -> Asset:
     store = instance.store.assets
-    number = store.program_of(campaign.home)
+    number = store.program_of(campaign.location)
     if number is None:
         raise ApiError("1003", "The campaign is not in a program, so there is no program to clone")
     today = instance.meter.today()
@@ -199,9 +190,9 @@ def _cloned(instance: Instance, campaign: Asset, name: str) -> Asset:
         raise ApiError("1020", "Daily limit for cloneToProgram reached")
     store.clones[today] += 1
     program = store.by_family["programs"][number]
-    copied = store.clone_program(program, name, program.home, None, instance.now)
-    home = Home("Program", int(copied.id))
-    return next(asset for asset in store.inside(home) if asset.name == campaign.name)
+    copied = store.clone_program(program, name, program.location, None, instance.now)
+    location = Location("Program", int(copied.id))
+    return next(asset for asset in store.inside(location) if asset.name == campaign.name)
 
 
 @answers("smart_campaigns.activate")

@@ -62,7 +62,7 @@ def sync(instance: Instance, request: Request) -> Reply:
         raise ApiError("1003", "dedupeBy 'idField' is allowed with action 'updateOnly' only")
     seen: set[Any] = set()
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         found = _find(kind, record, by_id)
         key = found if by_id else kind.key_of(record)
         if key in seen:
@@ -79,7 +79,7 @@ def sync(instance: Instance, request: Request) -> Reply:
         kind.update(found, values, instance.now)
         return {"status": "updated", kind.id_field: found}
 
-    return Envelope(each_record(request["input"], one, numbered=True))
+    return Envelope(each_record(request["input"], process, numbered=True))
 
 
 @_for_each_family("delete")
@@ -87,14 +87,14 @@ def delete(instance: Instance, request: Request) -> Reply:
     kind = _kind(instance, request)
     by_id = request.get("deleteBy") == "idField"
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         found = _find(kind, record, by_id)
         if found is None:
             raise RecordError("1013")
         kind.delete(found)
         return {"status": "deleted", kind.id_field: found}
 
-    return Envelope(each_record(request.required("input"), one, numbered=True))
+    return Envelope(each_record(request.required("input"), process, numbered=True))
 
 
 @answers("companies.get_fields", "named_accounts.get_fields", "opportunities.get_fields")

@@ -64,7 +64,7 @@ def sync(instance: Instance, request: Request) -> Reply:
     if by_id and action != "updateOnly":
         raise ApiError("1003", "dedupeBy 'idField' is allowed with action 'updateOnly' only")
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         found = _find(table, record, by_id)
         values = typed_record(table.type.fields, {name: value for name, value in record.items() if name != _ID})
         if not by_id and _ID in record:
@@ -78,7 +78,7 @@ def sync(instance: Instance, request: Request) -> Reply:
         table.update(table.get(found) or {}, values, instance.now)
         return {"status": "updated", _ID: found}
 
-    return Envelope(each_record(request["input"], one, numbered=True))
+    return Envelope(each_record(request["input"], process, numbered=True))
 
 
 @answers("custom_objects.delete")
@@ -86,14 +86,14 @@ def delete(instance: Instance, request: Request) -> Reply:
     table = _table(instance, request)
     by_id = request.get("deleteBy") == "idField"
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         found = _find(table, record, by_id)
         if not found:
             raise RecordError("1013")
         table.delete(found)
         return {"status": "deleted", _ID: found}
 
-    return Envelope(each_record(request["input"], one, numbered=True))
+    return Envelope(each_record(request["input"], process, numbered=True))
 
 
 def _table(instance: Instance, request: Request) -> CustomObjects:

@@ -101,7 +101,7 @@ def rearrange(instance: Instance, request: Request) -> Reply:
     modules = {section["htmlId"]: section for section in sections if section["contentType"] == "Module"}
     wanted = sorted(request["positions"], key=lambda position: int(position["index"]))
     if {position["moduleId"] for position in wanted} != modules.keys():
-        raise ApiError("709", "The positions have to name every module")
+        raise ApiError("709", "The positions must name every module")
     others = [section for section in sections if section["contentType"] != "Module"]
     return _changed(instance, email, _numbered([*others, *(modules[position["moduleId"]] for position in wanted)]))
 

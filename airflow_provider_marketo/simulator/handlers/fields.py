@@ -90,7 +90,7 @@ def get_field(instance: Instance, request: Request) -> Reply:
 def update_field(instance: Instance, request: Request) -> Reply:
     field = _known(instance, request)
     if len(request["input"]) != 1:
-        raise ApiError("1003", "Exactly one object has to be given in input")
+        raise ApiError("1003", "Exactly one object must be given in input")
     (change,) = request["input"]
     if "displayName" in change and not field.custom:
         raise ApiError("1003", f"displayName of the standard field '{field.name}' cannot be changed")

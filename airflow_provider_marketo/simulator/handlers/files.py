@@ -16,7 +16,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
-from airflow_provider_marketo.simulator.store.assets import UI, Rule
+from airflow_provider_marketo.simulator.store.assets import UI, RedirectRule
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
@@ -29,7 +29,7 @@ _MAX_HOST_LENGTH = 255
 @answers("files.create")
 def create(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
-    home = store.home(request["folder"], kind=KINDS["files"])
+    location = store.location(request["folder"], kind=KINDS["files"])
     values = {**_file_values(request["file"]), "description": request.get("description", "")}
     there = store.named("files", request["name"])
     if there and request.get("insertOnly"):
@@ -37,7 +37,7 @@ def create(instance: Instance, request: Request) -> Reply:
     if there:
         store.change(there[0], instance.now, **values)
         return Envelope([show(instance, there[0])])
-    return Envelope([show(instance, store.add("files", request["name"], home, values, instance.now))])
+    return Envelope([show(instance, store.add("files", request["name"], location, values, instance.now))])
 
 
 @answers("files.update_content")
@@ -80,7 +80,7 @@ def write_rule(instance: Instance, request: Request) -> Reply:
         rule = _rule(instance, request)
     else:
         number = max(rules, default=100) + 1
-        rule = Rule(number, instance.now, instance.now)
+        rule = RedirectRule(number, instance.now, instance.now)
     merged = {**rule.values, **values}
     _check_rule(instance, merged, rule.id)
     rule.values, rule.updated = merged, instance.now
@@ -102,7 +102,7 @@ def get_domains(instance: Instance, request: Request) -> Reply:
     )
 
 
-def _rule(instance: Instance, request: Request) -> Rule:
+def _rule(instance: Instance, request: Request) -> RedirectRule:
     rule = instance.store.assets.rules.get(request["id"])
     if rule is None:
         raise ApiError("702", f"Redirect rule {request['id']} not found")
@@ -120,7 +120,7 @@ def _check_rule(instance: Instance, values: dict[str, Any], number: int) -> None
             raise ApiError("709", "A redirect rule for this address already exists")
 
 
-def _show_rule(rule: Rule) -> dict[str, Any]:
+def _show_rule(rule: RedirectRule) -> dict[str, Any]:
     host = rule.values["hostname"]
     return {
         "id": rule.id,

@@ -12,7 +12,7 @@ from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, UI, WORKSPACE, Folder, Home
+from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, UI, WORKSPACE, Folder, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ def _show_program(instance: Instance, program_id: int) -> dict[str, Any]:
     """Return the record of a program in the format of folders."""
     store = instance.store.assets
     program = store.by_family["programs"][program_id]
-    parent = program.home
+    parent = program.location
     return {
         "id": program_id,
         "folderId": {"id": program_id, "type": PROGRAM},
@@ -68,13 +68,17 @@ def _show_program(instance: Instance, program_id: int) -> dict[str, Any]:
     }
 
 
+def _show_location(instance: Instance, location: Location) -> dict[str, Any]:
+    if location.type == PROGRAM:
+        return _show_program(instance, location.id)
+    return _show(instance, instance.store.assets.folders[location.id])
+
+
 @answers("folders.get_by_id")
 def get_by_id(instance: Instance, request: Request) -> Reply:
-    home = Home(request["type"], request["id"])
-    store = instance.store.assets
-    if home.type == PROGRAM:
-        return Envelope([_show_program(instance, home.id)]) if home.id in store.by_family["programs"] else NOTHING_FOUND
-    return Envelope([_show(instance, store.folders[home.id])]) if home.id in store.folders else NOTHING_FOUND
+    store, location = instance.store.assets, Location(request["type"], request["id"])
+    known = location.id in (store.by_family["programs"] if location.type == PROGRAM else store.folders)
+    return Envelope([_show_location(instance, location)]) if known else NOTHING_FOUND
 
 
 @answers("folders.get_by_name")
@@ -93,28 +97,22 @@ def get(instance: Instance, request: Request) -> Reply:
     root = _root(instance, request)
     store = instance.store.assets
     starts = (
-        [Home(FOLDER, folder.id) for folder in store.folders.values() if folder.parent is None]
+        [Location(FOLDER, folder.id) for folder in store.folders.values() if folder.parent is None]
         if root is None
         else [root]
     )
     below = _children(instance)
-    rows = [home for start in starts for home in _walk(below, start, request.get("maxDepth", 2))]
-    return asset_page(
-        request,
-        rows,
-        lambda home: (
-            _show(instance, store.folders[home.id]) if home.type == FOLDER else _show_program(instance, home.id)
-        ),
-    )
+    rows = [location for start in starts for location in _walk(below, start, request.get("maxDepth", 2))]
+    return asset_page(request, rows, lambda location: _show_location(instance, location))
 
 
 @answers("folders.get_contents")
 def get_contents(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
-    home = store.home({"type": request["type"], "id": request["id"]})
+    location = store.location({"type": request["type"], "id": request["id"]})
     rows = [
-        *({"id": folder.id, "type": FOLDER} for folder in store.subfolders(home)),
-        *({"id": asset.id, "type": asset.kind.title} for asset in store.inside(home)),
+        *({"id": folder.id, "type": FOLDER} for folder in store.subfolders(location)),
+        *({"id": asset.id, "type": asset.kind.title} for asset in store.inside(location)),
     ]
     return asset_page(request, rows, lambda row: row)
 
@@ -122,7 +120,7 @@ def get_contents(instance: Instance, request: Request) -> Reply:
 @answers("folders.create")
 def create(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
-    parent = store.home(request["parent"])
+    parent = store.location(request["parent"])
     if any(folder.name == request["name"] for folder in store.subfolders(parent)):
         raise ApiError("709", f"Folder name already exists: {request['name']}")
     kind = "Marketing Activities" if parent.type == PROGRAM else store.folders[parent.id].type
@@ -143,8 +141,8 @@ def update(instance: Instance, request: Request) -> Reply:
 @answers("folders.delete")
 def delete(instance: Instance, request: Request) -> Reply:
     folder = _changeable(instance, request)
-    store, home = instance.store.assets, Home(FOLDER, folder.id)
-    if any(store.inside(home)) or any(store.subfolders(home)):
+    store, location = instance.store.assets, Location(FOLDER, folder.id)
+    if any(store.inside(location)) or any(store.subfolders(location)):
         raise ApiError("709", f"Folder {folder.id} is not empty")
     del store.folders[folder.id]
     return Envelope([{"id": folder.id}])
@@ -166,52 +164,45 @@ def _changeable(instance: Instance, request: Request) -> Folder:
     return folder
 
 
-def _root(instance: Instance, request: Request) -> Home | None:
-    return instance.store.assets.home(request["root"]) if "root" in request.parameters else None
+def _root(instance: Instance, request: Request) -> Location | None:
+    return instance.store.assets.location(request["root"]) if "root" in request.parameters else None
 
 
-def _below(instance: Instance, folder: Folder, root: Home) -> bool:
-    return root in (Home(FOLDER, folder.id), *_ancestors(instance, folder))
+def _below(instance: Instance, folder: Folder, root: Location) -> bool:
+    return root in instance.store.assets.with_ancestors(Location(FOLDER, folder.id))
 
 
-def _ancestors(instance: Instance, folder: Folder) -> Iterator[Home]:
-    store, home = instance.store.assets, folder.parent
-    while home is not None:
-        yield home
-        home = store.folders[home.id].parent if home.type == FOLDER else store.by_family["programs"][home.id].home
-
-
-def _walk(below: Mapping[Home, Sequence[Home]], home: Home, depth: int) -> Iterator[Home]:
-    yield home
-    for child in below.get(home, ()) if depth > 0 else ():
+def _walk(below: Mapping[Location, Sequence[Location]], location: Location, depth: int) -> Iterator[Location]:
+    yield location
+    for child in below.get(location, ()) if depth > 0 else ():
         yield from _walk(below, child, depth - 1)
 
 
-def _children(instance: Instance) -> Mapping[Home, Sequence[Home]]:
+def _children(instance: Instance) -> Mapping[Location, Sequence[Location]]:
     """Return the folders and programs directly in each folder or program."""
-    below: dict[Home, list[Home]] = defaultdict(list)
+    below: dict[Location, list[Location]] = defaultdict(list)
     for folder in instance.store.assets.folders.values():
         if folder.parent is not None:
-            below[folder.parent].append(Home(FOLDER, folder.id))
+            below[folder.parent].append(Location(FOLDER, folder.id))
     for program in instance.store.assets.records("programs"):
-        below[program.home].append(Home(PROGRAM, int(program.id)))
+        below[program.location].append(Location(PROGRAM, int(program.id)))
     return below
 
 
 @answers("tokens.get_by_folder_id")
 def get_tokens(instance: Instance, request: Request) -> Reply:
-    home = _place(instance, request)
-    if not instance.store.assets.tokens.get(home):
+    location = _place(instance, request)
+    if not instance.store.assets.tokens.get(location):
         return NOTHING_FOUND
-    return Envelope([_show_tokens(instance, home)])
+    return Envelope([_show_tokens(instance, location)])
 
 
-def _show_tokens(instance: Instance, home: Home) -> dict[str, Any]:
-    tokens = instance.store.assets.tokens.get(home, {})
+def _show_tokens(instance: Instance, location: Location) -> dict[str, Any]:
+    tokens = instance.store.assets.tokens.get(location, {})
     return {
-        "folder": {"type": home.type, "value": home.id, "folderName": instance.store.assets.name_of(home)},
+        "folder": {"type": location.type, "value": location.id, "folderName": instance.store.assets.name_of(location)},
         "tokens": [
-            {"name": name, "type": kind, "value": value, "computedUrl": f"{UI}/#MF{home.id}A1"}
+            {"name": name, "type": kind, "value": value, "computedUrl": f"{UI}/#MF{location.id}A1"}
             for (name, kind), value in tokens.items()
         ],
     }
@@ -219,26 +210,26 @@ def _show_tokens(instance: Instance, home: Home) -> dict[str, Any]:
 
 @answers("tokens.create")
 def create_token(instance: Instance, request: Request) -> Reply:
-    home, name, kind = _place(instance, request), request["name"], request["type"]
+    location, name, kind = _place(instance, request), request["name"], request["type"]
     if len(name) > _MAX_TOKEN_NAME_LENGTH:
         raise ApiError("701", f"Token name must not be longer than {_MAX_TOKEN_NAME_LENGTH} characters")
     if kind not in _TOKEN_TYPES:
         raise ApiError("701", f"Invalid token type '{kind}'")
     _check_value(kind, request["value"])
-    instance.store.assets.tokens.setdefault(home, {})[name, kind] = request["value"]
-    return Envelope([_show_tokens(instance, home)])
+    instance.store.assets.tokens.setdefault(location, {})[name, kind] = request["value"]
+    return Envelope([_show_tokens(instance, location)])
 
 
 @answers("tokens.delete_by_name")
 def delete_token(instance: Instance, request: Request) -> Reply:
-    home = _place(instance, request)
-    if instance.store.assets.tokens.get(home, {}).pop((request["name"], request["type"]), None) is None:
+    location = _place(instance, request)
+    if instance.store.assets.tokens.get(location, {}).pop((request["name"], request["type"]), None) is None:
         raise ApiError("702", f"Token '{request['name']}' not found")
-    return Envelope([{"id": home.id}])
+    return Envelope([{"id": location.id}])
 
 
-def _place(instance: Instance, request: Request) -> Home:
-    return instance.store.assets.home({"type": request.get("folderType", FOLDER), "id": request["id"]})
+def _place(instance: Instance, request: Request) -> Location:
+    return instance.store.assets.location({"type": request.get("folderType", FOLDER), "id": request["id"]})
 
 
 def _check_value(kind: str, value: str) -> None:

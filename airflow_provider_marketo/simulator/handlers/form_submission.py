@@ -35,7 +35,7 @@ def submit(instance: Instance, request: Request) -> Reply:
     known = {str(field["id"])[:1].lower() + str(field["id"])[1:] for field in fields_of(form.shown)}
     writer = LeadWriter(instance, UPSERT, "email", None, source="Form fill-out")
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         values, visit = record["leadFormFields"], record.get("visitorData") or {}
         unknown = [name for name in values if name not in known]
         if unknown:
@@ -56,4 +56,4 @@ def submit(instance: Instance, request: Request) -> Reply:
             set_program_status(instance, program, entry["id"], channel.statuses[0].name)
         return entry
 
-    return Envelope(each_record(request["input"], one))
+    return Envelope(each_record(request["input"], process))

@@ -172,7 +172,7 @@ def update_positions(instance: Instance, request: Request) -> Reply:
     positions = request["positions"]
     named = [inner["fieldName"] for position in positions for inner in (position, *position.get("fieldList", ()))]
     if sorted(named) != sorted(fields):
-        raise ApiError("709", "The positions have to name every field of the form once")
+        raise ApiError("709", "The positions must name every field of the form once")
     arranged = []
     for position in positions:
         inner = [_placed(fields[each["fieldName"]], each) for each in position.get("fieldList", ())]
@@ -214,6 +214,6 @@ def update_thank_you_page(instance: Instance, request: Request) -> Reply:
     form = requested_asset(instance, request)
     rules = request["thankyou"]
     if sum(bool(rule.get("default")) for rule in rules) != 1:
-        raise ApiError("709", "Exactly one rule has to be the default")
+        raise ApiError("709", "Exactly one rule must be the default")
     instance.store.assets.change(form, instance.now, thankYouList=rules)
     return Envelope([{"id": form.id, "thankYouList": rules}])

@@ -34,7 +34,7 @@ def push(instance: Instance, request: Request) -> Reply:
         name: request[given] for name, given in (("Source", "source"), ("Reason", "reason")) if request.get(given)
     }
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         entry = writer.write(record)
         # Campaigns can wait for this activity, so every push adds one, even if the lead does not change.
         instance.store.activities.add(
@@ -49,7 +49,7 @@ def push(instance: Instance, request: Request) -> Reply:
             set_program_status(instance, program.id, entry["id"], status)
         return entry
 
-    return Envelope(each_record(request["input"], one))
+    return Envelope(each_record(request["input"], process))
 
 
 @answers("leads.associate")

@@ -79,11 +79,11 @@ def sync(instance: Instance, request: Request) -> Reply:
 
 @answers("leads.delete")
 def delete(instance: Instance, request: Request) -> Reply:
-    def one(lead_id: int) -> dict[str, Any]:
+    def process(lead_id: int) -> dict[str, Any]:
         delete_lead(instance, lead_id)
         return {"id": lead_id, "status": "deleted"}
 
-    return Envelope(each_record(lead_ids(request), one, lambda lead_id: {"id": lead_id}))
+    return Envelope(each_record(lead_ids(request), process, lambda lead_id: {"id": lead_id}))
 
 
 @answers("leads.merge")
@@ -121,7 +121,7 @@ def get_partitions(instance: Instance, request: Request) -> Reply:
 
 @answers("leads.update_partition")
 def update_partition(instance: Instance, request: Request) -> Reply:
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         lead = instance.store.leads.get(record["id"])
         if lead is None:
             raise RecordError("1004", f"Lead '{record['id']}' not found")
@@ -131,7 +131,7 @@ def update_partition(instance: Instance, request: Request) -> Reply:
         instance.store.leads.update(lead, moved, instance.now)
         return {"id": record["id"], "status": "updated"}
 
-    return Envelope(each_record(request["input"], one, lambda record: {"id": record["id"]}))
+    return Envelope(each_record(request["input"], process, lambda record: {"id": record["id"]}))
 
 
 @answers("leads.get_lists_by_lead_id")
@@ -147,7 +147,7 @@ def get_programs_by_lead_id(instance: Instance, request: Request) -> Reply:
     members = list(instance.store.programs.of_lead(request["leadId"]))
     if "filterType" in request.parameters:
         if request["filterType"] != "programId":
-            raise ApiError("1003", "filterType has to be programId")
+            raise ApiError("1003", "filterType must be programId")
         members = [member for member in members if str(member["programId"]) in request.required("filterValues")]
     return page(request, members, lambda member: _membership(instance, member))
 
@@ -161,13 +161,13 @@ def change_program_status(instance: Instance, request: Request) -> Reply:
     if status is None:
         raise ApiError("1025", f"Program status '{request['status']}' not found")
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         if programs.member(program_id, record["id"]) is None:
             raise RecordError("1013", f"Lead '{record['id']}' is not a member of the program")
         set_program_status(instance, program_id, record["id"], status.name)
         return {"id": record["id"], "status": status.name}
 
-    return Envelope(each_record(request["input"], one, lambda record: {"id": record["id"]}))
+    return Envelope(each_record(request["input"], process, lambda record: {"id": record["id"]}))
 
 
 def wanted_fields(instance: Instance, request: Request) -> Sequence[str]:

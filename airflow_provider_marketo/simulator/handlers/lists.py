@@ -45,37 +45,37 @@ def get_leads_by_list_id(instance: Instance, request: Request) -> Reply:
 def add_to_list(instance: Instance, request: Request) -> Reply:
     members = _list(instance, request)
 
-    def one(lead_id: int) -> dict[str, Any]:
+    def process(lead_id: int) -> dict[str, Any]:
         _check_lead(instance, lead_id)
         memberships.add_to_list(instance, members.id, lead_id)
         return {"id": lead_id, "status": "added"}
 
-    return Envelope(each_record(lead_ids(request), one, lambda lead_id: {"id": lead_id}))
+    return Envelope(each_record(lead_ids(request), process, lambda lead_id: {"id": lead_id}))
 
 
 @answers("static_list_membership.remove_from_list")
 def remove_from_list(instance: Instance, request: Request) -> Reply:
     members = _list(instance, request)
 
-    def one(lead_id: int) -> dict[str, Any]:
+    def process(lead_id: int) -> dict[str, Any]:
         _check_lead(instance, lead_id)
         if not memberships.remove_from_list(instance, members.id, lead_id):
             raise RecordError("1015")
         return {"id": lead_id, "status": "removed"}
 
-    return Envelope(each_record(lead_ids(request), one, lambda lead_id: {"id": lead_id}))
+    return Envelope(each_record(lead_ids(request), process, lambda lead_id: {"id": lead_id}))
 
 
 @answers("static_list_membership.member_of_list")
 def member_of_list(instance: Instance, request: Request) -> Reply:
     members = _list(instance, request)
 
-    def one(lead_id: int) -> dict[str, Any]:
+    def process(lead_id: int) -> dict[str, Any]:
         _check_lead(instance, lead_id)
         on_it = instance.store.lists.has(members.id, lead_id)
         return {"id": lead_id, "status": "memberof" if on_it else "notmemberof"}
 
-    return Envelope(each_record(lead_ids(request), one, lambda lead_id: {"id": lead_id}))
+    return Envelope(each_record(lead_ids(request), process, lambda lead_id: {"id": lead_id}))
 
 
 def _list(instance: Instance, request: Request) -> StaticList:

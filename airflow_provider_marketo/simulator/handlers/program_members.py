@@ -59,7 +59,7 @@ def sync_status(instance: Instance, request: Request) -> Reply:
     if status is None:
         raise ApiError("1025", f"Program status '{request['statusName']}' not found")
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         lead_id = record["leadId"]
         if lead_id not in instance.store.leads:
             raise RecordError("1004", f"Lead '{lead_id}' not found")
@@ -70,7 +70,7 @@ def sync_status(instance: Instance, request: Request) -> Reply:
         set_program_status(instance, program_id, lead_id, status.name)
         return {"leadId": lead_id, "status": "updated" if member else "created"}
 
-    return _batch(request, one)
+    return _batch(request, process)
 
 
 @answers("program_members.sync_data")
@@ -78,7 +78,7 @@ def sync_data(instance: Instance, request: Request) -> Reply:
     program_id = _program(instance, request)
     programs = instance.store.programs
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         member = programs.member(program_id, record["leadId"])
         if member is None:
             raise RecordError("1013", f"Lead '{record['leadId']}' is not a member of the program")
@@ -86,7 +86,7 @@ def sync_data(instance: Instance, request: Request) -> Reply:
         programs.write({**member, **typed_record(programs.fields, given)}, instance.now)
         return {"leadId": record["leadId"], "status": "updated"}
 
-    return _batch(request, one)
+    return _batch(request, process)
 
 
 @answers("program_members.delete")
@@ -94,17 +94,17 @@ def delete(instance: Instance, request: Request) -> Reply:
     program_id = _program(instance, request)
     programs = instance.store.programs
 
-    def one(record: dict[str, Any]) -> dict[str, Any]:
+    def process(record: dict[str, Any]) -> dict[str, Any]:
         if programs.member(program_id, record["leadId"]) is None:
             raise RecordError("1037", "Lead not in program")
         programs.remove(program_id, record["leadId"])
         return {"leadId": record["leadId"], "status": "deleted"}
 
-    return _batch(request, one)
+    return _batch(request, process)
 
 
-def _batch(request: Request, one: Callable[[dict[str, Any]], dict[str, Any]]) -> Envelope:
-    return Envelope(each_record(request["input"], one, lambda record: {"leadId": record["leadId"]}, numbered=True))
+def _batch(request: Request, process: Callable[[dict[str, Any]], dict[str, Any]]) -> Envelope:
+    return Envelope(each_record(request["input"], process, lambda record: {"leadId": record["leadId"]}, numbered=True))
 
 
 def _program(instance: Instance, request: Request) -> int:

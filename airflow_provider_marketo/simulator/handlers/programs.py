@@ -16,7 +16,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
-from airflow_provider_marketo.simulator.store.assets import PROGRAM, PROGRAM_TYPES, Asset, Home
+from airflow_provider_marketo.simulator.store.assets import PROGRAM, PROGRAM_TYPES, Asset, Location
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Channel
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def get(instance: Instance, request: Request) -> Reply:
 
 def _filtered(program: Asset, request: Request) -> Any:
     kind = request.get("filterType")
-    return {"id": program.id, "programId": program.id, "folderId": program.home.id, "workspace": "Default"}.get(kind)
+    return {"id": program.id, "programId": program.id, "folderId": program.location.id, "workspace": "Default"}.get(
+        kind
+    )
 
 
 def _listed(record: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
 @answers("programs.create")
 def create(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
-    home = store.home(request["folder"], kind=KINDS["programs"])
+    location = store.location(request["folder"], kind=KINDS["programs"])
     channel = _channel(request["channel"])
     kind = str(request["type"]).capitalize()
     if kind.lower() not in (channel.program_type, "program") and PROGRAM_TYPES[channel.program_type] != kind:
@@ -97,7 +99,7 @@ def create(instance: Instance, request: Request) -> Reply:
     program = store.add(
         "programs",
         _name(request),
-        home,
+        location,
         {
             "description": request.get("description", ""),
             "type": PROGRAM_TYPES[channel.program_type],
@@ -155,18 +157,18 @@ def clone(instance: Instance, request: Request) -> Reply:
     store, program = instance.store.assets, requested_asset(instance, request)
     if str(request["folder"]["type"]).capitalize() == PROGRAM:
         raise ApiError("711", "Programs can be cloned into folders only")
-    home = store.home(request["folder"], kind=KINDS["programs"])
-    copied = store.clone_program(program, _name(request), home, request.get("description"), instance.now)
+    location = store.location(request["folder"], kind=KINDS["programs"])
+    copied = store.clone_program(program, _name(request), location, request.get("description"), instance.now)
     return Envelope([show(instance, copied)])
 
 
 @answers("programs.delete")
 def delete(instance: Instance, request: Request) -> Reply:
     program = requested_asset(instance, request)
-    home = Home(PROGRAM, int(program.id))
-    if any(asset.shown.get("isActive") for asset in instance.store.assets.inside(home)):
+    location = Location(PROGRAM, int(program.id))
+    if any(asset.shown.get("isActive") for asset in instance.store.assets.inside(location)):
         raise ApiError("709", f"Program {program.id} has active campaigns and cannot be deleted")
-    delete_contents(instance, home)
+    delete_contents(instance, location)
     instance.store.assets.remove(program)
     return Envelope([{"id": program.id}])
 
@@ -179,7 +181,7 @@ def approve(instance: Instance, request: Request) -> Reply:
     approving = request.operation.name == "programs.approve"
     emails = [
         asset
-        for asset in instance.store.assets.inside(Home(PROGRAM, int(program.id)))
+        for asset in instance.store.assets.inside(Location(PROGRAM, int(program.id)))
         if asset.kind.family == "emails" and asset.live is not None
     ]
     if approving and not (program.shown["startDate"] and emails):
@@ -207,7 +209,7 @@ def smart_list(asset: Asset, request: Request) -> dict[str, Any]:
         "createdAt": asset_timestamp(asset.created),
         "updatedAt": asset_timestamp(asset.updated),
         "url": asset.url,
-        "folder": {"id": asset.home.id, "type": asset.home.type},
+        "folder": {"id": asset.location.id, "type": asset.location.type},
         "workspace": "Default",
     }
     if request.get("includeRules"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
 
-_FACTS = ("emailAddress", "firstName", "lastName", "apiOnly", "expiresAt")
+_ATTRIBUTES = ("emailAddress", "firstName", "lastName", "apiOnly", "expiresAt")
 _MAX_PAGE_SIZE = 200
 _FIRST_CUSTOM_ROLE = 100
 
@@ -27,7 +27,7 @@ _FIRST_CUSTOM_ROLE = 100
 def get_users(instance: Instance, request: Request) -> Reply:
     offset, size = int(request.get("pageOffset", 0)), int(request.get("pageSize", 20))
     if offset < 0 or not 1 <= size <= _MAX_PAGE_SIZE:
-        return _refused(400, 1003, f"pageSize has to be between 1 and {_MAX_PAGE_SIZE}")
+        return _error(400, 1003, f"pageSize must be between 1 and {_MAX_PAGE_SIZE}")
     users = list(instance.store.users.all.values())
     return Bare([_show(user) for user in users[offset : offset + size]])
 
@@ -35,13 +35,13 @@ def get_users(instance: Instance, request: Request) -> Reply:
 @answers("user_management.get_user_by_id")
 def get_user(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.all.get(request["userid"])
-    return _unknown(request) if user is None else Bare(_show(user))
+    return _not_found(request) if user is None else Bare(_show(user))
 
 
 @answers("user_management.get_invited_user_by_id")
 def get_invited(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.invited.get(request["userid"])
-    return _unknown(request) if user is None else Bare(_show(user))
+    return _not_found(request) if user is None else Bare(_show(user))
 
 
 @answers("user_management.invite_user")
@@ -49,12 +49,12 @@ def invite(instance: Instance, request: Request) -> Reply:
     users = instance.store.users
     userid = request.get("userid") or request["emailAddress"]
     if userid in users.all or userid in users.invited:
-        return _refused(400, 1017, f"User '{userid}' already exists")
+        return _error(400, 1017, f"User '{userid}' already exists")
     grants = _grants(request["userRoleWorkspaces"])
     if isinstance(grants, Bare):
         return grants
-    facts = {"apiOnly": False, **{name: request[name] for name in _FACTS if name in request.parameters}}
-    users.invite(userid, facts, grants)
+    attributes = {"apiOnly": False, **{name: request[name] for name in _ATTRIBUTES if name in request.parameters}}
+    users.invite(userid, attributes, grants)
     return Bare(True)
 
 
@@ -62,34 +62,34 @@ def invite(instance: Instance, request: Request) -> Reply:
 def update(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.all.get(request["userid"])
     if user is None:
-        return _unknown(request)
-    user.facts |= {name: request[name] for name in _FACTS if name in request.parameters}
+        return _not_found(request)
+    user.attributes |= {name: request[name] for name in _ATTRIBUTES if name in request.parameters}
     return Bare(_show(user))
 
 
 @answers("user_management.delete_user")
 def delete(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.all.pop(request["userid"], None)
-    return _unknown(request) if user is None else Bare(True)
+    return _not_found(request) if user is None else Bare(True)
 
 
 @answers("user_management.delete_invited_user")
 def delete_invited(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.invited.pop(request["userid"], None)
-    return _unknown(request) if user is None else Bare(True)
+    return _not_found(request) if user is None else Bare(True)
 
 
 @answers("user_management.get_roles_and_workspaces_by_id")
 def get_grants(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.all.get(request["userid"])
-    return _unknown(request) if user is None else Bare(_show_grants(user))
+    return _not_found(request) if user is None else Bare(_show_grants(user))
 
 
 @answers("user_management.add_roles", "user_management.delete_roles")
 def change_roles(instance: Instance, request: Request) -> Reply:
     user = instance.store.users.all.get(request["userid"])
     if user is None:
-        return _unknown(request)
+        return _not_found(request)
     grants = _grants(request["input"])
     if isinstance(grants, Bare):
         return grants
@@ -128,7 +128,7 @@ def get_workspaces(instance: Instance, request: Request) -> Reply:
 
 
 def _show(user: User) -> dict[str, Any]:
-    return {"userid": user.userid, **user.facts, "userRoleWorkspaces": _show_grants(user)}
+    return {"userid": user.userid, **user.attributes, "userRoleWorkspaces": _show_grants(user)}
 
 
 def _show_grants(user: User) -> list[dict[str, Any]]:
@@ -147,14 +147,14 @@ def _grants(given: Iterable[Mapping[str, Any]]) -> list[Grant] | Bare:
     grants = [Grant(each["accessRoleId"], each["workspaceId"]) for each in given]
     for grant in grants:
         if grant.role not in ROLES or grant.workspace not in WORKSPACES:
-            return _refused(400, 1003, f"Invalid role {grant.role} or workspace {grant.workspace}")
+            return _error(400, 1003, f"Invalid role {grant.role} or workspace {grant.workspace}")
     return grants
 
 
-def _unknown(request: Request) -> Bare:
-    return _refused(404, 1013, f"User '{request['userid']}' not found")
+def _not_found(request: Request) -> Bare:
+    return _error(404, 1013, f"User '{request['userid']}' not found")
 
 
-def _refused(status: int, code: int, message: str) -> Bare:
+def _error(status: int, code: int, message: str) -> Bare:
     """Return a failure. Error codes of this API are numbers."""
     return Bare({"success": False, "errors": [{"code": code, "message": message}]}, status)

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import Settings
 
 FIRST_ACTIVITY = 10_000_000_001
-_NEW_LEADS = 20_000_000_001
-_CAUSED = 30_000_000_001
+_FIRST_NEW_LEAD = 20_000_000_001
+_FIRST_FROM_CALLS = 30_000_000_001
 _PATTERNS = 1_009
 _SPREAD = 2_654_435_761
 """A large odd factor: successive activities belong to leads that are far apart."""
 
-_MIX = (
+_TYPE_MIX = (
     *[types.VISIT_PAGE] * 30,
     *[types.SEND_EMAIL] * 18,
     *[7] * 14,
@@ -83,7 +83,7 @@ class _Pattern(NamedTuple):
     """
     A generated activity without its lead.
 
-    ``follow`` takes a lead's row number and returns the values that depend on the lead.
+    ``for_lead`` takes a lead's row number and returns the values that depend on the lead.
     """
 
     type_id: int
@@ -91,7 +91,7 @@ class _Pattern(NamedTuple):
     primary_id: int | None
     primary: str | None
     attributes: Mapping[str, Any]
-    follow: Callable[[int], tuple[int | None, str | None, Mapping[str, Any]]] | None = None
+    for_lead: Callable[[int], tuple[int | None, str | None, Mapping[str, Any]]] | None = None
 
 
 class Activities:
@@ -110,8 +110,8 @@ class Activities:
         self.count = settings.activities if settings.leads else 0
         self._since = start_of_day(settings.dates.start)
         self._span = start_of_day(settings.dates.end) - self._since
-        self._caused: list[Activity] = []
-        self._numbers = counting(_CAUSED)
+        self._from_calls: list[Activity] = []
+        self._numbers = counting(_FIRST_FROM_CALLS)
         self.field_ids = {name: 100 + n for n, name in enumerate(leads.fields)}
         self._seed = settings.seed
 
@@ -130,7 +130,7 @@ class Activities:
         activity = Activity(
             at, next(self._numbers), lead_id, type_id, campaign_id, primary_id, primary, attributes or {}
         )
-        insort(self._caused, activity, key=lambda each: each.order)
+        insort(self._from_calls, activity, key=lambda each: each.order)
         return activity
 
     def between(self, start: int, end: int, wanted: Collection[int] | None = None) -> Iterator[Activity]:
@@ -141,24 +141,24 @@ class Activities:
         :param end: last second.
         :param wanted: ids of activity types; None for all types.
         """
-        generated = map(self.generated, range(*self.numbers(start, end)))
-        log = merge(generated, self.others(start, end), key=lambda each: each.order)
+        generated = map(self.generated, range(*self.rows_between(start, end)))
+        log = merge(generated, self.other_activities(start, end), key=lambda each: each.order)
         return log if wanted is None else (each for each in log if each.type_id in wanted)
 
     def at(self, row: int) -> int:
         """Return the date of a generated activity, in seconds since 1970."""
         return self._since + row * self._span // max(1, self.count)
 
-    def numbers(self, start: int, end: int) -> tuple[int, int]:
+    def rows_between(self, start: int, end: int) -> tuple[int, int]:
         """Return the row numbers of the first generated activity of a time span and of the first one after it."""
         rows = range(self.count)
         return bisect_left(rows, start, key=self.at), bisect_right(rows, end, key=self.at)
 
-    def others(self, start: int, end: int) -> Iterator[Activity]:
+    def other_activities(self, start: int, end: int) -> Iterator[Activity]:
         """Iterate, in order, over the activities without a row number: New Lead, and those that calls caused."""
-        first = bisect_left(self._caused, start, key=lambda each: each.at)
-        last = bisect_right(self._caused, end, key=lambda each: each.at)
-        return merge(self._new_leads(start, end), self._caused[first:last], key=lambda each: each.order)
+        first = bisect_left(self._from_calls, start, key=lambda each: each.at)
+        last = bisect_right(self._from_calls, end, key=lambda each: each.at)
+        return merge(self._new_leads(start, end), self._from_calls[first:last], key=lambda each: each.order)
 
     def lead_row(self, row: int) -> int:
         """Return the row number of a generated activity's lead: one that existed at the activity's date."""
@@ -172,7 +172,7 @@ class Activities:
     def snapshot(self) -> Activities:
         """Return a copy of the log that later activities do not change."""
         other = copy.copy(self)
-        other._caused = list(self._caused)
+        other._from_calls = list(self._from_calls)
         return other
 
     def pattern(self, row: int) -> _Pattern:
@@ -189,8 +189,8 @@ class Activities:
         lead_row = self.lead_row(row)
         pattern = self.pattern(row)
         primary_id, primary, attributes = pattern[2:5]
-        if pattern.follow is not None:
-            primary_id, primary, attributes = pattern.follow(lead_row)
+        if pattern.for_lead is not None:
+            primary_id, primary, attributes = pattern.for_lead(lead_row)
         return Activity(
             self.at(row),
             FIRST_ACTIVITY + row,
@@ -208,20 +208,20 @@ class Activities:
             at = self._leads.created(row)
             source = self._leads.columns["leadSource"].value(row)
             attributes = {"Created Date": timestamp(at)[:10], "Source Type": source or "Web form fillout"}
-            yield Activity(at, _NEW_LEADS + row, FIRST_ID + row, types.NEW_LEAD, None, None, None, attributes)
+            yield Activity(at, _FIRST_NEW_LEAD + row, FIRST_ID + row, types.NEW_LEAD, None, None, None, attributes)
 
     def _pattern(self, chance: random.Random) -> _Pattern:
-        type_id = chance.choice(_MIX)
+        type_id = chance.choice(_TYPE_MIX)
         kind = self.types[type_id]
         campaign = chance.choice((None, 2001, 2002, 2003)) if type_id != types.VISIT_PAGE else None
-        follow = {
+        for_lead = {
             types.CHANGE_DATA: self._change(chance.choice(_CHANGED_FIELDS), chance),
             types.CHANGE_SCORE: self._score(chance.choice((1, 5, 10, -5))),
             types.ADD_TO_LIST: self._joined_list,
             types.CHANGE_STATUS: self._status,
         }.get(type_id)
-        if follow is not None:
-            return _Pattern(type_id, campaign, None, None, {}, follow)
+        if for_lead is not None:
+            return _Pattern(type_id, campaign, None, None, {}, for_lead)
         number = chance.randrange(1, 400)
         name = f"{chance.choice(WORDS)}-{number}"
         primary = {types.VISIT_PAGE: f"www.example.com/{name}.html"}.get(type_id, f"{name}.{chance.choice(WORDS)}")
@@ -233,7 +233,7 @@ class Activities:
         label, number = self._leads.fields[field].label, self.field_ids[field]
         reason = chance.choice(("Form fill", "Changed by smart campaign", "Imported list"))
 
-        def follow(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+        def for_lead(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
             column = self._leads.columns[field]
             new, old = column.value(row), column.value(row + 1)
             return (
@@ -242,16 +242,16 @@ class Activities:
                 {"New Value": new, "Old Value": old, "Reason": reason, "Source": "Marketo Flow Action"},
             )
 
-        return follow
+        return for_lead
 
     def _score(self, by: int) -> Callable[[int], Any]:
         label, number = self._leads.fields["leadScore"].label, self.field_ids["leadScore"]
 
-        def follow(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+        def for_lead(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
             new = int(self._leads.columns["leadScore"].value(row))
             return number, label, {"Change Value": f"{by:+d}", "New Value": new, "Old Value": new - by}
 
-        return follow
+        return for_lead
 
     def _joined_list(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
         each = self._lists.all[initial_list(FIRST_ID + row)]

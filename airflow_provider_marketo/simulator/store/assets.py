@@ -28,7 +28,7 @@ PROGRAM_TYPES = {"event": "Event", "engagement": "Engagement", "email": "Email",
 """Program types as program records name them, by the name that channels use."""
 
 
-class Home(NamedTuple):
+class Location(NamedTuple):
     """The folder or program that contains something. A folder and a program can have the same id."""
 
     type: str
@@ -46,7 +46,7 @@ class Folder:
 
     id: int
     name: str
-    parent: Home | None
+    parent: Location | None
     type: str
     created: int
     updated: int
@@ -60,7 +60,7 @@ class Asset:
     """
     A Marketo asset: anything in a folder that is not a folder.
 
-    :param home: the folder or program that contains it.
+    :param location: the folder or program that contains it.
     :param live: the approved version; for a kind without drafts, the only version.
     :param draft: the version that is not approved yet.
     """
@@ -68,7 +68,7 @@ class Asset:
     kind: Kind
     id: int | str
     name: str
-    home: Home
+    location: Location
     created: int
     updated: int
     live: dict[str, Any] | None = None
@@ -97,7 +97,7 @@ class Sending(NamedTuple):
     A request that sends something to people, now or at ``run_at``.
 
     :param operation: the operation that was called.
-    :param what: id of the campaign or the e-mail.
+    :param asset_id: id of the campaign or the e-mail.
     :param leads: ids of the leads that the request names.
     :param at: time of the request, in seconds since 1970.
     :param run_at: time at which the campaign is scheduled; None if it runs at once.
@@ -106,7 +106,7 @@ class Sending(NamedTuple):
     """
 
     operation: str
-    what: int
+    asset_id: int
     leads: tuple[int, ...]
     at: int
     run_at: int | None = None
@@ -115,7 +115,7 @@ class Sending(NamedTuple):
 
 
 @dataclass
-class Rule:
+class RedirectRule:
     """A redirect rule of landing pages."""
 
     id: int
@@ -137,8 +137,8 @@ class Assets:
         self._programs, self._lists = programs, lists
         self.folders: dict[int, Folder] = {}
         self.by_family: dict[str, dict[int | str, Asset]] = {family: {} for family in KINDS}
-        self.rules: dict[int, Rule] = {}
-        self.tokens: dict[Home, dict[tuple[str, str], str]] = {}
+        self.rules: dict[int, RedirectRule] = {}
+        self.tokens: dict[Location, dict[tuple[str, str], str]] = {}
         self.sendings: list[Sending] = []
         self.clones: Counter[date] = Counter()
         self._names: dict[tuple[str, int | None, str], int | str] = {}
@@ -148,14 +148,14 @@ class Assets:
     # Folders
 
     def add_folder(
-        self, name: str, parent: Home | None, kind: str, now: int, *, system: bool = False, description: str = ""
+        self, name: str, parent: Location | None, kind: str, now: int, *, system: bool = False, description: str = ""
     ) -> Folder:
         """Create a folder."""
         number = max(self.folders, default=_FIRST_FOLDER - 1) + 1
         self.folders[number] = Folder(number, name, parent, kind, now, now, description, system)
         return self.folders[number]
 
-    def home(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Home:
+    def location(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Location:
         """
         Return the folder or program that a request names.
 
@@ -163,51 +163,49 @@ class Assets:
         :param kind: kind of asset that the request puts there; None if it puts none there.
         :raises ApiError: 710 if it does not exist, 711 if it cannot contain the kind.
         """
-        home = Home(str(value["type"]).capitalize(), int(value["id"]))
-        if home.type not in (FOLDER, PROGRAM):
-            raise ApiError("711", "Folder type has to be Folder or Program")
-        known = home.id in (self.folders if home.type == FOLDER else self.by_family["programs"])
+        location = Location(str(value["type"]).capitalize(), int(value["id"]))
+        if location.type not in (FOLDER, PROGRAM):
+            raise ApiError("711", "Folder type must be Folder or Program")
+        known = location.id in (self.folders if location.type == FOLDER else self.by_family["programs"])
         if not known:
-            raise ApiError("710", f"Parent folder not found: {home.type} {home.id}")
+            raise ApiError("710", f"Parent folder not found: {location.type} {location.id}")
         if kind is not None:
-            in_program = self.program_of(home) is not None
-            fits = kind.in_programs if in_program else self.folders[home.id].type == kind.folder_type
+            in_program = self.program_of(location) is not None
+            fits = kind.in_programs if in_program else self.folders[location.id].type == kind.folder_type
             if not fits:
-                raise ApiError("711", f"A {kind.title.lower()} cannot be placed in {home.type} {home.id}")
-        return home
+                raise ApiError("711", f"A {kind.title.lower()} cannot be placed in {location.type} {location.id}")
+        return location
 
-    def program_of(self, home: Home | None) -> int | None:
-        """Return the id of the program that is or contains a place; None outside of programs."""
-        while home is not None:
-            if home.type == PROGRAM:
-                return home.id
-            home = self.folders[home.id].parent
-        return None
+    def with_ancestors(self, location: Location | None) -> Iterator[Location]:
+        """Iterate over a folder or program and all that contain it, up to the root; over nothing for None."""
+        while location is not None:
+            yield location
+            if location.type == FOLDER:
+                location = self.folders[location.id].parent
+            else:
+                location = self.by_family["programs"][location.id].location
+
+    def program_of(self, location: Location | None) -> int | None:
+        """Return the id of the program that is or contains a location; None outside of programs."""
+        return next((each.id for each in self.with_ancestors(location) if each.type == PROGRAM), None)
 
     def path(self, folder: Folder) -> str:
         """Return the path of a folder from the root."""
-        names, parent = [folder.name], folder.parent
-        while parent is not None:
-            if parent.type == PROGRAM:
-                program = self.by_family["programs"][parent.id]
-                names.append(program.name)
-                parent = program.home
-            else:
-                names.append(self.folders[parent.id].name)
-                parent = self.folders[parent.id].parent
+        names = [folder.name, *map(self.name_of, self.with_ancestors(folder.parent))]
         return "/" + "/".join(reversed(names))
 
-    def name_of(self, home: Home) -> str:
+    def name_of(self, location: Location) -> str:
         """Return the name of a folder or program."""
-        return self.folders[home.id].name if home.type == FOLDER else self.by_family["programs"][home.id].name
+        where = self.folders if location.type == FOLDER else self.by_family["programs"]
+        return where[location.id].name
 
-    def inside(self, home: Home) -> Iterator[Asset]:
+    def inside(self, location: Location) -> Iterator[Asset]:
         """Iterate over the assets directly in a folder or program."""
-        return (asset for assets in self.by_family.values() for asset in assets.values() if asset.home == home)
+        return (asset for assets in self.by_family.values() for asset in assets.values() if asset.location == location)
 
-    def subfolders(self, home: Home) -> Iterator[Folder]:
+    def subfolders(self, location: Location) -> Iterator[Folder]:
         """Iterate over the folders directly in a folder or program."""
-        return (folder for folder in self.folders.values() if folder.parent == home)
+        return (folder for folder in self.folders.values() if folder.parent == location)
 
     # Assets
 
@@ -223,17 +221,17 @@ class Assets:
             raise ApiError("702", f"{KINDS[family].title} {asset_id} not found")
         return asset
 
-    def named(self, family: str, name: str, home: Home | None = None) -> list[Asset]:
+    def named(self, family: str, name: str, location: Location | None = None) -> list[Asset]:
         """Return the assets of a name. A name is unique within each program, and once more outside of programs."""
         found = [
             self.by_family[family][number]
             for (of, _, known), number in self._names.items()
             if of == family and known == name
         ]
-        return [asset for asset in found if home is None or asset.home == home]
+        return [asset for asset in found if location is None or asset.location == location]
 
     def add(
-        self, family: str, name: str, home: Home, values: Mapping[str, Any], now: int, *, approved: bool = False
+        self, family: str, name: str, location: Location, values: Mapping[str, Any], now: int, *, approved: bool = False
     ) -> Asset:
         """
         Create an asset.
@@ -242,19 +240,19 @@ class Assets:
         :raises ApiError: 709 if the name is taken.
         """
         kind = KINDS[family]
-        self._check_name_is_free(family, name, home)
+        self._check_name_is_free(family, name, location)
         number: int | str = self._next[family]
         self._next[family] += 1
         if family.endswith("_v2"):
             number = f"{kind.code.lower()}-{number:08d}"
         version = {"description": "", **copy.deepcopy(dict(kind.values)), **values}
-        asset = Asset(kind, number, name, home, now, now)
+        asset = Asset(kind, number, name, location, now, now)
         if kind.drafts and not approved:
             asset.draft = version
         else:
             asset.live = version
         self.by_family[family][number] = asset
-        self._names[self._name_key(family, name, home)] = number
+        self._names[self._name_key(family, name, location)] = number
         self._update_lead_database(asset)
         return asset
 
@@ -265,10 +263,10 @@ class Assets:
         :raises ApiError: 709 if the name is taken.
         """
         if name is not None and name != asset.name:
-            self._check_name_is_free(asset.kind.family, name, asset.home)
-            del self._names[self._name_key(asset.kind.family, asset.name, asset.home)]
+            self._check_name_is_free(asset.kind.family, name, asset.location)
+            del self._names[self._name_key(asset.kind.family, asset.name, asset.location)]
             asset.name = name
-            self._names[self._name_key(asset.kind.family, name, asset.home)] = asset.id
+            self._names[self._name_key(asset.kind.family, name, asset.location)] = asset.id
         if asset.kind.drafts and asset.draft is None:
             asset.draft = copy.deepcopy(asset.live)
         asset.newest.update(values)
@@ -278,7 +276,7 @@ class Assets:
     def remove(self, asset: Asset) -> None:
         """Delete an asset."""
         del self.by_family[asset.kind.family][asset.id]
-        self._names.pop(self._name_key(asset.kind.family, asset.name, asset.home), None)
+        self._names.pop(self._name_key(asset.kind.family, asset.name, asset.location), None)
         if asset.kind.family == "programs":
             self._programs.all.pop(int(asset.id), None)
         if asset.kind.family == "static_lists":
@@ -303,36 +301,36 @@ class Assets:
             )
         ]
 
-    def clone(self, asset: Asset, name: str, home: Home, now: int, **values: Any) -> Asset:
+    def clone(self, asset: Asset, name: str, location: Location, now: int, **values: Any) -> Asset:
         """Clone an asset: its approved version, or its draft if it has no approved version."""
         family = asset.kind.family
-        copied = self.add(family, name, home, {**copy.deepcopy(asset.shown), **values}, now)
+        copied = self.add(family, name, location, {**copy.deepcopy(asset.shown), **values}, now)
         if family == "smart_campaigns":
-            copied.newest.update(isActive=False, status="Never Run", parentProgramId=self.program_of(home))
+            copied.newest.update(isActive=False, status="Never Run", parentProgramId=self.program_of(location))
         return copied
 
-    def clone_program(self, program: Asset, name: str, home: Home, description: str | None, now: int) -> Asset:
+    def clone_program(self, program: Asset, name: str, location: Location, description: str | None, now: int) -> Asset:
         """Clone a program with its contents and its own My Tokens."""
         values = {} if description is None else {"description": description}
-        copied = self.clone(program, name, home, now, costs=[], **values)
-        source, target = Home(PROGRAM, int(program.id)), Home(PROGRAM, int(copied.id))
+        copied = self.clone(program, name, location, now, costs=[], **values)
+        source, target = Location(PROGRAM, int(program.id)), Location(PROGRAM, int(copied.id))
         self._clone_contents(source, target, now)
         if source in self.tokens:
             self.tokens[target] = dict(self.tokens[source])
         return copied
 
-    def _clone_contents(self, source: Home, target: Home, now: int) -> None:
+    def _clone_contents(self, source: Location, target: Location, now: int) -> None:
         for asset in list(self.inside(source)):
             self.clone(asset, asset.name, target, now)
         for folder in list(self.subfolders(source)):
             made = self.add_folder(folder.name, target, folder.type, now, description=folder.description)
-            self._clone_contents(Home(FOLDER, folder.id), Home(FOLDER, made.id), now)
+            self._clone_contents(Location(FOLDER, folder.id), Location(FOLDER, made.id), now)
 
-    def _name_key(self, family: str, name: str, home: Home) -> tuple[str, int | None, str]:
-        return family, None if family == "programs" else self.program_of(home), name
+    def _name_key(self, family: str, name: str, location: Location) -> tuple[str, int | None, str]:
+        return family, None if family == "programs" else self.program_of(location), name
 
-    def _check_name_is_free(self, family: str, name: str, home: Home) -> None:
-        if self._name_key(family, name, home) in self._names:
+    def _check_name_is_free(self, family: str, name: str, location: Location) -> None:
+        if self._name_key(family, name, location) in self._names:
             raise ApiError("709", f"{KINDS[family].title} name already exists: {name}")
 
     def _update_lead_database(self, asset: Asset) -> None:
@@ -345,7 +343,7 @@ class Assets:
                 number, asset.name, version["channel"], made, changed, description, WORKSPACE
             )
         elif asset.kind.family == "static_lists":
-            program = self.program_of(asset.home)
+            program = self.program_of(asset.location)
             inside = self.by_family["programs"][program].name if program is not None else None
             self._lists.all[number] = StaticList(number, asset.name, made, changed, version["description"], inside)
 
@@ -353,56 +351,58 @@ class Assets:
 
     def _seed(self, count: int, now: int) -> None:
         top = {name: self.add_folder(name, None, name, now, system=True) for name in (MARKETING, DESIGN, DATABASE)}
-        homes = {name: Home(FOLDER, top[name].id) for name in top}
+        locations = {name: Location(FOLDER, top[name].id) for name in top}
         for kind in KINDS.values():
-            if kind.folder_type not in homes:
+            if kind.folder_type not in locations:
                 folder = self.add_folder(
-                    f"{kind.folder_type}s", Home(FOLDER, top[DESIGN].id), kind.folder_type, now, system=True
+                    f"{kind.folder_type}s", Location(FOLDER, top[DESIGN].id), kind.folder_type, now, system=True
                 )
-                homes[kind.folder_type] = Home(FOLDER, folder.id)
-        self.add_folder("Campaigns", homes[MARKETING], MARKETING, now)
-        self._seed_known(homes, now)
+                locations[kind.folder_type] = Location(FOLDER, folder.id)
+        self.add_folder("Campaigns", locations[MARKETING], MARKETING, now)
+        self._seed_known(locations, now)
         for family, kind in KINDS.items():
             for number in range(count):
                 values = _GENERATED_VALUES.get(family, {})
                 self.add(
                     family,
                     f"{kind.title} {number + 1:05d}",
-                    homes[kind.folder_type],
+                    locations[kind.folder_type],
                     values,
                     now,
                     approved=number % 3 > 0,
                 )
 
-    def _seed_known(self, homes: Mapping[str, Home], now: int) -> None:
+    def _seed_known(self, locations: Mapping[str, Location], now: int) -> None:
         """Add the lead database's programs and lists; give each program an e-mail and a campaign of each type."""
-        template = self.add("email_templates", "Plain", homes["Email Template"], _HTML, now, approved=True)
-        self.add("landing_page_templates", "Plain", homes["Landing Page Template"], _HTML, now, approved=True)
+        template = self.add("email_templates", "Plain", locations["Email Template"], _HTML, now, approved=True)
+        self.add("landing_page_templates", "Plain", locations["Landing Page Template"], _HTML, now, approved=True)
         for program in list(self._programs.all.values()):
             channel = CHANNELS[program.channel]
             values = {"type": PROGRAM_TYPES[channel.program_type], "channel": channel.name}
             if channel.program_type == "email":
                 values["status"] = "unlocked"
-            asset = self.add("programs", program.name, homes[MARKETING], values, parse_timestamp(program.created_at))
-            self._seed_program(Home(PROGRAM, int(asset.id)), int(template.id), now)
+            asset = self.add(
+                "programs", program.name, locations[MARKETING], values, parse_timestamp(program.created_at)
+            )
+            self._seed_program(Location(PROGRAM, int(asset.id)), int(template.id), now)
         for known in list(self._lists.all.values()):
-            self.add("static_lists", known.name, homes[DATABASE], {}, parse_timestamp(known.created_at))
-        self.add("smart_lists", "All Leads", homes[DATABASE], {}, now)
-        self.add("smart_lists", "Qualified Leads", homes[DATABASE], {}, now)
-        segmentation = self.add("segmentations", "Region", homes[DATABASE], {}, now, approved=True)
+            self.add("static_lists", known.name, locations[DATABASE], {}, parse_timestamp(known.created_at))
+        self.add("smart_lists", "All Leads", locations[DATABASE], {}, now)
+        self.add("smart_lists", "Qualified Leads", locations[DATABASE], {}, now)
+        segmentation = self.add("segmentations", "Region", locations[DATABASE], {}, now, approved=True)
         segmentation.newest["segments"] = ["EMEA", "Americas", "Default"]
 
-    def _seed_program(self, home: Home, template: int, now: int) -> None:
-        self.tokens[home] = {("Headline", "text"): "Hello", ("Date", "date"): "2026-05-04"}
-        self.add("emails", "Invitation", home, {**_SENDABLE, "template": template, **_SECTIONS}, now)
-        trigger = {"type": "trigger", "isRequestable": True, "parentProgramId": home.id}
-        self.add("smart_campaigns", "Send Invitation", home, {**trigger, "isActive": True, "status": "Active"}, now)
-        self.add("smart_campaigns", "Weekly Send", home, {"type": "batch", "parentProgramId": home.id}, now)
+    def _seed_program(self, location: Location, template: int, now: int) -> None:
+        self.tokens[location] = {("Headline", "text"): "Hello", ("Date", "date"): "2026-05-04"}
+        self.add("emails", "Invitation", location, {**_SENDABLE, "template": template, **_SECTIONS}, now)
+        trigger = {"type": "trigger", "isRequestable": True, "parentProgramId": location.id}
+        self.add("smart_campaigns", "Send Invitation", location, {**trigger, "isActive": True, "status": "Active"}, now)
+        self.add("smart_campaigns", "Weekly Send", location, {"type": "batch", "parentProgramId": location.id}, now)
 
     def sent_twice(self) -> int:
         """Count repeated sendings: the same campaign to a lead, the same run of a campaign, a sample to an address."""
         sent = Counter(
-            (sending.operation, sending.what, to)
+            (sending.operation, sending.asset_id, to)
             for sending in self.sendings
             for to in (*sending.leads, *((sending.run_at, sending.tokens),) * (not sending.leads))
         )

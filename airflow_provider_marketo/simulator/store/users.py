@@ -25,12 +25,12 @@ class User:
     A user of the instance.
 
     :param userid: the login name.
-    :param facts: the other members of Adobe's user record, such as ``emailAddress``.
+    :param attributes: the other members of Adobe's user record, such as ``emailAddress``.
     :param grants: the user's roles, each in a workspace.
     """
 
     userid: str
-    facts: dict[str, Any]
+    attributes: dict[str, Any]
     grants: list[Grant] = field(default_factory=list)
 
 
@@ -46,14 +46,14 @@ class Users:
         self.all: dict[str, User] = {}
         self.invited: dict[str, User] = {}
         for userid in api_users:
-            facts = {"emailAddress": userid, "firstName": "API", "lastName": "User", "apiOnly": True}
-            self.all[userid] = self._made(userid, facts, [Grant(101, 1)])
+            attributes = {"emailAddress": userid, "firstName": "API", "lastName": "User", "apiOnly": True}
+            self.all[userid] = self._new_user(userid, attributes, [Grant(101, 1)])
 
-    def invite(self, userid: str, facts: Mapping[str, Any], grants: list[Grant]) -> User:
+    def invite(self, userid: str, attributes: Mapping[str, Any], grants: list[Grant]) -> User:
         """Invite a user."""
-        self.invited[userid] = self._made(userid, facts, grants)
+        self.invited[userid] = self._new_user(userid, attributes, grants)
         return self.invited[userid]
 
-    def _made(self, userid: str, facts: Mapping[str, Any], grants: list[Grant]) -> User:
+    def _new_user(self, userid: str, attributes: Mapping[str, Any], grants: list[Grant]) -> User:
         number, self._next = self._next, self._next + 1
-        return User(userid, {"id": number, **facts}, grants)
+        return User(userid, {"id": number, **attributes}, grants)
