@@ -106,9 +106,15 @@ def choice(kind: Any, *, required: bool = True) -> Check:
     return lambda parameter, value: one_of(parameter, value, get_args(kind), required=required)
 
 
-def texts(*, required: bool = False) -> Check:
-    """A list of names or other short texts; numbers become texts. Returns a tuple, or None if nothing is given."""
-    return lambda parameter, value: _items(parameter, value, _text, required)
+def texts(*, required: bool = False, none_allowed: bool = False) -> Check:
+    """
+    A list of names or other short texts; numbers become texts. Returns a tuple, or None if nothing is given.
+
+    :param required: whether a missing list is refused.
+    :param none_allowed: whether an item may be None.
+    """
+    convert = _text_or_none if none_allowed else _text
+    return lambda parameter, value: _items(parameter, value, convert, required)
 
 
 def ids(*, required: bool = False) -> Check:
@@ -494,6 +500,10 @@ def _text(parameter: str, value: Any) -> str:
         )
     whole = _whole(value)
     return str(value if whole is None else whole)
+
+
+def _text_or_none(parameter: str, value: Any) -> str | None:
+    return None if value is None else _text(parameter, value)
 
 
 def _id(parameter: str, value: Any) -> int:

@@ -33,18 +33,18 @@ class ActivityCondition(Condition):
     Are there activities of some types since a time?
 
     :param activity_types: names or ids, as text.
-    :param since: ISO 8601.
+    :param start: first second that counts, ISO 8601.
     :param asset_ids: primary attributes, such as ids of forms, programs or lists; empty for any.
     :param lead_ids: leads; empty for any.
     :param list_id: only members of a static list; None for everybody.
     :param campaign_id: only what this smart campaign has done; None for whatever caused it.
     :param count: activities wanted.
-    :param read_from: from when on to read, where what lies before has been read; empty for ``since``.
+    :param read_from: from when on to read, where what lies before has been read; empty for ``start``.
     """
 
     kind: ClassVar[str] = "activity"
     activity_types: tuple[str, ...]
-    since: str
+    start: str
     asset_ids: tuple[int, ...] = ()
     lead_ids: tuple[int, ...] = ()
     list_id: int | None = None
@@ -73,14 +73,14 @@ class ActivityCondition(Condition):
             f"by smart campaign {self.campaign_id}" if self.campaign_id is not None else "",
         ]
         return " ".join(
-            filter(None, (what, f"of type {' or '.join(self.activity_types)}", *about, f"since {self.since}"))
+            filter(None, (what, f"of type {' or '.join(self.activity_types)}", *about, f"since {self.start}"))
         )
 
     def fits(self, record: Record, type_ids: Collection[int]) -> bool:
         """Whether an activity is one of those asked for."""
         return (
             record.get("activityTypeId") in type_ids
-            and str(record.get("activityDate") or "")[:19] >= self.since[:19]
+            and str(record.get("activityDate") or "")[:19] >= self.start[:19]
             and (not self.asset_ids or record.get("primaryAttributeValueId") in self.asset_ids)
             and (not self.lead_ids or record.get("leadId") in self.lead_ids)
             and (self.campaign_id is None or record.get("campaignId") == self.campaign_id)
@@ -109,20 +109,20 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
         type_ids = [self._type_id(each) for each in condition.activity_types]
         name = min((self._types[each].name for each in type_ids), key=kept)
         oldest = datetime.now(timezone.utc) - kept(name)
-        if _moment(condition.since) < oldest:
+        if _moment(condition.start) < oldest:
             log.warning(
                 "Marketo keeps activities of type %s for %d days: of those since %s, what is older than %s may be gone",
                 name,
                 kept(name).days,
-                condition.since,
+                condition.start,
                 iso(oldest),
             )
         if abs(self._ahead) > SKEW:
             log.warning(
-                "This host's clock is %s %s that of Marketo, whose times activities have: choose since=%s accordingly",
+                "This host's clock is %s %s that of Marketo, whose times activities have: choose start=%s accordingly",
                 abs(self._ahead),
                 "ahead of" if self._ahead > timedelta() else "behind",
-                condition.since,
+                condition.start,
             )
         if condition.campaign_id is not None:
             existing(self._client, "smart_campaigns", condition.campaign_id, parameter="campaign_id")
@@ -192,7 +192,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
         self._in_use.add(one.name)
         if one.name not in self._followers:
             since = min(
-                self._until[each] - OVERLAP if each in self._until else _moment(each.read_from or each.since)
+                self._until[each] - OVERLAP if each in self._until else _moment(each.read_from or each.start)
                 for each in conditions
             )
             self._followers[one.name] = FeedFollower(self._client, one, since)
@@ -246,5 +246,5 @@ def _some(ids: Sequence[int]) -> str:
 def _moment(text: str) -> datetime:
     moment = parse_date_or_none(text)
     if moment is None:
-        raise MarketoInvalidRequestError(f"since={text!r} is not a date", parameter="since")
+        raise MarketoInvalidRequestError(f"start={text!r} is not a date", parameter="start")
     return moment

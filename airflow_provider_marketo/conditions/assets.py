@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from airflow_provider_marketo.arguments import one_id
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
@@ -109,3 +110,16 @@ def _states(record: Mapping[str, Any] | None) -> set[str]:
     """Of all versions that a record of the new designer speaks of."""
     versions = (record or {}).get("associatedStates") or [record or {}]
     return {str(each.get("state") or each.get("status")).lower() for each in versions}
+
+
+def asset_condition(asset_type: str, asset_id: str, state: str) -> AssetCondition:
+    """
+    Return the state of an asset that a sensor waits for.
+
+    :param asset_type: family of the catalogue, such as ``emails``.
+    :param asset_id: Marketo's id as text: a number, but for the assets of the new designer.
+    :param state: ``approved``, ``draft`` or ``deleted``.
+    :raises MarketoInvalidRequestError: the id is not one of this type, or the type has no such state.
+    """
+    is_number = not asset_type.endswith("_v2")
+    return AssetCondition(asset_type, one_id(required=True)("asset_id", asset_id) if is_number else asset_id, state)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.conditions.activities import ActivityCondition
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import existing
 
@@ -21,13 +22,13 @@ class CampaignMembershipCondition(Condition):
 
     :param campaign_id: the smart campaign.
     :param lead_ids: at least one.
-    :param since: ISO 8601.
+    :param start: first second that counts, ISO 8601.
     """
 
     kind: ClassVar[str] = "campaign_membership"
     campaign_id: int
     lead_ids: tuple[int, ...]
-    since: str
+    start: str
 
     def __post_init__(self) -> None:
         if not self.lead_ids:
@@ -40,7 +41,7 @@ class CampaignMembershipCondition(Condition):
     def describe(self) -> str:
         count = len(self.lead_ids)
         return (
-            f"smart campaign {self.campaign_id} to take {count} {'lead' if count == 1 else 'leads'} since {self.since}"
+            f"smart campaign {self.campaign_id} to take {count} {'lead' if count == 1 else 'leads'} since {self.start}"
         )
 
 
@@ -64,14 +65,14 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
         memberships: dict[int, dict[int, datetime]] = {}
         for condition in conditions:
             for lead_id in condition.lead_ids:
-                key = (condition.campaign_id, lead_id, condition.since)
+                key = (condition.campaign_id, lead_id, condition.start)
                 if key in self._through:
                     continue
                 if lead_id not in memberships:
                     memberships[lead_id] = self._memberships(lead_id)
-                since = parse_date_or_none(condition.since)
+                start = parse_date_or_none(condition.start)
                 last = memberships[lead_id].get(condition.campaign_id)
-                if last is None or (since is not None and last < since):
+                if last is None or (start is not None and last < start):
                     break
                 self._through.add(key)
             else:
@@ -87,3 +88,19 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
                 campaign = int(record["smartCampaignId"])
                 found[campaign] = max(moment, found.get(campaign, moment))
         return found
+
+
+def campaign_run(
+    *, campaign_id: int, start: str, lead_ids: tuple[int, ...], activity_types: tuple[str, ...]
+) -> Condition:
+    """
+    Return the traces of a campaign's run: leads that went through it, or an activity that it caused.
+
+    :param campaign_id: the smart campaign.
+    :param start: first second that counts, ISO 8601.
+    :param lead_ids: leads that were sent through it; empty if they are not known.
+    :param activity_types: what its flow does, where no leads are known; names or ids as text.
+    """
+    if lead_ids:
+        return CampaignMembershipCondition(campaign_id, lead_ids, start)
+    return ActivityCondition(activity_types=activity_types, start=start, campaign_id=campaign_id)

@@ -1,16 +1,20 @@
-"""Waits for something that happens to leads."""
+"""A sensor for activities of leads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.sensors.base import MarketoSensor, given_ids, since_of
+from airflow_provider_marketo.arguments import count as counted
+from airflow_provider_marketo.arguments import moment, names_or_ids, one_id
+from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor, some_ids, start_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.arguments import Check
     from airflow_provider_marketo.conditions.condition import Condition
 
 
@@ -20,24 +24,36 @@ class MarketoActivitySensor(MarketoSensor):
 
     Sensors that wait in the triggerer share a cursor, ten types in a call. There, and in ``poke`` mode, each look goes
     back a quarter of an hour for activities that Marketo shows late. In ``reschedule`` mode every look reads from
-    ``since``.
+    ``start``.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
     :param activity_types: names or ids, such as ``["Fill Out Form"]``.
-    :param since: a datetime or ISO 8601, without a zone UTC. Default: the start of the run or of its data interval.
+    :param start: first second that counts; a datetime or ISO 8601, without a zone UTC. Default: the start of the run or
+        of its data interval.
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about: their primary
         attribute. Default: any.
-    :param lead_ids: only of these leads.
+    :param lead_ids: only of these leads. Default: any.
     :param list_id: only of members of a static list, which Marketo takes below 10,000 members.
     :param count: activities wanted.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param marketo_conn_id: id of the connection.
     :return: ``{"count", "activities", "lead_ids"}``: up to 100 ids (``marketoGUID``) and their leads.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoSensor.argument_checks,
+        "activity_types": names_or_ids(required=True),
+        "start": moment(),
+        "asset_ids": some_ids(),
+        "lead_ids": some_ids(),
+        "list_id": one_id(),
+        "count": counted(minimum=1),
+    }
     template_fields: Sequence[str] = (
         *MarketoSensor.template_fields,
         "activity_types",
-        "since",
+        "start",
         "asset_ids",
         "lead_ids",
         "list_id",
@@ -47,31 +63,34 @@ class MarketoActivitySensor(MarketoSensor):
     def __init__(
         self,
         *,
-        activity_types: Sequence[str | int] | str,
-        since: datetime | str | None = None,
+        activity_types: Sequence[str | int] | str | int,
+        start: datetime | str | None = None,
         asset_ids: Sequence[int] | int | str | None = None,
         lead_ids: Sequence[int] | int | str | None = None,
         list_id: int | str | None = None,
         count: int | str = 1,
+        deferrable: bool = DEFERRABLE,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
         self.activity_types = activity_types
-        self.since = since
+        self.start = start
         self.asset_ids = asset_ids
         self.lead_ids = lead_ids
         self.list_id = list_id
         self.count = count
+        self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
+        """Return the activities that are waited for."""
         from airflow_provider_marketo.conditions.activities import ActivityCondition
-        from airflow_provider_marketo.legacy_arguments import as_id, as_list, needed_id
 
         return ActivityCondition(
-            activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),
-            since=since_of(self.since, context),
-            asset_ids=given_ids("asset_ids", self.asset_ids),
-            lead_ids=given_ids("lead_ids", self.lead_ids),
-            list_id=as_id("list_id", self.list_id),
-            count=needed_id("count", self.count),
+            activity_types=tuple(sorted(map(str, self.argument("activity_types")))),
+            start=start_of(self.argument("start"), context),
+            asset_ids=self.argument("asset_ids") or (),
+            lead_ids=self.argument("lead_ids") or (),
+            list_id=self.argument("list_id"),
+            count=self.argument("count"),
         )

@@ -1,23 +1,28 @@
-"""Waits for a state of a Marketo asset."""
+"""A sensor for a state of a Marketo asset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.sensors.base import MarketoSensor
+from airflow_provider_marketo.arguments import choice, text
+from airflow_provider_marketo.choices import AssetState
+from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.arguments import Check
     from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoAssetSensor(MarketoSensor):
     """
-    Wait until a Marketo asset is approved, has a draft, or is deleted. Costs a call a look.
+    Wait until a Marketo asset is approved, has a draft, or is deleted. Each look costs a call.
 
-    What is not there at the first look counts as deleted, with a warning: Marketo does not tell it from what never was.
+    An asset that is missing at the first look counts as deleted, with a warning: Marketo does not say whether it ever
+    existed.
 
     Adobe's operation: ``<asset_type>.get_by_id``.
 
@@ -26,24 +31,40 @@ class MarketoAssetSensor(MarketoSensor):
         ``forms``, ``landing_pages``, ``landing_page_templates``, ``snippets``, ``emails_v2``, ``email_templates_v2``,
         ``fragments_v2``; for ``deleted`` also ``programs``, ``folders``, ``smart_campaigns``, ``files``,
         ``static_lists``, ``smart_lists``.
-    :param asset_id: its id.
+    :param asset_id: id of the Marketo asset: a number, in the new designer a text.
     :param state: ``approved`` (a version of it is live), ``draft`` (it has one, beside a live version or alone) or
         ``deleted``.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param marketo_conn_id: id of the connection.
     :return: ``{"asset_type", "asset_id", "state"}``.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoSensor.argument_checks,
+        "asset_type": text(required=True),
+        "asset_id": text(required=True),
+        "state": choice(AssetState),
+    }
     template_fields: Sequence[str] = (*MarketoSensor.template_fields, "asset_type", "asset_id", "state")
 
-    def __init__(self, *, asset_type: str, asset_id: int | str, state: str = "approved", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        asset_type: str,
+        asset_id: int | str,
+        state: AssetState = "approved",
+        deferrable: bool = DEFERRABLE,
+        marketo_conn_id: str = "marketo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
         self.asset_type = asset_type
         self.asset_id = asset_id
         self.state = state
+        self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.conditions.assets import AssetCondition
-        from airflow_provider_marketo.legacy_arguments import needed_id
+        """Return the state that is waited for."""
+        from airflow_provider_marketo.conditions.assets import asset_condition
 
-        in_new_designer = self.asset_type.endswith("_v2")  # where ids are texts
-        asset_id = str(self.asset_id) if in_new_designer else needed_id("asset_id", self.asset_id)
-        return AssetCondition(self.asset_type, asset_id, self.state)
+        return asset_condition(self.argument("asset_type"), self.argument("asset_id"), self.argument("state"))

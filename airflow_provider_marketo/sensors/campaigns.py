@@ -1,16 +1,19 @@
-"""Waits for a smart campaign to have run."""
+"""A sensor for a run of a smart campaign."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.sensors.base import MarketoSensor, given_ids, since_of
+from airflow_provider_marketo.arguments import moment, names_or_ids, one_id
+from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor, some_ids, start_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.arguments import Check
     from airflow_provider_marketo.conditions.condition import Condition
 
 FLOW_STEPS = (
@@ -29,23 +32,33 @@ class MarketoCampaignRunSensor(MarketoSensor):
     """
     Wait until a smart campaign has run since a time.
 
-    Marketo does not say of a campaign that it has run, so its traces are looked for: with ``lead_ids`` (a triggered
-    campaign) that these leads went through it, a call for each that has not yet; without (a scheduled one) an activity
-    that it caused.
+    Marketo does not say whether a campaign has run, so the sensor looks for its traces. With ``lead_ids`` (a triggered
+    campaign): these leads went through it, at a call for each lead that has not yet. Without (a scheduled campaign): an
+    activity that it caused.
 
     Adobe's operations: ``leads.get_smart_campaigns_by_lead_id``, or ``activities.get_lead_activities``.
 
     :param campaign_id: id of the smart campaign.
-    :param since: a datetime or ISO 8601, without a zone UTC. Default: the start of the run or of its data interval.
+    :param start: first second that counts; a datetime or ISO 8601, without a zone UTC. Default: the start of the run or
+        of its data interval.
     :param lead_ids: the leads that were sent through it.
     :param activity_types: without ``lead_ids``: what its flow does, names or ids. Default: the most common steps.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "lead_ids"}``, or ``{"count", "activities", "lead_ids"}`` without ``lead_ids``.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoSensor.argument_checks,
+        "campaign_id": one_id(required=True),
+        "start": moment(),
+        "lead_ids": some_ids(),
+        "activity_types": names_or_ids(required=True),
+    }
     template_fields: Sequence[str] = (
         *MarketoSensor.template_fields,
         "campaign_id",
-        "since",
+        "start",
         "lead_ids",
         "activity_types",
     )
@@ -54,27 +67,27 @@ class MarketoCampaignRunSensor(MarketoSensor):
         self,
         *,
         campaign_id: int | str,
-        since: datetime | str | None = None,
+        start: datetime | str | None = None,
         lead_ids: Sequence[int] | int | str | None = None,
-        activity_types: Sequence[str | int] | str = FLOW_STEPS,
+        activity_types: Sequence[str | int] | str | int = FLOW_STEPS,
+        deferrable: bool = DEFERRABLE,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
         self.campaign_id = campaign_id
-        self.since = since
+        self.start = start
         self.lead_ids = lead_ids
         self.activity_types = activity_types
+        self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        from airflow_provider_marketo.conditions.activities import ActivityCondition
-        from airflow_provider_marketo.conditions.campaigns import CampaignMembershipCondition
-        from airflow_provider_marketo.legacy_arguments import as_list, needed_id
+        """Return the traces that are waited for."""
+        from airflow_provider_marketo.conditions.campaigns import campaign_run
 
-        campaign_id, lead_ids = needed_id("campaign_id", self.campaign_id), given_ids("lead_ids", self.lead_ids)
-        if lead_ids:
-            return CampaignMembershipCondition(campaign_id, lead_ids, since_of(self.since, context))
-        return ActivityCondition(
-            activity_types=tuple(sorted(str(each) for each in as_list(self.activity_types) or ())),
-            since=since_of(self.since, context),
-            campaign_id=campaign_id,
+        return campaign_run(
+            campaign_id=self.argument("campaign_id"),
+            start=start_of(self.argument("start"), context),
+            lead_ids=self.argument("lead_ids") or (),
+            activity_types=tuple(sorted(map(str, self.argument("activity_types")))),
         )

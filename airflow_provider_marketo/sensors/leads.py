@@ -1,25 +1,27 @@
-"""Waits for a lead, or for a value of one of its fields."""
+"""A sensor for a lead, or for a value of one of its fields."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.sensors.base import MarketoSensor
+from airflow_provider_marketo.arguments import text, texts
+from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.arguments import Check
     from airflow_provider_marketo.conditions.condition import Condition
 
 
 class MarketoLeadSensor(MarketoSensor):
     """
-    Wait until there is a lead for each of some values, and a field of it has a value if that is asked for.
+    Wait until there is a lead for each of some values, and optionally until one of its fields has a value.
 
-    Of several leads that share a value, one that has what is asked for is enough.
-
-    Sensors that wait in the triggerer are asked for together, 300 values in a call.
+    Of several leads that share a value, one that has what is asked for is enough. Sensors that wait in the triggerer
+    share calls of 300 values.
 
     Adobe's operation: ``leads.get_by_filter_type``.
 
@@ -27,11 +29,20 @@ class MarketoLeadSensor(MarketoSensor):
     :param filter_values: one value or several; there must be a lead for each. No value may contain a comma. Airflow
         shows them as a rendered field.
     :param field: REST API name of a field to look at. Default: it is enough that the leads exist.
-    :param field_values: the field must have one of these values, letters' case aside; None for no value. Default: any
-        value.
-    :return: ``{"lead_ids"}``, those that have what is asked for.
+    :param field_values: the field must have one of these values, whatever the case of letters; None for no value.
+        Default: any value.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param marketo_conn_id: id of the connection.
+    :return: ``{"lead_ids"}``, the leads that have what is asked for.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoSensor.argument_checks,
+        "filter_type": text(required=True),
+        "filter_values": texts(required=True),
+        "field": text(),
+        "field_values": texts(none_allowed=True),
+    }
     template_fields: Sequence[str] = (
         *MarketoSensor.template_fields,
         "filter_type",
@@ -46,28 +57,25 @@ class MarketoLeadSensor(MarketoSensor):
         filter_type: str = "email",
         filter_values: Sequence[Any] | str | int,
         field: str | None = None,
-        field_values: Sequence[Any] | str | None = None,
+        field_values: Sequence[Any] | str | int | None = None,
+        deferrable: bool = DEFERRABLE,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
         self.filter_type = filter_type
         self.filter_values = filter_values
         self.field = field
         self.field_values = field_values
+        self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
+        """Return the leads that are waited for."""
         from airflow_provider_marketo.conditions.leads import LeadCondition
 
         return LeadCondition(
-            filter_type=self.filter_type,
-            # A template without a value renders to "None".
-            filter_values=tuple(value for value in _texts(self.filter_values) if value not in ("", "None")),
-            field=self.field or None,
-            field_values=_texts(self.field_values),
+            filter_type=self.argument("filter_type"),
+            filter_values=tuple(sorted(set(filter(None, self.argument("filter_values"))))),
+            field=self.argument("field"),
+            field_values=tuple(sorted({value or "" for value in self.argument("field_values") or ()})),
         )
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    from airflow_provider_marketo.legacy_arguments import as_list
-
-    return tuple(sorted({"" if value is None else str(value) for value in as_list(values) or ()}))

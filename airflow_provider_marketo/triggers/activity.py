@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_marketo.arguments import count, duration, ids, moment, names_or_ids, one_id, text
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.legacy_arguments import as_id, as_ids, as_utc
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
 
 STORED_WITHIN = 10.0
@@ -32,49 +33,46 @@ class MarketoActivityTrigger(BaseEventTrigger):
     :param activity_types: names or ids, at most ten.
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about. Default: any.
     :param list_id: only members of a static list, which Marketo takes below 10,000 members.
-    :param since: where a new stream starts; ISO 8601, without a zone UTC. Default: now.
+    :param start: where a new stream starts; a datetime or ISO 8601, without a zone UTC. Default: now.
     :param batch_size: most activities in an event.
-    :param poll_interval: seconds in which an activity that Marketo shows has started its DAG. Five of them are
-        Airflow's own: for 30, the watcher looks every 25. Default: 65, with a look as often as the connection's
-        ``poll_interval`` says (60, which makes 1,440 calls a day).
+    :param poll_interval: the DAG starts at most this long after Marketo shows the activity: seconds, a timedelta or an
+        ISO 8601 duration. Five seconds of it are Airflow's own: for 30, the watcher looks every 25. Default: 65
+        seconds, with a look as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
-    :raises MarketoInvalidRequestError: more than ten types, ids or a date that are none, or a number below its least.
+    :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 
     def __init__(
         self,
         *,
         stream: str,
-        activity_types: Sequence[str | int] | str,
-        asset_ids: Sequence[int] | int | None = None,
-        list_id: int | None = None,
-        since: str | None = None,
+        activity_types: Sequence[str | int] | str | int,
+        asset_ids: Sequence[int] | int | str | None = None,
+        list_id: int | str | None = None,
+        start: datetime | str | None = None,
         batch_size: int = 100,
-        poll_interval: float | None = None,
+        poll_interval: timedelta | float | str | None = None,
         marketo_conn_id: str = "marketo_default",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        start, _ = as_utc("since", since)
-        types = [activity_types] if isinstance(activity_types, str) else activity_types
-        self.stream = stream
-        self.activity_types = sorted(str(each) for each in types)
-        self.asset_ids = sorted(as_ids("asset_ids", asset_ids))
-        self.list_id = as_id("list_id", list_id)
-        self.since = None if start is None else iso(start)
-        self.batch_size = batch_size
-        self.poll_interval = poll_interval
-        self.marketo_conn_id = marketo_conn_id
+        first = moment()("start", start)
+        interval = duration(required=False)("poll_interval", poll_interval)
+        types = names_or_ids(required=True)("activity_types", activity_types)
+        self.stream = text(required=True)("stream", stream)
+        self.activity_types = sorted(map(str, types))
+        self.asset_ids = sorted(ids()("asset_ids", asset_ids) or ())
+        self.list_id = one_id()("list_id", list_id)
+        self.start = None if first is None else iso(first)
+        self.batch_size = count(minimum=1)("batch_size", batch_size)
+        self.poll_interval = None if interval is None else interval.total_seconds()
+        self.marketo_conn_id = text(required=True)("marketo_conn_id", marketo_conn_id)
         if not 1 <= len(self.activity_types) <= TYPES_PER_PASS:
             raise MarketoInvalidRequestError(
-                f"a watcher follows one to {TYPES_PER_PASS} activity types, and {len(self.activity_types)} are given",
+                f"a watcher follows one to {TYPES_PER_PASS} activity types, and activity_types has"
+                f" {len(self.activity_types)}",
                 parameter="activity_types",
                 remedy="Add another AssetWatcher for the others: watchers of a connection share their calls.",
             )
-        if not stream:
-            raise MarketoInvalidRequestError("a watcher needs a name for its position", parameter="stream")
-        for name, value, least in (("batch_size", batch_size, 1), ("poll_interval", poll_interval, 0.01)):
-            if value is not None and value < least:
-                raise MarketoInvalidRequestError(f"{name}={value!r} is less than {least:g}", parameter=name)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {
@@ -82,7 +80,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             "activity_types": self.activity_types,
             "asset_ids": self.asset_ids,
             "list_id": self.list_id,
-            "since": self.since,
+            "start": self.start,
             "batch_size": self.batch_size,
             "poll_interval": self.poll_interval,
             "marketo_conn_id": self.marketo_conn_id,

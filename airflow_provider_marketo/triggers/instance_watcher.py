@@ -56,7 +56,7 @@ def handover(trigger: MarketoActivityTrigger, state: WatchState) -> tuple[Activi
     """
     condition = ActivityCondition(
         activity_types=tuple(trigger.activity_types),
-        since=state.since,
+        start=state.since,
         asset_ids=tuple(trigger.asset_ids),
         list_id=trigger.list_id,
         read_from=iso(max(parse_date(state.time) - OVERLAP, parse_date(state.since))),

@@ -143,7 +143,7 @@ class Watch:
         watcher = self._watcher = _shared_watcher(settings)
         self._stored = variables.read_json(self._variable)
         if self._stored is None:
-            start = self._trigger.since or iso(watcher.now())
+            start = self._trigger.start or iso(watcher.now())
             state = WatchState(watcher.instance, start, start)
             self._store(state.to_dict())
         elif "pending" not in self._stored:

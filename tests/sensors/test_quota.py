@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import marketo as hook_module
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
 from airflow_provider_marketo.triggers import quota as trigger_module
@@ -119,7 +120,7 @@ def test_an_error_that_stays_ends_the_wait_and_the_task(marketo):
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize(
     ("arguments", "weather"),
-    [({"min_calls": 0}, {}), ({"min_calls": 1}, {"code": "603", "times": 9})],
+    [({"min_calls": "{{ 0 }}"}, {}), ({"min_calls": 1}, {"code": "603", "times": 9})],
     ids=["refused", "denied"],
 )
 def test_it_fails_softly_whatever_is_wrong(marketo, deferrable, arguments, weather):
@@ -146,11 +147,18 @@ def test_an_event_that_is_not_ours_is_an_error():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "give min_calls, min_export_mb or both"),
-        ({"min_calls": 0}, "min_calls: is 0 and must be above 0"),
-        ({"min_export_mb": "a lot"}, "min_export_mb: is 'a lot'"),
+        ({}, "Give min_calls, min_export_mb or both"),
+        ({"min_calls": 0}, "min_calls=0 is not a whole number of 1 or more"),
+        ({"min_export_mb": "a lot"}, "min_export_mb='a lot' is not a number"),
     ],
 )
-def test_what_cannot_be_waited_for_is_refused_before_a_call(arguments, message):
-    with pytest.raises(AirflowFailException, match=message):
-        sensor(**arguments).execute(task_context())
+def test_what_cannot_be_waited_for_is_refused_when_the_dag_is_parsed(arguments, message):
+    with pytest.raises(MarketoInvalidRequestError, match=message):
+        sensor(**arguments)
+
+
+def test_a_template_that_renders_to_nothing_of_use_is_refused_before_a_call():
+    waiting = sensor(min_calls="{{ var.value.wanted }}")
+    waiting.min_calls = "a lot"
+    with pytest.raises(AirflowFailException, match="min_calls='a lot' is not a whole number"):
+        waiting.execute(task_context())

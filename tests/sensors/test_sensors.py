@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
+    MarketoInvalidRequestError,
     MarketoTransientError,
 )
 from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -80,7 +81,7 @@ def test_an_activity(marketo, mode):
         log.add(sim.instance.now, 1004, types.FILL_OUT_FORM, primary_id=8)
         log.add(sim.instance.now, 1005, types.FILL_OUT_FORM, primary_id=7)
 
-    found = waits(MarketoActivitySensor, mode, fill_form, activity_types=["Fill Out Form"], asset_ids=7, since=since())
+    found = waits(MarketoActivitySensor, mode, fill_form, activity_types=["Fill Out Form"], asset_ids=7, start=since())
     assert (found["count"], found["lead_ids"]) == (1, [1005])
 
 
@@ -94,7 +95,7 @@ def test_activities_are_counted_over_several_looks(marketo, mode):
         mode,
         lambda: log.add(sim.instance.now, 1005, types.FILL_OUT_FORM),
         activity_types="Fill Out Form",
-        since=since(),
+        start=since(),
         count=2,
     )
     assert found["count"] == 2
@@ -107,7 +108,7 @@ def test_activities_are_counted_over_several_looks(marketo, mode):
 def test_a_campaign_that_is_scheduled(marketo, mode, lead_ids, count):
     sim = marketo(time_scale=3_000.0)
     run = lambda: sim.call("campaigns.schedule", campaignId=2002)  # noqa: E731 - in five minutes, a tenth of a second
-    found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2002, since=since(), **lead_ids)
+    found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2002, start=since(), **lead_ids)
     assert found.get("count") == count
     assert found["lead_ids"][:2] == [1001, 1005]
 
@@ -116,7 +117,7 @@ def test_a_campaign_that_is_scheduled(marketo, mode, lead_ids, count):
 def test_a_campaign_that_is_triggered_leaves_traces(marketo, mode):
     sim = marketo()
     run = lambda: sim.call("campaigns.request", campaignId=2001, input={"leads": [{"id": 1005}]})  # noqa: E731
-    found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2001, since=since(), activity_types="Send Email")
+    found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2001, start=since(), activity_types="Send Email")
     assert (found["count"], found["lead_ids"]) == (1, [1005])
 
 
@@ -130,7 +131,7 @@ def test_leads_that_are_to_go_through_a_campaign(marketo, mode):
         lambda: sim.call("campaigns.request", campaignId=2001, input=request),
         campaign_id=2001,
         lead_ids=[1005, 1004],
-        since=since(),
+        start=since(),
     )
     assert found == {"campaign_id": 2001, "lead_ids": [1004, 1005]}
 
@@ -304,8 +305,8 @@ def test_a_sensor_without_a_deadline_gets_one(marketo):
 )
 def test_without_a_time_it_is_the_runs_own_which_a_clear_does_not_change(context, begin):
     for nothing in (None, "", "None"):  # the last is a template that found nothing
-        sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form", since=nothing)
-        assert sensor.condition(context).since == iso(begin)
+        sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form", start=nothing)
+        assert sensor.condition(context).start == iso(begin)
 
 
 def test_airflow_stores_nothing_about_a_person(marketo):
@@ -392,7 +393,7 @@ def test_a_connection_that_there_is_not_is_told(marketo, mode, soft_fail, end):
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
 def test_a_deadline_of_zero_is_one_look_without_the_triggerer(marketo, soft_fail, end):
     marketo()
-    with pytest.raises(end, match="Waited 0:00:00 for a lead by email, in vain"):
+    with pytest.raises(end, match="Waited 0:00:00 for a lead by email, which did not come true"):
         MarketoLeadSensor(task_id="a_task", deferrable=True, timeout=0, soft_fail=soft_fail, **NOBODY).execute(
             task_context()
         )
@@ -413,8 +414,8 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
     ("sensor", "arguments", "refused"),
     [
         (MarketoLeadSensor, {"filter_values": []}, "no value to look for"),
-        (MarketoLeadSensor, {"filter_values": "None"}, "no value to look for"),
-        (MarketoLeadSensor, {"filter_values": [None]}, "no value to look for"),
+        (MarketoLeadSensor, {"filter_values": "None"}, "filter_values is required"),
+        (MarketoLeadSensor, {"filter_values": [None]}, r"filter_values\[0\] is a NoneType"),
         (MarketoLeadSensor, {"filter_values": "x", "filter_type": "id"}, "an id is a number"),
         (MarketoLeadSensor, {"filter_values": "x", "filter_type": "country"}, "filter_type: .*1011"),
         (MarketoLeadSensor, {"filter_values": "x", "field": "nothing"}, "field: .*1006"),
@@ -424,18 +425,18 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
         (MarketoActivitySensor, {"activity_types": []}, "an activity type is missing"),
         (MarketoActivitySensor, {"activity_types": "2", "count": 0}, "count=0"),
         (MarketoListMembershipSensor, {"list_id": 999, "lead_ids": 1}, "List '999' not found"),
-        (MarketoListMembershipSensor, {"list_id": "Newsletter", "lead_ids": 1}, "list_id='Newsletter'"),
+        (MarketoListMembershipSensor, {"list_id": "Newsletter", "lead_ids": 1}, "list_id is a str that is not an id"),
         (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001, 99]}, "lead_ids: .*there is no lead 99"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": []}, "a status is missing"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["a,b"]}, "contains a comma"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Came"}, "Its statuses are Invited, Registered"),
-        (MarketoActivitySensor, {"activity_types": "2", "lead_ids": []}, "lead_ids: is an empty list"),
-        (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": "[]"}, "lead_ids: is an empty list"),
+        (MarketoActivitySensor, {"activity_types": "2", "lead_ids": []}, "lead_ids is an empty list"),
+        (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": "[]"}, "lead_ids is an empty list"),
         (MarketoCampaignRunSensor, {"campaign_id": 99}, "campaign_id: .*no smart campaign 99"),
         (MarketoCampaignRunSensor, {"campaign_id": 99, "lead_ids": 1001}, "campaign_id: .*no smart campaign 99"),
         (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "'mail' is no type of Marketo assets"),
         (MarketoAssetSensor, {"asset_type": "programs", "asset_id": 1001}, "have no drafts"),
-        (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001, "state": "live"}, "is not one of approved"),
+        (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001, "state": "live"}, "is not one of 'approved'"),
         (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 99}, "no email 99"),
         (MarketoBulkJobSensor, {"object_type": "leads"}, "export_id or its batch_id"),
         (MarketoBulkJobSensor, {"object_type": "activities", "batch_id": 1}, "cannot be imported"),
@@ -443,9 +444,15 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
     ],
 )
 def test_what_is_refused(marketo, sensor, arguments, refused):
+    """When the DAG is parsed if that shows it, else before the wait begins."""
     marketo()
-    with pytest.raises(AirflowFailException, match=refused):
+    with pytest.raises((MarketoInvalidRequestError, AirflowFailException), match=refused):
         waits(sensor, "poke", **arguments)
+
+
+def test_a_mistake_that_the_dag_file_shows_is_an_import_error():
+    with pytest.raises(MarketoInvalidRequestError, match="Did you mean 'leads'"):
+        MarketoBulkJobSensor(task_id="a_task", object_type="lead", export_id="1")
 
 
 def created(sim) -> str:

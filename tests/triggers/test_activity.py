@@ -145,7 +145,7 @@ def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promis
     monkeypatch.setattr(activity, "STORED_WITHIN", 10.0)
 
     async def scenario():
-        events, times = trigger(poll_interval=30, since="2026-01-01").run(), []
+        events, times = trigger(poll_interval=30, start="2026-01-01").run(), []
         for _ in range(3):
             filled(sim)
             await anext(events)
@@ -165,7 +165,7 @@ def test_a_watcher_that_starts_again_looks_at_once(marketo, variables, without_t
     sim = marketo()
 
     async def scenario():
-        await first(trigger(poll_interval=600, since="2026-01-01").run())
+        await first(trigger(poll_interval=600, start="2026-01-01").run())
         return asyncio.get_running_loop().time()
 
     filled(sim)
@@ -201,7 +201,7 @@ def test_two_who_watch_one_stream_for_a_while_hand_over_the_same_batches(marketo
 
     async def scenario():
         both = [
-            asyncio.ensure_future(watch(trigger(poll_interval=seconds, since="2026-01-01").run()))
+            asyncio.ensure_future(watch(trigger(poll_interval=seconds, start="2026-01-01").run()))
             for seconds in (20, 26)
         ]
         for _ in range(12):
@@ -220,7 +220,7 @@ def test_a_stream_whose_variable_is_deleted_begins_anew(marketo, variables, with
     sim = marketo(activities=0)
 
     async def scenario():
-        events = trigger(since="2026-01-01").run()
+        events = trigger(start="2026-01-01").run()
         first_batch = (await anext(events)).payload
         del variables[VARIABLE]
         return first_batch, (await asyncio.wait_for(anext(events), 100)).payload
@@ -248,7 +248,7 @@ def test_a_connection_that_leads_elsewhere_is_refused_while_watching(marketo, va
     sim = marketo(activities=0)
 
     async def scenario():
-        events = trigger(since="2026-01-01").run()
+        events = trigger(start="2026-01-01").run()
         await anext(events)
         filled(marketo(activities=0))
         with pytest.raises(asyncio.TimeoutError):
@@ -275,7 +275,7 @@ def test_the_trigger_is_made_of_what_it_was_made_of():
 @pytest.mark.parametrize(
     ("given", "parameter"),
     [
-        ({"since": "yesterday"}, "since"),
+        ({"start": "yesterday"}, "start"),
         ({"batch_size": 0}, "batch_size"),
         ({"poll_interval": 0}, "poll_interval"),
         ({"stream": ""}, "stream"),
@@ -290,7 +290,7 @@ def test_what_is_wrong_is_refused_where_the_dag_is_parsed(given, parameter):
 
 
 def test_a_start_with_an_offset_is_meant_as_it_says():
-    assert trigger(since="2026-01-01T02:00:00+02:00").serialize()[1]["since"] == "2026-01-01T00:00:00Z"
+    assert trigger(start="2026-01-01T02:00:00+02:00").serialize()[1]["start"] == "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("count", [0, 11])

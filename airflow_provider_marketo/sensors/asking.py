@@ -1,0 +1,131 @@
+"""How a sensor looks for what it waits for, and how it hands the wait over to the triggerer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.errors import (
+    MarketoAuthError,
+    MarketoConnectionError,
+    MarketoError,
+    MarketoQuotaExhaustedError,
+    MarketoThrottledError,
+    MarketoTransientError,
+)
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
+from airflow_provider_marketo.conditions.kinds import KINDS
+from airflow_provider_marketo.conditions.sealing import sealed, unsealed
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger, found_from_event
+from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, PASSING
+
+log = logging.getLogger(__name__)
+
+
+class Asker:
+    """
+    Looks at Marketo for one sensor.
+
+    :param marketo_conn_id: id of the connection.
+    :param has_looked: whether an earlier look reached Marketo. Until then an unreachable host is an error.
+    """
+
+    def __init__(self, marketo_conn_id: str, *, has_looked: bool) -> None:
+        self._hook = MarketoHook(marketo_conn_id, parallel=1)
+        self._has_looked = has_looked
+        self._failures = 0
+        self._pollers: dict[str, ConditionPoller[Any]] = {}
+
+    def check(self, condition: Condition) -> None:
+        """
+        Check once, before the wait, that the subject of the condition exists.
+
+        :raises MarketoInvalidRequestError: the sensor would wait in vain.
+        """
+        try:
+            self._poller(condition).check(condition)
+        except (MarketoQuotaExhaustedError, MarketoThrottledError, MarketoTransientError) as error:
+            log.warning("Marketo could not say whether %s makes sense: %s", condition.describe(), error)
+
+    def look(self, condition: Condition) -> Mapping[str, Any] | None:
+        """
+        Look once.
+
+        :return: what was found; None if the condition is not true yet, or if the look failed and may be repeated.
+        :raises MarketoError: looking failed for good, or too often.
+        """
+        answer: Answer | None
+        try:
+            answer = self._poller(condition).ask([condition]).get(condition)
+        except MarketoError as error:
+            answer = error
+        if not isinstance(answer, MarketoError):
+            self._has_looked, self._failures = True, 0
+            return answer
+        if not isinstance(answer, MarketoQuotaExhaustedError):
+            self._failures += 1
+            unreachable = isinstance(answer, MarketoConnectionError) and not self._has_looked
+            if unreachable or not isinstance(answer, PASSING) or self._failures == FAILURES_IN_A_ROW:
+                raise answer
+        log.warning("A look at Marketo failed, and is tried again: %s", answer)
+        return None
+
+    def trigger(self, condition: Condition, deadline: datetime, poke_interval: float) -> MarketoConditionTrigger:
+        """
+        Return the trigger that waits in the sensor's place.
+
+        :param condition: what is waited for.
+        :param deadline: when the wait ends, aware.
+        :param poke_interval: seconds between two looks.
+        """
+        return MarketoConditionTrigger(
+            marketo_conn_id=self._hook.marketo_conn_id,
+            kind=condition.kind,
+            condition=sealed(self._poller(condition).continued(condition), self._secret),
+            about=condition.describe(),
+            deadline=deadline.isoformat(),
+            poll_interval=poke_interval,
+        )
+
+    def found(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """
+        Return what the trigger found; None if its deadline has passed or the client secret has changed meanwhile.
+
+        :param event: the trigger's event.
+        :raises MarketoError: the trigger met an error.
+        """
+        try:
+            return found_from_event(event)
+        except MarketoAuthError:
+            if not self.has_new_secret(event):
+                raise
+            log.info("The connection's client secret was changed while the task waited; the task uses the new one")
+            return None
+
+    def has_new_secret(self, event: Mapping[str, Any]) -> bool:
+        """Whether the deferred condition was sealed with another client secret than the connection has now."""
+        try:
+            unsealed(event["kind"], event["condition"], self._secret)
+        except MarketoAuthError:
+            return True
+        except KeyError:  # not an event of ours
+            return False
+        return False
+
+    @staticmethod
+    def deadline(event: Mapping[str, Any]) -> datetime:
+        """Return when the wait ends, as the trigger's event carries it."""
+        return parse_date(event["deadline"])
+
+    def _poller(self, condition: Condition) -> ConditionPoller[Any]:
+        if condition.kind not in self._pollers:
+            self._pollers[condition.kind] = KINDS[condition.kind][1](self._hook.get_conn())
+        return self._pollers[condition.kind]
+
+    @property
+    def _secret(self) -> str:
+        return self._hook.settings.client_secret
