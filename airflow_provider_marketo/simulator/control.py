@@ -30,6 +30,9 @@ PREFIX = "/simulator/"
 def control(instance: Instance, call: Call) -> Bare | Bytes:
     """Answer a call below ``/simulator/``."""
     action = call.path.removeprefix(PREFIX)
+    if "origin" in call.headers:
+        # A page of another site, open in a browser on this machine, must not steer the simulator.
+        return Bare({"error": "Requests from web pages are refused"}, 403)
     if action == "report" and call.method == "GET":
         return Bytes(instance.report().to_json().encode(), "application/json")
     if action not in _ACTIONS or call.method != "POST":

@@ -48,9 +48,8 @@ class Report:
         return json.dumps({"total_calls": self.total_calls, **asdict(self)}, indent=2)
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.total_calls} API calls, at most {self.peak_concurrency} at once and {self.peak_window} in a window"
-        ]
+        calls = "1 API call" if self.total_calls == 1 else f"{self.total_calls} API calls"
+        lines = [f"{calls}, at most {self.peak_concurrency} at once and {self.peak_window} in a window"]
         for title, counts in (
             ("calls", self.calls),
             ("rejected calls", self.rejected),

@@ -64,7 +64,7 @@ class Settings:
     :param seed: seed of all generated data.
     :param time_scale: simulated seconds in a real second; shortens every wait.
     :param latency: real seconds that every call takes at least.
-    :param limits: whether to enforce rate, concurrency and the two daily quotas.
+    :param limits: whether to enforce the limits: rate, concurrency and the two daily quotas.
     :param rate: calls per window.
     :param rate_window: seconds of the window.
     :param concurrency: calls at once.

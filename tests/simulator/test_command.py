@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import requests
 
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
-from airflow_provider_marketo.simulator.__main__ import main
+from airflow_provider_marketo.simulator.__main__ import connections_add, main
 from tests.simulator.support import JANUARY, Api, Export
 
 pytest_plugins = ["airflow_provider_marketo.simulator.pytest_plugin"]
@@ -50,9 +51,28 @@ def test_the_command_tells_where_it_listens_and_ends_with_a_report(
 
     assert json.loads((tmp_path / "url").read_text()) == where
     assert started.returncode == 0
-    assert "1 API calls, at most 1 at once and 1 in a window" in output
+    assert "1 API call, at most 1 at once and 1 in a window" in output
     assert "leads.get_partitions" in output
     assert token not in output
+
+
+def test_the_second_line_adds_the_connection_to_an_airflow(process: tuple[subprocess.Popen[str], dict[str, Any]]):
+    started, where = process
+    assert started.stdout is not None
+    words = shlex.split(started.stdout.readline())
+    options = dict(zip(words[4::2], words[5::2], strict=True))
+
+    assert words[:4] == ["airflow", "connections", "add", "marketo_default"]
+    assert options["--conn-type"] == "marketo"
+    assert (options["--conn-host"], options["--conn-login"]) == (where["url"], where["client_id"])
+    assert options["--conn-password"] == where["client_secret"]
+    assert json.loads(options["--conn-extra"]) == {"poll_interval": 60}
+    assert "--time-scale 60" in started.stdout.readline()
+
+
+def test_the_connection_polls_as_often_as_airflow_allows_when_time_is_short():
+    with Simulator(Settings(leads=10, activities=0, time_scale=60)) as simulator:
+        assert '{"poll_interval": 5}' in connections_add(simulator)
 
 
 def test_other_commands_steer_a_running_simulator(capsys: pytest.CaptureFixture[str]):
@@ -70,12 +90,21 @@ def test_steering_a_simulator_that_is_not_there_says_so(capsys: pytest.CaptureFi
     assert "No simulator answers at http://127.0.0.1:1" in capsys.readouterr().err
 
 
-def test_every_setting_is_an_option_with_help(capsys: pytest.CaptureFixture[str]):
+def test_the_help_fits_a_screen(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_long_help_explains_every_setting(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--help-all"])
     text = " ".join(capsys.readouterr().out.split())
 
-    assert "--export-daily-bytes EXPORT_DAILY_BYTES bytes of exported files per day" in text
+    assert "--export-daily-bytes N bytes of exported files per day" in text
     assert "--no-updated-at-filter" in text
     assert "--users" not in text
 

@@ -157,6 +157,16 @@ def test_another_process_asks_over_http(api: Api):
     assert report["total_calls"] == 4
 
 
+def test_a_web_page_cannot_steer_the_simulator(api: Api):
+    page = {"Origin": "https://example.org", "Content-Type": "text/plain"}
+    reply = requests.post(
+        f"{api.url}/simulator/fault", data='{"operation": "*", "code": "611"}', headers=page, timeout=10
+    )
+
+    assert reply.status_code == 403
+    assert api.get("/rest/v1/leads/partitions.json")["success"]
+
+
 @pytest.mark.parametrize(
     "facts",
     [
