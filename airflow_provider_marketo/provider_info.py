@@ -1,7 +1,7 @@
 """
-What Airflow reads about this package: connection form, configuration section, commands, lists for the registries.
+What Airflow reads about this package: connection form, configuration section, commands, and lists for the registries.
 
-Airflow calls this at every start of every process, so it imports nothing but the version.
+Airflow calls it whenever one of its processes starts, so it imports nothing but the version.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _SERVICE = "Adobe Marketo Engage"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's description, as ``provider_info.schema.json`` of Airflow has it."""
+    """Return the provider's description, in the form of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "airflow-provider-marketo",
         "name": _SERVICE,
@@ -91,7 +91,7 @@ def _modules(*names: str) -> list[dict[str, Any]]:
 
 
 def _field(label: str, description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
-    """One extra of the connection form. It may be left empty: a type without null is drawn as required."""
+    """Describe an extra in the connection form. The form marks a type without null as required."""
     return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
 
 
@@ -112,17 +112,17 @@ _STANDARD_FIELDS = {
 _CONNECTION_FIELDS = {
     "identity_url": _field(
         "Identity URL",
-        "The identity endpoint from Admin > Web Services. Leave empty where it is <instance URL>/identity.",
+        "The identity endpoint from Admin > Web Services. Leave empty if it is <instance URL>/identity.",
         format="url",
     ),
     "pool": _field(
         "Pool",
-        "Airflow pool for the tasks that use this instance; `airflow marketo setup` creates it.",
+        "Airflow pool of the tasks that use this instance. `airflow marketo setup` creates it.",
         default="marketo",
     ),
     "max_parallel": _field(
         "Calls at once",
-        "Slots of the pool. Marketo answers 10 calls at once, for all integrations together; 8 leaves it two.",
+        "Slots of the pool. Marketo answers 10 calls at once, for all integrations together; 8 leaves two.",
         "integer",
         default=8,
         minimum=1,
@@ -130,7 +130,7 @@ _CONNECTION_FIELDS = {
     ),
     "rate_limit": _field(
         "Calls in 20 seconds",
-        "Marketo allows 100 in any 20 seconds, for all integrations together.",
+        "Marketo allows 100 calls in any 20 seconds, for all integrations together.",
         "integer",
         default=90,
         minimum=1,
@@ -138,38 +138,39 @@ _CONNECTION_FIELDS = {
     ),
     "daily_quota": _field(
         "Calls a day",
-        "From the contract with Adobe, shown at Admin > Web Services; for all integrations together.",
+        "For all integrations together. It is in the contract with Adobe and on Admin > Web Services.",
         "integer",
         default=50_000,
         minimum=1,
     ),
     "export_daily_mb": _field(
         "Export MB a day",
-        "Megabytes of bulk export a day, for all integrations together. Marketo sells more than 500.",
+        "Megabytes of bulk export a day, for all integrations together. 500 unless the contract includes more.",
         "integer",
         default=500,
         minimum=1,
     ),
     "reserve": _field(
         "Reserve",
-        "Calls of the daily quota that extracts leave to others.",
+        "Calls of the daily quota that extracts leave to other work.",
         "integer",
         default=0,
         minimum=0,
     ),
     "coordination": _field(
         "Coordination",
-        "How processes agree on who may call: host (one machine), redis (many), pool (every task its share), or auto.",
+        "How processes share the limits: host (one machine), redis (many machines), pool (a fixed share per task), or "
+        "auto, which chooses.",
         default="auto",
         enum=["auto", "host", "redis", "pool"],
     ),
     "redis_conn_id": _field(
         "Redis connection",
-        "Id of the Airflow connection to the Redis server through which processes agree.",
+        "Id of the Airflow connection to the Redis server, for coordination = redis.",
     ),
     "poll_interval": _field(
         "Poll interval",
-        "Seconds between two looks at waiting export jobs. Marketo refreshes their status once a minute.",
+        "Seconds between two polls of export jobs. Marketo updates their status once a minute.",
         "number",
         default=60,
         minimum=0.1,
@@ -180,23 +181,23 @@ _CONNECTION_FIELDS = {
     ),
     "read_timeout": _field(
         "Read timeout",
-        "Seconds of silence before a call is given up. Leave empty for the operation's own, which outlasts Marketo's.",
+        "Seconds to wait for data. Leave empty for each operation's own timeout, which is longer than Marketo's.",
         "number",
         minimum=1,
         maximum=3600,
     ),
-    "partner_id": _field("Partner ID", "Partner key of an Adobe LaunchPoint partner, sent when a token is asked for."),
-    "proxy": _field("Proxy", "URL of the HTTP proxy to go through.", format="url"),
-    "ca_bundle": _field("CA bundle", "Path on the workers of a file with the certificates to trust."),
+    "partner_id": _field("Partner ID", "Key of an Adobe LaunchPoint partner, sent with each request for a token."),
+    "proxy": _field("Proxy", "URL of an HTTP proxy.", format="url"),
+    "ca_bundle": _field("CA bundle", "Path of a file with certificates to trust, on workers and triggerers."),
     "ui_url": _field(
         "Marketo UI",
-        "Where the browser is when you are in Marketo, such as https://app-sj01.marketo.com: tasks about leads and "
-        "lists link there.",
+        "Address of Marketo in the browser, such as https://app-sj01.marketo.com. Tasks about leads and lists link "
+        "there.",
         format="url",
     ),
     "hash_salt": _field(
         "Hash salt",
-        "Secret key for the fields that an extract hashes (hash_fields). Keep it: another salt gives other hashes.",
+        "Secret key for hash_fields. Do not change it: another key gives other hashes.",
         format="password",
     ),
 }
@@ -206,23 +207,23 @@ _CONFIG = {
         "description": "Settings of the Adobe Marketo Engage provider.",
         "options": {
             "jobs_in_flight": {
-                "description": "Export jobs that one task keeps in Marketo's queue at a time. The queue holds 10, "
-                "for all integrations together, and runs 2.",
+                "description": "Export jobs that one task keeps in Marketo's queue at a time. The queue holds 10 jobs "
+                "and runs 2, for all integrations together.",
                 "version_added": "0.1.0",
                 "type": "integer",
                 "example": "4",
                 "default": "2",
             },
             "imports_in_flight": {
-                "description": "Imports that one task keeps in Marketo's queue at a time. The queue holds 10, for all "
-                "integrations together, and runs 2.",
+                "description": "Imports that one task keeps in Marketo's queue at a time. The queue holds 10 jobs and "
+                "runs 2, for all integrations together.",
                 "version_added": "0.1.0",
                 "type": "integer",
                 "example": "2",
                 "default": "4",
             },
             "enforce_pool": {
-                "description": "Put every Marketo task, mapped ones too, into the pool of its connection, whatever its "
+                "description": "Put every Marketo task, mapped or not, into the pool of its connection, whatever its "
                 "DAG says. Run `airflow marketo setup` first.",
                 "version_added": "0.1.0",
                 "type": "boolean",

@@ -188,7 +188,7 @@ def main() -> None:
             for even in (True, False):
                 found = outcome(even=even)
                 print(
-                    f"| {name} | {'even' if even else 'by chance'} | {found.rejected:.1%} | {found.lost:.1%} | "
+                    f"| {name} | {'even' if even else 'at random'} | {found.rejected:.1%} | {found.lost:.1%} | "
                     f"{found.used:.0%} | {found.back:.0f} s |"
                 )
 
