@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_marketo import __version__
+from airflow_provider_marketo.client import limits
 
 _SERVICE = "Adobe Marketo Engage"
 
@@ -126,7 +127,7 @@ _CONNECTION_FIELDS = {
         "integer",
         default=8,
         minimum=1,
-        maximum=10,
+        maximum=limits.PARALLEL,
     ),
     "rate_limit": _field(
         "Calls in 20 seconds",
@@ -134,20 +135,20 @@ _CONNECTION_FIELDS = {
         "integer",
         default=90,
         minimum=1,
-        maximum=100,
+        maximum=limits.CALLS,
     ),
     "daily_quota": _field(
         "Calls a day",
         "For all integrations together. It is in the contract with Adobe and on Admin > Web Services.",
         "integer",
-        default=50_000,
+        default=limits.DAILY_CALLS,
         minimum=1,
     ),
     "export_daily_mb": _field(
         "Export MB a day",
         "Megabytes of bulk export a day, for all integrations together. 500 unless the contract includes more.",
         "integer",
-        default=500,
+        default=limits.DAILY_EXPORT_MB,
         minimum=1,
     ),
     "reserve": _field(

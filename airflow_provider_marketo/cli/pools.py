@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.hooks.settings import INSTANCE_SETTINGS, MARKETO_PARALLEL, ConnectionSettings
+from airflow_provider_marketo.hooks.settings import INSTANCE_SETTINGS, ConnectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_MOST_SLOTS = MARKETO_PARALLEL - 1
+_MOST_SLOTS = limits.PARALLEL - 1
 """Each task in the pool may have a call in flight, and one of Marketo's ten is left to the triggerer."""
 
 

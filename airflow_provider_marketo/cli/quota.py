@@ -10,11 +10,12 @@ import yaml
 
 from airflow_provider_marketo.airflow_compat import AirflowConsole, Variable, providers_configuration_loaded
 from airflow_provider_marketo.cli.connections import find_connection
+from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.coordination import choose
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.quota import MEGABYTE, QUOTA_DESCRIPTION, Quota, QuotaReader
-from airflow_provider_marketo.hooks.settings import MARKETO_PARALLEL, MARKETO_RATE_LIMIT, ConnectionSettings
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -51,8 +52,8 @@ def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
         "our_share": {
             "calls_today": sum(measured.calls_by_dag.values()),
             "calls_today_by_dag": dict(measured.calls_by_dag),
-            "calls_in_20_seconds": f"{settings.rate_limit} of {MARKETO_RATE_LIMIT}",
-            "calls_at_once": f"{settings.max_parallel} of {MARKETO_PARALLEL}",
+            "calls_in_20_seconds": f"{settings.rate_limit} of {limits.CALLS}",
+            "calls_at_once": f"{settings.max_parallel} of {limits.PARALLEL}",
             "coordination": f"{coordination}, because {reason}",
         },
     }

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 if TYPE_CHECKING:
@@ -16,12 +17,10 @@ DEFAULT_MAX_PARALLEL = 8
 DEFAULT_RATE_LIMIT = 90
 DEFAULT_POLL_INTERVAL = 60.0
 DEFAULT_CONNECT_TIMEOUT = 10.0
-DEFAULT_DAILY_QUOTA = 50_000
-DEFAULT_EXPORT_DAILY_MB = 500
+DEFAULT_DAILY_QUOTA = limits.DAILY_CALLS
+DEFAULT_EXPORT_DAILY_MB = limits.DAILY_EXPORT_MB
 DEFAULT_RESERVE = 0
 COORDINATIONS = ("auto", "host", "redis", "pool")
-MARKETO_RATE_LIMIT = 100
-MARKETO_PARALLEL = 10
 _LARGEST = 1_000_000_000
 
 INSTANCE_SETTINGS = (
@@ -125,8 +124,8 @@ class ConnectionSettings:
             identity_url=reader.text("identity_url"),
             partner_id=reader.text("partner_id"),
             pool=reader.text("pool") or DEFAULT_POOL,
-            max_parallel=reader.number("max_parallel", int, DEFAULT_MAX_PARALLEL, 1, MARKETO_PARALLEL),
-            rate_limit=reader.number("rate_limit", int, DEFAULT_RATE_LIMIT, 1, MARKETO_RATE_LIMIT),
+            max_parallel=reader.number("max_parallel", int, DEFAULT_MAX_PARALLEL, 1, limits.PARALLEL),
+            rate_limit=reader.number("rate_limit", int, DEFAULT_RATE_LIMIT, 1, limits.CALLS),
             daily_quota=daily_quota,
             export_daily_mb=reader.number("export_daily_mb", int, DEFAULT_EXPORT_DAILY_MB, 1, _LARGEST),
             reserve=reader.number("reserve", int, DEFAULT_RESERVE, 0, daily_quota),

@@ -12,8 +12,8 @@ from itertools import compress
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular.keys import NumberSet
 from airflow_provider_marketo.client.tabular.records import cell
-from airflow_provider_marketo.imports.duplicates import Marks
 from airflow_provider_marketo.imports.encoding import joined
 
 CSV, JSONL = "csv", "jsonl"
@@ -114,7 +114,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def numbers(chunk: Chunk, left_out: Marks) -> Sequence[int]:
+def numbers(chunk: Chunk, left_out: NumberSet) -> Sequence[int]:
     """The input row that each row of a chunk was."""
     everything = range(chunk.first, chunk.last + 1)
     gone = set(left_out.between(chunk.first, chunk.last))

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
+from airflow_provider_marketo.client.tabular.keys import NumberSet
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import rejects, state
-from airflow_provider_marketo.imports.duplicates import Marks
 from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, MarketoRowsUnknownError
 from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
 from airflow_provider_marketo.imports.rejects import Line
@@ -74,7 +74,7 @@ class StagedImport:
         self._staging = staging
         self._rejects_folder = rejects_folder
         self._table = table
-        self._left_out = Marks(staging.read(LEFT_OUT) or b"") if plan.chunks else Marks()
+        self._left_out = NumberSet(staging.read(LEFT_OUT) or b"") if plan.chunks else NumberSet()
 
     @property
     def chunks(self) -> Sequence[Chunk]:

@@ -11,7 +11,7 @@ from itertools import accumulate, compress
 from typing import Any, BinaryIO
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.imports.duplicates import KeyIndex, Marks
+from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, counted, encode_constant
 from airflow_provider_marketo.imports.fields import Field
 from airflow_provider_marketo.imports.plan import (
@@ -163,8 +163,8 @@ class Stager:
         }
         self._chunks = ChunkWriter(area, plan.form, plan.header, limits)
         self._rejects = RejectWriter(area, LOCAL, self._plan)
-        self._index = KeyIndex()
-        self.left_out = Marks()
+        self._index = LastRows()
+        self.left_out = NumberSet()
         self._read = 0
 
     @staticmethod
@@ -190,9 +190,9 @@ class Stager:
         finally:
             self._index.close()
             self._rejects.close()
-        if superseded.count and on_duplicates != LAST:
+        if len(superseded) and on_duplicates != LAST:
             raise MarketoInvalidRequestError(
-                f"{superseded.count} of {self._read} rows are followed by one with the same"
+                f"{len(superseded)} of {self._read} rows are followed by one with the same"
                 f" {' + '.join(self._plan.key)}",
                 parameter="on_duplicates",
                 remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
@@ -203,7 +203,7 @@ class Stager:
         return replace(
             self._plan,
             rows=self._read,
-            superseded=superseded.count,
+            superseded=len(superseded),
             rejected=self._rejects.count,
             chunks=tuple(chunks),
             files=tuple(self._rows.files),
@@ -257,7 +257,7 @@ class Stager:
         good = [at not in faults for at in range(len(rows))]
         return [list(compress(column, good)) for column in columns], list(compress(rows, good))
 
-    def _without(self, chunk: Chunk, superseded: Marks) -> Chunk | None:
+    def _without(self, chunk: Chunk, superseded: NumberSet) -> Chunk | None:
         """The chunk without superseded rows; written anew only if it has some."""
         late = superseded.between(chunk.first, chunk.last)
         if not late:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.links.marketo import MarketoLink
@@ -187,13 +188,13 @@ class MarketoImportOperator(MarketoOperator):
         return {}
 
     def _import(self, client: MarketoClient, load: StagedImport, *, resumed: bool) -> None:
-        from airflow_provider_marketo.client.bulk.imports import QUEUE, ImportJobs, import_object
+        from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
         from airflow_provider_marketo.imports.begin import deadline_of
         from airflow_provider_marketo.imports.bulk import BulkImport
 
         jobs = ImportJobs(client, import_object(load.request.object_type), load.request.custom_object)
         in_flight = conf.getint("marketo", "imports_in_flight", fallback=_IMPORTS_IN_FLIGHT)
-        bulk = BulkImport(load, jobs, min(in_flight, QUEUE))
+        bulk = BulkImport(load, jobs, min(in_flight, limits.QUEUED_JOBS))
         deadline = deadline_of(load, self.timeout, resumed=resumed)
         while (waiting := bulk.step()) is not None:
             if datetime.now(timezone.utc) >= deadline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoDataError
-from airflow_provider_marketo.imports.duplicates import Marks
+from airflow_provider_marketo.client.tabular.keys import NumberSet
 from airflow_provider_marketo.imports.fields import Field
 from airflow_provider_marketo.imports.plan import (
     Chunk,
@@ -106,7 +106,7 @@ def test_every_row_is_in_a_chunk_rejected_or_superseded(area):
 
 
 def test_rows_of_a_chunk_know_their_numbers_when_others_were_left_out():
-    marks = Marks()
+    marks = NumberSet()
     for number in (0, 5, 6, 9):
         marks.add(number)
     assert list(numbers(Chunk("", "", 0, 4, 4, 9), marks)) == [4, 7, 8]

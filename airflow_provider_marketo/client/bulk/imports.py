@@ -25,9 +25,6 @@ REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS
 DOWNLOADS = 3
 """Of a report, should it break off: it is no larger than the file that was sent."""
 
-QUEUE = 10
-"""Imports that Marketo holds, running ones included, for all integrations together."""
-
 _SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPORTING}
 
 

@@ -20,9 +20,6 @@ from airflow_provider_marketo.client.errors import MarketoError
 LONGEST_WAIT = 60.0
 """Seconds that a call may be held back. Beyond that the caller is told until when, and can give its worker away."""
 
-LIMIT_WINDOW = 20.0
-"""Seconds over which Marketo counts calls."""
-
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlives the call's own timeout: what a killed worker holds is free again after that."""
 

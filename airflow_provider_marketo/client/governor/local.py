@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.clock import Clock, SystemClock
-from airflow_provider_marketo.client.governor import LIMIT_WINDOW
 from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.stores import MemoryStore
@@ -20,7 +20,7 @@ class LocalGovernor(SharedGovernor):
     """
 
     def __init__(
-        self, *, rate_limit: int = 90, parallel: int = 1, window: float = LIMIT_WINDOW, clock: Clock | None = None
+        self, *, rate_limit: int = 90, parallel: int = 1, window: float = limits.WINDOW, clock: Clock | None = None
     ) -> None:
         clock = clock or SystemClock()
         super().__init__(MemoryStore(clock), Limits(rate_limit, parallel, window), parallel=parallel, clock=clock)

@@ -21,8 +21,9 @@ from airflow_provider_marketo.client.errors import (
     MarketoQuotaExhaustedError,
     MarketoThrottledError,
 )
-from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, LIMIT_WINDOW, POLL, spends_export_quota
+from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, spends_export_quota
 from airflow_provider_marketo.client.governor.state import Moment, State
+from airflow_provider_marketo.client.limits import QUEUED_JOBS, WINDOW
 from airflow_provider_marketo.client.quota_day import RESET_MARGIN, next_probe, next_reset
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ LOWEST = 0.1
 SLOT_RECOVERY = 30.0
 """Seconds without a 615 that give one of the calls at once back."""
 
-QUEUE_PLACES = 8
-"""Of the ten in each of Marketo's job queues: two are left to others."""
+QUEUE_PLACES = QUEUED_JOBS - 2
+"""Places that we take in each of Marketo's job queues: two are left to other integrations."""
 
 _SLOT_POLL = 0.02
 _PROBE_POLL = 1.0
@@ -73,7 +74,7 @@ class Limits:
 
     rate: int
     parallel: int
-    window: float = LIMIT_WINDOW
+    window: float = WINDOW
     paced: bool = False
 
     @property

@@ -1,96 +1,163 @@
-"""Which rows were written already: exact, and in little memory."""
+"""
+Which rows have the same key: exact, in little memory.
+
+:class:`SeenKeys` keeps the first row of each key and answers at once. :class:`LastRows` keeps the last row of each key
+and answers when it has seen all of them.
+"""
 
 from __future__ import annotations
 
 import gzip
+import marshal
 import sqlite3
 import struct
-from collections.abc import Sequence
-from typing import BinaryIO
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any, BinaryIO
 
 _PAGE_BITS = 12
 _PAGE_BYTES = (1 << _PAGE_BITS) // 8
+_OFFSET = (1 << _PAGE_BITS) - 1
 _MAGNITUDE = 1 << 62
 _JOINT = "\x1f"
 
 Key = str | int | None
 
 
+class NumberSet:
+    """
+    A set of integers: one bit each where they are dense.
+
+    :param dense: what :meth:`to_bytes` returned.
+    """
+
+    def __init__(self, dense: bytes = b"") -> None:
+        starts = range(0, len(dense), _PAGE_BYTES)
+        pages = {start // _PAGE_BYTES: bytearray(dense[start : start + _PAGE_BYTES]) for start in starts}
+        self._pages = {number: page.ljust(_PAGE_BYTES, b"\0") for number, page in pages.items()}
+        self._count = sum(int.from_bytes(page, "big").bit_count() for page in self._pages.values())
+
+    def __contains__(self, number: int) -> bool:
+        page = self._pages.get(number >> _PAGE_BITS)
+        offset = number & _OFFSET
+        return page is not None and bool(page[offset >> 3] & (1 << (offset & 7)))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, number: int) -> bool:
+        """Add a number, and say whether it is new."""
+        page = self._pages.get(number >> _PAGE_BITS)
+        if page is None:
+            page = self._pages[number >> _PAGE_BITS] = bytearray(_PAGE_BYTES)
+        offset = number & _OFFSET
+        bit = 1 << (offset & 7)
+        if page[offset >> 3] & bit:
+            return False
+        page[offset >> 3] |= bit
+        self._count += 1
+        return True
+
+    def update(self, other: NumberSet) -> None:
+        """Add the numbers of another set."""
+        for number, bits in other._pages.items():
+            self._merge_page(number, bits)
+
+    def between(self, first: int, last: int) -> list[int]:
+        """Return the numbers from ``first`` to ``last``, both included, in order."""
+        found: list[int] = []
+        for number in range(first >> _PAGE_BITS, (last >> _PAGE_BITS) + 1) if self._count else ():
+            for at, byte in enumerate(self._pages.get(number, b"")):
+                if byte:
+                    start = (number << _PAGE_BITS) + (at << 3)
+                    found += [start + bit for bit in range(8) if byte & (1 << bit)]
+        return [number for number in found if first <= number <= last]
+
+    def to_bytes(self) -> bytes:
+        """Return one bit for each number from 0 on. The set must not hold negative numbers."""
+        pages = range(max(self._pages, default=-1) + 1)
+        return b"".join(bytes(self._pages.get(number, bytes(_PAGE_BYTES))) for number in pages).rstrip(b"\0")
+
+    def save(self, file: IO[bytes] | gzip.GzipFile) -> None:
+        """Write the set page by page; :meth:`load` reads it."""
+        file.write(struct.pack(">q", len(self._pages)))
+        for number, bits in self._pages.items():
+            file.write(struct.pack(">q", number) + bits)
+
+    def load(self, file: IO[bytes] | gzip.GzipFile) -> None:
+        """Add the numbers that :meth:`save` wrote."""
+        for _ in range(_number(file.read(8))):
+            number = _number(file.read(8))
+            self._merge_page(number, file.read(_PAGE_BYTES))
+
+    def _merge_page(self, number: int, bits: bytes | bytearray) -> None:
+        before = int.from_bytes(self._pages.get(number, b""), "big")
+        merged = before | int.from_bytes(bits, "big")
+        self._pages[number] = bytearray(merged.to_bytes(_PAGE_BYTES, "big"))
+        self._count += merged.bit_count() - before.bit_count()
+
+
 class SeenKeys:
     """
-    A set of keys. Integers live in a paged bitmap, one bit each where ids are dense; texts in a temporary SQLite file.
+    A set of keys. Integers live in a :class:`NumberSet`, texts in a temporary SQLite file.
 
     Rows without a key cannot be told apart, so they are always new.
 
-    :param before: keys that count as seen, too, and are not changed.
+    :param before: further keys that count as seen; this set does not change them.
     """
 
     def __init__(self, before: SeenKeys | None = None) -> None:
         self._before = before
-        self._pages: dict[int, bytearray] = {}
+        self._integers = NumberSet()
         self._texts: sqlite3.Connection | None = None
 
     def branch(self) -> SeenKeys:
-        """The same keys, to which more can be added and forgotten again; :meth:`merge` makes them count."""
+        """Start a set that begins with these keys; :meth:`merge` takes over what is added to it."""
         return SeenKeys(self)
 
     def merge(self, branch: SeenKeys) -> None:
         """Take over what was added to a branch."""
-        for page, bits in branch._pages.items():
-            self._merge_page(page, bits)
-        for (key,) in branch._texts.execute("SELECT key FROM keys") if branch._texts else ():
+        self._integers.update(branch._integers)
+        for key in branch._own_texts():
             self._insert(key)
 
     def add(self, rows: Sequence[Sequence[Key]]) -> list[bool]:
         """
+        Add the keys of rows.
+
         :param rows: the key of each row, one or several values.
-        :return: for each row whether its key is new; of two equal ones in a call the first is.
+        :return: for each row whether its key is new; of two equal keys in one call the first is new.
         """
         return [self._add_text(row) if (key := _integer(row)) is None else self._add_integer(key) for row in rows]
 
     def save(self, file: BinaryIO) -> None:
-        """Write down the keys that were added here, for another process."""
+        """Write the keys that were added here, for another process."""
         with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1) as packed:
-            packed.write(struct.pack(">q", len(self._pages)))
-            for page, bits in self._pages.items():
-                packed.write(struct.pack(">q", page) + bits)
-            for (text,) in self._texts.execute("SELECT key FROM keys") if self._texts else ():
+            self._integers.save(packed)
+            for text in self._own_texts():
                 data = text.encode()
                 packed.write(struct.pack(">q", len(data)) + data)
 
     def load(self, file: BinaryIO) -> None:
         """Add the keys that :meth:`save` wrote."""
         with gzip.GzipFile(fileobj=file, mode="rb") as packed:
-            for _ in range(_number(packed.read(8))):
-                page = _number(packed.read(8))
-                self._merge_page(page, packed.read(_PAGE_BYTES))
+            self._integers.load(packed)
             while length := packed.read(8):
                 self._insert(packed.read(_number(length)).decode())
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Delete the temporary file."""
         if self._texts is not None:
             self._texts.close()
             self._texts = None
 
     def _has_integer(self, key: int) -> bool:
-        page = self._pages.get(key >> _PAGE_BITS)
-        offset = key & ((1 << _PAGE_BITS) - 1)
-        here = page is not None and bool(page[offset >> 3] & (1 << (offset & 7)))
-        return here or (self._before is not None and self._before._has_integer(key))
+        return key in self._integers or (self._before is not None and self._before._has_integer(key))
 
     def _add_integer(self, key: int) -> bool:
-        if self._has_integer(key):
-            return False
-        offset = key & ((1 << _PAGE_BITS) - 1)
-        page = self._pages.setdefault(key >> _PAGE_BITS, bytearray(_PAGE_BYTES))
-        page[offset >> 3] |= 1 << (offset & 7)
-        return True
-
-    def _merge_page(self, page: int, bits: bytes | bytearray) -> None:
-        mine = self._pages.get(page, b"")
-        merged = int.from_bytes(mine, "big") | int.from_bytes(bits, "big")
-        self._pages[page] = bytearray(merged.to_bytes(_PAGE_BYTES, "big"))
+        seen = self._before is not None and self._before._has_integer(key)
+        return not seen and self._integers.add(key)
 
     def _has_text(self, key: str) -> bool:
         here = self._texts is not None and self._texts.execute("SELECT 1 FROM keys WHERE key = ?", (key,)).fetchone()
@@ -111,6 +178,91 @@ class SeenKeys:
             self._texts.execute("CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
             self._texts.execute("BEGIN")
         return self._texts.execute("INSERT OR IGNORE INTO keys VALUES (?)", (key,)).rowcount == 1
+
+    def _own_texts(self) -> Iterator[str]:
+        for (key,) in self._texts.execute("SELECT key FROM keys") if self._texts else ():
+            yield key
+
+
+_PARTS = 256
+_IN_MEMORY = 200_000
+"""Keys: about twenty megabytes of e-mail addresses."""
+_MARSHAL_VERSION = 2
+"""The version of marshal that does not look for repeated objects."""
+
+
+class LastRows:
+    """
+    Takes the key of every row, then tells which rows are superseded by a later row of the same key.
+
+    Keys that exceed the memory go to a temporary file in parts, with equal keys in the same part.
+
+    :param in_memory: how many keys are kept in memory.
+    """
+
+    def __init__(self, in_memory: int = _IN_MEMORY) -> None:
+        self._room = in_memory
+        self._numbers = array("q")
+        self._keys: list[Any] = []
+        self._file: IO[bytes] | None = None
+        self._blocks: list[list[tuple[int, int]]] = [[] for _ in range(_PARTS)]
+
+    def add(self, numbers: Iterable[int], columns: Sequence[Sequence[Any]]) -> None:
+        """
+        Add the keys of rows.
+
+        :param numbers: numbers of the rows, ascending over all calls.
+        :param columns: the values of the key's fields.
+        """
+        self._numbers.extend(numbers)
+        self._keys.extend(columns[0] if len(columns) == 1 else zip(*columns, strict=True))
+        if len(self._keys) > self._room:
+            self._spill()
+
+    def superseded(self) -> NumberSet:
+        """Return the numbers of the rows whose key comes again later."""
+        found = NumberSet()
+        for numbers, keys in self._parts():
+            last = dict(zip(keys, numbers, strict=True))
+            if len(last) < len(keys):
+                for number, key in zip(numbers, keys, strict=True):
+                    if last[key] != number:
+                        found.add(number)
+        return found
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _parts(self) -> Iterator[tuple[Sequence[int], Sequence[Any]]]:
+        """Yield numbers and keys, with equal keys in the same part."""
+        if self._file is None:
+            yield self._numbers, self._keys
+            return
+        self._spill()
+        for blocks in self._blocks:
+            numbers: array[int] = array("q")
+            keys: list[Any] = []
+            for start, size in blocks:
+                self._file.seek(start)
+                more_numbers, more_keys = marshal.loads(self._file.read(size))
+                numbers.frombytes(more_numbers)
+                keys += more_keys
+            yield numbers, keys
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
+        parts: list[tuple[array[int], list[Any]]] = [(array("q"), []) for _ in self._blocks]
+        for number, key in zip(self._numbers, self._keys, strict=True):
+            numbers, keys = parts[hash(key) % _PARTS]
+            numbers.append(number)
+            keys.append(key)
+        for blocks, (numbers, keys) in zip(self._blocks, parts, strict=True):
+            start = self._file.tell()
+            blocks.append((start, self._file.write(marshal.dumps((numbers.tobytes(), keys), _MARSHAL_VERSION))))
+        self._numbers, self._keys = array("q"), []
 
 
 def _integer(row: Sequence[Key]) -> int | None:

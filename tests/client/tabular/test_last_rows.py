@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_marketo.imports.duplicates import KeyIndex, Marks
+from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
 
 
 @pytest.fixture(params=[1 << 20, 0], ids=["in memory", "spilt"])
 def index(request):
-    made = KeyIndex(in_memory=request.param)
+    made = LastRows(in_memory=request.param)
     yield made
     made.close()
 
 
 def superseded(index, rows: int) -> list[int]:
-    marks = index.superseded()
-    found = [number for number in range(rows) if number in marks]
-    assert marks.count == len(found)
+    numbers = index.superseded()
+    found = [number for number in range(rows) if number in numbers]
+    assert len(numbers) == len(found)
     return found
 
 
@@ -38,13 +38,13 @@ def test_many_rows_give_exactly_their_duplicates(index):
     assert superseded(index, len(keys)) == list(range(13_000))
 
 
-def test_marks_come_back_and_know_their_neighbourhood():
-    marks = Marks()
+def test_a_set_of_numbers_comes_back_and_knows_what_lies_between():
+    numbers = NumberSet()
     for number in (3, 64, 9_999):
-        marks.add(number)
-        marks.add(number)
-    again = Marks(marks.to_bytes())
-    assert again.count == 3
+        numbers.add(number)
+        numbers.add(number)
+    again = NumberSet(numbers.to_bytes())
+    assert len(again) == len(numbers) == 3
     assert [number for number in range(10_000) if number in again] == [3, 64, 9_999]
     for first, last in ((0, 2), (4, 63), (65, 9_998), (10_000, 20_000)):
         assert again.between(first, last) == []
