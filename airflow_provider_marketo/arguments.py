@@ -9,6 +9,7 @@ task runs, before a call is spent.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from ast import literal_eval
@@ -21,6 +22,8 @@ from airflow_provider_marketo.client.dates import as_utc as in_utc
 from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none, without_zone
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
+
+log = logging.getLogger(__name__)
 
 Check = Callable[[str, Any], Any]
 """Takes the name and the value of an argument; returns the value as the calls take it, or refuses it."""
@@ -77,7 +80,12 @@ class ChecksArguments:
 
         :raises MarketoInvalidRequestError: an argument is wrong.
         """
-        return {name: self.argument(name) for name in self.argument_checks}
+        given = vars(self)
+        found = {name: self.argument(name) for name in self.argument_checks if _STORED_AS.get(name, name) in given}
+        for name, value in found.items():
+            if isinstance(value, datetime) and as_utc(name, given[name])[1]:
+                log.info("%s=%s has no time zone and is taken as UTC", name, given[name])
+        return found
 
 
 def is_filled_in_later(value: Any) -> bool:
@@ -115,6 +123,18 @@ def texts(*, required: bool = False, none_allowed: bool = False) -> Check:
     """
     convert = _text_or_none if none_allowed else _text
     return lambda parameter, value: _items(parameter, value, convert, required)
+
+
+def values(*, required: bool = False) -> Check:
+    """Values to look leads up by. Returns a list of texts, each once, or None if nothing is given."""
+
+    def check(parameter: str, value: Any) -> list[str] | None:
+        if required:
+            _given(parameter, value, required=True)
+        found = as_list(parameter, value)
+        return None if found is None else checked_values(found, parameter)
+
+    return check
 
 
 def ids(*, required: bool = False) -> Check:

@@ -41,7 +41,8 @@ def measure(instance: Instance, folder: Path) -> Iterator[Row]:
     operator = MarketoBulkExtractOperator(
         task_id="extract",
         object_type="activities",
-        output=str(folder / "calls"),
+        output_path=str(folder / "calls"),
+        file_format="csv",
         start=START,
         end=END,
         window=timedelta(days=6),

@@ -31,7 +31,7 @@ with DAG(
     MarketoBulkExtractOperator(
         task_id="activities",
         object_type="activities",
-        output="{{ var.value.marketo_lake }}/activities",
+        output_path="{{ var.value.marketo_lake }}/activities",
         file_format="parquet",
         partition_by=["activity_type"],
         deferrable=True,

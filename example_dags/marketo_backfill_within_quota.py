@@ -40,7 +40,7 @@ with DAG(
         end="{{ params.until }}",
         fields=["id", "email", "country", "createdAt", "updatedAt"],
         order="newest_first",
-        output="{{ var.value.marketo_lake }}/leads_history",
+        output_path="{{ var.value.marketo_lake }}/leads_history",
         deferrable=True,
         on_quota_exhausted="defer",
         max_export_mb=200,

@@ -25,6 +25,6 @@ with DAG(
         filter_type="email",
         filter_values="{{ params.emails }}",
         fields=["id", "email", "firstName", "lastName", "leadScore", "updatedAt"],
-        output="{{ var.value.marketo_lake }}/found/{{ run_id | replace(':', '') }}",
+        output_path="{{ var.value.marketo_lake }}/found/{{ run_id | replace(':', '') }}",
         pool="marketo",
     )

@@ -55,7 +55,7 @@ with DAG(
         task_id="leads",
         filter_type="id",
         filter_values="{{ ti.xcom_pull('new')['lead_ids'] }}",
-        output="{{ var.value.marketo_lake }}/form_fills/{{ ti.xcom_pull('new')['batch_ids'][0] }}",
+        output_path="{{ var.value.marketo_lake }}/form_fills/{{ ti.xcom_pull('new')['batch_ids'][0] }}",
         pool="marketo",
     )
 

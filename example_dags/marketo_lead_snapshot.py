@@ -36,7 +36,7 @@ with DAG(
         object_type="leads",
         start="{{ params.first_lead }}",
         fields="all",
-        output="{{ var.value.marketo_lake }}/leads/snapshot={{ data_interval_end | ds }}",
+        output_path="{{ var.value.marketo_lake }}/leads/snapshot={{ data_interval_end | ds }}",
         file_format="jsonl",
         deferrable=True,
         pool="marketo",

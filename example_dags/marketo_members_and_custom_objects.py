@@ -35,7 +35,8 @@ with DAG(
         object_type="program_members",
         filters={"programIds": "{{ params.programs }}"},
         fields=["leadId", "programId", "statusName", "membershipDate", "updatedAt"],
-        output="{{ var.value.marketo_lake }}/members",
+        output_path="{{ var.value.marketo_lake }}/members",
+        file_format="csv",
         deferrable=True,
     )
     MarketoBulkExtractOperator(
@@ -43,6 +44,7 @@ with DAG(
         object_type="custom_objects",
         custom_object="{{ params.custom_object }}",
         fields="all",
-        output="{{ var.value.marketo_lake }}/{{ params.custom_object }}",
+        output_path="{{ var.value.marketo_lake }}/{{ params.custom_object }}",
+        file_format="csv",
         deferrable=True,
     )

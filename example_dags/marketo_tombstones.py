@@ -28,13 +28,13 @@ with DAG(
 ):
     MarketoDeletedLeadsOperator(
         task_id="deleted",
-        output="{{ var.value.marketo_lake }}/deleted_leads",
-        late_arrivals=timedelta(hours=1),
+        output_path="{{ var.value.marketo_lake }}/deleted_leads",
+        lookback=timedelta(hours=1),
         file_format="jsonl",
     )
     MarketoMergedLeadsOperator(
         task_id="merged",
-        output="{{ var.value.marketo_lake }}/merged_leads",
-        late_arrivals=timedelta(hours=1),
+        output_path="{{ var.value.marketo_lake }}/merged_leads",
+        lookback=timedelta(hours=1),
         file_format="jsonl",
     )

@@ -34,7 +34,7 @@ with DAG(
         date_field="updatedAt",
         fields=["id", "email", "phone", "company", "country", "leadScore", "createdAt", "updatedAt"],
         hash_fields=["email", "phone"],
-        output="s3://aws_default@{{ var.value.marketo_bucket }}/marketo/leads",
+        output_path="s3://aws_default@{{ var.value.marketo_bucket }}/marketo/leads",
         file_format="parquet",
         deferrable=True,
         pool="marketo",

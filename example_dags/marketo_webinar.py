@@ -41,7 +41,7 @@ with DAG(
         object_type="program_members",
         filters={"programIds": ["{{ params.program }}"]},
         fields=["leadId", "statusName", "membershipDate"],
-        output="{{ var.value.marketo_lake }}/webinars/{{ params.program }}",
+        output_path="{{ var.value.marketo_lake }}/webinars/{{ params.program }}",
         deferrable=True,
         pool="marketo",
     )

@@ -80,7 +80,7 @@ def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Marketo]]
 def extract(output: Path, **arguments: Any) -> MarketoBulkExtractOperator:
     """A bulk extract of 70 days of activities in three windows, unless told otherwise."""
     given = {"object_type": "activities", "start": START, "end": END, "deferrable": True, "poll_interval": POLL}
-    given |= {"output": str(output)} | arguments
+    given |= {"file_format": "csv", "output_path": str(output)} | arguments
     return MarketoBulkExtractOperator(task_id="a_task", **given)
 
 

@@ -28,7 +28,7 @@ CALLS_A_JOB = 3
 def begin(
     request: Callable[[], ExtractRequest],
     *,
-    output: str,
+    output_path: str,
     hook: MarketoHook,
     context: Mapping[str, Any],
     timeout: timedelta,
@@ -36,9 +36,11 @@ def begin(
     in_flight: int,
 ) -> ExtractRun:
     """
-    :param request: what is wanted. Not asked after a deferral: templates such as ``{{ macros.datetime.now() }}`` may
-        render to something else then, and the extract goes on with what it began.
-    :param output: URL of the folder.
+    Settle the plan of an extract, or take over where an earlier try stopped.
+
+    :param request: returns what is wanted. Not called after a deferral: templates such as
+        ``{{ macros.datetime.now() }}`` may render to something else then, and the extract continues as it began.
+    :param output_path: URL of the folder.
     :param hook: the connection.
     :param context: Airflow's, of the running task.
     :param timeout: how long this try may wait for Marketo.
@@ -46,7 +48,7 @@ def begin(
     :param in_flight: jobs to keep in Marketo's queue at a time.
     :raises MarketoInvalidRequestError: something is wrong with what is wanted; no job was created.
     """
-    folder = OutputFolder(output)
+    folder = OutputFolder(output_path)
     task = context["ti"]
     run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
     store = progress_store(context, folder, run)

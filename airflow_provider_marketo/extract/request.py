@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from ast import literal_eval
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_marketo.arguments import as_list, as_utc
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.legacy_arguments import as_list, as_utc, one_of
 
-FILE_FORMATS = ("csv", "jsonl", "parquet")
-ATTRIBUTES = ("json", "map", "typed")
-ON_TYPE_ERROR = ("null", "string", "fail")
-ON_SCHEMA_CHANGE = ("evolve", "fail")
-ON_QUOTA_EXHAUSTED = ("defer", "fail")
 ALL_FIELDS = "all"
 _DATES = ("start", "end")
 _SPANS = ("window", "lookback")
@@ -45,7 +38,7 @@ class ExtractRequest:
     filters: Mapping[str, Any] = field(default_factory=dict)
     fields: str | Sequence[str] | None = None
     custom_object: str | None = None
-    file_format: str = "csv"
+    file_format: str = "parquet"
     window: timedelta = timedelta(days=30)
     order: str = "oldest_first"
     lookback: timedelta = timedelta(0)
@@ -59,11 +52,6 @@ class ExtractRequest:
 
     def __post_init__(self) -> None:
         export = self.export
-        one_of("file_format", self.file_format, FILE_FORMATS)
-        one_of("on_type_error", self.on_type_error, ON_TYPE_ERROR)
-        one_of("on_schema_change", self.on_schema_change, ON_SCHEMA_CHANGE)
-        if self.attributes is not None:
-            one_of("attributes", self.attributes, ATTRIBUTES)
         self._check_object(export)
         self._check_dates(export)
         self._check_fields(export)
@@ -201,16 +189,8 @@ class ExtractRequest:
                 parameter="start",
                 remedy="Give start and end, or schedule the DAG by intervals.",
             )
-        if self.lookback < timedelta(0):
-            raise MarketoInvalidRequestError(f"lookback={self.lookback} is negative", parameter="lookback")
 
     def _check_fields(self, export: ExportObject) -> None:
-        if isinstance(self.fields, str) and self.fields != ALL_FIELDS:
-            raise MarketoInvalidRequestError(
-                f"fields={self.fields!r} is neither a list nor 'all'",
-                parameter="fields",
-                remedy="Give a list of API names.",
-            )
         if not self.fields and not export.fields:
             raise MarketoInvalidRequestError(
                 f"Marketo wants to know which fields of {export.name} to export",
@@ -224,34 +204,24 @@ class ExtractRequest:
                 )
 
 
-def as_filters(value: Any) -> dict[str, Any]:
+def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
     """
-    Filters as authors and templates give them: a mapping, or such a mapping as text.
+    Return filters with the ids of programs as numbers.
 
-    :raises MarketoInvalidRequestError: it is neither, or ``programIds`` are no ids.
+    :param filters: by Adobe's names.
+    :raises MarketoInvalidRequestError: ``programIds`` are not ids.
     """
-    for parse in (json.loads, literal_eval):
-        if isinstance(value, str) and value:
-            with suppress(ValueError, SyntaxError):
-                value = parse(value)
-    value = value or {}
-    if not isinstance(value, Mapping):
-        raise MarketoInvalidRequestError(
-            "filters is not a mapping",
-            parameter="filters",
-            remedy="Give Adobe's names and their values, such as {'staticListId': 1001}.",
-        )
-    filters = dict(value)
-    if "programIds" in filters:
-        programs = [str(each).strip() for each in as_list(filters["programIds"]) or ()]
+    found = dict(filters or {})
+    if "programIds" in found:
+        programs = [str(each).strip() for each in as_list("filters", found["programIds"]) or ()]
         if not programs or not all(each.isdecimal() for each in programs):
             raise MarketoInvalidRequestError(
-                f"filters['programIds']={filters['programIds']!r} is no list of program ids",
+                f"filters['programIds']={found['programIds']!r} is not a list of program ids",
                 parameter="filters",
                 remedy="Give the ids from the programs' URLs, such as [1001, 1002].",
             )
-        filters["programIds"] = [int(each) for each in programs]
-    return filters
+        found["programIds"] = [int(each) for each in programs]
+    return found
 
 
 def interval_selects(export: ExportObject, date_field: str | None, filters: Mapping[str, Any]) -> bool:
@@ -279,8 +249,3 @@ def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime
             " schedule stands for moments.",
         )
     return start, end
-
-
-def as_fields(value: Any) -> Any:
-    """As :func:`as_list`, but ``all`` stays as it is."""
-    return value if value == ALL_FIELDS else as_list(value)

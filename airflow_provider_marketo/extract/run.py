@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -136,14 +136,18 @@ class ExtractRun:
         ids = list(self._progress.jobs.values())
         if ids:
             log.info("Going on with export jobs that were begun before: %s", ", ".join(ids))
-        return self.look(ExtractWait(tuple(ids)))
+        return self._states(ids)
 
-    def look(self, waiting: ExtractWait) -> Mapping[str, ExportJob]:
-        """The jobs' states now, one call for all; a job that Marketo has forgotten counts as cancelled."""
-        if not waiting.export_ids:
+    def look(self) -> Mapping[str, ExportJob]:
+        """Return the states of the queued jobs now, by one call for all."""
+        return self._states(self._queued)
+
+    def _states(self, export_ids: Collection[str]) -> Mapping[str, ExportJob]:
+        """A job that Marketo has forgotten counts as cancelled."""
+        if not export_ids:
             return {}
-        found = self._jobs.find(waiting.export_ids)
-        return {each: found.get(each, ExportJob(each, CANCELLED)) for each in waiting.export_ids}
+        found = self._jobs.find(export_ids)
+        return {each: found.get(each, ExportJob(each, CANCELLED)) for each in export_ids}
 
     def step(self, known: Mapping[str, ExportJob]) -> ExtractWait | None:
         """

@@ -87,6 +87,11 @@ class MarketoHook(BaseHook):
         self._settings = settings
         self._looked_at_quota = -math.inf
 
+    @property
+    def parallel(self) -> int:
+        """Calls that may be in flight at once."""
+        return self._parallel or 1
+
     @cached_property
     def settings(self) -> ConnectionSettings:
         """

@@ -133,7 +133,7 @@ class MarketoApiOperator(OnceOperator):
 
         if self.output_path is None:
             return None
-        folder = OutputFolder(self.output_path)
+        folder = OutputFolder(self.output_path, parameter="output")
         folder.check_writable()
         return folder
 

@@ -209,9 +209,13 @@ class MarketoDeferrableOperator(MarketoOperator):
 
     def _wait(self, context: Context, work: Work, wait: Wait) -> None:
         """Wait in the triggerer, or here."""
-        if self.deferrable:
-            self._defer(context, wait, self._interval(work))
-        time.sleep(self._interval(work).total_seconds())
+        interval = self._interval(work)
+        if not self.deferrable:
+            time.sleep(interval.total_seconds())
+            return
+        if type(wait) is Wait:  # only time has to pass, and the work must not lose hold of its jobs meanwhile
+            wait = work.pause(wait.until or datetime.now(timezone.utc) + interval)
+        self._defer(context, wait, interval)
 
     def _wait_until(self, context: Context, work: Work | None, until: datetime, error: Exception) -> NoReturn:
         if work is None:

@@ -3,250 +3,190 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.dates import iso
-from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
-from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.arguments import (
+    Check,
+    choice,
+    count,
+    flag,
+    moment,
+    period,
+    text,
+    texts,
+    texts_or_word,
+)
+from airflow_provider_marketo.choices import (
+    FileFormat,
+    LeadsMode,
+    OnQuotaExhausted,
+    OnSchemaChange,
+    OnTypeError,
+    WindowOrder,
+)
+from airflow_provider_marketo.lineage.outlets import PublishesLineage
+from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
+from airflow_provider_marketo.operators.bulk_extract import SHORTEST_WINDOW
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.extract.request import ExtractRequest
-    from airflow_provider_marketo.hooks.marketo import MarketoHook
-
-UPDATED_AT, CHANGE_FEED, SNAPSHOT = "updated_at", "change_feed", "snapshot"
-MODES = ("auto", UPDATED_AT, CHANGE_FEED, SNAPSHOT)
-FEATURES = "marketo_features_"
-"""Variables that hold what is known of a subscription start with it."""
-
-_FEED_KEEPS = timedelta(days=90)
-_REMEMBERED = timedelta(days=30)
-_CALLS_PER_JOB = 6
-"""Create, enqueue, fetch, and a share of the looks at the job list."""
-
-_REASONS = {
-    UPDATED_AT: "which this subscription can",
-    CHANGE_FEED: "since this subscription has no updatedAt exports",
-    SNAPSHOT: "since this subscription has no updatedAt exports and the feed cannot be read from the start of the span",
-}
-_TOLD = "as the task says"
+    from airflow_provider_marketo.hooks.work import Work
 
 
-class MarketoIncrementalLeadsOperator(MarketoBulkExtractOperator):
+class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoDeferrableOperator):
     """
     Extract the leads that are new or have changed in a span, whatever the subscription can do.
 
     * ``updated_at``: bulk exports by ``updatedAt``, where the subscription has that filter.
-    * ``change_feed``: who changed from Marketo's feed, then look-ups by id, 300 in a call. The feed knows changes of
-      the exported fields in the last 90 days.
+    * ``change_feed``: Marketo's feed says who changed, then leads are looked up by id, 300 per call. The feed knows
+      changes of the exported fields in the last 90 days.
     * ``snapshot``: all leads by ``createdAt``, from ``first_lead`` to the end of the span.
 
-    ``auto`` takes the first that works, and says which and what it costs. Whether there are ``updatedAt`` exports is
-    asked once in 30 days, with a job that is never started, and remembered in the Variable
-    ``marketo_features_<conn_id>``; delete it to have the subscription asked at once.
+    ``auto`` takes the first that works, and logs which one and what it costs. Once in 30 days it tests for
+    ``updatedAt`` exports with a job that is never started. The Variable ``marketo_features_<conn_id>`` remembers the
+    answer; delete it to test again at once.
 
     Adobe's operations: those of :class:`~.bulk_extract.MarketoBulkExtractOperator`; for the feed
     ``activities.get_paging_token``, ``activities.get_lead_changes``, ``leads.get_by_filter_type``.
 
-    :param mode: ``auto`` or one of the three.
+    :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
+        folder holds one dataset. It must render to the same at every try.
+    :param start: first second wanted; a datetime or ISO 8601, without a zone UTC. Default: the data interval's start.
+    :param end: first second no longer wanted. Default: the data interval's end.
+    :param mode: ``auto``, ``updated_at``, ``change_feed`` or ``snapshot``.
     :param first_lead: no lead was created before it; for snapshots.
-    :param max_empty_pages: of the feed: most pages without a record in a row, before the run is given up.
-
-    Other parameters, and what is returned, as in :class:`~.bulk_extract.MarketoBulkExtractOperator`.
+    :param fields: REST API names, or ``"all"`` (default): every field of describe, without those that Marketo refuses.
+        ``id`` is always exported.
+    :param file_format: ``parquet`` or ``jsonl`` (typed), or ``csv`` (the bytes Marketo sent).
+    :param window: length of a job's window, from 1 hour to 31 days: a timedelta or an ISO 8601 duration (``P7D``).
+    :param order: ``oldest_first`` or ``newest_first``.
+    :param lookback: how far before ``start`` to read again, for changes that became visible late; as ``window``.
+    :param partition_by: columns, or ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
+    :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
+        from those of the output's earlier files.
+    :param exclude_sensitive: leave out fields that Marketo marks as sensitive (needs a schema permission).
+    :param hash_fields: fields replaced by their SHA-256, keyed with the connection's ``hash_salt`` if it has one.
+    :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
+        ``_misfits``) or ``fail``. Always counted in the manifest.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
+        connection's ``poll_interval`` (60 seconds).
+    :param timeout: how long a try waits for Marketo in all, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_empty_pages: of the feed: most pages without a record in a row, before the task fails.
+    :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
+        data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
+        events.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk.
+    :param marketo_conn_id: id of the connection.
+    :return: the manifest, as :class:`~.bulk_extract.MarketoBulkExtractOperator` returns it.
     """
 
-    template_fields: Sequence[str] = (*MarketoBulkExtractOperator.template_fields, "mode", "first_lead")
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoDeferrableOperator.argument_checks,
+        "output_path": text(required=True),
+        "start": moment(),
+        "end": moment(),
+        "mode": choice(LeadsMode),
+        "first_lead": moment(),
+        "fields": texts_or_word("all", required=True),
+        "file_format": choice(FileFormat),
+        "window": period(minimum=SHORTEST_WINDOW),
+        "order": choice(WindowOrder),
+        "lookback": period(required=False),
+        "partition_by": texts(),
+        "on_schema_change": choice(OnSchemaChange),
+        "exclude_sensitive": flag(),
+        "hash_fields": texts(),
+        "on_type_error": choice(OnTypeError),
+        "max_empty_pages": count(minimum=1),
+        "partition_events": flag(),
+    }
+    template_fields: Sequence[str] = (
+        *MarketoDeferrableOperator.template_fields,
+        "output_path",
+        "start",
+        "end",
+        "mode",
+        "first_lead",
+        "fields",
+        "file_format",
+        "window",
+        "order",
+        "lookback",
+        "partition_by",
+        "hash_fields",
+    )
 
     def __init__(
         self,
         *,
-        mode: str = "auto",
+        output_path: str,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        mode: LeadsMode = "auto",
         first_lead: datetime | str | None = None,
+        fields: Sequence[str] | str = "all",
+        file_format: FileFormat = "parquet",
+        window: timedelta | str = timedelta(days=30),
+        order: WindowOrder = "oldest_first",
+        lookback: timedelta | str | None = None,
+        partition_by: Sequence[str] | str | None = None,
+        on_schema_change: OnSchemaChange = "evolve",
+        exclude_sensitive: bool = False,
+        hash_fields: Sequence[str] | str | None = None,
+        on_type_error: OnTypeError = "null",
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
         max_empty_pages: int = 1000,
+        partition_events: bool = False,
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"object_type": "leads"} | kwargs)
+        super().__init__(
+            on_quota_exhausted=on_quota_exhausted,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
+        self.output_path = output_path
+        self.start = start
+        self.end = end
         self.mode = mode
         self.first_lead = first_lead
+        self.fields = fields
+        self.file_format = file_format
+        self.window = window
+        self.order = order
+        self.lookback = lookback
+        self.partition_by = partition_by
+        self.on_schema_change = on_schema_change
+        self.exclude_sensitive = exclude_sensitive
+        self.hash_fields = hash_fields
+        self.on_type_error = on_type_error
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
         self.max_empty_pages = max_empty_pages
+        self.partition_events = partition_events
+        self.check_arguments()
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        from airflow.providers.common.compat.sdk import AirflowFailException
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.streams.incremental_leads import IncrementalLeadsWork
 
-        from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
+        return IncrementalLeadsWork(context, self.hook, self.checked_arguments(), resumed=resumed)
 
-        try:
-            return self._extract(context)
-        except AirflowFailException as error:
-            if self.mode != "auto" or not isinstance(error.__cause__, MarketoFeatureUnavailableError):
-                raise
-            self.log.warning("What is remembered of this subscription no longer holds. %s", error)
-            self._remember({})
-            return self._extract(context)
-
-    def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Goes on with the jobs that there are; where there are none yet, the way is chosen anew."""
-        from airflow_provider_marketo.extract.state import progress_store
-        from airflow_provider_marketo.output.folder import OutputFolder
-
-        if progress_store(context, OutputFolder(self.output_path), self._run_folder(context)).load() is None:
-            return self.execute(context)
-        return super().resume(context, event)
-
-    def _extract(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
-        from airflow_provider_marketo.hooks.marketo import MarketoHook
-
-        with no_retry_on_permanent_errors():
-            hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
-            self.date_field = "updatedAt"
-            request = self._request(context)
-            try:
-                mode = self._choose(hook, request)
-                if mode == CHANGE_FEED:
-                    manifest = self._follow(context, hook, request)
-                    self._emit(context, manifest)
-                    return manifest
-            except MarketoQuotaExhaustedError as error:
-                if self.on_quota_exhausted != "defer" or error.until is None:
-                    raise
-                from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-
-                self.log.warning("%s Starting anew after %s.", error, error.until.isoformat())
-                self.defer(trigger=DateTimeTrigger(moment=error.until), method_name="resume")
-            if mode == SNAPSHOT:
-                self.date_field, self.start = "createdAt", self._snapshot_start()
-        return super().execute(context)
-
-    def _choose(self, hook: MarketoHook, request: ExtractRequest) -> str:
-        from airflow_provider_marketo.legacy_arguments import one_of
-
-        one_of("mode", self.mode, MODES)
-        if self.mode == "auto":
-            mode = self._best(hook, request)
-        else:
-            mode = self.mode
-            if mode == CHANGE_FEED:
-                self._refuse_gap(hook, request)
-        self._say(mode, request)
-        return mode
-
-    def _best(self, hook: MarketoHook, request: ExtractRequest) -> str:
-        from airflow_provider_marketo.client.errors import MarketoPermissionError
-
-        if self._exports_by_updated_at(hook):
-            return UPDATED_AT
-        try:
-            reaches = self._first_of(request) > self._oldest_change(hook, request)
-        except MarketoPermissionError:
-            return SNAPSHOT
-        return CHANGE_FEED if reaches else SNAPSHOT
-
-    def _say(self, mode: str, request: ExtractRequest) -> None:
-        """The choice, why, and what it costs."""
-        from airflow_provider_marketo.output.folder import OutputFolder
-        from airflow_provider_marketo.streams.changed_leads import expected
-
-        if mode == SNAPSHOT:
-            request = replace(request, date_field="createdAt", start=self._snapshot_start(), lookback=timedelta(0))
-        rows, megabytes = expected(OutputFolder(self.output_path), request) or (None, None)
-        jobs = 0 if mode == CHANGE_FEED else len(request.slices({}))
-        if jobs:
-            calls = f"about {_CALLS_PER_JOB * jobs} calls"
-        elif rows is None:
-            calls = "a call for 300 changes and one for 300 leads"
-        else:
-            calls = f"about {3 + 2 * -(-rows // 300)} calls"
-        if mode == CHANGE_FEED:
-            size = "nothing of the export quota"
-        elif megabytes is not None:
-            size = f"about {megabytes:.1f} MB as {request.file_format}"
-        else:
-            size = "a size that is not known before the first run"
-        self.log.info("mode=%s, %s: %d export jobs, %s, %s", mode, self._reason(mode), jobs, calls, size)
-
-    def _reason(self, mode: str) -> str:
-        return _REASONS[mode] if self.mode == "auto" else _TOLD
-
-    def _exports_by_updated_at(self, hook: MarketoHook) -> bool:
-        """Asked now and then, and remembered by instance."""
-        from airflow.sdk import Variable
-
-        from airflow_provider_marketo.streams.changed_leads import has_updated_at_exports
-
-        client, now = hook.get_conn(), datetime.now(timezone.utc).replace(microsecond=0)
-        known = Variable.get(self._facts, default=None, deserialize_json=True) or {}
-        if known.get("instance") == client.instance and known.get("asked", "") > iso(now - _REMEMBERED):
-            return bool(known["updated_at_exports"])
-        found = has_updated_at_exports(client, now)
-        self._remember({"instance": client.instance, "updated_at_exports": found, "asked": iso(now)})
-        return found
-
-    @property
-    def _facts(self) -> str:
-        return FEATURES + self.marketo_conn_id
-
-    def _remember(self, facts: Mapping[str, Any]) -> None:
-        from airflow_provider_marketo.hooks import variables
-
-        variables.write_json(self._facts, facts, "What a Marketo subscription can do")
-
-    def _oldest_change(self, hook: MarketoHook, request: ExtractRequest) -> datetime:
-
-        reply = hook.call("activities.get_paging_token", sinceDatetime=iso(self._first_of(request)))
-        return (reply.date or datetime.now(timezone.utc)).replace(microsecond=0) - _FEED_KEEPS
-
-    @staticmethod
-    def _first_of(request: ExtractRequest) -> datetime:
-        assert request.start is not None  # the request was checked
-        return request.start - request.lookback
-
-    def _refuse_gap(self, hook: MarketoHook, request: ExtractRequest) -> None:
-        from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-
-        first, oldest = self._first_of(request), self._oldest_change(hook, request)
-        if first < oldest:
-            raise MarketoInvalidRequestError(
-                f"Marketo keeps changes of leads for {_FEED_KEEPS.days} days; {iso(first)} to {iso(oldest)} is gone",
-                parameter="start",
-                remedy="Begin later, or use mode='snapshot'.",
-            )
-
-    def _snapshot_start(self) -> datetime:
-        from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.legacy_arguments import as_utc
-
-        start, _ = as_utc("first_lead", self.first_lead)
-        if start is None:
-            raise MarketoInvalidRequestError(
-                f"mode={SNAPSHOT}, {self._reason(SNAPSHOT)}: it needs to know from when on there are leads",
-                parameter="first_lead",
-                remedy="Give a day before which no lead was created.",
-            )
-        return start
-
-    def _follow(self, context: Context, hook: MarketoHook, request: ExtractRequest) -> dict[str, Any]:
-        from airflow_provider_marketo.output.folder import OutputFolder
-        from airflow_provider_marketo.streams.changed_leads import publish_changed_leads
-
-        return publish_changed_leads(
-            request,
-            OutputFolder(self.output_path),
-            hook.get_conn(),
-            self._run_folder(context),
-            hash_salt=hook.settings.hash_salt,
-            parallel=self.pool_slots,
-            max_empty_pages=self.max_empty_pages,
-        )
-
-    @staticmethod
-    def _run_folder(context: Context) -> str:
-        from airflow_provider_marketo.output import layout
-
-        task = context["ti"]
-        return layout.run_folder(
-            task.dag_id, task.task_id, task.run_id, -1 if task.map_index is None else task.map_index
-        )
+    def _finished(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
+        self._emit(context, result)
+        return result

@@ -28,14 +28,14 @@ _STAGING = "_marketo/staging"
 
 class OutputFolder:
     """
-    The place an author names with ``output=``.
+    The place an author names with ``output_path=``.
 
     :param url: of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
     :param parameter: the operator's name for it, for errors.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """
 
-    def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output") -> None:
+    def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path") -> None:
         self.url = str(url).rstrip("/")
         self._parameter = parameter
         try:

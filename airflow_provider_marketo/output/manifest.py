@@ -116,6 +116,6 @@ def refuse_siblings(folder: OutputFolder, request: ExtractRequest, run_folder: s
     if is_sibling and written["request"] != request.fingerprint():
         raise MarketoInvalidRequestError(
             f"mapped task {map_index} of this run has written other rows of the same span to {folder.url}",
-            parameter="output",
+            parameter="output_path",
             remedy="Give each mapped task a folder of its own.",
         )

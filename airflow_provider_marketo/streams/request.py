@@ -27,8 +27,6 @@ from airflow_provider_marketo.streams.feeds import (
 
 log = logging.getLogger(__name__)
 
-ON_GAP = ("fail", "skip")
-
 
 @dataclass(frozen=True)
 class Pass:
@@ -46,7 +44,7 @@ class Pass:
 @dataclass(frozen=True)
 class StreamRequest(ExtractRequest):
     """
-    A stream. ``object_type`` is the feed's name; ``lookback`` is what operators call ``late_arrivals``.
+    A stream. ``object_type`` is the feed's name.
 
     ``start`` and ``end`` are empty until the run's range is settled.
 

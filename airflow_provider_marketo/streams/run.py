@@ -186,7 +186,7 @@ class StreamRun:
         if since is None:
             raise MarketoInvalidRequestError(
                 "the stream has no position yet, and the run has no data interval",
-                parameter="since",
+                parameter="start",
                 remedy="Give the time from which on the stream is wanted.",
             )
         return Range(since, end, since, since, {})
@@ -209,7 +209,7 @@ class StreamRun:
         if self._on_gap != "skip":
             raise MarketoInvalidRequestError(
                 gap,
-                parameter="since",
+                parameter="start",
                 remedy="Compare the table with a full extract of the leads, then go on with on_gap='skip', which reads"
                 " from the oldest record that there is.",
             )

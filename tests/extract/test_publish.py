@@ -28,12 +28,14 @@ def day(month: int, number: int) -> datetime:
 
 
 def activities(**wanted):
-    request = ExtractRequest("activities", start=day(1, 1), end=day(3, 2), **wanted)
+    request = ExtractRequest("activities", start=day(1, 1), end=day(3, 2), **{"file_format": "csv"} | wanted)
     return request, ExtractPlan(ACTIVITY_FIELDS, activity_schema(ACTIVITY_FIELDS), {}, {}, {})
 
 
 def leads(**wanted):
-    request = ExtractRequest("leads", start=day(1, 1), end=day(3, 2), fields=LEAD_FIELDS, **wanted)
+    request = ExtractRequest(
+        "leads", start=day(1, 1), end=day(3, 2), fields=LEAD_FIELDS, **{"file_format": "csv"} | wanted
+    )
     return request, ExtractPlan(LEAD_FIELDS, from_describe(DESCRIBE, LEAD_FIELDS, key=("id",), date=None), {}, {}, {})
 
 

@@ -115,7 +115,7 @@ def test_a_run_without_an_interval_has_the_partition_of_what_it_has_read(stream)
         now = START + hour * HOUR
         followed.clock.advance((now - followed.clock.now()).total_seconds() + 60)
         arguments = {"file_format": "jsonl", "partition_events": True, "outlet_events": Events(event)}
-        followed.run(f"{hour}", interval=(now, now), since=START, **arguments)
+        followed.run(f"{hour}", interval=(now, now), start=START, **arguments)
     assert event.partitions == ["2026-01-10T00:00:00", "2026-01-10T01:00:00"]
 
 
@@ -159,7 +159,7 @@ def test_rolled_up_days_have_each_activity_once_though_a_run_made_up_for_a_pause
     followed, events = stream(late_share=0.2, late_by=2 * 3600), []
     for number in (20, 21, 26, 27):
         event = Event()
-        arguments = {"file_format": "jsonl", "late_arrivals": 3 * HOUR, "partition_events": True}
+        arguments = {"file_format": "jsonl", "lookback": 3 * HOUR, "partition_events": True}
         followed.hour(number, outlet_events=Events(event), **arguments)
         events.append(event)
     found = []

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS
 from airflow_provider_marketo.extract import run as run_module
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from tests.simulated import END, START, data_files, extract, lines
 from tests.support import StateStore, run_task, task_context
 
@@ -177,6 +178,39 @@ def test_typed_formats_have_the_same_rows(marketo, tmp_path, context, object_typ
     )
     assert manifest["rows"] > 0
     assert {name.rpartition(".")[2] for name in data_files(tmp_path)} == {file_format}
+
+
+@pytest.mark.parametrize("poll_interval", [timedelta(seconds=0.05), 0.05, "0.05", "PT0.05S"])
+@pytest.mark.parametrize("timeout", [timedelta(hours=1), 3600, "3600", "PT1H"])
+def test_lengths_of_time_are_timedeltas_seconds_or_iso_durations(marketo, tmp_path, context, poll_interval, timeout):
+    instance = marketo()
+    deadlines = []
+    began = datetime.now(timezone.utc)
+    run_task(
+        extract(tmp_path, end="2026-01-15", poll_interval=poll_interval, timeout=timeout),
+        context,
+        on_deferral=lambda trigger: deadlines.append(datetime.fromisoformat(trigger.deadline)),
+    )
+    assert all(timedelta(minutes=59) < each - began < timedelta(minutes=61) for each in deadlines)
+    assert deadlines
+    assert instance.statuses() == {"Completed": 1}
+
+
+def test_leads_have_all_fields_unless_some_are_named(marketo, tmp_path, context):
+    marketo()
+    leads = {"object_type": "leads", "end": "2026-01-15"}
+    run_task(extract(tmp_path / "default", **leads), task_context(StateStore()))
+    run_task(extract(tmp_path / "all", fields="all", **leads), context)
+    assert (tmp_path / "default" / data_files(tmp_path / "default")[0]).read_bytes() == (
+        tmp_path / "all" / data_files(tmp_path / "all")[0]
+    ).read_bytes()
+
+
+def test_parquet_is_what_is_written_unless_another_format_is_named(marketo, tmp_path, context):
+    marketo()
+    arguments = {"object_type": "activities", "start": START, "end": "2026-01-15", "poll_interval": 0.05}
+    run_task(MarketoBulkExtractOperator(task_id="a_task", output_path=str(tmp_path), **arguments), context)
+    assert {name.rpartition(".")[2] for name in data_files(tmp_path)} == {"parquet"}
 
 
 def test_a_poll_costs_one_call_and_a_window_three(marketo, tmp_path, context):

@@ -9,6 +9,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.extract.task import extract_request
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from tests.support import StateStore, run_task, task_context
 
@@ -26,14 +28,13 @@ def _nobody_there(monkeypatch, requests_mock):
 
 @pytest.fixture
 def refused(tmp_path):
-    """The text with which a task fails for good."""
+    """The text with which a DAG file fails to be parsed, or a task fails without another try."""
 
     def run(context=None, **arguments) -> str:
-        given = {"object_type": "leads", "output": str(tmp_path / "out"), "fields": ["id"], "start": JANUARY}
-        given |= {"end": FEBRUARY} | arguments
-        operator = MarketoBulkExtractOperator(task_id="extract", **given)
-        with pytest.raises(AirflowFailException) as caught:
-            run_task(operator, context or task_context(StateStore()))
+        given = {"object_type": "leads", "output_path": str(tmp_path / "out"), "fields": ["id"], "start": JANUARY}
+        given |= {"end": FEBRUARY, "file_format": "csv"} | arguments
+        with pytest.raises((AirflowFailException, MarketoInvalidRequestError)) as caught:
+            run_task(MarketoBulkExtractOperator(task_id="extract", **given), context or task_context(StateStore()))
         assert not list(tmp_path.rglob("*.csv"))
         return str(caught.value)
 
@@ -43,29 +44,31 @@ def refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "parameter", "words"),
     [
-        ({"object_type": "opportunities"}, "object_type", "leads, activities, program_members, custom_objects"),
+        ({"object_type": "opportunities"}, "object_type", "'leads', 'activities', 'program_members', 'custom_objects'"),
         ({"start": FEBRUARY, "end": JANUARY}, "start", "is not before"),
         ({"start": JANUARY, "end": JANUARY}, "start", "is not before"),
         ({"start": "yesterday"}, "start", "ISO 8601"),
         ({"start": 7}, "start", "int"),
         ({"date_field": "activityDate"}, "date_field", "createdAt or updatedAt"),
-        ({"file_format": "xml"}, "file_format", "csv, jsonl, parquet"),
-        ({"fields": None}, "fields", "'all'"),
+        ({"file_format": "xml"}, "file_format", "'parquet', 'jsonl', 'csv'"),
         ({"fields": ()}, "fields", "'all'"),
         ({"window": timedelta(days=32)}, "window", "31 days"),
-        ({"window": timedelta(0)}, "window", "one second"),
-        ({"window": "a month"}, "window", "number of days"),
+        ({"window": timedelta(minutes=59)}, "window", "shorter than 1:00:00"),
+        ({"window": "a month"}, "window", "'P7D'"),
+        ({"window": 7}, "window", "timedelta(days=7) or 'P7D'"),
+        ({"window": "7"}, "window", "timedelta(days=7) or 'P7D'"),
+        ({"lookback": 6}, "lookback", "timedelta(days=6) or 'P6D'"),
         ({"lookback": timedelta(days=-1)}, "lookback", "negative"),
-        ({"order": "random"}, "order", "oldest_first, newest_first"),
-        ({"on_type_error": "ignore"}, "on_type_error", "null, string, fail"),
-        ({"on_schema_change": "ignore"}, "on_schema_change", "evolve, fail"),
-        ({"on_quota_exhausted": "ignore"}, "on_quota_exhausted", "defer, fail"),
+        ({"order": "random"}, "order", "'oldest_first', 'newest_first'"),
+        ({"on_type_error": "ignore"}, "on_type_error", "'null', 'string', 'fail'"),
+        ({"on_schema_change": "ignore"}, "on_schema_change", "'evolve', 'fail'"),
+        ({"on_quota_exhausted": "ignore"}, "on_quota_exhausted", "'defer', 'fail'"),
         ({"filters": {"createdAt": "2026-01-01"}}, "filters", "start, end and date_field"),
         ({"filters": {"programId": 1}}, "filters", "staticListId"),
         ({"filters": {"staticListId": 1}, "date_field": "createdAt"}, "filters", "by dates or by one list"),
         ({"filters": {"staticListId": 1, "smartListId": 2}}, "filters", "one filter"),
         ({"filters": {"staticListId": 1}}, "filters", "start and end would change nothing"),
-        ({"filters": "staticListId=1"}, "filters", "{'staticListId': 1001}"),
+        ({"filters": "staticListId=1"}, "filters", "not a mapping"),
         ({"object_type": "program_members", "filters": {"programIds": []}}, "filters", "list of program ids"),
         ({"object_type": "program_members", "filters": {"programIds": "None"}}, "filters", "list of program ids"),
         ({"custom_object": "car_c"}, "custom_object", "object_type is 'leads'"),
@@ -73,7 +76,7 @@ def refused(tmp_path):
         ({"object_type": "program_members"}, "filters", "programIds"),
         ({"activity_types": ["Click Email"]}, "activity_types", "for activities only"),
         ({"attributes": "map"}, "attributes", "for activities only"),
-        ({"object_type": "activities", "attributes": "dict"}, "attributes", "json, map, typed"),
+        ({"object_type": "activities", "attributes": "dict"}, "attributes", "'map', 'json', 'typed'"),
         ({"object_type": "activities", "attributes": "typed"}, "attributes", "cannot be written as csv"),
         (
             {"object_type": "activities", "activity_types": ["x"], "filters": {"activityTypeIds": [1]}},
@@ -81,7 +84,7 @@ def refused(tmp_path):
             "twice",
         ),
         ({"hash_fields": ["id"]}, "hash_fields", "cannot be hashed"),
-        ({"output": "nowhere://bucket/prefix"}, "output", "nowhere"),
+        ({"output_path": "nowhere://bucket/prefix"}, "output_path", "nowhere"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
@@ -93,8 +96,8 @@ def test_bad_input_costs_no_call(refused, arguments, parameter, words):
 
 def test_an_output_that_cannot_be_written_is_found_before_marketo_is_asked(refused, tmp_path):
     (tmp_path / "a file").write_text("in the way")
-    text = refused(output=str(tmp_path / "a file" / "below"))
-    assert "cannot write to output" in text
+    text = refused(output_path=str(tmp_path / "a file" / "below"))
+    assert "cannot write to output_path=" in text
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
@@ -116,8 +119,9 @@ def test_a_run_whose_data_interval_is_a_moment_is_told_which_timetable_has_inter
 
 
 def request_of(context=None, **arguments):
-    given = {"object_type": "leads", "output": "/nowhere", "fields": ["id"]} | arguments
-    return MarketoBulkExtractOperator(task_id="extract", **given)._request(context or task_context(**INTERVAL))
+    given = {"object_type": "leads", "output_path": "/nowhere", "fields": ["id"]} | arguments
+    operator = MarketoBulkExtractOperator(task_id="extract", **given)
+    return extract_request(context or task_context(**INTERVAL), operator.checked_arguments())
 
 
 def test_the_data_interval_is_the_default():
@@ -152,19 +156,19 @@ def test_dates_come_in_many_forms(given):
     assert request_of(start=given).start == JANUARY
 
 
-@pytest.mark.parametrize("given", [timedelta(days=7), 7, "7", "7.0"])
-def test_lengths_of_time_may_be_numbers_of_days_as_templates_give_them(given):
+@pytest.mark.parametrize("given", [timedelta(days=7), "P7D", "P1W", "PT168H"])
+def test_lengths_of_time_may_be_iso_durations_as_templates_give_them(given):
     request = request_of(window=given, lookback=given)
     assert (request.window, request.lookback) == (timedelta(days=7), timedelta(days=7))
 
 
 def test_no_window_ends_within_a_second_as_rows_have_no_finer_dates():
-    request = request_of(window="0.37", lookback=timedelta(seconds=1.5), end="2026-01-04")
+    request = request_of(window="PT8H52M48.5S", lookback=timedelta(seconds=1.5), end="2026-01-04")
     moments = {moment for one in request.slices({}) for moment in (one.window.start, one.window.end)}
     assert {moment.microsecond for moment in moments} == {0}
 
 
-@pytest.mark.parametrize("given", [[1002, 1001], ["1001", "1002"], "[1001, 1002]", "1001, 1002"])
+@pytest.mark.parametrize("given", [[1002, 1001], ["1001", "1002"], "[1001, 1002]"])
 @pytest.mark.parametrize("written", [dict, str, json.dumps])
 def test_programs_may_be_texts_as_templates_give_them(given, written):
     request = request_of(object_type="program_members", filters=written({"programIds": given}))
@@ -177,19 +181,20 @@ def test_a_single_number_is_a_list_of_one_and_only_fields_know_all():
     assert request_of(object_type="activities", fields=None, activity_types="all").activity_types == ("all",)
 
 
-@pytest.mark.parametrize("given", ["id, email", "['id', 'email']", ["id", "email"], ("id", "email")])
+@pytest.mark.parametrize("given", ["['id', 'email']", '["id", "email"]', ["id", "email"], ("id", "email")])
 def test_lists_may_be_texts_as_templates_give_them(given):
     assert request_of(fields=given).fields == ("id", "email")
 
 
-def test_a_naive_date_is_taken_as_utc_and_said_so(capsys):
+def test_a_naive_date_is_taken_as_utc_and_logged(caplog):
+    caplog.set_level("INFO")
     request_of(start=datetime(2026, 1, 1), end=FEBRUARY)
-    assert capsys.readouterr().out.count("start=2026-01-01 00:00:00 has no time zone and is taken as UTC") == 1
+    assert caplog.messages.count("start=2026-01-01 00:00:00 has no time zone and is taken as UTC") == 1
 
 
 def test_a_request_survives_being_written_down():
     request = request_of(
-        filters={"activityTypeIds": [1]}, object_type="activities", lookback=1.5, fields=None, activity_types=()
+        filters={"activityTypeIds": [1]}, object_type="activities", lookback="PT36H", fields=None, activity_types=()
     )
     stored = json.loads(json.dumps(request.to_dict()))
     assert type(request).from_dict(stored).fingerprint() == request.fingerprint()
@@ -204,9 +209,9 @@ def test_another_request_has_another_fingerprint():
 def test_the_task_can_be_mapped_and_its_output_stays_its_xcom():
     with DAG("a_dag"):
         first = MarketoBulkExtractOperator.partial(task_id="first", fields=["id"]).expand(
-            object_type=["leads", "activities"], output=["/a", "/b"]
+            object_type=["leads", "activities"], output_path=["/a", "/b"]
         )
-        second = MarketoBulkExtractOperator(task_id="second", object_type="leads", output="/c/{{ ds }}")
+        second = MarketoBulkExtractOperator(task_id="second", object_type="leads", output_path="/c/{{ ds }}")
     assert first.output.operator is first
     assert second.output.operator is second
     assert second.output_path == "/c/{{ ds }}"
@@ -214,8 +219,9 @@ def test_the_task_can_be_mapped_and_its_output_stays_its_xcom():
 
 def test_templates_are_rendered_wherever_an_author_would_write_them():
     arguments = {
-        "object_type": "{{ kind }}", "output": "/lake/{{ kind }}", "start": "{{ day }}", "end": "{{ day }}",
-        "window": "{{ 3 }}", "lookback": "{{ 1 }}", "fields": ["{{ 'id' }}"], "filters": {"staticListId": "{{ 7 }}"},
+        "object_type": "{{ kind }}", "output_path": "/lake/{{ kind }}", "start": "{{ day }}", "end": "{{ day }}",
+        "window": "{{ 'P3D' }}", "lookback": "{{ 'P1D' }}", "fields": ["{{ 'id' }}"],
+        "filters": {"staticListId": "{{ 7 }}"},
         "attributes": "{{ 'map' }}", "order": "{{ 'newest_first' }}", "partition_by": ["{{ 'month' }}"],
     }  # fmt: skip
     operator = MarketoBulkExtractOperator(task_id="extract", **arguments)

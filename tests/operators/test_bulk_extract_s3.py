@@ -123,7 +123,7 @@ def test_what_the_bucket_holds_is_replaced_only_at_success(marketo, bucket):
 
 def test_a_bucket_that_there_is_not_is_found_before_marketo_is_asked(marketo, bucket):
     instance = marketo()
-    with pytest.raises(Exception, match=r"cannot write to output=s3://aws_default@nowhere/lake"):
+    with pytest.raises(Exception, match=r"cannot write to output_path=s3://aws_default@nowhere/lake"):
         run_task(extract("s3://aws_default@nowhere/lake"), task_context(StateStore()))
     assert instance.report().total_calls == 0
 
@@ -131,7 +131,7 @@ def test_a_bucket_that_there_is_not_is_found_before_marketo_is_asked(marketo, bu
 def test_leads_by_key_land_in_a_bucket(marketo, bucket):
     marketo()
     operator = MarketoGetLeadsOperator(
-        task_id="leads", filter_type="id", filter_values=[1001, 1002], output=bucket.url, file_format="csv"
+        task_id="leads", filter_type="id", filter_values=[1001, 1002], output_path=bucket.url, file_format="csv"
     )
     assert operator.execute(task_context())["count"] == 2
     assert bucket.data() == ["leads.csv"]

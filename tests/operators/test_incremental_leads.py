@@ -9,29 +9,27 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
 from tests.operators.conftest import marketo
 from tests.simulated import data_files
-from tests.streams.conftest import Variables
+from tests.streams.conftest import variables
 from tests.support import StateStore, run_task, task_context
 
-__all__ = ["marketo"]
+__all__ = ["marketo", "variables"]
 
 
 @pytest.fixture(autouse=True)
-def variables(monkeypatch):
-    """Airflow's Variables."""
-    monkeypatch.setattr(Variables, "values", {}, raising=False)
-    monkeypatch.setattr("airflow.sdk.Variable", Variables)
-    return Variables.values
+def _variables(variables):
+    """Every extract asks Airflow's Variables what the subscription can do."""
 
 
 def task_of(output, sim, *, days=2, **arguments):
     """For the leads of the last days, by the instance's clock."""
     end = sim.clock.now().replace(microsecond=0) + timedelta(seconds=1)
     given = {"fields": ["email", "rating"], "file_format": "jsonl", "deferrable": True, "poll_interval": 0.05}
-    given |= {"start": end - timedelta(days=days), "end": end, "output": str(output)} | arguments
+    given |= {"start": end - timedelta(days=days), "end": end, "output_path": str(output)} | arguments
     return MarketoIncrementalLeadsOperator(task_id="a_task", **given)
 
 
@@ -129,7 +127,7 @@ class _Resumed:
 
     def __init__(self, task, method):
         self.execute = getattr(task, method)
-        self.execute_complete, self.resume = task.execute_complete, task.resume
+        self.execute_complete = task.execute_complete
 
 
 def test_a_span_that_the_feed_has_forgotten_is_a_snapshot(marketo, tmp_path):
@@ -148,40 +146,27 @@ def test_the_feed_is_not_read_from_where_it_has_forgotten(marketo, tmp_path):
 def test_without_the_right_to_read_activities_it_is_a_snapshot(marketo, tmp_path):
     sim = marketo(updated_at_filter=False)
     sim.fail("activities.get_paging_token", "603")
-    with pytest.raises(AirflowFailException, match=r"first_lead: .*from when on"):
+    with pytest.raises(AirflowFailException, match=r"first_lead: .*before which no lead was created"):
         extract(tmp_path, sim)
 
 
-def test_the_choice_and_its_cost_are_said(marketo, tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(MarketoIncrementalLeadsOperator, "log", property(lambda self: _Log(said)))
+def test_the_choice_and_its_cost_are_logged(marketo, tmp_path, caplog):
+    caplog.set_level("INFO")
     sim = marketo()
     change(sim, _1005="Hot")
     extract(tmp_path, sim)
     extract(tmp_path, sim)
-    choices = [line for line in said if line.startswith("mode=")]
+    choices = [line for line in caplog.messages if line.startswith("mode=")]
     assert "updated_at" in choices[0]
     assert "not known before the first run" in choices[0]
     assert choices[1].endswith("MB as jsonl")
-    said.clear()
+    caplog.clear()
     for _ in range(2):
         extract(tmp_path / "all", sim, mode="snapshot", first_lead=datetime.now(timezone.utc) - timedelta(days=40))
-    choices = [line for line in said if line.startswith("mode=snapshot, as the task says: 2 export jobs")]
+    choices = [line for line in caplog.messages if line.startswith("mode=snapshot (as the task says): 2 export jobs")]
     assert choices[1].endswith("MB as jsonl")
 
 
-class _Log:
-    """Collects what is logged."""
-
-    def __init__(self, said: list[str]) -> None:
-        self._said = said
-
-    def info(self, text, *arguments):
-        self._said.append(text % arguments)
-
-    warning = error = debug = info
-
-
-def test_a_mode_that_is_none_is_refused(marketo, tmp_path):
-    with pytest.raises(AirflowFailException, match="mode='fast' is not one of auto, updated_at"):
+def test_an_unknown_mode_is_refused_when_the_dag_is_parsed(marketo, tmp_path):
+    with pytest.raises(MarketoInvalidRequestError, match="mode='fast' is not one of 'auto', 'updated_at'"):
         extract(tmp_path, marketo(), mode="fast")

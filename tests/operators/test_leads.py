@@ -8,6 +8,7 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.simulator import ApiUser
 from tests.simulated import data_files
@@ -19,7 +20,7 @@ def get_leads(**arguments):
 
 
 def refusal(**arguments) -> str:
-    with pytest.raises(AirflowFailException) as caught:
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError)) as caught:
         get_leads(**arguments)
     return str(caught.value)
 
@@ -77,7 +78,7 @@ def test_the_members_of_a_program(marketo):
 
 
 def test_a_lead_that_several_values_find_comes_once(emails):
-    assert get_leads(filter_type="id", filter_values="1001, 1001,1002")["ids"] == [1001, 1002]
+    assert get_leads(filter_type="id", filter_values="[1001, 1001, '1002']")["ids"] == [1001, 1002]
 
 
 def test_nothing_to_look_for_is_nothing_found_and_no_call(marketo):
@@ -89,7 +90,11 @@ def test_nothing_to_look_for_is_nothing_found_and_no_call(marketo):
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
 def test_rows_go_to_the_output_and_ids_come_back(emails, tmp_path, file_format):
     found = get_leads(
-        filter_type="id", filter_values=[1001, 1002], fields=["email"], output=str(tmp_path), file_format=file_format
+        filter_type="id",
+        filter_values=[1001, 1002],
+        fields=["email"],
+        output_path=str(tmp_path),
+        file_format=file_format,
     )
     (name,) = data_files(tmp_path)
     assert name == found["files"][0]["name"] == f"leads.{file_format}"
@@ -113,7 +118,7 @@ def test_mapped_tasks_do_not_replace_the_rows_of_each_other(marketo, tmp_path):
         context = task_context()
         context["ti"].map_index = index
         arguments = {"filter_type": "id", "filter_values": 1001 + index, "fields": ["id"]}
-        operator = MarketoGetLeadsOperator(task_id="leads", output=str(tmp_path), file_format="csv", **arguments)
+        operator = MarketoGetLeadsOperator(task_id="leads", output_path=str(tmp_path), file_format="csv", **arguments)
         assert operator.execute(context)["ids"] == [1001 + index]
     assert data_files(tmp_path) == ["leads_0.csv", "leads_1.csv"]
 
@@ -121,7 +126,7 @@ def test_mapped_tasks_do_not_replace_the_rows_of_each_other(marketo, tmp_path):
 def test_an_output_appears_only_when_everything_was_read(marketo, tmp_path):
     instance = marketo(leads=700)
     instance.fail("leads.get_by_filter_type", "603", skip=1)
-    refusal(filter_type="id", filter_values=list(range(1001, 1701)), output=str(tmp_path), file_format="csv")
+    refusal(filter_type="id", filter_values=list(range(1001, 1701)), output_path=str(tmp_path), file_format="csv")
     assert data_files(tmp_path) == []
 
 
@@ -136,21 +141,23 @@ def test_more_leads_than_marketo_finds_are_a_bulk_extract(marketo):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ({"filter_type": "id", "filter_values": "1001,1002"}, "contain a comma"),
+        ({"filter_type": "id"}, "filter_type needs filter_values"),
         ({}, "exactly one of filter_type, list_id and program_id"),
         ({"filter_type": "email", "filter_values": ["a"], "list_id": 1}, "exactly one of"),
-        ({"filter_type": "company", "filter_values": ["Acme, Inc."]}, "filter_values: 1 of 1 values contain a comma"),
+        ({"filter_type": "company", "filter_values": ["Acme, Inc."]}, "1 of 1 values contain a comma"),
         (
-            {"filter_type": "email", "filter_values": ["a@example.com"], "file_format": "xml", "output": "x"},
+            {"filter_type": "email", "filter_values": ["a@example.com"], "file_format": "xml", "output_path": "x"},
             "file_format",
         ),
-        ({"list_id": "the big one"}, "list_id: "),
-        ({"program_id": "x"}, "program_id: "),
+        ({"list_id": "the big one"}, "list_id is a str that is not an id"),
+        ({"program_id": "x"}, "program_id is a str that is not an id"),
     ],
 )
 def test_bad_input_costs_no_call(marketo, tmp_path, arguments, words):
     instance = marketo()
-    if "output" in arguments:
-        arguments |= {"output": str(tmp_path)}
+    if "output_path" in arguments:
+        arguments |= {"output_path": str(tmp_path)}
     assert words in refusal(**arguments)
     assert instance.report().total_calls == 0
 

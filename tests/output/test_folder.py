@@ -65,9 +65,9 @@ def test_a_folder_that_can_be_written_to_is_left_as_it_was(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_named_with_the_parameter(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(MarketoInvalidRequestError, match="output=") as caught:
+    with pytest.raises(MarketoInvalidRequestError, match="output_path=") as caught:
         OutputFolder(str(tmp_path / "file" / "sub")).check_writable()
-    assert caught.value.parameter == "output"
+    assert caught.value.parameter == "output_path"
 
 
 def test_an_unknown_file_system_says_what_to_install():

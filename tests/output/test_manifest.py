@@ -120,7 +120,7 @@ def test_mapped_tasks_do_not_replace_the_rows_of_each_other(folder):
     other = replace(request(), filters={"activityTypeIds": [1]})
     with pytest.raises(MarketoInvalidRequestError, match=r"mapped task 0 .* a folder of its own") as caught:
         write_manifest(folder, other, PLAN, [], map_index=1)
-    assert caught.value.parameter == "output"
+    assert caught.value.parameter == "output_path"
     assert folder.read("a.csv") == b"row"
     write_manifest(folder, other, PLAN, [], map_index=0)  # the same task, changed by its author
     assert folder.read("a.csv") is None

@@ -60,7 +60,7 @@ class Stream:
         **arguments: Any,
     ) -> dict[str, Any]:
         """One task instance."""
-        given = {"output": str(self.output), "stream": "s"} | arguments
+        given = {"output_path": str(self.output), "stream": "s", "file_format": "csv"} | arguments
         task = operator(task_id="a_task", **given)
         ti = SimpleNamespace(
             dag_id="a_dag",

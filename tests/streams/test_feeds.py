@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.operators.streams import (
     MarketoDeletedLeadsOperator,
     MarketoLeadChangesOperator,
@@ -18,7 +18,7 @@ from airflow_provider_marketo.operators.streams import (
 from airflow_provider_marketo.simulator.store import activity_types as types
 from tests.streams.conftest import HOUR, START
 
-JSONL = {"file_format": "jsonl", "since": START}
+JSONL = {"file_format": "jsonl", "start": START}
 
 
 def happens(followed, type_id, lead_id, **facts):
@@ -74,7 +74,7 @@ def test_every_format_has_the_same_rows(stream, tmp_path):
     found = {}
     for name in ("csv", "jsonl", "parquet"):
         output = tmp_path / name
-        followed.run(f"as {name}", output=str(output), stream=name, since=START, file_format=name)
+        followed.run(f"as {name}", output_path=str(output), stream=name, start=START, file_format=name)
         (file,) = output.glob(f"*.{name}")
         found[name] = {
             "csv": lambda file=file: file.read_text("utf-8").count("00Z,") and sum(1 for _ in _records(file)),
@@ -95,7 +95,7 @@ def test_typed_attributes_and_partitions_as_in_a_bulk_extract(stream):
     followed = stream()
     followed.clock.advance(7_200)
     followed.run(
-        since=START, file_format="parquet", attributes="typed", partition_by=["date"], activity_types=["Send Email"]
+        start=START, file_format="parquet", attributes="typed", partition_by=["date"], activity_types=["Send Email"]
     )
     (name,) = followed.files()
     assert "send_email" in name
@@ -142,29 +142,29 @@ def test_only_activities_of_a_form(stream):
     ("arguments", "refused"),
     [
         ({"activity_types": ["Fill Out From"]}, "'Fill Out Form'"),
-        ({"lead_ids": list(range(31))}, "at most 30 leads.*list_id"),
-        ({"lead_ids": "ada"}, "lead_ids='ada' is not made of ids"),
+        ({"lead_ids": list(range(1, 32))}, "at most 30 leads.*list_id"),
+        ({"lead_ids": "ada"}, "lead_ids is a str that is not an id"),
         ({"asset_ids": [1]}, "exactly one activity type"),
         ({"attributes": "map"}, "cannot be written as csv"),
         ({"file_format": "xlsx"}, "file_format='xlsx'"),
-        ({"late_arrivals": "soon"}, "late_arrivals='soon'"),
-        ({"since": "yesterday"}, "since='yesterday' is not a date"),
+        ({"lookback": "soon"}, "lookback='soon'"),
+        ({"start": "yesterday"}, "start='yesterday' is not a date"),
         ({"on_gap": "ignore"}, "on_gap='ignore'"),
     ],
 )
 def test_what_is_refused(stream, arguments, refused):
-    with pytest.raises(AirflowFailException, match=refused):
-        stream().run(**{"since": START} | arguments)
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=refused):
+        stream().run(**{"start": START} | arguments)
 
 
 def test_only_activities_have_types_to_be_told_apart(stream):
     with pytest.raises(AirflowFailException, match="deleted_leads has none"):
-        stream().run(operator=MarketoDeletedLeadsOperator, attributes="typed", file_format="parquet", since=START)
+        stream().run(operator=MarketoDeletedLeadsOperator, attributes="typed", file_format="parquet", start=START)
 
 
 def test_unknown_fields_are_refused_with_the_names_that_were_meant(stream):
     with pytest.raises(AirflowFailException, match="'leadStatus'"):
-        stream().run(operator=MarketoLeadChangesOperator, fields=["leadstatus"], since=START)
+        stream().run(operator=MarketoLeadChangesOperator, fields=["leadstatus"], start=START)
 
 
 def test_a_list_that_is_too_long_for_marketo(stream):

@@ -39,14 +39,14 @@ def kill_hour_one(followed, monkeypatch, owner, name):
 
 def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
     followed = stream(late_share=0.2, late_by=5_400)
-    runs = [followed.hour(number, late_arrivals=timedelta(hours=2), **JSONL) for number in range(HOURS + 2)]
+    runs = [followed.hour(number, lookback=timedelta(hours=2), **JSONL) for number in range(HOURS + 2)]
     end = (START + HOURS * HOUR).strftime("%Y-%m-%dT%H")
     published = sorted(row["marketoGUID"] for row in followed.rows() if row["activityDate"] < end)
     assert published == sorted(followed.happened(START, START + HOURS * HOUR))
     assert sum(run["rows_duplicate"] for run in runs) > len(published), "nothing was read twice, so nothing is proven"
 
 
-def test_without_late_arrivals_late_rows_are_lost(stream):
+def test_without_lookback_late_rows_are_lost(stream):
     followed = stream(late_share=0.2, late_by=5_400)
     for number in range(8):
         followed.hour(number, **JSONL)
@@ -186,7 +186,7 @@ def test_a_day_that_was_not_run_is_read_by_the_next_run(stream):
 
 def test_a_run_whose_interval_is_published_already_does_nothing(stream):
     followed = stream()
-    followed.hour(5, since=START, **JSONL)
+    followed.hour(5, start=START, **JSONL)
     calls = followed.sim.report().calls["activities.get_lead_activities"]
     assert followed.hour(2, **JSONL)["rows"] == 0
     assert followed.sim.report().calls["activities.get_lead_activities"] == calls
@@ -235,7 +235,7 @@ def test_a_clock_that_differs_from_marketos_is_said(stream, caplog):
 def test_clocks_that_agree_are_not_worth_a_word(stream, caplog):
     now = datetime.now(timezone.utc)
     followed = stream(activities=0, now=now)
-    followed.run(since=now - HOUR, **JSONL)
+    followed.run(start=now - HOUR, **JSONL)
     assert not [record for record in caplog.records if "clock" in record.getMessage()]
 
 
@@ -301,7 +301,7 @@ def test_mapped_tasks_do_not_share_a_stream(stream):
     followed.hour(0, map_index=0, **JSONL)
     with pytest.raises(AirflowFailException, match=r"stream: mapped task 0 .*of its own"):
         followed.hour(0, map_index=1, **JSONL)
-    followed.hour(0, map_index=1, stream="another", output=f"{followed.output}-1", **JSONL)
+    followed.hour(0, map_index=1, stream="another", output_path=f"{followed.output}-1", **JSONL)
     assert followed.hour(1, map_index=0, **JSONL)["rows"]
 
 
@@ -313,7 +313,7 @@ def test_a_watchers_position_is_not_taken_for_a_streams(stream, variables):
 
 
 def test_a_new_stream_needs_a_start(stream):
-    with pytest.raises(AirflowFailException, match=r"since: .*no position yet"):
+    with pytest.raises(AirflowFailException, match=r"start: .*no position yet"):
         stream().run()
 
 

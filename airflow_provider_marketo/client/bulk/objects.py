@@ -59,6 +59,7 @@ class ExportObject:
     :param needs: filters of which one must be given.
     :param batched: the filter whose ids are spread over several jobs.
     :param fields: fields exported when none are named; empty if they must be named.
+    :param all_by_default: whether every field is exported if none are named.
     :param fields_on_request: fixed fields that are exported only when they are named.
     :param sensitivity: operations that say which fields are sensitive; empty if Marketo does not say.
     :param arguments: arguments of an extract that only this kind of object takes.
@@ -77,6 +78,7 @@ class ExportObject:
     needs: tuple[str, ...] = ()
     batched: BatchedFilter | None = None
     fields: tuple[str, ...] = ()
+    all_by_default: bool = False
     fields_on_request: tuple[str, ...] = ()
     sensitivity: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -98,6 +100,7 @@ OBJECTS: Mapping[str, ExportObject] = {
             date_filters=("createdAt", "updatedAt"),
             filters=LIST_FILTERS,
             exclusive=True,
+            all_by_default=True,
             sensitivity=("leads.get_fields",),
         ),
         ExportObject(

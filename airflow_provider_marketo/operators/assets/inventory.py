@@ -69,7 +69,7 @@ class MarketoAssetInventoryOperator(MarketoOperator):
                     f"is {self.file_format!r} and must be one of {', '.join(inventory.FORMATS)}",
                     parameter="file_format",
                 )
-            folder = OutputFolder(self.output_path)
+            folder = OutputFolder(self.output_path, parameter="output")
             folder.check_writable()
             shelf = inventory.InventoryStore(folder, context["ti"].run_id)
             client = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots).get_conn()

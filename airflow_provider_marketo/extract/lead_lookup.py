@@ -1,0 +1,119 @@
+"""Leads by the values of a field, of a static list or of a program, through the lead API."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.extract.rows import write_rows
+from airflow_provider_marketo.hooks.link import push_place
+from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+log = logging.getLogger(__name__)
+
+VALUES_PER_CALL = 300
+DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")
+
+_WAYS = ("filter_type", "list_id", "program_id")
+_TOO_MANY = ("too many", "exceed", "more than")
+_PARAMETERS = {
+    "filterType": "filter_type",
+    "filterValues": "filter_values",
+    "listId": "list_id",
+    "programId": "program_id",
+}
+
+Query = tuple[str, dict[str, Any]]
+
+
+def look_up_leads(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Read leads, and write their rows if there is an output.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    :return: ``{"count", "ids", "output", "files"}``.
+    :raises MarketoInvalidRequestError: an argument is wrong.
+    """
+    queries = _queries(arguments)
+    client = hook.get_conn()
+    fields = tuple(dict.fromkeys(("id", *(arguments["fields"] or DEFAULT_FIELDS))))
+    rows = _once_each(_read(client, fields, queries, arguments))
+    files: list[dict[str, Any]] = []
+    if arguments["output_path"] is None:
+        ids = [row["id"] for row in rows]
+    else:
+        folder = OutputFolder(arguments["output_path"])
+        folder.check_writable()
+        map_index = context["ti"].map_index
+        name = "leads" if map_index is None or map_index < 0 else f"leads_{map_index}"
+        ids, files = write_rows(folder, client, fields, rows, file_format=arguments["file_format"], name=name)
+    push_place(context, hook, lead_id=ids[0] if len(ids) == 1 else None, list_id=arguments["list_id"])
+    log.info("Read %d %s", len(ids), "lead" if len(ids) == 1 else "leads")
+    return {"count": len(ids), "ids": ids, "output": arguments["output_path"], "files": files}
+
+
+def _queries(arguments: Mapping[str, Any]) -> list[Query]:
+    """Return the calls to make, checked before the first one is made."""
+    if sum(arguments[way] is not None for way in _WAYS) != 1:
+        raise MarketoInvalidRequestError(
+            "leads are read by exactly one of filter_type, list_id and program_id", parameter="filter_type"
+        )
+    if arguments["list_id"] is not None:
+        return [("static_list_membership.get_leads_by_list_id", {"listId": arguments["list_id"]})]
+    if arguments["program_id"] is not None:
+        return [("leads.get_by_program_id", {"programId": arguments["program_id"]})]
+    values = arguments["filter_values"]
+    if values is None:
+        raise MarketoInvalidRequestError("filter_type needs filter_values", parameter="filter_values")
+    if not values:
+        log.info("filter_values is empty: there is nothing to look for")
+    batches = (values[first : first + VALUES_PER_CALL] for first in range(0, len(values), VALUES_PER_CALL))
+    operation, filter_type = "leads.get_by_filter_type", arguments["filter_type"]
+    return [(operation, {"filterType": filter_type, "filterValues": batch}) for batch in batches]
+
+
+def _read(
+    client: MarketoClient, fields: Sequence[str], queries: Sequence[Query], arguments: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    for operation, parameters in queries:
+        try:
+            yield from client.paginate(operation, **parameters, fields=list(fields))
+        except MarketoInvalidRequestError as error:
+            _explain(error, arguments)
+            raise
+
+
+def _explain(error: MarketoInvalidRequestError, arguments: Mapping[str, Any]) -> None:
+    """Name the argument that Marketo, or the check before the call, complains about."""
+    words = error.message.lower()
+    if error.code == codes.INVALID_DATA and any(each in words for each in _TOO_MANY):
+        error.parameter = "filter_values"
+        error.remedy = (
+            "Marketo finds at most 1,000 leads per call. Ask for fewer values, or use"
+            " MarketoBulkExtractOperator(object_type='leads')."
+        )
+    elif error.code == codes.UNKNOWN_FIELD:
+        error.parameter = "fields"
+    elif error.code is None:
+        error.parameter = _PARAMETERS.get((error.parameter or "").partition("[")[0], error.parameter)
+    else:
+        error.parameter = next(way for way in _WAYS if arguments[way] is not None)
+
+
+def _once_each(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Leave out repeats: several values may find a lead, and pages may overlap when leads change meanwhile."""
+    seen: set[int] = set()
+    for row in rows:
+        if row["id"] not in seen:
+            seen.add(row["id"])
+            yield row

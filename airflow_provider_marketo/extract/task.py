@@ -1,0 +1,169 @@
+"""The task of a bulk extract: from an operator's arguments to work that can be stopped and gone on with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.arguments import as_utc
+from airflow_provider_marketo.client.bulk.jobs import ExportJob
+from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.extract.begin import begin
+from airflow_provider_marketo.extract.request import (
+    ALL_FIELDS,
+    ExtractRequest,
+    checked_filters,
+    data_interval,
+    interval_selects,
+)
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.work import ExportJobsWait, Wait, Work
+
+log = logging.getLogger(__name__)
+
+_JOBS_IN_FLIGHT = 2
+"""Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
+
+_OF_THE_REQUEST = (
+    "object_type",
+    "date_field",
+    "custom_object",
+    "file_format",
+    "window",
+    "order",
+    "attributes",
+    "on_schema_change",
+    "exclude_sensitive",
+    "on_type_error",
+)
+_LISTS = ("activity_types", "partition_by", "hash_fields")
+
+
+class ExtractWork(Work):
+    """
+    One try of a bulk extract.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    :param resumed: whether this is the same try after a deferral, whose deadline goes on.
+    :raises MarketoInvalidRequestError: an argument is wrong; no job was created.
+    """
+
+    def __init__(
+        self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, resumed: bool
+    ) -> None:
+        self._run = begin(
+            lambda: extract_request(context, arguments),
+            output_path=arguments["output_path"],
+            hook=hook,
+            context=context,
+            timeout=arguments["timeout"],
+            resumed=resumed,
+            in_flight=conf.getint("marketo", "jobs_in_flight", fallback=_JOBS_IN_FLIGHT),
+        )
+        self._adopted = False
+        self.poll_interval = timedelta(seconds=hook.settings.poll_interval)
+
+    @property
+    def deadline(self) -> datetime:  # type: ignore[override]
+        """When waiting for Marketo ends."""
+        return self._run.deadline
+
+    def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
+        """
+        Start the next jobs, then fetch and publish what is finished.
+
+        :param found: the trigger's event, with the jobs' states; None to ask Marketo.
+        :return: the jobs to wait for, or None when everything is published.
+        """
+        waiting = self._run.step(self._known(found))
+        if waiting is None:
+            return None
+        self._run.check_deadline()
+        return self._wait_for_jobs() if waiting.export_ids else Wait()
+
+    def finish(self) -> dict[str, Any]:
+        """Publish the manifest, and return it."""
+        return self._run.finish()
+
+    def pause(self, until: datetime) -> Wait:
+        """Return a wait in which the jobs are still cancelled if a person ends the task."""
+        return self._wait_for_jobs(until) if self._run.held else Wait(until)
+
+    def extend_deadline(self, idle_until: datetime) -> None:
+        """Move the deadline: time in which Marketo answers no calls does not count."""
+        self._run.extend_deadline(idle_until)
+
+    def kill(self) -> None:
+        """Cancel the jobs of this task instance, and no others."""
+        self._run.kill()
+
+    def give_up(self) -> None:
+        """Cancel the jobs of this task instance, and no others."""
+        self._run.cancel()
+
+    def _known(self, found: Mapping[str, Any] | None) -> Mapping[str, ExportJob]:
+        if found is not None:
+            self._adopted = True
+            return {job["export_id"]: ExportJob(**job) for job in found["jobs"]}
+        if not self._adopted:
+            self._adopted = True
+            return self._run.adopt()
+        return self._run.look()
+
+    def _wait_for_jobs(self, until: datetime | None = None) -> ExportJobsWait:
+        run = self._run
+        return ExportJobsWait(
+            until=until,
+            object_type=run.object_type,
+            custom_object=run.custom_object,
+            export_ids=tuple(run.held),
+            deadline=run.deadline,
+        )
+
+
+def extract_request(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> ExtractRequest:
+    """
+    Return what an operator asks for.
+
+    :param context: Airflow's, of the running task.
+    :param arguments: of the operator, rendered and converted.
+    :raises MarketoInvalidRequestError: the arguments do not go together.
+    """
+    start, end = _dates(context, arguments)
+    plain: dict[str, Any] = {name: arguments[name] for name in _OF_THE_REQUEST}
+    lists: dict[str, Any] = {name: arguments[name] or () for name in _LISTS}
+    return ExtractRequest(
+        **plain,
+        **lists,
+        start=start,
+        end=end,
+        fields=_fields(arguments),
+        filters=checked_filters(arguments["filters"]),
+        lookback=arguments["lookback"] or timedelta(0),
+    )
+
+
+def _fields(arguments: Mapping[str, Any]) -> Any:
+    fields = arguments["fields"]
+    by_default = fields is None and export_object(arguments["object_type"]).all_by_default
+    return ALL_FIELDS if by_default else fields
+
+
+def _dates(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return the author's dates, or in their place those of the run."""
+    start, end = arguments["start"], arguments["end"]
+    if start is not None or end is not None:
+        return (
+            start or as_utc("start", context.get("data_interval_start"))[0],
+            end or as_utc("end", context.get("data_interval_end"))[0],
+        )
+    export = export_object(arguments["object_type"])
+    if interval_selects(export, arguments["date_field"], checked_filters(arguments["filters"])):
+        return data_interval(context)
+    return None, None

@@ -1,0 +1,155 @@
+"""What the operators that follow a stream have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.arguments import Check, choice, count, flag, moment, period, text, texts
+from airflow_provider_marketo.choices import AttributesForm, FileFormat, OnGap, OnQuotaExhausted, OnTypeError
+from airflow_provider_marketo.client.dates import parse_date, without_zone
+from airflow_provider_marketo.lineage.outlets import PublishesLineage
+from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from airflow.sdk import Context
+
+    from airflow_provider_marketo.hooks.work import Work
+
+MOST_PARTITIONS = 1000
+"""Partitions that one asset event names, the latest; a first run may read the hours of years."""
+
+
+class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
+    """
+    Base of the operators that follow a stream.
+
+    Each run reads from the stream's position to its own end and publishes. Only then it moves the position. A run that
+    is retried, cleared or run again reads its own range once more. A subclass names its stream in ``object_type``.
+
+    :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
+        folder holds one stream.
+    :param stream: name of the stream, by which its position is kept. Default: ``<dag_id>.<task_id>``. Under another
+        name the stream starts again. Allow one run of a stream at a time: give the DAG ``max_active_runs=1``.
+    :param start: where a new stream starts; a datetime or ISO 8601, without a zone UTC. Default: the data interval's
+        start. Ignored once the stream has a position.
+    :param end: where this run ends. Default: the data interval's end, else now; never later than now by Marketo's
+        clock.
+    :param lookback: how far before its start a run reads again, for rows that became visible late: a timedelta or an
+        ISO 8601 duration (``PT2H``). Rows that were published before are left out by ``marketoGUID``.
+    :param file_format: ``parquet``, ``jsonl`` or ``csv``.
+    :param attributes: of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or ``typed``.
+    :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
+    :param hash_fields: columns replaced by their SHA-256, keyed with the connection's ``hash_salt`` if it has one.
+    :param on_type_error: a value that does not fit its column: ``null``, ``string`` or ``fail``.
+    :param on_gap: when Marketo no longer has what comes next: ``fail``, or ``skip`` to the oldest that it has.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and read the range again, or ``fail`` at once.
+    :param max_empty_pages: most pages without a record in a row, before the task fails.
+    :param partition_events: give the asset events of the outlets partition keys (Airflow 3.3): the start of the run's
+        data interval, or of its range if it has none, and the starts of earlier intervals that the run has caught up
+        with. DAGs that are scheduled by the plain asset do not start for such events.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: of no effect: streams export nothing in bulk.
+    :param marketo_conn_id: id of the connection.
+    :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoDeferrableOperator.argument_checks,
+        "output_path": text(required=True),
+        "stream": text(),
+        "start": moment(),
+        "end": moment(),
+        "lookback": period(required=False),
+        "file_format": choice(FileFormat),
+        "attributes": choice(AttributesForm, required=False),
+        "partition_by": texts(),
+        "hash_fields": texts(),
+        "on_type_error": choice(OnTypeError),
+        "on_gap": choice(OnGap),
+        "max_empty_pages": count(minimum=1),
+        "partition_events": flag(),
+    }
+    template_fields: Sequence[str] = (
+        *MarketoDeferrableOperator.template_fields,
+        "output_path",
+        "stream",
+        "start",
+        "end",
+        "lookback",
+        "file_format",
+        "attributes",
+        "partition_by",
+        "hash_fields",
+        "on_gap",
+    )
+    object_type: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        output_path: str,
+        stream: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        lookback: timedelta | str | None = None,
+        file_format: FileFormat = "parquet",
+        attributes: AttributesForm | None = None,
+        partition_by: Sequence[str] | str | None = None,
+        hash_fields: Sequence[str] | str | None = None,
+        on_type_error: OnTypeError = "null",
+        on_gap: OnGap = "fail",
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        max_empty_pages: int = 1000,
+        partition_events: bool = False,
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            on_quota_exhausted=on_quota_exhausted,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
+        self.output_path = output_path
+        self.stream = stream
+        self.start = start
+        self.end = end
+        self.lookback = lookback
+        self.file_format = file_format
+        self.attributes = attributes
+        self.partition_by = partition_by
+        self.hash_fields = hash_fields
+        self.on_type_error = on_type_error
+        self.on_gap = on_gap
+        self.max_empty_pages = max_empty_pages
+        self.partition_events = partition_events
+        self.check_arguments()
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.streams.task import StreamWork
+
+        return StreamWork(context, self.hook, {"object_type": self.object_type, **self.checked_arguments()})
+
+    def _finished(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
+        self._emit(context, result)
+        return result
+
+    def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
+        """Return the run's partition, and those of earlier intervals that it has caught up with."""
+        start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        keys = super()._partitions(context, manifest)
+        if not keys or start is None or end is None or start == end:
+            return keys
+        read_from = parse_date(manifest["start"])
+        for _ in range(MOST_PARTITIONS - 1):
+            end, start = start, start - (end - start)
+            if start < read_from:
+                break
+            keys.append(without_zone(start))
+        return keys

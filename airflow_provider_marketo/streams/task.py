@@ -1,0 +1,84 @@
+"""The task of a stream: from an operator's arguments to one run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.arguments import as_utc
+from airflow_provider_marketo.hooks.work import Wait, Work
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.streams.request import StreamRequest
+from airflow_provider_marketo.streams.run import StreamRun
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+_LISTS = ("partition_by", "hash_fields", "activity_types", "lead_ids", "asset_ids")
+
+
+class StreamWork(Work):
+    """
+    One try of a run of a stream. It never waits: nothing is published before everything is read.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted, with the stream's ``object_type``.
+    :raises MarketoInvalidRequestError: the arguments do not go together.
+    """
+
+    def __init__(self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> None:
+        self._dates = _dates(context, arguments)
+        self._manifest: dict[str, Any] = {}
+        self._run = StreamRun(
+            stream_request(arguments),
+            arguments["stream"] or f"{context['ti'].dag_id}.{context['ti'].task_id}",
+            OutputFolder(arguments["output_path"]),
+            hook.get_conn(),
+            context,
+            hash_salt=hook.settings.hash_salt,
+            parallel=hook.parallel,
+            max_empty_pages=arguments["max_empty_pages"],
+            on_gap=arguments["on_gap"],
+        )
+
+    def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
+        """Read this run's range, publish it and move the stream's position."""
+        self._manifest = self._run.run(*self._dates)
+        return None
+
+    def finish(self) -> dict[str, Any]:
+        """Return the manifest."""
+        return self._manifest
+
+
+def stream_request(arguments: Mapping[str, Any]) -> StreamRequest:
+    """
+    Return what an operator asks for.
+
+    :param arguments: of the operator, rendered and converted.
+    :raises MarketoInvalidRequestError: the arguments do not go together.
+    """
+    lists: dict[str, Any] = {name: arguments.get(name) or () for name in _LISTS}
+    return StreamRequest(
+        object_type=arguments["object_type"],
+        lookback=arguments["lookback"] or timedelta(0),
+        file_format=arguments["file_format"],
+        attributes=arguments["attributes"],
+        on_type_error=arguments["on_type_error"],
+        changed_fields=arguments.get("fields") or (),
+        list_id=arguments.get("list_id"),
+        **lists,
+    )
+
+
+def _dates(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return the author's dates, or in their place those of the run."""
+    first, last = context.get("data_interval_start"), context.get("data_interval_end")
+    return (
+        arguments["start"] or as_utc("start", first if first != last else None)[0],
+        arguments["end"] or as_utc("end", last)[0],
+    )
