@@ -27,7 +27,7 @@ _OVERFLOW = {("leads.merge", "leadIds"): "1080"}
 _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
 """Parameters that the catalogue requires and Marketo does not: they may be missing or empty."""
 
-_TAKES_WHAT = {
+_SAME_PARAMETERS_AS = {
     "static_list_membership.member_of_list": "static_list_membership.add_to_list",
     "static_list_membership.remove_from_list": "static_list_membership.add_to_list",
 }
@@ -57,7 +57,7 @@ class Body:
 
 def is_query(method: str, path: str, query: Pairs, headers: Mapping[str, str], content: bytes) -> bool:
     """
-    Tell whether a POST stands for a GET whose URI would be too long. Marketo asset calls do not take that.
+    Return whether a POST stands for a GET whose URI would be too long. Marketo asset calls do not take that.
 
     Adobe specifies ``_method=GET`` in the query; widely used clients send it in the form.
     """
@@ -69,7 +69,7 @@ def is_query(method: str, path: str, query: Pairs, headers: Mapping[str, str], c
 
 def takes(operation: Operation) -> Operation:
     """Return the operation whose row of the catalogue says what parameters Marketo takes."""
-    return operations.get(_TAKES_WHAT.get(operation.name, operation.name))
+    return operations.get(_SAME_PARAMETERS_AS.get(operation.name, operation.name))
 
 
 def read_body(operation: Operation, headers: Mapping[str, str], content: bytes, as_query: bool) -> Body:
@@ -162,15 +162,13 @@ def _check_groups(schema: Schema, where: str, given: Mapping[str, Any]) -> None:
     """Check alternatives and date ranges, here and in the objects inside."""
     for group in schema.one_of:
         if sum(name in given for name in group) != 1:
-            raise ApiError(
-                "1003", f"Exactly one of {', '.join(group)} has to be given{f' in {where}' if where else ''}"
-            )
+            raise ApiError("1003", f"Exactly one of {', '.join(group)} must be given{f' in {where}' if where else ''}")
     for group in schema.exclusive:
         if sum(name in given for name in group) > 1:
             raise ApiError("1003", f"At most one of {', '.join(group)} may be given{f' in {where}' if where else ''}")
     if schema.max_days and "startAt" in given and "endAt" in given:
         if given["startAt"] > given["endAt"]:
-            raise ApiError("1003", "startAt has to be before endAt")
+            raise ApiError("1003", "startAt must be before endAt")
         if given["endAt"] - given["startAt"] > timedelta(days=schema.max_days):
             raise ApiError("1003", f"The date range must not be longer than {schema.max_days} days")
     for name, member in schema.properties.items():
@@ -179,7 +177,7 @@ def _check_groups(schema: Schema, where: str, given: Mapping[str, Any]) -> None:
 
 
 def _is_json_text(parameter: Parameter) -> bool:
-    """Tell whether objects and lists are sent as JSON inside one field, as forms of Marketo assets do."""
+    """Return whether objects and lists are sent as JSON inside one field, as forms of Marketo assets do."""
     return parameter.list_style == "json" or parameter.place in ("form", "part")
 
 

@@ -1,5 +1,5 @@
 """
-Control over HTTP below ``/simulator/``: how other processes steer the simulator, without a token.
+Control over HTTP below ``/simulator/``, with which other processes steer the simulator without a token.
 
 ==========================  ===========================================================================================
 ``GET  /simulator/report``  the report, as JSON
@@ -36,7 +36,8 @@ def control(instance: Instance, call: Call) -> Bare | Bytes:
     if action == "report" and call.method == "GET":
         return Bytes(instance.report().to_json().encode(), "application/json")
     if action not in _ACTIONS or call.method != "POST":
-        return Bare({"error": f"There is {', '.join(f'POST {PREFIX}{name}' for name in _ACTIONS)} and GET report"}, 404)
+        known = ", ".join((f"GET {PREFIX}report", *(f"POST {PREFIX}{name}" for name in _ACTIONS)))
+        return Bare({"error": f"{call.method} {call.path} is unknown. Use one of {known}."}, 404)
     try:
         facts = json.loads(call.body or b"{}")
         with instance.lock:

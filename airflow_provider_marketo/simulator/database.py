@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 class LeadDatabase(Protocol):
     """
-    What writing leads needs of an instance.
+    The part of an instance that the code that writes leads needs.
 
-    The code that an instance is built from depends on this, and not on the instance.
+    An instance is built from that code, so the code depends on this protocol and not on the instance.
     """
 
     @property

@@ -118,7 +118,7 @@ class ActivityFilter:
     primaries: Collection[str] = ()
 
     def fits(self, activity: Activity) -> bool:
-        """Tell whether an activity of the time span is wanted."""
+        """Return whether an activity of the time span is wanted."""
         return (
             (not self.types or activity.type_id in self.types)
             and (not self.primary_ids or activity.primary_id in self.primary_ids)
@@ -135,17 +135,17 @@ def activity_lines(
     :param style: how attributes are written, see ``attributes_style`` of :class:`~.settings.Settings`.
     """
     row, last = log.rows_between(wanted.start, wanted.end)
-    made_up = _MadeUp(log, wanted, fields, delimiter, style)
+    generated = _GeneratedLines(log, wanted, fields, delimiter, style)
     for other in log.other_activities(wanted.start, wanted.end):
         stop = log.rows_between(wanted.start, other.at)[1]
-        yield from made_up.lines(row, stop)
+        yield from generated.lines(row, stop)
         row = stop
         if wanted.fits(other):
             yield delimiter.join(_cells(other, fields, style))
-    yield from made_up.lines(row, last)
+    yield from generated.lines(row, last)
 
 
-class _MadeUp:
+class _GeneratedLines:
     """Lines of generated activities at full speed: what a pattern has in common is written once."""
 
     def __init__(

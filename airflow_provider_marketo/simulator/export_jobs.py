@@ -100,7 +100,7 @@ class ExportJobs:
     """
     All export jobs. Not thread-safe: the instance calls it under its lock.
 
-    A thread of its own writes the files, from a snapshot of the data that is taken when a job starts.
+    A separate thread writes the files, from a snapshot of the data that is taken when a job starts.
 
     :param settings: limits and times.
     :param clock: the time.
@@ -144,7 +144,7 @@ class ExportJobs:
         """
         Put a created job into the queue.
 
-        :raises ApiError: 1029, it is queued already, the queue is full, or the daily volume is used up;
+        :raises ApiError: 1029, it is already queued, the queue is full, or the daily volume is used up;
             1003, it has ended.
         """
         self.settle()
@@ -267,7 +267,7 @@ class ExportJobs:
         return True
 
     def _finished(self, job: Job, now: datetime) -> bool:
-        """Tell whether a running job has finished, and set when."""
+        """Return whether a running job has finished, and set when."""
         if job.finished_at is None and job.writing is not None and job.started_at is not None:
             if not job.writing.done() and not self._clock.waits:
                 return False
@@ -275,7 +275,7 @@ class ExportJobs:
             work = self._settings.job_seconds + self._settings.job_seconds_per_mb * size / MEGABYTE
             job.finished_at = job.started_at + timedelta(seconds=work)
             if not self._clock.waits:
-                # Writing a large file may take longer than the job was meant to take: it ends when it is noticed.
+                # A large file may take longer to write than the job's planned time. The job then ends at the next look.
                 job.finished_at = max(job.finished_at, self._looked_at)
             if job.fate == "cancelled":
                 job.cancelled_at = job.finished_at

@@ -1,4 +1,4 @@
-"""The way of a call: it comes off the wire, is checked in Marketo's order, and a handler answers it."""
+"""The path of a call: the gateway checks it in Marketo's order, and a handler answers it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Gateway:
             self.instance.seen.calls[operation] += 1
         fault = self.instance.fault(operation)
         if fault is not None:
-            _strike(fault)
+            _raise_fault(fault)
         # Adobe specifies the query. Widely used clients send a form instead, and Marketo accepts it.
         form = parse_qsl(call.body.decode("utf-8", "replace")) if call.method == "POST" else []
         with self.instance.lock:
@@ -173,14 +173,14 @@ class Gateway:
         fault = instance.fault(operation.name)
         request = self._request(operation, call, path, user, fault)
         if fault is not None and not fault.executed:
-            _strike(fault)
+            _raise_fault(fault)
         with instance.lock:
             instance.ingestion.settle()
             reply = handler(instance, request)
             instance.seen.executed[operation.name] += 1
             instance.seen.count_skipped(reply)
         if fault is not None and fault.executed:
-            _strike(fault)
+            _raise_fault(fault)
         return reply
 
     def _request(
@@ -200,7 +200,7 @@ class Gateway:
         return Request(operation, user, parameters, call.headers, fault)
 
 
-def _strike(fault: Fault) -> None:
+def _raise_fault(fault: Fault) -> None:
     """Raise the error of a fault; faults of a file's content are left to the handler."""
     time.sleep(fault.delay)
     if fault.drop:

@@ -29,7 +29,7 @@ class Job:
     :param kind: ``leads``, ``program_members``, or the API name of a custom object.
     :param content: bytes of the file.
     :param delimiter: between two cells.
-    :param how: parameters of the call: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
+    :param parameters: parameters of the call: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
         ``programMemberStatus``.
     :param fate: how a fault on request makes it end; None without one.
     """
@@ -37,7 +37,7 @@ class Job:
     kind: str
     content: bytes
     delimiter: str
-    how: dict[str, Any]
+    parameters: dict[str, Any]
     queued_at: datetime
     fate: str | None = None
     batch_id: int = 0
@@ -84,8 +84,8 @@ class ImportJobs:
         open_jobs = [each for each in self._jobs.values() if each.finished_at is None]
         if self._settings.limits and len(open_jobs) + self.of_others >= QUEUE:
             raise ApiError("1016", "Too many imports queued")
-        list_id = job.how.get("listId")
-        if list_id is not None and any(each.how.get("listId") == list_id for each in open_jobs):
+        list_id = job.parameters.get("listId")
+        if list_id is not None and any(each.parameters.get("listId") == list_id for each in open_jobs):
             raise ApiError("1019", "Import in progress")
         job.batch_id = _FIRST_BATCH + len(self._jobs)
         self._jobs[job.batch_id] = job

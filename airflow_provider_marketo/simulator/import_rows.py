@@ -106,12 +106,12 @@ def _record(fields: Mapping[str, Field], row: Row) -> tuple[dict[str, Any], list
 def _writer(database: LeadDatabase, job: Job) -> Write:
     if job.kind not in ("leads", "program_members"):
         return _custom_object_writer(database, job)
-    key = job.how.get("lookupField") or "email"
+    key = job.parameters.get("lookupField") or "email"
     leads = LeadWriter(
         database,
         UPDATE_ONLY if key == "id" else UPSERT,
         key,
-        job.how.get("partitionName"),
+        job.parameters.get("partitionName"),
         source="List import",
     )
     own = database.store.programs.fields if job.kind == "program_members" else {}
@@ -121,8 +121,8 @@ def _writer(database: LeadDatabase, job: Job) -> Write:
         if record.get(key) is None:
             raise RecordError(NO_KEY, NO_KEY)
         entry = leads.write({name: value for name, value in record.items() if name in lead_fields})
-        if "listId" in job.how:
-            add_to_list(database, job.how["listId"], entry["id"], source="List import")
+        if "listId" in job.parameters:
+            add_to_list(database, job.parameters["listId"], entry["id"], source="List import")
         if job.kind == "program_members":
             members = {name: value for name, value in record.items() if name in own and name not in lead_fields}
             return _join_program(database, job, entry["id"], members)
@@ -133,9 +133,9 @@ def _writer(database: LeadDatabase, job: Job) -> Write:
 
 def _join_program(database: LeadDatabase, job: Job, lead_id: int, values: Mapping[str, Any]) -> str | None:
     programs = database.store.programs
-    program_id = int(job.how["programId"])
+    program_id = int(job.parameters["programId"])
     channel = programs.channel(program_id)
-    status = channel.status(job.how["programMemberStatus"])
+    status = channel.status(job.parameters["programMemberStatus"])
     assert status is not None  # the call was refused otherwise
     member = programs.member(program_id, lead_id)
     current = channel.status(member["statusName"]) if member else None

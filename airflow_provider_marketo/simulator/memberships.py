@@ -1,4 +1,4 @@
-"""Memberships of static lists and programs: every change leaves an activity behind."""
+"""Memberships of static lists and programs; every change adds an activity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEB_SERVICE_API = "Web service API"
 
 def add_to_list(database: LeadDatabase, list_id: int, lead_id: int, source: str = WEB_SERVICE_API) -> None:
     """
-    Add a lead to a static list; log it unless the lead is on the list already.
+    Add a lead to a static list; log it unless the lead is already on the list.
 
     :param source: what the activity gives as the cause.
     """

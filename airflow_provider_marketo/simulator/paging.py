@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 Row = TypeVar("Row")
-_MOST_ASSETS = 200
+_MAX_ASSETS = 200
 _PAGING = ("nextPageToken", "batchSize")
 
 
@@ -92,7 +92,7 @@ def asset_page(request: Request, rows: Sequence[Row], show: Callable[[Row], Any]
     :param show: makes a result from a row.
     """
     offset, most = int(request.get("offset", 0)), int(request.get("maxReturn", 20))
-    if offset < 0 or not 1 <= most <= _MOST_ASSETS:
-        raise ApiError("701", f"offset must not be negative, and maxReturn has to be between 1 and {_MOST_ASSETS}")
+    if offset < 0 or not 1 <= most <= _MAX_ASSETS:
+        raise ApiError("701", f"offset must not be negative, and maxReturn must be between 1 and {_MAX_ASSETS}")
     result = [show(row) for row in islice(rows, offset, offset + most)]
     return Envelope(result) if result else NOTHING_FOUND

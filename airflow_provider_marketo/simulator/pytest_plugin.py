@@ -5,7 +5,7 @@ In your ``conftest.py``::
 
     pytest_plugins = ["airflow_provider_marketo.simulator.pytest_plugin"]
 
-Each test then has an instance of its own::
+Each test then has its own instance::
 
     def test_my_dag(marketo_simulator, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", marketo_simulator.connection())

@@ -80,7 +80,7 @@ class Request:
         """Records on a page; Marketo's default is its maximum."""
         size = int(self.get("batchSize", MAX_BATCH))
         if not 1 <= size <= MAX_BATCH:
-            raise ApiError("1003", f"batchSize has to be between 1 and {MAX_BATCH}")
+            raise ApiError("1003", f"batchSize must be between 1 and {MAX_BATCH}")
         return size
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Handler = Callable[[Instance, Request], Reply]
 HANDLERS: dict[str, Handler] = {}
 
-_ALSO_AT = {"/rest/asset/v1/emailTemplate/{id}/content": "email_templates.get_content_by_id"}
+_ADDITIONAL_PATHS = {"/rest/asset/v1/emailTemplate/{id}/content": "email_templates.get_content_by_id"}
 """Adobe documents two paths for this operation, and widely used clients use either."""
 
 
@@ -72,7 +72,7 @@ def _table() -> Mapping[int, list[tuple[re.Pattern[str], dict[str, Operation]]]]
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in operations.all_operations():
         by_path[operation.path][operation.method] = operation
-    for path, name in _ALSO_AT.items():
+    for path, name in _ADDITIONAL_PATHS.items():
         by_path[path]["GET"] = operations.get(name)
     table: dict[int, list[tuple[re.Pattern[str], dict[str, Operation]]]] = defaultdict(list)
     for template in sorted(by_path, key=lambda path: path.count("{")):

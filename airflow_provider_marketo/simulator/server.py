@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         if length > self.server.gateway.largest_body(path):
             self.server.gateway.instance.note("body too large")
             self._refuse(413, "Request Entity Too Large")
-            # Read on for a while: closing a connection with unread bytes loses the answer.
+            # Read on for a while, because closing a connection with unread bytes would lose the answer.
             with suppress(OSError):
                 self.connection.settimeout(1)
                 while length > 0 and (part := self.rfile.read(min(length, _BLOCK))):

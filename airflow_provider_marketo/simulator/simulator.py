@@ -48,7 +48,7 @@ class Simulator:
 
     def start(self) -> Simulator:
         """
-        Start to listen, in a thread of its own.
+        Start to listen, in a separate thread.
 
         :raises OSError: the port is in use.
         """
@@ -86,12 +86,12 @@ class Simulator:
 
     @property
     def client_id(self) -> str:
-        """Credentials of the first API user's service."""
+        """The client id of the first API user."""
         return self.settings.users[0].client_id
 
     @property
     def client_secret(self) -> str:
-        """Credentials of the first API user's service."""
+        """The client secret of the first API user."""
         return self.settings.users[0].client_secret
 
     def connection(self, **extra: Any) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.store.fields import Field
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_LONGEST_TEXT = 30_000
+_MAX_TEXT_BYTES = 30_000
 
 
 def typed_record(fields: Mapping[str, Field], record: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _text(field: Field, value: Any) -> str:
     if isinstance(value, (dict, list)):
         raise RecordError("1001", f"Invalid value for '{field.name}'. Required of type '{field.type}'")
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    too_long = len(text.encode()) > _LONGEST_TEXT if field.type == "text" else len(text) > (field.length or 255)
+    too_long = len(text.encode()) > _MAX_TEXT_BYTES if field.type == "text" else len(text) > (field.length or 255)
     if too_long:
         raise RecordError("1003", f"Value of '{field.name}' is too long")
     if field.type == "email" and not (text.isascii() and _EMAIL.fullmatch(text)):

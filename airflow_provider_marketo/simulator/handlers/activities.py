@@ -139,7 +139,7 @@ def _leads(instance: Instance, request: Request) -> Collection[int] | None:
     """
     Return the ids of the leads that the request names; None if it names none.
 
-    :raises ApiError: 1003 if the request has both a list and leads, or if the list is too large.
+    :raises ApiError: 1003, the request has both a list and leads, or the list is too large.
     """
     leads: list[int] | None = request.get("leadIds")
     if "listId" not in request.parameters:

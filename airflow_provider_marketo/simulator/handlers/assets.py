@@ -81,7 +81,7 @@ def requested_asset(instance: Instance, request: Request, family: str | None = N
     Return the asset that the request names by id.
 
     :param family: operation family of the asset; by default that of the operation.
-    :raises ApiError: 702 if the asset does not exist.
+    :raises ApiError: 702, the asset does not exist.
     """
     return instance.store.assets.find(family or request.operation.family, request["id"])
 
@@ -187,7 +187,7 @@ def approve(instance: Instance, asset: Asset) -> None:
     """
     Make the draft the approved version.
 
-    :raises ApiError: 709 if there is no draft, or if the draft lacks a required member.
+    :raises ApiError: 709, there is no draft, or the draft lacks a required member.
     """
     if asset.draft is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to approve")
@@ -205,7 +205,7 @@ def discard(instance: Instance, asset: Asset) -> None:
     """
     Delete the draft and keep the approved version.
 
-    :raises ApiError: 709 if one of the two versions does not exist.
+    :raises ApiError: 709, one of the two versions does not exist.
     """
     if asset.live is None or asset.draft is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to discard")
@@ -216,7 +216,7 @@ def unapprove(instance: Instance, asset: Asset) -> None:
     """
     Turn the approved version into the draft; an older draft is lost.
 
-    :raises ApiError: 709 if the asset is not approved, or if an approved asset uses it.
+    :raises ApiError: 709, the asset is not approved, or an approved asset uses it.
     """
     if asset.live is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is not approved")
@@ -234,7 +234,7 @@ def delete(instance: Instance, asset: Asset) -> None:
     """
     Delete an asset.
 
-    :raises ApiError: 709 if the asset is approved or active, or if an approved asset uses it.
+    :raises ApiError: 709, the asset is approved or active, or an approved asset uses it.
     """
     # Forms can be deleted while they are approved: Marketo has no operation to unapprove them.
     if asset.kind.drafts and asset.live is not None and asset.kind.family != "forms":

@@ -18,7 +18,7 @@ def kind_of(instance: Instance, request: Request, families: Mapping[str, str]) -
     Return the kind of object of a job; for custom objects, the name of their type.
 
     :param families: kinds of object by operation family.
-    :raises ApiError: 1013 if the custom object type does not exist.
+    :raises ApiError: 1013, the custom object type does not exist.
     """
     kind = families[request.operation.family]
     if kind != "custom_objects":

@@ -25,7 +25,7 @@ FAMILIES = {
     "bulk_import_program_members": "program_members",
     "bulk_import_custom_objects": "custom_objects",
 }
-_OPTIONS = ("lookupField", "listId", "partitionName", "programId", "programMemberStatus")
+_PARAMETERS = ("lookupField", "listId", "partitionName", "programId", "programMemberStatus")
 
 
 def _for_each_family(action: str) -> Callable[[Any], Any]:
@@ -43,7 +43,7 @@ def start(instance: Instance, request: Request) -> Reply:
         kind_of(instance, request, FAMILIES),
         upload.content,
         DELIMITERS[request.get("format", "csv").upper()],
-        {name: request[name] for name in _OPTIONS if request.get(name) is not None},
+        {name: request[name] for name in _PARAMETERS if request.get(name) is not None},
         instance.clock.now(),
     )
     _check(instance, job)
@@ -98,17 +98,17 @@ def _job(instance: Instance, request: Request) -> Job:
 
 
 def _check(instance: Instance, job: Job) -> None:
-    how = job.how
-    if "lookupField" in how and how["lookupField"] not in searchable_fields(instance.store.leads.fields):
-        raise ApiError("1011", f"Field '{how['lookupField']}' is not supported as lookupField")
-    if "listId" in how and how["listId"] not in instance.store.lists.all:
-        raise ApiError("1013", f"List '{how['listId']}' not found")
-    if how.get("partitionName", "Default") not in PARTITIONS:
-        raise ApiError("1008", f"Lead partition '{how['partitionName']}' not found or not accessible")
-    if "programId" not in how:
+    given = job.parameters
+    if "lookupField" in given and given["lookupField"] not in searchable_fields(instance.store.leads.fields):
+        raise ApiError("1011", f"Field '{given['lookupField']}' is not supported as lookupField")
+    if "listId" in given and given["listId"] not in instance.store.lists.all:
+        raise ApiError("1013", f"List '{given['listId']}' not found")
+    if given.get("partitionName", "Default") not in PARTITIONS:
+        raise ApiError("1008", f"Lead partition '{given['partitionName']}' not found or not accessible")
+    if "programId" not in given:
         return
-    program_id = str(how["programId"])
+    program_id = str(given["programId"])
     if not program_id.isdigit() or int(program_id) not in instance.store.programs.all:
         raise ApiError("1013", f"Program '{program_id}' not found")
-    if instance.store.programs.channel(int(program_id)).status(how["programMemberStatus"]) is None:
-        raise ApiError("1025", f"Program status '{how['programMemberStatus']}' not found")
+    if instance.store.programs.channel(int(program_id)).status(given["programMemberStatus"]) is None:
+        raise ApiError("1025", f"Program status '{given['programMemberStatus']}' not found")

@@ -168,7 +168,7 @@ def _tokens(instance: Instance, campaign: Asset, given: Sequence[Mapping[str, An
     """
     Return the values that a request gives to My Tokens.
 
-    :raises ApiError: 1003 if the campaign's folders and programs do not have one of the tokens.
+    :raises ApiError: 1003, the campaign's folders and programs do not have one of the tokens.
     """
     store = instance.store.assets
     locations = store.with_ancestors(campaign.location)

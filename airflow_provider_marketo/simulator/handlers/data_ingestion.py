@@ -119,7 +119,7 @@ def _accept(instance: Instance, request: Request, works: Sequence[Work], objects
 
     :param works: functions that execute the request.
     :param objects: number of records in the request.
-    :raises ApiError: if the request is for another subscription or too large, or has a header that is too long.
+    :raises ApiError: the request is for another subscription or too large, or has a header that is too long.
     """
     # Clients of a simulator may know it by its address instead of a Munchkin ID, so both are accepted.
     ours = (instance.settings.munchkin_id, request.headers.get("host", ""))

@@ -152,7 +152,7 @@ def _changeable(instance: Instance, request: Request) -> Folder:
     """
     Return the folder that the request names.
 
-    :raises ApiError: 702 if it does not exist, 709 or 711 if it cannot be changed.
+    :raises ApiError: 702, it does not exist; 709 or 711, it cannot be changed.
     """
     if request["type"] == PROGRAM:
         raise ApiError("711", "Programs cannot be changed as folders")

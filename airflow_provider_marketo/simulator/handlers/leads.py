@@ -174,7 +174,7 @@ def wanted_fields(instance: Instance, request: Request) -> Sequence[str]:
     """
     Return the names of the fields that a query of leads returns; always with the id.
 
-    :raises ApiError: 1006 if a field does not exist or is hidden.
+    :raises ApiError: 1006, a field does not exist or is hidden.
     """
     fields = request.get("fields") or DEFAULT_LEAD_FIELDS
     known = instance.store.leads.fields

@@ -160,7 +160,7 @@ def _version(instance: Instance, name: str, state: str | None) -> CustomObjectTy
     """
     Return the approved version of a type; the draft if the state names it or if it is the only version.
 
-    :raises ApiError: 1013 if the type does not exist.
+    :raises ApiError: 1013, the type does not exist.
     """
     table, draft = instance.store.custom_objects.get(name), instance.store.schemas.objects.get(name)
     found = draft if state in ("draft", "approvedWithDraft") or table is None else table.type

@@ -52,7 +52,7 @@ class Store:
 
         :param key: ``staticListId``, ``staticListName``, ``smartListId`` or ``smartListName``.
         :param value: the id or the name of the list.
-        :raises ApiError: 1013 if the list does not exist.
+        :raises ApiError: 1013, the list does not exist.
         """
         static = key.startswith("static")
         names = {each.id: each.name for each in self.lists.all.values()} if static else self.smart_lists

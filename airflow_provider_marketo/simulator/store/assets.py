@@ -161,7 +161,7 @@ class Assets:
 
         :param value: ``id`` and ``type``.
         :param kind: kind of asset that the request puts there; None if it puts none there.
-        :raises ApiError: 710 if it does not exist, 711 if it cannot contain the kind.
+        :raises ApiError: 710, it does not exist; 711, it cannot contain the kind.
         """
         location = Location(str(value["type"]).capitalize(), int(value["id"]))
         if location.type not in (FOLDER, PROGRAM):
@@ -214,7 +214,7 @@ class Assets:
         Return an asset by id.
 
         :param family: operation family of the asset's kind.
-        :raises ApiError: 702 if it does not exist.
+        :raises ApiError: 702, it does not exist.
         """
         asset = self.by_family[family].get(asset_id)
         if asset is None:
@@ -237,7 +237,7 @@ class Assets:
         Create an asset.
 
         :param approved: whether it is approved at once.
-        :raises ApiError: 709 if the name is taken.
+        :raises ApiError: 709, the name is taken.
         """
         kind = KINDS[family]
         self._check_name_is_free(family, name, location)
@@ -260,7 +260,7 @@ class Assets:
         """
         Change an asset. For a kind with drafts, change the draft, and create it first if there is none.
 
-        :raises ApiError: 709 if the name is taken.
+        :raises ApiError: 709, the name is taken.
         """
         if name is not None and name != asset.name:
             self._check_name_is_free(asset.kind.family, name, asset.location)
