@@ -193,7 +193,7 @@ def approve(instance: Instance, asset: Asset) -> None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to approve")
     missing = [name for name in asset.kind.needed if not _is_set(asset.draft.get(name))]
     if missing:
-        raise ApiError("709", f"{asset.kind.title} {asset.id} cannot be approved: {', '.join(missing)} is missing")
+        raise ApiError("709", f"{asset.kind.title} {asset.id} cannot be approved without {', '.join(missing)}")
     asset.live, asset.draft, asset.updated = asset.draft, None, instance.now
 
 

@@ -33,10 +33,10 @@ _TOKEN_NAME = re.compile(r"\{\{my\.([^{}]+)\}\}")
 @answers("campaigns.get")
 def get(instance: Instance, request: Request) -> Reply:
     campaigns = list(instance.store.assets.records("smart_campaigns"))
-    for name, of in (("id", "id"), ("name", "name")):
+    for name in ("id", "name"):
         if name in request.parameters:
             wanted = {str(value) for value in request[name]}
-            campaigns = [campaign for campaign in campaigns if str(getattr(campaign, of)) in wanted]
+            campaigns = [campaign for campaign in campaigns if str(getattr(campaign, name)) in wanted]
     if "programName" in request.parameters:
         campaigns = [each for each in campaigns if _program_name(instance, each) in request["programName"]]
     if "workspaceName" in request.parameters:

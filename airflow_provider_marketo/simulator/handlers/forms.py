@@ -91,7 +91,9 @@ def get_fields(instance: Instance, request: Request) -> Reply:
 def add_field(instance: Instance, request: Request) -> Reply:
     form = requested_asset(instance, request, "forms")
     fields, field_id = _editable(form), request["fieldId"]
-    known = {_form_id(field) for of in (instance.store.leads, instance.store.programs) for field in of.fields.values()}
+    known = {
+        _form_id(field) for each in (instance.store.leads, instance.store.programs) for field in each.fields.values()
+    }
     if field_id not in known:
         raise ApiError("702", f"Field '{field_id}' not found")
     if any(field["id"] == field_id for field in fields):

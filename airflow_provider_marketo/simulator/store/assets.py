@@ -173,7 +173,7 @@ class Assets:
             in_program = self.program_of(location) is not None
             fits = kind.in_programs if in_program else self.folders[location.id].type == kind.folder_type
             if not fits:
-                raise ApiError("711", f"A {kind.title.lower()} cannot be placed in {location.type} {location.id}")
+                raise ApiError("711", f"Assets of type {kind.title} cannot be placed in {location.type} {location.id}")
         return location
 
     def with_ancestors(self, location: Location | None) -> Iterator[Location]:
@@ -225,8 +225,8 @@ class Assets:
         """Return the assets of a name. A name is unique within each program, and once more outside of programs."""
         found = [
             self.by_family[family][number]
-            for (of, _, known), number in self._names.items()
-            if of == family and known == name
+            for (known_family, _, known_name), number in self._names.items()
+            if (known_family, known_name) == (family, name)
         ]
         return [asset for asset in found if location is None or asset.location == location]
 

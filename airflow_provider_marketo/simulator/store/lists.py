@@ -68,7 +68,7 @@ class Lists:
         """Return the ids of the leads on a list, in ascending order."""
         first = FIRST_ID + (list_id - FIRST_LIST) if list_id < FIRST_LIST + len(NAMES) else FIRST_ID + self._leads.count
         initial = range(first, FIRST_ID + self._leads.count, len(NAMES))
-        added = (lead_id for of, lead_id in self._added if of == list_id)
+        added = (lead_id for added_to, lead_id in self._added if added_to == list_id)
         return sorted(lead_id for lead_id in {*initial, *added} if self.has(list_id, lead_id))
 
     def add(self, list_id: int, lead_id: int, now: int) -> bool:

@@ -120,7 +120,7 @@ class Programs:
         """Iterate over all members of a program, generated ones first."""
         first = program_id - FIRST_PROGRAM
         rows = range(first, self._leads.count, len(NAMES)) if first < len(NAMES) else ()
-        later = (lead_id for of, lead_id in sorted(self._written) if of == program_id)
+        later = (lead_id for member_of, lead_id in sorted(self._written) if member_of == program_id)
         initial = (FIRST_ID + row for row in rows)
         for lead_id in dict.fromkeys((*initial, *later)):
             member = self.member(program_id, lead_id)
