@@ -50,7 +50,7 @@ def _is_ours(operator: Any) -> bool:
 
 
 def _pool_of(conn_id: str, task_id: str) -> str:
-    pools = _pools()
+    pools = read_pools()
     if conn_id in pools:
         return pools[conn_id]
     if "{{" in conn_id and len(set(pools.values())) == 1:  # a template may name any connection
@@ -62,7 +62,7 @@ def _pool_of(conn_id: str, task_id: str) -> str:
 
 
 @cache
-def _pools() -> dict[str, str]:
+def read_pools() -> dict[str, str]:
     """Read the Variable once per process; Airflow parses each DAG file in a new process."""
     pools: dict[str, str] = json.loads(airflow_compat.Variable.get(POOLS_VARIABLE, default_var="{}"))
     return pools

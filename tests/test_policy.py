@@ -1,4 +1,4 @@
-"""The cluster policy: every Marketo task in its pool, or an import error that says what to do."""
+"""The cluster policy puts every Marketo task into its pool, or the DAG gets an import error that says what to do."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
 
 
 class OfAUser(MarketoGetLeadsOperator):
-    """An operator that somebody derived from ours."""
+    """An operator that a user derived from one of ours."""
 
 
 @pytest.fixture(autouse=True)
 def _switched_on(monkeypatch):
-    policy._pools.cache_clear()
+    policy.read_pools.cache_clear()
     monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", "True")
     yield
-    policy._pools.cache_clear()
+    policy.read_pools.cache_clear()
 
 
 @pytest.fixture
@@ -54,29 +54,29 @@ def test_tasks_are_put_into_the_pool_of_their_connection(marker, task, pool):
     assert task.pool == pool
 
 
-def test_mapped_tasks_too(marker):
+def test_a_mapped_task_is_put_into_the_pool_of_its_connection(marker):
     mapped = MarketoGetLeadsOperator.partial(task_id="leads", filter_type="id").expand(filter_values=[[1], [2]])
     policy.task_policy(mapped)
     assert mapped.pool == "marketo"
 
 
-def test_without_setup_it_is_an_error_that_names_the_command(marker):
+def test_a_connection_without_a_pool_is_an_error_that_names_the_command(marker):
     marker("{}")
     with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):
         policy.task_policy(leads())
 
 
-def test_a_connection_that_is_a_template_is_clear_where_all_share_a_pool(marker):
+def test_a_template_as_connection_is_accepted_if_all_connections_share_a_pool(marker):
     with pytest.raises(AirflowClusterPolicyViolation, match="leads"):
         policy.task_policy(leads(marketo_conn_id="{{ params.connection }}"))
-    policy._pools.cache_clear()
+    policy.read_pools.cache_clear()
     marker('{"one": "marketo", "other": "marketo"}')
     task = leads(marketo_conn_id="{{ params.connection }}")
     policy.task_policy(task)
     assert task.pool == "marketo"
 
 
-def test_switched_off_it_does_nothing(monkeypatch):
+def test_the_policy_does_nothing_when_it_is_switched_off(monkeypatch):
     monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", "False")
     task = leads()
     policy.task_policy(task)
@@ -94,7 +94,7 @@ with DAG("a_dag", schedule=None):
 
 
 @pytest.mark.parametrize("was_set_up", [True, False])
-def test_airflow_parses_a_dag_with_it(marker, tmp_path, was_set_up):
+def test_airflow_applies_the_policy_when_it_parses_a_dag(marker, tmp_path, was_set_up):
     from airflow import settings
 
     try:

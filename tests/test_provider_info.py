@@ -1,7 +1,7 @@
 """
-What Airflow reads about the package. A mistake in it fails not one command of Airflow but every one.
+What Airflow reads about the package. A mistake in it breaks every command of Airflow.
 
-What Airflow makes of it is asked in ``tests/airflow/test_provider.py``.
+``tests/airflow/test_provider.py`` tests what Airflow makes of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PACKAGE = Path(airflow_provider_marketo.__file__).parent
 INFO = get_provider_info()
 CONNECTION = INFO["connection-types"][0]
 STANDARD_FIELDS = {"conn_id", "host", "client_id", "client_secret"}
-"""Of the settings: what is not an extra, but one of Airflow's own fields under another label."""
+"""Settings that are not extras but standard fields of Airflow under another label."""
 
 
 def listed(kind: str) -> set[str]:
@@ -39,7 +39,7 @@ def listed(kind: str) -> set[str]:
 
 
 def existing(kind: str) -> set[str]:
-    """Modules of a folder that define something for DAG authors."""
+    """Return the modules of a folder that define a class for DAG authors."""
     folder = PACKAGE / kind
     names = {module.name for module in pkgutil.iter_modules([str(folder)])} if folder.is_dir() else set()
     public = re.compile(r"^class (Marketo\w*|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
@@ -58,7 +58,7 @@ def test_it_follows_airflows_schema() -> None:
 
 
 def test_it_has_the_name_and_version_of_the_distribution() -> None:
-    """Another name in it, and not even ``airflow version`` works."""
+    """With another name, not even ``airflow version`` works."""
     distribution = importlib.metadata.distribution(INFO["package-name"])
     assert distribution.metadata["Name"] == INFO["package-name"]
     assert INFO["versions"][0] == distribution.version == airflow_provider_marketo.__version__
@@ -69,7 +69,7 @@ def test_every_module_for_dag_authors_is_listed(kind: str) -> None:
     assert listed(kind) == existing(kind)
 
 
-def test_classes_and_functions_it_names_exist() -> None:
+def test_the_classes_and_functions_that_it_names_exist() -> None:
     names = [CONNECTION["hook-class-name"], *INFO["cli"], *INFO.get("extra-links", ())]
     for name in names:
         module, _, attribute = name.rpartition(".")
@@ -82,7 +82,7 @@ def test_the_form_has_exactly_the_extras_that_the_hook_reads() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CONNECTION["conn-fields"]))
-def test_a_field_of_the_form_explains_itself_and_agrees_with_the_hook(name: str) -> None:
+def test_a_field_of_the_form_has_a_description_and_the_default_of_the_hook(name: str) -> None:
     field = CONNECTION["conn-fields"][name]
     default = {field.name: field.default for field in dataclasses.fields(ConnectionSettings)}[name]
     assert field["label"]
@@ -110,8 +110,8 @@ def test_the_changelog_has_this_version() -> None:
     assert re.search(rf"^## {re.escape(airflow_provider_marketo.__version__)}\b", changelog, re.MULTILINE)
 
 
-def test_a_dag_file_that_imports_everything_loads_nothing_heavy() -> None:
-    """The DAG processor imports DAG files over and over, and a triggerer imports triggers on its event loop."""
+def test_importing_all_operators_sensors_and_triggers_loads_nothing_heavy() -> None:
+    """The DAG processor imports DAG files repeatedly, and a triggerer imports triggers on its event loop."""
     modules = sorted(listed("operators") | listed("sensors") | listed("transfers") | listed("triggers"))
     heavy = ("pyarrow", "redis", f"{PACKAGE.name}.client.operations", f"{PACKAGE.name}.simulator")
     code = f"""

@@ -14,7 +14,7 @@ from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.coordination import choose
 from airflow_provider_marketo.hooks.marketo import MarketoHook
-from airflow_provider_marketo.hooks.quota import MEGABYTE, QUOTA_DESCRIPTION, Quota, QuotaReader
+from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota, QuotaReader
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -119,5 +119,5 @@ def _read(name: str) -> str | None:
     return None if text is None else str(text)
 
 
-def _write(name: str, text: str) -> None:
-    Variable.set(name, text, description=QUOTA_DESCRIPTION)
+def _write(name: str, text: str, description: str) -> None:
+    Variable.set(name, text, description=description)

@@ -95,9 +95,9 @@ def choose(settings: ConnectionSettings) -> tuple[str, str]:
     remote = [name for name in _executors() if name != _LOCAL_EXECUTOR]
     if remote:
         return "pool", f"{' and '.join(remote)} may run tasks on other hosts"
-    file_system = network_file_system(_folder())
+    file_system = network_file_system(governor_folder())
     if file_system:
-        return "pool", f"{_folder()} is on a network file system ({file_system})"
+        return "pool", f"{governor_folder()} is on a network file system ({file_system})"
     return "host", f"{_LOCAL_EXECUTOR} runs every task on this host"
 
 
@@ -145,10 +145,10 @@ def _memory(settings: ConnectionSettings, instance: str) -> GovernorStore:
 
 
 def _sqlite(settings: ConnectionSettings, instance: str) -> GovernorStore:
-    file_system = network_file_system(_folder())
+    file_system = network_file_system(governor_folder())
     if file_system:
-        return UnusableStore(f"{_folder()} is on a network file system ({file_system}) with unreliable locks")
-    return SQLiteStore(_folder(), instance)
+        return UnusableStore(f"{governor_folder()} is on a network file system ({file_system}) with unreliable locks")
+    return SQLiteStore(governor_folder(), instance)
 
 
 def _redis(settings: ConnectionSettings, instance: str) -> GovernorStore:
@@ -170,7 +170,8 @@ _STORES: dict[str, Callable[[ConnectionSettings, str], GovernorStore]] = {
 }
 
 
-def _folder() -> Path:
+def governor_folder() -> Path:
+    """Return the folder of the SQLite files through which the processes of a host share the limits."""
     return Path(AIRFLOW_HOME) / "marketo_governor"
 
 

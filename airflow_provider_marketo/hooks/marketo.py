@@ -8,8 +8,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import Stats
-from airflow.sdk import BaseHook, Variable
+from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_marketo import __version__
@@ -22,12 +21,12 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
     MarketoQuotaExhaustedError,
 )
-from airflow_provider_marketo.hooks import form
+from airflow_provider_marketo.hooks import form, variables
 from airflow_provider_marketo.hooks.coordination import governor_of
-from airflow_provider_marketo.hooks.quota import QUOTA_DESCRIPTION, QuotaReader, require
+from airflow_provider_marketo.hooks.quota import QuotaReader, require
 from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.hooks.usage import send_metrics, tally_of
+from airflow_provider_marketo.hooks.usage import send_metrics, send_quota_left, tally_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -141,7 +140,7 @@ class MarketoHook(BaseHook):
     @cached_property
     def quota(self) -> QuotaReader:
         """Reads what is left of the day's quotas, and keeps the Variable ``marketo_quota_<conn_id>``."""
-        return QuotaReader(self.client, self.settings, read=_read_variable, write=_write_variable)
+        return QuotaReader(self.client, self.settings, read=variables.find, write=variables.try_to_write)
 
     def check_budget(self, *, calls: int, custom_objects: Iterable[str] = ()) -> None:
         """
@@ -210,7 +209,7 @@ class MarketoHook(BaseHook):
             self._looked_at_quota = now
             measured = self.quota.keep_fresh()
             if measured is not None:
-                Stats.gauge("marketo.quota_left", measured.calls_left, tags={"connection": self.marketo_conn_id})
+                send_quota_left(self.marketo_conn_id, measured.calls_left)
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the connection works, and one sentence that says what is wrong if it does not."""
@@ -231,19 +230,6 @@ class MarketoHook(BaseHook):
         lacking = ", ".join(dict.fromkeys(denied))
         everything = len(denied) == len(_PROBES)
         return not everything, f"Connected to {client.instance}, but the API user's role lacks: {lacking}."
-
-
-def _read_variable(name: str) -> str | None:
-    text = Variable.get(name, default=None)
-    return None if text is None else str(text)
-
-
-def _write_variable(name: str, text: str) -> None:
-    """Write the Variable; a failure is logged, not raised, because the next call takes the snapshot again."""
-    try:
-        Variable.set(name, text, description=QUOTA_DESCRIPTION)
-    except Exception as error:  # noqa: BLE001 - whatever Airflow raises on its way to its database
-        log.warning("The Variable %s could not be written; a later call writes it again: %s", name, error)
 
 
 def _denied(client: MarketoClient) -> list[str]:

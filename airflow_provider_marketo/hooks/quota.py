@@ -136,7 +136,7 @@ class QuotaReader:
     :param client: the client of the instance.
     :param settings: the connection.
     :param read: reads a Variable's text by its name; returns None if the Variable does not exist.
-    :param write: writes a Variable by its name.
+    :param write: sets a Variable; it is given the name, the text and a description.
     :param now: returns the time, aware.
     """
 
@@ -146,7 +146,7 @@ class QuotaReader:
         settings: ConnectionSettings,
         *,
         read: Callable[[str], str | None],
-        write: Callable[[str, str], None],
+        write: Callable[[str, str, str], None],
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self._client = client
@@ -215,7 +215,7 @@ class QuotaReader:
             latches={quota: _text(until) for quota, until in self._client.governor.latches().items()},
         )
         self._client.governor.tell_used(measured.used, measured.quota - measured.reserve)
-        self._write(self.name, json.dumps(measured.to_dict(), indent=1))
+        self._write(self.name, json.dumps(measured.to_dict(), indent=1), QUOTA_DESCRIPTION)
         return measured
 
     def keep_fresh(self) -> Quota | None:

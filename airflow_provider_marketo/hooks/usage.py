@@ -73,6 +73,16 @@ def send_metrics(conn_id: str, operation: str, waited: float, error: MarketoErro
         Stats.incr("marketo.rejected", tags=tags | {"code": error.code or ""})
 
 
+def send_quota_left(conn_id: str, calls_left: int) -> None:
+    """
+    Send to Airflow's metrics what is left of the day's calls.
+
+    :param conn_id: id of the connection.
+    :param calls_left: calls that are left today, for all integrations together.
+    """
+    Stats.gauge("marketo.quota_left", calls_left, tags={"connection": conn_id})
+
+
 class _EndOfTask:
     """Airflow calls this in the task's own process when the task has ended, successfully or not."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from airflow.sdk import Variable
 
 from airflow_provider_marketo import airflow_compat
+
+log = logging.getLogger(__name__)
 
 
 def read(name: str) -> str | None:
@@ -26,6 +29,30 @@ def read(name: str) -> str | None:
     if isinstance(answer, airflow_compat.ErrorResponse) and answer.error == airflow_compat.ErrorType.VARIABLE_NOT_FOUND:
         return None
     raise OSError(f"Airflow does not say whether the Variable {name} exists")
+
+
+def find(name: str) -> str | None:
+    """
+    Return a Variable's text, or None if Airflow does not find it, for whatever reason. Works in any process.
+
+    :param name: the Variable's key.
+    """
+    text = Variable.get(name, default=None)
+    return None if text is None else str(text)
+
+
+def try_to_write(name: str, text: str, description: str) -> None:
+    """
+    Set a Variable to a text; a failure is logged, not raised.
+
+    :param name: the Variable's key.
+    :param text: the text.
+    :param description: shown in Airflow's list of Variables.
+    """
+    try:
+        Variable.set(name, text, description=description)
+    except Exception as error:  # noqa: BLE001 - Airflow may raise anything on the way to its database
+        log.warning("The Variable %s could not be written: %s", name, error)
 
 
 def read_json(name: str) -> Any:

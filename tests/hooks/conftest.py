@@ -1,4 +1,4 @@
-"""What the tests of the hooks share."""
+"""Fixtures of the tests of the hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_marketo.hooks.task import RunningTask
 
 @pytest.fixture
 def run_as() -> Callable[[RunningTask | None], None]:
-    """Say which task this process runs from now on. It runs none before the first call."""
+    """Return a function that says which task this process runs; it runs none before the first call."""
 
     def run(task: RunningTask | None) -> None:
         runtime().find_task = lambda: task

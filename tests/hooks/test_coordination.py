@@ -1,4 +1,4 @@
-"""How the connection's coordination becomes a governor, and what happens where it cannot."""
+"""The connection's coordination becomes a governor, with a fixed share as the fallback."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from airflow_provider_marketo.client.governor.redis import RedisStore
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import MemoryStore
 from airflow_provider_marketo.hooks import coordination
-from airflow_provider_marketo.hooks.coordination import choose, governor_of, network_file_system, share
+from airflow_provider_marketo.hooks.coordination import choose, governor_folder, governor_of, network_file_system, share
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.hooks.task import RunningTask
 
 IN_THE_POOL = RunningTask("a_dag", "a_task", "marketo", 1)
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch, tmp_path):
-    monkeypatch.setattr(coordination, "_folder", lambda: tmp_path / "marketo_governor")
 
 
 @pytest.fixture
@@ -59,7 +54,7 @@ def test_auto_follows_the_executors(executor, names, mode, reason):
     assert reason in because
 
 
-def test_auto_takes_a_redis_that_is_named(executor):
+def test_auto_chooses_redis_if_the_connection_names_one(executor):
     executor("LocalExecutor")
     assert choose(settings(redis_conn_id="the_redis")) == (
         "redis",
@@ -67,12 +62,12 @@ def test_auto_takes_a_redis_that_is_named(executor):
     )
 
 
-def test_what_the_connection_says_holds(executor):
+def test_the_connection_overrides_auto(executor):
     executor("LocalExecutor")
     assert choose(settings(coordination="pool")) == ("pool", "the connection says so")
 
 
-def test_auto_keeps_off_a_network_file_system(executor, monkeypatch):
+def test_auto_does_not_use_a_network_file_system(executor, monkeypatch):
     executor("LocalExecutor")
     monkeypatch.setattr(coordination, "network_file_system", lambda path: "nfs4")
     mode, reason = choose(settings())
@@ -91,12 +86,12 @@ def test_auto_keeps_off_a_network_file_system(executor, monkeypatch):
         ("server:/home /opt/air nfs4 rw 0 0\n/dev/sda1 / ext4 rw 0 0", None),
     ],
 )
-def test_a_network_file_system_is_told_by_the_longest_mount_point(tmp_path, mounts, found):
+def test_the_longest_mount_point_decides_whether_a_path_is_on_a_network_file_system(tmp_path, mounts, found):
     (tmp_path / "mounts").write_text(mounts)
     assert network_file_system("/opt/airflow/marketo_governor", tmp_path / "mounts") == found
 
 
-def test_where_there_is_no_list_of_mounts_the_disk_is_taken_to_be_local(tmp_path):
+def test_without_a_list_of_mounts_the_disk_counts_as_local(tmp_path):
     assert network_file_system(tmp_path, tmp_path / "no such file") is None
 
 
@@ -142,11 +137,11 @@ def test_an_instance_whose_window_is_full_slows_no_other():
         other.release(lease, None)
 
 
-def test_two_connections_to_one_instance_share_one_file(tmp_path):
+def test_two_connections_to_one_instance_share_one_file():
     for conn_id in ("one", "other"):
         governor = governor_of(settings(conn_id=conn_id, coordination="host"))
         governor.release(governor.acquire("leads.describe"), None)
-    assert [path.name for path in (tmp_path / "marketo_governor").glob("*.sqlite")] == ["123-ABC-456.sqlite"]
+    assert [path.name for path in governor_folder().glob("*.sqlite")] == ["123-ABC-456.sqlite"]
     assert len(governor._store.update(lambda state, at: state.sent)) == 2
 
 
@@ -156,7 +151,7 @@ def test_a_missing_redis_connection_is_named():
     assert caught.value.parameter == "redis_conn_id"
 
 
-def test_a_redis_that_does_not_answer_costs_a_warning_and_no_call(monkeypatch, run_as, caplog):
+def test_calls_continue_with_a_warning_when_redis_does_not_answer(monkeypatch, run_as, caplog):
     monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", "redis://127.0.0.1:1")
     run_as(IN_THE_POOL)
     governor = governor_of(settings(redis_conn_id="the_redis"))
@@ -164,7 +159,7 @@ def test_a_redis_that_does_not_answer_costs_a_warning_and_no_call(monkeypatch, r
     assert "goes on with a fixed share: 11 calls in 20 seconds, 1 at once" in caplog.text
 
 
-def test_host_on_a_network_file_system_costs_a_warning_and_no_call(monkeypatch, run_as, caplog):
+def test_calls_continue_with_a_warning_when_host_is_on_a_network_file_system(monkeypatch, run_as, caplog):
     monkeypatch.setattr(coordination, "network_file_system", lambda path: "nfs4")
     run_as(IN_THE_POOL)
     governor = governor_of(settings(coordination="host"))
@@ -176,14 +171,14 @@ def test_host_on_a_network_file_system_costs_a_warning_and_no_call(monkeypatch, 
 @pytest.mark.parametrize(
     ("max_parallel", "slots", "rate", "at_once"), [(8, 1, 11, 1), (8, 2, 22, 2), (5, 1, 17, 1), (10, 10, 88, 10)]
 )
-def test_a_task_in_the_pool_has_its_slots_share_of_the_limits(run_as, max_parallel, slots, rate, at_once):
+def test_a_task_in_the_pool_has_the_share_of_its_slots(run_as, max_parallel, slots, rate, at_once):
     run_as(IN_THE_POOL)
     limits = share(settings(max_parallel=max_parallel), slots)
     assert (limits.rate, limits.parallel, limits.window) == (rate, at_once, 20.0)
-    assert limits.paced  # the slot's last task may have called just now
+    assert limits.paced  # the previous task of the slot may have called a moment ago
 
 
-def test_what_is_no_task_has_a_small_share_that_is_left_over_by_the_pool(run_as):
+def test_a_process_without_a_task_has_a_small_share_that_the_pool_leaves_over(run_as):
     run_as(None)
     outside = share(settings(), 1)
     run_as(IN_THE_POOL)
@@ -196,7 +191,7 @@ def test_a_task_in_the_pool_may_have_as_many_calls_in_flight_as_slots(run_as):
     assert governor_of(settings()).owner == "a_dag"
 
 
-def test_a_task_outside_the_pool_has_one_and_says_so_once(run_as, caplog):
+def test_a_task_outside_the_pool_makes_one_call_at_a_time_and_logs_it_once(run_as, caplog):
     caplog.set_level(logging.INFO)
     run_as(RunningTask("a_dag", "a_task", "default_pool", 3))
     for _ in range(2):

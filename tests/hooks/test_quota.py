@@ -1,4 +1,4 @@
-"""The day's budgets, against a simulated instance that counts."""
+"""What is left of the day's quotas, measured on a simulated instance."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ NOON = datetime(2026, 1, 15, 18, tzinfo=timezone.utc)
 
 
 class Desk:
-    """Variables, and a clock that is moved by hand."""
+    """Airflow's Variables, and a clock that the test moves."""
 
     def __init__(self) -> None:
         self.variables: dict[str, str] = {}
         self.time = datetime.now(timezone.utc)
 
-    def ledger(self) -> QuotaReader:
+    def reader(self) -> QuotaReader:
         hook = MarketoHook("marketo_default")
         return QuotaReader(
             hook.get_conn(),
             hook.settings,
             read=self.variables.get,
-            write=self.variables.__setitem__,
+            write=lambda name, text, _: self.variables.update({name: text}),
             now=lambda: self.time,
         )
 
@@ -63,12 +63,12 @@ def usage_calls(instance) -> int:
     return instance.report().calls.get("usage.get_daily_usage", 0)
 
 
-def test_the_variable_says_what_marketo_counted_for_all_users_and_names_none(marketo, desk):
+def test_the_variable_has_marketos_count_of_all_users_and_names_no_user(marketo, desk):
     instance = marketo({"daily_quota": 20_000, "reserve": 1_000}, time_scale=1)
     instance.spend(calls=4_000)
-    desk.ledger().refresh()
+    desk.reader().refresh()
     held = desk.held()
-    assert (held["used"], held["quota"], held["reserve"]) == (4_001, 20_000, 1_000)  # asking is a call, too
+    assert (held["used"], held["quota"], held["reserve"]) == (4_001, 20_000, 1_000)  # asking is a call too
     assert (held["calls_left"], held["export_mb_left"]) == (15_999, 500.0)
     assert instance.settings.users[0].user_id not in json.dumps(held)
     assert datetime.fromisoformat(held["resets_at"]) > desk.time
@@ -79,85 +79,85 @@ def test_bytes_exported_today_come_from_the_job_lists(marketo, desk, tmp_path):
     run_task(lambda: extract(tmp_path, file_format="csv"), task_context(StateStore()))
     exported = sum(job["fileSize"] for job in instance.jobs())
     assert exported > 0
-    assert desk.ledger().refresh(exports=True).exported_bytes == exported
+    assert desk.reader().refresh(exports=True).exported_bytes == exported
 
 
 def test_yesterdays_exports_do_not_count(marketo, desk, tmp_path):
     marketo()
     run_task(lambda: extract(tmp_path, file_format="csv"), task_context(StateStore()))
     desk.time += timedelta(days=2)
-    assert desk.ledger().refresh(exports=True).exported_bytes == 0
+    assert desk.reader().refresh(exports=True).exported_bytes == 0
 
 
-def test_custom_object_types_that_were_named_once_are_looked_at_from_then_on(marketo, desk):
+def test_a_custom_object_type_that_was_named_once_is_counted_from_then_on(marketo, desk):
     instance = marketo()
-    desk.ledger().refresh(exports=True, custom_objects=["car_c"])
-    desk.ledger().refresh(exports=True)
+    desk.reader().refresh(exports=True, custom_objects=["car_c"])
+    desk.reader().refresh(exports=True)
     assert instance.report().calls["bulk_export_custom_objects.get_jobs"] == 2
 
 
 def test_marketo_is_asked_again_only_when_the_variable_is_five_minutes_old(marketo, desk):
     instance = marketo(time_scale=1)
     for _ in range(3):
-        desk.ledger().current()
+        desk.reader().current()
     assert usage_calls(instance) == 1
     desk.time += timedelta(seconds=REFRESH_EVERY)
-    desk.ledger().current()
+    desk.reader().current()
     assert usage_calls(instance) == 2
 
 
-def test_a_variable_of_another_instance_says_nothing_of_this_one(marketo, desk):
+def test_a_variable_of_another_instance_is_ignored(marketo, desk):
     instance = marketo(time_scale=1)
     desk.variables["marketo_quota_marketo_default"] = json.dumps(quota(measured_at=desk.time.isoformat()).to_dict())
-    assert desk.ledger().current().used == usage_calls(instance) == 1
+    assert desk.reader().current().used == usage_calls(instance) == 1
 
 
-def test_bytes_are_counted_only_for_those_who_ask_and_kept_for_the_others(marketo, desk):
+def test_exported_bytes_are_counted_on_request_and_kept_afterwards(marketo, desk):
     instance = marketo(time_scale=1)
-    desk.ledger().current()
-    assert desk.ledger().current(exports=True).exports_measured_at is not None
-    assert desk.ledger().refresh().exports_measured_at is not None
+    desk.reader().current()
+    assert desk.reader().current(exports=True).exports_measured_at is not None
+    assert desk.reader().refresh().exports_measured_at is not None
     assert instance.report().calls["bulk_export_leads.get_jobs"] == 1
 
 
-def test_of_many_processes_one_refreshes(marketo, desk):
+def test_one_of_several_processes_refreshes(marketo, desk):
     instance = marketo(time_scale=1)
-    measured = [desk.ledger().keep_fresh() for _ in range(5)]
+    measured = [desk.reader().keep_fresh() for _ in range(5)]
     assert [one is not None for one in measured] == [True, False, False, False, False]
     assert usage_calls(instance) == 1
 
 
-def test_whoever_finds_a_new_variable_leaves_it_and_others_alone(marketo, desk):
+def test_a_new_variable_is_not_refreshed(marketo, desk):
     instance = marketo(time_scale=1)
-    desk.ledger().refresh()
-    assert desk.ledger().keep_fresh() is None
+    desk.reader().refresh()
+    assert desk.reader().keep_fresh() is None
     assert usage_calls(instance) == 1
 
 
-def test_a_courtesy_that_fails_is_logged_and_no_more(marketo, desk, caplog):
+def test_a_refresh_that_fails_is_logged_and_not_raised(marketo, desk, caplog):
     instance = marketo(time_scale=1)
     instance.fail("usage.get_daily_usage", "603")
-    assert desk.ledger().keep_fresh() is None
+    assert desk.reader().keep_fresh() is None
     assert "marketo_quota_marketo_default could not be refreshed" in caplog.text
 
 
 @pytest.mark.parametrize("text", [None, "", "null", "[]", "not json", '{"quota": 1}'])
-def test_a_variable_that_says_nothing_of_use_is_measured_anew(text):
+def test_a_variable_with_another_content_counts_as_missing(text):
     assert Quota.load(text) is None
 
 
-def test_what_is_written_can_be_read():
+def test_a_written_quota_can_be_read():
     one = quota(custom_objects=("car_c",), calls_by_dag={"a_dag": 7})
     assert Quota.load(json.dumps(one.to_dict())) == one
 
 
-def test_a_variable_of_yesterday_is_old():
+def test_a_variable_of_yesterday_is_infinitely_old():
     assert quota().age(NOON + timedelta(minutes=2)) == 120
     assert quota().age(NOON + timedelta(hours=13)) == float("inf")
     assert quota().age(NOON, exports=True) == float("inf")
 
 
-def test_extracts_leave_the_reserve_alone():
+def test_extracts_do_not_use_the_reserve():
     assert (quota().calls_left, quota().calls_left_for_extracts) == (6_000, 1_000)
     require(quota(), calls=1_000)
     with pytest.raises(
@@ -167,7 +167,7 @@ def test_extracts_leave_the_reserve_alone():
     assert caught.value.until == datetime(2026, 1, 16, 6, 5, tzinfo=timezone.utc)
 
 
-def test_megabytes_that_are_not_there_are_not_promised():
+def test_an_export_larger_than_what_is_left_is_refused():
     require(quota(), export_mb=50)
     with pytest.raises(MarketoQuotaExhaustedError, match="50 of the day's 500 MB are left") as caught:
         require(quota(), export_mb=51)
@@ -176,11 +176,11 @@ def test_megabytes_that_are_not_there_are_not_promised():
         require(quota(latches={"export": "2026-01-16T06:05:00+00:00"}), export_mb=1)
 
 
-def test_once_the_reserve_is_reached_extracts_are_held_back_and_others_are_not(marketo, desk):
+def test_at_the_reserve_extracts_stop_and_other_calls_continue(marketo, desk):
     instance = marketo({"daily_quota": 1_000, "reserve": 900}, time_scale=1)
-    ledger = desk.ledger()
+    reader = desk.reader()
     instance.spend(calls=99)
-    ledger.refresh()  # the hundredth call
+    reader.refresh()  # the hundredth call
     client = MarketoHook("marketo_default").get_conn()
     with pytest.raises(MarketoQuotaExhaustedError, match="extracts leave the rest to others"):
         client.call("bulk_export_leads.create_job", fields=["id"], filter={"staticListId": 1})

@@ -1,4 +1,4 @@
-"""What the hooks of a process share, and what of it a child process inherits."""
+"""What the hooks of a process share, and what a child process inherits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_task_has_one_tally_for_each_connection_with_its_authors_budget():
     assert tally.max_calls == 3
 
 
-def test_counts_of_before_a_deferral_are_added_once():
+def test_counts_from_before_a_deferral_are_added_once():
     shared = TaskRuntime(lambda: TASK)
     shared.recall({"a_connection": {"calls": 2}})
     assert shared.tally("a_connection", observer).calls == 2
@@ -58,14 +58,14 @@ def test_counts_of_before_a_deferral_are_added_once():
     assert shared.tally("a_connection", observer).calls == 0
 
 
-def test_a_notice_is_the_first_once_for_each_task():
+def test_the_first_notice_about_each_task_is_recognized():
     shared = TaskRuntime()
     other = RunningTask("a_dag", "another_task", "marketo", 1)
     assert [shared.is_first_notice(task) for task in (TASK, TASK, other)] == [True, False, True]
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_child_process_is_not_held_up_by_a_lock_that_its_parent_held():
+def test_a_child_process_does_not_wait_for_a_lock_of_its_parent():
     replace_runtime(TaskRuntime(lambda: TASK))
     parent, held, release = runtime(), threading.Event(), threading.Event()
 
@@ -79,7 +79,7 @@ def test_a_child_process_is_not_held_up_by_a_lock_that_its_parent_held():
     held.wait()
     child = os.fork()
     if child == 0:
-        signal.alarm(10)  # instead of waiting for the parent's lock for ever
+        signal.alarm(10)  # die instead of waiting for the parent's lock forever
         is_new = runtime().age < 5 and runtime().is_first_notice(TASK)
         os._exit(0 if is_new else 1)
     try:

@@ -1,4 +1,4 @@
-"""What a connection may say, and how it is told when it says something wrong."""
+"""The fields of a connection, and the errors about them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def test_host_login_and_password_are_enough():
     assert (read.pool, read.max_parallel, read.rate_limit, read.poll_interval) == ("marketo", 8, 90, 60.0)
 
 
-def test_the_forms_texts_and_a_backends_numbers_mean_the_same():
+def test_a_text_from_the_form_and_a_number_from_a_backend_are_equal():
     assert settings('{"max_parallel": "4", "proxy": ""}') == settings('{"max_parallel": 4}')
 
 
-def test_secrets_are_whatever_may_not_stand_in_a_log():
+def test_the_secrets_are_what_a_log_must_not_show():
     assert settings().secrets == ("a-secret",)
     extra = '{"hash_salt": "salt", "proxy": "http://user:hidden@proxy.example.com:3128"}'
     assert settings(extra).secrets == ("a-secret", "salt", "hidden")
 
 
-def test_a_traceback_that_shows_the_settings_shows_no_secret():
+def test_the_repr_of_the_settings_shows_no_secret():
     shown = repr(settings('{"hash_salt": "the-salt", "proxy": "http://user:hidden@proxy.example.com:3128"}'))
     assert "123-ABC-456" in shown
     assert not [secret for secret in ("a-secret", "the-salt", "hidden") if secret in shown]
@@ -52,6 +52,6 @@ def test_a_port_belongs_to_the_host():
         ({"extra": '{"rate_limit": "many"}'}, "rate_limit is not a number"),
     ],
 )
-def test_what_is_wrong_is_named_with_connection_and_field(fields, message):
+def test_an_error_names_the_connection_and_the_field(fields, message):
     with pytest.raises(MarketoInvalidRequestError, match=message):
         settings(**fields)

@@ -1,4 +1,4 @@
-"""What the running task has used: counted over all its hooks, and held to what its author allows."""
+"""The use of the running task is counted over all its hooks and limited by its author."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
 )
 from airflow_provider_marketo.client.tally import Tally
-from airflow_provider_marketo.hooks import coordination, marketo, usage
+from airflow_provider_marketo.hooks import usage
+from airflow_provider_marketo.hooks import variables as airflow_variables
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.task import RunningTask
 
@@ -23,7 +24,7 @@ TASK = RunningTask("a_dag", "a_task", "marketo", 1)
 
 
 class Metrics:
-    """Stands where Airflow's metrics are."""
+    """Collects what is sent to Airflow's metrics."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict]] = []
@@ -39,21 +40,20 @@ class Metrics:
 
 
 @pytest.fixture(autouse=True)
-def metrics(monkeypatch, tmp_path) -> Metrics:
-    monkeypatch.setattr(coordination, "_folder", lambda: tmp_path)
+def metrics(monkeypatch) -> Metrics:
     connection = {"conn_type": "marketo", "host": "123-ABC-456", "login": "an-id", "password": "a-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_TEST", json.dumps(connection))
     sent = Metrics()
-    for module in (usage, marketo):
-        monkeypatch.setattr(module, "Stats", sent)
+    monkeypatch.setattr(usage, "Stats", sent)
     return sent
 
 
 @pytest.fixture
 def variables(monkeypatch) -> dict:
+    """Airflow's Variables."""
     held: dict[str, str] = {}
-    monkeypatch.setattr(marketo, "_read_variable", held.get)
-    monkeypatch.setattr(marketo, "_write_variable", held.__setitem__)
+    monkeypatch.setattr(airflow_variables, "find", held.get)
+    monkeypatch.setattr(airflow_variables, "try_to_write", lambda name, text, _: held.update({name: text}))
     return held
 
 
@@ -68,7 +68,7 @@ def instance(requests_mock):
     return requests_mock
 
 
-def test_all_hooks_of_a_task_count_together_and_it_is_summed_up_in_one_line(run_as, instance, variables, caplog):
+def test_all_hooks_of_a_task_are_counted_together_and_logged_in_one_line(run_as, instance, variables, caplog):
     caplog.set_level(logging.INFO)
     run_as(TASK)
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_all_hooks_of_a_task_count_together_and_it_is_summed_up_in_one_line(run_
     )
 
 
-def test_a_task_that_did_not_call_says_nothing(run_as, caplog):
+def test_a_task_without_calls_logs_no_usage(run_as, caplog):
     caplog.set_level(logging.INFO)
     run_as(TASK)
     MarketoHook("marketo_test").get_conn()
@@ -89,14 +89,14 @@ def test_a_task_that_did_not_call_says_nothing(run_as, caplog):
     assert "usage of this task" not in caplog.text
 
 
-def test_another_task_in_the_same_process_starts_anew(run_as, instance, variables):
+def test_another_task_in_the_same_process_is_counted_from_zero(run_as, instance, variables):
     run_as(TASK)
     MarketoHook("marketo_test").call("leads.describe")
     run_as(RunningTask("a_dag", "another_task", "marketo", 1))
     assert MarketoHook("marketo_test").get_conn().tally.calls == 0
 
 
-def test_the_operators_max_calls_is_never_passed(run_as, instance, variables):
+def test_a_task_makes_at_most_the_max_calls_of_its_operator(run_as, instance, variables):
     run_as(RunningTask("a_dag", "a_task", "marketo", 1, max_calls=2))
     hook = MarketoHook("marketo_test")
     hook.call("leads.describe")  # and the usage, for the Variable
@@ -106,14 +106,14 @@ def test_the_operators_max_calls_is_never_passed(run_as, instance, variables):
     assert sum("identity" not in request.path for request in instance.request_history) == 2
 
 
-def test_a_hook_may_be_given_a_budget_of_its_own(instance):
+def test_a_hook_may_have_its_own_max_calls(instance):
     hook = MarketoHook("marketo_test", max_calls=1)
     hook.call("leads.describe")
     with pytest.raises(MarketoBudgetError):
         hook.call("leads.describe")
 
 
-def test_a_budget_of_megabytes_stops_before_it_is_passed():
+def test_an_export_beyond_max_export_mb_is_not_started():
     tally = Tally(max_export_mb=10)
     tally.add_export(6_000_000)
     tally.check_export(4_000_000)
@@ -132,7 +132,7 @@ def test_calls_and_rejections_become_metrics_with_connection_and_operation(metri
     ]
 
 
-def test_a_task_refreshes_the_variable_when_it_is_old_and_only_then(run_as, instance, variables, metrics):
+def test_a_task_refreshes_the_variable_only_when_it_is_old(run_as, instance, variables, metrics):
     run_as(TASK)
     for _ in range(3):
         MarketoHook("marketo_test").call("leads.describe")
@@ -144,21 +144,21 @@ def test_a_task_refreshes_the_variable_when_it_is_old_and_only_then(run_as, inst
     assert ("marketo.quota_left", {"connection": "marketo_test", "value": 48766}) in metrics.sent
 
 
-def test_what_is_no_task_leaves_the_variable_alone(run_as, instance, variables):
+def test_a_process_without_a_task_does_not_refresh_the_variable(run_as, instance, variables):
     run_as(None)
     MarketoHook("marketo_test").call("leads.describe")
     assert variables == {}
 
 
-def test_a_variable_that_cannot_be_written_fails_nobody(monkeypatch, run_as, instance, caplog):
+def test_a_variable_that_cannot_be_written_is_logged_and_not_raised(monkeypatch, run_as, instance, caplog):
     run_as(TASK)
-    monkeypatch.setattr(marketo, "_read_variable", lambda name: None)
-    monkeypatch.setattr(marketo.Variable, "set", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(airflow_variables, "find", lambda name: None)
+    monkeypatch.setattr(airflow_variables.Variable, "set", lambda *_, **__: 1 / 0)
     MarketoHook("marketo_test").call("leads.describe")
     assert "marketo_quota_marketo_test could not be written" in caplog.text
 
 
-def test_expensive_work_is_not_begun_when_the_day_does_not_allow_it(run_as, instance, variables):
+def test_work_that_the_rest_of_the_quota_does_not_cover_is_not_begun(run_as, instance, variables):
     run_as(TASK)
     hook = MarketoHook("marketo_test")
     hook.check_budget(calls=48_000)
@@ -166,14 +166,14 @@ def test_expensive_work_is_not_begun_when_the_day_does_not_allow_it(run_as, inst
         hook.check_budget(calls=49_000)
 
 
-def test_more_work_than_any_day_allows_is_refused_instead_of_waiting_for_ever(run_as, instance, variables):
+def test_work_that_no_day_covers_is_refused_instead_of_waiting_forever(run_as, instance, variables):
     run_as(TASK)
     with pytest.raises(MarketoInvalidRequestError, match="extracts have 50000 calls a day") as caught:
         MarketoHook("marketo_test").check_budget(calls=50_001)
     assert caught.value.parameter == "window"
 
 
-def test_not_knowing_what_is_left_stops_nobody(run_as, instance, variables, caplog):
+def test_work_begins_if_marketo_does_not_say_what_is_left(run_as, instance, variables, caplog):
     run_as(TASK)
     denied = {"success": False, "errors": [{"code": "603", "message": "Access denied"}]}
     instance.get(f"{HOST}/rest/v1/stats/usage.json", json=denied)

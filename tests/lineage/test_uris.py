@@ -1,4 +1,4 @@
-"""Marketo's data as Airflow assets, and what operators say of what they have published."""
+"""Marketo's data as Airflow assets, and the lineage of what operators publish."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def connection(monkeypatch):
 
 
 class Event:
-    """As :class:`airflow.sdk.execution_time.context.OutletEventAccessor`, in Airflow 3.3."""
+    """The event of an outlet, as Airflow 3.3 has it."""
 
     def __init__(self) -> None:
         self.extra: dict = {}
@@ -42,13 +42,13 @@ class Event:
 
 
 class OldEvent:
-    """The same before Airflow 3.3."""
+    """The event of an outlet before Airflow 3.3."""
 
     extra: dict
 
 
 class Events:
-    """Of the outlets of a task that has one."""
+    """The outlet events of a task with one outlet."""
 
     def __init__(self, event) -> None:
         self._event = event
@@ -57,8 +57,8 @@ class Events:
         return self._event
 
 
-def told(event, *, partition_events: bool = False, **context):
-    """What an outlet's event is like after an operator has told of its output."""
+def emitted(event, *, partition_events: bool = False, **context):
+    """Return the event of an outlet after an operator has emitted its lineage."""
     operator = PublishesLineage()
     operator.partition_events = partition_events
     asset = Asset("activities")
@@ -68,19 +68,19 @@ def told(event, *, partition_events: bool = False, **context):
     return event
 
 
-def test_an_asset_names_instance_and_object():
+def test_an_airflow_asset_names_instance_and_object():
     assert create_asset(instance="123-ABC-456", object_type="activities").uri == "marketo://123-ABC-456/activities"
     assert marketo_uri("123-ABC-456", "car/c") == "marketo://123-ABC-456/car%2Fc"
 
 
 @pytest.mark.parametrize("instance", ["123-ABC-456", "123-abc-456", "123-abc-456.mktorest.com"])
-def test_an_instance_has_one_address_however_it_is_written(instance):
+def test_an_instance_has_one_uri_however_it_is_written(instance):
     assert Asset(f"marketo://{instance}/activities").uri == "marketo://123-ABC-456/activities"
     assert Asset("marketo://127.0.0.1:8000/car_c").uri == "marketo://127.0.0.1:8000/car_c"
 
 
 @pytest.mark.parametrize("uri", ["marketo:///activities", "marketo://123-ABC-456", "marketo://123-ABC-456/a/b"])
-def test_an_address_that_names_neither_is_refused(uri):
+def test_a_uri_without_instance_or_object_is_refused(uri):
     from urllib.parse import urlsplit
 
     from airflow_provider_marketo.lineage.uris import sanitize_uri
@@ -89,8 +89,8 @@ def test_an_address_that_names_neither_is_refused(uri):
         sanitize_uri(urlsplit(uri))
 
 
-def test_an_event_says_what_was_published_and_holds_no_row():
-    assert told(Event()).extra == {
+def test_an_asset_event_describes_what_was_published_and_holds_no_row():
+    assert emitted(Event()).extra == {
         "source": "marketo://123-ABC-456/activities",
         "start": "a",
         "end": "b",
@@ -101,12 +101,12 @@ def test_an_event_says_what_was_published_and_holds_no_row():
     }
 
 
-def test_partitions_are_added_only_if_asked_for_since_plain_consumers_do_not_start_for_them():
+def test_partitions_are_added_only_on_request_because_plain_consumers_ignore_events_with_partitions():
     interval = {"data_interval_start": datetime(2026, 1, 10, 1, tzinfo=timezone.utc)}
-    assert told(Event(), **interval).partitions == []
-    assert told(Event(), partition_events=True, **interval).partitions == ["2026-01-10T01:00:00"]
-    assert told(Event(), partition_events=True, partition_key="eu", **interval).partitions == []
-    assert told(OldEvent(), partition_events=True, **interval).extra["rows"] == 7
+    assert emitted(Event(), **interval).partitions == []
+    assert emitted(Event(), partition_events=True, **interval).partitions == ["2026-01-10T01:00:00"]
+    assert emitted(Event(), partition_events=True, partition_key="eu", **interval).partitions == []
+    assert emitted(OldEvent(), partition_events=True, **interval).extra["rows"] == 7
 
 
 def test_a_run_without_an_interval_has_the_partition_of_what_it_has_read(stream):
@@ -126,14 +126,14 @@ def test_hook_lineage_leads_from_marketo_to_the_output(monkeypatch):
         add_output_asset=lambda **facts: recorded.append(("out", facts["uri"])),
     )
     monkeypatch.setattr(publish, "get_hook_lineage_collector", lambda: collector)
-    told(Event())
+    emitted(Event())
     assert recorded == [
         ("in", "marketo", {"instance": "123-ABC-456", "object_type": "activities"}),
         ("out", "s3://c@lake/activities"),
     ]
 
 
-def test_a_stream_tells_of_each_run(stream, monkeypatch):
+def test_a_stream_emits_lineage_in_each_run(stream, monkeypatch):
     said = []
     monkeypatch.setattr(outlets.PublishesLineage, "_emit", lambda self, context, manifest: said.append(manifest))
     followed = stream()
@@ -143,7 +143,7 @@ def test_a_stream_tells_of_each_run(stream, monkeypatch):
     ]
 
 
-def test_a_stream_that_makes_up_for_a_pause_publishes_the_partitions_of_the_pause_too(stream):
+def test_a_stream_that_catches_up_after_a_pause_also_publishes_the_partitions_of_the_pause(stream):
     followed, event = stream(), Event()
     for number in (0, 3):
         followed.hour(number, file_format="jsonl", partition_events=True, outlet_events=Events(event))
@@ -151,9 +151,7 @@ def test_a_stream_that_makes_up_for_a_pause_publishes_the_partitions_of_the_paus
 
 
 @pytest.mark.skipif(not hasattr(sdk, "RollupMapper"), reason="Airflow 3.3 has partitions that roll up")
-def test_rolled_up_days_have_each_activity_once_though_a_run_made_up_for_a_pause_over_midnight(
-    stream, monkeypatch, tmp_path
-):
+def test_days_that_are_rolled_up_have_each_activity_once_after_a_pause_over_midnight(stream, monkeypatch, tmp_path):
     recipe = runpy.run_path(str(Path(__file__).parents[2] / "example_dags/marketo_hourly_activities.py"))
     monkeypatch.setattr(recipe["Variable"], "get", lambda name: str(tmp_path / "lake"))
     followed, events = stream(late_share=0.2, late_by=2 * 3600), []
@@ -174,15 +172,15 @@ def test_rolled_up_days_have_each_activity_once_though_a_run_made_up_for_a_pause
     assert sorted(found) == followed.published()
 
 
-def test_data_that_are_in_place_are_no_failure_though_nobody_can_be_told(monkeypatch):
+def test_a_task_whose_lineage_cannot_be_recorded_does_not_fail(monkeypatch):
     def away(*_):
         raise OSError("the API server is away")
 
     monkeypatch.setattr(publish, "record_lineage", away)
-    assert told(Event()).extra["rows"] == 7
+    assert emitted(Event()).extra["rows"] == 7
 
 
-def test_openlineage_facets():
+def test_openlineage_gets_input_output_and_row_count():
     pytest.importorskip("airflow.providers.openlineage")
     operator = PublishesLineage()
     operator._published = Published("123-ABC-456", "activities", MANIFEST)

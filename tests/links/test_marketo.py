@@ -1,4 +1,4 @@
-"""The link on the task's page: where it leads, and when there is none."""
+"""Where the link on a task's page leads, and when there is none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEMBERS = {"operation": "static_list_membership.add_to_list", "parameters": {"li
 
 
 def link_of(operator: Any) -> str | None:
-    """What a task leaves for its page."""
+    """Run a task and return the URL that it stores for its page."""
     context = task_context(StateStore())
     run_task(operator, context)
     assert [link.xcom_key for link in operator.operator_extra_links] == [XCOM_KEY]
@@ -73,18 +73,18 @@ def test_a_task_links_to_what_it_is_about(marketo, tmp_path, operator, arguments
     assert found == link if link is None or link.startswith(UI) else str(found).endswith(link)
 
 
-def test_without_the_address_of_the_ui_leads_and_lists_have_no_link(marketo):
+def test_without_ui_url_leads_and_lists_have_no_link(marketo):
     marketo()
     assert link_of(MarketoGetLeadsOperator(task_id="a_task", list_id=1001)) is None
 
 
 @pytest.mark.parametrize("address", ["http://app-sj01.marketo.com", "javascript:alert(1)"])
-def test_only_addresses_that_a_browser_may_open_become_links(marketo, address):
+def test_only_https_urls_become_links(marketo, address):
     marketo({"ui_url": address})
     assert link_of(MarketoGetLeadsOperator(task_id="a_task", list_id=1001)) is None
     assert push_link(task_context(), [{"url": address}]) is None
 
 
-def test_the_page_shows_nothing_where_nothing_was_left(monkeypatch):
+def test_a_task_that_stored_no_url_has_no_link(monkeypatch):
     monkeypatch.setattr("airflow_provider_marketo.links.marketo.XCom.get_value", lambda **_: None)
     assert MarketoLink().get_link(None, ti_key=None) == ""

@@ -9,8 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
-from airflow_provider_marketo.hooks import marketo as hook_module
-from airflow_provider_marketo.hooks import usage
+from airflow_provider_marketo.hooks import usage, variables
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.runtime import TaskRuntime, replace_runtime
 from airflow_provider_marketo.hooks.task import RunningTask
@@ -24,8 +23,8 @@ MEGABYTE = 1_000_000
 def allow(monkeypatch):
     """Run what follows as a task whose operator has these limits."""
     monkeypatch.setattr(usage, "keep_usage", lambda: None)
-    monkeypatch.setattr(hook_module, "_read_variable", lambda name: None)
-    monkeypatch.setattr(hook_module, "_write_variable", lambda name, text: None)
+    monkeypatch.setattr(variables, "find", lambda name: None)
+    monkeypatch.setattr(variables, "try_to_write", lambda *_: None)
 
     def run_as(**limits) -> None:
         replace_runtime(TaskRuntime(lambda: RunningTask("a_dag", "a_task", "marketo", 1, **limits)))

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.hooks import marketo as hook_module
+from airflow_provider_marketo.hooks import variables as airflow_variables
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
 from airflow_provider_marketo.triggers import quota as trigger_module
 from airflow_provider_marketo.triggers.quota import MarketoQuotaTrigger, quota_from_event
@@ -27,8 +27,8 @@ __all__ = ["marketo"]
 @pytest.fixture(autouse=True)
 def variables(monkeypatch) -> dict:
     held: dict[str, str] = {}
-    monkeypatch.setattr(hook_module, "_read_variable", held.get)
-    monkeypatch.setattr(hook_module, "_write_variable", held.__setitem__)
+    monkeypatch.setattr(airflow_variables, "find", held.get)
+    monkeypatch.setattr(airflow_variables, "try_to_write", lambda name, text, _: held.update({name: text}))
     return held
 
 
