@@ -193,7 +193,8 @@ def approve(instance: Instance, asset: Asset) -> None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} has no draft to approve")
     missing = [name for name in asset.kind.needed if not _is_set(asset.draft.get(name))]
     if missing:
-        raise ApiError("709", f"{asset.kind.title} {asset.id} cannot be approved without {', '.join(missing)}")
+        lacks = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        raise ApiError("709", f"{asset.kind.title} {asset.id} cannot be approved: {lacks}")
     asset.live, asset.draft, asset.updated = asset.draft, None, instance.now
 
 
