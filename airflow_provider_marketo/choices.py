@@ -19,3 +19,26 @@ OnQuotaExhausted = Literal["defer", "fail"]
 OnGap = Literal["fail", "skip"]
 AssetState = Literal["approved", "draft", "deleted"]
 LeadsMode = Literal["auto", "updated_at", "change_feed", "snapshot"]
+ImportObject = Literal["leads", "program_members", "custom_objects"]
+SyncObject = Literal[
+    "leads", "companies", "opportunities", "opportunity_roles", "sales_persons", "named_accounts", "custom_objects"
+]
+QueryObject = Literal[
+    "leads",
+    "companies",
+    "opportunities",
+    "opportunity_roles",
+    "sales_persons",
+    "named_accounts",
+    "custom_objects",
+    "program_members",
+]
+Transport = Literal["auto", "sync", "bulk", "ingestion"]
+SyncAction = Literal["createOrUpdate", "createOnly", "updateOnly", "createDuplicate"]
+DedupeBy = Literal["dedupeFields", "idField"]
+ListMode = Literal["add", "remove", "mirror"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+RejectsFormat = Literal["jsonl", "parquet"]
+EmptyFields = Literal["keep", "clear"]
+OnDuplicates = Literal["last", "fail"]
+OnLostUpload = Literal["resend", "stop"]

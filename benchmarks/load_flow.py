@@ -69,7 +69,7 @@ def _sync(folder: Path, scale: float, rate: int) -> dict[str, Any]:
     hooks.governor_of = lambda *_: governor  # type: ignore[attr-defined]  # the window is shortened with time
     source = make_input("parquet", folder, CALLS * 300, ExitStack())
     task = MarketoSyncLeadsOperator(
-        task_id="t", source=source, rejects=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1
+        task_id="t", source=source, rejects_path=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1
     )
     started = time.perf_counter()
     result = task.execute(_context({}))
@@ -84,7 +84,7 @@ def _bulk(folder: Path, scale: float) -> dict[str, Any]:
         task_id="t",
         object_type="leads",
         source=source,
-        rejects=str(folder / "rejects"),
+        rejects_path=str(folder / "rejects"),
         poll_interval=POLL / scale,
         deferrable=False,
         max_reject_ratio=1,

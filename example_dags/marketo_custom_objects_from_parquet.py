@@ -32,7 +32,7 @@ with DAG(
         custom_object="car_c",
         source="{{ var.value.marketo_lake }}/incoming/cars-*.parquet",
         columns={"vin": "vin", "owner": "ownerId", "make": "make", "model": "model"},
-        rejects="{{ var.value.marketo_lake }}/rejects",
+        rejects_path="{{ var.value.marketo_lake }}/rejects",
         rejects_format="parquet",
         deferrable=True,
         pool="marketo",

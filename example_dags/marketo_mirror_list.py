@@ -30,6 +30,6 @@ with DAG(
         max_removals=0.1,
         source="{{ var.value.marketo_lake }}/incoming/customers.csv",
         columns={"marketo_id": "leadId"},
-        rejects="{{ var.value.marketo_lake }}/rejects",
+        rejects_path="{{ var.value.marketo_lake }}/rejects",
         pool="marketo",
     )

@@ -1,8 +1,9 @@
 """
 Scores and segments from the warehouse into Marketo, every morning: what changed since the last run, in one query.
 
-Few rows go through the sync endpoints, many as bulk imports. Rows that Marketo refuses are in a table under ``rejects``
-with the reason and the next step; the task fails if they are more than one in a hundred, after all others were loaded.
+Few rows go through the sync endpoints, many as bulk imports. Rows that Marketo refuses are in a table under
+``rejects_path`` with the reason and the next step. If they are more than one in a hundred, the task fails after all
+others were imported.
 
 Before the first run: ``airflow marketo setup``, a connection ``warehouse`` to any database (here with a table
 ``lead_scores``), and the Variable ``marketo_lake`` with a folder or an object store URL.
@@ -37,7 +38,7 @@ with DAG(
         sql_conn_id="warehouse",
         columns={"email": "email", "score": "leadScore", "opted_in": "newsletterOptIn"},
         constants={"leadSource": "Warehouse"},
-        rejects="{{ var.value.marketo_lake }}/rejects",
+        rejects_path="{{ var.value.marketo_lake }}/rejects",
         max_reject_ratio=0.01,
         deferrable=True,
         pool="marketo",

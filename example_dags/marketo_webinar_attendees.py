@@ -32,7 +32,7 @@ with DAG(
         columns={"Email": "email", "Seat": "seatNumber"},
         program_id="{{ params.program }}",
         program_member_status="{{ params.status }}",
-        rejects="{{ var.value.marketo_lake }}/rejects",
+        rejects_path="{{ var.value.marketo_lake }}/rejects",
         max_reject_ratio=0.05,
         deferrable=True,
         pool="marketo",

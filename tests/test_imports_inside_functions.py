@@ -36,13 +36,12 @@ STILL_INSIDE = {
     "at_most_once": 2,
     "client": 5,
     "extract": 1,
-    "imports": 7,
+    "imports": 5,
     "marketo_assets": 2,
-    "operators": 168,
+    "operators": 62,
     "sensors": 32,
     "streams": 1,
-    "transfers": 8,
-    "triggers": 13,
+    "triggers": 12,
 }
 
 

@@ -1,4 +1,4 @@
-"""The start of a try: check and stage the input, or go on with what an earlier try staged."""
+"""The start of a try: check and stage the input, or resume what an earlier try staged."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
 from airflow_provider_marketo.imports import plan as plans
@@ -18,54 +18,66 @@ from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.checks import check_list, check_statuses, program_statuses
 from airflow_provider_marketo.imports.fields import Field, describe, header
 from airflow_provider_marketo.imports.plan import ImportPlan
+from airflow_provider_marketo.imports.preview import planned_calls
 from airflow_provider_marketo.imports.rejects import LOCAL
 from airflow_provider_marketo.imports.request import POLICIES, ImportRequest
 from airflow_provider_marketo.imports.source import Rows
 from airflow_provider_marketo.imports.staged import LEFT_OUT, Ending, StagedImport, plan_name
 from airflow_provider_marketo.imports.staging import BULK, CALL_BYTES, ChunkLimits, Stager
-from airflow_provider_marketo.imports.state import LoadProgress
+from airflow_provider_marketo.imports.state import ImportProgress
 from airflow_provider_marketo.imports.targets import BULK as BY_BULK
 from airflow_provider_marketo.imports.targets import STATUS, key_of
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
-from airflow_provider_marketo.output.progress import ProgressKeeper, progress_store
+from airflow_provider_marketo.output.progress import FolderProgress, ProgressKeeper, progress_store
 
 log = logging.getLogger(__name__)
 
 CALLS_PER_CHUNK = 20
-"""How much is sent again after a kill, where it may be sent again. What may not is staged call by call."""
+"""Calls that a try repeats after a kill, where it may. Rows that must not be sent twice are staged call by call."""
 
-_KEY = "marketo_load"
+_KEY = "marketo_import"
 _PROGRESS = "progress.json"
 Choose = Callable[[Rows], tuple[ImportRequest, Rows]]
 
 
 class Beginning:
     """
+    Finds or makes what a try sends.
+
     :param client: the instance.
     :param context: Airflow's, of the running task.
     :param staging: URL of the folder for staged chunks.
     :param rejects: URL of the folder for tables of rejects.
+    :param preview: stage in a place of its own, so that what an earlier try staged stays as it is.
     """
 
-    def __init__(self, client: MarketoClient, context: Mapping[str, Any], staging: str, rejects: str) -> None:
+    def __init__(
+        self, client: MarketoClient, context: Mapping[str, Any], staging: str, rejects: str, *, preview: bool = False
+    ) -> None:
         task = context["ti"]
         self._client = client
         self.run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+        if preview:
+            self.run += "/preview"
         self._table = "-".join(quote(str(part), safe="") for part in _parts(task))
-        self._rejects = OutputFolder(rejects, parameter="rejects")
+        self._rejects = OutputFolder(rejects, parameter="rejects_path")
         self.staging = OutputFolder(staging, parameter="staging")
         self._folder = OutputFolder(f"{self.staging.url}/{self.run}", parameter="staging")
-        self._store = progress_store(context, _KEY, LoadProgress, self._folder, _PROGRESS)
+        self._store = (
+            FolderProgress(self._folder, _PROGRESS, ImportProgress)
+            if preview
+            else progress_store(context, _KEY, ImportProgress, self._folder, _PROGRESS)
+        )
 
-    def go_on(self, request: ImportRequest, *, resumed: bool) -> StagedImport | None:
+    def resume(self, request: ImportRequest, *, resumed: bool) -> StagedImport | None:
         """
-        What an earlier try, or this one before it was deferred, has staged. The input is not read again.
+        Return what an earlier try, or this one before its deferral, has staged. The input is not read again.
 
-        :param request: what is wanted now. Once a row was sent only its policies count, if its destination is the same.
+        :param request: what is wanted now. Once a row was sent, only its policies count if the destination is the same.
         :param resumed: whether this is the same try after a deferral: templates may render to something else by now.
         :return: None if nothing is staged for this destination.
-        :raises MarketoDataError: some of it was sent, and the rest is gone.
+        :raises MarketoDataError: a part of it was sent, and the rest is gone.
         """
         progress = self._store.load()
         if progress is None:
@@ -73,8 +85,8 @@ class Beginning:
         if progress.fingerprint != self._fingerprint(request):
             batches = [chunk["batch_id"] for chunk in progress.chunks.values() if chunk.get("batch_id")]
             log.warning(
-                "The task loads into something else since its last try; what that try staged is dropped%s",
-                f". Its imports {batches} go on: Marketo cannot cancel them" if batches else "",
+                "The task has another destination than its last try, whose staged rows are dropped%s",
+                f". Its imports {batches} continue: Marketo cannot cancel them" if batches else "",
             )
             return None
         data = self._folder.read(plan_name(progress.plan))
@@ -83,24 +95,24 @@ class Beginning:
                 return None
             raise MarketoDataError(
                 f"an earlier try has sent some of its rows, and what it staged under {self._folder.url} is gone",
-                remedy="To begin anew with what the source holds now, delete the task's state"
+                remedy="To start over with what the source holds now, delete the task's state"
                 " (airflow state-store, or progress.json in that folder) and clear the task.",
             )
         plan = ImportPlan.from_bytes(data)
         if not resumed and not progress.sent and request.differs(plan.request):
-            log.info("The task has changed since its last try, which sent nothing: its input is read anew")
+            log.info("The task has changed since its last try, which sent nothing: its input is read again")
             return None
         policies = {name: getattr(request, name) for name in POLICIES}
-        load = self._load(replace(plan, request={**plan.request, **policies}), progress)
-        done = sum(load.state(chunk).state == state.DONE for chunk in load.chunks)
-        log.info("Going on with what an earlier try staged: %d of %d chunks are done", done, len(load.chunks))
-        return load
+        staged = self._staged(replace(plan, request={**plan.request, **policies}), progress)
+        done = sum(staged.state(chunk).state == state.DONE for chunk in staged.chunks)
+        log.info("Resuming what an earlier try staged: %d of %s done", done, counted(len(staged.chunks), "chunk"))
+        return staged
 
     def stage(self, choose: Choose, rows: Rows) -> StagedImport:
         """
         Read the input, check it and stage it.
 
-        :param choose: says how the rows are sent.
+        :param choose: decides how the rows are sent.
         :param rows: the input.
         :raises MarketoInvalidRequestError: something is wrong with it; nothing was sent.
         """
@@ -118,41 +130,37 @@ class Beginning:
                     file.write(content)
             area.publish([*(chunk.name for chunk in plan.chunks), *([LOCAL] if plan.rejected else []), LEFT_OUT])
             area.publish([plan_name(sha256)])
-        log.info("Staged %s: %d rows, to be sent in %d calls", request.describe(), plan.rows, planned_calls(plan))
-        return self._load(plan, LoadProgress(self._fingerprint(request), plan=sha256))
+        log.info(
+            "Staged %s: %s, to be sent in %s",
+            request.describe(),
+            counted(plan.rows, "row"),
+            counted(planned_calls(plan), "call"),
+        )
+        return self._staged(plan, ImportProgress(self._fingerprint(request), plan=sha256))
 
-    def rehearse(self, choose: Choose, rows: Rows, look: Callable[[StagedImport], dict[str, Any]]) -> dict[str, Any]:
-        """
-        As :meth:`stage`, but nothing is left behind.
-
-        :param look: what else there is to say about the load.
-        :return: counts and costs, never rows.
-        """
-        try:
-            load = self.stage(choose, rows)
-            return {**_describe_plan(load.plan), **look(load)}
-        finally:
-            self.staging.delete_tree(self.run)
-
-    def ended(self, request: ImportRequest) -> Ending | None:
-        """The end of the load, if an earlier try came that far and was killed while it tidied up."""
+    def previous_result(self, request: ImportRequest) -> Ending | None:
+        """Return the end of the import, if an earlier try came that far and was killed during its cleanup."""
         progress = self._store.load()
         if progress is None or not progress.result or progress.fingerprint != self._fingerprint(request):
             return None
         return Ending(progress.result, from_dict(progress.error) if progress.error else None)
 
-    def forget(self) -> None:
-        """Delete what was staged, and last the memory of it. What cannot be deleted is in nobody's way."""
+    def cleanup(self) -> None:
+        """Delete what was staged, then the progress. A staged file that cannot be deleted does no harm."""
+        self.discard()
+        self._store.clear()
+
+    def discard(self) -> None:
+        """Delete what was staged."""
         try:
             self.staging.delete_tree(self.run)
         except OSError as error:
-            log.warning("Could not tidy up %s: %s", self.run, error)
-        self._store.clear()
+            log.warning("Could not delete %s: %s", self.run, error)
 
     def _fingerprint(self, request: ImportRequest) -> str:
         return f"{self._client.instance}:{request.destination}"
 
-    def _load(self, plan: ImportPlan, progress: LoadProgress) -> StagedImport:
+    def _staged(self, plan: ImportPlan, progress: ImportProgress) -> StagedImport:
         return StagedImport(plan, ProgressKeeper(self._store, progress), self._folder, self._rejects, self._table)
 
     def _read(self, request: ImportRequest, rows: Rows, area: Staging) -> tuple[Stager | None, ImportPlan]:
@@ -163,7 +171,7 @@ class Beginning:
         key = tuple(key_of(target, described, request.lookup_field, request.dedupe_by))
         plan = ImportPlan(request.to_dict(), request.transport, (), key, {})
         if not rows.columns:
-            log.info("The input is empty: there is nothing to load")
+            log.info("The input is empty: there is nothing to send")
             return None, plan
         constants = dict(request.constants)
         order = header(rows.columns, described, mapping=request.columns, constants=constants, key=key)
@@ -190,12 +198,18 @@ class Beginning:
         return {**fields, STATUS: Field(STATUS, allowed=statuses)}
 
 
-def deadline_of(load: StagedImport, timeout: timedelta, *, resumed: bool) -> datetime:
-    """When waiting for Marketo ends. A deferral does not move it, another try does."""
-    progress = load.ledger.progress
+def deadline_of(staged: StagedImport, timeout: timedelta, *, resumed: bool) -> datetime:
+    """
+    Return when waiting for Marketo ends.
+
+    :param staged: what is sent; its progress keeps the deadline.
+    :param timeout: how long a try waits.
+    :param resumed: whether this is the same try after a deferral, whose deadline stays. Another try gets a new one.
+    """
+    progress = staged.keeper.progress
     if not resumed or not progress.deadline:
         progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
-        load.ledger.save()
+        staged.keeper.save()
     return parse_date(progress.deadline)
 
 
@@ -214,48 +228,22 @@ def _limits(request: ImportRequest) -> ChunkLimits:
 
 def _report(request: ImportRequest, plan: ImportPlan, stager: Stager) -> None:
     if not plan.rows:
-        log.info("The input has no rows: there is nothing to load")
+        log.info("The input has no rows: there is nothing to send")
     for name, count in plan.long.items():
-        log.warning("%d values of %s are longer than the field: Marketo cuts or refuses them", count, name)
+        log.warning(
+            "%s longer than the field: Marketo cuts or refuses them",
+            counted(count, f"value of {name} is", f"values of {name} are"),
+        )
     for name, count in stager.null_words.items():
-        log.warning("%d values of %s are the word null, which Marketo may read as no value", count, name)
+        log.warning(
+            "%s the word null, which Marketo may read as no value",
+            counted(count, f"value of {name} is", f"values of {name} are"),
+        )
     if plan.superseded:
-        log.info("%d rows are superseded: a later row has the same %s", plan.superseded, " + ".join(plan.key))
+        rows = counted(plan.superseded, "row is", "rows are")
+        log.info("%s superseded: a later row has the same %s", rows, " + ".join(plan.key))
     if plan.rejected:
-        log.warning("%d rows are rejected before anything is sent", plan.rejected)
+        log.warning("%s rejected before anything is sent", counted(plan.rejected, "row is", "rows are"))
     if request.transport == BY_BULK:
-        log.info("%d import files, %d bytes", len(plan.chunks), sum(chunk.size for chunk in plan.chunks))
-
-
-def _describe_plan(plan: ImportPlan) -> dict[str, Any]:
-    return {
-        "dry_run": True,
-        "object_type": plan.request["object_type"],
-        "transport": plan.transport,
-        "fields": list(plan.header),
-        "rows": plan.rows,
-        "rejected": plan.rejected,
-        "superseded": plan.superseded,
-        "to_send": sum(chunk.rows for chunk in plan.chunks),
-        "bytes": sum(chunk.size for chunk in plan.chunks),
-        "chunks": len(plan.chunks),
-        "operations": planned_operations(plan),
-        "calls": planned_calls(plan),
-        "long_values": dict(plan.long),
-    }
-
-
-def planned_operations(plan: ImportPlan) -> list[str]:
-    """What the rows are sent with."""
-    request = ImportRequest.from_dict(plan.request)
-    if plan.transport == BY_BULK:
-        return [import_object(request.object_type).operation("import")]
-    return [stage.operation for stage in request.target.stages]
-
-
-def planned_calls(plan: ImportPlan) -> int:
-    """Calls that send the rows: an upload for each import file, or a call for each full batch."""
-    if plan.transport == BY_BULK:
-        return len(plan.chunks)
-    stages = ImportRequest.from_dict(plan.request).target.stages
-    return sum(-(-chunk.rows // stages[0].most) for chunk in plan.chunks)
+        size = sum(chunk.size for chunk in plan.chunks)
+        log.info("%s, %s", counted(len(plan.chunks), "import file"), counted(size, "byte"))

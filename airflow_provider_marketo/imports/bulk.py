@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_marketo.client import codes
@@ -31,45 +30,35 @@ log = logging.getLogger(__name__)
 LOST = "the answer to the upload was lost, and Marketo has no list of imports to look it up in"
 
 
-@dataclass(frozen=True)
-class ImportWait:
-    """
-    Nothing can be done now.
-
-    :param batch_ids: imports that Marketo works on for us; empty while its queue is full of others'.
-    """
-
-    batch_ids: tuple[int, ...]
-
-
 class BulkImport:
     """
     One try of a load.
 
-    :param load: what is staged.
+    :param staged: what is staged.
     :param jobs: the instance's imports.
     :param in_flight: imports to keep in Marketo's queue at a time.
     """
 
-    def __init__(self, load: StagedImport, jobs: ImportJobs, in_flight: int) -> None:
-        self._load = load
+    def __init__(self, staged: StagedImport, jobs: ImportJobs, in_flight: int) -> None:
+        self._staged = staged
         self._jobs = jobs
         self._in_flight = in_flight
-        self._parameters = import_parameters(load.request)
+        self._parameters = import_parameters(staged.request)
         self._lost_here: set[str] = set()
-        for chunk in load.chunks:
-            found = load.state(chunk).state
+        for chunk in staged.chunks:
+            found = staged.state(chunk).state
             if found == state.SENDING:
                 log.warning("Chunk %s: %s", chunk.name, LOST)
                 self._lost(chunk)
-            elif found == state.LOST and load.request.resends:
+            elif found == state.LOST and staged.request.resends:
                 self._again(chunk)
 
-    def step(self) -> ImportWait | None:
+    def step(self) -> tuple[int, ...] | None:
         """
-        Do whatever can be done now: take in what has ended, then fill the queue.
+        Do everything that can be done now: take in what has ended, then fill the queue.
 
-        :return: what to wait for, or None when every chunk has ended.
+        :return: ids of the imports to wait for, none of them while Marketo's queue is full of others'; None when every
+            chunk has ended.
         :raises MarketoQuotaExhaustedError: no more calls before the reset.
         :raises MarketoStoppedError: this process must not go on.
         """
@@ -81,11 +70,11 @@ class BulkImport:
             return None
         if blocked is not None:
             log.info("%s", blocked)
-        return ImportWait(tuple(batch for chunk in queued if (batch := self._load.state(chunk).batch_id) is not None))
+        return tuple(batch for chunk in queued if (batch := self._staged.state(chunk).batch_id) is not None)
 
     def overdue(self) -> MarketoDeadlineError:
         """What to raise when the deadline has passed. The imports stay known: another try goes on waiting for them."""
-        batches = ", ".join(str(self._load.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
+        batches = ", ".join(str(self._staged.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
         return MarketoDeadlineError(
             f"imports {batches or 'in the queue of others'} did not finish within timeout",
             operation=self._jobs.kind.operation("get_status"),
@@ -94,12 +83,12 @@ class BulkImport:
         )
 
     def _in(self, wanted: str) -> list[Chunk]:
-        return [chunk for chunk in self._load.chunks if self._load.state(chunk).state == wanted]
+        return [chunk for chunk in self._staged.chunks if self._staged.state(chunk).state == wanted]
 
     def _fill_queue(self) -> MarketoError | None:
         while True:
             queued, staged = self._in(state.QUEUED), self._in(state.STAGED)
-            fresh = [chunk for chunk in staged if not self._load.state(chunk).resent]
+            fresh = [chunk for chunk in staged if not self._staged.state(chunk).resent]
             # What may be under way already goes last and alone: two imports of one new lead make two leads.
             following = fresh[:1] or (staged[:1] if not queued else [])
             if not following or len(queued) >= self._in_flight:
@@ -110,12 +99,12 @@ class BulkImport:
                 return error
 
     def _send(self, chunk: Chunk) -> None:
-        data = self._load.data(chunk)
-        before = self._load.state(chunk)
-        sending = self._load.state(chunk)
+        data = self._staged.data(chunk)
+        before = self._staged.state(chunk)
+        sending = self._staged.state(chunk)
         sending.state = state.SENDING
-        self._load.put(chunk, sending)  # before a byte leaves: who finds this knows that the answer was lost
-        self._load.count_calls(1)
+        self._staged.put(chunk, sending)  # before a byte leaves: who finds this knows that the answer was lost
+        self._staged.count_calls(1)
         try:
             job = self._jobs.start(data, **self._parameters)
         except MarketoAmbiguousOutcomeError as error:
@@ -127,36 +116,36 @@ class BulkImport:
             self._lost(chunk)
             return
         except MarketoInvalidRequestError as error:
-            self._load.put(chunk, before)
+            self._staged.put(chunk, before)
             if error.code != codes.HTTP_TOO_LARGE or chunk.rows == 1:
                 raise
             log.warning("Chunk %s of %d bytes is too large for Marketo and is split", chunk.name, chunk.size)
-            self._load.split(chunk)
+            self._staged.split(chunk)
             return
         except MarketoError:
-            self._load.put(chunk, before)
+            self._staged.put(chunk, before)
             raise
-        queued = self._load.state(chunk)
+        queued = self._staged.state(chunk)
         queued.state, queued.batch_id = state.QUEUED, job.batch_id
-        self._load.put(chunk, queued)
+        self._staged.put(chunk, queued)
         log.info("Chunk %s: %d rows are import %d", chunk.name, chunk.rows, job.batch_id)
 
     def _lost(self, chunk: Chunk) -> None:
-        if self._load.request.resends:
+        if self._staged.request.resends:
             self._again(chunk)
         else:
-            self._load.lose(chunk, LOST)
+            self._staged.lose(chunk, LOST)
 
     def _again(self, chunk: Chunk) -> None:
-        self._load.put(chunk, state.ChunkState(resent=True))
+        self._staged.put(chunk, state.ChunkState(resent=True))
 
     def _look(self, chunk: Chunk) -> None:
-        batch_id = self._load.state(chunk).batch_id
+        batch_id = self._staged.state(chunk).batch_id
         assert batch_id is not None
         try:
             job = self._jobs.status(batch_id)
         except MarketoNotFoundError:
-            self._load.lose(chunk, f"Marketo no longer knows import {batch_id}: it forgets them after seven days")
+            self._staged.lose(chunk, f"Marketo no longer knows import {batch_id}: it forgets them after seven days")
             return
         if job.ended:
             self._reconcile(chunk, job)
@@ -166,8 +155,8 @@ class BulkImport:
             self._take_failure(chunk, job)
             return
         reported = bool(job.failed or job.warned)
-        rows: Sequence[Sequence[Any]] = self._load.rows(chunk) if reported else ()
-        numbers = self._load.numbers(chunk) if reported else ()
+        rows: Sequence[Sequence[Any]] = self._staged.rows(chunk) if reported else ()
+        numbers = self._staged.numbers(chunk) if reported else ()
         failures = self._report(job, FAILURES, job.failed, rows)
         warnings = self._report(job, WARNINGS, job.warned, rows)
         lines = [_line("rejected", one, rows, numbers) for one in failures if one.at is not None]
@@ -186,19 +175,19 @@ class BulkImport:
         account = Account(accepted=left - warned, warned=warned, rejected=rejected, unknown=unknown)
         if unknown:
             log.warning("Import %d: %d rows cannot be told from Marketo's report", job.batch_id, unknown)
-        self._load.settle(chunk, state.DONE, account, lines)
+        self._staged.settle(chunk, state.DONE, account, lines)
         log.info("Import %d is complete: %s", job.batch_id, account)
 
     def _take_failure(self, chunk: Chunk, job: ImportJob) -> None:
         message = f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}"
         if job.processed:
-            self._load.lose(chunk, f"{message}, after {job.processed} rows were loaded")
+            self._staged.lose(chunk, f"{message}, after {job.processed} rows were loaded")
             return
         lines = [
             Line("rejected", code_of(job.message), message, number, row)
-            for number, row in zip(self._load.numbers(chunk), self._load.rows(chunk), strict=True)
+            for number, row in zip(self._staged.numbers(chunk), self._staged.rows(chunk), strict=True)
         ]
-        self._load.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
+        self._staged.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
         log.warning("%s", message)
 
     def _report(self, job: ImportJob, kind: str, count: int, rows: Sequence[Sequence[Any]]) -> list[Found]:
@@ -209,11 +198,11 @@ class BulkImport:
         except MarketoNotFoundError:
             log.warning("Import %d has %d %s, and Marketo has no file of them", job.batch_id, count, kind)
             return []
-        plan = self._load.plan
+        plan = self._staged.plan
         return match(report, kind, plan.header, plan.key, rows)
 
     def _untold(self, one: Found) -> Line:
-        values = [one.values.get(name) for name in self._load.plan.header]
+        values = [one.values.get(name) for name in self._staged.plan.header]
         return Line("unknown", code_of(one.reason), f"{one.reason} (which row it was cannot be told)", None, values)
 
 

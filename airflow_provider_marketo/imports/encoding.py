@@ -256,6 +256,6 @@ def encode_constant(column: Column, value: Any) -> Any:
     return values[0]
 
 
-def counted(columns: Iterable[Column], what: str) -> dict[str, int]:
+def count_by_field(columns: Iterable[Column], what: str) -> dict[str, int]:
     """API name to a counter of :class:`Column`, where it is not zero."""
     return {column.field.name: getattr(column, what) for column in columns if getattr(column, what)}

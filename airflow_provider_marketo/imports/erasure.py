@@ -11,27 +11,31 @@ from typing import Any
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.client import MarketoClient
-from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
 from airflow_provider_marketo.output.folder import OutputFolder
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
 
 
-class MarketoLeadsReappearedError(MarketoError):
+class MarketoLeadsReappearedError(MarketoInvalidRequestError):
     """Leads that were erased are there again."""
 
     default_remedy = (
-        "Find out what made them again (a form, a CRM, a list import) before you erase them once more: clear the task."
+        "Find out what created them again (a form, a CRM, a list import) before you erase them once more: clear the"
+        " task."
     )
 
 
 class Erasure:
     """
+    Finds and deletes leads.
+
     :param client: the instance.
     :param filter_type: field to look in.
     :param values: what to look for.
-    :param salt: key of the digests in the evidence; None for plain SHA-256, which whoever knows an address can compute.
+    :param salt: key of the digests in the evidence; None for plain SHA-256, which everyone who knows an address can
+        compute.
     """
 
     def __init__(self, client: MarketoClient, filter_type: str, values: Sequence[str], salt: str | None) -> None:
@@ -39,9 +43,10 @@ class Erasure:
         self._filter_type = filter_type
         self._values = values
         self._salt = salt.encode() if salt else None
+        self._stopped = False
 
     def find(self) -> list[int]:
-        """Ids of all leads that any of the values finds (``leads.get_by_filter_type``), duplicates included."""
+        """Return the ids of all leads that any value finds (``leads.get_by_filter_type``), duplicates included."""
         found: set[int] = set()
         for values in _parts(self._values):
             query = {"filterType": self._filter_type, "filterValues": values, "fields": ["id"]}
@@ -52,19 +57,27 @@ class Erasure:
         """
         Delete leads (``leads.delete``).
 
-        :return: how many Marketo refused, by its code; those that were gone already are none.
+        :param lead_ids: their ids.
+        :return: how many Marketo refused, by its code. A lead that is gone already is not among them.
+        :raises MarketoStoppedError: the task was killed.
         """
         refused: Counter[str] = Counter()
         for part in _parts(lead_ids):
+            if self._stopped:
+                raise MarketoStoppedError("the task was killed")
             reply = self._client.call("leads.delete", input=[{"id": lead_id} for lead_id in part])
             for record in reply.records:
-                given = [str(reason.get("code")) for reason in record.get("reasons") or record.get("errors") or ()]
-                if record.get("status") == "skipped" and given != [codes.LEAD_NOT_FOUND]:
-                    refused[given[0] if given else "?"] += 1
+                found = [str(reason.get("code")) for reason in record.get("reasons") or record.get("errors") or ()]
+                if record.get("status") == "skipped" and found != [codes.LEAD_NOT_FOUND]:
+                    refused[found[0] if found else "?"] += 1
         return refused
 
+    def stop(self) -> None:
+        """Delete nothing more."""
+        self._stopped = True
+
     def digests(self, values: Iterable[Any]) -> list[str]:
-        """What stands for values in the evidence."""
+        """Return the digests that replace values in the evidence."""
         return sorted(self._digest(str(value).strip().lower().encode()) for value in values)
 
     def _digest(self, value: bytes) -> str:
@@ -92,9 +105,19 @@ class Evidence:
         """Where it lies."""
         return str(self._folder.path(self._name))
 
+    @property
+    def verified(self) -> bool:
+        """Whether the deletion was checked."""
+        return bool(self._facts.get("verified"))
+
+    def restart(self) -> None:
+        """Note that another try begins: its deletion is not checked yet."""
+        if self.verified:
+            self._write(verified=None)
+
     def begin(self, requested: Sequence[str], leads: Sequence[str]) -> None:
         """
-        Before anything is deleted.
+        Write down what is about to be deleted.
 
         :param requested: digests of what was asked for.
         :param leads: digests of the ids that were found, in this try.
@@ -104,12 +127,21 @@ class Evidence:
         self._write(began=began, requested=list(requested), leads=known, erased=None, remaining=None, verified=None)
 
     def finish(self, remaining: int, refused: Mapping[str, int]) -> dict[str, Any]:
-        """After the deletion was checked."""
+        """
+        Write down what the check after the deletion has found.
+
+        :param remaining: leads that are still there.
+        :param refused: how many Marketo refused, by its code.
+        """
         erased = len(self._facts["leads"]) - remaining
         return self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
 
     def recheck(self, reappeared: int) -> dict[str, Any]:
-        """After the later check."""
+        """
+        Write down what the later look has found.
+
+        :param reappeared: leads that are there again.
+        """
         return self._write(rechecked=_now(), reappeared=reappeared)
 
     def _write(self, **facts: Any) -> dict[str, Any]:

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.source import Rows, from_files, from_query, from_records
+from airflow_provider_marketo.imports.targets import LEAD_ID
+
+_WAYS = ("records", "lead_ids", "source", "sql")
 
 
-def open_rows(
-    *,
-    records: Iterable[Mapping[str, Any]] | None = None,
-    source: Any = None,
-    source_format: str | None = None,
-    sql: str | None = None,
-    sql_conn_id: str | None = None,
-    parameters: Any = None,
-) -> Rows:
+def open_rows(arguments: Mapping[str, Any]) -> Rows:
     """
-    The input, whichever it is.
+    Open the input, whichever it is.
 
+    :param arguments: of the operator, converted: ``records``, ``lead_ids``, ``source`` with ``source_format``, or
+        ``sql`` with ``sql_conn_id`` and ``parameters``.
     :raises MarketoInvalidRequestError: none is given, or more than one.
     """
-    given = [name for name, value in (("records", records), ("source", source), ("sql", sql)) if value is not None]
+    given = {name: arguments[name] for name in _WAYS if arguments.get(name) is not None}
     if len(given) != 1:
         raise MarketoInvalidRequestError(
-            f"rows come from exactly one place, and {' and '.join(given) if given else 'none'} is given",
-            parameter=given[0] if given else "source",
+            f"rows come from exactly one place, and {' and '.join(given) or 'none'} is given",
+            parameter=next(iter(given), "source"),
         )
-    if records is not None:
-        return from_records(records)
-    if source is not None:
-        return from_files(source, source_format)
-    return from_query(_database(sql_conn_id), str(sql), parameters)
+    ((way, value),) = given.items()
+    if way == "records":
+        return from_records(value() if callable(value) else value)
+    if way == "lead_ids":
+        return from_records({LEAD_ID: lead_id} for lead_id in value)
+    if way == "source":
+        return from_files(value, arguments.get("source_format"))
+    return from_query(_database(arguments.get("sql_conn_id")), value, arguments.get("parameters"))
 
 
 def _database(conn_id: str | None) -> Any:
     """
+    Return the hook of a database.
+
     :raises MarketoInvalidRequestError: the connection is not one of a database.
     """
-    from airflow.sdk import BaseHook
-
     if conn_id is None:
         raise MarketoInvalidRequestError("sql needs the connection of a database", parameter="sql_conn_id")
     hook: Any = BaseHook.get_hook(conn_id)

@@ -1,4 +1,4 @@
-"""A static list made equal to an input: who is missing is added, who is too many is removed."""
+"""A static list made equal to an input: missing leads are added, surplus members removed."""
 
 from __future__ import annotations
 
@@ -7,66 +7,68 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL, Record
 
-_REMOVE = "static_list_membership.remove_from_list"
+_ADD, _REMOVE = "static_list_membership.add_to_list", "static_list_membership.remove_from_list"
 
 log = logging.getLogger(__name__)
 
 
 class Mirror:
     """
+    Compares a static list with the leads that it shall hold.
+
     :param client: the instance.
     :param list_id: of the static list.
-    :param load: the leads that the list shall hold, staged.
+    :param staged: the leads that the list shall hold.
     """
 
-    def __init__(self, client: MarketoClient, list_id: int, load: StagedImport) -> None:
+    def __init__(self, client: MarketoClient, list_id: int, staged: StagedImport) -> None:
         self._client = client
         self._list_id = list_id
         pages = client.paginate("static_list_membership.get_leads_by_list_id", listId=list_id, fields=["id"])
         self.members = {int(lead["id"]) for lead in pages}
-        at = load.plan.header.index(LEAD_ID) if load.plan.header else 0
-        wanted = {int(row[at]) for chunk in load.chunks for row in load.rows(chunk)}
+        at = staged.plan.header.index(LEAD_ID) if staged.plan.header else 0
+        wanted = {int(row[at]) for chunk in staged.chunks for row in staged.rows(chunk)}
         self.additions = len(wanted - self.members)
         self.removals: Sequence[int] = sorted(self.members - wanted)
 
     def check(self, max_removals: float) -> None:
         """
+        Refuse to remove too many members.
+
         :param max_removals: a number of leads, or a part of the list if it is a fraction below one.
         :raises MarketoInvalidRequestError: more would be removed; nothing was changed.
         """
         allowed = max_removals if max_removals >= 1 or max_removals == 0 else max_removals * len(self.members)
         if len(self.removals) > allowed:
             raise MarketoInvalidRequestError(
-                f"{len(self.removals)} of the {len(self.members)} members of list {self._list_id} would be removed,"
-                f" and max_removals={max_removals:g} allows {int(allowed)}",
+                f"{len(self.removals)} of the {counted(len(self.members), 'member')} of list {self._list_id} would be"
+                f" removed, and max_removals={max_removals:g} allows {int(allowed)}",
                 parameter="max_removals",
                 remedy="Nothing was changed. Check that the input is complete, or raise max_removals.",
             )
 
-    def there(self, record: Record) -> bool:
+    def has(self, record: Record) -> bool:
         """Whether a lead is in the list already."""
         return int(record[LEAD_ID]) in self.members
 
-    def foresee(self) -> dict[str, Any]:
-        """What would be done, for a dry run."""
-        calls = {
-            "static_list_membership.add_to_list": self.additions,
-            _REMOVE: len(self.removals),
-        }
+    def preview(self) -> dict[str, Any]:
+        """Return what would be done, for a dry run."""
+        leads = {_ADD: self.additions, _REMOVE: len(self.removals)}
         return {
-            "operations": [operation for operation, leads in calls.items() if leads],
-            "calls": sum(-(-leads // RECORDS_PER_CALL) for leads in calls.values()),
+            "operations": [operation for operation, count in leads.items() if count],
+            "calls": sum(-(-count // RECORDS_PER_CALL) for count in leads.values()),
             "to_send": self.additions,
             "to_remove": len(self.removals),
         }
 
     def remove(self) -> dict[str, Any]:
         """
-        Remove who is too many (``static_list_membership.remove_from_list``). Doing it again changes nothing.
+        Remove surplus members (``static_list_membership.remove_from_list``). A repetition changes nothing.
 
         :return: counts, for the task's result.
         """
@@ -74,5 +76,5 @@ class Mirror:
             batch = self.removals[first : first + RECORDS_PER_CALL]
             self._client.call(_REMOVE, listId=self._list_id, id=list(batch))
         if self.removals:
-            log.info("Removed %d leads from list %d", len(self.removals), self._list_id)
+            log.info("Removed %s from list %d", counted(len(self.removals), "lead"), self._list_id)
         return {"members_before": len(self.members), "removed": len(self.removals)}

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.advice import next_step
 from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
@@ -16,7 +15,6 @@ from airflow_provider_marketo.output.folder import OutputFolder, Staging
 LOCAL = "rejects-00-input.jsonl"
 """The part with rows that Marketo could not have taken."""
 
-FORMATS = ("jsonl", "parquet")
 _COLUMNS = tuple(f"{OUR_COLUMNS}{name}" for name in ("file", "row", "outcome", "code", "message", "next_step"))
 
 
@@ -142,22 +140,3 @@ def _cell(name: str, value: Any, number: str) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def check_format(file_format: str) -> None:
-    """
-    :raises MarketoInvalidRequestError: rejects are not written in this format, or not here.
-    """
-    if file_format not in FORMATS:
-        raise MarketoInvalidRequestError(
-            f"rejects_format={file_format!r} is not one of {', '.join(FORMATS)}", parameter="rejects_format"
-        )
-    if file_format == "parquet":
-        try:
-            import pyarrow.parquet  # noqa: F401
-        except ImportError as error:
-            raise MarketoInvalidRequestError(
-                "Parquet is written with pyarrow, which is not installed",
-                parameter="rejects_format",
-                remedy="pip install 'airflow-provider-marketo[arrow]', or use rejects_format='jsonl'.",
-            ) from error

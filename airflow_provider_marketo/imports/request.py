@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.imports import rejects
 from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
-from airflow_provider_marketo.legacy_arguments import one_of
 
-ON_DUPLICATES = ("last", "fail")
-ON_LOST_UPLOAD = ("resend", "stop")
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
 POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
 """What an author may change between two tries of what is staged."""
+
+_SOURCES = ("source", "source_format", "sql", "sql_conn_id", "parameters", "lead_ids")
+"""What names the input. Records are not among them: nothing of a lead is written down."""
 
 _DESTINATION = (
     "object_type",
@@ -63,15 +62,6 @@ class ImportRequest:
     rejects_format: str = "jsonl"
 
     def __post_init__(self) -> None:
-        one_of("on_duplicates", self.on_duplicates, ON_DUPLICATES)
-        one_of("empty_fields", self.empty_fields, ("keep", "clear"))
-        if self.on_lost_upload is not None:
-            one_of("on_lost_upload", self.on_lost_upload, ON_LOST_UPLOAD)
-        if not 0 <= self.max_reject_ratio <= 1:
-            raise MarketoInvalidRequestError(
-                f"max_reject_ratio={self.max_reject_ratio} is not between 0 and 1", parameter="max_reject_ratio"
-            )
-        rejects.check_format(self.rejects_format)
         self._check_target(self.target)
         if self.dedupe_by == "idField" and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
@@ -99,6 +89,19 @@ class ImportRequest:
                 raise MarketoInvalidRequestError(
                     f"{parameter} does not go with object_type={self.object_type!r}", parameter=parameter
                 )
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any], **decided: Any) -> ImportRequest:
+        """
+        Return what an operator asks for.
+
+        :param arguments: of the operator, converted. Those of this class's names count; None stands for the default.
+        :param decided: what the caller has decided in their place.
+        """
+        wanted = {each.name: arguments.get(each.name) for each in fields(cls)}
+        wanted["source"] = hashlib.sha256(repr([arguments.get(name) for name in _SOURCES]).encode()).hexdigest()[:16]
+        wanted |= decided
+        return cls(**{name: value for name, value in wanted.items() if value is not None})
 
     @property
     def target(self) -> Target:

@@ -16,7 +16,7 @@ from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, Ma
 from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
 from airflow_provider_marketo.imports.rejects import Line
 from airflow_provider_marketo.imports.request import ImportRequest
-from airflow_provider_marketo.imports.state import Account, ChunkState, LoadProgress
+from airflow_provider_marketo.imports.state import Account, ChunkState, ImportProgress
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.progress import ProgressKeeper
 
@@ -53,7 +53,7 @@ class Ending:
 class StagedImport:
     """
     :param plan: what is sent.
-    :param ledger: how far it has come.
+    :param keeper: how far it has come.
     :param staging: the folder with the chunks of this task instance.
     :param rejects_folder: where tables of rejects go.
     :param table: their name: the same for every try of a task instance.
@@ -62,15 +62,15 @@ class StagedImport:
     def __init__(
         self,
         plan: ImportPlan,
-        ledger: ProgressKeeper[LoadProgress],
+        keeper: ProgressKeeper[ImportProgress],
         staging: OutputFolder,
         rejects_folder: OutputFolder,
         table: str,
     ) -> None:
         self.plan = plan
         self.request = ImportRequest.from_dict(plan.request)
-        self.ledger = ledger
-        self._progress = ledger.progress
+        self.keeper = keeper
+        self._progress = keeper.progress
         self._staging = staging
         self._rejects_folder = rejects_folder
         self._table = table
@@ -96,7 +96,7 @@ class StagedImport:
         :raises MarketoStoppedError: this process must not go on.
         """
         self._progress.put(chunk.name, state)
-        self.ledger.save()
+        self.keeper.save()
 
     def data(self, chunk: Chunk) -> bytes:
         """
@@ -164,7 +164,7 @@ class StagedImport:
         self._staging.write(plan_name(sha256), data)
         self._progress.chunks.pop(chunk.name, None)
         self._progress.plan = sha256
-        self.ledger.save()
+        self.keeper.save()
 
     def finish(self, more: Mapping[str, Any]) -> Ending:
         """
@@ -173,7 +173,7 @@ class StagedImport:
 
         :param more: what the result says besides.
         """
-        self.ledger.check()
+        self.keeper.check()
         account = state.total(self.state(chunk).counts for chunk in self.chunks)
         account += Account(rejected=self.plan.rejected, superseded=self.plan.superseded)
         account.check(self.plan.rows)
@@ -187,7 +187,7 @@ class StagedImport:
         error = self._verdict(account, addresses["rejects"])
         if not account.unknown:
             self._progress.result, self._progress.error = result, error.to_dict() if error else {}
-            self.ledger.save()
+            self.keeper.save()
         return Ending(result, error)
 
     def _publish(self, table: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
-from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, counted, encode_constant
+from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, count_by_field, encode_constant
 from airflow_provider_marketo.imports.fields import Field
 from airflow_provider_marketo.imports.plan import (
     CSV,
@@ -198,7 +198,7 @@ class Stager:
                 remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
             )
         chunks = [kept for chunk in self._chunks.chunks if (kept := self._without(chunk, superseded))]
-        for naive, count in counted(self._encoders, "naive").items():
+        for naive, count in count_by_field(self._encoders, "naive").items():
             log.info("%d values of %s have no time zone and are taken as UTC", count, naive)
         return replace(
             self._plan,
@@ -207,13 +207,13 @@ class Stager:
             rejected=self._rejects.count,
             chunks=tuple(chunks),
             files=tuple(self._rows.files),
-            long=counted(self._encoders, "long"),
+            long=count_by_field(self._encoders, "long"),
         )
 
     @property
     def null_words(self) -> dict[str, int]:
         """API name to values that are the word ``null``."""
-        return counted(self._encoders, "null_words")
+        return count_by_field(self._encoders, "null_words")
 
     def _take(self, batch: Columns) -> None:
         size = len(batch[0])

@@ -84,7 +84,7 @@ class ChunkState:
 
 
 @dataclass
-class LoadProgress(kept.Progress):
+class ImportProgress(kept.Progress):
     """
     :param plan: SHA-256 of the plan, and with it of every chunk.
     :param chunks: name to state, as JSON, of chunks that are no longer merely staged.
@@ -110,7 +110,7 @@ class LoadProgress(kept.Progress):
         return ChunkState(**self.chunks.get(name, {}))
 
     def put(self, name: str, state: ChunkState) -> None:
-        """Take note of a chunk's state; the ledger saves it."""
+        """Take note of a chunk's state; the keeper saves it."""
         self.chunks[name] = {key: value for key, value in asdict(state).items() if value}
 
 

@@ -64,7 +64,7 @@ class SyncImport:
     """
     One try of a load.
 
-    :param load: what is staged.
+    :param staged: what is staged.
     :param client: the instance.
     :param parallel: calls at once.
     :param values: of parameters that are not the request's, by the names that stages use.
@@ -74,24 +74,24 @@ class SyncImport:
 
     def __init__(
         self,
-        load: StagedImport,
+        staged: StagedImport,
         client: MarketoClient,
         parallel: int,
         values: Mapping[str, Any],
         there: Callable[[Record], bool] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._load = load
+        self._staged = staged
         self._client = client
         self._parallel = parallel
         self._values = values
         self._there = there or (lambda record: False)
-        self._request = load.request
+        self._request = staged.request
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
         self._held_back: set[str] = set()
-        for chunk in load.chunks:
-            found = load.state(chunk).state
+        for chunk in staged.chunks:
+            found = staged.state(chunk).state
             if found == state.SENDING or (found == state.LOST and self._request.resends):
                 self._lost(chunk)
 
@@ -104,8 +104,8 @@ class SyncImport:
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="marketo-sync") as pool:
             # What another process may have been sending a moment ago comes last: two upserts of one new lead at a time
             # make two leads.
-            for chunk in sorted(self._load.chunks, key=lambda chunk: chunk.name in self._held_back):
-                if self._load.state(chunk).state == state.STAGED:
+            for chunk in sorted(self._staged.chunks, key=lambda chunk: chunk.name in self._held_back):
+                if self._staged.state(chunk).state == state.STAGED:
                     if chunk.name in self._held_back:
                         self._let_settle()
                     self._send(chunk, pool)
@@ -118,24 +118,29 @@ class SyncImport:
             return
         left = self._started + operation.timeout - self._clock.monotonic()
         if left > 0:
-            log.info("ImportWait %.0f seconds: a process that died may have sent the same records", left)
+            log.info("Waiting %.0f seconds: a process that died may have sent the same records", left)
             self._clock.sleep(left)
 
     def _lost(self, chunk: Chunk) -> None:
         if self._request.resends:
             self._held_back.add(chunk.name)
-            self._load.put(chunk, state.ChunkState(resent=True))
+            self._staged.put(chunk, state.ChunkState(resent=True))
         else:
-            self._load.lose(chunk, "the task died while these rows were on their way")
+            self._staged.lose(chunk, "the task died while these rows were on their way")
 
     def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> None:
-        rows = self._load.rows(chunk)
+        rows = self._staged.rows(chunk)
         records = [self._record(row) for row in rows]
-        sending = self._load.state(chunk)
+        sending = self._staged.state(chunk)
         sending.state = state.SENDING
-        self._load.put(chunk, sending)
+        self._staged.put(chunk, sending)
         sender = _Sender(
-            self._client, self._request, self._values, resent=sending.resent, correlation=chunk.name, ledger=self._load
+            self._client,
+            self._request,
+            self._values,
+            resent=sending.resent,
+            correlation=chunk.name,
+            staged=self._staged,
         )
         outcomes: dict[int, Outcome] = {}
         try:
@@ -147,10 +152,10 @@ class SyncImport:
                 ]
                 self._run_stage(stage, records, going, sender, outcomes, pool)
         except MarketoError:
-            self._load.count_calls(sender.calls)
-            self._load.put(chunk, state.ChunkState(resent=True) if sender.may_have_run else state.ChunkState())
+            self._staged.count_calls(sender.calls)
+            self._staged.put(chunk, state.ChunkState(resent=True) if sender.may_have_run else state.ChunkState())
             raise
-        self._load.count_calls(sender.calls)
+        self._staged.count_calls(sender.calls)
         self._settle(chunk, rows, outcomes)
 
     def _run_stage(
@@ -175,7 +180,7 @@ class SyncImport:
             raise failures[0]
 
     def _record(self, row: Sequence[Any]) -> Record:
-        values = zip(self._load.plan.header, row, strict=True)
+        values = zip(self._staged.plan.header, row, strict=True)
         if self._request.empty_fields == "clear":
             return {name: None if value == "" else value for name, value in values}
         return {name: value for name, value in values if value is not None and value != ""}
@@ -183,7 +188,7 @@ class SyncImport:
     def _settle(self, chunk: Chunk, rows: Sequence[Sequence[Any]], outcomes: Mapping[int, Outcome]) -> None:
         account = Account()
         lines = []
-        numbers = self._load.numbers(chunk)
+        numbers = self._staged.numbers(chunk)
         for at, row in enumerate(rows):
             outcome = outcomes.get(at, _NOTHING_TO_SAY)
             setattr(account, outcome.kind, getattr(account, outcome.kind) + 1)
@@ -191,7 +196,7 @@ class SyncImport:
                 setattr(account, outcome.status, getattr(account, outcome.status) + 1)
             if outcome.kind in ("rejected", "unknown"):
                 lines.append(Line(outcome.kind, outcome.code, outcome.message, numbers[at], row))
-        self._load.settle(chunk, state.DONE, account, lines)
+        self._staged.settle(chunk, state.DONE, account, lines)
 
 
 _NOTHING_TO_SAY = Outcome("accepted")
@@ -237,13 +242,13 @@ class _Sender:
         *,
         resent: bool,
         correlation: str,
-        ledger: StagedImport,
+        staged: StagedImport,
     ) -> None:
         self._client = client
         self._request = request
         self._values = values
         self._correlation = correlation
-        self._load = ledger
+        self._staged = staged
         self._fine = ALREADY_THERE if resent else frozenset()
         self.calls = 0
         self.may_have_run = resent
@@ -284,7 +289,7 @@ class _Sender:
     def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """A load has time: that others use the instance up is no reason to fail."""
         for turn in itertools.count(1):
-            if self._load.ledger.stopped:
+            if self._staged.keeper.stopped:
                 break
             try:
                 return self._client.call(operation, **parameters)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.arguments import Check, choice, one_id, text
+from airflow_provider_marketo.choices import (
+    ImportObject,
+    OnDuplicates,
+    OnLostUpload,
+    OnQuotaExhausted,
+    RejectsFormat,
+    SourceFormat,
+)
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, required_paths
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.imports.request import ImportRequest
-    from airflow_provider_marketo.imports.source import Rows
+    from airflow.sdk import Context
+
+    from airflow_provider_marketo.hooks.work import Work
 
 
 class MarketoBulkImportOperator(MarketoImportOperator):
     """
     Import files into Marketo in bulk.
 
-    The files are read once, checked against describe and staged in chunks of less than 10 MB; the task keeps a few
+    The files are read once, checked against describe and staged in chunks of less than 10 MB. The task keeps a few
     imports in Marketo's queue and waits without a worker if ``deferrable``. Marketo's reports of failures and warnings
-    are led back to the rows of the input: each is accepted, warned, rejected, superseded by a later row of the same
-    key, or unknown, and a task with an unknown row fails. A retried task sends the rest of the same bytes.
+    are matched with the rows of the input. Each row ends as accepted, warned, rejected, superseded by a later row of
+    the same key, or unknown; a task with an unknown row fails. A retried task sends the rest of the same bytes.
 
     Adobe's operations: ``bulk_import_<object_type>.{import, get_status, get_failures, get_warnings}``,
     ``leads.describe``, ``program_members.describe`` or ``custom_objects.describe``; for the checks
@@ -29,20 +42,51 @@ class MarketoBulkImportOperator(MarketoImportOperator):
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped. A glob that finds nothing is an empty input, which is a success.
     :param source_format: of the files, where their names do not tell.
-    :param lookup_field: for leads, the field by which they are found. Default ``email``; ``id`` only updates.
+    :param lookup_field: for leads, the field by which they are found. Default: ``email``; ``id`` only updates.
     :param list_id: static list that imported leads join.
     :param partition_name: lead partition.
     :param program_id: program that imported members join.
     :param program_member_status: their status; one of the program's channel.
     :param custom_object: API name of the type, for ``custom_objects``.
-
-    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
-    ``on_lost_upload`` is by default ``resend``, and ``stop`` with ``list_id`` or for program members, since joining a
-    list or a program may fire campaigns.
-
-    :return: counts of rows, ids of the imports and the addresses of the tables of rejects and warnings; never rows.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``resend``, and ``stop`` with ``list_id`` or for program members, since joining a list or a program may fire
+        campaigns.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+        the connection's ``poll_interval``, at most 30 seconds.
+    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
+        and warnings; never rows.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoImportOperator.argument_checks,
+        "object_type": choice(ImportObject),
+        "source": required_paths,
+        "source_format": choice(SourceFormat, required=False),
+        "lookup_field": text(),
+        "list_id": one_id(),
+        "partition_name": text(),
+        "program_id": one_id(),
+        "program_member_status": text(),
+        "custom_object": text(),
+    }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
         "source",
@@ -57,18 +101,52 @@ class MarketoBulkImportOperator(MarketoImportOperator):
     def __init__(
         self,
         *,
-        object_type: str,
-        source: Any,
-        source_format: str | None = None,
+        object_type: ImportObject,
+        source: Source,
+        source_format: SourceFormat | None = None,
         lookup_field: str | None = None,
         list_id: int | str | None = None,
         partition_name: str | None = None,
         program_id: int | str | None = None,
         program_member_status: str | None = None,
         custom_object: str | None = None,
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        on_duplicates: OnDuplicates = "last",
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            on_duplicates=on_duplicates,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
         self.object_type = object_type
         self.source = source
         self.source_format = source_format
@@ -78,25 +156,9 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         self.program_id = program_id
         self.program_member_status = program_member_status
         self.custom_object = custom_object
+        self.check_arguments()
 
-    def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.imports.request import ImportRequest
-        from airflow_provider_marketo.imports.targets import BULK
-        from airflow_provider_marketo.legacy_arguments import as_id
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.imports.task import BulkImportWork
 
-        return ImportRequest(
-            object_type=self.object_type,
-            transport=BULK,
-            custom_object=self.custom_object,
-            lookup_field=self.lookup_field,
-            list_id=as_id("list_id", self.list_id),
-            partition_name=self.partition_name,
-            program_id=as_id("program_id", self.program_id),
-            program_member_status=self.program_member_status,
-            **self._common(self.source, self.source_format),
-        )
-
-    def _rows(self) -> Rows:
-        from airflow_provider_marketo.imports.inputs import open_rows
-
-        return open_rows(source=self.source, source_format=self.source_format)
+        return BulkImportWork(context, self.hook, self.checked_arguments(), parallel=self.pool_slots, resumed=resumed)

@@ -2,177 +2,288 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.arguments import Check, choice, ids, one_id, text
+from airflow_provider_marketo.choices import (
+    ListMode,
+    OnDuplicates,
+    OnLostUpload,
+    OnQuotaExhausted,
+    RejectsFormat,
+    SourceFormat,
+)
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, paths, removals
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.imports.mirror import Mirror
-    from airflow_provider_marketo.imports.request import ImportRequest
-    from airflow_provider_marketo.imports.source import Rows
-    from airflow_provider_marketo.imports.staged import StagedImport
+    from airflow.sdk import Context
 
-_MODES = ("add", "remove", "mirror")
+    from airflow_provider_marketo.hooks.work import Work
 
 
-class _MembersOperator(MarketoImportOperator):
-    """Leads by their ids, from wherever they come."""
+class MarketoListMembersOperator(MarketoImportOperator):
+    """
+    Add leads to a static list, remove them from it, or make the list equal to them.
 
+    A lead that is to be removed and is not in the list counts as accepted. A lead that is in a mirrored list already
+    costs no call.
+
+    Adobe's operations: ``static_list_membership.add_to_list``, ``remove_from_list``, ``get_list_by_id``, and for
+    ``mirror`` ``get_leads_by_list_id``.
+
+    :param list_id: id of the static list.
+    :param mode: ``add`` leads, ``remove`` them, or ``mirror``: make the list equal to the input.
+    :param lead_ids: Marketo ids of the leads; or
+    :param source: files with a column ``leadId`` (or another, with ``columns``): csv, tsv, jsonl or parquet, perhaps
+        gzipped; a path, URL, glob or a list of them; or
+    :param source_format: of the files, where their names do not tell.
+    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
+    :param sql_conn_id: connection of a database.
+    :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a part of the list.
+        More fails the task before anything is changed.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``resend``: a repetition changes nothing.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+        the connection's ``poll_interval``, at most 30 seconds.
+    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
+        and warnings; for ``mirror`` also ``members_before`` and ``removed``; never rows.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoImportOperator.argument_checks,
+        "list_id": one_id(required=True),
+        "mode": choice(ListMode),
+        "lead_ids": ids(),
+        "source": paths,
+        "source_format": choice(SourceFormat, required=False),
+        "sql": text(),
+        "sql_conn_id": text(),
+        "max_removals": removals,
+    }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
+        "list_id",
         "lead_ids",
         "source",
         "sql",
         "sql_conn_id",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"sql": "sql"}  # noqa: RUF012 - Airflow's own idiom
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
 
     def __init__(
         self,
         *,
-        lead_ids: Iterable[int] | None = None,
-        source: Any = None,
-        source_format: str | None = None,
+        list_id: int | str,
+        mode: ListMode = "add",
+        lead_ids: Sequence[int] | str | int | None = None,
+        source: Source | None = None,
+        source_format: SourceFormat | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
+        max_removals: float = 0.1,
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        on_duplicates: OnDuplicates = "last",
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            on_duplicates=on_duplicates,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
+        self.list_id = list_id
+        self.mode = mode
         self.lead_ids = lead_ids
         self.source = source
         self.source_format = source_format
         self.sql = sql
         self.sql_conn_id = sql_conn_id
-
-    def _input(self) -> tuple[Any, ...]:
-        return self.source, self.source_format, self.sql, self.sql_conn_id
-
-    def _rows(self) -> Rows:
-        from airflow_provider_marketo.imports.inputs import open_rows
-        from airflow_provider_marketo.imports.targets import LEAD_ID
-
-        ids = self.lead_ids
-        return open_rows(
-            records=None if ids is None else [{LEAD_ID: lead_id} for lead_id in ids],
-            source=self.source,
-            source_format=self.source_format,
-            sql=self.sql,
-            sql_conn_id=self.sql_conn_id,
-        )
-
-
-class MarketoListMembersOperator(_MembersOperator):
-    """
-    Add leads to a static list, remove them from it, or make the list equal to them.
-
-    Adobe's operations: ``static_list_membership.add_to_list``, ``remove_from_list``, ``get_list_by_id``, and for
-    ``mirror`` ``get_leads_by_list_id``. A lead that is removed and was not in the list counts as accepted.
-
-    :param list_id: of the static list.
-    :param mode: ``add``, ``remove`` or ``mirror``.
-    :param lead_ids: Marketo ids of the leads; or
-    :param source: files with a column ``leadId`` (or another, with ``columns``); or
-    :param sql: a query with such a column, on ``sql_conn_id``.
-    :param source_format: of the files, where their names do not tell.
-    :param sql_conn_id: connection of a database.
-    :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a part of the list.
-        More fails the task before anything is changed.
-
-    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
-
-    :return: counts of rows, calls and the address of the table of rejects; never rows.
-    """
-
-    template_fields: Sequence[str] = (*_MembersOperator.template_fields, "list_id")
-
-    def __init__(self, *, list_id: int | str, mode: str = "add", max_removals: float = 0.1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.list_id = list_id
-        self.mode = mode
         self.max_removals = max_removals
+        self.check_arguments()
 
-    def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.imports.request import ImportRequest
-        from airflow_provider_marketo.imports.targets import SYNC
-        from airflow_provider_marketo.legacy_arguments import as_id, one_of
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.imports.members import ListMembersWork
 
-        one_of("mode", self.mode, _MODES)
-        if self.max_removals < 0:
-            raise MarketoInvalidRequestError(f"max_removals={self.max_removals:g} is below 0", parameter="max_removals")
-        return ImportRequest(
-            object_type="list_remove" if self.mode == "remove" else "list_add",
-            transport=SYNC,
-            list_id=as_id("list_id", self.list_id),
-            **self._common(*self._input()),
-        )
-
-    def _send(self, client: MarketoClient, load: StagedImport, run: str, *, resumed: bool) -> dict[str, Any]:
-        if self.mode != "mirror":
-            return super()._send(client, load, run, resumed=resumed)
-        from airflow_provider_marketo.imports.sync import SyncImport
-
-        mirror = self._mirror(client, load)
-        SyncImport(load, client, self.pool_slots, {}, mirror.there).run()
-        return mirror.remove()
-
-    def _preview_result(self, client: MarketoClient, load: StagedImport) -> dict[str, Any]:
-        return self._mirror(client, load).foresee() if self.mode == "mirror" else {}
-
-    def _mirror(self, client: MarketoClient, load: StagedImport) -> Mirror:
-        from airflow_provider_marketo.imports.mirror import Mirror
-
-        mirror = Mirror(client, int(self.list_id), load)
-        mirror.check(self.max_removals)
-        return mirror
+        return ListMembersWork(context, self.hook, self.checked_arguments(), parallel=self.pool_slots, resumed=resumed)
 
 
-class MarketoProgramMembersOperator(_MembersOperator):
+class MarketoProgramMembersOperator(MarketoImportOperator):
     """
     Make leads members of a program, set their status, and write program member fields.
 
-    A member never moves backwards: "already in or past this status" (1037) counts as accepted. Attendees that are known
-    by their e-mail address are a job for
+    A member never moves backwards: "already in or past this status" (1037) counts as accepted. Attendees who are known
+    by their e-mail address go through
     :class:`~airflow_provider_marketo.operators.bulk_import.MarketoBulkImportOperator` with ``program_members``.
 
     Adobe's operations: ``program_members.sync_status``, ``program_members.sync_data``, ``program_members.describe``,
     and for the check of the status ``programs.get_by_id`` and ``channels.get_by_name``.
 
-    :param program_id: of the program.
-    :param status: status of the program's channel for every row. Without it, a column ``statusName`` says which, and
-        rows without one keep theirs.
+    :param program_id: id of the program.
+    :param program_member_status: status of the program's channel for every row. Without it, a column ``statusName``
+        says which, and rows without a status keep theirs.
     :param lead_ids: Marketo ids of the leads; or
-    :param source: files with a column ``leadId``, and perhaps ``statusName`` and program member fields; or
-    :param sql: a query with such columns, on ``sql_conn_id``.
+    :param source: files with a column ``leadId``, and perhaps ``statusName`` and program member fields: csv, tsv, jsonl
+        or parquet, perhaps gzipped; a path, URL, glob or a list of them; or
     :param source_format: of the files, where their names do not tell.
+    :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
-
-    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
-
-    :return: counts of rows, calls and the address of the table of rejects; never rows.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``resend``: a repetition changes nothing.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+        the connection's ``poll_interval``, at most 30 seconds.
+    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
+        and warnings; never rows.
     """
 
-    template_fields: Sequence[str] = (*_MembersOperator.template_fields, "program_id", "status")
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoImportOperator.argument_checks,
+        "program_id": one_id(required=True),
+        "program_member_status": text(),
+        "lead_ids": ids(),
+        "source": paths,
+        "source_format": choice(SourceFormat, required=False),
+        "sql": text(),
+        "sql_conn_id": text(),
+    }
+    template_fields: Sequence[str] = (
+        *MarketoImportOperator.template_fields,
+        "program_id",
+        "program_member_status",
+        "lead_ids",
+        "source",
+        "sql",
+        "sql_conn_id",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
 
-    def __init__(self, *, program_id: int | str, status: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        program_id: int | str,
+        program_member_status: str | None = None,
+        lead_ids: Sequence[int] | str | int | None = None,
+        source: Source | None = None,
+        source_format: SourceFormat | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        on_duplicates: OnDuplicates = "last",
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            on_duplicates=on_duplicates,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
         self.program_id = program_id
-        self.status = status
+        self.program_member_status = program_member_status
+        self.lead_ids = lead_ids
+        self.source = source
+        self.source_format = source_format
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.check_arguments()
 
-    def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.imports.request import ImportRequest
-        from airflow_provider_marketo.imports.targets import STATUS, SYNC
-        from airflow_provider_marketo.legacy_arguments import as_id
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.imports.members import ProgramMembersWork
 
-        common = self._common(*self._input())
-        if self.status is not None:
-            common["constants"] = {**common["constants"], STATUS: self.status}
-        return ImportRequest(
-            object_type="program_members",
-            transport=SYNC,
-            program_id=as_id("program_id", self.program_id),
-            **common,
+        return ProgramMembersWork(
+            context, self.hook, self.checked_arguments(), parallel=self.pool_slots, resumed=resumed
         )

@@ -1,48 +1,99 @@
-"""Records into Marketo through the sync endpoints: small or urgent loads."""
+"""Records into Marketo through the sync endpoints: small or urgent imports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.arguments import Check, choice, text
+from airflow_provider_marketo.choices import (
+    DedupeBy,
+    EmptyFields,
+    OnDuplicates,
+    OnLostUpload,
+    OnQuotaExhausted,
+    RejectsFormat,
+    SourceFormat,
+    SyncAction,
+    SyncObject,
+)
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, as_given, paths
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.imports.request import ImportRequest
-    from airflow_provider_marketo.imports.source import Rows
+    from airflow.sdk import Context
+
+    from airflow_provider_marketo.hooks.work import Work
 
 Records: TypeAlias = Iterable[Mapping[str, Any]]
 
 
 class MarketoSyncOperator(MarketoImportOperator):
     """
-    Create or update records, 300 a call, as many calls at once as the task has ``pool_slots``.
+    Create or update records, 300 in a call, as many calls at once as the task has ``pool_slots``.
 
     The input is read once and staged; a retried task sends the rest of the same rows. Records of one key are never in
-    two calls at once. Every row is accounted for: accepted, rejected (with Marketo's reason, in a table under
-    ``rejects``), superseded by a later row of the same key, or unknown.
+    two calls at once. Each row ends as accepted, rejected (with Marketo's reason, in a table under ``rejects_path``),
+    superseded by a later row of the same key, or unknown; a task with an unknown row fails.
 
     Adobe's operations: ``<object_type>.sync`` and ``<object_type>.describe``.
 
     :param object_type: ``leads``, ``companies``, ``opportunities``, ``opportunity_roles``, ``sales_persons``,
         ``named_accounts`` or ``custom_objects``.
-    :param records: list of mappings of field names to values, or a function that returns one. It is no template:
-        leads have no place in XCom or among rendered fields; or
-    :param source: file, URL, glob or a list of them: csv, tsv, jsonl or parquet, perhaps gzipped.
+    :param records: list of mappings of field names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields. Give either this or ``source``.
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+        gzipped.
     :param source_format: of the files, where their names do not tell.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, and for leads
         ``createDuplicate``, which is never sent twice.
-    :param lookup_field: for leads, the field by which they are found. Default ``email``.
-    :param dedupe_by: for the others, ``dedupeFields`` (default) or ``idField``, which goes with ``updateOnly``.
+    :param lookup_field: for leads, the field by which they are found. Default: ``email``.
+    :param dedupe_by: for other objects than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
+        ``updateOnly``.
     :param partition_name: lead partition.
     :param custom_object: API name of the type, for ``custom_objects``.
     :param empty_fields: what an empty value does: ``keep`` the field as it is, or ``clear`` it.
-
-    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
-
-    :return: counts of rows, calls and the address of the table of rejects; never rows.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``resend``, and ``stop`` for ``createDuplicate``.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+        the connection's ``poll_interval``, at most 30 seconds.
+    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
+        and warnings; never rows.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoImportOperator.argument_checks,
+        "object_type": choice(SyncObject),
+        "records": as_given,
+        "source": paths,
+        "source_format": choice(SourceFormat, required=False),
+        "action": choice(SyncAction, required=False),
+        "lookup_field": text(),
+        "dedupe_by": choice(DedupeBy, required=False),
+        "partition_name": text(),
+        "custom_object": text(),
+        "empty_fields": choice(EmptyFields),
+    }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
         "source",
@@ -54,19 +105,53 @@ class MarketoSyncOperator(MarketoImportOperator):
     def __init__(
         self,
         *,
-        object_type: str,
+        object_type: SyncObject,
         records: Records | Callable[[], Records] | None = None,
-        source: Any = None,
-        source_format: str | None = None,
-        action: str | None = None,
+        source: Source | None = None,
+        source_format: SourceFormat | None = None,
+        action: SyncAction | None = None,
         lookup_field: str | None = None,
-        dedupe_by: str | None = None,
+        dedupe_by: DedupeBy | None = None,
         partition_name: str | None = None,
         custom_object: str | None = None,
-        empty_fields: str = "keep",
+        empty_fields: EmptyFields = "keep",
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        on_duplicates: OnDuplicates = "last",
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            on_duplicates=on_duplicates,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
         self.object_type = object_type
         self.records = records
         self.source = source
@@ -77,34 +162,108 @@ class MarketoSyncOperator(MarketoImportOperator):
         self.partition_name = partition_name
         self.custom_object = custom_object
         self.empty_fields = empty_fields
+        self.check_arguments()
 
-    def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.imports.request import ImportRequest
-        from airflow_provider_marketo.imports.targets import SYNC, SYNC_TARGETS
-        from airflow_provider_marketo.legacy_arguments import one_of
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.imports.task import SyncWork
 
-        one_of("object_type", self.object_type, tuple(SYNC_TARGETS))
-        return ImportRequest(
-            object_type=self.object_type,
-            transport=SYNC,
-            custom_object=self.custom_object,
-            action=self.action,
-            lookup_field=self.lookup_field,
-            dedupe_by=self.dedupe_by,
-            partition_name=self.partition_name,
-            empty_fields=self.empty_fields,
-            **self._common(self.source, self.source_format),
-        )
-
-    def _rows(self) -> Rows:
-        from airflow_provider_marketo.imports.inputs import open_rows
-
-        records = self.records() if callable(self.records) else self.records
-        return open_rows(records=records, source=self.source, source_format=self.source_format)
+        return SyncWork(context, self.hook, self.checked_arguments(), parallel=self.pool_slots, resumed=resumed)
 
 
 class MarketoSyncLeadsOperator(MarketoSyncOperator):
-    """The short form of :class:`MarketoSyncOperator` for leads."""
+    """
+    Create or update leads: :class:`MarketoSyncOperator` for ``object_type="leads"``.
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"object_type": "leads", **kwargs})
+    Adobe's operations: ``leads.sync`` and ``leads.describe``.
+
+    :param records: list of mappings of field names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields. Give either this or ``source``.
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+        gzipped.
+    :param source_format: of the files, where their names do not tell.
+    :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, or ``createDuplicate``, which
+        is never sent twice.
+    :param lookup_field: the field by which leads are found. Default: ``email``.
+    :param partition_name: lead partition.
+    :param empty_fields: what an empty value does: ``keep`` the field as it is, or ``clear`` it.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``resend``, and ``stop`` for ``createDuplicate``.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+        the connection's ``poll_interval``, at most 30 seconds.
+    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
+        and warnings; never rows.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: Records | Callable[[], Records] | None = None,
+        source: Source | None = None,
+        source_format: SourceFormat | None = None,
+        action: SyncAction | None = None,
+        lookup_field: str | None = None,
+        partition_name: str | None = None,
+        empty_fields: EmptyFields = "keep",
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        on_duplicates: OnDuplicates = "last",
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            object_type="leads",
+            records=records,
+            source=source,
+            source_format=source_format,
+            action=action,
+            lookup_field=lookup_field,
+            partition_name=partition_name,
+            empty_fields=empty_fields,
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            on_duplicates=on_duplicates,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )

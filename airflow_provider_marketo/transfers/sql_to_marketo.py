@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.arguments import Check, choice, duration, one_id, text
+from airflow_provider_marketo.choices import (
+    DedupeBy,
+    EmptyFields,
+    OnDuplicates,
+    OnLostUpload,
+    OnQuotaExhausted,
+    QueryObject,
+    RejectsFormat,
+    SyncAction,
+    Transport,
+)
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, as_given
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.imports.request import ImportRequest
-    from airflow_provider_marketo.imports.source import Rows
-    from airflow_provider_marketo.imports.staged import StagedImport
+    from airflow.sdk import Context
 
-_AUTO = "auto"
-_LONGEST_CORRELATION = 200
-_TRANSPORTS = (_AUTO, "sync", "bulk", "ingestion")
+    from airflow_provider_marketo.hooks.work import Work
 
 
 class SqlToMarketoOperator(MarketoImportOperator):
     """
-    Load the rows of a query on any Airflow connection whose hook has a DB-API.
+    Import the rows of a query on any Airflow connection whose hook has a DB-API.
 
     The query runs once, through a cursor on the server where the driver has one, so that ten million rows need no more
     memory than ten thousand. What is read is staged; a retried task sends the rest of the same rows and never queries
@@ -31,32 +40,73 @@ class SqlToMarketoOperator(MarketoImportOperator):
     :class:`~airflow_provider_marketo.operators.bulk_import.MarketoBulkImportOperator`, or
     ``data_ingestion.sync_persons`` and ``data_ingestion.sync_custom_objects``.
 
-    :param sql: one statement that returns rows, or a ``.sql`` file; columns are named by REST API names or mapped
-        with ``columns``.
+    :param sql: one statement that returns rows, or a ``.sql`` file; columns are named by REST API names or mapped with
+        ``columns``.
     :param sql_conn_id: connection of a database.
     :param parameters: for placeholders in the statement, in the driver's style.
     :param object_type: ``leads``; ``program_members`` (bulk), ``custom_objects``, or any other that
         ``MarketoSyncOperator`` takes.
     :param transport: ``sync``, ``bulk``, ``ingestion``, or ``auto``: sync for up to 30,000 rows or where ``latency``
-        leaves no time for bulk, else bulk; the choice and its cost in calls are logged. Data ingestion needs a
-        Performance Tier, is taken only when it is named, and reports outcomes elsewhere: its rows count as submitted.
-    :param latency: how soon the rows have to be in Marketo, for ``auto``.
-    :param action: as Marketo has it; anything but ``createOrUpdate`` goes by sync.
-    :param lookup_field: for leads, the field by which they are found. Default ``email``.
-    :param dedupe_by: for others, ``dedupeFields`` (default) or ``idField``.
+        leaves no time for bulk, else bulk. The choice and its cost in calls are logged. Data ingestion needs a
+        Performance Tier and is never chosen by itself. It reports outcomes elsewhere, so its rows count as submitted.
+    :param latency: how soon the rows have to be in Marketo, for ``auto``: seconds, a timedelta or an ISO 8601 duration.
+    :param action: ``createOrUpdate`` (Marketo's default); ``createOnly``, ``updateOnly`` and ``createDuplicate`` go by
+        sync.
+    :param lookup_field: for leads, the field by which they are found. Default: ``email``.
+    :param dedupe_by: for other objects than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
+        ``updateOnly``.
     :param list_id: static list that leads join; goes by bulk.
     :param partition_name: lead partition.
     :param program_id: program that imported members join.
-    :param program_member_status: their status.
+    :param program_member_status: their status; one of the program's channel.
     :param custom_object: API name of the type, for ``custom_objects``.
     :param empty_fields: what an empty value does by sync: ``keep`` the field as it is, or ``clear`` it.
-
-    All other parameters: see :class:`~airflow_provider_marketo.operators.import_base.MarketoImportOperator`.
-
-    :return: counts of rows, calls and the addresses of the tables of rejects and warnings; never rows. With data
-        ingestion also ``correlation_id``, which with ``/`` and a chunk's name is the ``X-Correlation-Id`` of its calls.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``resend``, and ``stop`` with ``list_id``, for program members by bulk, for ``createDuplicate`` and for data
+        ingestion.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+        the connection's ``poll_interval``, at most 30 seconds.
+    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
+        count.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
+        and warnings; never rows. With data ingestion also ``correlation_id``, which with ``/`` and a chunk's name is
+        the ``X-Correlation-Id`` of its calls.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoImportOperator.argument_checks,
+        "sql": text(required=True),
+        "sql_conn_id": text(required=True),
+        "parameters": as_given,
+        "object_type": choice(QueryObject),
+        "transport": choice(Transport),
+        "latency": duration(required=False),
+        "action": choice(SyncAction, required=False),
+        "lookup_field": text(),
+        "dedupe_by": choice(DedupeBy, required=False),
+        "list_id": one_id(),
+        "partition_name": text(),
+        "program_id": one_id(),
+        "program_member_status": text(),
+        "custom_object": text(),
+        "empty_fields": choice(EmptyFields),
+    }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
         "sql",
@@ -70,29 +120,63 @@ class SqlToMarketoOperator(MarketoImportOperator):
         "custom_object",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"sql": "sql"}  # noqa: RUF012 - Airflow's own idiom
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
 
     def __init__(
         self,
         *,
         sql: str,
         sql_conn_id: str,
-        parameters: Any = None,
-        object_type: str = "leads",
-        transport: str = _AUTO,
-        latency: timedelta | None = None,
-        action: str | None = None,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        object_type: QueryObject = "leads",
+        transport: Transport = "auto",
+        latency: timedelta | float | str | None = None,
+        action: SyncAction | None = None,
         lookup_field: str | None = None,
-        dedupe_by: str | None = None,
+        dedupe_by: DedupeBy | None = None,
         list_id: int | str | None = None,
         partition_name: str | None = None,
         program_id: int | str | None = None,
         program_member_status: str | None = None,
         custom_object: str | None = None,
-        empty_fields: str = "keep",
+        empty_fields: EmptyFields = "keep",
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        on_duplicates: OnDuplicates = "last",
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | str | None = None,
+        timeout: timedelta | float | str = timedelta(hours=24),
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            on_duplicates=on_duplicates,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            max_calls=max_calls,
+            max_export_mb=max_export_mb,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.parameters = parameters
@@ -108,73 +192,9 @@ class SqlToMarketoOperator(MarketoImportOperator):
         self.program_member_status = program_member_status
         self.custom_object = custom_object
         self.empty_fields = empty_fields
+        self.check_arguments()
 
-    def _request(self) -> ImportRequest:
-        from airflow_provider_marketo.legacy_arguments import one_of
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.imports.query import QueryWork
 
-        one_of("transport", self.transport, _TRANSPORTS)
-        return self._request_by(self._only_transport() or "sync")
-
-    def _only_transport(self) -> str | None:
-        """The transport, if the parameters leave no choice."""
-        from airflow_provider_marketo.client.bulk.imports import OBJECTS
-
-        if self.transport != _AUTO:
-            return self.transport
-        if self.list_id is not None or self.object_type == "program_members":
-            return "bulk"
-        upsert = self.action in (None, "createOrUpdate") and self.dedupe_by is None
-        return None if self.object_type in OBJECTS and upsert else "sync"
-
-    def _request_by(self, transport: str) -> ImportRequest:
-        from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.imports.request import ImportRequest
-        from airflow_provider_marketo.legacy_arguments import as_id
-
-        if transport == "bulk" and self.action not in (None, "createOrUpdate"):
-            raise MarketoInvalidRequestError(
-                f"bulk imports only create or update, and action is {self.action!r}", parameter="action"
-            )
-        return ImportRequest(
-            object_type=self.object_type,
-            transport=transport,
-            custom_object=self.custom_object,
-            action=self.action if transport != "bulk" else None,
-            lookup_field=self.lookup_field,
-            dedupe_by=self.dedupe_by,
-            list_id=as_id("list_id", self.list_id),
-            partition_name=self.partition_name,
-            program_id=as_id("program_id", self.program_id),
-            program_member_status=self.program_member_status,
-            empty_fields=self.empty_fields,
-            **self._common(self.sql, self.sql_conn_id, self.parameters),
-        )
-
-    def _choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
-        from airflow_provider_marketo.imports.transport import choose
-
-        transport = self._only_transport()
-        if transport is None:
-            transport, rows = choose(rows, self.latency)
-        return self._request_by(transport), rows
-
-    def _rows(self) -> Rows:
-        from airflow_provider_marketo.imports.inputs import open_rows
-
-        return open_rows(sql=self.sql, sql_conn_id=self.sql_conn_id, parameters=self.parameters)
-
-    def _values(self, client: MarketoClient, run: str) -> dict[str, Any]:
-        key = {"field1": self.lookup_field} if self.lookup_field else None
-        return {"munchkin_id": client.instance, "ingestion_key": key, "correlation": _correlation(run)}
-
-    def _send(self, client: MarketoClient, load: StagedImport, run: str, *, resumed: bool) -> dict[str, Any]:
-        more = super()._send(client, load, run, resumed=resumed)
-        return {**more, "correlation_id": _correlation(run)} if load.plan.transport == "ingestion" else more
-
-
-def _correlation(run: str) -> str:
-    """What names this task instance to data ingestion; the name of a chunk is added to it."""
-    from hashlib import sha256
-
-    name = run.rpartition("runs/")[2]
-    return name if name.isascii() and len(name) <= _LONGEST_CORRELATION else sha256(name.encode()).hexdigest()
+        return QueryWork(context, self.hook, self.checked_arguments(), parallel=self.pool_slots, resumed=resumed)

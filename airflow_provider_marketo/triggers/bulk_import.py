@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError, from_dict
+from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
+from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.connection import hook_of, settings_of
-from airflow_provider_marketo.triggers.ending import ERROR, event_of
+from airflow_provider_marketo.triggers.ending import event_of
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.client.bulk.imports import ImportJobs
     from airflow_provider_marketo.client.client import MarketoClient
 
 ENDED = "ended"
@@ -83,8 +83,6 @@ def _asking(settings: ConnectionSettings, object_type: str, custom_object: str |
     client: MarketoClient | None = None
 
     def look(conditions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
-        from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
-
         nonlocal client
         if client is None:
             client = hook_of(settings).get_conn()
@@ -105,14 +103,3 @@ def _ended(jobs: ImportJobs, batch_ids: Collection[int]) -> bool | MarketoError:
         return True  # forgotten: the task finds out and says so
     except MarketoError as error:
         return error  # to those who ask for these imports, and to no others
-
-
-def raise_for_event(event: Any) -> None:
-    """
-    The error that a trigger met. After its deadline the task looks once more before it gives up.
-
-    :param event: of this trigger, or of one that only let time pass.
-    :raises MarketoError: the trigger met one.
-    """
-    if isinstance(event, Mapping) and event.get("status") == ERROR:
-        raise from_dict(event)

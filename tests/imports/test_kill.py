@@ -16,7 +16,7 @@ __all__ = ["governed", "marketo"]
 ROWS = 150
 BULK = {
     "while the input is staged": Step("imports.staging:ChunkWriter._append", 2, after=True),
-    "when it is staged and nobody knows yet": Step("imports.begin:Beginning._load"),
+    "when it is staged and nobody knows yet": Step("imports.begin:Beginning._staged"),
     "before the first byte leaves": Step("client.bulk.imports:ImportJobs.start", under_way=True),
     "before the first answer is written down": Step(
         "client.bulk.imports:ImportJobs.start", after=True, under_way=True, sent=True
@@ -25,15 +25,15 @@ BULK = {
     "before the last answer is written down": Step(
         "client.bulk.imports:ImportJobs.start", 3, after=True, under_way=True, sent=True
     ),
-    "while Marketo imports": Step("operators.import_base:MarketoImportOperator._wait"),
+    "while Marketo imports": Step("operators.base:MarketoDeferrableOperator._wait"),
     "while a report is fetched": Step("client.bulk.imports:ImportJobs.report"),
     "when a chunk is settled": Step("imports.staged:StagedImport.settle", after=True),
     "before the account is written": Step("imports.staged:StagedImport.finish"),
     "when the tables are published": Step("imports.staged:StagedImport._publish", 2, after=True),
-    "before the last trace is gone": Step("imports.begin:Beginning.forget"),
+    "before the last trace is gone": Step("imports.begin:Beginning.cleanup"),
 }
 SYNC = {
-    "when it is staged and nobody knows yet": Step("imports.begin:Beginning._load"),
+    "when it is staged and nobody knows yet": Step("imports.begin:Beginning._staged"),
     "before a call": Step("imports.sync:_Sender.send", 2, under_way=True),
     "before an answer is written down": Step("imports.sync:_Sender.send", 2, after=True, under_way=True, sent=True),
     "between two chunks": Step("imports.staged:StagedImport.settle", after=True),

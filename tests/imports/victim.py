@@ -60,7 +60,12 @@ def go_on(folder: Path, **arguments: Any) -> tuple[dict[str, Any], bool]:
     """
     context = task_context()
     operator = MarketoBulkImportOperator if arguments.get("source") else MarketoSyncOperator
-    given = {"rejects": str(folder / "rejects"), "deferrable": False, "poll_interval": 0.05, "max_reject_ratio": 1.0}
+    given = {
+        "rejects_path": str(folder / "rejects"),
+        "deferrable": False,
+        "poll_interval": 0.05,
+        "max_reject_ratio": 1.0,
+    }
     task = operator(task_id="a_task", **given, **arguments)
     try:
         return run_task(task, context), False

@@ -44,10 +44,10 @@ def link_of(operator: Any) -> str | None:
             {"filter_type": "id", "filter_values": [1001], "evidence": "<folder>", "dry_run": True},
             LEAD,
         ),
-        (MarketoListMembersOperator, {"list_id": "1001", "lead_ids": [1002], "rejects": "<folder>"}, LIST),
+        (MarketoListMembersOperator, {"list_id": "1001", "lead_ids": [1002], "rejects_path": "<folder>"}, LIST),
         (
             MarketoBulkImportOperator,
-            {"object_type": "leads", "list_id": 1001, "source": "<people>", "rejects": "<folder>"},
+            {"object_type": "leads", "list_id": 1001, "source": "<people>", "rejects_path": "<folder>"},
             LIST,
         ),
         (MarketoApiOperator, {"operation": "leads.get_by_id", "parameters": {"leadId": 1001}}, LEAD),

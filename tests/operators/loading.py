@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_marketo.client.clock import SystemClock
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.simulator.routes import HANDLERS
 from tests import support
@@ -76,7 +77,7 @@ def governed(monkeypatch: pytest.MonkeyPatch) -> support.ManualClock:
 
 def load(operator: type, folder: Path, store: StateStore | None = None, **arguments: Any) -> dict[str, Any]:
     """Run a load to its end. Each deferral is followed by a new operator, as in Airflow."""
-    given = {"rejects": str(folder / "rejects"), "deferrable": True, "poll_interval": 0.05} | arguments
+    given = {"rejects_path": str(folder / "rejects"), "deferrable": True, "poll_interval": 0.05} | arguments
     return dict(run_task(lambda: operator(task_id="a_task", **given), task_context(store or StateStore())))
 
 
@@ -86,8 +87,12 @@ def fails(operator: type, folder: Path, store: StateStore | None = None, **argum
 
     :return: the error's text, and the account that it left in XCom.
     """
-    given = {"rejects": str(folder / "rejects"), "deferrable": True, "poll_interval": 0.05} | arguments
+    given = {"rejects_path": str(folder / "rejects"), "deferrable": True, "poll_interval": 0.05} | arguments
     context = task_context(store or StateStore())
+    try:
+        operator(task_id="a_task", **given)
+    except MarketoInvalidRequestError as error:  # refused when the DAG is parsed
+        return str(error), None
     with pytest.raises(AirflowFailException) as caught:
         run_task(lambda: operator(task_id="a_task", **given), context)
     return str(caught.value), context["ti"].xcoms.get("account")

@@ -114,7 +114,7 @@ def test_null_and_the_empty_text_empty_a_field_and_so_may_the_word(marketo, tmp_
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
         assert counts(run(tmp_path, str(tmp_path / f"{name}.jsonl"))) == {"accepted": 4}
     assert [lead(instance, f"{who}@example.com")["city"] for who in cities] == [None, None, None, "Null Island"]
-    assert "1 values of city are the word null, which Marketo may read as no value" in caplog.text
+    assert "1 value of city is the word null, which Marketo may read as no value" in caplog.text
 
 
 # What Marketo says of rows.
@@ -211,7 +211,7 @@ def test_no_rows_and_no_files_are_a_success(marketo, tmp_path, source):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"object_type": "companies"}, "cannot be imported in bulk"),
+        ({"object_type": "companies"}, "object_type='companies' is not one of 'leads', 'program_members'"),
         ({"list_id": 77}, "there is no static list 77"),
         ({**WEBINAR, "program_id": 77}, "there is no program 77"),
         ({**WEBINAR, "program_member_status": "Engaged"}, "the channel of program 1001 has no status 'Engaged'"),
@@ -220,8 +220,8 @@ def test_no_rows_and_no_files_are_a_success(marketo, tmp_path, source):
         ({**CARS, "columns": {"firstName": "make"}}, "the input has no vin"),
         ({"columns": {"email": "email", "firstName": "fistName"}}, "did you mean 'firstName'?"),
         ({"columns": {"email": "email", "firstName": "createdAt"}}, "createdAt cannot be written"),
-        ({"on_lost_upload": "retry"}, "on_lost_upload='retry' is not one of resend, stop"),
-        ({"rejects": "nowhere://x"}, "rejects=nowhere://x"),
+        ({"on_lost_upload": "retry"}, "on_lost_upload='retry' is not one of 'resend', 'stop'"),
+        ({"rejects_path": "nowhere://x"}, "rejects_path=nowhere://x"),
     ],
 )
 def test_what_is_wrong_is_refused_before_a_file_is_sent(marketo, tmp_path, source, arguments, message):

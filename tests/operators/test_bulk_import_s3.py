@@ -37,7 +37,7 @@ def test_a_glob_of_objects_is_staged_loaded_and_accounted_for(marketo, tmp_path,
         client.put_object(Bucket=name, Key=f"in/part-{part}.csv", Body=body.encode())
     instance = marketo()
     url = f"s3://aws_default@{name}"
-    how = {"object_type": "leads", "source": f"{url}/in/*.csv", "rejects": f"{url}/out"}
+    how = {"object_type": "leads", "source": f"{url}/in/*.csv", "rejects_path": f"{url}/out"}
     store = DyingStore(4, written=True)
     with pytest.raises(DeadError):
         load(MarketoBulkImportOperator, tmp_path, store, **how)

@@ -28,9 +28,17 @@ def test_a_full_queue_is_waited_for(marketo, tmp_path, source):
         waits.append(type(trigger).__name__)
         instance.instance.imports.of_others = 9
 
-    operator = {"task_id": "a", "source": source(), "rejects": str(tmp_path), "deferrable": True, "poll_interval": 0.05}
+    operator = {
+        "task_id": "a",
+        "source": source(),
+        "rejects_path": str(tmp_path),
+        "deferrable": True,
+        "poll_interval": 0.05,
+    }
     result = run_task(
-        lambda: MarketoBulkImportOperator(**LEADS, **operator), task_context(StateStore()), someone_finishes
+        lambda: MarketoBulkImportOperator(**LEADS, **operator),
+        task_context(StateStore()),
+        someone_finishes,
     )
     assert counts(result) == {"accepted": 200}
     assert waits[0] == "DateTimeTrigger"
@@ -173,9 +181,15 @@ def test_another_try_that_has_taken_over_stops_this_one(marketo, tmp_path, sourc
     store = StateStore()
 
     def takes_over(trigger):
-        store.values["marketo_load"]["owner"] = "another"
+        store.values["marketo_import"]["owner"] = "another"
 
-    operator = {"task_id": "a", "source": source(), "rejects": str(tmp_path), "deferrable": True, "poll_interval": 0.05}
+    operator = {
+        "task_id": "a",
+        "source": source(),
+        "rejects_path": str(tmp_path),
+        "deferrable": True,
+        "poll_interval": 0.05,
+    }
     task = MarketoBulkImportOperator(**LEADS, **operator)
     bulk = task._wait
 
@@ -193,7 +207,13 @@ def test_another_try_that_has_taken_over_stops_this_one(marketo, tmp_path, sourc
 def test_a_killed_task_sends_nothing_more(marketo, tmp_path, source, small_chunks, monkeypatch):
     monkeypatch.setenv("AIRFLOW__MARKETO__IMPORTS_IN_FLIGHT", "1")
     instance = marketo()
-    operator = {"task_id": "a", "source": source(), "rejects": str(tmp_path), "deferrable": False, "poll_interval": 0.1}
+    operator = {
+        "task_id": "a",
+        "source": source(),
+        "rejects_path": str(tmp_path),
+        "deferrable": False,
+        "poll_interval": 0.1,
+    }
     task = MarketoBulkImportOperator(**LEADS, **operator)
     wait = task._wait
 
@@ -210,7 +230,7 @@ def test_a_killed_task_sends_nothing_more(marketo, tmp_path, source, small_chunk
 def test_before_airflow_3_3_the_ledger_lies_beside_the_chunks(marketo, tmp_path, source, small_chunks, monkeypatch):
     instance = marketo()
     path = source()
-    given = {"task_id": "a", "source": path, "rejects": str(tmp_path / "rejects"), "poll_interval": 0.05}
+    given = {"task_id": "a", "source": path, "rejects_path": str(tmp_path / "rejects"), "poll_interval": 0.05}
     task = MarketoBulkImportOperator(**LEADS, **given, deferrable=False)
     monkeypatch.setattr(task, "_wait", lambda *_: (_ for _ in ()).throw(DeadError()))
     with pytest.raises(DeadError):

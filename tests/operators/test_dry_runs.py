@@ -115,15 +115,18 @@ CASES: dict[str, list[Rehearsal]] = {
         Rehearsal({"evidence": "<folder>", "filter_type": "id", "filter_values": [1001]}, {"leads.delete"})
     ],
     "MarketoBulkImportOperator": [
-        Rehearsal({"object_type": "leads", "rejects": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"})
+        Rehearsal(
+            {"object_type": "leads", "rejects_path": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"}
+        )
     ],
     "MarketoSyncOperator": [
-        Rehearsal({"object_type": "leads", "rejects": "<folder>", "records": PEOPLE}, {"leads.sync"})
+        Rehearsal({"object_type": "leads", "rejects_path": "<folder>", "records": PEOPLE}, {"leads.sync"})
     ],
-    "MarketoSyncLeadsOperator": [Rehearsal({"rejects": "<folder>", "records": PEOPLE}, {"leads.sync"})],
+    "MarketoSyncLeadsOperator": [Rehearsal({"rejects_path": "<folder>", "records": PEOPLE}, {"leads.sync"})],
     "MarketoListMembersOperator": [
         Rehearsal(
-            {"rejects": "<folder>", "list_id": LIST, "lead_ids": [OUTSIDER], "mode": mode, "max_removals": 1_000}, calls
+            {"rejects_path": "<folder>", "list_id": LIST, "lead_ids": [OUTSIDER], "mode": mode, "max_removals": 1_000},
+            calls,
         )
         for mode, calls in (
             ("add", {"static_list_membership.add_to_list"}),
@@ -133,12 +136,19 @@ CASES: dict[str, list[Rehearsal]] = {
     ],
     "MarketoProgramMembersOperator": [
         Rehearsal(
-            {"rejects": "<folder>", "program_id": PROGRAM, "lead_ids": [1001], "status": "Attended"},
+            {
+                "rejects_path": "<folder>",
+                "program_id": PROGRAM,
+                "lead_ids": [1001],
+                "program_member_status": "Attended",
+            },
             {"program_members.sync_status"},
         )
     ],
     "SqlToMarketoOperator": [
-        Rehearsal({"rejects": "<folder>", "sql": SQL, "sql_conn_id": "warehouse", "transport": transport}, {operation})
+        Rehearsal(
+            {"rejects_path": "<folder>", "sql": SQL, "sql_conn_id": "warehouse", "transport": transport}, {operation}
+        )
         for transport, operation in (
             ("sync", "leads.sync"),
             ("bulk", "bulk_import_leads.import"),

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.client.governor import rules
+from airflow_provider_marketo.imports.erasure import Erasure
 from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
 from tests.support import run_task, task_context
 
@@ -122,9 +125,34 @@ def test_the_later_look_fails_when_somebody_came_back(request_):
         confirm=True,
         verify_after=timedelta(seconds=0.1),
     )
-    with pytest.raises(AirflowFailException, match=r"1 erased leads are there again; see .*erasure-"):
+    with pytest.raises(AirflowFailException, match=r"1 erased lead is there again; see .*erasure-"):
         run_task(task, request_.context, return_of_a_lead)
     assert json.loads(request_.evidence())["reappeared"] == 1
+
+
+def test_a_spent_quota_is_waited_out_and_the_leads_are_erased_afterwards(request_, monkeypatch):
+    request_.run()  # an earlier try, whose evidence says that its deletion was checked
+    request_.leads.create({"email": request_.addresses[0]}, request_.marketo.instance.now, 1)
+    request_.marketo.fail("leads.get_by_filter_type", "607")
+    monkeypatch.setattr(rules, "next_probe", lambda now: now + timedelta(seconds=0.2))
+    done = request_.run()
+    assert (done["erased"], done["remaining"], done["reappeared"]) == (4, 0, None)
+
+
+def test_a_killed_task_deletes_no_more_leads(request_, monkeypatch):
+    task = MarketoEraseLeadsOperator(
+        task_id="a_task", evidence=str(request_.folder), filter_values=request_.addresses, confirm=True
+    )
+    find = Erasure.find
+
+    def killed(erasure: Erasure) -> list[int]:
+        task.on_kill()
+        return find(erasure)
+
+    monkeypatch.setattr(Erasure, "find", killed)
+    with pytest.raises(MarketoStoppedError):
+        task.execute(request_.context)
+    assert request_.there() == [1001, 1002, request_.twin, 1003]
 
 
 def test_a_dry_run_counts(request_):

@@ -92,7 +92,7 @@ def test_a_list_that_does_not_exist_is_found_before_anything_is_sent(marketo, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"list_id": "x"}, "list_id='x' is not an id"),
+        ({"list_id": "x"}, "list_id is a str that is not an id"),
         ({"mode": "sync"}, "mode='sync' is not one of"),
         ({"mode": "mirror", "max_removals": -1}, "max_removals=-1 is below 0"),
     ],
@@ -119,7 +119,9 @@ def test_a_status_is_set_and_never_taken_back(marketo, tmp_path):
     instance = marketo()
     leads = range(1001, 1101)
     attended = [lead_id for lead_id in leads if status(instance, lead_id) == "Attended"]
-    result = load(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, status="Registered", lead_ids=leads)
+    result = load(
+        MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, program_member_status="Registered", lead_ids=leads
+    )
     assert counts(result) == {"accepted": 100}
     assert attended
     assert all(status(instance, lead_id) == "Attended" for lead_id in attended)
@@ -149,12 +151,12 @@ def test_every_row_may_have_a_status_and_fields_of_its_own(marketo, tmp_path):
     ("arguments", "message"),
     [
         ({"program_id": 77}, "there is no program 77"),
-        ({"status": "Atended"}, "statusName is not one of Invited, Registered, No Show, Attended"),
+        ({"program_member_status": "Atended"}, "statusName is not one of Invited, Registered, No Show, Attended"),
     ],
 )
 def test_program_and_status_are_checked_before_anything_is_sent(marketo, tmp_path, arguments, message):
     instance = marketo()
-    given = {"program_id": WEBINAR, "status": "Attended", "lead_ids": [1001]} | arguments
+    given = {"program_id": WEBINAR, "program_member_status": "Attended", "lead_ids": [1001]} | arguments
     text, _ = fails(MarketoProgramMembersOperator, tmp_path, **given)
     assert message in text
     assert "program_members.sync_status" not in instance.report().calls
@@ -172,6 +174,8 @@ def test_a_status_of_another_channel_rejects_its_rows_alone(marketo, tmp_path):
 def test_an_api_user_who_may_not_see_programs_can_still_set_statuses(marketo, tmp_path):
     user = ApiUser("id", "secret", "user@example.org", frozenset({"Read-Only Assets", "Read-Write Assets"}))
     instance = marketo(users=(user,))
-    result = load(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, status="Attended", lead_ids=[1002])
+    result = load(
+        MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, program_member_status="Attended", lead_ids=[1002]
+    )
     assert counts(result) == {"accepted": 1}
     assert status(instance, 1002) == "Attended"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
+from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
 from tests.operators.loading import (
@@ -24,7 +24,7 @@ from tests.operators.loading import (
     table,
     token_expires_at,
 )
-from tests.support import StateStore
+from tests.support import StateStore, task_context
 
 __all__ = ["governed"]
 
@@ -212,13 +212,13 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing_behind(marketo, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"object_type": "lists"}, "object_type='lists' is not one of leads, companies"),
+        ({"object_type": "lists"}, "object_type='lists' is not one of 'leads', 'companies'"),
         ({"object_type": "custom_objects"}, "needs custom_object"),
         ({"object_type": "leads", "custom_object": "car_c"}, "custom_object belongs to object_type='custom_objects'"),
         ({"object_type": "companies", "dedupe_by": "idField"}, "goes with action='updateOnly' only"),
         ({"object_type": "leads", "max_reject_ratio": 2}, "max_reject_ratio=2 is not between 0 and 1"),
-        ({"object_type": "leads", "rejects_format": "csv"}, "rejects_format='csv' is not one of jsonl, parquet"),
-        ({"object_type": "leads", "on_duplicates": "first"}, "on_duplicates='first' is not one of last, fail"),
+        ({"object_type": "leads", "rejects_format": "csv"}, "rejects_format='csv' is not one of 'jsonl', 'parquet'"),
+        ({"object_type": "leads", "on_duplicates": "first"}, "on_duplicates='first' is not one of 'last', 'fail'"),
         ({"object_type": "leads", "on_quota_exhausted": "wait"}, "on_quota_exhausted='wait' is not one of"),
         ({"object_type": "leads", "source": "x.csv"}, "rows come from exactly one place, and records and source"),
         ({"object_type": "leads", "constants": {"leadScore": "x"}}, "constants: leadScore is not a number"),
@@ -285,12 +285,12 @@ def test_a_spent_quota_is_slept_off_without_a_worker_and_the_rest_is_sent(market
     monkeypatch.setattr(rules, "next_probe", lambda now: now + timedelta(seconds=0.2))
     deferred = []
 
-    def sleeps(self, moment):
-        deferred.append(moment)
+    def sleeps(self, context, wait, interval):
+        deferred.append(wait.until)
         governed.advance(60)
         raise DeadError
 
-    monkeypatch.setattr(MarketoSyncLeadsOperator, "_defer_until", sleeps)
+    monkeypatch.setattr(MarketoSyncLeadsOperator, "_defer", sleeps)
     store = StateStore()
     with pytest.raises(DeadError):
         load(MarketoSyncLeadsOperator, tmp_path, store, records=people(9_000))
@@ -308,6 +308,32 @@ def test_a_spent_quota_fails_the_task_if_its_author_wants_that(marketo, tmp_path
 
 
 # Kills.
+
+
+def test_a_task_that_is_killed_while_it_reads_its_input_sends_nothing(marketo, tmp_path):
+    instance = marketo()
+
+    def records():
+        task.on_kill()
+        return people(3)
+
+    task = MarketoSyncLeadsOperator(task_id="a_task", records=records, rejects_path=str(tmp_path))
+    with pytest.raises(MarketoStoppedError, match="the task was killed"):
+        task.execute(task_context(StateStore()))
+    assert "leads.sync" not in instance.report().calls
+
+
+def test_a_dry_run_leaves_alone_what_an_earlier_try_has_staged(marketo, tmp_path, governed):
+    instance = marketo()
+    store = StateStore()
+    instance.fail("leads.sync", drop=True, executed=True)
+    how = {"action": "createDuplicate"}
+    load_until_unknown = fails(MarketoSyncLeadsOperator, tmp_path, store, records=people(1), **how)
+    assert "1 of 1 row" in load_until_unknown[0]
+    kept = (staged(tmp_path), dict(store.values))
+    assert load(MarketoSyncLeadsOperator, tmp_path, store, records=people(2), dry_run=True, **how)["rows"] == 2
+    assert (staged(tmp_path), store.values) == kept
+    assert kept[0]
 
 
 def companies(count: int):

@@ -147,7 +147,7 @@ def test_a_killed_task_never_queries_again(marketo, warehouse, tmp_path, governe
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"transport": "rest"}, "transport='rest' is not one of auto, sync, bulk, ingestion"),
+        ({"transport": "rest"}, "transport='rest' is not one of 'auto', 'sync', 'bulk', 'ingestion'"),
         ({"transport": "bulk", "action": "updateOnly"}, "bulk imports only create or update"),
         ({"transport": "ingestion", "object_type": "companies"}, "cannot be loaded with transport 'ingestion'"),
         ({"sql": "SELECT email, name FROM people"}, "Marketo has no field 'name'"),

@@ -10,7 +10,8 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoPermissionError, MarketoTransientError
 from airflow_provider_marketo.triggers import poller
-from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger, raise_for_event
+from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
+from airflow_provider_marketo.triggers.waits import found_from
 from tests.simulated import marketo
 
 __all__ = ["marketo"]
@@ -93,10 +94,11 @@ def test_an_error_that_stays_reaches_the_task_as_it_was(marketo, monkeypatch, er
 
     monkeypatch.setattr("airflow_provider_marketo.client.bulk.imports.ImportJobs.any_ended", fails)
     with pytest.raises(type(error)) as caught:
-        raise_for_event(event_of(trigger()))
+        found_from(event_of(trigger()))
     assert caught.value.code == error.code
 
 
 def test_other_events_are_no_errors():
-    for event in (None, {"status": "ended"}, {"status": "timed out"}, datetime.now(timezone.utc)):
-        raise_for_event(event)
+    assert found_from({"status": "ended"}) == {"status": "ended"}
+    for event in (None, {"status": "timed out"}, datetime.now(timezone.utc)):
+        assert found_from(event) is None

@@ -1,0 +1,166 @@
+"""The task of an erasure: find, delete, look again, and much later look once more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_marketo.arguments import checked_values
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.link import push_place
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.work import Wait, Work
+from airflow_provider_marketo.imports.erasure import Erasure, Evidence, MarketoLeadsReappearedError
+from airflow_provider_marketo.imports.inputs import open_rows
+from airflow_provider_marketo.output.folder import OutputFolder
+
+log = logging.getLogger(__name__)
+
+
+class EraseWork(Work):
+    """
+    One try of an erasure.
+
+    The evidence tells a process that resumes after a deferral whether the deletion was checked: then it only looks
+    whether a lead is there again.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    :param resumed: whether this is the same try after a deferral.
+    :raises MarketoInvalidRequestError: the arguments do not go together; nothing was deleted.
+    """
+
+    def __init__(
+        self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, resumed: bool
+    ) -> None:
+        self._context = context
+        self._hook = hook
+        self._arguments = arguments
+        self._result: dict[str, Any] = {}
+        if not arguments["confirm"] and not arguments["dry_run"]:
+            raise MarketoInvalidRequestError(
+                "leads are deleted for good, and confirm is not True",
+                parameter="confirm",
+                remedy="Try it with dry_run=True, then set confirm=True.",
+            )
+        self._values = _values_of(arguments)
+        self._erasure = Erasure(hook.client, arguments["filter_type"], self._values, hook.settings.hash_salt)
+        self._evidence = None if arguments["dry_run"] else _evidence_of(context, hook, arguments["evidence"])
+        if self._evidence is not None and not resumed:
+            self._evidence.restart()
+
+    def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
+        """
+        Delete and check, or after the wait look whether a lead is there again.
+
+        :param found: nothing of use.
+        :return: the time of the later look, or None when all is done.
+        """
+        if self._evidence is None:
+            self._result = self._count()
+            return None
+        if self._evidence.verified:
+            self._result = self._look_again(self._evidence)
+            return None
+        self._result = self._erase(self._evidence)
+        verify_after = self._arguments["verify_after"]
+        return Wait(datetime.now(timezone.utc) + verify_after) if verify_after is not None else None
+
+    def finish(self) -> dict[str, Any]:
+        """Return counts, and where the evidence lies."""
+        return self._result
+
+    def kill(self) -> None:
+        """Delete no more leads. The next try finds those that are left."""
+        self._erasure.stop()
+
+    def _count(self) -> dict[str, Any]:
+        found = self._find()
+        push_place(self._context, self._hook, lead_id=found[0] if len(found) == 1 else None)
+        log.info(
+            "Would call leads.delete for %s, found by %s",
+            counted(len(found), "lead"),
+            counted(len(self._values), "value"),
+        )
+        return {"requested": len(self._values), "found": len(found), "erased": 0, "evidence": None}
+
+    def _find(self) -> list[int]:
+        found, most = self._erasure.find(), self._arguments["max_leads"]
+        if len(found) > most:
+            raise MarketoInvalidRequestError(
+                f"the values find {counted(len(found), 'lead')}, and max_leads is {most}",
+                parameter="filter_values",
+                remedy="Raise max_leads if that is meant.",
+            )
+        return found
+
+    def _erase(self, evidence: Evidence) -> dict[str, Any]:
+        erasure, found = self._erasure, self._find()
+        evidence.begin(erasure.digests(self._values), erasure.digests(found))
+        refused = erasure.delete(found)
+        remaining = len(erasure.find())
+        facts = evidence.finish(remaining, refused)
+        log.info(
+            "Erased %s for %s; %d remain",
+            counted(facts["erased"], "lead"),
+            counted(len(self._values), "value"),
+            remaining,
+        )
+        if remaining:
+            reasons = ", ".join(f"{count} times {code}" for code, count in refused.items()) or "it gave no reason"
+            raise MarketoInvalidRequestError(
+                f"{counted(remaining, 'lead is', 'leads are')} still there: Marketo refused ({reasons});"
+                f" see {evidence.path}",
+                parameter="filter_values",
+                remedy="Find out in Marketo what keeps them: a CRM, or a partition that the API user may not write to.",
+            )
+        return _summary(evidence, facts)
+
+    def _look_again(self, evidence: Evidence) -> dict[str, Any]:
+        found = self._erasure.find()
+        push_place(self._context, self._hook, lead_id=found[0] if found else None)
+        facts = evidence.recheck(len(found))
+        if found:
+            raise MarketoLeadsReappearedError(
+                f"{counted(len(found), 'erased lead is', 'erased leads are')} there again; see {evidence.path}"
+            )
+        return _summary(evidence, facts)
+
+
+def _values_of(arguments: Mapping[str, Any]) -> list[str]:
+    """Return what to look for. Files and queries have it in a column."""
+    given = arguments["filter_values"]
+    if given is not None and arguments["source"] is None and arguments["sql"] is None:
+        return checked_values(given)
+    rows = open_rows({**arguments, "records": [] if given is not None else None})
+    column: str = arguments["column"] or arguments["filter_type"]
+    columns: Sequence[str] = rows.columns
+    if column not in columns:
+        raise MarketoInvalidRequestError(
+            f"the input has no column {column!r}", parameter="column", remedy=f"Its columns are {', '.join(columns)}."
+        )
+    place = list(columns).index(column)
+    return checked_values(value for batch in rows.batches for value in batch[place])
+
+
+def _evidence_of(context: Mapping[str, Any], hook: MarketoHook, url: str) -> Evidence:
+    ti = context["ti"]
+    task = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    folder = OutputFolder(url, parameter="evidence")
+    folder.check_writable()
+    return Evidence(folder, {"instance": hook.client.instance, **task})
+
+
+def _summary(evidence: Evidence, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "requested": len(facts["requested"]),
+        "found": len(facts["leads"]),
+        "erased": facts["erased"],
+        "remaining": facts["remaining"],
+        "reappeared": facts.get("reappeared"),
+        "evidence": evidence.path,
+    }

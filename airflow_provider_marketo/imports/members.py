@@ -1,0 +1,60 @@
+"""Who is in a static list or in a program: leads by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_marketo.imports.mirror import Mirror
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.staged import StagedImport
+from airflow_provider_marketo.imports.sync import SyncImport
+from airflow_provider_marketo.imports.targets import STATUS, SYNC
+from airflow_provider_marketo.imports.task import ImportWork
+
+_OBJECT_TYPES: Mapping[str, str] = {"add": "list_add", "mirror": "list_add", "remove": "list_remove"}
+
+
+class ListMembersWork(ImportWork):
+    """Leads into a static list, out of it, or all that it holds."""
+
+    def request(self) -> ImportRequest:
+        """Return what is wanted."""
+        return ImportRequest.from_arguments(
+            self.arguments, transport=SYNC, object_type=_OBJECT_TYPES[self.arguments["mode"]]
+        )
+
+    def send(self, staged: StagedImport) -> dict[str, Any]:
+        """Send all chunks; then, to mirror, remove surplus members."""
+        if self.arguments["mode"] != "mirror":
+            return super().send(staged)
+        mirror = self._mirror(staged)
+        SyncImport(staged, self._client, self._parallel, {}, mirror.has).run()
+        staged.keeper.check()  # a task that was killed removes no member
+        return mirror.remove()
+
+    def preview(self, staged: StagedImport) -> dict[str, Any]:
+        """Return how many members would be added and removed."""
+        return self._mirror(staged).preview() if self.arguments["mode"] == "mirror" else {}
+
+    def _mirror(self, staged: StagedImport) -> Mirror:
+        mirror = Mirror(self._client, self.arguments["list_id"], staged)
+        mirror.check(self.arguments["max_removals"])
+        return mirror
+
+
+class ProgramMembersWork(ImportWork):
+    """Leads into a program, with their status and fields."""
+
+    def request(self) -> ImportRequest:
+        """Return what is wanted. A status for every row is a constant, which is checked as a column is."""
+        constants = dict(self.arguments["constants"] or {})
+        if self.arguments["program_member_status"] is not None:
+            constants[STATUS] = self.arguments["program_member_status"]
+        return ImportRequest.from_arguments(
+            self.arguments,
+            transport=SYNC,
+            object_type="program_members",
+            constants=constants,
+            program_member_status=None,
+        )

@@ -1,0 +1,219 @@
+"""The task of an import: from an operator's arguments to work that can be stopped and resumed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.client import limits
+from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
+from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.hooks.link import push_place
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.work import ImportJobsWait, Wait, Work, moved
+from airflow_provider_marketo.imports.begin import Beginning, deadline_of
+from airflow_provider_marketo.imports.bulk import BulkImport
+from airflow_provider_marketo.imports.inputs import open_rows
+from airflow_provider_marketo.imports.preview import preview_of
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.source import Rows
+from airflow_provider_marketo.imports.staged import StagedImport
+from airflow_provider_marketo.imports.sync import SyncImport
+from airflow_provider_marketo.imports.targets import BULK, SYNC
+
+log = logging.getLogger(__name__)
+
+ACCOUNT = "account"
+"""XCom with the counts of a task that fails although it has sent everything: Airflow keeps no result of it."""
+
+_IMPORTS_IN_FLIGHT = 4
+_LONGEST_POLL_INTERVAL = 30.0
+"""Seconds. Adobe asks for 5 to 30 between two looks at an import, and for 60 at an export."""
+
+
+class ImportWork(Work):
+    """
+    One try of an import: check, stage, send, wait, account.
+
+    A subclass says what is wanted (:meth:`request`) and may change how rows are read, chosen and sent.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    :param parallel: calls at once.
+    :param resumed: whether this is the same try after a deferral, whose deadline stays.
+    :raises MarketoInvalidRequestError: the arguments do not go together; nothing was sent.
+    """
+
+    def __init__(
+        self,
+        context: Mapping[str, Any],
+        hook: MarketoHook,
+        arguments: Mapping[str, Any],
+        *,
+        parallel: int,
+        resumed: bool,
+    ) -> None:
+        self.arguments = arguments
+        self._request = self.request()
+        self._context = context
+        self._client = hook.client
+        self._parallel = parallel
+        self._resumed = resumed
+        self._killed = False
+        self._staged: StagedImport | None = None
+        self._bulk: BulkImport | None = None
+        self._details: dict[str, Any] = {}
+        self.poll_interval = timedelta(seconds=min(_LONGEST_POLL_INTERVAL, hook.settings.poll_interval))
+        if not resumed:
+            push_place(context, hook, list_id=arguments.get("list_id"))
+        rejects = arguments["rejects_path"]
+        self._preview = arguments["dry_run"]
+        self._beginning = Beginning(
+            self._client, context, arguments["staging"] or rejects, rejects, preview=self._preview
+        )
+        self._ending = self._beginning.previous_result(self._request)
+
+    # What a subclass says.
+
+    def request(self) -> ImportRequest:
+        """Return what is wanted, as far as it can be told without a look at the rows."""
+        raise NotImplementedError
+
+    def rows(self) -> Rows:
+        """Open the input."""
+        return open_rows(self.arguments)
+
+    def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
+        """Decide how these rows are sent."""
+        return self._request, rows
+
+    def parameters(self) -> dict[str, Any]:
+        """Return parameters of calls that are not the request's."""
+        return {}
+
+    def send(self, staged: StagedImport) -> dict[str, Any]:
+        """
+        Send all chunks by calls.
+
+        :return: what the result says besides the account.
+        """
+        SyncImport(staged, self._client, self._parallel, self.parameters()).run()
+        return {}
+
+    def preview(self, staged: StagedImport) -> dict[str, Any]:
+        """Return what a dry run says besides what it says of every import. Only reads are spent."""
+        return {}
+
+    # What the operator asks for.
+
+    @property
+    def deadline(self) -> datetime | None:  # type: ignore[override]  # the progress keeps it
+        """When waiting for bulk imports ends."""
+        written = self._staged.keeper.progress.deadline if self._staged is not None else ""
+        return parse_date(written) if written else None
+
+    def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
+        """
+        Stage the input if no try has, then send what can be sent and take in what has ended.
+
+        :param found: the trigger's event; the imports' states are asked for anyway.
+        :return: the imports to wait for, or None when everything is accounted for.
+        :raises MarketoDeadlineError: imports did not end in time. They stay known to the next try.
+        """
+        if self._preview or self._ending is not None:
+            return None
+        staged = self._staged or self._begin()
+        if self._bulk is None:
+            self._details = self.send(staged)
+            return None
+        batch_ids = self._bulk.step()
+        if batch_ids is None:
+            return None
+        deadline = self.deadline
+        if deadline is not None and datetime.now(timezone.utc) >= deadline:
+            raise self._bulk.overdue()
+        if not batch_ids:
+            return Wait()  # the queue is full of others' imports
+        return ImportJobsWait(
+            object_type=staged.request.object_type,
+            custom_object=staged.request.custom_object,
+            batch_ids=batch_ids,
+            deadline=deadline,
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """
+        Publish the tables of rejects and return the account.
+
+        :raises MarketoRowsRejectedError: more rows were rejected than the author allows.
+        :raises MarketoRowsUnknownError: the outcome of some rows is unknown.
+        """
+        if self._preview:
+            return self._dry_run()
+        ending = self._ending
+        if ending is None:
+            ending = (self._staged or self._begin()).finish(self._details)
+        if ending.final:
+            self._beginning.cleanup()
+        if ending.error is not None:
+            self._context["ti"].xcom_push(key=ACCOUNT, value=ending.result)
+            raise ending.error
+        return ending.result
+
+    def extend_deadline(self, idle_until: datetime) -> None:
+        """Move the deadline: time in which Marketo answers no calls does not count."""
+        deadline = self.deadline
+        if self._staged is not None and deadline is not None:
+            self._staged.keeper.progress.deadline = moved(deadline, idle_until).isoformat()
+            self._staged.keeper.save()
+
+    def kill(self) -> None:
+        """Send nothing more. Marketo cannot cancel an import; the next try takes in what it has."""
+        self._killed = True
+        if self._staged is not None:
+            self._staged.keeper.stop()
+
+    def _begin(self) -> StagedImport:
+        """Resume what an earlier try staged, or stage the input."""
+        staged = self._beginning.resume(self._request, resumed=self._resumed)
+        if staged is None:
+            staged = self._beginning.stage(self.choose, self.rows())
+        self._staged = staged
+        if self._killed:  # while the input was read
+            staged.keeper.stop()
+        if staged.plan.transport == BULK:
+            jobs = ImportJobs(self._client, import_object(staged.request.object_type), staged.request.custom_object)
+            in_flight = conf.getint("marketo", "imports_in_flight", fallback=_IMPORTS_IN_FLIGHT)
+            self._bulk = BulkImport(staged, jobs, min(in_flight, limits.QUEUED_JOBS))
+            deadline_of(staged, self.arguments["timeout"], resumed=self._resumed)
+        return staged
+
+    def _dry_run(self) -> dict[str, Any]:
+        try:
+            staged = self._beginning.stage(self.choose, self.rows())
+            result = {**preview_of(staged.plan), **self.preview(staged)}
+        finally:
+            self._beginning.discard()
+        log.info("Dry run, nothing was sent: %s", result)
+        return result
+
+
+class BulkImportWork(ImportWork):
+    """Files by bulk import."""
+
+    def request(self) -> ImportRequest:
+        """Return what is wanted."""
+        return ImportRequest.from_arguments(self.arguments, transport=BULK)
+
+
+class SyncWork(ImportWork):
+    """Records by the sync endpoints."""
+
+    def request(self) -> ImportRequest:
+        """Return what is wanted."""
+        return ImportRequest.from_arguments(self.arguments, transport=SYNC)
