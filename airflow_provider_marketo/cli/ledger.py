@@ -79,15 +79,14 @@ def settle(args: Namespace) -> None:
     entry = Entry.from_json(text)
     if entry.state != SENDING:
         raise SystemExit(f"airflow marketo ledger settle: {entry.what} is already settled ({entry.settled_by})")
+    task = f"{entry.dag_id}.{entry.task_id}"
     if args.sent:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         store.write(args.key, replace(entry, state=SETTLED, until=now, reason=None, settled_by="person").to_json())
-        print(
-            f"{entry.what} is recorded as sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends nothing again."
-        )
+        print(f"{entry.what} is recorded as sent. Clear the task {task}: it continues.")
     else:
         store.delete(args.key)
-        print(f"{entry.what} is recorded as not sent. Clear the task {entry.dag_id}.{entry.task_id}: it sends it.")
+        print(f"{entry.what} is recorded as not sent. Clear the task {task}: it sends the request.")
 
 
 @action_cli(check_db=False)

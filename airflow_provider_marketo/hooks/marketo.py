@@ -88,7 +88,7 @@ class MarketoHook(BaseHook):
 
     @property
     def parallel(self) -> int:
-        """Calls that may be in flight at once."""
+        """Calls at once that the hook was made for. The governor allows fewer outside the connection's pool."""
         return self._parallel or 1
 
     @cached_property

@@ -30,11 +30,11 @@ class TaskRuntime:
         self._tallies: dict[str, Tally] = {}
         self._recalled: dict[str, Mapping[str, Any]] = {}
         self._counted_task: RunningTask | None = None
-        self._told_pool: set[RunningTask] = set()
+        self._noticed: set[RunningTask] = set()
         self.start()
 
     def start(self) -> None:
-        """Begin the life of a process; Python calls this in the child of a fork. What was known stays known."""
+        """Begin the life of this process. A child of a fork calls it too, and keeps the governors and the tallies."""
         self._lock = threading.Lock()
         self._started_at = time.monotonic()
 
@@ -61,10 +61,10 @@ class TaskRuntime:
             return self._governors[instance]
 
     def is_first_notice(self, task: RunningTask) -> bool:
-        """Return True the first time that it is asked about this task, for what the log should say once."""
+        """Return True when it is first called with a task, so that the log says something once for each task."""
         with self._lock:
-            first = task not in self._told_pool
-            self._told_pool.add(task)
+            first = task not in self._noticed
+            self._noticed.add(task)
             return first
 
     def tally(self, conn_id: str, observer: Observer) -> Tally:
@@ -74,7 +74,7 @@ class TaskRuntime:
         Outside a task each call returns a tally of its own.
 
         :param conn_id: id of the connection.
-        :param observer: is told of every call; the one of the task's first hook stays.
+        :param observer: is called at the end of each call. The observer of the task's first hook is used.
         """
         task = self.task
         if task is None:
@@ -115,9 +115,9 @@ def runtime() -> TaskRuntime:
 
 def replace_runtime(new: TaskRuntime) -> None:
     """
-    Let the hooks of this process share something else from now on, as each test does.
+    Let the hooks of this process share another state from now on. Each test begins with a new one.
 
-    :param new: a runtime that knows nothing yet.
+    :param new: the state to share.
     """
     global _runtime  # noqa: PLW0603 - a process has one
     _runtime = new

@@ -27,7 +27,7 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
     Return the running task's tally for a connection, and have Airflow log it when the task ends.
 
     :param conn_id: id of the connection.
-    :param observer: is told of every call; the one of the task's first hook stays.
+    :param observer: is called at the end of each call. The observer of the task's first hook is used.
     """
     if runtime().task is not None:
         _listen()
@@ -35,7 +35,7 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
 
 
 def keep_usage() -> None:
-    """Store what the running task has used, before it is deferred: another process continues it."""
+    """Store what the running task has used, before a deferral, because another process resumes the task."""
     counts = {conn_id: tally.to_dict() for conn_id, tally in runtime().take_tallies().items()}
     if counts:
         get_current_context()["ti"].xcom_push(key=USAGE, value=counts)
@@ -43,9 +43,9 @@ def keep_usage() -> None:
 
 def recall_usage(ti: Any) -> None:
     """
-    Continue to count what the running task uses, after a deferral.
+    Read what the running task had used before a deferral, and continue to count from there.
 
-    :param ti: the task instance.
+    :param ti: the running task instance.
     """
     runtime().recall(ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key=USAGE) or {})
 

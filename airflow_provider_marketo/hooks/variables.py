@@ -1,4 +1,4 @@
-"""Reads and writes Airflow Variables from tasks and triggers; a missing Variable is told apart from a failure."""
+"""Reads and writes Airflow Variables; in tasks and triggers it distinguishes a missing Variable from a failure."""
 
 from __future__ import annotations
 
