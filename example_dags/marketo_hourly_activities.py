@@ -22,6 +22,7 @@ from airflow.sdk import DAG, Asset, ObjectStoragePath, Variable, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator
+from airflow_provider_marketo.output.manifest import read_manifest
 
 activities = Asset("marketo_hourly_activities")
 
@@ -68,11 +69,11 @@ if hasattr(sdk, "RollupMapper"):
             folder.mkdir(parents=True, exist_ok=True)
             unfinished = folder / f"{day}.part"
             with unfinished.open("wb") as whole:
-                for hour in (json.loads(ObjectStoragePath(each).read_text()) for each in sorted(manifests)):
-                    for file in hour["files"]:
-                        with (ObjectStoragePath(hour["output"]) / file["name"]).open("rb") as part:
+                for hour in map(read_manifest, sorted(manifests)):
+                    for path in hour.paths:
+                        with path.open("rb") as part:
                             for row in part:
-                                if max(json.loads(row)["activityDate"], hour["start"]).startswith(day):
+                                if max(json.loads(row)["activityDate"], hour.start).startswith(day):
                                     whole.write(row)
                                     rows += 1
             return {"file": str(unfinished.rename(folder / f"{day}.jsonl")), "rows": rows}

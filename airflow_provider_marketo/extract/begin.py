@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
-from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
@@ -17,6 +16,7 @@ from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, pro
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import refuse_siblings, remember_leftovers
 
 log = logging.getLogger(__name__)
@@ -60,10 +60,9 @@ def begin(
     fingerprint = f"{client.instance}:{wanted.fingerprint()}"
     plan = load_plan(folder, run) if progress is not None and progress.fingerprint == fingerprint else None
     if progress is None or plan is None:
-        if wanted.file_format != "csv":
-            require_arrow()
+        FORMATS[wanted.file_format].require()
         folder.check_writable()
-        refuse_siblings(folder, wanted, run)
+        refuse_siblings(folder, wanted.name, wanted.fingerprint(), run)
         if progress is not None:
             _abandon(progress, jobs)
         leftovers = _leftovers(folder, run)

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.extract.rows import write_rows
 from airflow_provider_marketo.hooks.link import push_place
@@ -58,7 +59,7 @@ def look_up_leads(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
         name = "leads" if map_index is None or map_index < 0 else f"leads_{map_index}"
         ids, files = write_rows(folder, client, fields, rows, file_format=arguments["file_format"], name=name)
     push_place(context, hook, lead_id=ids[0] if len(ids) == 1 else None, list_id=arguments["list_id"])
-    log.info("Read %d %s", len(ids), "lead" if len(ids) == 1 else "leads")
+    log.info("Read %s", counted(len(ids), "lead"))
     return {"count": len(ids), "ids": ids, "output": arguments["output_path"], "files": files}
 
 

@@ -12,8 +12,6 @@ from airflow_provider_marketo.client.bulk.plan import Slice
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.background import InBackground
-from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
-from airflow_provider_marketo.client.tabular.files import OpenFile
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
@@ -21,6 +19,7 @@ from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
+from airflow_provider_marketo.output.formats import FORMATS
 
 Fetch = Callable[[Callable[[], Consumer[Outcome]]], Outcome]
 
@@ -96,7 +95,7 @@ class SlicePublisher:
         # Each download starts from what earlier slices have written, and knows nothing of one that was broken off.
         seen = self._keys_of_other_slices()
         branch = seen.branch() if seen is not None else None
-        return transform(self._request.file_format, rules, branch, staging.open)
+        return FORMATS[self._request.file_format].transform(rules, branch, staging.open)
 
     def _rules(self, one: Slice) -> Rules:
         request, plan = self._request, self._plan
@@ -138,15 +137,6 @@ class SlicePublisher:
         self._folder.write(layout.slice_keys(self._run_folder, one.name), saved.getvalue())
         self._seen.merge(keys)
         keys.close()
-
-
-def transform(file_format: str, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> Transform:
-    """What writes a format: ``csv``, ``jsonl`` or ``parquet``."""
-    if file_format == "csv":
-        return CsvTransform(rules, seen, open_file)
-    from airflow_provider_marketo.client.tabular.typed import TypedTransform  # needs pyarrow
-
-    return TypedTransform(rules, seen, open_file, file_format)
 
 
 def file_facts(outcome: Outcome) -> list[dict[str, Any]]:

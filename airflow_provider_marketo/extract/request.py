@@ -15,6 +15,7 @@ from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, 
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.output.formats import FORMATS
 
 ALL_FIELDS = "all"
 _DATES = ("start", "end")
@@ -53,6 +54,7 @@ class ExtractRequest:
     def __post_init__(self) -> None:
         export = self.export
         self._check_object(export)
+        self._check_format()
         self._check_dates(export)
         self._check_fields(export)
         self.slices({})
@@ -79,8 +81,8 @@ class ExtractRequest:
 
     @property
     def attributes_form(self) -> str:
-        """How attributes of activities are written: a map in Parquet unless told otherwise, else Marketo's JSON."""
-        return self.attributes or ("map" if self.file_format == "parquet" else "json")
+        """The form in which attributes of activities are written: the author's, else the format's own."""
+        return self.attributes or FORMATS[self.file_format].attributes
 
     @property
     def name(self) -> str:
@@ -162,11 +164,15 @@ class ExtractRequest:
             raise MarketoInvalidRequestError(
                 "activity_types and filters['activityTypeIds'] say the same thing twice", parameter="activity_types"
             )
-        if self.attributes not in (None, "json") and self.file_format == "csv":
+
+    def _check_format(self) -> None:
+        forms = FORMATS[self.file_format].attribute_forms
+        if self.attributes is not None and self.attributes not in forms:
+            able = [each.name for each in FORMATS.values() if self.attributes in each.attribute_forms]
             raise MarketoInvalidRequestError(
-                f"attributes={self.attributes!r} cannot be written as csv, which keeps Marketo's bytes",
+                f"attributes={self.attributes!r} cannot be written as {self.file_format}",
                 parameter="attributes",
-                remedy="Use file_format='parquet' or 'jsonl'.",
+                remedy=f"Use file_format={' or '.join(map(repr, able))}.",
             )
 
     def _check_dates(self, export: ExportObject) -> None:

@@ -9,8 +9,9 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.schema import from_describe
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
-from airflow_provider_marketo.extract.publish import file_facts, transform
+from airflow_provider_marketo.extract.publish import file_facts
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.formats import FORMATS
 
 KEY = "id"
 
@@ -35,11 +36,13 @@ def write_rows(
     :param name: of the file, without extension.
     :return: the ids, and the facts of each file: name, rows, bytes, sha256. There is none if there are no rows.
     """
-    described = client.call("leads.describe").records if file_format != "csv" else ()
+    output_format = FORMATS[file_format]
+    output_format.require()
+    described = client.call("leads.describe").records if output_format.typed else ()
     rules = Rules(from_describe(described, fields, key=(KEY,), date=None), name)
     ids: list[int] = []
     with folder.staging() as staging:
-        writer = transform(file_format, rules, None, staging.open)
+        writer = output_format.transform(rules, None, staging.open)
         try:
             writer.feed(line(fields))
             for row in rows:
@@ -51,5 +54,5 @@ def write_rows(
             raise
         staging.publish([file.name for file in outcome.files])
     if not outcome.files:
-        folder.delete(f"{name}.{file_format}")  # of an earlier read that found some
+        folder.delete(output_format.file_name(name))  # of an earlier read that found some
     return ids, file_facts(outcome)

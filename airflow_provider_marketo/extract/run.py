@@ -26,13 +26,13 @@ from airflow_provider_marketo.client.errors import (
     MarketoQuotaExhaustedError,
 )
 from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
 from airflow_provider_marketo.extract.state import ProgressKeeper
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.manifest import write_manifest
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,6 @@ _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 
 MAX_RECREATIONS = 2
 """A cancelled job may have been cancelled for us by an earlier try; one that is cancelled over and over is not."""
-
-MOST_LISTED = 100
-"""Files or windows that are returned one by one."""
 
 _LISTED = re.compile(r"\[.*\]")
 _WORD = re.compile(r"[\w.:-]+")
@@ -204,13 +201,11 @@ class ExtractRun:
         log.info(
             "Extracted %s: %d rows, %d bytes in %d files",
             self._request.describe(),
-            manifest["rows"],
-            manifest["bytes"],
-            len(manifest["files"]),
+            manifest.rows,
+            manifest.bytes,
+            len(manifest.files),
         )
-        counts = {"file_count": len(manifest["files"]), "window_count": len(manifest["windows"])}
-        too_long = {name for name in ("files", "windows") if len(manifest[name]) > MOST_LISTED}
-        return {name: value for name, value in manifest.items() if name not in too_long} | counts
+        return manifest.to_xcom()
 
     def cancel(self) -> None:
         """Stop the jobs that this task instance has with Marketo, and no others."""

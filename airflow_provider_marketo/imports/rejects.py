@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client.tabular.schema import INTEGER, STRING
 from airflow_provider_marketo.imports.advice import next_step
 from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
+from airflow_provider_marketo.output.formats import FORMATS, json_line
 
 LOCAL = "rejects-00-input.jsonl"
 """The part with rows that Marketo could not have taken."""
@@ -86,8 +88,7 @@ def encode_lines(plan: ImportPlan, lines: Iterable[Line]) -> bytes:
 
 
 def _encoded(record: Mapping[str, Any]) -> bytes:
-    # A lone surrogate is one of the reasons to be here, and must not stop the table.
-    return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+    return json_line(record)
 
 
 def publish_table(
@@ -103,40 +104,17 @@ def publish_table(
     :param columns: of the input, for a table of Parquet.
     :return: the file's address; None if there is nothing in it.
     """
-    name = f"{name}.{file_format}"
+    name = FORMATS[file_format].file_name(name)
     with folder.staging() as area:
         with area.open(name) as file:
-            if file_format == "parquet":
-                written = _write_parquet(file, parts, (*columns, *_COLUMNS))
-            else:
+            if file_format == "jsonl":  # as the parts are already
                 written = sum(map(file.write, parts))
+            else:
+                kinds = dict.fromkeys((*columns, *_COLUMNS), STRING) | {f"{OUR_COLUMNS}row": INTEGER}
+                records = (json.loads(line) for part in parts for line in part.splitlines())
+                written = FORMATS[file_format].write(file, kinds, records)
         if not written:
             folder.delete(name)  # of an earlier try
             return None
         area.publish([name])
     return f"{folder.url}/{name}"
-
-
-def _write_parquet(file: Any, parts: Iterable[bytes], columns: Sequence[str]) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = f"{OUR_COLUMNS}row"
-    schema = pa.schema([(name, pa.int64() if name == number else pa.string()) for name in dict.fromkeys(columns)])
-    written = 0
-    with pq.ParquetWriter(file, schema) as writer:
-        for part in parts:
-            records = [json.loads(line) for line in part.splitlines()]
-            if records:
-                rows = [{name: _cell(name, record.get(name), number) for name in schema.names} for record in records]
-                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-                written += len(records)
-    return written
-
-
-def _cell(name: str, value: Any, number: str) -> Any:
-    if value is None or name == number:
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

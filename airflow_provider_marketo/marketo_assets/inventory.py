@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import logging
@@ -13,22 +12,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from threading import Event
-from typing import Any, BinaryIO
+from typing import Any
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular.schema import BOOLEAN, DATETIME, INTEGER, STRING
 from airflow_provider_marketo.marketo_assets.find import home_of, url_of
 from airflow_provider_marketo.marketo_assets.kinds import TYPES
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.formats import FORMATS
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-COLUMNS = ("id", "name", "type", "folder_path", "workspace", "status", "has_draft", "created", "updated", "url")
-CHANGE_COLUMNS = ("change", "asset_type", "id", "name", "columns", "url")
-FORMATS = ("jsonl", "csv", "parquet")
+COLUMNS = {
+    "id": INTEGER,
+    **dict.fromkeys(("name", "type", "folder_path", "workspace", "status"), STRING),
+    "has_draft": BOOLEAN,
+    **dict.fromkeys(("created", "updated"), DATETIME),
+    "url": STRING,
+}
+"""Names of the tables' columns, with the kinds of their values."""
+
+CHANGE_COLUMNS = {**dict.fromkeys(("change", "asset_type"), STRING), "id": INTEGER} | dict.fromkeys(
+    ("name", "columns", "url"), STRING
+)
 _PAGE = 200
 _DEPTH = 50
 _OVERLAP = timedelta(minutes=5)
@@ -105,7 +115,7 @@ def take(
         found = _rows(asset_type, takewhile(lambda _: not stopped.is_set(), records), paths)
         log.info("%s: %d%s", asset_type, len(found), " changed" if window else "")
         rows = {**known, **found} if window else found
-        return rows, _jsonl(COLUMNS, rows.values())  # here, while Marketo's rate keeps everybody waiting anyway
+        return rows, _lines(COLUMNS, rows.values())  # here, while Marketo's rate keeps everybody waiting anyway
 
     with ThreadPoolExecutor(at_once, thread_name_prefix="marketo-inventory") as pool:
         reading = [pool.submit(read, asset_type) for asset_type in types]
@@ -254,20 +264,20 @@ class InventoryStore:
 
         :return: path, rows and bytes of each table.
         """
-        tables: dict[str, tuple[Sequence[str], list[Row]]] = {
+        tables: dict[str, tuple[Mapping[str, str], list[Row]]] = {
             asset_type: (COLUMNS, list(rows.values())) for asset_type, rows in inventory.rows.items()
         }
         tables["changes"] = (CHANGE_COLUMNS, inventory.changes)
-        lines = {**inventory.lines, "changes": _jsonl(CHANGE_COLUMNS, inventory.changes)}
+        lines = {**inventory.lines, "changes": _lines(CHANGE_COLUMNS, inventory.changes)}
         facts, names, state = [], [], []
         with self._folder.staging() as staging:
             for name, (columns, rows) in tables.items():
-                file_name = f"{name}.{file_format}"
+                file_name = FORMATS[file_format].file_name(name)
                 with staging.open(file_name) as file:
                     if file_format == "jsonl":
                         file.write(lines[name])
                     else:
-                        _WRITERS[file_format](file, columns, rows)
+                        FORMATS[file_format].write(file, columns, rows)
                     size = file.tell()
                 names.append(file_name)
                 facts.append({"path": str(self._folder.path(file_name)), "rows": len(rows), "bytes": size})
@@ -283,34 +293,7 @@ class InventoryStore:
         return facts
 
 
-def _jsonl(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
-    return b"".join(
-        json.dumps({name: row[name] for name in columns}, ensure_ascii=False).encode() + b"\n" for row in rows
-    )
-
-
-def _write_csv(file: BinaryIO, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows(rows)
-    text.flush()
-    text.detach()
-
-
-def _write_parquet(file: BinaryIO, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    instant = pa.timestamp("us", "UTC")
-    types = {"id": pa.int64(), "has_draft": pa.bool_(), "created": instant, "updated": instant}
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
-    table = pa.Table.from_pylist([{name: _typed(name, row[name]) for name in columns} for row in rows], schema=schema)
-    pq.write_table(table, file)
-
-
-def _typed(name: str, value: Any) -> Any:
-    return parse_date(value) if value and name in ("created", "updated") else value
-
-
-_WRITERS = {"csv": _write_csv, "parquet": _write_parquet}
+def _lines(columns: Mapping[str, str], rows: Iterable[Row]) -> bytes:
+    found = io.BytesIO()
+    FORMATS["jsonl"].write(found, columns, rows)
+    return found.getvalue()

@@ -1,98 +1,260 @@
-"""The manifest: what an extract published. Readers go by it, and it comes last."""
+"""
+The manifest: what a task published, for the tasks and loads that read it.
+
+The manifest is written last, and readers go by it: a file that no manifest lists is not published. A task returns its
+manifest as JSON, and :func:`read_manifest` reads either form.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.dates import iso
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.extract.plan import ExtractPlan
-from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_marketo.output.folder import OutputFolder
+
+__all__ = ["SCHEMA_VERSION", "Manifest", "ManifestColumn", "ManifestFile", "ManifestWindow", "read_manifest"]
 
 log = logging.getLogger(__name__)
 
-_COUNTS = ("rows", "rows_cut", "rows_duplicate", "bytes")
-_TOTALS = ("type_errors", "unknown")
+SCHEMA_VERSION = 1
+"""It grows when a member changes its meaning or goes. New members do not change it: readers pass over them."""
+
+MOST_LISTED = 100
+"""Files, windows or columns that a task returns one by one: its result goes through Airflow's database."""
+
+_LISTS = ("files", "windows", "columns")
 
 
-def write_manifest(
-    folder: OutputFolder,
-    request: ExtractRequest,
-    plan: ExtractPlan,
-    slices: Sequence[Mapping[str, Any]],
-    *,
-    run_folder: str,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ManifestFile:
     """
-    Publish the manifest and remove files of an earlier run over the same span that this one did not write again, but
-    for those that another extract into the same folder has written, too: over another span, in the same windows.
+    A published file.
+
+    :param name: its path below the output folder.
+    :param rows: number of rows.
+    :param bytes: its size.
+    :param sha256: checksum, in hexadecimal.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ManifestColumn:
+    """
+    A column of the rows.
+
+    :param name: REST API name; with ``attributes="typed"`` also ``<activity type>.<attribute>``.
+    :param type: Marketo's data type, such as ``integer``, ``datetime`` or ``email``.
+    """
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class ManifestWindow:
+    """
+    What one export job, or one run of a stream, contributed.
+
+    :param name: its name, of which the names of its files are made.
+    :param start: first second of the window, ISO 8601 in UTC; None if a list selected the rows.
+    :param end: first second after the window.
+    :param export_id: Marketo's id of the job; None if there was no job.
+    :param checksum: Marketo's SHA-256 of the export file.
+    :param rows_read: rows that Marketo sent.
+    :param rows: rows that were written.
+    :param rows_cut: rows outside the window, which were left out.
+    :param rows_duplicate: rows that were written before, which were left out.
+    :param bytes: size of its files.
+    :param missing_columns: columns that Marketo did not send.
+    """
+
+    name: str
+    start: str | None = None
+    end: str | None = None
+    export_id: str | None = None
+    checksum: str | None = None
+    rows_read: int = 0
+    rows: int = 0
+    rows_cut: int = 0
+    rows_duplicate: int = 0
+    bytes: int = 0
+    missing_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    What a task published: places, counts, checksums; never rows.
+
+    :param object_type: ``leads``, ``activities`` and so on, or the name of a stream.
+    :param output: URL of the output folder.
+    :param file_format: ``parquet``, ``jsonl`` or ``csv``.
+    :param manifest: URL of this manifest's file; None if a run found nothing to read and published nothing.
+    :param custom_object: API name of the custom object type.
+    :param start: first second of the span, ISO 8601 in UTC; None if a list selected the rows.
+    :param end: first second after the span.
+    :param date_field: the field that the span selects by.
+    :param rows: number of rows.
+    :param rows_cut: rows outside their window, which were left out.
+    :param rows_duplicate: rows that were written before, which were left out.
+    :param bytes: size of all files.
+    :param columns: names and types of the columns.
+    :param key: the columns that tell rows apart.
+    :param files: the published files.
+    :param windows: what each job contributed.
+    :param type_errors: values that did not fit their column, by column.
+    :param unknown: what Marketo did not announce, such as an activity type, with its number of rows.
+    :param dropped_fields: fields that were left out, with the reason.
+    :param schema_changes: differences from what the output held before.
+    :param task_instance: the task instance that wrote it, as its place below the output folder.
+    :param request: changes when the author changes what is wanted.
+    :param schema_version: of the manifest's own members.
+    """
+
+    object_type: str
+    output: str
+    file_format: str
+    manifest: str | None = None
+    custom_object: str | None = None
+    start: str | None = None
+    end: str | None = None
+    date_field: str | None = None
+    rows: int = 0
+    rows_cut: int = 0
+    rows_duplicate: int = 0
+    bytes: int = 0
+    columns: tuple[ManifestColumn, ...] = ()
+    key: tuple[str, ...] = ()
+    files: tuple[ManifestFile, ...] = ()
+    windows: tuple[ManifestWindow, ...] = ()
+    type_errors: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    dropped_fields: Mapping[str, str] = field(default_factory=dict)
+    schema_changes: tuple[Mapping[str, Any], ...] = ()
+    task_instance: str = ""
+    request: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def paths(self) -> list[ObjectStoragePath]:
+        """Where the files lie."""
+        return [ObjectStoragePath(self.output) / file.name for file in self.files]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain JSON."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    def to_xcom(self) -> dict[str, Any]:
+        """Return the manifest as a task returns it: long lists stay in the file, and their lengths are named."""
+        found = self.to_dict()
+        counts = {"file_count": len(self.files), "window_count": len(self.windows)}
+        if self.manifest is not None:
+            found = {name: value for name, value in found.items() if name not in _LISTS or len(value) <= MOST_LISTED}
+        return found | counts
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Manifest:
+        """
+        Return the manifest that :meth:`to_dict` wrote.
+
+        :param facts: plain JSON. Members that this version does not know are passed over.
+        :raises MarketoDataError: it is no manifest, or one of a later schema.
+        """
+        version = facts.get("schema_version")
+        if not isinstance(version, int):
+            raise MarketoDataError("this is not a manifest: it has no schema_version")
+        if version > SCHEMA_VERSION:
+            raise MarketoDataError(
+                f"the manifest has schema version {version}, and this provider reads versions up to {SCHEMA_VERSION}",
+                remedy="Upgrade airflow-provider-marketo.",
+            )
+        found = _known(cls, facts)
+        for name, kind in (("files", ManifestFile), ("columns", ManifestColumn), ("windows", ManifestWindow)):
+            found[name] = tuple(kind(**_known(kind, each)) for each in facts.get(name, ()))
+        for name in ("key", "schema_changes"):
+            found[name] = tuple(facts.get(name, ()))
+        return cls(**found)
+
+
+def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manifest:
+    """
+    Read a manifest, whole.
+
+    :param source: what a task returned (its XCom), or the path or URL of the manifest's file: the member ``manifest``
+        of what a task returned, or of the ``extra`` of an asset event.
+    :raises FileNotFoundError: there is no such file.
+    :raises MarketoDataError: it is no manifest, or one of a later schema.
+    """
+    if isinstance(source, Mapping):
+        if all(name in source for name in _LISTS):
+            return Manifest.from_dict(source)
+        if not source.get("manifest"):
+            raise MarketoDataError("this is not a manifest: it has no files and does not say where they are listed")
+        source = str(source["manifest"])
+    facts = json.loads(ObjectStoragePath(str(source)).read_text())
+    if not isinstance(facts, Mapping):
+        raise MarketoDataError(f"{source} is not a manifest")
+    return Manifest.from_dict(facts)
+
+
+def publish_manifest(folder: OutputFolder, manifest: Manifest, name: str, schema: Mapping[str, Any]) -> Manifest:
+    """
+    Publish a manifest, and remove files of an earlier run over the same span that this one did not write again.
+
+    Files that another extract into the same folder has written, too, stay: over another span, in the same windows.
 
     :param folder: the output.
-    :param request: what was wanted.
-    :param plan: what was done.
-    :param slices: the record of each slice.
-    :param run_folder: the task instance's place in the output.
-    :return: the manifest: paths, counts, checksums, job ids; never rows.
+    :param manifest: of what was published.
+    :param name: of the manifest, without folder and extension; the same for every run over the same span.
+    :param schema: the columns, to compare with those of another run.
+    :return: the manifest, with its place.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
-    place = layout.manifest(request.name)
+    place, run_folder = layout.manifest(name), manifest.task_instance
     previous = folder.read_json(place) or {}
-    refuse_siblings(folder, request, run_folder)
-    files = [file for one in slices for file in one["files"]]
-    totals: dict[str, Counter[str]] = {name: Counter() for name in _TOTALS}
-    for one in slices:
-        for name, total in totals.items():
-            total.update(one[name])
-    manifest: dict[str, Any] = {
-        "object_type": request.object_type,
-        "custom_object": request.custom_object,
-        "start": iso(request.start) if request.start and request.date_filter else None,
-        "end": iso(request.end) if request.end and request.date_filter else None,
-        "date_field": request.date_filter,
-        "file_format": request.file_format,
-        **{count: sum(one[count] for one in slices) for count in _COUNTS},
-        "files": files,
-        "windows": [{key: value for key, value in one.items() if key not in ("files", *_TOTALS)} for one in slices],
-        **{name: dict(total) for name, total in totals.items()},
-        "dropped_fields": dict(plan.dropped),
-        "schema_changes": list(plan.schema_changes),
-        "task_instance": run_folder,
-        "request": request.fingerprint(),
-        "output": folder.url,
-        "manifest": f"{folder.url}/{place}",
-    }
+    refuse_siblings(folder, name, manifest.request, run_folder)
     remember_leftovers(folder, run_folder, (file["name"] for file in previous.get("files", ())))
-    folder.write_json(place, manifest)
-    folder.write_json(layout.SCHEMA, plan.written(request.attributes_form))
-    stale = set(folder.read_json(layout.leftovers(run_folder)) or ()) - {file["name"] for file in files}
+    folder.write_json(place, manifest.to_dict())
+    folder.write_json(layout.SCHEMA, schema)
+    stale = set(folder.read_json(layout.leftovers(run_folder)) or ()) - {file.name for file in manifest.files}
     if stale:
         stale -= _files_of_others(folder, place, run_folder)
     for old in sorted(stale):
         folder.delete(old)
     folder.delete(layout.leftovers(run_folder))
     if stale:
-        log.info("Removed %d files of an earlier run over the same span", len(stale))
+        log.info("Removed %s of an earlier run over the same span", counted(len(stale), "file"))
     return manifest
 
 
-def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> set[str]:
-    """Files that other manifests list, or that extracts which have not come to theirs have published."""
-    root = len(folder.path("").path.rstrip("/")) + 1
-    found = [*folder.path(layout.MANIFESTS).glob("*.json"), *folder.path(layout.RUNS).glob("*/*/*/*/slices/*.json")]
-    names = [path.path[root:] for path in found]
-    others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
-    return {file["name"] for name in others for file in (folder.read_json(name) or {}).get("files", ())}
+def manifest_url(folder: OutputFolder, name: str) -> str:
+    """Return where the manifest of a name lies."""
+    return f"{folder.url}/{layout.manifest(name)}"
 
 
 def remember_leftovers(folder: OutputFolder, run_folder: str, names: Iterable[str]) -> None:
     """
-    Write down files that have to go when the manifest is there, unless they are written again: what knows of them is
-    about to go itself, and the task may be killed in between.
+    Write down files that have to go when the manifest is there, unless they are written again.
+
+    What lists them now is about to go itself, and the task may be killed in between.
 
     :param folder: the output.
     :param run_folder: the task instance's place in it.
@@ -104,18 +266,36 @@ def remember_leftovers(folder: OutputFolder, run_folder: str, names: Iterable[st
         folder.write_json(place, sorted(known | names))
 
 
-def refuse_siblings(folder: OutputFolder, request: ExtractRequest, run_folder: str) -> None:
+def refuse_siblings(folder: OutputFolder, name: str, request: str, run_folder: str) -> None:
     """
-    Refuse what would replace the rows of another mapped instance of the same task: names follow from the span alone.
+    Refuse to replace the rows of another mapped instance of the same task: names follow from the span alone.
 
-    :raises MarketoInvalidRequestError: one has written other rows over the same span.
+    :param folder: the output.
+    :param name: of the manifest.
+    :param request: fingerprint of what is wanted.
+    :param run_folder: the task instance's place in the output.
+    :raises MarketoInvalidRequestError: another mapped instance has written other rows over the same span.
     """
-    written = folder.read_json(layout.manifest(request.name)) or {}
+    written = folder.read_json(layout.manifest(name)) or {}
     task, _, map_index = str(written.get("task_instance", "")).rpartition("/")
     is_sibling = task == run_folder.rpartition("/")[0] and map_index != run_folder.rpartition("/")[2]
-    if is_sibling and written["request"] != request.fingerprint():
+    if is_sibling and written["request"] != request:
         raise MarketoInvalidRequestError(
             f"mapped task {map_index} of this run has written other rows of the same span to {folder.url}",
             parameter="output_path",
             remedy="Give each mapped task a folder of its own.",
         )
+
+
+def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> set[str]:
+    """Return files that other manifests list, or that extracts without a manifest so far have published."""
+    root = len(folder.path("").path.rstrip("/")) + 1
+    found = [*folder.path(layout.MANIFESTS).glob("*.json"), *folder.path(layout.RUNS).glob("*/*/*/*/slices/*.json")]
+    names = [path.path[root:] for path in found]
+    others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
+    return {file["name"] for name in others for file in (folder.read_json(name) or {}).get("files", ())}
+
+
+def _known(kind: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in facts.items() if name in names}

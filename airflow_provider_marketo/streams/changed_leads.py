@@ -13,15 +13,15 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
-from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.manifest import write_manifest
+from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.streams.feeds import ACTIVITIES, CHANGE_SCORE, FEEDS, LEAD_CHANGES
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import Pass
@@ -97,8 +97,7 @@ def publish_changed_leads(
     """
     assert request.start is not None  # the request was checked
     assert request.end is not None
-    if request.file_format != "csv":
-        require_arrow()
+    FORMATS[request.file_format].require()
     folder.check_writable()
     plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
     window = Window(request.start - request.lookback, request.end)
@@ -120,7 +119,7 @@ def publish_changed_leads(
     record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
     manifest = write_manifest(folder, request, plan, [{**record, "export_id": None}], run_folder=run_folder)
     folder.delete_tree(run_folder)
-    return manifest
+    return manifest.to_xcom()
 
 
 def _changed(

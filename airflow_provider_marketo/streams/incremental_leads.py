@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
     MarketoFeatureUnavailableError,
@@ -175,7 +176,7 @@ class IncrementalLeadsWork(Work):
             size = f"about {megabytes:.1f} MB as {request.file_format}"
         else:
             size = "a size that is not known before the first run"
-        log.info("mode=%s (%s): %d export %s, %s, %s", mode, self._reason(mode), jobs, _jobs_word(jobs), calls, size)
+        log.info("mode=%s (%s): %s, %s, %s", mode, self._reason(mode), counted(jobs, "export job"), calls, size)
 
     def _reason(self, mode: str) -> str:
         return _REASONS[mode] if self._arguments["mode"] == AUTO else _CHOSEN_BY_AUTHOR
@@ -272,10 +273,6 @@ class Features:
 
     def _write(self, facts: Mapping[str, Any]) -> None:
         variables.write_json(self._name, facts, "What a Marketo subscription can do")
-
-
-def _jobs_word(count: int) -> str:
-    return "job" if count == 1 else "jobs"
 
 
 def _first_of(request: ExtractRequest) -> datetime:

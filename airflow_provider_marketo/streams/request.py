@@ -94,12 +94,6 @@ class StreamRequest(ExtractRequest):
                 parameter="attributes",
                 remedy="Use 'map' or 'json'.",
             )
-        if self.attributes not in (None, "json") and self.file_format == "csv":
-            raise MarketoInvalidRequestError(
-                f"attributes={self.attributes!r} cannot be written as csv",
-                parameter="attributes",
-                remedy="Use file_format='parquet' or 'jsonl'.",
-            )
 
     def _check_dates(self, export: ExportObject) -> None:
         if self.start is not None:

@@ -14,15 +14,16 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
+from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.manifest import remember_leftovers, write_manifest
+from airflow_provider_marketo.output.formats import FORMATS
+from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
 from airflow_provider_marketo.streams.feeds import SKEW, kept
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import Position, PositionStore
@@ -111,8 +112,7 @@ class StreamRun:
         :return: the manifest.
         :raises MarketoInvalidRequestError: something is wrong with what is wanted, or Marketo no longer has it.
         """
-        if self._request.file_format != "csv":
-            require_arrow()
+        FORMATS[self._request.file_format].require()
         self._folder.check_writable()
         plan = self._request.plan(self._client)
         position = self._positions.load(self._client.instance)
@@ -122,7 +122,7 @@ class StreamRun:
         oldest = self._oldest(plan, now)
         if recorded and begun.start < oldest and (manifest := self._manifest_of(begun)):
             log.warning("Marketo no longer has all of this run's range; what the run has published stays as it is")
-            return manifest
+            return manifest.to_xcom()
         one = self._settle(begun, oldest, now, again=recorded is not None)
         if one.read_from != begun.read_from:
             first_page, _ = self._page_at(one.read_from)
@@ -147,12 +147,12 @@ class StreamRun:
             self._request.describe(),
             iso(one.start),
             iso(one.end),
-            manifest["rows"],
-            manifest["rows_duplicate"],
-            len(manifest["files"]),
+            manifest.rows,
+            manifest.rows_duplicate,
+            len(manifest.files),
             reader.calls,
         )
-        return manifest
+        return manifest.to_xcom()
 
     def _recorded(self) -> Range | None:
         """The range of this run, as it was when the run began."""
@@ -218,13 +218,13 @@ class StreamRun:
     def _request_for(self, one: Range) -> StreamRequest:
         return replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)
 
-    def _manifest_of(self, one: Range) -> dict[str, Any] | None:
+    def _manifest_of(self, one: Range) -> Manifest | None:
         """What this run has published, if what is wanted is still the same."""
         request = self._request_for(one)
-        manifest: dict[str, Any] = self._folder.read_json(layout.manifest(request.name)) or {}
-        return manifest if manifest.get("request") == request.fingerprint() else None
+        facts: dict[str, Any] = self._folder.read_json(layout.manifest(request.name)) or {}
+        return Manifest.from_dict(facts) if facts.get("request") == request.fingerprint() else None
 
-    def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader) -> dict[str, Any]:
+    def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader) -> Manifest:
         request = self._request_for(one)
         window = Window(one.read_from, one.end)
         overlap = Overlap(self._folder, request.name.removesuffix(window.name), window)
@@ -253,15 +253,14 @@ class StreamRun:
                 yield b"".join(line([row.get(name) for name in columns]) for row in rows)
 
     def _nothing(self, one: Range) -> dict[str, Any]:
-        return {
-            "object_type": self._request.object_type,
-            "start": iso(one.start),
-            "end": iso(one.start),
-            "rows": 0,
-            "files": [],
-            "output": self._folder.url,
-            "manifest": None,
-        }
+        nothing = Manifest(
+            object_type=self._request.object_type,
+            output=self._folder.url,
+            file_format=self._request.file_format,
+            start=iso(one.start),
+            end=iso(one.start),
+        )
+        return nothing.to_xcom()
 
 
 class _Publisher(SlicePublisher):

@@ -185,7 +185,7 @@ def test_tables_come_as_csv_and_parquet_too(nightly):
     ("arguments", "message"),
     [
         ({"asset_types": ["email"]}, "asset_types: 'email' is no type.*emails"),
-        ({"file_format": "xml"}, "file_format: .*jsonl, csv, parquet"),
+        ({"file_format": "xml"}, "file_format: .*parquet, jsonl, csv"),
     ],
 )
 def test_a_wrong_wish_is_refused_before_a_call_is_spent(nightly, arguments, message):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS
-from airflow_provider_marketo.extract import run as run_module
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from airflow_provider_marketo.output import manifest as manifest_module
 from tests.simulated import END, START, data_files, extract, lines
 from tests.support import StateStore, run_task, task_context
 
@@ -153,7 +153,7 @@ def test_the_manifest_tells_where_everything_is_and_holds_no_row(marketo, tmp_pa
 
 def test_what_is_returned_stays_small(marketo, tmp_path, context, monkeypatch):
     """It goes through Airflow's database."""
-    monkeypatch.setattr(run_module, "MOST_LISTED", 2)
+    monkeypatch.setattr(manifest_module, "MOST_LISTED", 2)
     marketo()
     manifest = run_task(extract(tmp_path), context)
     assert (manifest["file_count"], manifest["window_count"]) == (3, 3)

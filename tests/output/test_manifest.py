@@ -8,12 +8,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType, activity_schema, describe_change
+from airflow_provider_marketo.extract.manifest import write_manifest as _write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.manifest import write_manifest as _write_manifest
+from airflow_provider_marketo.output.manifest import read_manifest
 
 JANUARY, FEBRUARY, MARCH = (datetime(2026, month, 1, tzinfo=timezone.utc) for month in (1, 2, 3))
 FIELDS = ("marketoGUID", "activityDate")
@@ -26,7 +27,7 @@ RUN = "_marketo/runs/a_dag/a_task/a_run/"
 
 
 def write_manifest(folder, request, plan, slices, *, map_index=-1):
-    return _write_manifest(folder, request, plan, slices, run_folder=f"{RUN}{map_index}")
+    return _write_manifest(folder, request, plan, slices, run_folder=f"{RUN}{map_index}").to_dict()
 
 
 def request(start=JANUARY, end=FEBRUARY):
@@ -80,8 +81,52 @@ def test_it_sums_up_the_slices_and_never_holds_rows(folder):
         "rows_cut": 1,
         "rows_duplicate": 2,
         "bytes": 3,
+        "start": None,
+        "end": None,
+        "checksum": None,
+        "rows_read": 0,
+        "missing_columns": [],
     }
     assert manifest["manifest"] == f"{folder.url}/{NAME}"
+
+
+def test_it_says_what_the_rows_are(folder):
+    manifest = write_manifest(folder, request(), PLAN, [])
+    assert manifest["columns"] == [
+        {"name": "marketoGUID", "type": "string"},
+        {"name": "activityDate", "type": "datetime"},
+    ]
+    assert manifest["key"] == ["marketoGUID"]
+
+
+def test_it_is_read_from_xcom_and_from_its_file(folder):
+    write_manifest(folder, request(), PLAN, [published(folder, "date=1/a.csv")])
+    whole = read_manifest(f"{folder.url}/{NAME}")
+    assert read_manifest(whole.to_xcom()) == whole
+    assert [path.read_bytes() for path in whole.paths] == [b"row"]
+    assert (whole.files[0].rows, whole.windows[0].export_id) == (1, "an-export")
+
+
+@pytest.mark.parametrize("count", [100, 101])
+def test_lists_that_are_too_long_for_xcom_are_read_from_the_file(folder, count):
+    names = [f"date={number}/a.csv" for number in range(count)]
+    write_manifest(folder, request(), PLAN, [published(folder, *names)])
+    returned = read_manifest(f"{folder.url}/{NAME}").to_xcom()
+    assert ("files" in returned, returned["file_count"]) == (count == 100, count)
+    assert [file.name for file in read_manifest(returned).files] == names
+
+
+def test_a_later_version_may_say_more_but_nothing_else(folder):
+    facts = write_manifest(folder, request(), PLAN, [])
+    assert read_manifest({**facts, "weather": "fine"}) == read_manifest(facts)
+    with pytest.raises(MarketoDataError, match=r"schema version 2, .*up to 1.*Upgrade"):
+        read_manifest({**facts, "schema_version": 2})
+
+
+@pytest.mark.parametrize("source", [{}, {"files": []}, {"files": [], "windows": [], "columns": []}])
+def test_what_is_no_manifest_is_refused(source):
+    with pytest.raises(MarketoDataError, match="not a manifest"):
+        read_manifest(source)
 
 
 def test_a_rerun_that_yields_fewer_files_removes_its_own_and_no_neighbours(folder):

@@ -194,7 +194,8 @@ def test_the_manifest_is_that_of_a_bulk_extract(stream):
     followed = stream()
     followed.clock.advance(3_600)
     result = followed.run(**JSONL)
-    assert json.loads((followed.output / result["manifest"].removeprefix(f"{followed.output}/")).read_text()) == result
+    stored = json.loads((followed.output / result["manifest"].removeprefix(f"{followed.output}/")).read_text())
+    assert stored == {name: value for name, value in result.items() if name not in ("file_count", "window_count")}
     assert (result["object_type"], result["start"], result["end"]) == (
         "activities",
         "2026-01-10T00:00:00Z",

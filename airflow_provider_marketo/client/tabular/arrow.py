@@ -30,7 +30,7 @@ def require_arrow() -> Any:
         raise MarketoInvalidRequestError(
             "jsonl and parquet are written with pyarrow, which is not installed",
             parameter="file_format",
-            remedy="pip install 'airflow-provider-marketo[arrow]', or use file_format='csv'.",
+            remedy="pip install pyarrow, or use file_format='csv'.",
         ) from error
     return pyarrow
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from airflow_provider_marketo.choices import FileFormat
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class MarketoAssetInventoryOperator(MarketoOperator):
 
         with no_retry_on_permanent_errors():
             types = inventory.checked_types(self.asset_types or kinds.TYPES)
-            if self.file_format not in inventory.FORMATS:
+            if self.file_format not in get_args(FileFormat):
                 raise MarketoInvalidRequestError(
-                    f"is {self.file_format!r} and must be one of {', '.join(inventory.FORMATS)}",
+                    f"is {self.file_format!r} and must be one of {', '.join(get_args(FileFormat))}",
                     parameter="file_format",
                 )
             folder = OutputFolder(self.output_path, parameter="output")

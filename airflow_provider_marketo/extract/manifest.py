@@ -1,0 +1,67 @@
+"""The manifest of an extract or of a stream's run, made of the records of its slices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.output.manifest import Manifest, manifest_url, publish_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.extract.plan import ExtractPlan
+    from airflow_provider_marketo.extract.request import ExtractRequest
+    from airflow_provider_marketo.output.folder import OutputFolder
+
+
+def write_manifest(
+    folder: OutputFolder,
+    request: ExtractRequest,
+    plan: ExtractPlan,
+    slices: Sequence[Mapping[str, Any]],
+    *,
+    run_folder: str,
+) -> Manifest:
+    """
+    Publish the manifest of what was extracted.
+
+    :param folder: the output.
+    :param request: what was wanted.
+    :param plan: what was done.
+    :param slices: the record of each slice.
+    :param run_folder: the task instance's place in the output.
+    :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
+    """
+    schema = plan.written(request.attributes_form)
+    has_dates = request.date_filter is not None
+    facts = {
+        "object_type": request.object_type,
+        "custom_object": request.custom_object,
+        "start": iso(request.start) if request.start and has_dates else None,
+        "end": iso(request.end) if request.end and has_dates else None,
+        "date_field": request.date_filter,
+        "file_format": request.file_format,
+        **{count: sum(one[count] for one in slices) for count in ("rows", "rows_cut", "rows_duplicate", "bytes")},
+        "columns": schema["columns"],
+        "key": schema["key"],
+        "files": [file for one in slices for file in one["files"]],
+        "windows": slices,
+        **{name: _total(slices, name) for name in ("type_errors", "unknown")},
+        "dropped_fields": plan.dropped,
+        "schema_changes": plan.schema_changes,
+        "task_instance": run_folder,
+        "request": request.fingerprint(),
+        "output": folder.url,
+        "manifest": manifest_url(folder, request.name),
+        "schema_version": Manifest.schema_version,
+    }
+    return publish_manifest(folder, Manifest.from_dict(facts), request.name, schema)
+
+
+def _total(slices: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in slices:
+        total.update(one[name])
+    return dict(total)

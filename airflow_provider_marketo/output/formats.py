@@ -1,0 +1,133 @@
+"""
+The formats that files are written in. A new format is a row of this table, and a word in ``choices.FileFormat``.
+
+A format is written in two ways: from the bytes of Marketo's export files, in bulk, and from records, such as the rows
+of an inventory or rejected rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.tabular.arrow import arrow_type, require_arrow
+from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
+from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
+from airflow_provider_marketo.client.tabular.typed import TypedTransform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.choices import AttributesForm
+    from airflow_provider_marketo.client.tabular.files import OpenFile
+    from airflow_provider_marketo.client.tabular.keys import SeenKeys
+    from airflow_provider_marketo.client.tabular.transform import Rules, Transform
+
+_RECORDS_PER_BLOCK = 10_000
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """
+    One format.
+
+    :param name: as authors write it, and the extension of the files.
+    :param transform: makes what takes an export file and writes rows: of rules, keys seen before, and how to open a
+        file.
+    :param write: writes records to an open file, given the kinds of their columns by name; returns their number. Kinds
+        are those of :mod:`~airflow_provider_marketo.client.tabular.schema`.
+    :param attributes: the form of activities' attributes that is the default.
+    :param attribute_forms: the forms that can be written.
+    :param typed: whether columns have types, which Marketo has to be asked for.
+    """
+
+    name: str
+    transform: Callable[[Rules, SeenKeys | None, OpenFile], Transform]
+    write: Callable[[BinaryIO, Mapping[str, str], Iterable[Mapping[str, Any]]], int]
+    attributes: AttributesForm
+    attribute_forms: Sequence[AttributesForm] = ("map", "json", "typed")
+    typed: bool = True
+
+    def file_name(self, name: str) -> str:
+        """Return the name of a file: its stem with the extension."""
+        return f"{name}.{self.name}"
+
+    def require(self) -> None:
+        """
+        Find out early whether the format can be written here.
+
+        :raises MarketoInvalidRequestError: pyarrow is not installed.
+        """
+        if self.typed:
+            require_arrow()
+
+
+def _write_csv(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.DictWriter(text, list(columns), extrasaction="ignore")
+    writer.writeheader()
+    count = 0
+    for record in records:
+        writer.writerow(record)
+        count += 1
+    text.flush()
+    text.detach()
+    return count
+
+
+def _write_jsonl(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
+    count = 0
+    for record in records:
+        file.write(json_line({name: record.get(name) for name in columns}))
+        count += 1
+    return count
+
+
+def _write_parquet(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
+    pyarrow = require_arrow()
+    from pyarrow.parquet import ParquetWriter
+
+    schema = pyarrow.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
+    count = 0
+    with ParquetWriter(file, schema) as writer:
+        for block in _blocks(records):
+            rows = [{name: _cell(kind, record.get(name)) for name, kind in columns.items()} for record in block]
+            writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+            count += len(rows)
+    return count
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """Return a record as a line of JSON. A lone surrogate, which is no UTF-8, becomes a question mark."""
+    return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+
+
+def _cell(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind == STRING:
+        return json.dumps(value) if isinstance(value, bool) else str(value)
+    return parse_date(value) if kind == DATETIME and isinstance(value, str) else value
+
+
+def _blocks(records: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    rest = iter(records)
+    for first in rest:
+        yield list(chain([first], islice(rest, _RECORDS_PER_BLOCK - 1)))
+
+
+FORMATS: Mapping[str, OutputFormat] = {
+    one.name: one
+    for one in (
+        OutputFormat("parquet", partial(TypedTransform, file_format="parquet"), _write_parquet, attributes="map"),
+        OutputFormat("jsonl", partial(TypedTransform, file_format="jsonl"), _write_jsonl, attributes="json"),
+        OutputFormat("csv", CsvTransform, _write_csv, attributes="json", attribute_forms=("json",), typed=False),
+    )
+}
+"""By name."""
