@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
 from airflow_provider_marketo.client.tabular.attributes import columns_of
 from airflow_provider_marketo.client.tabular.partitions import type_folders
@@ -27,7 +28,7 @@ NEVER_EXPORTED = frozenset({"formula"})
 
 
 @dataclass(frozen=True)
-class ExtractPlan:
+class ExtractPlan(Plain):
     """
     What is going to be done, settled once and kept for the whole extract.
 
@@ -38,6 +39,8 @@ class ExtractPlan:
     :param dropped: fields that were left out, with the reason.
     :param schema_changes: against what this output held before.
     """
+
+    VERSION: ClassVar[int] = 1
 
     fields: tuple[str, ...]
     schema: TableSchema
@@ -73,30 +76,6 @@ class ExtractPlan:
                 for name, data_type in columns_of(kind, common).values()
             ]
         return facts
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {
-            "fields": list(self.fields),
-            "schema": self.schema.to_dict(),
-            "activity_types": [kind.to_dict() for kind in self.activity_types.values()],
-            "filters": dict(self.filters),
-            "dropped": dict(self.dropped),
-            "schema_changes": list(self.schema_changes),
-        }
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> ExtractPlan:
-        """What :meth:`to_dict` wrote."""
-        kinds = [ActivityType.from_dict(kind) for kind in facts["activity_types"]]
-        return cls(
-            fields=tuple(facts["fields"]),
-            schema=TableSchema.from_dict(facts["schema"]),
-            activity_types={kind.id: kind for kind in kinds},
-            filters=facts["filters"],
-            dropped=facts["dropped"],
-            schema_changes=tuple(facts["schema_changes"]),
-        )
 
 
 def save_plan(folder: OutputFolder, run_folder: str, plan: ExtractPlan) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from airflow_provider_marketo.arguments import as_list, as_utc
@@ -15,15 +15,14 @@ from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, 
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.output.formats import FORMATS
 
 ALL_FIELDS = "all"
-_DATES = ("start", "end")
-_SPANS = ("window", "lookback")
 
 
 @dataclass(frozen=True)
-class ExtractRequest:
+class ExtractRequest(Plain):
     """
     A bulk extract. Names and meanings are those of :class:`~airflow_provider_marketo.operators.bulk_extract.
     MarketoBulkExtractOperator`; values are rendered and typed.
@@ -31,6 +30,8 @@ class ExtractRequest:
     :param start: first second wanted, aware; None together with ``end`` where a list takes the place of dates.
     :param end: first second no longer wanted.
     """
+
+    VERSION: ClassVar[int] = 1
 
     object_type: str
     start: datetime | None = None
@@ -124,23 +125,6 @@ class ExtractRequest:
         """Changes when the author changes what is wanted, so that a retry never goes on with another request's jobs."""
         facts = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        facts = asdict(self)
-        for name in _DATES:
-            facts[name] = facts[name] and iso(facts[name])
-        for name in _SPANS:
-            facts[name] = facts[name].total_seconds()
-        plain: dict[str, Any] = json.loads(json.dumps(facts, default=sorted))
-        return plain
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> ExtractRequest:
-        """What :meth:`to_dict` wrote."""
-        dates = {name: as_utc(name, facts[name])[0] for name in _DATES}
-        spans = {name: timedelta(seconds=facts[name]) for name in _SPANS}
-        return cls(**{**facts, **dates, **spans})
 
     def describe(self) -> str:
         """One phrase for the log."""

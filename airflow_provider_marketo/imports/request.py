@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
 
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
@@ -33,7 +34,7 @@ _DESTINATION = (
 
 
 @dataclass(frozen=True)
-class ImportRequest:
+class ImportRequest(Plain):
     """
     A load. Names and meanings are those of the operators' parameters; values are rendered.
 
@@ -41,6 +42,8 @@ class ImportRequest:
     :param source: names where the rows come from, so that a task whose author has changed that is noticed.
     :param on_lost_upload: None for the default: resend what may run twice, stop where it may fire campaigns twice.
     """
+
+    VERSION: ClassVar[int] = 1
 
     object_type: str
     transport: str
@@ -135,13 +138,3 @@ class ImportRequest:
     def describe(self) -> str:
         """For logs."""
         return f"{self.custom_object or self.object_type} by {self.transport}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        facts: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return facts
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> ImportRequest:
-        """What :meth:`to_dict` wrote."""
-        return cls(**facts)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
 from airflow_provider_marketo.airflow_compat import asset_state_store
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.output.folder import OutputFolder
 
@@ -22,7 +23,7 @@ _COPY = "_marketo/positions/{}.json"
 
 
 @dataclass(frozen=True)
-class Position:
+class Position(Plain):
     """
     A place in a feed.
 
@@ -33,16 +34,13 @@ class Position:
     :param moved_by: the task instance that went so far, as its place in the output is called.
     """
 
+    VERSION: ClassVar[int] = 1
+
     instance: str
     since: str
     time: str
     pages: Mapping[str, str] = field(default_factory=dict)
     moved_by: str = ""
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> Position:
-        """What :func:`dataclasses.asdict` made of one."""
-        return cls(**{name: facts[name] for name in cls.__dataclass_fields__ if name in facts})
 
     def refuse_sibling(self, task_instance: str) -> None:
         """
@@ -142,7 +140,7 @@ class PositionStore:
             log.info("The stream's position stays at %s", current.time)
             return
         for store in (self._stores[0], self._copy):
-            store.set(self._key, asdict(position))
+            store.set(self._key, position.to_dict())
         log.info("The stream's position is %s", position.time)
 
 

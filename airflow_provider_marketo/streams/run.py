@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Outcome
@@ -32,11 +33,9 @@ from airflow_provider_marketo.streams.request import StreamRequest
 
 log = logging.getLogger(__name__)
 
-_TIMES = ("start", "end", "read_from", "since")
-
 
 @dataclass(frozen=True)
-class Range:
+class Range(Plain):
     """
     What one run of a stream reads; the same however often it is run again.
 
@@ -47,20 +46,13 @@ class Range:
     :param pages: Marketo's words for the start, by pass.
     """
 
+    VERSION: ClassVar[int] = 1
+
     start: datetime
     end: datetime
     read_from: datetime
     since: datetime
     pages: Mapping[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {**{name: iso(getattr(self, name)) for name in _TIMES}, "pages": dict(self.pages)}
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> Range:
-        """What :meth:`to_dict` wrote."""
-        return cls(**{name: parse_date(facts[name]) for name in _TIMES}, pages=facts["pages"])
 
 
 class StreamRun:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.dates import parse_date, without_zone
+from airflow_provider_marketo.client.plain import Plain
 
 Activity = Mapping[str, Any]
 
 
 @dataclass
-class WatchState:
+class WatchState(Plain):
     """
     Where a watcher stands. Plain JSON, of ids and times.
 
@@ -30,20 +31,13 @@ class WatchState:
     :param pending: the batch that is being handed over, as the event's payload has it; None for none.
     """
 
+    VERSION: ClassVar[int] = 1
+
     instance: str
     since: str
     time: str
     seen: list[str] = field(default_factory=list)
     pending: dict[str, Any] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> WatchState:
-        """What :meth:`to_dict` made."""
-        return cls(facts["instance"], facts["since"], facts["time"], list(facts["seen"]), facts["pending"])
 
 
 class Handover:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client.plain import Plain
+
 STRING, INTEGER, FLOAT, DECIMAL = "string", "integer", "float", "decimal"
 BOOLEAN, DATE, DATETIME, ATTRIBUTES = "boolean", "date", "datetime", "attributes"
 
@@ -56,7 +58,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class TableSchema:
+class TableSchema(Plain):
     """
     :param columns: in the order of the output.
     :param key: names of the columns that make a row unique; empty where rows cannot be told apart.
@@ -67,20 +69,9 @@ class TableSchema:
     key: tuple[str, ...] = ()
     date: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        columns = [{"name": column.name, "type": column.type} for column in self.columns]
-        return {"columns": columns, "key": list(self.key), "date": self.date}
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> TableSchema:
-        """What :meth:`to_dict` wrote."""
-        columns = tuple(Column(column["name"], column["type"]) for column in facts["columns"])
-        return cls(columns, tuple(facts["key"]), facts["date"])
-
 
 @dataclass(frozen=True)
-class ActivityType:
+class ActivityType(Plain):
     """
     :param id: Marketo's.
     :param name: as marketers read it, such as ``Send Email``.
@@ -103,15 +94,6 @@ class ActivityType:
             str(item["name"]): str(item.get("dataType", "string")).lower() for item in record.get("attributes") or ()
         }
         return cls(int(record["id"]), str(record["name"]), attributes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {"id": self.id, "name": self.name, "attributes": dict(self.attributes)}
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> ActivityType:
-        """What :meth:`to_dict` wrote."""
-        return cls(facts["id"], facts["name"], facts["attributes"])
 
 
 def snake_case(name: str) -> str:

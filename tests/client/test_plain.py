@@ -1,0 +1,69 @@
+"""State as plain JSON, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar
+
+import pytest
+
+from airflow_provider_marketo.client.plain import Plain
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class State(Plain):
+    VERSION: ClassVar[int] = 2
+    when: datetime
+    length: timedelta = timedelta(0)
+    until: datetime | None = None
+    parts: tuple[Part, ...] = ()
+    by_id: Mapping[int, Part] = field(default_factory=dict)
+    fields: str | Sequence[str] | None = None
+    words: frozenset[str] = frozenset()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOON = datetime(2026, 1, 15, 12, 0, 0, 250_000, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        State(NOON),
+        State(
+            NOON,
+            timedelta(hours=1.5),
+            NOON,
+            (Part("a"), Part("b", 2)),
+            {7: Part("c")},
+            ("email", "id"),
+            frozenset("xy"),
+            {"deep": [{"n": 1}]},
+        ),
+        State(NOON, fields="all"),
+    ],
+)
+def test_state_comes_back_from_json_as_it_was(state):
+    assert State.from_dict(json.loads(json.dumps(state.to_dict()))) == state
+
+
+def test_the_version_of_the_format_is_stored_first():
+    assert list(State(NOON).to_dict().items())[:2] == [("version", 2), ("when", "2026-01-15T12:00:00.250000Z")]
+
+
+def test_a_later_release_may_add_fields_and_an_earlier_one_may_lack_them():
+    assert State.from_dict({"version": 1, "when": "2026-01-15T12:00:00.25Z", "unknown": 1}) == State(NOON)
+
+
+def test_another_format_of_a_later_release_is_refused():
+    with pytest.raises(ValueError, match=r"this State has format 3, .*formats up to 2: update"):
+        State.from_dict({"version": 3, "when": "2026-01-15T12:00:00Z"})
