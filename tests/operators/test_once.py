@@ -118,7 +118,7 @@ CALLS: dict[str, Callable[[Place], dict[str, Any]]] = {
         "content": HTML,
     },
     "emails.add_module": lambda place: {"id": EMAIL, "moduleId": "hero", "name": place.name, "index": 0},
-    "emails.duplicate_module": lambda place: {"id": EMAIL, "moduleId": "main", "name": place.name},
+    "emails.duplicate_module": lambda place: {"id": EMAIL, "moduleId": "hero", "name": place.name},
     "emails.clone": clone(EMAIL, "Emails"),
     "emails.create": lambda place: {
         "name": place.name,

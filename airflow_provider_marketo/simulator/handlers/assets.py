@@ -13,12 +13,13 @@ from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
+from airflow_provider_marketo.simulator.request import Upload
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
 from airflow_provider_marketo.simulator.store.assets import WORKSPACE, Asset, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
@@ -86,6 +87,40 @@ def requested_asset(instance: Instance, request: Request, family: str | None = N
     return instance.store.assets.find(family or request.operation.family, request["id"])
 
 
+def check_lead(instance: Instance, request: Request) -> None:
+    """
+    Check the lead for which a request renders or sends an asset.
+
+    :raises ApiError: 1004, the lead does not exist.
+    """
+    lead_id = request.get("leadId")
+    if lead_id is None:
+        return
+    text = str(lead_id)
+    if not text.isdecimal() or int(text) not in instance.store.leads:
+        raise ApiError("1004", f"Lead '{lead_id}' not found")
+
+
+def markup_of_file(request: Request, name: str, forbidden: Sequence[str] = ("<script",)) -> str:
+    """
+    Return the HTML in a file of a multipart body.
+
+    :param name: of the parameter.
+    :param forbidden: tags that the HTML must not have.
+    :raises ApiError: 701, it is no file; 709, it is not UTF-8 or has a forbidden tag.
+    """
+    upload = request[name]
+    if not isinstance(upload, Upload):
+        raise ApiError("701", f"{name} is not a file")
+    try:
+        markup = upload.content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ApiError("709", f"{name} is not UTF-8") from None
+    if any(tag in markup.lower() for tag in forbidden):
+        raise ApiError("709", f"{name} must not have the tags {', '.join(tag.lstrip('<') for tag in forbidden)}")
+    return markup
+
+
 def id_reply(asset: Asset) -> Envelope:
     """Return the reply of changes that answer with the id alone."""
     return Envelope([{"id": asset.id}])
@@ -147,7 +182,7 @@ def _create(instance: Instance, request: Request) -> Reply:
     if "template" in request.parameters:
         values["template"] = _template(instance, kind, int(request["template"]))
     if kind.content and "content" in request.parameters:
-        values[kind.content] = request["content"].content.decode()
+        values[kind.content] = markup_of_file(request, "content")
     if kind.family == "smart_campaigns":
         values["parentProgramId"] = store.program_of(location)
     return Envelope([show(instance, store.add(kind.family, name, location, values, instance.now))])
@@ -163,8 +198,8 @@ def values_of(request: Request) -> dict[str, Any]:
 
 
 def _template(instance: Instance, kind: Kind, template_id: int) -> int:
-    family = {"emails": "email_templates", "landing_pages": "landing_page_templates"}[kind.family]
-    template = instance.store.assets.find(family, template_id)
+    assert kind.template is not None  # the catalogue has the parameter for kinds with templates only
+    template = instance.store.assets.find(kind.template, template_id)
     if template.live is None:
         raise ApiError("709", f"Template {template_id} is not approved")
     return template_id
@@ -281,10 +316,7 @@ def _get_content(instance: Instance, request: Request) -> Reply:
 
 def _update_content(instance: Instance, request: Request) -> Reply:
     asset = requested_asset(instance, request)
-    markup = request["content"].content.decode()
-    if "<script" in markup.lower():
-        raise ApiError("709", "The content must not have script tags")
-    instance.store.assets.change(asset, instance.now, content=markup)
+    instance.store.assets.change(asset, instance.now, content=markup_of_file(request, "content"))
     return id_reply(asset)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import requested_asset, show
+from airflow_provider_marketo.simulator.handlers.assets import check_lead, requested_asset, show
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -218,8 +218,7 @@ def deactivate(instance: Instance, request: Request) -> Reply:
 @answers("emails.send_sample")
 def send_sample(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    if "leadId" in request.parameters and int(request["leadId"]) not in instance.store.leads:
-        raise ApiError("1004", f"Lead '{request['leadId']}' not found")
+    check_lead(instance, request)
     recipient = (("emailAddress", request["emailAddress"]),)
     instance.store.assets.sendings.append(
         Sending(request.operation.name, int(email.id), (), instance.now, tokens=recipient)

@@ -1,56 +1,68 @@
-"""Handlers for the content of e-mails, landing pages and snippets: sections, modules, variables, variants."""
+"""Handlers for the content of e-mails: sections, modules and variables, which come from the e-mail's template."""
 
 from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asset_timestamp, id_reply, requested_asset, version_of
+from airflow_provider_marketo.simulator.handlers.assets import (
+    check_lead,
+    id_reply,
+    markup_of_file,
+    requested_asset,
+    version_of,
+)
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
+from airflow_provider_marketo.simulator.request import missing
 from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.template_markup import Section, module_under_name, rendered, text_value
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
     from airflow_provider_marketo.simulator.store.assets import Asset
 
-Sections = list[dict[str, Any]]
+MODULE = "Module"
+_MEDIA_MEMBERS = {
+    "externalUrl": "contentUrl",
+    "altText": "altText",
+    "height": "height",
+    "style": "style",
+    "videoUrl": "videoUrl",
+    "width": "width",
+}
+"""Members of the value of an image or video section, by the parameters that set them."""
 
 
-def _sections(version: dict[str, Any]) -> Sections:
-    return list(version.get("sections", ()))
+def sections_of(version: dict[str, Any]) -> list[Section]:
+    """Return a copy of the sections of a version of an e-mail."""
+    return copy.deepcopy(list(version.get("sections", ())))
 
 
-def _changed(instance: Instance, asset: Asset, sections: Sections) -> Envelope:
-    instance.store.assets.change(asset, instance.now, sections=sections)
-    return id_reply(asset)
+def _changed(instance: Instance, email: Asset, sections: list[Section]) -> Envelope:
+    instance.store.assets.change(email, instance.now, sections=sections)
+    return id_reply(email)
 
 
-def _editable(asset: Asset) -> Sections:
-    return copy.deepcopy(_sections(asset.newest))
-
-
-def _at(sections: Sections, key: str, name: str) -> int:
-    for place, section in enumerate(sections):
-        if str(section[key]) == name:
-            return place
-    raise ApiError("702", f"Section '{name}' not found")
-
-
-# E-mails
+def _section(sections: list[Section], html_id: str) -> Section:
+    for section in sections:
+        if section["htmlId"] == html_id and section["contentType"] != MODULE:
+            return section
+    raise ApiError("702", f"Section '{html_id}' not found")
 
 
 @answers("emails.get_content")
 def get_content(instance: Instance, request: Request) -> Reply:
     version = version_of(requested_asset(instance, request), request.get("status"))
-    return Envelope(_sections(version)) if version is not None else NOTHING_FOUND
+    return Envelope(sections_of(version)) if version is not None else NOTHING_FOUND
 
 
 @answers("emails.update_content")
 def update_headers(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
     names = {"subject": "subject", "fromName": "fromName", "fromEmail": "fromEmail", "replyTO": "replyEmail"}
+    names["isOpenTrackingDisabled"] = "isOpenTrackingDisabled"
     values = {names[name]: request[name] for name in names if name in request.parameters}
     instance.store.assets.change(email, instance.now, **values)
     return id_reply(email)
@@ -59,85 +71,175 @@ def update_headers(instance: Instance, request: Request) -> Reply:
 @answers("emails.update_content_section")
 def update_section(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    sections = _editable(email)
-    place = _at(sections, "htmlId", request["htmlId"])
-    sections[place] |= {"contentType": request["type"], "value": request["value"]}
+    sections = sections_of(email.newest)
+    section, kind, value = _section(sections, request["htmlId"]), request["type"], request["value"]
+    if kind == "DynamicContent":
+        instance.store.assets.find("segmentations", _id_in(value))
+    if kind == "Snippet":
+        instance.store.assets.find("snippets", _id_in(value))
+    if section["contentType"] in ("Image", "Video"):
+        given = {member: request[name] for name, member in _MEDIA_MEMBERS.items() if name in request.parameters}
+        section["value"] = {**section["value"], **given}
+    else:
+        text = text_value(value, request.get("textValue")) if kind == "Text" else value
+        section |= {"contentType": kind, "value": text}
     return _changed(instance, email, sections)
 
 
-@answers("emails.add_module", "emails.duplicate_module")
+def _id_in(value: str) -> int:
+    if not value.isdecimal():
+        raise ApiError("701", f"'{value}' is not an id")
+    return int(value)
+
+
+# Modules. A module stands in the list before its sections.
+
+
+def _modules(sections: list[Section]) -> dict[str, list[Section]]:
+    """Return the modules of an e-mail in order, each followed by its sections."""
+    found: dict[str, list[Section]] = {each["htmlId"]: [each] for each in sections if each["contentType"] == MODULE}
+    for each in sections:
+        if each["contentType"] != MODULE and each.get("parentHtmlId") in found:
+            found[each["parentHtmlId"]].append(each)
+    return found
+
+
+def _module(sections: list[Section], module_id: str) -> list[Section]:
+    modules = _modules(sections)
+    if module_id not in modules:
+        raise ApiError("702", f"Module '{module_id}' not found")
+    return modules[module_id]
+
+
+def _with_modules(sections: list[Section], modules: list[list[Section]]) -> list[Section]:
+    """Return the sections with these modules, numbered in this order."""
+    inside = {id(each) for module in _modules(sections).values() for each in module}
+    outside = [each for each in sections if id(each) not in inside]
+    for index, module in enumerate(modules):
+        module[0]["index"] = index
+    return [*outside, *(each for module in modules for each in module)]
+
+
+def _refuse_used_name(sections: list[Section], name: str) -> None:
+    if any(section["htmlId"] == name for section in sections):
+        raise ApiError("709", f"The name '{name}' is already in use in the email")
+
+
+@answers("emails.add_module")
 def add_module(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    sections = _editable(email)
-    name = request["name"]
-    if any(section["htmlId"] == name for section in sections):
-        raise ApiError("709", f"A module with the name '{name}' already exists")
-    duplicated = request.operation.name == "emails.duplicate_module"
-    place = _at(sections, "htmlId", request["moduleId"]) + 1 if duplicated else int(request["index"])
-    sections.insert(place, {"htmlId": name, "contentType": "Module", "value": "", "isLocked": False})
-    return _changed(instance, email, _numbered(sections))
+    sections, module_id = sections_of(email.newest), request["moduleId"]
+    template = instance.store.assets.markup_of_template(email)
+    if module_id not in template.modules:
+        raise ApiError("702", f"Module '{module_id}' not found in the template")
+    name = request.get("name") or _unused(sections, module_id)
+    _refuse_used_name(sections, name)
+    modules = list(_modules(sections).values())
+    place = request["index"]
+    if place < 0:
+        raise ApiError("701", "index must not be negative")
+    modules.insert(place, template.module(module_id, name))
+    _add_variables(instance, email, module_id, name)
+    return _changed(instance, email, _with_modules(sections, modules))
+
+
+def _unused(sections: list[Section], module_id: str) -> str:
+    taken = {section["htmlId"] for section in sections}
+    numbered = (f"{module_id}_{number}" for number in range(1, len(taken) + 2))
+    return next(name for name in (module_id, *numbered) if name not in taken)
+
+
+def _add_variables(instance: Instance, email: Asset, module_id: str, name: str) -> None:
+    """Give a new module its own variables, with the values of another module or of the template."""
+    variables = dict(email.newest.get("variables", {}))
+    template = instance.store.assets.markup_of_template(email)
+    defaults = template.new_variables()
+    for variable, module in {**defaults, **variables}:
+        if module == module_id:
+            variables[variable, name] = variables.get((variable, module), defaults.get((variable, module), ""))
+    instance.store.assets.change(email, instance.now, variables=variables)
+
+
+@answers("emails.duplicate_module")
+def duplicate_module(instance: Instance, request: Request) -> Reply:
+    email = requested_asset(instance, request)
+    sections, module_id = sections_of(email.newest), request["moduleId"]
+    original = _module(sections, module_id)
+    name = request.get("name") or _unused(sections, module_id)
+    _refuse_used_name(sections, name)
+    modules = list(_modules(sections).values())
+    modules.insert(original[0]["index"] + 1, module_under_name(original, name))
+    _add_variables(instance, email, module_id, name)
+    return _changed(instance, email, _with_modules(sections, modules))
 
 
 @answers("emails.rename_module")
 def rename_module(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    sections = _editable(email)
-    sections[_at(sections, "htmlId", request["moduleId"])]["htmlId"] = request["name"]
+    sections, module_id, name = sections_of(email.newest), request["moduleId"], request["name"]
+    module = _module(sections, module_id)
+    _refuse_used_name(sections, name)
+    module[0]["htmlId"] = name
+    for section in module[1:]:
+        section["parentHtmlId"] = name
+    variables = {
+        (variable, name if of == module_id else of): value
+        for (variable, of), value in email.newest.get("variables", {}).items()
+    }
+    instance.store.assets.change(email, instance.now, variables=variables)
     return _changed(instance, email, sections)
 
 
 @answers("emails.delete_module")
 def delete_module(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    sections = _editable(email)
-    del sections[_at(sections, "htmlId", request["moduleId"])]
-    return _changed(instance, email, _numbered(sections))
+    sections, module_id = sections_of(email.newest), request["moduleId"]
+    _module(sections, module_id)
+    kept = [module for name, module in _modules(sections).items() if name != module_id]
+    variables = {key: value for key, value in email.newest.get("variables", {}).items() if key[1] != module_id}
+    instance.store.assets.change(email, instance.now, variables=variables)
+    return _changed(instance, email, _with_modules(sections, kept))
 
 
 @answers("emails.rearrange_modules")
 def rearrange(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    sections = _editable(email)
-    modules = {section["htmlId"]: section for section in sections if section["contentType"] == "Module"}
-    wanted = sorted(request["positions"], key=lambda position: int(position["index"]))
-    if {position["moduleId"] for position in wanted} != modules.keys():
-        raise ApiError("709", "The positions must name every module")
-    others = [section for section in sections if section["contentType"] != "Module"]
-    return _changed(instance, email, _numbered([*others, *(modules[position["moduleId"]] for position in wanted)]))
+    sections, positions = sections_of(email.newest), request["positions"]
+    for position in positions:
+        if not isinstance(position, dict) or not isinstance(position.get("index"), int):
+            raise ApiError("701", "Every position needs an index")
+        if not isinstance(position.get("moduleId"), str):
+            raise missing("moduleId")
+    modules = _modules(sections)
+    wanted = [position["moduleId"] for position in sorted(positions, key=lambda each: each["index"])]
+    if sorted(wanted) != sorted(modules):
+        raise ApiError("709", "The positions must name every module once")
+    return _changed(instance, email, _with_modules(sections, [modules[name] for name in wanted]))
 
 
-def _numbered(sections: Sections) -> Sections:
-    modules = [section for section in sections if section["contentType"] == "Module"]
-    for index, module in enumerate(modules):
-        module["index"] = index
-    return sections
+# The whole content
 
 
 @answers("emails.get_full_content")
 def get_full_content(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
     version = version_of(email, request.get("status"))
+    check_lead(instance, request)
     if version is None:
         return NOTHING_FOUND
-    _known_lead(instance, request)
-    markup = version.get("html") or "".join(str(section["value"]) for section in _sections(version))
+    html = version.get("html")
+    if html is None:
+        template = instance.store.assets.template_html(email)
+        html = rendered(template, sections_of(version), version.get("variables", {}))
     status = "approved" if version is email.live else "draft"
-    return Envelope([{"id": email.id, "status": status, "content": markup}])
+    return Envelope([{"id": email.id, "status": status, "content": html}])
 
 
 @answers("emails.update_full_content")
 def update_full_content(instance: Instance, request: Request) -> Reply:
     email = requested_asset(instance, request)
-    markup = request["content"].content.decode()
-    if "<script" in markup.lower():
-        raise ApiError("709", "The content must not have script tags")
-    instance.store.assets.change(email, instance.now, html=markup)
+    instance.store.assets.change(email, instance.now, html=markup_of_file(request, "content"))
     return id_reply(email)
-
-
-def _known_lead(instance: Instance, request: Request) -> None:
-    if "leadId" in request.parameters and int(request["leadId"]) not in instance.store.leads:
-        raise ApiError("1004", f"Lead '{request['leadId']}' not found")
 
 
 @answers("emails.get_cc_fields")
@@ -145,144 +247,29 @@ def get_cc_fields(instance: Instance, request: Request) -> Reply:
     return Envelope([{"attributeId": "157", "objectName": "lead", "displayName": "Lead Owner", "apiName": "leadOwner"}])
 
 
-@answers("emails.get_variables", "landing_pages.get_variables")
+# Variables
+
+
+@answers("emails.get_variables")
 def get_variables(instance: Instance, request: Request) -> Reply:
     variables = requested_asset(instance, request).shown.get("variables", {})
-    page = request.operation.family == "landing_pages"
-    found = [
-        {"id": name, "type": "string", "value": value}
-        if page
-        else {"name": name, "value": value, "moduleScope": module is not None, "moduleId": module}
-        for (name, module), value in variables.items()
-    ]
+    found = [_variable(name, module, value) for (name, module), value in variables.items()]
     return Envelope(found) if found else NOTHING_FOUND
 
 
-@answers("emails.update_variable", "landing_pages.update_variable")
+def _variable(name: str, module: str | None, value: str) -> dict[str, Any]:
+    shown = {"name": name, "value": value, "moduleScope": module is not None}
+    return shown if module is None else {**shown, "moduleId": module}
+
+
+@answers("emails.update_variable")
 def update_variable(instance: Instance, request: Request) -> Reply:
-    asset = requested_asset(instance, request)
-    name = request.get("variableId") or request["name"]
-    variables = {**asset.newest.get("variables", {}), (name, request.get("moduleId")): request.get("value")}
-    instance.store.assets.change(asset, instance.now, variables=variables)
-    return id_reply(asset)
-
-
-# Variants for segments
-
-
-@answers("emails.get_dynamic_content", "landing_page_content.get_dynamic_content", "snippets.get_dynamic_content")
-def get_variants(instance: Instance, request: Request) -> Reply:
-    asset = requested_asset(instance, request, _family(request))
-    version = version_of(asset, request.get("status"))
-    if version is None:
-        return NOTHING_FOUND
-    section = str(request.get("contentId", ""))
-    variants = version.get("variants", {}).get(section, {})
-    return Envelope(
-        [
-            {
-                "id": asset.id,
-                "segmentation": next(iter(instance.store.assets.by_family["segmentations"])),
-                "createdAt": asset_timestamp(asset.created),
-                "updatedAt": asset_timestamp(asset.updated),
-                "content": [{"segmentName": name, **variant} for name, variant in variants.items()],
-            }
-        ]
-    )
-
-
-@answers(
-    "emails.update_dynamic_content_section",
-    "landing_page_content.update_dynamic_content_section",
-    "snippets.update_dynamic_content",
-)
-def update_variant(instance: Instance, request: Request) -> Reply:
-    asset = requested_asset(instance, request, _family(request))
-    section = str(request.get("contentId", ""))
-    segment = str(request.get("segmentId") or request.get("segment") or "Default")
-    variants = copy.deepcopy(asset.newest.get("variants", {}))
-    content = {"type": request.get("type"), "content": request.get("value")}
-    variants.setdefault(section, {})[segment] = content
-    instance.store.assets.change(asset, instance.now, variants=variants)
-    return id_reply(asset)
-
-
-def _family(request: Request) -> str:
-    family = request.operation.family
-    return "landing_pages" if family == "landing_page_content" else family
-
-
-# Snippets
-
-
-@answers("snippets.get_content")
-def get_snippet_content(instance: Instance, request: Request) -> Reply:
-    version = version_of(requested_asset(instance, request), request.get("status"))
-    found = version.get("content") if version is not None else None
-    return Envelope(found) if found else NOTHING_FOUND
-
-
-@answers("snippets.update_content")
-def update_snippet_content(instance: Instance, request: Request) -> Reply:
-    snippet = requested_asset(instance, request)
-    kept = [part for part in snippet.newest.get("content") or () if part["type"] != request["type"]]
-    content = [*kept, {"type": request["type"], "content": request["content"]}]
-    instance.store.assets.change(snippet, instance.now, content=content)
-    return id_reply(snippet)
-
-
-# Landing pages
-
-
-@answers("landing_page_content.get")
-def get_page_content(instance: Instance, request: Request) -> Reply:
-    version = version_of(requested_asset(instance, request, "landing_pages"), request.get("status"))
-    return Envelope(_sections(version)) if version is not None and _sections(version) else NOTHING_FOUND
-
-
-@answers("landing_page_content.add_section")
-def add_page_section(instance: Instance, request: Request) -> Reply:
-    page = requested_asset(instance, request, "landing_pages")
-    sections = _editable(page)
-    if any(section["id"] == request["contentId"] for section in sections):
-        raise ApiError("709", f"Content '{request['contentId']}' already exists")
-    sections.append(_page_section(instance, request, len(sections)))
-    return _changed(instance, page, sections)
-
-
-@answers("landing_page_content.update_section")
-def update_page_section(instance: Instance, request: Request) -> Reply:
-    page = requested_asset(instance, request, "landing_pages")
-    sections = _editable(page)
-    place = _at(sections, "id", request["contentId"])
-    sections[place] = _page_section(instance, request, sections[place]["index"])
-    return _changed(instance, page, sections)
-
-
-@answers("landing_page_content.delete_section")
-def delete_page_section(instance: Instance, request: Request) -> Reply:
-    page = requested_asset(instance, request, "landing_pages")
-    sections = _editable(page)
-    del sections[_at(sections, "id", request["contentId"])]
-    return _changed(instance, page, sections)
-
-
-def _page_section(instance: Instance, request: Request, index: int) -> dict[str, Any]:
-    kind, value = request["type"], request.get("value")
-    family = {"Form": "forms", "Snippet": "snippets", "Image": "files"}.get(kind)
-    if family is not None and str(value).isdigit():
-        instance.store.assets.find(family, int(str(value)))
-    formatting = {
-        name: content
-        for name, content in request.parameters.items()
-        if name not in ("id", "contentId", "type", "value", "index")
-    }
-    return {"id": request["contentId"], "type": kind, "index": index, "content": value, "formattingOptions": formatting}
-
-
-@answers("landing_pages.get_full_content")
-def get_full_page(instance: Instance, request: Request) -> Reply:
-    page = requested_asset(instance, request)
-    _known_lead(instance, request)
-    markup = "".join(str(section["content"]) for section in _sections(page.shown))
-    return Envelope([{"id": page.id, "content": f"<html><body>{markup}</body></html>"}])
+    email = requested_asset(instance, request)
+    name, module, value = request["name"], request.get("moduleId"), request.get("value", "")
+    variables = email.newest.get("variables", {})
+    if (name, module) not in variables:
+        if module is None and any(each == name for each, _ in variables):
+            raise ApiError("709", f"Variable '{name}' belongs to modules and needs moduleId")
+        raise ApiError("702", f"Variable '{name}' not found" + (f" in module '{module}'" if module else ""))
+    instance.store.assets.change(email, instance.now, variables={**variables, (name, module): value})
+    return Envelope([_variable(name, module, value)])

@@ -1,4 +1,4 @@
-"""Handlers for files, redirect rules and segmentations."""
+"""Handlers for files and redirect rules."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from airflow_provider_marketo.simulator.handlers.assets import (
     id_reply,
     requested_asset,
     show,
-    version_of,
 )
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
-from airflow_provider_marketo.simulator.store.assets import UI, RedirectRule
+from airflow_provider_marketo.simulator.store.assets import RedirectRule
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
@@ -130,33 +129,3 @@ def _show_rule(rule: RedirectRule) -> dict[str, Any]:
         "createdAt": asset_timestamp(rule.created),
         "updatedAt": asset_timestamp(rule.updated),
     }
-
-
-@answers("segments.get_segmentations")
-def get_segmentations(instance: Instance, request: Request) -> Reply:
-    status = request.get("status")
-    found = [
-        show(instance, asset, version)
-        for asset in instance.store.assets.records("segmentations")
-        if (version := version_of(asset, status)) is not None
-    ]
-    return Envelope(found) if found else NOTHING_FOUND
-
-
-@answers("segments.get_for_segmentation")
-def get_segments(instance: Instance, request: Request) -> Reply:
-    segmentation = requested_asset(instance, request, "segmentations")
-    segments = list(enumerate(segmentation.shown.get("segments", ("Default",)), int(segmentation.id) * 10))
-    return asset_page(
-        request,
-        segments,
-        lambda segment: {
-            "id": segment[0],
-            "name": segment[1],
-            "description": "",
-            "segmentationId": segmentation.id,
-            "url": f"{UI}/#SG{segmentation.id}B2",
-            "createdAt": asset_timestamp(segmentation.created),
-            "updatedAt": asset_timestamp(segmentation.updated),
-        },
-    )

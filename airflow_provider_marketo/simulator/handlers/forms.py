@@ -5,7 +5,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import id_reply, requested_asset, show, version_of
+from airflow_provider_marketo.simulator.handlers.assets import (
+    id_reply,
+    markup_of_file,
+    requested_asset,
+    show,
+    version_of,
+)
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -117,9 +123,7 @@ def add_fieldset(instance: Instance, request: Request) -> Reply:
 @answers("form_fields.add_rich_text_field")
 def add_rich_text(instance: Instance, request: Request) -> Reply:
     form = requested_asset(instance, request, "forms")
-    fields, text = _editable(form), request["text"].content.decode()
-    if any(tag in text.lower() for tag in ("<script", "<meta", "<link")):
-        raise ApiError("709", "The text must not have script, meta or link tags")
+    fields, text = _editable(form), markup_of_file(request, "text", ("<script", "<meta", "<link"))
     added = _new(_unused(fields, "HtmlText"), len(fields), label="", fieldType="htmltext", text=text)
     return _changed(instance, form, [*fields, added], [added])
 

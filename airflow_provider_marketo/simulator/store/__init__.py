@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.store.account_lists import AccountLists
 from airflow_provider_marketo.simulator.store.activities import Activities
+from airflow_provider_marketo.simulator.store.asset_seed import seed
 from airflow_provider_marketo.simulator.store.assets import Assets
 from airflow_provider_marketo.simulator.store.crm import crm_objects
 from airflow_provider_marketo.simulator.store.custom_objects import TYPES, CustomObjects
@@ -14,6 +15,7 @@ from airflow_provider_marketo.simulator.store.leads import Leads
 from airflow_provider_marketo.simulator.store.lists import Lists
 from airflow_provider_marketo.simulator.store.programs import Programs
 from airflow_provider_marketo.simulator.store.schemas import Schemas
+from airflow_provider_marketo.simulator.store.table import start_of_day
 from airflow_provider_marketo.simulator.store.users import Users
 
 if TYPE_CHECKING:
@@ -38,7 +40,14 @@ class Store:
         self.lists = Lists(settings, self.leads)
         self.programs = Programs(settings, self.leads)
         self.activities = Activities(settings, self.leads, self.lists, self.programs)
-        self.assets = Assets(settings, self.programs, self.lists)
+        self.assets = Assets(self.programs, self.lists)
+        seed(
+            self.assets,
+            self.programs.all.values(),
+            self.lists.all.values(),
+            settings.assets,
+            start_of_day(settings.dates.leads_since),
+        )
         self.schemas = Schemas()
         self.account_lists = AccountLists()
         self.users = Users(user.user_id for user in settings.users)

@@ -29,6 +29,7 @@ class Kind:
     :param values: default values of its other members, besides id, name, description, folder, dates and status.
     :param needed: members that must be set before it can be approved.
     :param content: name of the member with the content of its template file or page; None if it has no such member.
+    :param template: operation family of its templates; None if it has none.
     """
 
     family: str
@@ -43,6 +44,7 @@ class Kind:
     values: Mapping[str, Any] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
     content: str | None = None
+    template: str | None = None
 
 
 _EMAIL: Mapping[str, Any] = {
@@ -122,11 +124,12 @@ KINDS: Mapping[str, Kind] = {
         Kind("smart_campaigns", "Smart campaign", "SC", 2001, MARKETING, shape="plain", url="computedUrl",
              values=_CAMPAIGN),
         Kind("emails", "Email", "EM", 3001, "Email", drafts=True, values=_EMAIL,
-             needed=("subject", "fromName", "fromEmail", "replyEmail"), content="sections"),
+             needed=("subject", "fromName", "fromEmail", "replyEmail"), content="sections",
+             template="email_templates"),
         Kind("email_templates", "Email template", "ET", 4001, "Email Template", in_programs=False, drafts=True,
              values={"version": 2}, needed=("content",), content="content"),
         Kind("landing_pages", "Landing page", "LP", 5001, "Landing Page", drafts=True, url="computedUrl",
-             values=_PAGE, content="sections"),
+             values=_PAGE, content="sections", template="landing_page_templates"),
         Kind("landing_page_templates", "Landing page template", "LT", 6001, "Landing Page Template",
              in_programs=False, drafts=True, values={"templateType": "freeForm", "enableMunchkin": True},
              needed=("content",), content="content"),

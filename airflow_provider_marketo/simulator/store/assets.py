@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_marketo.simulator.problems import ApiError
-from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, KINDS, MARKETING, Kind
+from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
 from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.lists import Lists, StaticList
-from airflow_provider_marketo.simulator.store.programs import CHANNELS, Program, Programs
-from airflow_provider_marketo.simulator.store.table import parse_timestamp, start_of_day
+from airflow_provider_marketo.simulator.store.programs import Program, Programs
+from airflow_provider_marketo.simulator.store.template_markup import Markup, markup_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
-    from airflow_provider_marketo.simulator.settings import Settings
 
 UI = "https://app-sim.marketo.com"
 FOLDER, PROGRAM = "Folder", "Program"
@@ -128,12 +127,11 @@ class Assets:
     """
     All Marketo assets of an instance.
 
-    :param settings: number of generated assets of each kind, and their creation time.
     :param programs: the programs of the lead database.
     :param lists: the static lists of the lead database.
     """
 
-    def __init__(self, settings: Settings, programs: Programs, lists: Lists) -> None:
+    def __init__(self, programs: Programs, lists: Lists) -> None:
         self._programs, self._lists = programs, lists
         self.folders: dict[int, Folder] = {}
         self.by_family: dict[str, dict[int | str, Asset]] = {family: {} for family in KINDS}
@@ -143,7 +141,6 @@ class Assets:
         self.clones: Counter[date] = Counter()
         self._names: dict[tuple[str, int | None, str], int | str] = {}
         self._next: dict[str, int] = {family: kind.first_id for family, kind in KINDS.items()}
-        self._seed(settings.assets, start_of_day(settings.dates.leads_since))
 
     # Folders
 
@@ -245,7 +242,7 @@ class Assets:
         self._next[family] += 1
         if family.endswith("_v2"):
             number = f"{kind.code.lower()}-{number:08d}"
-        version = {"description": "", **copy.deepcopy(dict(kind.values)), **values}
+        version = {"description": "", **copy.deepcopy(dict(kind.values)), **self._from_template(kind, values), **values}
         asset = Asset(kind, number, name, location, now, now)
         if kind.drafts and not approved:
             asset.draft = version
@@ -255,6 +252,27 @@ class Assets:
         self._names[self._name_key(family, name, location)] = number
         self._update_lead_database(asset)
         return asset
+
+    def _from_template(self, kind: Kind, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the sections and variables that an asset takes from its template."""
+        if kind.template is None or values.get("template") is None:
+            return {}
+        markup = markup_of(self._live_html(kind.template, values["template"]))
+        sections = {"sections": markup.new_sections()} if kind.family == "emails" else {}
+        return {**sections, "variables": markup.new_variables()}
+
+    def _live_html(self, family: str, template_id: int | str) -> str:
+        template = self.by_family[family].get(template_id)
+        return str(template.shown.get("content") or "") if template is not None else ""
+
+    def template_html(self, asset: Asset) -> str:
+        """Return the HTML of an asset's template; empty without a template."""
+        template = asset.newest.get("template")
+        return "" if asset.kind.template is None or template is None else self._live_html(asset.kind.template, template)
+
+    def markup_of_template(self, asset: Asset) -> Markup:
+        """Return the editable parts of an asset's template."""
+        return markup_of(self.template_html(asset))
 
     def change(self, asset: Asset, now: int, name: str | None = None, **values: Any) -> None:
         """
@@ -285,10 +303,9 @@ class Assets:
     def users(self, asset: Asset) -> list[Asset]:
         """Return the assets that use an asset, such as the landing pages of a form or the e-mails of a template."""
         family, number = asset.kind.family, asset.id
-        if family == "email_templates":
-            return [each for each in self.by_family["emails"].values() if each.shown.get("template") == number]
-        if family == "landing_page_templates":
-            return [each for each in self.by_family["landing_pages"].values() if each.shown.get("template") == number]
+        of_template = next((kind.family for kind in KINDS.values() if kind.template == family), None)
+        if of_template is not None:
+            return [each for each in self.by_family[of_template].values() if each.shown.get("template") == number]
         wanted = {"forms": "Form", "snippets": "Snippet"}.get(family)
         if wanted is None:
             return []
@@ -347,57 +364,7 @@ class Assets:
             inside = self.by_family["programs"][program].name if program is not None else None
             self._lists.all[number] = StaticList(number, asset.name, made, changed, version["description"], inside)
 
-    # Initial assets
-
-    def _seed(self, count: int, now: int) -> None:
-        top = {name: self.add_folder(name, None, name, now, system=True) for name in (MARKETING, DESIGN, DATABASE)}
-        locations = {name: Location(FOLDER, top[name].id) for name in top}
-        for kind in KINDS.values():
-            if kind.folder_type not in locations:
-                folder = self.add_folder(
-                    f"{kind.folder_type}s", Location(FOLDER, top[DESIGN].id), kind.folder_type, now, system=True
-                )
-                locations[kind.folder_type] = Location(FOLDER, folder.id)
-        self.add_folder("Campaigns", locations[MARKETING], MARKETING, now)
-        self._seed_known(locations, now)
-        for family, kind in KINDS.items():
-            for number in range(count):
-                values = _GENERATED_VALUES.get(family, {})
-                self.add(
-                    family,
-                    f"{kind.title} {number + 1:05d}",
-                    locations[kind.folder_type],
-                    values,
-                    now,
-                    approved=number % 3 > 0,
-                )
-
-    def _seed_known(self, locations: Mapping[str, Location], now: int) -> None:
-        """Add the lead database's programs and lists; give each program an e-mail and a campaign of each type."""
-        template = self.add("email_templates", "Plain", locations["Email Template"], _HTML, now, approved=True)
-        self.add("landing_page_templates", "Plain", locations["Landing Page Template"], _HTML, now, approved=True)
-        for program in list(self._programs.all.values()):
-            channel = CHANNELS[program.channel]
-            values = {"type": PROGRAM_TYPES[channel.program_type], "channel": channel.name}
-            if channel.program_type == "email":
-                values["status"] = "unlocked"
-            asset = self.add(
-                "programs", program.name, locations[MARKETING], values, parse_timestamp(program.created_at)
-            )
-            self._seed_program(Location(PROGRAM, int(asset.id)), int(template.id), now)
-        for known in list(self._lists.all.values()):
-            self.add("static_lists", known.name, locations[DATABASE], {}, parse_timestamp(known.created_at))
-        self.add("smart_lists", "All Leads", locations[DATABASE], {}, now)
-        self.add("smart_lists", "Qualified Leads", locations[DATABASE], {}, now)
-        segmentation = self.add("segmentations", "Region", locations[DATABASE], {}, now, approved=True)
-        segmentation.newest["segments"] = ["EMEA", "Americas", "Default"]
-
-    def _seed_program(self, location: Location, template: int, now: int) -> None:
-        self.tokens[location] = {("Headline", "text"): "Hello", ("Date", "date"): "2026-05-04"}
-        self.add("emails", "Invitation", location, {**_SENDABLE, "template": template, **_SECTIONS}, now)
-        trigger = {"type": "trigger", "isRequestable": True, "parentProgramId": location.id}
-        self.add("smart_campaigns", "Send Invitation", location, {**trigger, "isActive": True, "status": "Active"}, now)
-        self.add("smart_campaigns", "Weekly Send", location, {"type": "batch", "parentProgramId": location.id}, now)
+    # Queries of all assets
 
     def sent_twice(self) -> int:
         """Count repeated sendings: the same campaign to a lead, the same run of a campaign, a sample to an address."""
@@ -411,25 +378,3 @@ class Assets:
     def records(self, family: str) -> Iterable[Asset]:
         """Return all assets of a family."""
         return self.by_family[family].values()
-
-
-def _text(value: str) -> dict[str, str]:
-    return {"type": "Text", "value": value}
-
-
-_HTML = {"content": '<html><body><div class="mktEditable" id="main">Hello</div></body></html>'}
-_SENDABLE = {
-    "subject": _text("You are invited"),
-    "fromName": _text("Marketing"),
-    "fromEmail": _text("marketing@example.com"),
-    "replyEmail": _text("marketing@example.com"),
-}
-_SECTIONS = {"sections": [{"htmlId": "main", "contentType": "Text", "value": "Hello", "isLocked": False}]}
-_GENERATED_VALUES: Mapping[str, Mapping[str, Any]] = {
-    "emails": {**_SENDABLE, **_SECTIONS},
-    "email_templates": _HTML,
-    "landing_page_templates": _HTML,
-    "snippets": {"content": [{"type": "HTML", "content": "<p>Hello</p>"}]},
-    "smart_campaigns": {"type": "batch"},
-    "segmentations": {"segments": ["Default"]},
-}
