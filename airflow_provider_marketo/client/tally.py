@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
 
 MEGABYTE = 1_000_000
@@ -118,7 +119,7 @@ class Tally:
     def summary(self) -> str:
         """One line for people."""
         return (
-            f"{self.calls} calls ({self.waited:.1f} s waited for their turn,"
+            f"{counted(self.calls, 'call')} ({self.waited:.1f} s waited for their turn,"
             f" {self.rejected[codes.RATE_LIMIT]} rejected with 606, {self.rejected[codes.CONCURRENCY_LIMIT]} with 615),"
-            f" {self.rows} rows, {self.bytes / MEGABYTE:.1f} MB"
+            f" {counted(self.rows, 'row')}, {self.bytes / MEGABYTE:.1f} MB"
         )

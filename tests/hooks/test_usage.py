@@ -81,6 +81,14 @@ def test_all_hooks_of_a_task_are_counted_together_and_logged_in_one_line(run_as,
     )
 
 
+def test_the_counts_of_the_summary_agree_with_their_nouns():
+    tally = Tally()
+    tally.begin("leads.describe")
+    tally.add_rows(1)
+    assert tally.summary().startswith("1 call (")
+    assert "), 1 row, " in tally.summary()
+
+
 def test_a_task_without_calls_logs_no_usage(run_as, caplog):
     caplog.set_level(logging.INFO)
     run_as(TASK)
