@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import (
@@ -16,12 +14,17 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
-from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.kinds import KINDS
 from airflow_provider_marketo.conditions.sealing import sealed, unsealed
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger, found_from_event
 from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, PASSING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 
 log = logging.getLogger(__name__)
 

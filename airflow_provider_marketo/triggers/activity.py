@@ -1,11 +1,9 @@
-"""Starts DAGs when something happens in Marketo. DAG files import this: what is heavy comes when the trigger runs."""
+"""The trigger that starts DAGs when something happens in Marketo."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
@@ -13,6 +11,12 @@ from airflow_provider_marketo.arguments import count, duration, ids, moment, nam
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
+from airflow_provider_marketo.triggers.watched import Watched
+from airflow_provider_marketo.triggers.watching import Watch, producer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime, timedelta
 
 STORED_WITHIN = 10.0
 """Seconds in which a triggerer stores an event, where it does not say when it has (before Airflow 3.3)."""
@@ -20,12 +24,12 @@ STORED_WITHIN = 10.0
 
 class MarketoActivityTrigger(BaseEventTrigger):
     """
-    For an ``AssetWatcher``: an asset event for each batch of new activities. Its payload is ids:
-    ``{"batch_id", "activities", "lead_ids"}``.
+    Fire for each batch of new activities, in an ``AssetWatcher``.
 
-    The position is kept in the Variable ``marketo_position_<stream>``, and moves when Airflow has stored the event: no
-    activity is missed, and after a crash a batch may come twice, under the same ``batch_id``. All watchers of a
-    connection in a triggerer share one look, which costs a call for ten activity types.
+    The payload of an event is ids: ``{"batch_id", "activities", "lead_ids"}``. The position is kept in the Variable
+    ``marketo_position_<stream>``, and moves when Airflow has stored the event. So no activity is missed. After a crash
+    a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share one look,
+    which costs a call for ten activity types.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
@@ -74,6 +78,20 @@ class MarketoActivityTrigger(BaseEventTrigger):
                 remedy="Add another AssetWatcher for the others: watchers of a connection share their calls.",
             )
 
+    @property
+    def watched(self) -> Watched:
+        """What is watched, for the module that does it."""
+        return Watched(
+            stream=self.stream,
+            activity_types=tuple(self.activity_types),
+            asset_ids=tuple(self.asset_ids),
+            list_id=self.list_id,
+            start=self.start,
+            batch_size=self.batch_size,
+            poll_interval=self.poll_interval,
+            marketo_conn_id=self.marketo_conn_id,
+        )
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "stream": self.stream,
@@ -87,25 +105,21 @@ class MarketoActivityTrigger(BaseEventTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Before Airflow 3.3, which does not say when it has stored an event: a while later it will have."""
-        from airflow_provider_marketo.triggers.watching import Watch
-
-        watch = Watch(self)
+        """Yield batches before Airflow 3.3, which does not say when it has stored an event: it has after a while."""
+        watch = Watch(self.watched)
         while True:
             yield TriggerEvent(await watch.batch())  # type: ignore[no-untyped-call]
             await asyncio.sleep(STORED_WITHIN)
             await watch.confirm()
 
     def shared_stream_key(self) -> Any:
-        """Airflow 3.3: each watcher is a stream of its own, for the sake of the word that an event is stored."""
+        """Return a key of its own for each watcher (Airflow 3.3), so that Airflow confirms each watcher's events."""
         return (type(self).__qualname__, self.stream)
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:
-        """Airflow 3.3: what tells us that an event is stored."""
-        from airflow_provider_marketo.triggers.watching import producer
-
-        return producer(cls(**kwargs))
+        """Return what Airflow 3.3 tells that an event is stored."""
+        return producer(cls(**kwargs).watched)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         async for batch in shared_stream:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
-from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError
-from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.connection import off_loop, settings_of
 from airflow_provider_marketo.triggers.ending import event_of
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.errors import MarketoError
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 ENDED = "ended"
 
@@ -79,27 +79,18 @@ class MarketoBulkImportTrigger(BaseTrigger):
 
 
 def _asking(settings: ConnectionSettings, object_type: str, custom_object: str | None) -> Ask[frozenset[int], bool]:
-    """The condition is whether one of some imports has ended."""
+    """Ask whether one of some imports has ended."""
     client: MarketoClient | None = None
 
-    def look(conditions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+    def look(wanted: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
         nonlocal client
         if client is None:
-            client = hook_of(settings).get_conn()
-        jobs = ImportJobs(client, import_object(object_type), custom_object)
-        answers = {batch_ids: _ended(jobs, batch_ids) for batch_ids in conditions}
-        return {batch_ids: answer for batch_ids, answer in answers.items() if answer is not False}
+            client = off_loop().hook(settings).get_conn()
+        answers: Mapping[frozenset[int], bool | MarketoError]
+        answers = off_loop().ended_imports(client, object_type, custom_object, wanted)
+        return answers
 
-    async def ask(conditions: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
-        return await run_in_thread(lambda: look(conditions))
+    async def ask(wanted: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
+        return await run_in_thread(lambda: look(wanted))
 
     return ask
-
-
-def _ended(jobs: ImportJobs, batch_ids: Collection[int]) -> bool | MarketoError:
-    try:
-        return jobs.any_ended(batch_ids)
-    except MarketoNotFoundError:
-        return True  # forgotten: the task finds out and says so
-    except MarketoError as error:
-        return error  # to those who ask for these imports, and to no others

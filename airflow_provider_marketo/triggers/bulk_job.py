@@ -1,9 +1,8 @@
-"""Waits for export jobs without holding a worker."""
+"""The trigger that waits for export jobs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -13,30 +12,28 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
-from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.triggers.connection import hook_of, settings_of
-from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
-from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
-from airflow_provider_marketo.triggers.poller import run_in_thread
+from airflow_provider_marketo.hooks.work import EXPORT_IDS
+from airflow_provider_marketo.triggers.connection import off_loop, settings_of
+from airflow_provider_marketo.triggers.ending import event_of
+from airflow_provider_marketo.triggers.poller import run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
     from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 ENDED, PASSED = "ended", "passed"
-
-EXPORT_IDS = "marketo_export_ids"
-"""XCom in which a task names the jobs that it waits for."""
 
 
 class MarketoBulkJobTrigger(BaseTrigger):
     """
-    Fires when at least one of several export jobs has ended, successfully or not, or when the deadline has passed.
-    Whoever ends the task meanwhile has its jobs cancelled (Airflow 3.3).
+    Fire when one of several export jobs has ended, successfully or not, or when the deadline has passed.
 
-    All triggers of a connection and an object type share one call of the job list per interval. Airflow stores the
-    arguments in clear text: they are ids and nothing else.
+    If a person clears or ends the task meanwhile, the trigger cancels its jobs (Airflow 3.3). All triggers of a
+    connection and an object type share one call of the job list per interval. Airflow stores the arguments in clear
+    text: they are ids and nothing else.
 
     :param marketo_conn_id: id of the connection.
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
@@ -44,7 +41,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
     :param poll_interval: seconds between two looks.
     :param custom_object: API name of the custom object type.
-    :param until: ISO 8601, aware; only let time pass until then, without a look at the jobs.
+    :param until: ISO 8601, aware; let time pass until then, and do not look at the jobs.
     """
 
     def __init__(
@@ -85,13 +82,13 @@ class MarketoBulkJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """
-        Airflow 3.3: somebody cleared or ended the deferred task. Cancel those of its jobs that nobody waits for.
+        Cancel the jobs that no try waits for: a person cleared or ended the deferred task (Airflow 3.3).
 
-        The same call comes when the trigger merely moves to another triggerer, perhaps so late that the task has gone
-        on there, and after a quick clear the next try may have taken the jobs over already: then the task is deferred
-        or running, and its XCom names the jobs that are wanted. Airflow deletes it at the start of a try.
+        Airflow also calls this when the trigger only moves to another triggerer, perhaps after the task has gone on
+        there. After a quick clear the next try may already have taken the jobs over. In both cases the task is deferred
+        or running, and its XCom names the jobs that it wants. Airflow deletes the XCom at the start of a try.
 
-        While a trigger has not ended Airflow cancels it once a second, and would break this off.
+        Airflow cancels a trigger once a second until it has ended, so the work here is shielded.
         """
         cancelling = asyncio.create_task(self._cancel_unwanted())
         while not cancelling.done():
@@ -107,9 +104,9 @@ class MarketoBulkJobTrigger(BaseTrigger):
             await run_in_thread(lambda: self._jobs(settings).cancel_all(unwanted))
 
     def _wanted(self) -> Collection[str]:
-        """Jobs that the task still waits for."""
+        """Return the jobs that the task still waits for."""
         task = getattr(self, "task_instance", None)
-        if task is None:  # dag.test() has none, and nobody to take the jobs over
+        if task is None:  # dag.test() has none, and no other try takes the jobs over
             return ()
         states = airflow_compat.RuntimeTaskInstance.get_task_states(
             dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
@@ -132,36 +129,27 @@ class MarketoBulkJobTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
 
-        async def find(export_ids: Collection[str]) -> Mapping[str, ExportJob]:
-            return await run_in_thread(lambda: self._jobs(settings).find(export_ids))
+        async def ask(wanted: Collection[frozenset[str]]) -> Mapping[frozenset[str], Mapping[str, ExportJob]]:
+            return await run_in_thread(lambda: self._look(settings, wanted))
 
-        condition = (settings, self.object_type, self.custom_object)
-        jobs = await wait_for_jobs(condition, find, self.export_ids, self.poll_interval)
+        jobs = await wait_for_answer(
+            ("exports", settings, self.object_type, self.custom_object),
+            lambda: ask,
+            frozenset(self.export_ids),
+            self.poll_interval,
+            waits_out_quota=False,
+        )
         return {"status": ENDED, "jobs": [asdict(job) for job in jobs.values()]}
 
+    def _look(
+        self, settings: ConnectionSettings, wanted: Collection[frozenset[str]]
+    ) -> Mapping[frozenset[str], Mapping[str, ExportJob]]:
+        found = self._jobs(settings).find(frozenset().union(*wanted))
+        answers: Mapping[frozenset[str], Mapping[str, ExportJob]] = off_loop().ended_exports(found, wanted)
+        return answers
+
     def _jobs(self, settings: ConnectionSettings) -> ExportJobs:
-        from airflow_provider_marketo.client.bulk.jobs import ExportJobs
-        from airflow_provider_marketo.client.bulk.objects import export_object
-
         if self._client is None:
-            self._client = hook_of(settings).get_conn()
-        return ExportJobs(self._client, export_object(self.object_type), self.custom_object)
-
-
-def jobs_from_event(event: Mapping[str, Any] | None) -> dict[str, ExportJob]:
-    """
-    What the trigger found out.
-
-    :param event: the trigger's event, as ``execute_complete`` receives it.
-    :raises MarketoError: the trigger met an error, or the deadline has passed, or the event is not ours.
-    """
-    from airflow_provider_marketo.client.bulk.jobs import ExportJob
-
-    status = (event or {}).get("status")
-    if event is not None and status == ENDED:
-        return {job["export_id"]: ExportJob(**job) for job in event["jobs"]}
-    if event is not None and status == ERROR:
-        raise from_dict(event)
-    if event is not None and status == TIMED_OUT:
-        raise MarketoDeadlineError(f"exports {', '.join(event['export_ids'])} did not finish within timeout")
-    raise MarketoError(f"the trigger sent an event that is not understood: {status!r}")
+            self._client = off_loop().hook(settings).get_conn()
+        jobs: ExportJobs = off_loop().export_jobs(self._client, self.object_type, self.custom_object)
+        return jobs

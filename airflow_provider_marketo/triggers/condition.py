@@ -1,30 +1,31 @@
-"""Waits until something in Marketo is so, without holding a worker."""
+"""The trigger that waits for a condition in Marketo."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.errors import MarketoError, from_dict
-from airflow_provider_marketo.hooks.settings import ConnectionSettings
-from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.connection import off_loop, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
     from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 FOUND = "found"
 
 
 class MarketoConditionTrigger(BaseTrigger):
     """
-    Fires when a condition has been answered, when it cannot be, or when the deadline has passed.
+    Fire when a condition is true, when Marketo cannot answer it, or when the deadline has passed.
 
     All triggers of a connection and a kind of condition share one look per interval, in as few calls as Marketo allows:
-    300 values, 30 leads or ten activity types in one, all exports of an object type in one.
+    a call takes 300 values, 30 leads, ten activity types, or all exports of an object type.
 
     :param marketo_conn_id: id of the connection.
     :param kind: of the condition.
@@ -68,32 +69,29 @@ class MarketoConditionTrigger(BaseTrigger):
         return {"status": FOUND, "found": dict(found)}
 
     def _unsealed(self, settings: ConnectionSettings) -> Condition:
-        from airflow_provider_marketo.conditions.sealing import unsealed
-
-        return unsealed(self.kind, self.condition, settings.client_secret)
+        condition: Condition = off_loop().condition(self.kind, self.condition, settings)
+        return condition
 
 
 def _asking(settings: ConnectionSettings, kind: str) -> Ask[Condition, Found]:
-    """Asks conditions of one kind; what it remembers lives as long as somebody waits."""
+    """Ask conditions of one kind. The poller, and what it remembers, lives as long as a trigger waits."""
     poller: ConditionPoller[Any] | None = None
 
-    def ask(conditions: Collection[Condition]) -> Mapping[Condition, Answer]:
+    def look(conditions: Collection[Condition]) -> Mapping[Condition, Answer]:
         nonlocal poller
         if poller is None:
-            from airflow_provider_marketo.conditions.kinds import KINDS
-
-            poller = KINDS[kind][1](hook_of(settings).get_conn())
+            poller = off_loop().condition_poller(kind, settings)
         return poller.ask(conditions)
 
-    async def ask_off_the_loop(conditions: Collection[Condition]) -> Mapping[Condition, Answer]:
-        return await run_in_thread(lambda: ask(conditions))
+    async def ask(conditions: Collection[Condition]) -> Mapping[Condition, Answer]:
+        return await run_in_thread(lambda: look(conditions))
 
-    return ask_off_the_loop
+    return ask
 
 
 def found_from_event(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """
-    What the trigger found out; None when the deadline has passed.
+    Return what the trigger found; None if the deadline has passed.
 
     :param event: the trigger's event, as ``execute_complete`` receives it.
     :raises MarketoError: the trigger met an error, or the event is not ours.
@@ -105,4 +103,4 @@ def found_from_event(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
         raise from_dict(event)
     if status == TIMED_OUT:
         return None
-    raise MarketoError(f"the trigger sent an event that is not understood: {status!r}")
+    raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")

@@ -1,17 +1,19 @@
-"""How every wait ends: with an answer, at its deadline, or with an error that the task can raise as it was."""
+"""How every wait ends: with an answer, at its deadline, or with an error that the task raises."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +22,11 @@ TIMED_OUT, ERROR = "timed out", "error"
 
 async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **about: Any) -> TriggerEvent:
     """
-    Wait for an answer.
+    Wait for an answer, and return the event that carries it.
 
-    :param answer: what the event is to hold when it comes, its ``status`` included.
+    :param answer: what the event holds when it comes, with its ``status``.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
-    :param about: what the event is to hold besides when there is no answer.
+    :param about: what else the event holds when there is no answer.
     """
     left = (parse_date(deadline) - datetime.now(timezone.utc)).total_seconds()
     event: Mapping[str, Any]
@@ -34,7 +36,7 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **abo
         event = {"status": TIMED_OUT, **about}
     except MarketoError as error:
         event = {"status": ERROR, **about, **error.to_dict()}
-    except Exception as error:  # a trigger that dies takes with it the task that would tidy up
+    except Exception as error:  # if the trigger died, Airflow would fail the task without letting it tidy up
         log.exception("The wait has failed")
         failed = MarketoError(f"the wait has failed: {type(error).__name__}: {error}")
         event = {"status": ERROR, **about, **failed.to_dict()}

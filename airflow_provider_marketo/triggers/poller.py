@@ -1,4 +1,4 @@
-"""One look for everybody who waits in this triggerer."""
+"""One look at Marketo for all triggers of a process that wait for the same kind of thing."""
 
 from __future__ import annotations
 
@@ -29,17 +29,21 @@ Result = TypeVar("Result")
 Ask = Callable[[Collection[Q]], Awaitable[Mapping[Q, "A | MarketoError"]]]
 
 FAILURES_IN_A_ROW = 10
-"""Bad looks after which those who wait are told. A minute between two makes this a ten-minute outage."""
+"""Failed looks in a row that end the wait. With a minute between looks this is an outage of ten minutes."""
 
 BUSY = 2.0
-"""A look that takes longer than its interval is followed by a pause as long: Marketo has other things to do, too."""
+"""The pause after a look, as a multiple of its duration: a slow instance is not asked without a break."""
 
 PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
-"""What may be better at the next look."""
+"""Errors that the next look may not meet."""
 
 
 async def run_in_thread(call: Callable[[], Result]) -> Result:
-    """In a thread of its own. Not by ``asyncio.to_thread``, from which Airflow's look-ups do not find the way back."""
+    """
+    Run a function in a thread of its own.
+
+    ``asyncio.to_thread`` will not do: Airflow's look-ups need a thread that asgiref has started.
+    """
     return await sync_to_async(call, thread_sensitive=False)()
 
 
@@ -54,11 +58,12 @@ class _Waiter(Generic[Q, A]):
 
 class Poller(Generic[Q, A]):
     """
-    Shared by all triggers that wait for conditions of one kind on one connection. It runs while a trigger waits. Each
-    poll serves all of them and follows the shortest interval.
+    What all triggers share that wait for conditions of one kind on one connection.
 
-    :param ask: asks several different conditions; those without an answer are asked again.
-    :param waits_out_quota: whether a spent quota is no reason to stop waiting.
+    It runs while a trigger waits. Each look serves all of them, and looks follow the shortest interval.
+
+    :param ask: asks several different conditions. A condition without an answer is asked again.
+    :param waits_out_quota: whether the wait goes on while a quota is spent.
     """
 
     def __init__(self, ask: Ask[Q, A], *, waits_out_quota: bool = True) -> None:
@@ -70,7 +75,7 @@ class Poller(Generic[Q, A]):
 
     @property
     def idle(self) -> bool:
-        """Whether nobody waits."""
+        """Whether no trigger waits."""
         return not self._waiters
 
     async def wait(self, condition: Q, interval: float, first: float | None = None) -> A:
@@ -78,9 +83,9 @@ class Poller(Generic[Q, A]):
         Wait until a condition has an answer.
 
         :param condition: equal ones are asked once.
-        :param interval: seconds from one look to the next; of several who wait, the most impatient decides.
-        :param first: seconds until the first look. Default: ``interval``, for those who have looked themselves.
-        :raises MarketoError: there is none for good, or looking failed too often.
+        :param interval: seconds from one look to the next. The shortest interval of all that wait decides.
+        :param first: seconds until the first look. Default: ``interval``, since the task has just looked.
+        :raises MarketoError: Marketo cannot answer, or too many looks failed in a row.
         """
         loop = asyncio.get_running_loop()
         due = loop.time() + (interval if first is None else first)
@@ -108,7 +113,7 @@ class Poller(Generic[Q, A]):
                 answers = await self._ask(conditions)
             except MarketoError as error:
                 answers = dict.fromkeys(conditions, error)
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, or waits for ever
+            except Exception as error:  # noqa: BLE001 - a trigger that does not hear of it waits for ever
                 answers = dict.fromkeys(conditions, MarketoError(f"{type(error).__name__}: {error}"))
             pause = BUSY * (loop.time() - begun)
             for waiter in tuple(self._waiters):
@@ -130,7 +135,7 @@ class Poller(Generic[Q, A]):
         elif not isinstance(answer, MarketoError):
             waiter.answer.set_result(answer)
         elif isinstance(answer, MarketoQuotaExhaustedError) and self._waits_out_quota:
-            log.warning("Waiting on: %s", answer)  # the deadline of whoever waits is the only one that counts
+            log.warning("The wait goes on: %s", answer)  # only the deadline of the trigger ends the wait
         elif isinstance(answer, PASSING) and waiter.failures + 1 < FAILURES_IN_A_ROW:
             waiter.failures += 1
             log.warning("A look at Marketo failed (%d in a row): %s", waiter.failures, answer)
@@ -151,11 +156,11 @@ async def wait_for_answer(
     waits_out_quota: bool = True,
 ) -> A:
     """
-    As :meth:`Poller.wait`, with the poller that everybody of a group shares on this event loop.
+    Wait as :meth:`Poller.wait` does, with the poller that a group shares on this event loop.
 
-    :param group: the connection as it is set up at present, and whatever else tells groups apart.
-    :param make: makes the function that asks, for the first who comes.
-    :param waits_out_quota: whether a spent quota is no reason to stop waiting; the same for all of a group.
+    :param group: the connection as it is set up now, and what else tells groups apart.
+    :param make: makes the function that asks, for the first trigger of the group.
+    :param waits_out_quota: whether the wait goes on while a quota is spent; the same for all of a group.
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     poller = pollers.get(group)

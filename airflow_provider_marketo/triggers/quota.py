@@ -1,11 +1,10 @@
-"""Waits for the day's quotas to come back without holding a worker."""
+"""The trigger that waits for the day's quotas."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -16,16 +15,21 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.quota_day import next_probe
 from airflow_provider_marketo.hooks.quota import REFRESH_EVERY, Quota, require
-from airflow_provider_marketo.triggers.connection import hook_of, settings_of
+from airflow_provider_marketo.triggers.connection import off_loop, settings_of
 from airflow_provider_marketo.triggers.ending import ERROR, event_of
 from airflow_provider_marketo.triggers.poller import PASSING, run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
 
 ENOUGH = "enough"
 
 
 class MarketoQuotaTrigger(BaseTrigger):
     """
-    Fires when so much is left, or when the deadline has passed. Sleeps until the quota's reset in between.
+    Fire when enough of the quotas is left, or when the deadline has passed.
+
+    In between the trigger sleeps until the quota's reset.
 
     :param marketo_conn_id: id of the connection.
     :param min_calls: calls that must be left above the connection's reserve.
@@ -53,7 +57,7 @@ class MarketoQuotaTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
-        hook = await run_in_thread(lambda: hook_of(settings))
+        hook = await run_in_thread(lambda: off_loop().hook(settings))
         while True:
             try:
                 quota = await run_in_thread(lambda: hook.quota.current(exports=self.min_export_mb > 0))
@@ -70,7 +74,7 @@ class MarketoQuotaTrigger(BaseTrigger):
 
 def quota_from_event(event: Mapping[str, Any] | None) -> Quota:
     """
-    What the trigger found out.
+    Return what is left.
 
     :param event: the trigger's event, as ``execute_complete`` receives it.
     :raises MarketoError: the trigger met an error, or the event is not ours.
@@ -80,4 +84,4 @@ def quota_from_event(event: Mapping[str, Any] | None) -> Quota:
         return Quota.from_dict(event["quota"])
     if event is not None and status == ERROR:
         raise from_dict(event)
-    raise MarketoError(f"the trigger sent an event that is not understood: {status!r}")
+    raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")

@@ -11,7 +11,7 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
 from airflow_provider_marketo.hooks.work import ExportJobsWait, ImportJobsWait, Wait
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
-from airflow_provider_marketo.triggers.bulk_job import PASSED, MarketoBulkJobTrigger
+from airflow_provider_marketo.triggers.bulk_job import ENDED, PASSED, MarketoBulkJobTrigger
 from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def found_from(event: Any) -> Mapping[str, Any] | None:
         raise MarketoDeadlineError(f"exports {', '.join(event['export_ids'])} did not finish within timeout")
     if status == TIMED_OUT:  # of imports, which cannot be cancelled: the task looks once more before it gives up
         return None
+    if status != ENDED:
+        raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")
     return event
 
 

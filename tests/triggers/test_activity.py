@@ -256,7 +256,7 @@ def test_a_connection_that_leads_elsewhere_is_refused_while_watching(marketo, va
 
     filled(sim)
     in_virtual_time(scenario())
-    assert "is one in instance" in caplog.text
+    assert "belongs to instance" in caplog.text
 
 
 def test_an_outage_does_not_end_the_watcher(marketo, variables):

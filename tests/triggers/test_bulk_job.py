@@ -14,8 +14,9 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.sdk.execution_time.xcom import XCom
 
 from airflow_provider_marketo.client import errors
-from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, PROCESSING
-from airflow_provider_marketo.triggers.bulk_job import MarketoBulkJobTrigger, jobs_from_event
+from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, PROCESSING, ExportJob
+from airflow_provider_marketo.triggers.bulk_job import MarketoBulkJobTrigger
+from airflow_provider_marketo.triggers.waits import found_from
 
 EXPORT = "/bulk/v1/leads/export"
 _PORTS = itertools.count(20_001)
@@ -71,6 +72,11 @@ def event_of(waiting: MarketoBulkJobTrigger) -> dict:
 
     (event,) = asyncio.run(run())
     return json.loads(json.dumps(event))
+
+
+def jobs_from_event(event: dict) -> dict[str, ExportJob]:
+    """What the task makes of the event."""
+    return {job["export_id"]: ExportJob(**job) for job in found_from(event)["jobs"]}
 
 
 def test_what_airflow_stores_in_clear_text_are_ids_and_times():
@@ -137,9 +143,9 @@ def test_a_trigger_that_only_lets_time_pass_asks_nobody(marketo):
     assert marketo.mock.request_history == []
 
 
-@pytest.mark.parametrize("event", [None, {}, {"status": "something else"}])
+@pytest.mark.parametrize("event", [{}, {"status": "something else"}, "well"])
 def test_an_event_that_is_not_ours_is_not_taken_for_success(event):
-    with pytest.raises(errors.MarketoError, match="not understood"):
+    with pytest.raises(errors.MarketoError, match="of an unknown kind"):
         jobs_from_event(event)
 
 

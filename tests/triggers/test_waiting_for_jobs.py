@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, PROCESSING, ExportJob
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoQuotaExhaustedError
-from airflow_provider_marketo.triggers.job_poller import wait_for_jobs
-from airflow_provider_marketo.triggers.poller import _pollers
+from airflow_provider_marketo.triggers.off_loop import ended_exports
+from airflow_provider_marketo.triggers.poller import _pollers, wait_for_answer
 
 
 class JobList:
@@ -25,6 +25,15 @@ class JobList:
         if isinstance(entry, MarketoError):
             raise entry
         return {each: ExportJob(each, entry[each]) for each in export_ids if each in entry}
+
+
+async def wait_for_jobs(job_list, find, export_ids, interval):
+    """Wait as the trigger of a bulk job does."""
+
+    async def ask(wanted):
+        return ended_exports(await find(frozenset().union(*wanted)), wanted)
+
+    return await wait_for_answer(job_list, lambda: ask, frozenset(export_ids), interval, waits_out_quota=False)
 
 
 def statuses(jobs):

@@ -1,0 +1,167 @@
+"""
+What triggers ask of Marketo.
+
+Airflow imports triggers on its event loop and warns of what holds the loop up. The client takes longer than a tenth of
+a second to import, so this module is imported by threads only: :func:`~.connection.off_loop` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
+from airflow_provider_marketo.client.bulk.jobs import CANCELLED, ExportJob, ExportJobs
+from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError
+from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
+from airflow_provider_marketo.conditions.kinds import KINDS
+from airflow_provider_marketo.conditions.sealing import unsealed
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.streams.follow import OVERLAP
+from airflow_provider_marketo.streams.watch import Handover, WatchState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.conditions.condition import Condition, ConditionPoller
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
+    from airflow_provider_marketo.triggers.watched import Watched
+
+Jobs = Mapping[str, ExportJob]
+
+
+def hook(settings: ConnectionSettings) -> MarketoHook:
+    """
+    Return a hook with as many calls at once as a triggerer may have.
+
+    :param settings: the connection.
+    """
+    parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
+    return MarketoHook(settings.conn_id, parallel=parallel, settings=settings)
+
+
+def export_jobs(client: MarketoClient, object_type: str, custom_object: str | None) -> ExportJobs:
+    """
+    Return the export jobs of one kind of object.
+
+    :param client: the instance.
+    :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
+    :param custom_object: API name of the custom object type.
+    """
+    return ExportJobs(client, export_object(object_type), custom_object)
+
+
+def ended_exports(found: Jobs, wanted: Collection[frozenset[str]]) -> Mapping[frozenset[str], Jobs]:
+    """
+    Answer who waits for which export jobs.
+
+    :param found: the jobs that Marketo knows. A job that it has forgotten counts as cancelled.
+    :param wanted: sets of ids; each is answered when one of its jobs has ended.
+    """
+    answers = {ids: {each: found.get(each, ExportJob(each, CANCELLED)) for each in ids} for ids in wanted}
+    return {ids: jobs for ids, jobs in answers.items() if not all(job.waiting for job in jobs.values())}
+
+
+def ended_imports(
+    client: MarketoClient, object_type: str, custom_object: str | None, wanted: Collection[frozenset[int]]
+) -> Mapping[frozenset[int], bool | MarketoError]:
+    """
+    Answer who waits for which import jobs.
+
+    :param client: the instance.
+    :param object_type: ``leads``, ``program_members`` or ``custom_objects``.
+    :param custom_object: API name of the custom object type.
+    :param wanted: sets of ids; each is answered when one of its jobs has ended, or cannot be looked up.
+    """
+    jobs = ImportJobs(client, import_object(object_type), custom_object)
+    answers = {batch_ids: _ended(jobs, batch_ids) for batch_ids in wanted}
+    return {batch_ids: answer for batch_ids, answer in answers.items() if answer is not False}
+
+
+def _ended(jobs: ImportJobs, batch_ids: Collection[int]) -> bool | MarketoError:
+    try:
+        return jobs.any_ended(batch_ids)
+    except MarketoNotFoundError:
+        return True  # forgotten: the task finds out and says so
+    except MarketoError as error:
+        return error  # to those who ask for these imports, and to no others
+
+
+def condition(kind: str, sealed: str, settings: ConnectionSettings) -> Condition:
+    """
+    Open a condition that a sensor has sealed.
+
+    :param kind: of the condition.
+    :param sealed: as the trigger's arguments carry it.
+    :param settings: the connection, whose client secret is the key.
+    :raises MarketoAuthError: it was sealed with another secret.
+    """
+    return unsealed(kind, sealed, settings.client_secret)
+
+
+def condition_poller(kind: str, settings: ConnectionSettings) -> ConditionPoller[Any]:
+    """
+    Return what asks conditions of one kind.
+
+    :param kind: of the conditions.
+    :param settings: the connection.
+    """
+    return KINDS[kind][1](hook(settings).get_conn())
+
+
+class InstanceWatcher(ActivityWatcher):
+    """
+    The reader of an instance's activities that its watchers share.
+
+    :param settings: the connection.
+    :ivar looked: when the last look began, by the clock of the event loop; None before the first.
+    """
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        client = hook(settings).get_conn()
+        super().__init__(client)
+        self.instance = client.instance
+        self.looked: float | None = None
+
+    def now(self) -> datetime:
+        """Return the time by Marketo's clock."""
+        return self._client.call("activities.get_types").date or datetime.now(timezone.utc)
+
+
+_watchers: WeakValueDictionary[ConnectionSettings, InstanceWatcher] = WeakValueDictionary()
+
+
+def shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:
+    """
+    Return the one reader of a connection. It lives as long as a watcher holds it.
+
+    :param settings: the connection.
+    """
+    watcher = _watchers.get(settings)
+    if watcher is None:
+        watcher = _watchers[settings] = InstanceWatcher(settings)
+    return watcher
+
+
+def begin_watching(watched: Watched, state: WatchState) -> tuple[ActivityCondition, Handover]:
+    """
+    Return what to ask at every look, and what sorts the answers into batches.
+
+    :param watched: what the trigger watches.
+    :param state: how far the watcher has come.
+    """
+    asked = ActivityCondition(
+        activity_types=watched.activity_types,
+        start=state.since,
+        asset_ids=watched.asset_ids,
+        list_id=watched.list_id,
+        read_from=iso(max(parse_date(state.time) - OVERLAP, parse_date(state.since))),
+    )
+    return asked, Handover(state, watched.batch_size, OVERLAP)
