@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.hooks.link import push_link, push_place
 from airflow_provider_marketo.links.marketo import MarketoLink
-from airflow_provider_marketo.operators.once import OnceOperator
+from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -44,7 +44,7 @@ _ROWS_OF_PEOPLE = (
 _ID_MEMBERS = ("id", "leadId", "marketoGUID", "externalOpportunityId", "batchId", "exportId", "userid")
 
 
-class MarketoApiOperator(OnceOperator):
+class MarketoApiOperator(MarketoOnceOperator):
     """
     Call any operation of Marketo's API by name.
 
@@ -69,7 +69,7 @@ class MarketoApiOperator(OnceOperator):
         None where rows may be people or went to ``output``.
     """
 
-    template_fields: Sequence[str] = ("operation", "parameters", "output_path", *OnceOperator.template_fields)
+    template_fields: Sequence[str] = ("operation", "parameters", "output_path", *MarketoOnceOperator.template_fields)
     template_fields_renderers = {"parameters": "json"}  # noqa: RUF012 - Airflow's own idiom
     operator_extra_links = (MarketoLink(),)
 
@@ -89,10 +89,10 @@ class MarketoApiOperator(OnceOperator):
         self.output_path = output  # BaseOperator.output is the task's XComArg
 
     def execute(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_marketo.at_most_once.files import opened
         from airflow_provider_marketo.at_most_once.how_to_check import described
         from airflow_provider_marketo.client import operations
         from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
-        from airflow_provider_marketo.operators.files import opened
 
         with no_retry_on_permanent_errors():
             operation = operations.get(self.operation)

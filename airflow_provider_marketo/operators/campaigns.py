@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.dates import as_utc, has_zone, iso, parse_date, without_zone
 from airflow_provider_marketo.hooks.link import push_link
 from airflow_provider_marketo.links.marketo import MarketoLink
-from airflow_provider_marketo.operators.once import OnceOperator
+from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,7 +25,7 @@ LATEST = timedelta(days=730)
 _TOKEN_NAME = re.compile(r"\{\{my\.[^{}]+\}\}")
 
 
-class _CampaignOperator(OnceOperator):
+class _CampaignOperator(MarketoOnceOperator):
     """
     What trigger and schedule have in common.
 
@@ -34,7 +34,7 @@ class _CampaignOperator(OnceOperator):
         values, not the names.
     """
 
-    template_fields: Sequence[str] = ("campaign_id", "tokens", *OnceOperator.template_fields)
+    template_fields: Sequence[str] = ("campaign_id", "tokens", *MarketoOnceOperator.template_fields)
     operator_extra_links = (MarketoLink(),)
 
     def __init__(self, *, campaign_id: int | str, tokens: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
@@ -299,7 +299,7 @@ class MarketoScheduleCampaignOperator(_CampaignOperator):
         )
 
 
-class MarketoSendSampleOperator(OnceOperator):
+class MarketoSendSampleOperator(MarketoOnceOperator):
     """
     Send a sample of an e-mail, to each address at most once per run of the task.
 
@@ -312,7 +312,7 @@ class MarketoSendSampleOperator(OnceOperator):
     :return: ``{"email_id", "email", "samples_sent", "samples_sent_earlier"}``
     """
 
-    template_fields: Sequence[str] = ("email_id", "email_addresses", "lead_id", *OnceOperator.template_fields)
+    template_fields: Sequence[str] = ("email_id", "email_addresses", "lead_id", *MarketoOnceOperator.template_fields)
     operator_extra_links = (MarketoLink(),)
 
     def __init__(

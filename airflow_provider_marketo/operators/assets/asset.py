@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.hooks.link import push_link
 from airflow_provider_marketo.links.marketo import MarketoLink
-from airflow_provider_marketo.operators.once import OnceOperator
+from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +21,7 @@ _NEEDS_PARAMETERS = ("update",)
 _MAKES = ("create", "clone")
 
 
-class MarketoAssetOperator(OnceOperator):
+class MarketoAssetOperator(MarketoOnceOperator):
     """
     Get, create, change, clone, approve or delete a Marketo asset, so that running it twice ends in the same state.
 
@@ -53,7 +53,7 @@ class MarketoAssetOperator(OnceOperator):
         "folder",
         "parameters",
         "if_exists",
-        *OnceOperator.template_fields,
+        *MarketoOnceOperator.template_fields,
     )
     template_fields_renderers = {"parameters": "json"}  # noqa: RUF012 - Airflow's own idiom
     operator_extra_links = (MarketoLink(),)
@@ -133,10 +133,10 @@ class MarketoAssetOperator(OnceOperator):
         return made.record, False
 
     def _made(self, context: Context, client: MarketoClient) -> Made | None:
+        from airflow_provider_marketo.at_most_once.files import opened
         from airflow_provider_marketo.at_most_once.how_to_check import described
         from airflow_provider_marketo.client import operations
         from airflow_provider_marketo.marketo_assets import change, find, kinds
-        from airflow_provider_marketo.operators.files import opened
 
         folder = kinds.folder_of(self.folder)
         operation = kinds.operation_of(self.asset_type, self.action)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.hooks.link import push_link
 from airflow_provider_marketo.links.marketo import MarketoLink
-from airflow_provider_marketo.operators.once import OnceOperator
+from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.change import Made
-    from airflow_provider_marketo.marketo_assets.clone import ProgramContents
     from airflow_provider_marketo.marketo_assets.find import Record
+    from airflow_provider_marketo.marketo_assets.program_contents import ProgramContents
 
 
-class MarketoCloneProgramOperator(OnceOperator):
+class MarketoCloneProgramOperator(MarketoOnceOperator):
     """
     Make a program from a template: clone it, set its tokens and tags, approve what is in it, activate its campaigns.
 
@@ -52,7 +52,7 @@ class MarketoCloneProgramOperator(OnceOperator):
         "tags",
         "activate",
         "if_exists",
-        *OnceOperator.template_fields,
+        *MarketoOnceOperator.template_fields,
     )
     operator_extra_links = (MarketoLink(),)
 
@@ -82,7 +82,8 @@ class MarketoCloneProgramOperator(OnceOperator):
         self.if_exists = if_exists
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.marketo_assets import clone, tokens
+        from airflow_provider_marketo.marketo_assets import program_contents as clone
+        from airflow_provider_marketo.marketo_assets import tokens
         from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
 
         with no_retry_on_permanent_errors():
@@ -115,7 +116,8 @@ class MarketoCloneProgramOperator(OnceOperator):
 
     def _check(self) -> None:
         from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.marketo_assets import change, clone, kinds
+        from airflow_provider_marketo.marketo_assets import change, kinds
+        from airflow_provider_marketo.marketo_assets import program_contents as clone
 
         folder = kinds.folder_of(self.folder)
         if folder is None or folder["type"] != "Folder":
@@ -172,7 +174,8 @@ class MarketoCloneProgramOperator(OnceOperator):
         return found
 
     def _fill(self, client: MarketoClient, made: Made, contents: ProgramContents, wanted: list[Any]) -> dict[str, Any]:
-        from airflow_provider_marketo.marketo_assets import clone, find, tokens
+        from airflow_provider_marketo.marketo_assets import find, tokens
+        from airflow_provider_marketo.marketo_assets import program_contents as clone
 
         changed = tokens.apply(client, contents.home, wanted, dry_run=self.rehearse)
         if self.tags:

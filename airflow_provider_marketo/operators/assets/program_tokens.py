@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.operators.once import OnceOperator
+from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class MarketoProgramTokensOperator(OnceOperator):
+class MarketoProgramTokensOperator(MarketoOnceOperator):
     """
     Give a program or folder its My Tokens. Only those that differ are written.
 
@@ -25,7 +25,7 @@ class MarketoProgramTokensOperator(OnceOperator):
     :return: ``{"folder", "tokens", "changed"}``: how many were wanted, and the names of those that were written.
     """
 
-    template_fields: Sequence[str] = ("program_id", "folder", "tokens", *OnceOperator.template_fields)
+    template_fields: Sequence[str] = ("program_id", "folder", "tokens", *MarketoOnceOperator.template_fields)
 
     def __init__(
         self,

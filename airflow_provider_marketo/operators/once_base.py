@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 
-class OnceOperator(MarketoOperator):
+class MarketoOnceOperator(MarketoOperator):
     """
     An operator with a ledger.
 
