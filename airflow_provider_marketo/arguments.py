@@ -137,6 +137,18 @@ def values(*, required: bool = False) -> Check:
     return check
 
 
+def choices(kind: Any, *, required: bool = False) -> Check:
+    """
+    A list of values from a closed set. Returns a tuple, or None if nothing is given.
+
+    :param kind: a ``Literal``.
+    :param required: whether ``None`` is refused.
+    """
+    return lambda parameter, value: _items(
+        parameter, value, lambda name, item: one_of(name, item, get_args(kind)), required
+    )
+
+
 def ids(*, required: bool = False) -> Check:
     """A list of Marketo's ids. Returns a tuple of numbers, or None if nothing is given."""
     return lambda parameter, value: _items(parameter, value, _id, required)
@@ -151,6 +163,19 @@ def texts_or_word(word: str, *, required: bool = False) -> Check:
     """A list of texts, or one word that stands for all of them, such as ``all``."""
     check = texts(required=required)
     return lambda parameter, value: word if value == word else check(parameter, value)
+
+
+def flag_or_texts() -> Check:
+    """True or False, or a list of names. Returns a bool or a tuple, or None if nothing is given."""
+    check_flag, check_texts = flag(), texts()
+    written = ("true", "false")
+
+    def check(parameter: str, value: Any) -> bool | tuple[str, ...] | None:
+        is_flag = isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in written)
+        found: bool | tuple[str, ...] | None = (check_flag if is_flag else check_texts)(parameter, value)
+        return found
+
+    return check
 
 
 def one_id(*, required: bool = False) -> Check:

@@ -42,3 +42,52 @@ RejectsFormat = Literal["jsonl", "parquet"]
 EmptyFields = Literal["keep", "clear"]
 OnDuplicates = Literal["last", "fail"]
 OnLostUpload = Literal["resend", "stop"]
+OnAmbiguous = Literal["stop", "resend", "assume_sent"]
+IfExists = Literal["fail", "reuse", "update"]
+IfMissing = Literal["fail", "skip"]
+AssetType = Literal[
+    "folders",
+    "programs",
+    "smart_campaigns",
+    "emails",
+    "email_templates",
+    "landing_pages",
+    "landing_page_templates",
+    "forms",
+    "snippets",
+    "files",
+    "static_lists",
+    "smart_lists",
+    "emails_v2",
+    "email_templates_v2",
+    "fragments_v2",
+]
+AssetAction = Literal[
+    "get",
+    "create",
+    "update",
+    "clone",
+    "approve",
+    "unapprove",
+    "discard_draft",
+    "delete",
+    "activate",
+    "deactivate",
+]
+InventoryType = Literal[
+    "folders",
+    "programs",
+    "smart_campaigns",
+    "emails",
+    "email_templates",
+    "landing_pages",
+    "landing_page_templates",
+    "forms",
+    "snippets",
+    "files",
+    "static_lists",
+    "smart_lists",
+    "segments",
+    "landing_page_redirect_rules",
+]
+ApprovedInProgram = Literal["snippets", "forms", "landing_pages", "emails"]

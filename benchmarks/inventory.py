@@ -58,7 +58,7 @@ def measure(assets: int) -> Row:
     from airflow_provider_marketo.operators.assets import MarketoAssetInventoryOperator
 
     with tempfile.TemporaryDirectory() as folder:
-        task = MarketoAssetInventoryOperator(task_id="inventory", output=folder, pool_slots=POOL_SLOTS)
+        task = MarketoAssetInventoryOperator(task_id="inventory", output_path=folder, pool_slots=POOL_SLOTS)
         began = time.monotonic()
         found = task.execute({"ti": SimpleNamespace(run_id="a run")})  # type: ignore[typeddict-item]
         took = time.monotonic() - began

@@ -29,7 +29,7 @@ with DAG(
 ):
     inventory = MarketoAssetInventoryOperator(
         task_id="inventory",
-        output="{{ var.value.marketo_lake }}/assets",
+        output_path="{{ var.value.marketo_lake }}/assets",
         max_calls=5_000,
         pool="marketo",
     )

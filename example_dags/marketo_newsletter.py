@@ -45,7 +45,7 @@ with DAG(
     sample = MarketoSendSampleOperator(
         task_id="send_sample",
         email_id="{{ params.email_id }}",
-        email_addresses="{{ params.sample_to | join(',') }}",
+        email_addresses="{{ params.sample_to }}",
         pool="marketo",
     )
     agreed = ApprovalOperator(

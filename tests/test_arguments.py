@@ -189,3 +189,34 @@ def test_dry_run_is_stored_beside_the_method_of_that_name() -> None:
     assert Task(dry_run=True).argument("dry_run") is True
     with pytest.raises(MarketoInvalidRequestError, match="dry_run='maybe'"):
         Task(dry_run="maybe")
+
+
+Fruit = Literal["apple", "pear"]
+
+
+@pytest.mark.parametrize("value", [["apple", "pear"], ("apple", "pear"), "['apple', 'pear']"])
+def test_a_list_of_choices_is_a_list_however_it_is_written(value: Any) -> None:
+    assert arguments.choices(Fruit)("fruits", value) == ("apple", "pear")
+
+
+def test_each_choice_of_a_list_is_checked() -> None:
+    with pytest.raises(
+        MarketoInvalidRequestError, match=r"fruits\[1\]='appel' is not one of .* Did you mean 'apple'\?"
+    ):
+        arguments.choices(Fruit)("fruits", ["pear", "appel"])
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (True, True),
+        ("True", True),
+        ("false", False),
+        (["a"], ("a",)),
+        ("['a', 'b']", ("a", "b")),
+        ("a", ("a",)),
+        ("", None),
+    ],
+)
+def test_all_of_them_or_some_names(value: Any, meant: Any) -> None:
+    assert arguments.flag_or_texts()("activate", value) == meant

@@ -1,24 +1,28 @@
-"""Files that a DAG author names, on their way into a multipart request."""
+"""Files that a DAG author names, read for a multipart request."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_marketo.client.encoding import BODY_LIMIT
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.client.operations import Operation, Parameter
 
 
 def opened(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
-    The parameters with the content of the files that they name.
+    Replace the files that parameters name by their content.
 
-    :param operation: what they are for.
-    :param parameters: a parameter of type file may be a path or URL, bytes, or the text itself.
-    :raises MarketoInvalidRequestError: a file cannot be read, or is larger than Marketo takes.
+    :param operation: the operation that the parameters are for.
+    :param parameters: the parameters. One of type file may be a path, a URL, bytes, or the text itself.
+    :raises MarketoInvalidRequestError: a file cannot be read, or is larger than Marketo accepts.
     """
     found = dict(parameters)
     for name, parameter in operation.parameters.items():
@@ -30,16 +34,13 @@ def opened(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any
 
 
 def _path(value: Any) -> ObjectStoragePath | None:
-    """Text could be the content as well: HTML has brackets or lines, a path has neither."""
+    """Return the path that a value names. Text with a bracket or a line break is the content itself, such as HTML."""
     if isinstance(value, str) and ("://" in value or value.startswith("/")) and not set("<\n\r") & set(value):
         return ObjectStoragePath(value)
     return value if isinstance(value, ObjectStoragePath) else None
 
 
 def _read(operation: str, parameter: Parameter, path: ObjectStoragePath) -> tuple[str, bytes, str]:
-    from airflow_provider_marketo.client.encoding import BODY_LIMIT
-    from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-
     most = parameter.schema.max_bytes or BODY_LIMIT
     try:
         size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Where a person finds out whether a request ran of which nobody knows."""
+"""How to check in Marketo whether a request ran."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-_EVIDENCE = (
+_INSTRUCTIONS = (
     (
         "campaigns.request",
         "In Marketo, open the campaign's Results tab, or a lead's activity log, and look for 'Campaign is Requested'.",
     ),
     ("campaigns.schedule", "In Marketo, open the campaign's Schedule tab and look for the run."),
-    ("emails.send_sample", "Ask whoever the sample was for: Marketo keeps no list of samples."),
+    ("emails.send_sample", "Ask the recipient of the sample: Marketo keeps no list of samples."),
     ("leads.push", "In Marketo, look for 'Push Lead to Marketo' in the activity log of one of the leads."),
     ("leads.submit_form", "In Marketo, look for 'Fill Out Form' in the lead's activity log."),
-    ("leads.sync", "Look for the leads by their e-mail address: duplicates were to be created."),
-    ("leads.merge", "Look whether the losing leads still exist: leads.get_by_filter_type with filterType=id."),
+    ("leads.sync", "Look for duplicates of the leads by their e-mail address: the request creates them."),
+    ("leads.merge", "Check whether the losing leads still exist: leads.get_by_filter_type with filterType=id."),
     ("activities.add_custom_activities", "Look for activities of that type in the activity log of one of the leads."),
-    ("bulk_import_*", "Marketo lists no imports: look whether the first row of the file is in Marketo."),
-    ("data_ingestion.*", "Look whether the first record of the request is in Marketo; it may take hours to arrive."),
-    ("programs.update_metadata", "Look at the program's period costs: they are added, not replaced."),
+    ("bulk_import_*", "Check whether the first row of the file is in Marketo, which has no list of imports."),
+    ("data_ingestion.*", "Check whether the first record of the request is in Marketo. It may take hours to arrive."),
+    ("programs.update_metadata", "Look at the program's period costs: the request adds to them."),
     ("emails.*_module", "Look at the e-mail's modules: emails.get_content."),
     ("form_fields.*", "Look at the form's fields: form_fields.get_fields_for_form."),
     ("user_management.invite_user", "Look for the invitation: user_management.get_invited_user_by_id."),
@@ -33,30 +33,37 @@ _EVIDENCE = (
     ("custom_object_schema.*", "Look for the fields of the type: custom_object_schema.describe_type."),
     ("*", "Look for its name in Marketo, or with {family}.get_by_name."),
 )
-"""The first pattern that fits decides."""
+"""The first pattern that matches applies."""
 
 
 def how_to_check(operation: str) -> str:
     """
-    :param operation: the operation's name.
-    :return: sentences for a person.
+    Tell a person how to check whether a request ran.
+
+    :param operation: name of the operation.
+    :return: one sentence or several.
     """
-    text = next(text for pattern, text in _EVIDENCE if fnmatchcase(operation, pattern))
+    text = next(text for pattern, text in _INSTRUCTIONS if fnmatchcase(operation, pattern))
     return text.format(family=operation.partition(".")[0])
 
 
 def described(operation: str, parameters: Mapping[str, Any]) -> str:
     """
-    A call in a few words, without lead data: ids, names of Marketo assets, and how many of everything else.
+    Describe a call without lead data: its ids, names of Marketo assets, and the number of everything else.
 
-    :param operation: the operation's name.
-    :param parameters: in Adobe's spelling.
+    :param operation: name of the operation.
+    :param parameters: the call's parameters, in Adobe's spelling.
     """
     return f"{operation}({', '.join(f'{name}={shown(name, value)}' for name, value in parameters.items())})"
 
 
 def shown(name: str, value: Any) -> str:
-    """What a log may show of a parameter."""
+    """
+    Return what a log may show of a parameter.
+
+    :param name: name of the parameter.
+    :param value: its value.
+    """
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{inner}: {shown(inner, member)}" for inner, member in value.items()) + "}"
     if isinstance(value, (list, tuple, set)) and not all(isinstance(item, int) for item in value):

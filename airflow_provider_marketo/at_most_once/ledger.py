@@ -1,14 +1,14 @@
 """
-What keeps a request that must not run twice from running twice: an entry, written before it, that outlives the process.
+The ledger of requests that must not run twice.
 
-Marketo has no idempotency keys, and Airflow runs a task again after a kill, a lost heartbeat or a clear, sometimes
-beside a process of the try before that is still alive. So the entry is written first, and a task that finds one does
-not send.
+Marketo has no idempotency keys, and Airflow runs a task again after a kill, a lost heartbeat or a clear. The process of
+the earlier try may then still be alive. So a task writes an entry before each request, and a task that finds an entry
+does not send.
 
-No store behind Airflow knows compare-and-set, so two processes could each write an entry and take it for theirs. They
-are told apart with two registers (a *splitter*: Lamport's fast mutual exclusion without the waiting): write one's name
-into the claim, find the entry as it was, write the entry, and find one's name in the claim still. Of any number of
-processes at most one finds both; the others stop. A store that cannot be read stops everybody.
+No store that Airflow offers has compare-and-set, so two processes could each write an entry and take it for their own.
+Two registers tell them apart (a *splitter*: Lamport's fast mutual exclusion without the waiting). A process writes its
+name into the claim, reads the entry, writes the entry, and reads the claim again. At most one process finds the entry
+unchanged and its own name in the claim; all others stop. If the store cannot be read, every process stops.
 """
 
 from __future__ import annotations
@@ -17,48 +17,50 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
+from airflow_provider_marketo.arguments import one_of
+from airflow_provider_marketo.choices import OnAmbiguous
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoError,
-    MarketoInvalidRequestError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
 
 PREFIX = "marketo_once_"
-"""Of every key. No word in it makes Airflow mask the value."""
+"""How every key begins. Airflow masks the values of some names, and not of these."""
 
 CLAIM = "_claim"
 SENDING, SETTLED = "sending", "settled"
-ON_AMBIGUOUS = ("stop", "resend", "assume_sent")
 _LARGEST_RESULT = 16_384
 
 
 class MarketoLedgerError(MarketoError):
-    """The ledger cannot be read or written, or somebody else writes the same entry now: nothing was sent."""
+    """The ledger cannot be read or written, or another process writes the same entry: nothing was sent."""
 
     default_remedy = (
-        "Nothing was sent. Try again when Airflow's API server answers, or name a folder that every worker reaches "
-        "with ledger=."
+        "Nothing was sent. Try again when Airflow's API server answers, or set ledger= to a folder that every "
+        "worker reaches."
     )
 
 
 class LedgerStore(Protocol):
     """
-    Where entries live. What cannot be told for certain is an exception, never None.
+    Keeps the ledger's entries. A store that cannot tell whether an entry exists raises an exception.
 
-    :param option: what ``airflow marketo ledger`` has to be told to find it.
+    :ivar option: option of ``airflow marketo ledger`` that selects the store.
     """
 
     option: str
 
     def read(self, key: str) -> str | None:
-        """The text under a key; None only if there certainly is none."""
+        """Return the text under a key; None only if it certainly does not exist."""
         ...
 
     def write(self, key: str, text: str) -> None: ...
@@ -69,15 +71,18 @@ class LedgerStore(Protocol):
 @dataclass(frozen=True)
 class Sending:
     """
-    What is about to be sent, and by whom.
+    A request, and the task instance that sends it.
 
     :param instance: Munchkin ID.
-    :param operation: the operation's name.
-    :param content: all that makes this request another one: campaign, audience or run time, tokens.
-    :param what: the same for people, without lead data beyond ids and counts.
-    :param how_to_check: how a person finds out whether it ran.
-    :param dag_id: of the task, as the next three.
-    :param generation: of the task instance: its ``max_tries``, which only a clear changes.
+    :param operation: name of the operation.
+    :param content: everything that makes this request different from another: campaign, audience or run time, tokens.
+    :param what: the request in words, without lead data beyond ids and counts.
+    :param how_to_check: how a person can check whether it ran.
+    :param dag_id: id of the task's DAG.
+    :param task_id: id of the task.
+    :param run_id: id of the DAG run.
+    :param map_index: index of a mapped task, otherwise -1.
+    :param generation: ``max_tries`` of the task instance, which only a clear changes.
     """
 
     instance: str
@@ -93,7 +98,7 @@ class Sending:
 
     @property
     def key(self) -> str:
-        """Of the entry, and of no other request, task instance or run."""
+        """Key of the entry. Another request, task instance or run has another key."""
         parts = [self.instance, self.operation, self.dag_id, self.task_id, self.map_index, self.run_id, self.content]
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
         return PREFIX + hashlib.sha256(text.encode()).hexdigest()[:40]
@@ -104,13 +109,21 @@ class Entry:
     """
     An entry as it is stored.
 
-    :param state: ``sending`` (nobody knows, until it is settled) or ``settled`` (it ran, or a person says so).
-    :param owner: the process that wrote it.
-    :param since: when, ISO 8601.
-    :param until: when it was settled.
-    :param result: what Marketo answered, if it is small.
-    :param reason: why it is not known whether it ran.
-    :param settled_by: ``reply``, or what a person decided.
+    :param state: ``sending`` (the request may or may not have run) or ``settled`` (it ran, or a person says so).
+    :param owner: the process that wrote the entry.
+    :param instance: Munchkin ID.
+    :param operation: name of the operation.
+    :param what: the request in words.
+    :param dag_id: id of the task's DAG.
+    :param task_id: id of the task.
+    :param run_id: id of the DAG run.
+    :param map_index: index of a mapped task, otherwise -1.
+    :param generation: ``max_tries`` of the task instance.
+    :param since: when the entry was written, ISO 8601.
+    :param until: when it was settled, ISO 8601.
+    :param result: Marketo's answer, if it is small.
+    :param reason: why it is unknown whether the request ran.
+    :param settled_by: ``reply``, ``person`` or ``assume_sent``.
     """
 
     state: str
@@ -132,6 +145,9 @@ class Entry:
     @classmethod
     def from_json(cls, text: str) -> Entry:
         """
+        Read an entry.
+
+        :param text: the stored text.
         :raises MarketoLedgerError: the text is not an entry.
         """
         known = {each.name for each in fields(cls)}
@@ -139,19 +155,21 @@ class Entry:
             return cls(**{name: value for name, value in json.loads(text).items() if name in known})
         except (ValueError, TypeError, AttributeError):
             raise MarketoLedgerError(
-                "the ledger has an entry that cannot be read", remedy="Nothing was sent. See who else writes it."
+                "an entry of the ledger is damaged", remedy="Nothing was sent. Check what else writes to the ledger."
             ) from None
 
     def to_json(self) -> str:
-        """As it is stored."""
+        """Return the text to store."""
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
 
 @dataclass(frozen=True)
 class Sent:
     """
-    :param result: Marketo's answer, as it was remembered.
-    :param earlier: whether it had been sent before, so that nothing was sent now.
+    A request that was sent.
+
+    :param result: Marketo's answer, as the ledger has it.
+    :param earlier: whether an earlier try sent it, so that nothing was sent now.
     """
 
     result: Any
@@ -162,19 +180,15 @@ class Ledger:
     """
     Sends what must not be sent twice.
 
-    :param store: where entries live.
-    :param on_ambiguous: about a request of which nobody knows whether it ran: ``stop``; ``resend``, once after each
-        clear of the task, which is taken for a person's word; ``assume_sent``.
+    :param store: keeps the entries.
+    :param on_ambiguous: what to do about a request that may or may not have run: ``stop``; ``resend``, once after each
+        clear of the task, since a clear is a person's decision; or ``assume_sent``.
     :param force: send again what was sent, once after each clear of the task.
-    :raises MarketoInvalidRequestError: ``on_ambiguous`` is something else.
+    :raises MarketoInvalidRequestError: ``on_ambiguous`` has another value.
     """
 
     def __init__(self, store: LedgerStore, *, on_ambiguous: str = "stop", force: bool = False) -> None:
-        if on_ambiguous not in ON_AMBIGUOUS:
-            raise MarketoInvalidRequestError(
-                f"on_ambiguous is {on_ambiguous!r} and must be one of {', '.join(ON_AMBIGUOUS)}",
-                parameter="on_ambiguous",
-            )
+        one_of("on_ambiguous", on_ambiguous, get_args(OnAmbiguous))
         self._store = store
         self._on_ambiguous = on_ambiguous
         self._force = force
@@ -182,13 +196,13 @@ class Ledger:
 
     def once(self, sending: Sending, send: Callable[[], Any]) -> Sent:
         """
-        Send, unless it has been or may have been sent.
+        Send a request, unless it has been or may have been sent.
 
-        :param sending: what.
-        :param send: makes the call and returns what is to be remembered of the answer.
-        :raises MarketoAmbiguousOutcomeError: nobody knows whether it ran, now or at an earlier try.
-        :raises MarketoLedgerError: the ledger cannot be relied on; nothing was sent.
-        :raises MarketoError: Marketo certainly did not act on the request; the next try may send it.
+        :param sending: the request.
+        :param send: makes the call and returns the part of the answer to keep.
+        :raises MarketoAmbiguousOutcomeError: the request may or may not have run, now or at an earlier try.
+        :raises MarketoLedgerError: the ledger is not reliable; nothing was sent.
+        :raises MarketoError: Marketo did not execute the request; the next try may send it.
         """
         claim = sending.key + CLAIM
         self._write(claim, self._me)
@@ -212,19 +226,28 @@ class Ledger:
 
     def earlier(self, sending: Sending) -> Sent | None:
         """
-        What is known of an earlier try; None if the request is to be sent.
+        Return what an earlier try has sent; None if the request is to be sent.
 
-        :raises MarketoAmbiguousOutcomeError: nobody knows whether it ran.
+        :param sending: the request.
+        :raises MarketoAmbiguousOutcomeError: the request may or may not have run.
         """
         text = self._read(sending.key)
         return self._already(sending, Entry.from_json(text) if text else None)
 
     def knows(self, sending: Sending) -> bool:
-        """Whether this task instance has sent it, or was about to."""
+        """
+        Whether this task instance has sent a request, or was about to.
+
+        :param sending: the request.
+        """
         return self._read(sending.key) is not None
 
     def forget(self, sending: Sending) -> None:
-        """It certainly left nothing behind: it may be sent again."""
+        """
+        Forget a request that certainly made nothing, so that it may be sent again.
+
+        :param sending: the request.
+        """
         self._restore(sending, None)
 
     def _already(self, sending: Sending, earlier: Entry | None) -> Sent | None:
@@ -234,15 +257,15 @@ class Ledger:
         if earlier.state == SETTLED:
             if self._force and cleared:
                 return None
-            log.info("%s was sent at %s (%s): nothing is sent again", sending.what, earlier.since, sending.key)
+            log.info("%s was sent at %s (%s); it is not sent again", sending.what, earlier.since, sending.key)
             return Sent(earlier.result, earlier=True)
         if self._on_ambiguous == "assume_sent":
             self._settle(sending, earlier, None, "assume_sent")
             return Sent(None, earlier=True)
         if self._on_ambiguous == "resend" and cleared:
-            log.warning("%s may have run before; it is sent again, as on_ambiguous=resend says", sending.what)
+            log.warning("%s may have run before; it is sent again because of on_ambiguous=resend", sending.what)
             return None
-        why = earlier.reason or f"a process began to send it at {earlier.since} and never said how it went"
+        why = earlier.reason or f"a process began to send it at {earlier.since} and did not record the outcome"
         raise self._ambiguous(sending, why)
 
     def _begin(self, sending: Sending, claim: str) -> Entry:
@@ -264,7 +287,7 @@ class Ledger:
             raise MarketoLedgerError(f"another process is about to send {sending.what}", operation=sending.operation)
         written = self._read(sending.key)
         if written is None or Entry.from_json(written).state != SENDING:
-            raise MarketoLedgerError("the ledger does not hold what was written to it", operation=sending.operation)
+            raise MarketoLedgerError("the ledger lost an entry that was just written", operation=sending.operation)
         return entry
 
     def _settle(self, sending: Sending, entry: Entry, result: Any, by: str = "reply") -> None:
@@ -272,9 +295,9 @@ class Ledger:
         settled = replace(entry, state=SETTLED, until=_now(), result=small, reason=None, settled_by=by)
         try:
             self._store.write(sending.key, settled.to_json())
-        except Exception as error:  # noqa: BLE001 - it ran: the task is done, and a try to come must not send
+        except Exception as error:  # noqa: BLE001 - the request ran: a later try must not send it
             log.warning(
-                "%s was sent, but the ledger could not be told (%s): a clear of this task will ask a person about %s",
+                "%s was sent, but the ledger could not be written (%s). After a clear, the task stops at entry %s",
                 sending.what,
                 type(error).__name__,
                 sending.key,
@@ -285,17 +308,17 @@ class Ledger:
     def _note(self, sending: Sending, entry: Entry) -> None:
         try:
             self._store.write(sending.key, entry.to_json())
-        except Exception:  # noqa: BLE001 - the entry of before says the same, but for the reason
+        except Exception:  # noqa: BLE001 - the stored entry says the same, without the reason
             log.info("The reason could not be written to the ledger's entry %s", sending.key)
 
     def _restore(self, sending: Sending, before: str | None) -> None:
-        """It certainly did not run: as if nothing had been sent now."""
+        """Put the entry back as it was: the request certainly did not run."""
         try:
             if before is None:
                 self._store.delete(sending.key)
             else:
                 self._store.write(sending.key, before)
-        except Exception as error:  # noqa: BLE001 - Marketo's error says more than this one
+        except Exception as error:  # noqa: BLE001 - the error of Marketo matters more
             log.warning(
                 "%s did not run, but the ledger's entry %s could not be taken back (%s)",
                 sending.what,
@@ -307,16 +330,16 @@ class Ledger:
     def _forget(self, key: str) -> None:
         try:
             self._store.delete(key)
-        except Exception:  # noqa: BLE001 - a claim without a process stands in nobody's way
-            log.debug("The claim %s stays behind", key)
+        except Exception:  # noqa: BLE001 - a claim without a process does no harm
+            log.debug("The claim %s could not be deleted", key)
 
     def _ambiguous(self, sending: Sending, why: str, error: MarketoError | None = None) -> MarketoAmbiguousOutcomeError:
         return MarketoAmbiguousOutcomeError(
-            f"nobody knows whether {sending.what} ran: {why}",
+            f"it is unknown whether {sending.what} ran: {why}",
             operation=sending.operation,
             code=error.code if error else None,
             request_id=error.request_id if error else None,
-            remedy=f"{sending.how_to_check} It is not sent again by retries. When you know: run `airflow marketo "
+            remedy=f"{sending.how_to_check} Retries do not send it again. When you know, run `airflow marketo "
             f"ledger settle {sending.key}{self._store.option} --sent` or `--not-sent`, or set on_ambiguous to "
             "assume_sent or resend, and clear the task.",
             executed=True,
@@ -341,10 +364,10 @@ def _now() -> str:
 
 def sending_of(context: Mapping[str, Any], **facts: Any) -> Sending:
     """
-    A request of the running task instance.
+    Return a request of the running task instance.
 
-    :param context: Airflow's.
-    :param facts: of :class:`Sending`, but for the task's.
+    :param context: Airflow's, of the running task.
+    :param facts: the fields of :class:`Sending` that the context does not give.
     """
     ti = context["ti"]
     map_index: int | None = getattr(ti, "map_index", None)

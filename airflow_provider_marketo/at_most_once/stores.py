@@ -1,6 +1,8 @@
-"""Where the ledger's entries live: Airflow's Variables as a task reaches them, or a folder."""
+"""The ledger's stores: Airflow's Variables as a task reaches them, or a folder."""
 
 from __future__ import annotations
+
+from airflow.sdk import Variable
 
 from airflow_provider_marketo.at_most_once.ledger import PREFIX, LedgerStore
 from airflow_provider_marketo.hooks import variables
@@ -8,9 +10,7 @@ from airflow_provider_marketo.output.folder import OutputFolder
 
 
 class VariableStore:
-    """
-    One Airflow Variable per entry. A task whose supervisor is dead cannot write, and so cannot send.
-    """
+    """One Airflow Variable per entry. A task whose supervisor is dead cannot write, and so cannot send."""
 
     option = ""
 
@@ -18,13 +18,9 @@ class VariableStore:
         return variables.read(key)
 
     def write(self, key: str, text: str) -> None:
-        from airflow.sdk import Variable
-
         Variable.set(key, text, description="Marketo: keeps a request from being sent twice (airflow marketo ledger)")
 
     def delete(self, key: str) -> None:
-        from airflow.sdk import Variable
-
         Variable.delete(key)
 
 
@@ -32,7 +28,7 @@ class FolderStore:
     """
     One small file per entry.
 
-    :param url: of a folder that every worker reaches, as ``output`` of other operators.
+    :param url: URL of a folder that every worker reaches, such as ``s3://connection@bucket/ledger``.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,7 +46,7 @@ class FolderStore:
         self._folder.delete(_file(key))
 
     def all_keys(self) -> list[str]:
-        """Of all entries and claims."""
+        """Return the keys of all entries and claims."""
         root = self._folder.path("")
         names = [path.name for path in root.iterdir()] if root.exists() else []
         return sorted(name.removesuffix(".json") for name in names if name.startswith(PREFIX))
@@ -62,6 +58,8 @@ def _file(key: str) -> str:
 
 def store_of(ledger: str | None) -> LedgerStore:
     """
+    Return the store that an operator names.
+
     :param ledger: URL of a folder, or None for Airflow's Variables.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """

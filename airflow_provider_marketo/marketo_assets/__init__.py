@@ -1,1 +1,1 @@
-"""Marketo assets: found, made, changed and listed so that doing it twice ends in the same state."""
+"""Marketo assets: find, make, change and list them, so that doing it twice ends in the same state."""

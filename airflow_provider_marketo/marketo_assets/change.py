@@ -1,32 +1,38 @@
-"""Making and changing Marketo assets so that a second time changes nothing."""
+"""Making and changing Marketo assets, so that doing it a second time changes nothing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending
-from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.at_most_once.files import opened
+from airflow_provider_marketo.at_most_once.how_to_check import described
+from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
     MarketoTransientError,
 )
 from airflow_provider_marketo.marketo_assets import find, kinds
-from airflow_provider_marketo.marketo_assets.find import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending
+    from airflow_provider_marketo.at_most_once.task import OnceTask
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.marketo_assets.find import Record
 
 log = logging.getLogger(__name__)
-
-IF_EXISTS = ("fail", "reuse", "update")
 
 
 @dataclass(frozen=True)
 class Made:
     """
-    :param record: as Marketo shows it.
+    An asset that a task wanted to make, and that exists.
+
+    :param record: the asset's record.
     :param ours: whether this task instance made it, now or at an earlier try.
     """
 
@@ -35,29 +41,45 @@ class Made:
 
 
 def make(
+    task: OnceTask, operation: str, arguments: Mapping[str, Any], look: Callable[[], Record | None]
+) -> Made | None:
+    """
+    Make an asset that has a unique name, unless it exists.
+
+    After a lost reply or a kill, the asset is looked for by its name. Names are unique, so a stale process cannot
+    create a duplicate.
+
+    :param task: the running task.
+    :param operation: the operation that makes it.
+    :param arguments: arguments of the operation, in Adobe's spelling.
+    :param look: finds the asset by its name.
+    :return: the asset; None in a dry run if it does not exist.
+    :raises MarketoTransientError: it may or may not have been made. The next try looks again.
+    """
+    found_operation = operations.get(operation)
+    parameters = opened(found_operation, arguments)
+    operations.prepare(found_operation, parameters)
+    what = described(operation, arguments)
+    if task.dry_run:
+        found = look()
+        log.info("%s %s", "It exists:" if found else "Would call", what)
+        return Made(found, ours=False) if found else None
+    return _make(task.client, task.ledger, task.sending(operation, arguments, what), parameters, look)
+
+
+def _make(
     client: MarketoClient,
     ledger: Ledger,
     sending: Sending,
     parameters: Mapping[str, Any],
     look: Callable[[], Record | None],
 ) -> Made:
-    """
-    Make what has a name of its own, unless it is there.
-
-    A reply that is lost is looked after by looking for the name; so is a try that was killed. Marketo takes a name only
-    once, so that not even a process that nobody waits for any more makes a second one.
-
-    :param sending: the call, as the ledger knows it.
-    :param parameters: of the call.
-    :param look: finds it by its name.
-    :raises MarketoTransientError: nobody knows yet whether it was made; the next try looks again.
-    """
     ours = ledger.knows(sending)
     found = look()
     if found is not None:
         return Made(found, ours)
     if ours:
-        ledger.forget(sending)  # an earlier try left nothing behind, or somebody deleted it
+        ledger.forget(sending)  # the earlier try made nothing, or a person has deleted it
     answered: list[Record] = []
 
     def send() -> Any:
@@ -70,29 +92,35 @@ def make(
         found = look()
         if found is None:
             raise MarketoTransientError(
-                f"{sending.what} has left nothing behind yet: {error.message}",
+                f"{sending.what} has made nothing that can be found by its name yet: {error.message}",
                 operation=sending.operation,
                 code=error.code,
                 request_id=error.request_id,
                 remedy="The next try looks for it again before it makes it.",
                 executed=True,
             ) from error
-        log.info("The answer to %s was lost, and it is there", sending.what)
+        log.info("Marketo's reply to %s was lost, but the asset exists", sending.what)
         return Made(found, ours=True)
     made = answered[0] if answered else look()
     if made is None:
         raise MarketoTransientError(
-            f"{sending.what} was made, but is not found by its name yet", operation=sending.operation
+            f"{sending.what} was made, but cannot be found by its name yet", operation=sending.operation
         )
     return Made(made, ours=True)
 
 
 def refuse_existing(asset_type: str, name: str, record: Record) -> MarketoInvalidRequestError:
-    """The error for what is there and should not be."""
+    """
+    Return the error for an asset that should not exist.
+
+    :param asset_type: such as ``emails``.
+    :param name: the asset's name.
+    :param record: the asset's record.
+    """
     return MarketoInvalidRequestError(
         f"{asset_type}: {name!r} exists already (id {record['id']})",
         parameter="name",
-        remedy='Set if_exists to "reuse" or "update", or take another name.',
+        remedy='Set if_exists to "reuse" or "update", or choose another name.',
     )
 
 
@@ -100,7 +128,11 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
     """
     Approve, unapprove, discard a draft, activate or deactivate.
 
-    :return: whether anything changed; False if it was so already.
+    :param client: the instance.
+    :param asset_type: such as ``emails``.
+    :param action: such as ``approve``.
+    :param asset_id: the asset's id.
+    :return: whether anything changed; False if the asset is already in that state.
     :raises MarketoInvalidRequestError: Marketo refuses; its reason is in the message.
     """
     operation = kinds.operation_of(asset_type, action)
@@ -108,21 +140,21 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
         client.call(operation, **kinds.naming(asset_type, action, asset_id))
         return True
     except MarketoInvalidRequestError as error:
-        if error.code == codes.BUSINESS_RULE and _is_so(client, asset_type, action, asset_id):
+        if error.code == codes.BUSINESS_RULE and _is_done(client, asset_type, action, asset_id):
             return False
         error.parameter = "asset_id"
         raise
 
 
-def _is_so(client: MarketoClient, asset_type: str, action: str, asset_id: int | str) -> bool:
-    """Whether it is in the state that the action would have led to: what a refusal may mean, too."""
+def _is_done(client: MarketoClient, asset_type: str, action: str, asset_id: int | str) -> bool:
+    """Whether the asset is in the state that the action leads to, which is one reason for Marketo to refuse it."""
     if action in ("activate", "deactivate"):
         record = find.by_id(client, asset_type, asset_id)
         return record is not None and bool(record.get("isActive")) == (action == "activate")
     if asset_type == "programs":
         record = find.by_id(client, asset_type, asset_id)
         return record is not None and (record.get("status") == "locked") == (action == "approve")
-    if asset_type.endswith("_v2"):
+    if kinds.in_new_designer(asset_type):
         record = find.by_id(client, asset_type, asset_id) or {}
         states = {str(each.get("state")).lower() for each in record.get("associatedStates", ())}
         approved, draft = "approved" in states, "draft" in states

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.marketo_assets import kinds
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
 
 Record = Mapping[str, Any]
 _PAGE = 200
@@ -15,12 +18,19 @@ _PAGE = 200
 
 def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version: Any) -> Record | None:
     """
+    Find an asset by its id (``<asset_type>.get_by_id``).
+
+    :param client: the instance.
+    :param asset_type: such as ``emails``.
+    :param asset_id: the asset's id.
     :param version: ``status="approved"`` or ``"draft"``, for types that have both.
-    :return: the record; None if there is none.
+    :return: the record; None if Marketo says that there is no such asset, in an error or in an empty result. A wrong
+        host (610) is an error.
     """
-    of_folders = {"type": "Folder"} if asset_type == "folders" else {}
     try:
-        found = client.call(f"{asset_type}.get_by_id", id=asset_id, **of_folders, **version).records
+        found = client.call(
+            kinds.operation_of(asset_type, "get"), **kinds.naming(asset_type, "get", asset_id), **version
+        ).records
     except MarketoNotFoundError:
         return None
     return found[0] if found else None
@@ -28,15 +38,20 @@ def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version
 
 def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | None = None) -> Record | None:
     """
-    :param folder: where it has to lie, ``{"id", "type"}``; None for anywhere.
-    :return: the record; None if there is none.
-    :raises MarketoInvalidRequestError: there are several, or Marketo cannot look for such a name.
+    Find an asset by its name (``<asset_type>.get_by_name``, or ``<asset_type>.get`` where there is no such operation).
+
+    :param client: the instance.
+    :param asset_type: such as ``emails``.
+    :param name: the asset's name.
+    :param folder: the folder or program that the asset lies in, ``{"id", "type"}``; None for anywhere.
+    :return: the record; None if there is no such asset.
+    :raises MarketoInvalidRequestError: several assets have the name, or the name contains a comma.
     """
     found = [record for record in _named(client, asset_type, name) if folder is None or home_of(record) == folder]
     if len(found) > 1:
         places = " and ".join(f"{home_of(record)}" for record in found[:3])
         raise MarketoInvalidRequestError(
-            f"there are {len(found)} {asset_type} with the name {name!r}, in {places}",
+            f"{len(found)} {asset_type} have the name {name!r}, in {places}",
             parameter="name",
             remedy="Say which one: with folder, or with asset_id.",
         )
@@ -46,9 +61,9 @@ def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | 
 def _named(client: MarketoClient, asset_type: str, name: str) -> list[Record]:
     if "," in name:
         raise MarketoInvalidRequestError(
-            f"the name {name!r} has a comma, and Marketo cannot look for such names",
+            f"the name {name!r} has a comma, and Marketo cannot search for such names",
             parameter="name",
-            remedy="Name it by its id, or rename it.",
+            remedy="Give the asset's id, or rename the asset.",
         )
     family = {operation.name for operation in operations.all_operations() if operation.family == asset_type}
     if f"{asset_type}.get_by_name" in family:
@@ -60,7 +75,13 @@ def _named(client: MarketoClient, asset_type: str, name: str) -> list[Record]:
 
 
 def home_of(record: Record) -> dict[str, Any] | None:
-    """Where it lies: Marketo writes that in three shapes, with any case, and of files the type of what lies there."""
+    """
+    Return the folder or program that an asset lies in.
+
+    Marketo writes it in three shapes and in any case. For files it gives the type of the file as the folder's type.
+
+    :param record: the asset's record.
+    """
     folder = record.get("folder") or record.get("parent") or {}
     number = folder.get("value", folder.get("id"))
     kind = "Program" if str(folder.get("type")).lower() == "program" else "Folder"
@@ -68,5 +89,9 @@ def home_of(record: Record) -> dict[str, Any] | None:
 
 
 def url_of(record: Record) -> str | None:
-    """Its address in Marketo's UI."""
+    """
+    Return the address of an asset in Marketo's UI.
+
+    :param record: the asset's record.
+    """
     return record.get("url") or record.get("computedUrl")

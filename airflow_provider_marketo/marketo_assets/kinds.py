@@ -1,35 +1,22 @@
-"""The types of Marketo assets, and what Adobe calls the things that one does with them."""
+"""The types of Marketo assets, and what Adobe calls the actions on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
 
+from airflow_provider_marketo.arguments import one_of
+from airflow_provider_marketo.choices import AssetAction, AssetType, InventoryType
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
-TYPES: Sequence[str] = (
-    "folders",
-    "programs",
-    "smart_campaigns",
-    "emails",
-    "email_templates",
-    "landing_pages",
-    "landing_page_templates",
-    "forms",
-    "snippets",
-    "files",
-    "static_lists",
-    "smart_lists",
-    "segments",
-    "landing_page_redirect_rules",
-)
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+INVENTORY_TYPES: Sequence[str] = get_args(InventoryType)
 """What an inventory lists, by the families of the catalogue."""
 
-_NAMED = frozenset(TYPES) - {"segments", "landing_page_redirect_rules"}
-_V2 = ("emails_v2", "email_templates_v2", "fragments_v2")
-
-_VERBS: Mapping[str, Sequence[str]] = {
+_VERBS: Mapping[AssetAction, Sequence[str]] = {
     "get": ("get_by_id",),
     "create": ("create",),
     "update": ("update_metadata", "update"),
@@ -41,84 +28,97 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "activate": ("activate",),
     "deactivate": ("deactivate",),
 }
-"""Adobe's names for each action; a family has one of them or none."""
+"""Adobe's names for each action. A family has one of them, or none."""
 
-ACTIONS: Sequence[str] = tuple(_VERBS)
-_TRANSITIONS = {"approve": "approve", "unapprove": "unapprove", "discard_draft": "discard"}
+_V2_TRANSITIONS = {"approve": "approve", "unapprove": "unapprove", "discard_draft": "discard"}
+"""What ``update_status`` of the new designer calls an action."""
+
+
+def in_new_designer(asset_type: str) -> bool:
+    """
+    Whether a type belongs to the new designer, whose assets have text ids and one record for all versions.
+
+    :param asset_type: such as ``emails_v2``.
+    """
+    return asset_type.endswith("_v2")
 
 
 def checked_type(asset_type: str, *, by_name: bool = False) -> str:
     """
+    Return a type that Marketo has.
+
     :param asset_type: such as ``emails``.
-    :param by_name: whether it has to be found by its name.
-    :raises MarketoInvalidRequestError: there is no such type, or it cannot be found by name.
+    :param by_name: whether the asset is to be found by its name.
+    :raises MarketoInvalidRequestError: there is no such type, or its assets cannot be found by name.
     """
-    if asset_type in _V2 and by_name:
+    one_of("asset_type", asset_type, get_args(AssetType))
+    if by_name and in_new_designer(asset_type):
         raise MarketoInvalidRequestError(
-            f"{asset_type} are known by their ids only",
+            f"Marketo's API finds {asset_type} by their ids only",
             parameter="asset_id",
-            remedy=f"Make them with MarketoApiOperator(operation='{asset_type}.create'), and find them with "
+            remedy=f"Create them with MarketoApiOperator(operation='{asset_type}.create'), and list them with "
             f"'{asset_type}.list'.",
-        )
-    if asset_type not in (*_NAMED, *_V2):
-        raise MarketoInvalidRequestError(
-            f"{asset_type!r} is no type of Marketo assets",
-            parameter="asset_type",
-            remedy=f"The types are {', '.join((*(known for known in TYPES if known in _NAMED), *_V2))}.",
         )
     return asset_type
 
 
+def checked_id(asset_type: str, asset_id: int | str, parameter: str = "asset_id") -> int | str:
+    """
+    Return the id of a Marketo asset: a number, or a text in the new designer.
+
+    :param asset_type: such as ``emails``.
+    :param asset_id: the id as it was given.
+    :param parameter: name of the argument, for the error.
+    :raises MarketoInvalidRequestError: the id is not a number and should be one.
+    """
+    written = str(asset_id).strip()
+    if in_new_designer(asset_type):
+        return written
+    if not (written.isdecimal() and int(written)):
+        raise MarketoInvalidRequestError(
+            f"{parameter}={written!r} is not an id of {asset_type}",
+            parameter=parameter,
+            remedy="Take the id from the asset's address in Marketo, such as 1001 from #PG1001A1.",
+        )
+    return int(written)
+
+
 def operation_of(asset_type: str, action: str) -> str:
     """
-    The operation for an action.
+    Return the name of the operation for an action.
 
-    :raises MarketoInvalidRequestError: Marketo's API cannot do that with this type.
+    :param asset_type: such as ``emails``.
+    :param action: such as ``approve``.
+    :raises MarketoInvalidRequestError: Marketo's API has no such operation for this type.
     """
-    if asset_type in _V2 and action in _TRANSITIONS:
+    if in_new_designer(asset_type) and action in _V2_TRANSITIONS:
         return f"{asset_type}.update_status"
-    known = {operation.name for operation in operations.all_operations() if operation.family == asset_type}
-    for verb in _VERBS.get(action, ()):
-        if f"{asset_type}.{verb}" in known:
-            return f"{asset_type}.{verb}"
-    possible = [each for each in ACTIONS if any(f"{asset_type}.{verb}" in known for verb in _VERBS[each])]
+    found = _operations(asset_type)
+    if action in found:
+        return found[action]
     raise MarketoInvalidRequestError(
-        f"Marketo's API cannot {action} {asset_type}",
-        parameter="action",
-        remedy=f"It can {', '.join(possible)}.",
+        f"Marketo's API cannot {action} {asset_type}", parameter="action", remedy=f"It can {', '.join(found)}."
     )
 
 
+@cache
+def _operations(asset_type: str) -> Mapping[str, str]:
+    """Return the operation for each action that Marketo's API has for a type."""
+    known = {operation.name for operation in operations.all_operations() if operation.family == asset_type}
+    named = {action: [f"{asset_type}.{verb}" for verb in verbs] for action, verbs in _VERBS.items()}
+    return {action: name for action, names in named.items() for name in names if name in known}
+
+
 def naming(asset_type: str, action: str, asset_id: int | str) -> dict[str, Any]:
-    """The parameters by which an operation is told what it is about."""
-    if asset_type in _V2 and action in _TRANSITIONS:
-        return {"contentId": asset_id, "action": _TRANSITIONS[action]}
-    if asset_type in _V2 and action == "clone":
+    """
+    Return the parameters that tell an operation which asset it is about.
+
+    :param asset_type: such as ``emails``.
+    :param action: such as ``approve``.
+    :param asset_id: the asset's id.
+    """
+    if in_new_designer(asset_type) and action in _V2_TRANSITIONS:
+        return {"contentId": asset_id, "action": _V2_TRANSITIONS[action]}
+    if in_new_designer(asset_type) and action == "clone":
         return {"assetId": asset_id}
-    named: dict[str, Any] = {"id": asset_id}
-    if asset_type == "folders":
-        named["type"] = "Folder"
-    return named
-
-
-def folder_of(value: Any, parameter: str = "folder") -> dict[str, Any] | None:
-    """
-    A place as Marketo takes it.
-
-    :param value: ``{"id": 12, "type": "Folder"}`` or ``"Program"``; None for none.
-    :param parameter: the operator's name for it.
-    :raises MarketoInvalidRequestError: the type is missing: folder 12 and program 12 are two things.
-    """
-    if value is None:
-        return None
-    if (
-        not isinstance(value, Mapping)
-        or "id" not in value
-        or str(value.get("type")).lower() not in ("folder", "program")
-    ):
-        raise MarketoInvalidRequestError(
-            f"{parameter} has to say whether it is a folder or a program: the same number may be both",
-            parameter=parameter,
-            remedy=f'Write {parameter}={{"id": 12, "type": "Folder"}}, or "type": "Program".',
-        )
-    return {"id": int(value["id"]), "type": str(value["type"]).capitalize()}
+    return {"id": asset_id, **({"type": "Folder"} if asset_type == "folders" else {})}

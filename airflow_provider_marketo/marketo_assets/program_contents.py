@@ -1,21 +1,25 @@
-"""A program from a template: cloned, filled in, approved and switched on."""
+"""What lies in a program: approved, activated, tagged."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.choices import ApprovedInProgram
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.marketo_assets import change, find, kinds
-from airflow_provider_marketo.marketo_assets.find import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.marketo_assets.find import Record
 
 log = logging.getLogger(__name__)
 
-APPROVED_IN_ORDER = ("snippets", "forms", "landing_pages", "emails")
-"""What is used comes before what uses it."""
+_APPROVED_IN_ORDER: Sequence[str] = get_args(ApprovedInProgram)
+"""An asset comes before those that use it."""
 
 _PAGE = 200
 _DEPTH = 20
@@ -23,10 +27,10 @@ _DEPTH = 20
 
 class ProgramContents:
     """
-    What lies in a program, its folders included. Each type is read once.
+    The assets in a program and in its folders. Each type is read once.
 
     :param client: the instance.
-    :param program_id: of the program.
+    :param program_id: id of the program.
     """
 
     def __init__(self, client: MarketoClient, program_id: int) -> None:
@@ -36,14 +40,22 @@ class ProgramContents:
 
     def of(self, asset_type: str) -> list[Record]:
         """
-        Records of one type. Snippets have no query by folder: all are read, and those of the program kept.
+        Return the records of one type.
+
+        Snippets cannot be queried by folder, so all snippets are read and those of the program kept.
+
+        :param asset_type: such as ``emails``.
         """
         if asset_type not in self._read:
             self._read[asset_type] = self._read_all(asset_type)
         return self._read[asset_type]
 
     def shown(self, types: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        """Ids, names and addresses in the UI."""
+        """
+        Return ids, names and addresses in the UI, by type.
+
+        :param types: such as ``emails``.
+        """
         return {
             asset_type: [
                 {"id": record["id"], "name": record.get("name"), "url": find.url_of(record)}
@@ -73,14 +85,17 @@ class ProgramContents:
 
 def approve(client: MarketoClient, contents: ProgramContents, types: Sequence[str], *, dry_run: bool) -> dict[str, int]:
     """
-    Approve what waits for approval.
+    Approve the drafts in a program.
 
-    :param types: families, such as ``emails``.
+    :param client: the instance.
+    :param contents: the program's.
+    :param types: which types, such as ``emails``.
+    :param dry_run: whether to log the calls instead of making them.
     :return: how many of each type were approved.
     """
     approved: dict[str, int] = {}
-    for asset_type in (each for each in APPROVED_IN_ORDER if each in types):
-        drafts = [record for record in contents.of(asset_type) if _waits(client, asset_type, record)]
+    for asset_type in (each for each in _APPROVED_IN_ORDER if each in types):
+        drafts = [record for record in contents.of(asset_type) if _has_draft(client, asset_type, record)]
         for record in drafts:
             operation = kinds.operation_of(asset_type, "approve")
             log.info("%s %s for %s", "Would call" if dry_run else "Calling", operation, record["name"])
@@ -90,8 +105,8 @@ def approve(client: MarketoClient, contents: ProgramContents, types: Sequence[st
     return approved
 
 
-def _waits(client: MarketoClient, asset_type: str, record: Record) -> bool:
-    """Lists show one version of each: an approved one may have a draft besides."""
+def _has_draft(client: MarketoClient, asset_type: str, record: Record) -> bool:
+    """Lists show one version of each asset, and an approved one may have a draft, too."""
     if str(record.get("status")).lower() == "draft":
         return True
     return find.by_id(client, asset_type, record["id"], status="draft") is not None
@@ -101,26 +116,29 @@ def activate(
     client: MarketoClient, contents: ProgramContents, names: Sequence[str] | bool, *, dry_run: bool
 ) -> list[str]:
     """
-    Activate trigger campaigns.
+    Activate trigger campaigns of a program.
 
-    :param names: of campaigns in the program; True for all its trigger campaigns.
-    :return: names of those that were not active.
-    :raises MarketoInvalidRequestError: there is no campaign of a name.
+    :param client: the instance.
+    :param contents: the program's.
+    :param names: names of campaigns in the program; True for all its trigger campaigns.
+    :param dry_run: whether to log the calls instead of making them.
+    :return: names of the campaigns that were not active.
+    :raises MarketoInvalidRequestError: the program has no campaign of this name.
     """
     if not names:
         return []
     campaigns = {record["name"]: record for record in contents.of("smart_campaigns")}
     wanted = (
-        names
-        if isinstance(names, (list, tuple))
-        else [name for name, record in campaigns.items() if record.get("type") == "trigger"]
+        [name for name, record in campaigns.items() if record.get("type") == "trigger"]
+        if isinstance(names, bool)
+        else names
     )
     missing = [name for name in wanted if name not in campaigns]
     if missing:
         raise MarketoInvalidRequestError(
             f"the program has no smart campaign {missing[0]!r}",
             parameter="activate",
-            remedy=f"It has {', '.join(campaigns) or 'none'}.",
+            remedy=f"It has {', '.join(campaigns) or 'no campaigns'}.",
         )
     waiting = [name for name in wanted if not campaigns[name].get("isActive")]
     for name in waiting:
@@ -134,8 +152,11 @@ def set_tags(client: MarketoClient, program: Record, tags: Mapping[str, str], *,
     """
     Give a program its tags (``programs.update_metadata``).
 
-    :param program: as ``programs.get_by_id`` shows it, tags included.
-    :return: whether they differed.
+    :param client: the instance.
+    :param program: the record of ``programs.get_by_id``, which includes tags.
+    :param tags: tag values by tag type.
+    :param dry_run: whether to log the call instead of making it.
+    :return: whether the tags differed.
     """
     present = {tag["tagType"]: tag["tagValue"] for tag in program.get("tags") or ()}
     if all(present.get(kind) == value for kind, value in tags.items()):

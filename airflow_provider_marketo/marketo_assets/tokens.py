@@ -1,4 +1,4 @@
-"""My Tokens: what a dictionary of an author stands for, and what has to be written to get there."""
+"""My Tokens: which tokens a dictionary asks for, and which of them must be written."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,9 @@ class Token:
     """
     A My Token.
 
-    :param type: one of :data:`TOKEN_TYPES`; None for the type that it has.
-    :param value: as text; None to delete it.
+    :param name: its name, without ``{{my.`` and ``}}``.
+    :param type: one of :data:`TOKEN_TYPES`; None to keep the type that it has.
+    :param value: its value, as text; None to delete the token.
     :param default: its type if it is new.
     """
 
@@ -37,11 +41,47 @@ class Token:
     default: str = "text"
 
 
+class TokensResult(TypedDict):
+    """
+    What a task that writes My Tokens returns.
+
+    ``tokens`` is how many were asked for, ``changed`` the names of those that were written or deleted.
+    """
+
+    folder: dict[str, Any]
+    tokens: int
+    changed: list[str]
+
+
+def run(hook: MarketoHook, arguments: Mapping[str, Any]) -> TokensResult:
+    """
+    Give a program or folder its My Tokens.
+
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    """
+    program_id, folder = arguments["program_id"], arguments["folder"]
+    if (program_id is None) == (folder is None):
+        raise MarketoInvalidRequestError(
+            "both program_id and folder are given" if folder else "neither program_id nor folder is given",
+            parameter="program_id",
+            remedy="Give one of them.",
+        )
+    home: dict[str, Any] = folder or {"id": program_id, "type": "Program"}
+    asked = wanted(arguments["tokens"])
+    dry_run = arguments["dry_run"]
+    changed = apply(hook.get_conn(), home, asked, dry_run=dry_run)
+    log.info("%s %d of %d tokens", "Would write" if dry_run else "Wrote", len(changed), len(asked))
+    return {"folder": home, "tokens": len(asked), "changed": changed}
+
+
 def wanted(tokens: Mapping[str, Any]) -> list[Token]:
     """
+    Return the tokens that a dictionary asks for.
+
     :param tokens: names, as ``{{my.Name}}`` or ``Name``, to values: text, numbers, dates, None to delete, or
         ``{"type": "rich text", "value": "<b>Hi</b>"}``.
-    :raises MarketoInvalidRequestError: a name or value that Marketo would refuse.
+    :raises MarketoInvalidRequestError: Marketo would refuse a name or value.
     """
     return [_checked(name, value) for name, value in tokens.items()]
 
@@ -50,8 +90,11 @@ def apply(client: MarketoClient, folder: Mapping[str, Any], tokens: list[Token],
     """
     Write the tokens that differ (``tokens.get_by_folder_id``, ``tokens.create``, ``tokens.delete_by_name``).
 
+    :param client: the instance.
     :param folder: ``{"id", "type"}`` of the program or folder.
-    :return: names of those that were written or deleted.
+    :param tokens: the tokens, from :func:`wanted`.
+    :param dry_run: whether to log the calls instead of making them.
+    :return: names of the tokens that were written or deleted.
     """
     if not tokens:
         return []
@@ -80,7 +123,7 @@ def _calls(token: Token, present: Mapping[str, Token]) -> Iterator[tuple[str, di
     there = present.get(token.name)
     kind = token.type or (there.type if there else None) or token.default
     if there is not None and (token.value is None or there.type != kind):
-        # A token is known by name and type: another type would be a second token of that name.
+        # Name and type together identify a token: with another type it would be a second token of that name.
         yield "tokens.delete_by_name", {"name": token.name, "type": str(there.type)}
     if token.value is not None and (there is None or (there.type, there.value) != (kind, token.value)):
         yield "tokens.create", {"name": token.name, "type": kind, "value": token.value}
@@ -113,17 +156,17 @@ def _default(content: Any) -> str:
 
 def _check_value(written: str, kind: str | None, text: str) -> None:
     if kind == "score" and not (_WHOLE.fullmatch(text) and -(2**31) <= int(text) < 2**31):
-        raise _refused(written, f"is a score of {text}, and scores are whole numbers of 32 bits")
+        raise _refused(written, f"has the type score and the value {text}, and scores are whole numbers of 32 bits")
     if kind == "date":
         try:
             date.fromisoformat(text)
         except ValueError:
-            raise _refused(written, f"is a date of {text!r}", "Write it as 2026-05-04.") from None
+            raise _refused(written, f"has the type date and the value {text!r}", "Write it as 2026-05-04.") from None
     if kind == "number":
         try:
             float(text)
         except ValueError:
-            raise _refused(written, f"is a number of {text!r}") from None
+            raise _refused(written, f"has the type number and the value {text!r}, which is not a number") from None
 
 
 def _refused(written: str, what: str, remedy: str | None = None) -> MarketoInvalidRequestError:

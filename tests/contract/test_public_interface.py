@@ -85,12 +85,12 @@ def test_each_operation_but_those_of_identity_can_be_called_by_name_from_a_dag(m
             continue
         marketo.reset_mock()
         parameters = next(samples(operation))
-        output = str(tmp_path / operation.name) if operation.reply == "file" else None
+        output_path = str(tmp_path / operation.name) if operation.reply == "file" else None
         task = MarketoApiOperator(
             task_id="a_task",
             operation=operation.name,
-            parameters=parameters,
-            output=output,
+            arguments=parameters,
+            output_path=output_path,
             ledger=str(tmp_path / "ledger"),
         )
         task.execute(task_context())

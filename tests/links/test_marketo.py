@@ -22,7 +22,7 @@ __all__ = ["marketo"]
 
 UI = "https://app-sj01.marketo.com"
 LEAD, LIST = f"{UI}/leadDatabase/loadLeadDetail?leadId=1001", f"{UI}/#ST1001A1"
-MEMBERS = {"operation": "static_list_membership.add_to_list", "parameters": {"listId": 1001, "id": [1001, 1002]}}
+MEMBERS = {"operation": "static_list_membership.add_to_list", "arguments": {"listId": 1001, "id": [1001, 1002]}}
 
 
 def link_of(operator: Any) -> str | None:
@@ -50,10 +50,10 @@ def link_of(operator: Any) -> str | None:
             {"object_type": "leads", "list_id": 1001, "source": "<people>", "rejects_path": "<folder>"},
             LIST,
         ),
-        (MarketoApiOperator, {"operation": "leads.get_by_id", "parameters": {"leadId": 1001}}, LEAD),
+        (MarketoApiOperator, {"operation": "leads.get_by_id", "arguments": {"leadId": 1001}}, LEAD),
         (MarketoApiOperator, MEMBERS, LIST),
         (MarketoApiOperator, {"operation": "leads.describe"}, None),
-        (MarketoApiOperator, {"operation": "programs.get_by_id", "parameters": {"id": 1001}}, "#PG1001A1"),
+        (MarketoApiOperator, {"operation": "programs.get_by_id", "arguments": {"id": 1001}}, "#PG1001A1"),
         (MarketoAssetOperator, {"asset_type": "static_lists", "action": "get", "asset_id": 1001}, "#ST1001A1"),
         (MarketoScheduleCampaignOperator, {"campaign_id": 2002, "ledger": "<folder>"}, "#SC2002A1"),
         (

@@ -31,8 +31,7 @@ def clone(marketo, tmp_path):
 
     def run(**arguments: Any) -> dict[str, Any]:
         parameters = {"id": FIRST_CAMPAIGN, "name": "Copy", "folder": {"id": FIRST_PROGRAM, "type": "Program"}}
-        arguments = {"parameters": parameters, "ledger": str(tmp_path), **arguments}
-        return call("smart_campaigns.clone", context, **arguments)
+        return call("smart_campaigns.clone", context, **{"arguments": parameters, "ledger": str(tmp_path), **arguments})
 
     run.marketo, run.context = instance, context
     return run
@@ -43,30 +42,30 @@ def clone(marketo, tmp_path):
 
 def test_a_query_returns_records_ids_and_warnings(marketo):
     marketo()
-    found = call("programs.get_by_name", parameters={"name": "Spring Webinar"})
+    found = call("programs.get_by_name", arguments={"name": "Spring Webinar"})
     assert (found["count"], found["ids"]) == (1, [FIRST_PROGRAM])
     assert found["result"][0]["channel"] == "Webinar"
-    nothing = call("programs.get_by_name", parameters={"name": "Nothing"})
+    nothing = call("programs.get_by_name", arguments={"name": "Nothing"})
     assert (nothing["count"], nothing["result"]) == (0, [])
     assert nothing["warnings"] == ["No assets found for the given search criteria."]
 
 
 def test_adobes_operation_id_is_a_name_too(marketo):
     marketo()
-    assert call("getProgramByNameUsingGET", parameters={"name": "Nothing"})["operation"] == "programs.get_by_name"
+    assert call("getProgramByNameUsingGET", arguments={"name": "Nothing"})["operation"] == "programs.get_by_name"
 
 
 def test_pages_are_followed_to_the_end_on_request(marketo):
     marketo(assets=45)
-    first = call("snippets.get", parameters={"maxReturn": 20})
-    every = call("snippets.get", parameters={"maxReturn": 20}, all_pages=True)
+    first = call("snippets.get", arguments={"maxReturn": 20})
+    every = call("snippets.get", arguments={"maxReturn": 20}, all_pages=True)
     assert (first["count"], every["count"]) == (20, 45)
     assert len(set(every["ids"])) == 45
 
 
 def test_rows_that_are_people_stay_out_of_xcom(marketo):
     marketo()
-    found = call("leads.get_by_filter_type", parameters={"filterType": "id", "filterValues": [1001, 1002]})
+    found = call("leads.get_by_filter_type", arguments={"filterType": "id", "filterValues": [1001, 1002]})
     assert (found["count"], found["ids"], found["result"]) == (2, [1001, 1002], None)
     assert "@example" not in json.dumps(found)
 
@@ -74,7 +73,7 @@ def test_rows_that_are_people_stay_out_of_xcom(marketo):
 def test_rows_go_to_storage_whole(marketo, tmp_path):
     marketo()
     parameters = {"filterType": "id", "filterValues": [1001, 1002], "fields": ["id", "email"]}
-    found = call("leads.get_by_filter_type", parameters=parameters, output=str(tmp_path))
+    found = call("leads.get_by_filter_type", arguments=parameters, output_path=str(tmp_path))
     (file,) = found["files"]
     rows = [json.loads(line) for line in ObjectStoragePath(file["path"]).read_text().splitlines()]
     assert [row["id"] for row in rows] == [1001, 1002]
@@ -85,23 +84,23 @@ def test_rows_go_to_storage_whole(marketo, tmp_path):
 
 def test_a_result_that_is_too_large_for_xcom_asks_for_storage(marketo, tmp_path):
     marketo(assets=400)
-    with pytest.raises(AirflowFailException, match=r"larger than.*output="):
-        call("snippets.get", all_pages=True, parameters={"maxReturn": 200})
-    assert call("snippets.get", all_pages=True, parameters={"maxReturn": 200}, output=str(tmp_path))["count"] == 400
+    with pytest.raises(AirflowFailException, match=r"larger than.*output_path="):
+        call("snippets.get", all_pages=True, arguments={"maxReturn": 200})
+    assert call("snippets.get", all_pages=True, arguments={"maxReturn": 200}, output_path=str(tmp_path))["count"] == 400
 
 
 def test_a_query_that_breaks_leaves_no_file(marketo, tmp_path):
     instance = marketo(assets=45)
     instance.fail("snippets.get", "610", skip=1)
     with pytest.raises(AirflowFailException):
-        call("snippets.get", parameters={"maxReturn": 20}, all_pages=True, output=str(tmp_path))
+        call("snippets.get", arguments={"maxReturn": 20}, all_pages=True, output_path=str(tmp_path))
     assert list(tmp_path.glob("*.jsonl")) == []
 
 
 def test_the_page_of_the_task_links_to_what_it_is_about(marketo):
     marketo()
     context = task_context()
-    call("programs.get_by_id", context, parameters={"id": FIRST_PROGRAM})
+    call("programs.get_by_id", context, arguments={"id": FIRST_PROGRAM})
     assert context["ti"].xcoms["marketo_link"] == "https://app-sim.marketo.com/#PG1001A1"
 
 
@@ -124,7 +123,7 @@ def test_a_file_is_read_from_any_storage(marketo, tmp_path, as_text):
     path.write_bytes(b"\x89PNG")
     url = f"file://{path}"
     file = url if as_text else ObjectStoragePath(url)
-    call("files.create", parameters={"name": "logo.png", "folder": images(instance), "file": file})
+    call("files.create", arguments={"name": "logo.png", "folder": images(instance), "file": file})
     assert files(instance)["logo.png"] | {"description": ""} == {
         "mimeType": "image/png",
         "size": 4,
@@ -135,14 +134,14 @@ def test_a_file_is_read_from_any_storage(marketo, tmp_path, as_text):
 def test_text_is_the_content_of_a_file_itself(marketo):
     instance = marketo()
     template = next(iter(instance.instance.store.assets.records("email_templates")))
-    call("email_templates.update_content", parameters={"id": template.id, "content": "<p>https://example.com</p>"})
+    call("email_templates.update_content", arguments={"id": template.id, "content": "<p>https://example.com</p>"})
     assert template.draft["content"] == "<p>https://example.com</p>"
 
 
 def test_a_file_that_is_not_there_costs_no_call(marketo, tmp_path):
     instance = marketo()
     with pytest.raises(AirflowFailException, match=r"file: .*missing\.csv cannot be read"):
-        call("bulk_import_leads.import", parameters={"format": "csv", "file": f"file://{tmp_path}/missing.csv"})
+        call("bulk_import_leads.import", arguments={"format": "csv", "file": f"file://{tmp_path}/missing.csv"})
     assert instance.report().total_calls == 0
 
 
@@ -167,14 +166,14 @@ def test_a_file_that_is_too_large_costs_no_call(marketo, tmp_path, operation, pa
     large.write_bytes(b"x" * (limit + 1))
     value = str(large) if from_storage else large.read_bytes()
     with pytest.raises(AirflowFailException, match=rf"{part}: .* bytes, and Marketo takes {limit}"):
-        call(operation, parameters={**parameters, part: value})
+        call(operation, arguments={**parameters, part: value})
     assert instance.report().total_calls == 0
 
 
 def test_a_file_as_large_as_marketo_takes_it_is_sent(marketo):
     instance = marketo()
     content = b"x" * (ONE_MEGABYTE - 2048)
-    call("files.create", parameters={"name": "logo.png", "folder": images(instance), "file": ("l.png", content)})
+    call("files.create", arguments={"name": "logo.png", "folder": images(instance), "file": ("l.png", content)})
     assert files(instance)["logo.png"]["size"] == len(content)
 
 
@@ -187,20 +186,20 @@ def test_a_file_as_large_as_marketo_takes_it_is_sent(marketo):
         ("smart_campaign.clone", {}, r"operation: .*no operation 'smart_campaign.clone'.*smart_campaigns\.clone"),
         ("nonsense", {}, "The families are activities, "),
         ("programs.get_by_id", {}, "id is missing"),
-        ("programs.get_by_id", {"parameters": {"id": "seven"}}, "id must be an integer"),
-        ("snippets.get", {"parameters": {"maxReturn": 500}}, "maxReturn must be at most 200"),
-        ("snippets.get", {"parameters": {"maxRetrun": 5}}, "Did you mean maxReturn?"),
-        ("snippets.get", {"parameters": {"status": "aproved"}}, "status must be one of approved, draft"),
+        ("programs.get_by_id", {"arguments": {"id": "seven"}}, "id must be an integer"),
+        ("snippets.get", {"arguments": {"maxReturn": 500}}, "maxReturn must be at most 200"),
+        ("snippets.get", {"arguments": {"maxRetrun": 5}}, "Did you mean maxReturn?"),
+        ("snippets.get", {"arguments": {"status": "aproved"}}, "status must be one of approved, draft"),
         (
             "snippets.create",
-            {"parameters": {"name": "x", "folder": 12}},
+            {"arguments": {"name": "x", "folder": 12}},
             "folder must be a mapping with id and type",
         ),
-        ("snippets.create", {"parameters": {"name": "x", "folder": {"id": 12}}}, r"folder\.type is missing"),
-        ("programs.get_by_id", {"parameters": {"id": 1}, "all_pages": True}, "all_pages: .*has no pages"),
-        ("bulk_export_leads.get_file", {"parameters": {"exportId": "1"}}, "answers with a file.*output="),
+        ("snippets.create", {"arguments": {"name": "x", "folder": {"id": 12}}}, r"folder\.type is missing"),
+        ("programs.get_by_id", {"arguments": {"id": 1}, "all_pages": True}, "all_pages: .*has no pages"),
+        ("bulk_export_leads.get_file", {"arguments": {"exportId": "1"}}, "answers with a file.*output_path="),
         ("identity.post_token", {}, "operation: .*must not end up in XCom"),
-        ("campaigns.request", {"parameters": {"campaignId": 7, "input": {"leads": [{"id": 1}] * 101}}}, "101 entries"),
+        ("campaigns.request", {"arguments": {"campaignId": 7, "input": {"leads": [{"id": 1}] * 101}}}, "101 entries"),
     ],
 )
 def test_a_wrong_call_is_refused_before_it_is_spent(marketo, operation, arguments, message):
@@ -213,16 +212,17 @@ def test_a_wrong_call_is_refused_before_it_is_spent(marketo, operation, argument
 def test_marketos_reason_is_shown(marketo):
     marketo()
     email = 3001
-    assert call("emails.approve_draft", parameters={"id": email})["ids"] == [email]
+    assert call("emails.approve_draft", arguments={"id": email})["ids"] == [email]
     with pytest.raises(AirflowFailException, match=r"emails\.approve_draft: .*no draft to approve .*Marketo code 709"):
-        call("emails.approve_draft", parameters={"id": email})
+        call("emails.approve_draft", arguments={"id": email})
 
 
-def test_a_dry_run_checks_the_call_and_sends_nothing(marketo, capsys):
+def test_a_dry_run_checks_the_call_and_sends_nothing(marketo, caplog):
+    caplog.set_level("INFO")
     instance = marketo()
-    found = call("leads.sync", parameters={"input": [{"email": "secret@example.com"}]}, dry_run=True)
+    found = call("leads.sync", arguments={"input": [{"email": "secret@example.com"}]}, dry_run=True)
     assert found["count"] == instance.report().total_calls == 0
-    said = capsys.readouterr().out
+    said = caplog.text
     assert "POST /rest/v1/leads.json" in said
     assert "secret@example.com" not in said
     with pytest.raises(AirflowFailException, match="input is missing"):
@@ -259,7 +259,7 @@ def test_a_definite_rejection_is_sent_again_at_once(clone):
 def test_what_may_run_twice_needs_no_ledger(marketo):
     instance = marketo()
     instance.fail("smart_campaigns.deactivate", drop=True)
-    call("smart_campaigns.deactivate", parameters={"id": FIRST_CAMPAIGN})
+    call("smart_campaigns.deactivate", arguments={"id": FIRST_CAMPAIGN})
     assert instance.report().calls["smart_campaigns.deactivate"] == 2
 
 
@@ -268,8 +268,8 @@ def test_the_parameters_decide_whether_it_may_run_twice(marketo, tmp_path):
     cost = {"id": FIRST_PROGRAM, "costs": [{"cost": 10, "startDate": "2026-01-01"}]}
     instance.fail("programs.update_metadata", drop=True, executed=True)
     with pytest.raises(AirflowFailException, match="period costs"):
-        call("programs.update_metadata", parameters=cost, ledger=str(tmp_path))
-    call("programs.update_metadata", parameters={"id": FIRST_PROGRAM, "description": "new"})
+        call("programs.update_metadata", arguments=cost, ledger=str(tmp_path))
+    call("programs.update_metadata", arguments={"id": FIRST_PROGRAM, "description": "new"})
     assert len(instance.instance.store.assets.find("programs", FIRST_PROGRAM).shown["costs"]) == 1
 
 
@@ -278,11 +278,11 @@ def test_without_a_store_nothing_is_sent(marketo):
     instance = marketo()
     parameters = {"id": FIRST_CAMPAIGN, "name": "Copy", "folder": {"id": FIRST_PROGRAM, "type": "Program"}}
     with pytest.raises(Exception, match=r"cannot be written.*Nothing was sent"):
-        call("smart_campaigns.clone", parameters=parameters)
+        call("smart_campaigns.clone", arguments=parameters)
     assert campaigns(instance).count("Copy") == 0
 
 
 def test_the_operator_leaves_its_xcom_to_dag_authors():
-    task = MarketoApiOperator(task_id="a_task", operation="programs.get", output="s3://bucket/prefix")
+    task = MarketoApiOperator(task_id="a_task", operation="programs.get", output_path="s3://bucket/prefix")
     assert task.output.operator is task
     assert task.output_path == "s3://bucket/prefix"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_marketo.client.errors import MarketoTransientError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoTransientError
 from airflow_provider_marketo.operators.assets import (
     MarketoAssetOperator,
     MarketoCloneProgramOperator,
@@ -24,9 +24,9 @@ IN_PROGRAM = {"id": PROGRAM, "type": "Program"}
 class Task:
     """A task of a run, as often as it is run."""
 
-    def __init__(self, operator: type, marketo: Simulator, ledger: Any, **arguments: Any) -> None:
+    def __init__(self, operator: type, marketo: Simulator, **arguments: Any) -> None:
         self._operator = operator
-        self._arguments = {"ledger": str(ledger), **arguments}
+        self._arguments = arguments
         self.marketo = marketo
         self.context = task_context()
 
@@ -41,25 +41,35 @@ class Task:
         return self.marketo.report().executed.get(operation, 0)
 
     def folder(self, name: str) -> dict[str, Any]:
-        folders = self.marketo.instance.store.assets.folders.values()
-        return {"id": next(folder.id for folder in folders if folder.name == name), "type": "Folder"}
+        return folder(self.marketo, name)
+
+
+def folder(marketo: Simulator, name: str) -> dict[str, Any]:
+    folders = marketo.instance.store.assets.folders.values()
+    return {"id": next(each.id for each in folders if each.name == name), "type": "Folder"}
 
 
 @pytest.fixture
 def asset(marketo, tmp_path) -> Task:
-    return Task(MarketoAssetOperator, marketo(), tmp_path)
+    return Task(MarketoAssetOperator, marketo(), ledger=str(tmp_path))
 
 
 @pytest.fixture
 def program(marketo, tmp_path) -> Task:
-    task = Task(MarketoCloneProgramOperator, marketo(), tmp_path, template="Spring Webinar", name="Autumn Webinar")
-    task._arguments["folder"] = task.folder("Campaigns")
-    return task
+    instance = marketo()
+    return Task(
+        MarketoCloneProgramOperator,
+        instance,
+        ledger=str(tmp_path),
+        template="Spring Webinar",
+        name="Autumn Webinar",
+        folder=folder(instance, "Campaigns"),
+    )
 
 
 @pytest.fixture
-def tokens(marketo, tmp_path) -> Task:
-    return Task(MarketoProgramTokensOperator, marketo(), tmp_path, program_id=PROGRAM)
+def tokens(marketo) -> Task:
+    return Task(MarketoProgramTokensOperator, marketo(), program_id=PROGRAM)
 
 
 # One asset
@@ -74,7 +84,7 @@ def test_an_asset_is_got_by_its_id_or_its_name(asset):
 
 def test_what_is_missing_fails_or_is_skipped(asset):
     gone = {"asset_type": "programs", "action": "get", "name": "Nothing"}
-    with pytest.raises(AirflowFailException, match="there is no 'Nothing'"):
+    with pytest.raises(AirflowFailException, match="'Nothing' does not exist"):
         asset.run(**gone)
     assert asset.run(**gone, if_missing="skip")["id"] is None
 
@@ -85,7 +95,7 @@ def test_a_list_is_made_once_per_run_and_a_name_that_is_taken_is_for_the_author_
         "action": "create",
         "name": "New",
         "folder": asset.folder("Lead Database"),
-        "parameters": {"description": "first"},
+        "arguments": {"description": "first"},
     }
     first, again = asset.run(**wanted), asset.run(**wanted)
     assert first["id"] == again["id"]
@@ -94,7 +104,7 @@ def test_a_list_is_made_once_per_run_and_a_name_that_is_taken_is_for_the_author_
     with pytest.raises(AirflowFailException, match=r"'New' exists already \(id \d+\)\. Set if_exists"):
         asset.run(**wanted)
     assert asset.run(**wanted, if_exists="reuse")["changed"] is False
-    assert asset.run(**{**wanted, "parameters": {"description": "second"}}, if_exists="update")["changed"]
+    assert asset.run(**{**wanted, "arguments": {"description": "second"}}, if_exists="update")["changed"]
     assert asset.run(asset_type="static_lists", action="get", name="New")["record"]["description"] == "second"
 
 
@@ -118,7 +128,7 @@ def test_a_request_that_was_lost_is_sent_again_by_the_next_try(asset):
     wanted = {"asset_type": "smart_campaigns", "action": "clone", "asset_id": TRIGGER, "name": "Copy"}
     wanted["folder"] = IN_PROGRAM
     asset.marketo.fail("smart_campaigns.clone", drop=True)
-    with pytest.raises(MarketoTransientError, match="left nothing behind yet"):
+    with pytest.raises(MarketoTransientError, match="has made nothing that can be found"):
         asset.run(**wanted)
     assert asset.run(**wanted)["changed"]
     assert asset.executed("smart_campaigns.clone") == 1
@@ -130,7 +140,7 @@ def test_a_draft_is_approved_unapproved_and_discarded_as_often_as_one_likes(asse
         first, again = asset.run(**email, action=action), asset.run(**email, action=action)
         assert (first["changed"], again["changed"]) == (True, False)
         assert first["status"] == again["status"] == status
-    asset.run(**email, action="update", parameters={"description": "new"})
+    asset.run(**email, action="update", arguments={"description": "new"})
     first, again = asset.run(**email, action="discard_draft"), asset.run(**email, action="discard_draft")
     assert (first["changed"], again["changed"]) == (True, False)
 
@@ -163,14 +173,14 @@ def test_emails_of_the_new_designer_change_their_state_too(asset):
     assert (asset.run(**wanted)["changed"], asset.run(**wanted)["changed"]) == (True, False)
 
 
-def test_a_dry_run_reads_and_writes_nothing(asset, capsys):
+def test_a_dry_run_reads_and_writes_nothing(asset, caplog):
+    caplog.set_level("INFO")
     wanted = {"asset_type": "static_lists", "name": "New", "folder": asset.folder("Lead Database")}
     asset.run(**wanted, action="create", dry_run=True)
     asset.run(asset_type="emails", asset_id=EMAIL, action="approve", dry_run=True)
     asset.run(asset_type="static_lists", name="Newsletter", action="delete", dry_run=True)
-    said = capsys.readouterr().out
-    assert "Would call static_lists.create(name='New'" in said
-    assert "Would call emails.approve_draft for 3001 (Invitation)" in said
+    assert "Would call static_lists.create(name='New'" in caplog.text
+    assert "Would call emails.approve_draft for 3001 (Invitation)" in caplog.text
     assert {name.partition(".")[2] for name in asset.marketo.report().calls} <= {
         "get_by_id",
         "get_by_name",
@@ -181,27 +191,33 @@ def test_a_dry_run_reads_and_writes_nothing(asset, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"asset_type": "email", "action": "get", "asset_id": 1}, "asset_type: 'email' is no type.*emails"),
+        (
+            {"asset_type": "email", "action": "get", "asset_id": 1},
+            "asset_type='email' is not one of .*Did you mean 'emails'",
+        ),
         ({"asset_type": "forms", "action": "unapprove", "asset_id": 1}, "cannot unapprove forms. It can get, create"),
-        ({"asset_type": "forms", "action": "get"}, "asset_id: is missing"),
-        ({"asset_type": "forms", "action": "create"}, "name: is missing"),
+        ({"asset_type": "forms", "action": "get"}, "asset_id: action='get' needs asset_id or name"),
+        ({"asset_type": "forms", "action": "create"}, "name: action='create' needs name"),
         ({"asset_type": "forms", "action": "create", "name": "x", "folder": 12}, '{"id": 12, "type": "Folder"}'),
-        ({"asset_type": "forms", "action": "update", "asset_id": 1}, "parameters: say what is to be changed"),
-        ({"asset_type": "forms", "action": "get", "asset_id": 1, "if_exists": "maybe"}, "fail, reuse, update"),
+        ({"asset_type": "forms", "action": "update", "asset_id": 1}, "action='update' needs arguments"),
+        (
+            {"asset_type": "forms", "action": "get", "asset_id": 1, "if_exists": "maybe"},
+            "if_exists='maybe' is not one of 'fail', 'reuse', 'update'",
+        ),
         ({"asset_type": "forms", "action": "get", "name": "One, two"}, "has a comma"),
-        ({"asset_type": "emails_v2", "action": "get", "name": "x"}, "ids only.*MarketoApiOperator"),
+        ({"asset_type": "emails_v2", "action": "get", "name": "x"}, "by their ids only.*MarketoApiOperator"),
         ({"asset_type": "forms", "action": "create", "name": "x"}, "folder is missing"),
     ],
 )
 def test_a_wrong_wish_is_refused_before_a_call_is_spent(asset, arguments, message):
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         asset.run(**arguments)
     assert asset.marketo.report().total_calls == 0
 
 
 def test_a_name_that_exists_twice_has_to_be_told_apart(asset):
     wanted = {"asset_type": "smart_campaigns", "action": "get", "name": "Weekly Send"}
-    with pytest.raises(AirflowFailException, match=r"there are 4 smart_campaigns with the name.*folder"):
+    with pytest.raises(AirflowFailException, match=r"4 smart_campaigns have the name.*folder"):
         asset.run(**wanted)
     assert asset.run(**wanted, folder=IN_PROGRAM)["id"] == 2002
 
@@ -277,10 +293,10 @@ def test_of_a_program_of_that_name_the_author_decides(program):
     assert (updated["created"], len(updated["tokens_changed"])) == (False, 2)
 
 
-def test_a_dry_run_of_a_clone_writes_nothing(program, capsys, caplog):
+def test_a_dry_run_of_a_clone_writes_nothing(program, caplog):
     caplog.set_level("INFO")
     program.run(**EVERYTHING, dry_run=True)
-    assert "Would call programs.clone(id=1001, name='Autumn Webinar'" in capsys.readouterr().out
+    assert "Would call programs.clone(id=1001, name='Autumn Webinar'" in caplog.text
     assert program.executed("programs.clone") == 0
     program.run()
     program.run(**EVERYTHING, dry_run=True, if_exists="update")
@@ -294,17 +310,17 @@ def test_a_dry_run_of_a_clone_writes_nothing(program, capsys, caplog):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"template": "Nothing"}, "template: there is no program 'Nothing'"),
-        ({"folder": IN_PROGRAM}, "folder: programs are cloned into folders only"),
-        ({"folder": 12}, "folder has to say whether it is a folder or a program"),
-        ({"approve": ["files"]}, "approve: 'files' cannot be approved"),
+        ({"template": "Nothing"}, "template: program 'Nothing' does not exist"),
+        ({"folder": IN_PROGRAM}, "folder: folder is a program, and programs can be cloned only into folders"),
+        ({"folder": 12}, "folder does not say whether it is a folder or a program"),
+        ({"approve": ["files"]}, r"approve.*=\'files\' is not one of"),
         ({"activate": ["Nothing"]}, "activate: .*no smart campaign 'Nothing'. It has Send Invitation, Weekly Send"),
         ({"tokens": {"{{my.Score}}": {"type": "score", "value": 2**31}}}, "scores are whole numbers of 32 bits"),
         ({"name": "x" * 256}, "name has 256 characters"),
     ],
 )
 def test_a_wrong_program_is_refused(program, arguments, message):
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         program.run(**arguments)
 
 
@@ -338,12 +354,12 @@ def test_a_folder_has_tokens_too(tokens):
         ({"A": {"type": "colour", "value": "red"}}, "has the type 'colour'. The types are text, rich text"),
         ({"A": {"type": "score", "value": "many"}}, "32 bits"),
         ({"A": {"type": "date", "value": "4 May"}}, "Write it as 2026-05-04"),
-        ({"A": {"type": "number", "value": "many"}}, "is a number of 'many'"),
+        ({"A": {"type": "number", "value": "many"}}, "has the type number and the value 'many'"),
         ({"my.A": "x"}, r"Write \{\{my\.A\}\} or A"),
         ({"A" * 51: "x"}, "longer than 50 characters"),
     ],
 )
 def test_a_wrong_token_is_refused_before_anything_is_written(tokens, wanted, message):
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         tokens.run(tokens={"Headline": "New", **wanted})
     assert tokens.marketo.report().total_calls == 0

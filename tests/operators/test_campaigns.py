@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.campaigns import (
     MarketoScheduleCampaignOperator,
     MarketoSendSampleOperator,
@@ -119,10 +120,10 @@ def test_a_lost_reply_stops_with_what_was_sent_and_how_to_see_whether_it_ran(tri
     assert trigger.marketo.report().sent_twice == 0
 
 
-def test_a_dry_run_makes_the_checks_and_sends_nothing(trigger, capsys):
+def test_a_dry_run_makes_the_checks_and_sends_nothing(trigger, caplog):
+    caplog.set_level("INFO")
     assert trigger.run(dry_run=True)["groups_sent"] == 0
-    said = capsys.readouterr().out
-    assert "Would call campaigns.request: trigger campaign 2001 for 100 leads (ids 1001 to 1100)" in said
+    assert "Would call campaigns.request: trigger campaign 2001 for 100 leads (ids 1001 to 1100)" in caplog.text
     assert trigger.marketo.report().calls["smart_campaigns.get_by_id"] == 1
     assert trigger.run()["groups_sent"] == 3
 
@@ -135,22 +136,22 @@ def test_nobody_is_no_mistake(trigger):
 @pytest.mark.parametrize(
     ("state", "arguments", "message"),
     [
-        ({}, {"campaign_id": 99}, "campaign_id: there is no smart campaign 99"),
+        ({}, {"campaign_id": 99}, "campaign_id: smart campaign 99 does not exist"),
         ({}, {"campaign_id": BATCH}, "is a batch campaign. .*MarketoScheduleCampaignOperator"),
         ({"isActive": False}, {}, "is not active"),
         ({"isRequestable": False}, {}, "cannot be requested.*Campaign is Requested"),
-        ({}, {"campaign_id": "seven"}, "campaign_id: .*whole number"),
-        ({}, {"lead_ids": ["x"]}, "lead_ids: .*whole number"),
+        ({}, {"campaign_id": "seven"}, "campaign_id is a str that is not an id"),
+        ({}, {"lead_ids": ["x"]}, "lead_ids.* is a str that is not an id"),
         ({}, {"max_leads": 249}, "lead_ids: the audience has 250 leads, and max_leads is 249"),
         ({}, {"tokens": {"Headline": "x"}}, r"tokens: 'Headline' is not .*Write \{\{my.Headline\}\}"),
-        ({}, {"tokens": {f"{{{{my.T{n}}}}}": "x" for n in range(101)}}, "101 tokens, and Marketo takes 100"),
+        ({}, {"tokens": {f"{{{{my.T{n}}}}}": "x" for n in range(101)}}, "tokens has 101 entries, .* takes 100"),
         ({}, {"tokens": {"{{my.Nothing}}": "x"}}, "Invalid token"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_sent_is_refused_and_may_be_sent_when_it_is_put_right(trigger, state, arguments, message):
     before = dict(trigger.campaign)
     trigger.campaign.update(state)
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         trigger.run(**arguments)
     assert trigger.sendings == []
     trigger.campaign.update(before)
@@ -170,7 +171,7 @@ def test_a_run_is_scheduled_once(schedule):
 
 def test_a_retry_after_the_run_is_no_error(schedule, monkeypatch):
     schedule.run()
-    monkeypatch.setattr("airflow_provider_marketo.operators.campaigns.SOONEST", timedelta(days=30))
+    monkeypatch.setattr("airflow_provider_marketo.at_most_once.campaigns.SOONEST", timedelta(days=30))
     assert schedule.run()["scheduled_earlier"]
 
 
@@ -191,14 +192,14 @@ def test_a_time_may_have_any_offset(schedule):
 def test_the_program_may_be_cloned_for_the_run(schedule):
     schedule.run(clone_to_program_name="A run of its own", tokens={"{{my.Headline}}": "Hi"})
     (run,) = schedule.sendings
-    assert run.what != BATCH
+    assert run.asset_id != BATCH
     assert "A run of its own" in [each.name for each in schedule.marketo.instance.store.programs.all.values()]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"run_at": "tomorrow"}, "run_at: 'tomorrow' is not a time. Write ISO 8601"),
+        ({"run_at": "tomorrow"}, "run_at='tomorrow' is not a date. Give ISO 8601"),
         ({"run_at": "2027-05-04T08:00:00"}, "has no time zone. Write 2027-05-04T08:00:00Z"),
         ({"run_at": "2020-05-04T08:00:00Z"}, "is in the past"),
         ({"run_at": timedelta(minutes=4)}, "is less than five minutes ahead"),
@@ -210,7 +211,7 @@ def test_the_program_may_be_cloned_for_the_run(schedule):
 def test_a_wrong_run_is_refused(schedule, arguments, message):
     if isinstance(ahead := arguments.get("run_at"), timedelta):
         arguments = {"run_at": datetime.now(timezone.utc) + ahead}
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         schedule.run(**arguments)
     assert schedule.sendings == []
 
@@ -230,14 +231,14 @@ def test_each_recipient_gets_one_sample(sample):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"email_id": 99}, "email_id: there is no e-mail 99"),
-        ({"email_addresses": []}, "there is no recipient"),
-        ({"email_addresses": ["a@example.com", "b"]}, "1 of 2 are not e-mail addresses"),
+        ({"email_id": 99}, "email_id: e-mail 99 does not exist"),
+        ({"email_addresses": []}, "email_addresses is empty"),
+        ({"email_addresses": ["a@example.com", "b"]}, "1 of 2 entries of email_addresses is not an e-mail address"),
         ({"lead_id": 99}, "Lead '99' not found"),
     ],
 )
 def test_a_wrong_sample_is_refused(sample, arguments, message):
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         sample.run(**arguments)
     assert sample.sendings == []
 

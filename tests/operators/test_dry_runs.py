@@ -45,7 +45,7 @@ CAMPAIGNS = {"id": "<Campaigns>", "type": "Folder"}
 CASES: dict[str, list[Rehearsal]] = {
     "MarketoApiOperator": [
         Rehearsal(
-            {"operation": "leads.merge", "parameters": {"leadId": 1001, "leadIds": [1002]}},
+            {"operation": "leads.merge", "arguments": {"leadId": 1001, "leadIds": [1002]}},
             {"leads.merge"},
         )
     ],
@@ -58,7 +58,7 @@ CASES: dict[str, list[Rehearsal]] = {
             {"programs.clone"},
         ),
         Rehearsal(
-            {"asset_type": "programs", "action": "update", "asset_id": PROGRAM, "parameters": {"description": "New"}},
+            {"asset_type": "programs", "action": "update", "asset_id": PROGRAM, "arguments": {"description": "New"}},
             {"programs.update_metadata"},
         ),
         *(

@@ -290,7 +290,7 @@ def task(simulator, monkeypatch, tmp_path) -> Callable[..., Callable[..., Any]]:
 
         def run(*, cleared: bool = False, **arguments: Any) -> Any:
             context["ti"].max_tries += cleared
-            given = {"operation": operation, "parameters": parameters, "ledger": str(tmp_path), **arguments}
+            given = {"operation": operation, "arguments": parameters, "ledger": str(tmp_path), **arguments}
             return MarketoApiOperator(task_id="a_task", **given).execute(context)
 
         return run
@@ -343,7 +343,7 @@ def test_in_no_weather_it_runs_twice(simulator, task, monkeypatch, operation, fa
     simulator.fail(operation, **how)
     if outcome == "stops":
         for cleared in (False, False, True):
-            with pytest.raises(AirflowFailException, match="nobody knows whether"):
+            with pytest.raises(AirflowFailException, match="it is unknown whether"):
                 run(cleared=cleared)
     elif outcome == "fails":
         with pytest.raises(AirflowFailException, match=r"Marketo code (601|401013)"):
@@ -372,7 +372,7 @@ def test_a_process_that_is_killed_leaves_nothing_that_runs_twice(simulator, task
         _die(dying, when, operation)
         assert _in_a_process(run) == -signal.SIGKILL
     for cleared in (False, True):
-        with pytest.raises(AirflowFailException, match="never said how it went"):
+        with pytest.raises(AirflowFailException, match="did not record the outcome"):
             run(cleared=cleared)
     assert executed(simulator, operation) - before == executions
     if executions == 0:

@@ -1,4 +1,4 @@
-"""Marketo assets from a DAG: found, made, approved, cloned, filled in and listed."""
+"""Operators for Marketo assets: get, make, approve, clone, fill in and list them."""
 
 from airflow_provider_marketo.operators.assets.asset import MarketoAssetOperator
 from airflow_provider_marketo.operators.assets.clone_program import MarketoCloneProgramOperator

@@ -3,53 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
+from airflow_provider_marketo.arguments import Check, flag, mapping, one_id, place
+from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.marketo_assets.tokens import TokensResult
 
-class MarketoProgramTokensOperator(MarketoOnceOperator):
+
+class MarketoProgramTokensOperator(MarketoOperator):
     """
-    Give a program or folder its My Tokens. Only those that differ are written.
+    Give a program or folder its My Tokens. Only tokens that differ are written.
 
     Adobe's operations: ``tokens.get_by_folder_id``, ``tokens.create``, ``tokens.delete_by_name``.
 
-    :param program_id: id of the program.
-    :param folder: a folder or program as ``{"id": 12, "type": "Folder"}``, in the place of ``program_id``.
     :param tokens: ``{"{{my.Headline}}": "Hello"}`` or ``{"Headline": "Hello"}``. Values are text, numbers, dates, None
         to delete, or ``{"type": "rich text", "value": "<b>Hi</b>"}``; the types are text, rich text, number, score,
         date and sfdc campaign. A token that exists keeps its type unless another is given.
-    :return: ``{"folder", "tokens", "changed"}``: how many were wanted, and the names of those that were written.
+    :param program_id: id of the program.
+    :param folder: a folder or program as ``{"id": 12, "type": "Folder"}``, instead of ``program_id``.
+    :param dry_run: read the tokens and log the calls that the task would make. Only reads are made.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
+    :param marketo_conn_id: id of the connection.
+    :return: ``{"folder", "tokens", "changed"}``: how many tokens were asked for, and the names of those that were
+        written or deleted.
     """
 
-    template_fields: Sequence[str] = ("program_id", "folder", "tokens", *MarketoOnceOperator.template_fields)
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoOperator.argument_checks,
+        "tokens": mapping(required=True),
+        "program_id": one_id(),
+        "folder": place(),
+        "dry_run": flag(),
+    }
+    template_fields: Sequence[str] = (*MarketoOperator.template_fields, "tokens", "program_id", "folder")
 
     def __init__(
         self,
         *,
-        tokens: Mapping[str, Any],
+        tokens: Mapping[str, Any] | str,
         program_id: int | str | None = None,
-        folder: Mapping[str, Any] | None = None,
+        folder: Mapping[str, Any] | str | None = None,
+        dry_run: bool = False,
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(max_calls=max_calls, max_export_mb=max_export_mb, marketo_conn_id=marketo_conn_id, **kwargs)
         self.tokens = tokens
         self.program_id = program_id
         self.folder = folder
+        self._preview = dry_run
+        self.check_arguments()
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-        from airflow_provider_marketo.marketo_assets import kinds, tokens
-        from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
+    def _execute(self, context: Context) -> TokensResult:
+        from airflow_provider_marketo.marketo_assets.tokens import run
 
-        with no_retry_on_permanent_errors():
-            if (self.program_id is None) == (self.folder is None):
-                raise MarketoInvalidRequestError("give it or folder, and not both", parameter="program_id")
-            folder = kinds.folder_of(self.folder) or {"id": int(str(self.program_id)), "type": "Program"}
-            wanted = tokens.wanted(self.tokens)
-            changed = tokens.apply(self._client(), folder, wanted, dry_run=self.rehearse)
-        self.log.info("%s %d of %d tokens", "Would write" if self.rehearse else "Wrote", len(changed), len(wanted))
-        return {"folder": folder, "tokens": len(wanted), "changed": changed}
+        return run(self.hook, self.checked_arguments())

@@ -1,0 +1,243 @@
+"""Campaigns: checked before the first request, and requested at most once."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
+
+from airflow_provider_marketo.at_most_once.task import OnceCall, OnceTask
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+log = logging.getLogger(__name__)
+
+LEADS_PER_CALL = 100
+TOKENS_PER_CALL = 100
+SOONEST = timedelta(minutes=5)
+LATEST = timedelta(days=730)
+_TOKEN_NAME = re.compile(r"\{\{my\.[^{}]+\}\}")
+
+
+class TriggerResult(TypedDict):
+    """
+    What a task that triggers a campaign returns.
+
+    ``leads`` counts the audience. ``campaign`` is the campaign's name, None if nothing was left to send.
+    """
+
+    campaign_id: int
+    campaign: str | None
+    leads: int
+    groups_sent: int
+    groups_sent_earlier: int
+
+
+class ScheduleResult(TypedDict):
+    """
+    What a task that schedules a campaign returns.
+
+    ``run_at`` is ISO 8601 in UTC, None for as soon as possible. ``campaign`` is the campaign's name, None if an earlier
+    try has scheduled the run.
+    """
+
+    campaign_id: int
+    campaign: str | None
+    run_at: str | None
+    scheduled: bool
+    scheduled_earlier: bool
+
+
+def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> TriggerResult:
+    """
+    Send leads through a trigger campaign.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    """
+    tokens, leads = as_tokens(arguments["tokens"]), _audience(arguments)
+    task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
+    campaign: dict[str, Any] = {}
+    calls = [
+        _request(task, campaign_id, leads[first : first + LEADS_PER_CALL], tokens)
+        for first in range(0, len(leads), LEADS_PER_CALL)
+    ]
+    sent, earlier = task.send_all(calls, lambda: campaign.update(_requestable(task, campaign_id)))
+    log.info("%d leads in %d groups; an earlier try sent %d of the groups", len(leads), len(calls), earlier)
+    return {
+        "campaign_id": campaign_id,
+        "campaign": campaign.get("name"),
+        "leads": len(leads),
+        "groups_sent": 0 if task.dry_run else sent,
+        "groups_sent_earlier": earlier,
+    }
+
+
+def schedule(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> ScheduleResult:
+    """
+    Schedule a run of a batch campaign.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    """
+    tokens, run_at = as_tokens(arguments["tokens"]), arguments["run_at"]
+    task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
+    campaign: dict[str, Any] = {}
+
+    def check() -> None:
+        _refuse_time(run_at)
+        campaign.update(_batch(task, campaign_id))
+
+    call = _schedule(task, campaign_id, run_at, tokens, arguments["clone_to_program_name"])
+    sent, earlier = task.send_all([call], check)
+    return {
+        "campaign_id": campaign_id,
+        "campaign": campaign.get("name"),
+        "run_at": run_at.isoformat() if run_at else None,
+        "scheduled": bool(sent) and not task.dry_run,
+        "scheduled_earlier": bool(earlier),
+    }
+
+
+def as_tokens(tokens: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """
+    Return My Tokens as the calls take them.
+
+    :param tokens: values by name, such as ``{"{{my.Subject}}": "Hello"}``.
+    :raises MarketoInvalidRequestError: there are more than 100, or a name is not that of a My Token.
+    """
+    given = dict(tokens or {})
+    if len(given) > TOKENS_PER_CALL:
+        raise MarketoInvalidRequestError(
+            f"tokens has {len(given)} entries, and Marketo takes {TOKENS_PER_CALL} in a call", parameter="tokens"
+        )
+    for name in given:
+        if not _TOKEN_NAME.fullmatch(name):
+            bare = name.strip("{} ").removeprefix("my.")
+            raise MarketoInvalidRequestError(
+                f"{name!r} is not the name of a My Token", parameter="tokens", remedy=f"Write {{{{my.{bare}}}}}."
+            )
+    return [{"name": name, "value": str(value)} for name, value in given.items()]
+
+
+def _audience(arguments: Mapping[str, Any]) -> list[int]:
+    leads, most = sorted(set(arguments["lead_ids"])), arguments["max_leads"]
+    if len(leads) > most:
+        raise MarketoInvalidRequestError(
+            f"the audience has {len(leads)} leads, and max_leads is {most}",
+            parameter="lead_ids",
+            remedy="Raise max_leads if the audience is right.",
+        )
+    if not leads:
+        log.info("lead_ids is empty: no lead is sent through the campaign")
+    return leads
+
+
+def _request(task: OnceTask, campaign_id: int, group: Sequence[int], tokens: Sequence[Mapping[str, str]]) -> OnceCall:
+    sending = task.sending(
+        "campaigns.request",
+        {"campaign": campaign_id, "leads": group, "tokens": tokens},
+        f"trigger campaign {campaign_id} for {len(group)} {'lead' if len(group) == 1 else 'leads'} "
+        f"(ids {group[0]} to {group[-1]})",
+    )
+    body: dict[str, Any] = {"leads": [{"id": lead} for lead in group]}
+    if tokens:
+        body["tokens"] = tokens
+    return OnceCall(sending, {"campaignId": campaign_id, "input": body})
+
+
+def _schedule(
+    task: OnceTask,
+    campaign_id: int,
+    run_at: datetime | None,
+    tokens: Sequence[Mapping[str, str]],
+    clone_to_program_name: str | None,
+) -> OnceCall:
+    body: dict[str, Any] = {}
+    if run_at is not None:
+        body["runAt"] = iso(run_at)
+    if tokens:
+        body["tokens"] = tokens
+    if clone_to_program_name:
+        body["cloneToProgramName"] = clone_to_program_name
+    when = f"at {body['runAt']}" if run_at else "as soon as possible"
+    sending = task.sending(
+        "campaigns.schedule", {"campaign": campaign_id, **body}, f"run of batch campaign {campaign_id} {when}"
+    )
+    return OnceCall(sending, {"campaignId": campaign_id, "input": body})
+
+
+def _campaign(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
+    found = task.client.call("smart_campaigns.get_by_id", id=campaign_id).records
+    if not found:
+        raise MarketoNotFoundError(
+            f"smart campaign {campaign_id} does not exist, or the API user cannot see it",
+            parameter="campaign_id",
+            remedy="Take the id from the campaign's address in Marketo, such as 2001 from #SC2001A1.",
+        )
+    task.link(found)
+    campaign: Mapping[str, Any] = found[0]
+    return campaign
+
+
+def _requestable(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
+    campaign = _campaign(task, campaign_id)
+    if campaign.get("type") != "trigger":
+        _refuse(
+            campaign,
+            f"is a {campaign.get('type')} campaign",
+            "Run batch campaigns with MarketoScheduleCampaignOperator.",
+        )
+    if not campaign.get("isActive"):
+        _refuse(campaign, "is not active", "Activate it in Marketo, or with smart_campaigns.activate.")
+    if not campaign.get("isRequestable"):
+        _refuse(
+            campaign,
+            "cannot be requested",
+            'Give it the trigger "Campaign is Requested" with the source "Web Service API".',
+        )
+    return campaign
+
+
+def _batch(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
+    campaign = _campaign(task, campaign_id)
+    if campaign.get("type") != "batch":
+        _refuse(
+            campaign,
+            f"is a {campaign.get('type')} campaign",
+            "Only batch campaigns can be scheduled. Send leads through trigger campaigns with "
+            "MarketoTriggerCampaignOperator.",
+        )
+    return campaign
+
+
+def _refuse(campaign: Mapping[str, Any], what: str, remedy: str) -> NoReturn:
+    raise MarketoInvalidRequestError(
+        f"smart campaign {campaign.get('id')} ({campaign.get('name')}) {what}", parameter="campaign_id", remedy=remedy
+    )
+
+
+def _refuse_time(run_at: datetime | None) -> None:
+    """Marketo refuses such times when the call arrives, in less helpful words."""
+    if run_at is None:
+        return
+    ahead = run_at - datetime.now(timezone.utc)
+    if ahead < SOONEST:
+        where = "is in the past" if ahead < timedelta(0) else "is less than five minutes ahead"
+        raise MarketoInvalidRequestError(
+            f"run_at={run_at.isoformat()} {where}",
+            parameter="run_at",
+            remedy="Leave run_at out to run the campaign as soon as Marketo allows.",
+        )
+    if ahead > LATEST:
+        raise MarketoInvalidRequestError(
+            f"run_at={run_at.isoformat()} is more than two years ahead", parameter="run_at"
+        )

@@ -1,0 +1,136 @@
+"""The task of making a program from a template, and filling it in."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow_provider_marketo.at_most_once.task import OnceTask
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.marketo_assets import change, find, kinds, tokens
+from airflow_provider_marketo.marketo_assets.program_contents import ProgramContents, activate, approve, set_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.marketo_assets.change import Made
+    from airflow_provider_marketo.marketo_assets.find import Record
+
+log = logging.getLogger(__name__)
+
+
+class CloneResult(TypedDict):
+    """
+    What a task that clones a program returns.
+
+    ``created`` is true if this task made the program, now or at an earlier try. ``approved`` counts the approved assets
+    by type, ``activated`` names the campaigns. ``contents`` has ``id``, ``name`` and ``url`` of the program's assets,
+    by type.
+    """
+
+    program_id: int | None
+    name: str | None
+    url: str | None
+    created: bool
+    tokens_changed: list[str]
+    approved: dict[str, int]
+    activated: list[str]
+    contents: dict[str, list[dict[str, Any]]]
+
+
+def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> CloneResult:
+    """
+    Make a program from a template, and fill it in.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    """
+    if arguments["folder"]["type"] != "Folder":
+        raise MarketoInvalidRequestError(
+            "folder is a program, and programs can be cloned only into folders", parameter="folder"
+        )
+    asked = tokens.wanted(arguments["tokens"] or {})
+    task, if_exists = OnceTask(context, hook, arguments), arguments["if_exists"]
+    made = _clone(task, arguments)
+    if made is None:  # a dry run
+        _log_preview(arguments, [token.name for token in asked])
+        return _summary(arguments, {"name": arguments["name"]}, created=False)
+    if not made.ours and if_exists == "fail":
+        raise change.refuse_existing("programs", arguments["name"], made.record)
+    task.link([made.record])
+    contents = ProgramContents(task.client, int(made.record["id"]))
+    if not made.ours and if_exists == "reuse":
+        return _summary(arguments, made.record, contents, created=False)
+    return _fill(task, arguments, made, contents, asked)
+
+
+def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> Made | None:
+    template, name = _template(task, arguments["template"]), arguments["name"]
+    given: dict[str, Any] = {"id": template["id"], "name": name, "folder": arguments["folder"]}
+    if arguments["description"] is not None:
+        given["description"] = arguments["description"]
+    return change.make(task, "programs.clone", given, lambda: find.by_name(task.client, "programs", name))
+
+
+def _template(task: OnceTask, named: str) -> Record:
+    found = (
+        find.by_id(task.client, "programs", int(named))
+        if named.isdecimal()
+        else find.by_name(task.client, "programs", named)
+    )
+    if found is None:
+        raise MarketoNotFoundError(
+            f"program {named!r} does not exist, or the API user cannot see it", parameter="template"
+        )
+    return found
+
+
+def _fill(
+    task: OnceTask,
+    arguments: Mapping[str, Any],
+    made: Made,
+    contents: ProgramContents,
+    asked: Sequence[tokens.Token],
+) -> CloneResult:
+    client, dry_run = task.client, task.dry_run
+    changed = tokens.apply(client, contents.home, list(asked), dry_run=dry_run)
+    if arguments["tags"]:
+        program = find.by_id(client, "programs", made.record["id"]) or made.record
+        set_tags(client, program, arguments["tags"], dry_run=dry_run)
+    approved = approve(client, contents, arguments["approve"] or (), dry_run=dry_run)
+    activated = activate(client, contents, arguments["activate"] or (), dry_run=dry_run)
+    result = _summary(arguments, made.record, contents, created=made.ours)
+    result["tokens_changed"], result["approved"], result["activated"] = changed, approved, activated
+    return result
+
+
+def _log_preview(arguments: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Log how the program would be filled in that does not exist yet."""
+    activated = arguments["activate"]
+    calls = {
+        "tokens.create": names,
+        "programs.update_metadata": list(arguments["tags"] or ()),
+        **{kinds.operation_of(each, "approve"): "the drafts in it" for each in arguments["approve"] or ()},
+        "smart_campaigns.activate": "all trigger campaigns" if activated is True else activated,
+    }
+    for operation, subjects in calls.items():
+        if subjects:
+            log.info("Would then call %s for %s", operation, subjects)
+
+
+def _summary(
+    arguments: Mapping[str, Any], record: Record, contents: ProgramContents | None = None, *, created: bool
+) -> CloneResult:
+    types = [*(arguments["approve"] or ()), *(["smart_campaigns"] if arguments["activate"] else [])]
+    return {
+        "program_id": record.get("id"),
+        "name": record.get("name"),
+        "url": find.url_of(record),
+        "created": created,
+        "tokens_changed": [],
+        "approved": {},
+        "activated": [],
+        "contents": contents.shown(types) if contents else {},
+    }
