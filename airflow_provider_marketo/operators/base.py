@@ -126,8 +126,16 @@ class MarketoDeferrableOperator(MarketoOperator):
     _work: Work | None = None
     _killed: bool = False
 
-    def __init__(self, *, on_quota_exhausted: OnQuotaExhausted = "defer", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        marketo_conn_id: str = "marketo_default",
+        max_calls: int | None = None,
+        max_export_mb: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(marketo_conn_id=marketo_conn_id, max_calls=max_calls, max_export_mb=max_export_mb, **kwargs)
         self.on_quota_exhausted = on_quota_exhausted
         self.check_arguments()
 

@@ -134,6 +134,8 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoDeferrableOperator):
         "attributes",
         "partition_by",
         "hash_fields",
+        "poll_interval",
+        "timeout",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
 

@@ -122,6 +122,8 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoDeferrableOperato
         "lookback",
         "partition_by",
         "hash_fields",
+        "poll_interval",
+        "timeout",
     )
 
     def __init__(

@@ -1,0 +1,145 @@
+"""What DAG authors write is guessable: every argument of every public class keeps the same few rules."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+from airflow.sdk import BaseOperator, BaseSensorOperator
+
+from airflow_provider_marketo import choices
+from airflow_provider_marketo.arguments import ChecksArguments
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from tools.arguments_page import PAGE, arguments, page, public_classes
+
+# Values for arguments that are required.
+SAMPLES = {
+    "activity_types": ["Click Email"],
+    "arguments": {},
+    "asset_id": 7,
+    "asset_type": "emails",
+    "campaign_id": 7,
+    "email_id": 7,
+    "emails": ["ada@example.com"],
+    "export_id": "an-export",
+    "fields": ["email"],
+    "filter_type": "email",
+    "filter_values": ["ada@example.com"],
+    "folder": {"id": 7, "type": "Folder"},
+    "input": [],
+    "job_id": "a-job",
+    "lead_ids": [7],
+    "leads": [7],
+    "list_id": 7,
+    "name": "a name",
+    "object_type": "leads",
+    "operation": "leads.describe",
+    "output_path": "/lake",
+    "program_id": 7,
+    "rejects_path": "/rejects",
+    "run_at": "2100-01-01T00:00:00Z",
+    "source": "/input.csv",
+    "sql": "SELECT 1",
+    "sql_conn_id": "a_database",
+    "staging": "/staging",
+    "statuses": ["Registered"],
+    "tokens": {},
+}
+
+# One of several arguments is required.
+SAMPLES_OF = {"MarketoQuotaSensor": {"min_calls": 1}}
+
+STORED_AS = {"dry_run": "_preview"}
+"""``BaseOperator.dry_run`` is a method."""
+
+# Classes that do not keep the rules yet. This list only gets shorter: a class that keeps them must go from it.
+NOT_YET = {
+    "MarketoApiOperator",
+    "MarketoEraseLeadsOperator",
+    "MarketoScheduleCampaignOperator",
+    "MarketoSendSampleOperator",
+    "MarketoTriggerCampaignOperator",
+}
+
+FIXED = {"MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"}}
+"""What a class fixes for its base, as its name says."""
+
+OPERATORS = [kind for kind in public_classes() if issubclass(kind, BaseOperator)]
+
+
+def problems(kind: type) -> list[str]:
+    """Return the rules that a class breaks."""
+    found = [*hidden(kind), *undocumented(kind), *taken(kind)]
+    return found or [*unchecked(kind), *stored_otherwise(kind)]
+
+
+def hidden(kind: type) -> list[str]:
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("airflow_provider_marketo.")]
+    fixed = FIXED.get(kind.__name__, set())
+    known = {name for base in ours if "__init__" in vars(base) for name in arguments(base)}
+    return [f"{name} is hidden in **kwargs" for name in sorted(known - set(arguments(kind)) - fixed)]
+
+
+def undocumented(kind: type) -> list[str]:
+    described = "\n".join(base.__doc__ or "" for base in kind.__mro__ if issubclass(base, BaseOperator))
+    return [f"{name} is not documented" for name in arguments(kind) if f":param {name}:" not in described]
+
+
+def taken(kind: type) -> list[str]:
+    bases = (BaseOperator, BaseSensorOperator) if issubclass(kind, BaseSensorOperator) else (BaseOperator,)
+    theirs = {name for base in bases for name in inspect.signature(base.__init__).parameters}
+    others = {name for base in (BaseOperator, BaseSensorOperator) for name in dir(base)}
+    return [
+        f"{name} is something else in Airflow"
+        for name in arguments(kind)
+        if name in others and name not in theirs and name not in STORED_AS
+    ]
+
+
+def unchecked(kind: type) -> list[str]:
+    if not issubclass(kind, ChecksArguments):
+        return ["its arguments are not checked"]
+    found = [f"{name} is not checked" for name in arguments(kind) if name not in kind.argument_checks]
+    for name, parameter in arguments(kind).items():
+        is_literal = any(hasattr(choices, word) for word in re.findall(r"\w+", str(parameter.annotation)))
+        if name in kind.argument_checks and is_closed(kind, name) and not is_literal:
+            found.append(f"{name} is one of a closed set, and its type does not say so")
+    return found
+
+
+def is_closed(kind: type, name: str) -> bool:
+    """Whether an argument is one of a closed set of words."""
+    try:
+        kind.argument_checks[name](name, "no such word")
+    except MarketoInvalidRequestError as error:
+        return "is not one of" in error.message
+    return False
+
+
+def stored_otherwise(kind: type) -> list[str]:
+    given = {name: SAMPLES[name] for name, parameter in arguments(kind).items() if parameter.default is parameter.empty}
+    given |= SAMPLES_OF.get(kind.__name__, {})
+    task = kind(task_id="a_task", **given)
+    known = set(arguments(kind)) | FIXED.get(kind.__name__, set())
+    found = [
+        f"{name} is not stored under its name"
+        for name, parameter in arguments(kind).items()
+        if getattr(task, STORED_AS.get(name, name), "nothing") != given.get(name, parameter.default)
+    ]
+    return found + [f"{name} is no argument" for name in kind.template_fields if name not in known]
+
+
+@pytest.mark.parametrize("kind", [each for each in OPERATORS if each.__name__ not in NOT_YET])
+def test_the_arguments_of_a_class_keep_the_rules(kind):
+    assert problems(kind) == []
+
+
+@pytest.mark.parametrize("name", sorted(NOT_YET))
+def test_a_class_that_keeps_the_rules_by_now_has_left_the_list(name):
+    (kind,) = (each for each in OPERATORS if each.__name__ == name)
+    assert problems(kind) != []
+
+
+def test_the_page_of_arguments_is_that_of_the_signatures():
+    assert PAGE.read_text("utf-8") == page(), "run `python -m tools.arguments_page`"

@@ -1,0 +1,103 @@
+"""
+The page that lists every public class with its arguments: ``python -m tools.arguments_page`` writes docs/arguments.md.
+
+A test compares the page with the signatures.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import airflow_provider_marketo
+from airflow_provider_marketo import choices
+
+PAGE = Path(__file__).parents[1] / "docs" / "arguments.md"
+
+_FOLDERS = ("operators", "sensors", "transfers")
+_OTHERS = ("hooks.marketo", "triggers.activity")
+_HEAD = """\
+# Arguments
+
+Every public class with its arguments. `python -m tools.arguments_page` makes this page of the signatures.
+The docstrings say what an argument means. The arguments of Airflow's `BaseOperator` and `BaseSensorOperator`
+come in addition. An argument with a mark in the column *template* may hold a Jinja template.
+"""
+
+
+def public_classes() -> list[type]:
+    """Return the operators, sensors, transfers, the hook and the trigger that DAG authors name, by module."""
+    found = []
+    for name in _modules():
+        module = importlib.import_module(f"{airflow_provider_marketo.__name__}.{name}")
+        own = [
+            value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__
+        ]
+        found += [each for each in own if each.__name__.startswith(("Marketo", "SqlToMarketo"))]
+    return found
+
+
+def arguments(kind: type) -> dict[str, inspect.Parameter]:
+    """Return the arguments that the signature of a class names."""
+    parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
+    return {
+        each.name: each
+        for each in parameters
+        if each.name != "self" and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+    }
+
+
+def page() -> str:
+    """Return the text of the page."""
+    return "\n".join([_HEAD, *(line for kind in public_classes() for line in _section(kind))])
+
+
+def _modules() -> Iterator[str]:
+    package = Path(airflow_provider_marketo.__file__).parent
+    for folder in _FOLDERS:
+        for module in sorted(pkgutil.walk_packages([str(package / folder)], f"{folder}."), key=lambda each: each.name):
+            if not module.ispkg:
+                yield module.name
+    yield from _OTHERS
+
+
+def _section(kind: type) -> Iterator[str]:
+    rendered = getattr(kind, "template_fields", ())
+    yield f"## {kind.__name__}"
+    yield ""
+    yield f"`{kind.__module__}`: {(inspect.getdoc(kind) or '').splitlines()[0]}"
+    yield ""
+    yield "| argument | type | default | template |"
+    yield "|---|---|---|---|"
+    for each in arguments(kind).values():
+        yield f"| `{each.name}` | {_type(each)} | {_default(each)} | {'x' if each.name in rendered else ''} |"
+    yield ""
+
+
+def _type(parameter: inspect.Parameter) -> str:
+    """Return the type as it is written, with the words of a closed set in place of its name."""
+    return re.sub(r"\w+", _words, str(parameter.annotation)).replace("|", "\\|")
+
+
+def _words(name: re.Match[str]) -> str:
+    kind = getattr(choices, name.group(), None)
+    return ", ".join(f"`{word!r}`" for word in get_args(kind)) if get_origin(kind) is Literal else name.group()
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    value: Any = parameter.default
+    if value is inspect.Parameter.empty:
+        return "required"
+    if parameter.name == "deferrable":
+        return "`[operators] default_deferrable`"
+    return f"`{value!s}`" if isinstance(value, timedelta) else f"`{value!r}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
