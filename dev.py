@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """
-One command for everything a developer runs. Needs Python 3.10 or newer and a package registry, nothing else.
+One command for everything that a developer runs. It needs Python 3.10 or newer and a package registry.
 
     python3 dev.py demo             a real Airflow extracts from a simulated Marketo
     python3 dev.py test             every test that needs only Python
-    python3 dev.py test --services  and those that need PostgreSQL, Redis or an S3 server
+    python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
     python3 dev.py lint             ruff, the arrows between folders, spelling
     python3 dev.py types            mypy
-    python3 dev.py build            wheel and sdist, the wheel tried in an environment of its own
-    python3 dev.py install          the virtual environment alone, for your editor
+    python3 dev.py build            wheel and sdist; the wheel is tried in a clean environment
+    python3 dev.py install          only the virtual environment, for your editor
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ INTERRUPTED = 130
 
 
 class DevError(RuntimeError):
-    """Something that the person at the keyboard can mend; the text says how."""
+    """Something that the user can fix; the message says how."""
 
 
 class Environment:
     """
     A virtual environment with one pinned set of packages.
 
-    :param folder: where it lies; made if it does not exist.
-    :param line: the Airflow line whose pinned set is meant.
+    :param folder: folder of the environment; it is created if it does not exist.
+    :param line: the Airflow line whose pinned set is installed.
     """
 
     def __init__(self, folder: Path, line: str = DEVELOPMENT_LINE) -> None:
@@ -55,26 +55,26 @@ class Environment:
 
     def ensure(self) -> None:
         """
-        Install the pinned set and this project, editable; nothing at all if nothing changed since the last time.
+        Install the pinned set and this project, editable, unless nothing changed since the last time.
 
-        :raises DevError: Python cannot make virtual environments, or the packages cannot be had.
+        :raises DevError: Python cannot create virtual environments, or pip cannot install the packages.
         """
         wanted = self._fingerprint()
         if self._stamp.exists() and self._stamp.read_text() == wanted:
             return
         self.create()
-        # The set is complete; without --no-deps older pips look for other versions of what is pinned with an extra.
+        # The set is complete. Without --no-deps, older versions of pip replace packages that are pinned with an extra.
         pinned = ("--no-deps", "--require-hashes", "-r", self.lock)
         self.pip(f"installing {self.lock.relative_to(HERE)} (a minute or two)", *pinned)
         self.pip("installing the provider itself", "--no-deps", "--no-build-isolation", "-e", HERE)
         self._stamp.write_text(wanted)
 
     def create(self) -> None:
-        """The environment without packages."""
+        """Create the environment, without packages."""
         if importlib.util.find_spec("ensurepip") is None:
             version = "{}.{}".format(*sys.version_info)
             raise DevError(
-                "This Python cannot make virtual environments: its ensurepip module is missing.\n"
+                "This Python cannot create virtual environments: its ensurepip module is missing.\n"
                 f"On Debian and Ubuntu: apt-get install python{version}-venv"
             )
         with stage(f"creating {self.folder.name}"):
@@ -84,19 +84,22 @@ class Environment:
         """
         Run ``pip install``.
 
-        :param what: for the person who waits.
-        :raises DevError: it failed.
+        :param what: what happens, for the person who waits.
+        :param arguments: arguments of ``pip install``.
+        :raises DevError: pip failed.
         """
         command = [self.python, "-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", *arguments]
         with stage(what):
-            pip = subprocess.run([str(part) for part in command], stderr=subprocess.PIPE, text=True, cwd=HERE)
+            pip = subprocess.run(
+                [str(part) for part in command], stderr=subprocess.PIPE, text=True, cwd=HERE, check=False
+            )
         if pip.returncode == 0:
             return
         said = pip.stderr.strip().splitlines()
         errors = [line for line in said if line.startswith("ERROR")] or said[-12:]
         offline = any(sign in pip.stderr for sign in ("No matching distribution", "ConnectionError", "NewConnection"))
         remedy = [
-            "Does a package registry answer? Check the network, or point pip to yours (PIP_INDEX_URL, pip config)."
+            "pip could not reach a package registry. Check the network, or name yours (PIP_INDEX_URL, pip config)."
         ]
         raise DevError("\n".join([f"pip failed while {what}:", *errors, *(remedy if offline else [])]))
 
@@ -104,14 +107,15 @@ class Environment:
         """
         Run a program of this environment from the project's folder.
 
-        :raises DevError: it failed.
+        :param command: the program's name and its arguments.
+        :raises DevError: the program failed.
         """
-        done = subprocess.run([str(self.bin / str(command[0])), *map(str, command[1:])], cwd=HERE)
+        done = subprocess.run([str(self.bin / str(command[0])), *map(str, command[1:])], cwd=HERE, check=False)
         if done.returncode != 0:
             raise DevError(f"{' '.join(map(str, command))} failed")
 
     def become(self, *command: object) -> None:
-        """End this program by becoming ``python -m ...`` of this environment: signals and exit code are its own."""
+        """Replace this program by ``python -m ...`` of this environment, which then gets its signals."""
         os.chdir(HERE)
         arguments = [str(self.python), "-m", *map(str, command)]
         sys.stdout.flush()
@@ -125,19 +129,19 @@ class Environment:
 
 
 def demo(arguments: argparse.Namespace) -> None:
-    """A real Airflow extracts 100,000 activities and 50,000 leads from a simulated Marketo."""
+    """Let a real Airflow extract 100,000 activities and 50,000 leads from a simulated Marketo."""
     _development().become("tools.demo", *(["--keep"] if arguments.keep else []))
 
 
 def test(arguments: argparse.Namespace) -> None:
-    """The tests; what follows is given to pytest."""
+    """Run the tests; pytest gets all other arguments."""
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
     services = ["--services"] if arguments.services else []
     _environment(arguments.airflow).become("pytest", *parallel, *services, *arguments.pytest)
 
 
 def lint(arguments: argparse.Namespace) -> None:
-    """ruff (rules and format), the arrows between folders, spelling."""
+    """Check rules and format (ruff), the arrows between folders, and spelling."""
     environment = _development()
     environment.run("ruff", "check", ".")
     environment.run("ruff", "format", "--check", ".")
@@ -146,12 +150,12 @@ def lint(arguments: argparse.Namespace) -> None:
 
 
 def types(arguments: argparse.Namespace) -> None:
-    """mypy, strict, over everything; the tests a little less so."""
+    """Check types with mypy: strict, a little less so in tests."""
     _development().run("mypy")
 
 
 def build(arguments: argparse.Namespace) -> None:
-    """Wheel and sdist; the wheel is installed where nothing else is, and Airflow asked what it sees of it."""
+    """Build wheel and sdist; install the wheel in a clean environment and check what Airflow shows of it."""
     environment = _development()
     shutil.rmtree(HERE / "dist", ignore_errors=True)
     environment.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", HERE)
@@ -161,17 +165,18 @@ def build(arguments: argparse.Namespace) -> None:
         clean.create()
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text(_versions(clean.lock))
-        clean.pip(f"installing {wheel.name} with what it declares to need", "-c", constraints, wheel)
+        clean.pip(f"installing {wheel.name} and its dependencies", "-c", constraints, wheel)
         clean.run("python", HERE / "tools" / "check_installed.py")
 
 
 def install(arguments: argparse.Namespace) -> None:
-    """The virtual environment alone."""
+    """Create only the virtual environment."""
     environment = _environment(arguments.airflow)
     print(f"Ready: {environment.python}")
 
 
 def main() -> int:
+    """Run a command; return the exit code."""
     if sys.version_info < OLDEST_PYTHON or os.name == "nt":
         needed = "Python {}.{} or newer".format(*OLDEST_PYTHON)
         print(f"dev.py needs {needed} on Linux, macOS or WSL, as Airflow does.", file=sys.stderr)
@@ -200,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         if command is demo:
             one.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
         if command is test:
-            one.add_argument("--services", action="store_true", help="also tests that need servers; they are started")
+            one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
         if command in (test, install):
             one.add_argument("--airflow", choices=AIRFLOW_LINES, default=DEVELOPMENT_LINE, help="which line of Airflow")
     return parser
@@ -218,7 +223,7 @@ def _development() -> Environment:
 
 
 def _versions(lock: Path) -> str:
-    """The pinned versions of a lock without its hashes, as constraints."""
+    """Return the pinned versions of a lock as constraints, without hashes."""
     return "\n".join(re.findall(r"^\S+==[^\\\n]*", lock.read_text(), re.MULTILINE))
 
 

@@ -15,11 +15,12 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.table import Row
 
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000

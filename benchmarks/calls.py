@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +14,9 @@ from benchmarks.instance import END, START, Instance
 from benchmarks.table import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from airflow.sdk import Context
 
 POLL_INTERVAL = 1.0

@@ -17,12 +17,15 @@ import os
 import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.simulator import Settings, Simulator
 from airflow_provider_marketo.simulator.store.assets import Folder, Location, RedirectRule
 from benchmarks.table import Row, markdown
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 LATENCY = 0.1
 POOL_SLOTS = 4

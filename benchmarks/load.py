@@ -18,13 +18,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.table import Row, markdown
 from tools.services import ServiceMissingError, postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 PARTS = ("staging", "sync", "bulk")
 

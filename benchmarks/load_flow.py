@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +17,8 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.load import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from airflow.sdk import Context
 
 BULK_ROWS = 60_000

@@ -11,10 +11,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.tabular import typed  # noqa: F401 - imported before memory is looked at
@@ -22,6 +21,9 @@ from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.extract.request import ExtractRequest
 from benchmarks.instance import Export, Instance
 from benchmarks.table import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOST = 200.0
 """Megabytes."""

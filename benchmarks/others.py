@@ -15,12 +15,15 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from benchmarks.instance import END, START, Export, Instance
 from benchmarks.table import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLIENTS = ("airbyte-source-marketo", "tap-marketo")
 STREAM = "activities_visit_webpage"

@@ -6,13 +6,16 @@ import csv
 import shlex
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 import pyarrow.csv
 import pyarrow.parquet
 
-from benchmarks.instance import Export
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.instance import Export
 
 
 def curl_tee_sha256sum(export: Export, output: Path) -> None:

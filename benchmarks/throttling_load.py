@@ -5,19 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import time_machine
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError
-from airflow_provider_marketo.client.governor import Governor
 from airflow_provider_marketo.client.tally import Tally
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_marketo.client.governor import Governor
 
 CONTEXT = multiprocessing.get_context("fork")
 OURS = ApiUser("ours", "secret-of-ours", "ours@example.org")

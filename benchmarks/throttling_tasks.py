@@ -15,10 +15,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -26,6 +25,9 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.table import Row, markdown
 from tools.real_airflow import FINISHED, DagRun, RealAirflow
 from tools.services import running_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TASKS, CALLS = 200, 8
 VARIABLE = "marketo_quota_marketo_default"

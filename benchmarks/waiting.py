@@ -25,11 +25,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks import waiting_airflow
@@ -37,6 +36,9 @@ from benchmarks.table import Row, markdown
 from benchmarks.waiting_airflow import connection
 from tools.real_airflow import interrupt_on_termination
 from tools.services import running_services
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 PARTS = ("cursors", "conditions", "sensors", "restarts", "starts", "roll-up")
 LATENCY = 0.3

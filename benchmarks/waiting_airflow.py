@@ -7,13 +7,12 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -23,6 +22,9 @@ from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from benchmarks.table import Row
 from tools.real_airflow import DagRun, RealAirflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 EXAMPLE_DAGS = Path(__file__).parents[1] / "example_dags"
 EXPORTS = ("leads", "activities")

@@ -1,8 +1,8 @@
 """
-The demo: a real Airflow extracts from a simulated Marketo, on this machine, and a report says what came of it.
+The demo: a real Airflow on this machine extracts from a simulated Marketo.
 
 Two of the example DAGs run at the same time in the connection's pool: 70 days of activities to Parquet and all leads to
-JSON Lines. What they wrote is read back and compared with what the simulator holds.
+JSON Lines. The demo then reads the files back, compares them with what the simulator holds, and prints a report.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator import Settings, Simulator
 from tools.progress import stage
 from tools.real_airflow import FINISHED, DagRun, RealAirflow, RealAirflowError, interrupt_on_termination
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".demo"
@@ -40,8 +42,9 @@ INSTANCE = Settings(
 )
 POLL_INTERVAL = 5
 """
-Real seconds: a simulated minute, in which Marketo's status stays the same. Not less: Airflow fails a task that is
-deferred and back again before its scheduler has noticed.
+Seconds of real time, which are a minute of the simulator's; Marketo changes a job's status once a minute.
+
+It cannot be shorter: Airflow fails a task that returns from its deferral before the scheduler has noticed the deferral.
 """
 
 FIRST_SECOND, LAST_SECOND = (calendar.timegm(day.timetuple()) for day in (INSTANCE.dates.start, INSTANCE.dates.end))
@@ -54,12 +57,12 @@ INTERVAL = {
 
 SETTINGS = {
     "AIRFLOW_VAR_MARKETO_LAKE": str(LAKE),
-    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "7",  # nobody else waits in this Marketo's queue
+    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "7",  # no other integration queues jobs here
 }
 
 
 class DemoError(RuntimeError):
-    """A DAG failed, or what it wrote is not what Marketo has."""
+    """A DAG failed, or its files differ from what the simulator holds."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,13 @@ class Flow:
     """
     One of the DAGs that the demo runs.
 
-    :param dag_id: of the example DAG.
-    :param task_id: its extract.
-    :param output: where that writes, below the lake.
-    :param what: for the report.
-    :param key: column that makes its rows unique.
-    :param read_keys: reads the keys of a file that it wrote.
-    :param expected: how many rows the instance holds.
+    :param dag_id: id of the example DAG.
+    :param task_id: the task that extracts.
+    :param output: folder below the lake that the task writes to.
+    :param what: the flow's name in the report.
+    :param key: the column that identifies a row.
+    :param read_keys: reads the keys from a file of the task.
+    :param expected: returns how many rows the simulator holds.
     """
 
     dag_id: str
@@ -86,14 +89,14 @@ class Flow:
 
 
 def parquet_keys(file: Path, key: str) -> list[Any]:
-    """A column of a Parquet file."""
+    """Read one column of a Parquet file."""
     import pyarrow.parquet
 
     return list(pyarrow.parquet.read_table(file, columns=[key]).column(key).to_pylist())
 
 
 def jsonl_keys(file: Path, key: str) -> list[Any]:
-    """A field of the records of a JSON Lines file."""
+    """Read one field of every record of a JSON Lines file."""
     with file.open(encoding="utf-8") as lines:
         return [json.loads(line)[key] for line in lines]
 
@@ -122,7 +125,7 @@ FLOWS = (
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a flow left: its manifest, and how long the run took in seconds."""
+    """The manifest of a flow, and how many seconds its run took."""
 
     flow: Flow
     manifest: Mapping[str, Any]
@@ -135,8 +138,10 @@ class Extracted:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
-    :param arguments: in the place of the command line's.
-    :return: exit code.
+    Run the demo.
+
+    :param arguments: arguments to use instead of the command line's.
+    :return: the exit code.
     """
     parser = argparse.ArgumentParser(prog="dev.py demo")
     parser.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
@@ -153,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if keep:
                     _keep(airflow, simulator)
             finally:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not stop the cleaning up
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the cleanup
     except KeyboardInterrupt:
         print("\nStopped; nothing is left running.")
         return 130
@@ -165,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(airflow: RealAirflow, simulator: Simulator) -> None:
     DAGS.mkdir(parents=True)
-    for flow in FLOWS:  # no others: one that watches for events would spend calls as well
+    for flow in FLOWS:  # no others: a DAG that watches for events would make calls, too
         shutil.copy(ROOT / "example_dags" / f"{flow.dag_id}.py", DAGS)
     with stage("migrating a SQLite database for Airflow"):
         airflow.migrate()
@@ -208,7 +213,9 @@ def _progress(flow: Flow, run: DagRun) -> str:
 
 def _has_ended(flow: Flow, run: DagRun) -> bool:
     """
-    :raises DemoError: it failed; there is no point in waiting for Airflow's next try.
+    Return whether a run has ended.
+
+    :raises DemoError: the extract failed; the demo does not wait for Airflow's next try.
     """
     task = run.task(flow.task_id)
     if task["state"] in ("failed", "up_for_retry"):
@@ -220,7 +227,7 @@ def _has_ended(flow: Flow, run: DagRun) -> bool:
 def _outcome(flow: Flow, run: DagRun) -> Extracted:
     task, facts = run.task(flow.task_id), run.facts()
     if task["pool"] != "marketo":
-        raise DemoError(f"{flow.dag_id} ran in the pool {task['pool']}")
+        raise DemoError(f"{flow.dag_id} ran in the pool {task['pool']} instead of marketo")
     started, ended = (datetime.fromisoformat(facts[when].replace("Z", "+00:00")) for when in ("start_date", "end_date"))
     (manifest,) = (LAKE / flow.output).glob("_marketo/manifests/*.json")
     return Extracted(flow, json.loads(manifest.read_text()), (ended - started).total_seconds())
@@ -228,7 +235,9 @@ def _outcome(flow: Flow, run: DagRun) -> Extracted:
 
 def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
     """
-    :raises DemoError: what was written is not what the simulator holds.
+    Print what the runs took and wrote.
+
+    :raises DemoError: the files differ from what the simulator holds, or a call broke Marketo's protocol.
     """
     print(f"\n{'':32} {'rows':>9} {'windows':>8} {'files':>6} {'MB':>7} {'seconds':>8}")
     for one in extracted:
@@ -250,7 +259,7 @@ def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
     problems += [f"protocol violation: {violation}" for violation in report.violations]
     if problems:
         raise DemoError("\n".join(problems))
-    print("Read back: every row of the simulated Marketo is there, and once.")
+    print("Read back: the files hold every row of the simulated Marketo exactly once.")
 
 
 def _problems(one: Extracted, simulator: Simulator) -> list[str]:
@@ -258,7 +267,7 @@ def _problems(one: Extracted, simulator: Simulator) -> list[str]:
     expected = one.flow.expected(simulator)
     counts = {"in the manifest": one.manifest["rows"], "in the files": len(keys), "different": len(set(keys))}
     return [
-        f"{one.flow.what}: {count} rows {where}, but Marketo holds {expected}"
+        f"{one.flow.what}: {count} rows {where}, but the simulated Marketo holds {expected}"
         for where, count in counts.items()
         if count != expected
     ]

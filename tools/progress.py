@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-class stage:
-    """One line: what is being done, then how long it took."""
+@contextmanager
+def stage(what: str) -> Iterator[None]:
+    """
+    Print one line: what happens, then how many seconds it took.
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._since = time.monotonic()
-        print(f"-- {self._what} ...", end="", flush=True)
-
-    def __exit__(self, *error: object) -> None:
-        print(f" {time.monotonic() - self._since:.0f} s", flush=True)
+    :param what: such as "installing the provider".
+    """
+    since = time.monotonic()
+    print(f"-- {what} ...", end="", flush=True)
+    try:
+        yield
+    finally:
+        print(f" {time.monotonic() - since:.0f} s", flush=True)

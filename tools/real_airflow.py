@@ -1,4 +1,4 @@
-"""An Airflow of its own: scheduler, DAG processor, triggerer and API server in a folder, gone without a trace after."""
+"""A temporary Airflow: scheduler, DAG processor, triggerer and API server, with everything in one folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _GRACE = 5.0
 
 
 class RealAirflowError(RuntimeError):
-    """Airflow did not do what it was told; the text holds the end of what it said."""
+    """Airflow failed; the message ends with the last lines of its output."""
 
 
 @dataclass
@@ -42,10 +42,10 @@ class RealAirflow:
     """
     One Airflow with LocalExecutor.
 
-    :param home: its AIRFLOW_HOME: configuration, database, logs.
+    :param home: AIRFLOW_HOME: configuration, database, logs.
     :param dags: folder of the DAG files.
-    :param settings: more environment variables for all of its processes.
-    :param database: SQLAlchemy URL; SQLite in ``home`` if not given.
+    :param settings: more environment variables for its processes.
+    :param database: SQLAlchemy URL; without one, SQLite in ``home``.
     """
 
     home: Path
@@ -61,7 +61,7 @@ class RealAirflow:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What its processes see. Nothing of another Airflow that this machine may have leaks in."""
+        """The environment of its processes, without the settings of other Airflows on this machine."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         programs = Path(sys.executable).parent
         settings = {
@@ -79,7 +79,7 @@ class RealAirflow:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
-            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only the runs that somebody asks for
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only runs that are triggered
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "PATH": os.pathsep.join([str(programs), inherited.get("PATH", os.defpath)]),
             "NO_PROXY": "127.0.0.1,localhost",
@@ -99,9 +99,9 @@ class RealAirflow:
         """
         Run an ``airflow`` command.
 
-        :param module: whose command line it is.
-        :return: what it printed to standard output.
-        :raises RealAirflowError: it failed.
+        :param module: the module whose command line runs.
+        :return: the standard output.
+        :raises RealAirflowError: the command failed.
         """
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
@@ -109,6 +109,7 @@ class RealAirflow:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
+            check=False,
         )
         if done.returncode != 0:
             said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-30:])
@@ -116,7 +117,7 @@ class RealAirflow:
         return done.stdout
 
     def migrate(self) -> None:
-        """Make the database, in the place of what was there."""
+        """Create the database."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.cli("db", "migrate")
 
@@ -135,9 +136,9 @@ class RealAirflow:
 
     def start_component(self, name: str) -> subprocess.Popen[bytes]:
         """
-        Start one component, in a session of its own: a Ctrl-C in the terminal is not for it to handle.
+        Start one component, in a session of its own, so that Ctrl-C in the terminal does not reach it.
 
-        :param name: of :data:`COMPONENTS`.
+        :param name: a key of :data:`COMPONENTS`.
         """
         with self.log(name).open("ab") as log:
             process = self._processes[name] = subprocess.Popen(
@@ -155,9 +156,9 @@ class RealAirflow:
 
     def kill_component(self, name: str) -> None:
         """
-        Kill a component and what it has started: nobody gets to tidy up.
+        Kill a component and the processes that it started, without a chance to clean up.
 
-        :param name: of :data:`COMPONENTS`.
+        :param name: a key of :data:`COMPONENTS`.
         """
         process = self._processes.pop(name)
         with suppress(ProcessLookupError):
@@ -165,14 +166,14 @@ class RealAirflow:
         process.wait()
 
     def log(self, component: str) -> Path:
-        """What a component prints."""
+        """Return the file with a component's output."""
         return self.home / f"{component}.log"
 
     def wait_until_ready(self, dag_ids: Sequence[str] = ()) -> None:
         """
-        Return when every component is alive and the DAGs are known.
+        Wait until every component is healthy and the DAGs are known.
 
-        :raises RealAirflowError: one of them ended, a DAG file cannot be imported, or three minutes were not enough.
+        :raises RealAirflowError: a component ended, a DAG file cannot be imported, or Airflow took over three minutes.
         """
         deadline = time.monotonic() + _READY_WITHIN
         while waiting_for := self._not_ready(dag_ids):
@@ -183,7 +184,7 @@ class RealAirflow:
                 raise RealAirflowError(f"{broken['filename']} cannot be imported:\n{broken['stack_trace']}")
             if time.monotonic() > deadline:
                 raise RealAirflowError(
-                    f"Airflow was not ready after {_READY_WITHIN:.0f} seconds; it lacks {', '.join(waiting_for)}. "
+                    f"Airflow was not ready after {_READY_WITHIN:.0f} seconds; missing: {', '.join(waiting_for)}. "
                     f"Its logs are in {self.home}."
                 )
             time.sleep(0.3)
@@ -206,7 +207,7 @@ class RealAirflow:
         :raises requests.HTTPError: a status of 400 and above.
         """
         reply = self._session.request(method, self.url + path, json=body or None, timeout=30)
-        if reply.status_code >= 400:
+        if not reply.ok:
             raise requests.HTTPError(f"{method} {path}: {reply.status_code} {reply.text[:500]}", response=reply)
         return reply.json() if reply.content else None
 
@@ -271,15 +272,15 @@ class DagRun:
         return str(self.facts()["state"])
 
     def facts(self) -> dict[str, Any]:
-        """The run, as the REST API has it."""
+        """Return the run as the REST API describes it."""
         return dict(self.airflow.api("GET", self.path))
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Its task instances, as the REST API has them."""
+        """Return the run's task instances as the REST API describes them."""
         return list(self.airflow.api("GET", f"{self.path}/taskInstances")["task_instances"])
 
     def task(self, task_id: str) -> dict[str, Any]:
-        """One task instance."""
+        """Return one task instance as the REST API describes it."""
         return dict(self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}"))
 
     def wait_for(
@@ -294,12 +295,12 @@ class DagRun:
         """
         Wait until a task is in one of these states.
 
-        :param states: of the task instance.
-        :param try_number: the first one that counts.
-        :param until: what must be true besides.
-        :param watch: called again and again while waiting.
-        :param within: seconds.
-        :raises RealAirflowError: it did not get there in time, or has ended otherwise.
+        :param states: the states to wait for.
+        :param try_number: the try to wait for; later tries count, too.
+        :param until: a condition that must hold as well.
+        :param watch: called at every look.
+        :param within: seconds to wait at most.
+        :raises RealAirflowError: the task ended in another state, or not in time.
         """
         deadline = time.monotonic() + within
         while True:
@@ -315,16 +316,16 @@ class DagRun:
             time.sleep(0.3)
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        """What a task pushed."""
+        """Return an XCom of a task."""
         return self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
 
     def log(self, task_id: str, try_number: int = 1) -> list[str]:
-        """The messages of a try, without their decoration; of an exception its kind and text."""
+        """Return the log messages of a try; an exception is its class and its message."""
         content = self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/logs/{try_number}")["content"]
         return [message for line in content for message in _messages(line)]
 
     def clear(self, task_id: str) -> None:
-        """What a person does with the Clear button."""
+        """Clear a task, as the Clear button does."""
         self.airflow.api(
             "POST",
             f"/api/v2/dags/{self.dag_id}/clearTaskInstances",
@@ -335,15 +336,15 @@ class DagRun:
         )
 
     def mark(self, task_id: str, state: str) -> None:
-        """What a person does with Mark as success or failed."""
+        """Set the state of a task, as the buttons Mark as success and Mark as failed do."""
         self.airflow.api("PATCH", f"{self.path}/taskInstances/{task_id}", new_state=state)
 
 
 def processes_of(sessions: Collection[int]) -> Iterator[psutil.Process]:
     """
-    Every process of some sessions.
+    Yield every process of some sessions.
 
-    A running task has a process group of its own, and outlives the scheduler that started it; but it stays in the
+    A running task has a process group of its own and outlives the scheduler that started it, but it stays in the
     scheduler's session.
     """
     for pid in psutil.pids():
@@ -353,7 +354,7 @@ def processes_of(sessions: Collection[int]) -> Iterator[psutil.Process]:
 
 
 def end_sessions(sessions: Collection[int]) -> None:
-    """End every process of some sessions, kindly first."""
+    """End every process of some sessions: terminate first, then kill."""
     for end in (psutil.Process.terminate, psutil.Process.kill, psutil.Process.kill):
         alive = list(processes_of(sessions))
         for process in alive:
@@ -364,9 +365,9 @@ def end_sessions(sessions: Collection[int]) -> None:
 
 def guard() -> None:
     """
-    Wait until whoever started an Airflow is gone, in whatever way, and end what is left of it.
+    Wait until the process that started an Airflow ends, however it ends, and end the rest of that Airflow.
 
-    Standard input tells the sessions, and its end that the starter is gone.
+    The starter writes the ids of sessions to standard input, which closes when the starter ends.
     """
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -380,7 +381,7 @@ def _messages(line: Any) -> Iterator[str]:
 
 
 def interrupt_on_termination() -> None:
-    """SIGTERM and a closed terminal end a program as Ctrl-C does: through its ``finally`` clauses."""
+    """Let SIGTERM and a closed terminal end this program as Ctrl-C does: through its ``finally`` clauses."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

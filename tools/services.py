@@ -1,4 +1,4 @@
-"""Throw-away servers for the tests that need one: each on a free loopback port, all gone with the context."""
+"""Temporary servers for the tests that need one, each on a free loopback port."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PATIENCE = 30.0
 _POSTGRES_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 
 
 class ServiceMissingError(RuntimeError):
-    """A server that the tests need is not installed; the text says how to install it."""
+    """The tests need a server that is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True)
 class Service:
     """
-    :param name: as people call it.
-    :param programs: what must be found on this machine.
-    :param install: the command that installs it.
+    A server that tests use.
+
+    :param name: name for messages.
+    :param programs: programs that this machine must have.
+    :param install: the command that installs them.
     """
 
     name: str
@@ -45,7 +50,9 @@ SERVICES = (
 
 def require_services(venv_bin: Path) -> None:
     """
-    :param venv_bin: where the virtual environment keeps its programs.
+    Check that every server is installed.
+
+    :param venv_bin: folder with the programs of the virtual environment.
     :raises ServiceMissingError: names every missing server and the command that installs it.
     """
     missing = [service for service in SERVICES if not all(_find(program, venv_bin) for program in service.programs)]
@@ -57,10 +64,10 @@ def require_services(venv_bin: Path) -> None:
 @contextmanager
 def running_services(venv_bin: Path) -> Iterator[dict[str, str]]:
     """
-    The servers that the tests use.
+    Run the servers that the tests use; they end with the context.
 
-    :return: their URLs, as the environment variables that the tests read: ``TEST_POSTGRES``, ``TEST_REDIS``,
-        ``TEST_S3``.
+    :param venv_bin: folder with the programs of the virtual environment.
+    :return: their URLs by the environment variable that the tests read: ``TEST_POSTGRES``, ``TEST_REDIS``, ``TEST_S3``.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketo-services-")))
@@ -73,14 +80,14 @@ def running_services(venv_bin: Path) -> Iterator[dict[str, str]]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+    """Return a loopback port that no program listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _find(name: str, venv_bin: Path) -> str | None:
-    """Debian keeps PostgreSQL's programs out of the PATH."""
+    """Return the path of a program. Debian does not put PostgreSQL's programs into PATH."""
     folders = [str(venv_bin), os.environ.get("PATH", os.defpath)]
     for pattern in _POSTGRES_FOLDERS:
         folders += sorted(glob.glob(pattern), reverse=True)
@@ -97,8 +104,12 @@ def _program(name: str, venv_bin: Path) -> str:
 @contextmanager
 def postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
     """
-    An empty database; yields its URL without a driver. PostgreSQL refuses root, so root lends it a user.
+    Run PostgreSQL with an empty database; yield its URL without a driver.
 
+    PostgreSQL refuses to run as root; root runs it as the user postgres.
+
+    :param folder: folder for the database.
+    :param venv_bin: folder with the programs of the virtual environment.
     :raises ServiceMissingError: PostgreSQL is not installed.
     """
     data = folder / "postgres"
@@ -125,7 +136,7 @@ def postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
 
 @contextmanager
 def _redis(folder: Path, venv_bin: Path) -> Iterator[str]:
-    """An empty Redis that keeps nothing on disk; yields its URL."""
+    """Run an empty Redis that keeps nothing on disk; yield its URL."""
     port = free_port()
     options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
     with _listening(port, folder, _program("redis-server", venv_bin), *options):
@@ -134,7 +145,7 @@ def _redis(folder: Path, venv_bin: Path) -> Iterator[str]:
 
 @contextmanager
 def _s3(folder: Path, venv_bin: Path) -> Iterator[str]:
-    """moto's server; yields its URL."""
+    """Run moto's S3 server; yield its URL."""
     port = free_port()
     with _listening(port, folder, _program("moto_server", venv_bin), "-H", "127.0.0.1", "-p", str(port)):
         yield f"http://127.0.0.1:{port}"
@@ -142,7 +153,7 @@ def _s3(folder: Path, venv_bin: Path) -> Iterator[str]:
 
 @contextmanager
 def _listening(port: int, folder: Path, *command: str) -> Iterator[None]:
-    """A server in a process group of its own, from when it listens until the context ends."""
+    """Run a server in a process group of its own; the context begins when it listens."""
     with (folder / f"{Path(command[0]).name}.log").open("wb") as log:
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=folder

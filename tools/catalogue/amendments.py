@@ -1,4 +1,5 @@
-"""What the catalogue says of parameters that Adobe's OpenAPI files do not say, or say wrongly.
+"""
+What the catalogue says of parameters that Adobe's OpenAPI files do not say, or say wrongly.
 
 Rows of operation (shell pattern), parameter (with ``.member`` and ``[]`` for what lies inside), and what is changed:
 members of its compact schema, None taking one away. DROP takes the parameter away. They apply in order, and a row that

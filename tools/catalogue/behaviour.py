@@ -1,4 +1,5 @@
-"""How operations behave: facts that Adobe's OpenAPI files do not carry.
+"""
+How operations behave: facts that Adobe's OpenAPI files do not carry.
 
 Every table maps names, as shell patterns, to a fact; the first pattern that fits decides.
 """

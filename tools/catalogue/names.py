@@ -84,9 +84,11 @@ EXCEPTIONS: dict[str, str] = {
 
 def family_and_name(operation_id: str, path: str, summary: str) -> tuple[str, str]:
     """
-    :param operation_id: Adobe's.
-    :param path: of the operation.
-    :param summary: Adobe's.
+    Return the family and the name of an operation.
+
+    :param operation_id: Adobe's operationId.
+    :param path: the operation's path.
+    :param summary: Adobe's summary.
     """
     family, nouns = next((family, nouns) for start, family, nouns in FAMILIES if re.match(start, path))
     words = re.sub(r"\s+", " ", summary.lower())

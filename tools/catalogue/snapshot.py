@@ -1,4 +1,5 @@
-"""The facts of Adobe's OpenAPI files that the project needs: paths, verbs, names, types and limits, none of the texts.
+"""
+The facts of Adobe's OpenAPI files that the project needs: paths, verbs, names, types and limits, none of the texts.
 
 Adobe's files are not part of the project. This snapshot of their facts is, so that anyone can rebuild the catalogue and
 run the contract tests. It keeps the files' structure: what reads the files reads the snapshot.
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tools.catalogue.names import family_and_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = Path(__file__).parent / "openapi"
 
