@@ -10,13 +10,15 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import airflow_provider_marketo
 from airflow_provider_marketo import choices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PAGE = Path(__file__).parents[1] / "docs" / "arguments.md"
 
