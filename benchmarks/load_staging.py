@@ -77,7 +77,7 @@ def main(kind: str, source: str, folder: str) -> dict[str, Any]:
         request.to_dict(), "bulk", tuple(field.name for _, field in order), ("email",), {n: n for n in rows.columns}
     )
     with output.staging() as area:
-        plan = Stager(area, rows, order, {}, plan, BULK).stage("last")
+        plan = Stager(area, rows, order, {}, plan, limits=BULK).stage("last")
         area.publish([chunk.name for chunk in plan.chunks])
     return {
         "rows": plan.rows,

@@ -40,7 +40,6 @@ EXCEPTIONS = {
 STILL_INSIDE = {
     "client": 5,
     "extract": 1,
-    "imports": 5,
     "streams": 1,
 }
 

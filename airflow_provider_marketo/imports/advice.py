@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BY_CODE: Mapping[str, str] = {
     "value": "Correct the value in the source.",
@@ -35,11 +38,11 @@ _CODE = re.compile(r"\s*(?:\[?(\d{3,4})\]?\b|([a-z]+(?:\.[a-z]+)+))")
 
 
 def code_of(reason: str) -> str:
-    """The code in the free text of an import's report: digits, or a key such as ``missing.dedupe.fields``."""
+    """Return the code in the text of an import's report: digits, or a key such as ``missing.dedupe.fields``."""
     found = _CODE.match(reason)
     return (found.group(1) or found.group(2)) if found else ""
 
 
 def next_step(code: str) -> str:
-    """A sentence."""
+    """Return what to do about a code, as a sentence."""
     return _BY_CODE.get(code, _FALLBACK)

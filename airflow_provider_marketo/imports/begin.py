@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
@@ -30,6 +29,10 @@ from airflow_provider_marketo.imports.targets import STATUS, key_of
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
 from airflow_provider_marketo.output.progress import FolderProgress, ProgressKeeper, progress_store
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.imports.result import ImportResult
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +146,7 @@ class Beginning:
         progress = self._store.load()
         if progress is None or not progress.result or progress.fingerprint != self._fingerprint(request):
             return None
-        return Ending(progress.result, from_dict(progress.error) if progress.error else None)
+        return Ending(cast("ImportResult", progress.result), from_dict(progress.error) if progress.error else None)
 
     def cleanup(self) -> None:
         """Delete what was staged, then the progress. A staged file that cannot be deleted does no harm."""
@@ -180,7 +183,7 @@ class Beginning:
             header=tuple(field.name for _, field in order),
             sources={field.name: rows.columns[place] for place, field in order if place is not None},
         )
-        stager = Stager(area, rows, order, constants, plan, _limits(request))
+        stager = Stager(area, rows, order, constants, plan, limits=_limits(request))
         plan = stager.stage(request.on_duplicates)
         _report(request, plan, stager)
         return stager, plan

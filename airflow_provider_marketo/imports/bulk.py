@@ -1,10 +1,9 @@
-"""A load through bulk imports: upload, wait, reconcile, until every chunk has ended."""
+"""An import by bulk imports: upload, wait, reconcile, until every chunk has ended."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.imports import FAILED, FAILURES, WARNINGS, ImportJob, ImportJobs
@@ -19,20 +18,24 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import code_of
 from airflow_provider_marketo.imports.matching import Found, match
-from airflow_provider_marketo.imports.plan import Chunk
 from airflow_provider_marketo.imports.rejects import Line
-from airflow_provider_marketo.imports.request import ImportRequest
-from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.state import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.imports.plan import Chunk
+    from airflow_provider_marketo.imports.request import ImportRequest
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 log = logging.getLogger(__name__)
 
-LOST = "the answer to the upload was lost, and Marketo has no list of imports to look it up in"
+LOST = "the answer to the upload was lost, and Marketo has no list of imports to find it in"
 
 
 class BulkImport:
     """
-    One try of a load.
+    One try of an import.
 
     :param staged: what is staged.
     :param jobs: the instance's imports.
@@ -73,7 +76,7 @@ class BulkImport:
         return tuple(batch for chunk in queued if (batch := self._staged.state(chunk).batch_id) is not None)
 
     def overdue(self) -> MarketoDeadlineError:
-        """What to raise when the deadline has passed. The imports stay known: another try goes on waiting for them."""
+        """Return the error of a deadline that has passed. The imports stay known: another try waits for them again."""
         batches = ", ".join(str(self._staged.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
         return MarketoDeadlineError(
             f"imports {batches or 'in the queue of others'} did not finish within timeout",
@@ -89,7 +92,7 @@ class BulkImport:
         while True:
             queued, staged = self._in(state.QUEUED), self._in(state.STAGED)
             fresh = [chunk for chunk in staged if not self._staged.state(chunk).resent]
-            # What may be under way already goes last and alone: two imports of one new lead make two leads.
+            # A chunk that may be under way already goes last and alone: two imports of one new lead create two leads.
             following = fresh[:1] or (staged[:1] if not queued else [])
             if not following or len(queued) >= self._in_flight:
                 return None
@@ -103,7 +106,7 @@ class BulkImport:
         before = self._staged.state(chunk)
         sending = self._staged.state(chunk)
         sending.state = state.SENDING
-        self._staged.put(chunk, sending)  # before a byte leaves: who finds this knows that the answer was lost
+        self._staged.put(chunk, sending)  # before a byte leaves: a try that finds this knows that the answer was lost
         self._staged.count_calls(1)
         try:
             job = self._jobs.start(data, **self._parameters)
@@ -168,7 +171,7 @@ class BulkImport:
         lines += [self._untold(one) for one in failures if one.at is None]
         unknown = min(chunk.rows - rejected, max(job.failed, len(failures)) - rejected)
         if job.processed is not None and job.processed < chunk.rows:
-            # Marketo counts the good rows; what it neither loaded nor refused is nowhere.
+            # Marketo counts the good rows: the outcome of rows that it neither imported nor refused is unknown.
             unknown = max(unknown, chunk.rows - job.processed - rejected)
         left = chunk.rows - rejected - unknown
         warned = min(left, max(job.warned, sum(line.outcome == "warned" for line in lines)))
@@ -181,7 +184,7 @@ class BulkImport:
     def _take_failure(self, chunk: Chunk, job: ImportJob) -> None:
         message = f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}"
         if job.processed:
-            self._staged.lose(chunk, f"{message}, after {job.processed} rows were loaded")
+            self._staged.lose(chunk, f"{message}, after {job.processed} rows were imported")
             return
         lines = [
             Line("rejected", code_of(job.message), message, number, row)
@@ -212,7 +215,7 @@ def _line(outcome: str, one: Found, rows: Sequence[Sequence[Any]], numbers: Sequ
 
 
 def import_parameters(request: ImportRequest) -> Mapping[str, Any]:
-    """What an upload says besides its rows, in Adobe's spelling."""
+    """Return the parameters of an upload, in Adobe's spelling."""
     given = {
         "lookupField": request.lookup_field,
         "listId": request.list_id,

@@ -1,24 +1,27 @@
-"""Whether the list, the program and its statuses exist, asked before a row is sent."""
+"""Checks before a row is sent: whether the list, the program and its statuses exist."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoNotFoundError,
     MarketoPermissionError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_marketo.client.client import MarketoClient
+
 log = logging.getLogger(__name__)
 
 
 def check_list(client: MarketoClient, list_id: int) -> None:
     """
-    ``static_list_membership.get_list_by_id``.
+    Check that a static list exists (``static_list_membership.get_list_by_id``).
 
     :raises MarketoInvalidRequestError: there is no such list.
     """
@@ -32,7 +35,7 @@ def check_list(client: MarketoClient, list_id: int) -> None:
 
 def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] | None:
     """
-    The statuses of the program's channel (``programs.get_by_id``, ``channels.get_by_name``).
+    Return the statuses of the program's channel (``programs.get_by_id``, ``channels.get_by_name``).
 
     :return: None where the API user may not see programs.
     :raises MarketoInvalidRequestError: there is no such program.
@@ -56,6 +59,12 @@ def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] 
 
 def check_statuses(statuses: Iterable[str], known: tuple[str, ...] | None, program_id: int, parameter: str) -> None:
     """
+    Check statuses.
+
+    :param statuses: what is going to be set.
+    :param known: those of the program's channel; None if they are not known, and nothing is checked.
+    :param program_id: of the program, for the error.
+    :param parameter: the argument that gives the status, for the error.
     :raises MarketoInvalidRequestError: the program's channel has no such status.
     """
     if known is None:

@@ -1,4 +1,4 @@
-"""Values as Marketo takes them, a column at a time: what is fine already costs next to nothing."""
+"""Values as Marketo takes them, encoded a column at a time: values that need no change cost next to nothing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import has_zone, iso, parse_date
 from airflow_provider_marketo.client.tabular import schema
-from airflow_provider_marketo.imports.fields import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from airflow_provider_marketo.imports.fields import Field
 
 _NULL = "null"
 """The word that an import file may be read to mean "no value"; counted, since a text cannot be told from it."""
@@ -68,8 +71,10 @@ class Column:
 
     def encode(self, values: Sequence[Any]) -> tuple[Sequence[Any], dict[int, str]]:
         """
+        Encode values, and find those that Marketo cannot take.
+
         :param values: of one column.
-        :return: the values as Marketo takes them, None for none, and position to fault for those it cannot take.
+        :return: the encoded values, None for no value, and position to fault.
         """
         faults: dict[int, str] = {}
         together = joined(values) if self._is_text else None
@@ -86,7 +91,7 @@ class Column:
         return values, faults
 
     def _each_once(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
-        """As :meth:`_each`, for values of one type: dates and booleans come over and over."""
+        """Encode as :meth:`_each` does, each distinct value once: dates and booleans repeat."""
         try:
             distinct = list(dict.fromkeys(values))
         except TypeError:  # dictionaries and lists
@@ -112,7 +117,7 @@ class Column:
         return encoded
 
     def _look_at_texts(self, values: Sequence[Any], together: str, faults: dict[int, str]) -> None:
-        """Finds what is wrong with texts; that nothing is can mostly be seen when they are joined."""
+        """Find what is wrong with texts. One look at all of them joined mostly shows that nothing is."""
         allowed = self.field.allowed
         if allowed is not None and not set(values).issubset(allowed):
             for at, value in enumerate(values):
@@ -157,13 +162,19 @@ def _text(value: Any) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return _boolean_text(value)
     if isinstance(value, datetime):
         return iso(value)
+    return _number_text(value) if isinstance(value, (float, Decimal)) else _other_text(value)
+
+
+def _number_text(value: float | Decimal) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(_finite(value))
-    if isinstance(value, Decimal):
-        return f"{_finite(value):f}"
+    return f"{_finite(value):f}"
+
+
+def _other_text(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise ValueFaultError("holds bytes, which Marketo has no field for")
     if isinstance(value, (dict, list)):
@@ -225,7 +236,7 @@ def _date(value: Any) -> str:
 
 
 def joined(values: Sequence[Any]) -> str | None:
-    """All values in one, for a look at all of them at once; None if one is no text."""
+    """Join all values, for one look at all of them; None if one is not a text."""
     try:
         return "".join(values)
     except TypeError:
@@ -246,7 +257,7 @@ def _unfit(value: str, kind: str) -> str | None:
 
 def encode_constant(column: Column, value: Any) -> Any:
     """
-    One value for every row.
+    Encode a value that every row gets.
 
     :raises ValueFaultError: Marketo cannot take it.
     """

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.arguments import checked_values
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.link import push_place
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.imports.erasure import Erasure, Evidence, MarketoLeadsReappearedError
 from airflow_provider_marketo.imports.inputs import open_rows
 from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = logging.getLogger(__name__)
 

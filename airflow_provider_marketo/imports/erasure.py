@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
-from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""

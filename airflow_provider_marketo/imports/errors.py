@@ -1,4 +1,4 @@
-"""How a load fails after everything that could be loaded was."""
+"""Failures of an import after all rows were sent that could be sent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError,
 
 
 class MarketoRowsRejectedError(MarketoInvalidRequestError):
-    """More rows were rejected than ``max_reject_ratio`` allows. All others are loaded."""
+    """More rows were rejected than ``max_reject_ratio`` allows. All other rows are imported."""
 
 
 class MarketoRowsUnknownError(MarketoAmbiguousOutcomeError):
-    """Of some rows nobody can tell whether they were loaded."""
+    """The outcome of some rows is unknown."""

@@ -1,16 +1,19 @@
-"""The header of the input held against Marketo's fields, before a row is read."""
+"""Compare the header of the input with Marketo's fields, before a row is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations as catalogue
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Field:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Field | None:
-        """From any of Marketo's describes; None for a field that the REST API does not reach."""
+        """Read a record of any of Marketo's describes. Return None for a field that the REST API does not reach."""
         rest = record.get("rest")
         name = (rest or record).get("name")
         if not name:
@@ -54,6 +57,8 @@ class Field:
 @dataclass(frozen=True)
 class Description:
     """
+    What Marketo says of a kind of record.
+
     :param fields: by API name.
     :param dedupe: names of the dedupe fields, as describe has them; empty for leads.
     :param id_field: name of Marketo's own id of a record.
@@ -66,8 +71,9 @@ class Description:
 
 def describe(client: MarketoClient, operations: Iterable[str], custom_object: str | None = None) -> Description:
     """
-    What can be written.
+    Return what can be written.
 
+    :param client: the instance.
     :param operations: of the catalogue; the fields of all of them together.
     :param custom_object: API name of the type, for operations that describe one custom object type.
     """
@@ -96,10 +102,13 @@ def header(
     key: Sequence[str],
 ) -> list[tuple[int | None, Field]]:
     """
-    Which column of the input, or which constant, goes into which field. The key comes first: Marketo's reports drop
-    columns that are empty in every row, and cannot be read if the first one is.
+    Decide which column of the input, or which constant, goes into which field.
+
+    The key comes first: Marketo's reports drop columns that are empty in every row, and cannot be read if the first
+    column is.
 
     :param columns: of the input.
+    :param described: Marketo's fields.
     :param mapping: column to API name; None sends every column under its own name.
     :param constants: API name to the value that every row gets.
     :param key: API names of the fields that tell records apart.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.source import Rows, from_files, from_query, from_records
 from airflow_provider_marketo.imports.targets import LEAD_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _WAYS = ("records", "lead_ids", "source", "sql")
 

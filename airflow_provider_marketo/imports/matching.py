@@ -1,21 +1,23 @@
 """
-Rows of Marketo's reports led back to the rows that were sent.
+Match the rows of Marketo's reports with the rows that were sent.
 
-A report holds rows of the file with a reason. It carries no row number, leaves out columns that are empty in every row
-of it, and writes values anew. The key finds nearly every row: it is filled in every row, stands first, and occurs once.
-A row whose key was written anew is found by what is left of it, if only one row of the chunk fits.
+A report holds rows of the file with a reason. It has no row numbers, leaves out columns that are empty in all its rows,
+and rewrites values. The key finds nearly every row: it is filled in every row, stands first, and occurs once. A row
+whose key was rewritten is found by its other cells, if exactly one row of the chunk fits.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.imports import REASON_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _WORDS: Mapping[str, str] = {"true": "1", "false": "0", "null": ""}
 _LONGEST_NUMBER = 40
@@ -40,12 +42,14 @@ def match(
     report: bytes, kind: str, header: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> list[Found]:
     """
+    Find the rows of a report.
+
     :param report: the file, as Marketo sent it.
     :param kind: ``failures`` or ``warnings``.
     :param header: API names of the columns sent.
     :param key: those that tell rows apart.
     :param rows: as they were sent.
-    :return: an entry for each row of the report, in its order. No row sent is found twice.
+    :return: an entry for each row of the report, in its order. No sent row is found twice.
     """
     lines = _read(report, REASON_COLUMNS[kind])
     places = [header.index(name) for name in key]
@@ -53,7 +57,7 @@ def match(
     by_key: dict[tuple[str, ...], int | None] = {}
     for number, row in enumerate(rows):
         alike = tuple(plain(row[at]) for at in places)
-        by_key[alike] = None if alike in by_key else number  # keys that differ by case are told apart above or not
+        by_key[alike] = None if alike in by_key else number  # keys that differ only by case are told apart above
     taken: set[int] = set()
     found: list[Found] = []
     for values, reason in lines:
@@ -84,7 +88,7 @@ def _by_rest(one: Found, header: Sequence[str], rows: Sequence[Sequence[Any]], t
             best, fitting = equal, [number]
         elif equal == best:
             fitting.append(number)
-    # All but one cell, so that a key that was written anew is forgiven and nothing is guessed.
+    # All cells but one have to agree: a rewritten key is forgiven, and nothing is guessed.
     if len(fitting) != 1 or best < max(1, len(cells) - 1):
         return one
     taken.add(fitting[0])
@@ -105,7 +109,7 @@ def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], st
 
 
 def plain(value: Any) -> str:
-    """A value as it compares: without what Marketo rewrites. Letters' case, blanks, and the many forms of a number."""
+    """Return a value without what Marketo rewrites: the case of letters, blanks, the form of a number."""
     text = "" if value is None else str(value).strip().lower()
     text = _WORDS.get(text, text)
     if text[:1] in "+-.0123456789" and 0 < len(text) < _LONGEST_NUMBER:

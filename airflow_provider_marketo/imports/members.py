@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.imports.mirror import Mirror
 from airflow_provider_marketo.imports.request import ImportRequest
-from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.sync import SyncImport
 from airflow_provider_marketo.imports.targets import STATUS, SYNC
 from airflow_provider_marketo.imports.task import ImportWork
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.imports.result import ImportDetails
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 _OBJECT_TYPES: Mapping[str, str] = {"add": "list_add", "mirror": "list_add", "remove": "list_remove"}
 
@@ -24,12 +28,12 @@ class ListMembersWork(ImportWork):
             self.arguments, transport=SYNC, object_type=_OBJECT_TYPES[self.arguments["mode"]]
         )
 
-    def send(self, staged: StagedImport) -> dict[str, Any]:
+    def send(self, staged: StagedImport) -> ImportDetails:
         """Send all chunks; then, to mirror, remove surplus members."""
         if self.arguments["mode"] != "mirror":
             return super().send(staged)
         mirror = self._mirror(staged)
-        SyncImport(staged, self._client, self._parallel, {}, mirror.has).run()
+        SyncImport(staged, self._client, parallel=self._parallel, values={}, there=mirror.has).run()
         staged.keeper.check()  # a task that was killed removes no member
         return mirror.remove()
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.imports.result import ImportDetails
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 _ADD, _REMOVE = "static_list_membership.add_to_list", "static_list_membership.remove_from_list"
 
@@ -66,7 +70,7 @@ class Mirror:
             "to_remove": len(self.removals),
         }
 
-    def remove(self) -> dict[str, Any]:
+    def remove(self) -> ImportDetails:
         """
         Remove surplus members (``static_list_membership.remove_from_list``). A repetition changes nothing.
 

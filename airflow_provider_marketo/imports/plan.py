@@ -1,4 +1,4 @@
-"""What is going to be sent: chunks of staged bytes, settled once."""
+"""The plan of an import: chunks of staged bytes, decided once."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.errors import MarketoDataError
-from airflow_provider_marketo.client.tabular.keys import NumberSet
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.tabular.records import cell
 from airflow_provider_marketo.imports.encoding import joined
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.tabular.keys import NumberSet
 
 CSV, JSONL = "csv", "jsonl"
 
@@ -43,9 +46,9 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class ImportPlan:
+class ImportPlan(Plain):
     """
-    A staged load.
+    What a staged import is going to send.
 
     :param request: what was wanted, as plain JSON.
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
@@ -59,6 +62,8 @@ class ImportPlan:
     :param files: address of each input file, and how many rows were read before it.
     :param long: API name to values that are longer than the field.
     """
+
+    VERSION: ClassVar[int | None] = 1
 
     request: Mapping[str, Any]
     transport: str
@@ -78,30 +83,21 @@ class ImportPlan:
         return CSV if self.transport == "bulk" else JSONL
 
     def to_bytes(self) -> bytes:
-        """For another process."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+        """Write it down for another process."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ImportPlan:
-        """What :meth:`to_bytes` wrote."""
-        facts = json.loads(data)
-        return cls(
-            **{
-                **facts,
-                "header": tuple(facts["header"]),
-                "key": tuple(facts["key"]),
-                "chunks": tuple(Chunk(**chunk) for chunk in facts["chunks"]),
-                "files": tuple((name, rows) for name, rows in facts["files"]),
-            }
-        )
+        """Read what :meth:`to_bytes` wrote."""
+        return cls.from_dict(json.loads(data))
 
     def with_split(self, chunk: Chunk, parts: Sequence[Chunk]) -> ImportPlan:
-        """The plan with a chunk in several parts."""
+        """Return the plan with a chunk in several parts."""
         chunks = [one for each in self.chunks for one in (parts if each == chunk else (each,))]
         return replace(self, chunks=tuple(chunks))
 
     def place(self, number: int) -> dict[str, Any]:
-        """Where an input row stands: file, if there are files, and number in it, from 1."""
+        """Return where an input row stands: the file, if there are files, and the number in it, from 1."""
         earlier = [(name, rows) for name, rows in self.files if rows <= number]
         if not earlier:
             return {"row": number + 1}
@@ -110,12 +106,12 @@ class ImportPlan:
 
 
 def digest(data: bytes) -> str:
-    """SHA-256, hexadecimal."""
+    """Return the SHA-256, hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def numbers(chunk: Chunk, left_out: NumberSet) -> Sequence[int]:
-    """The input row that each row of a chunk was."""
+    """Return the number of the input row for each row of a chunk."""
     everything = range(chunk.first, chunk.last + 1)
     gone = set(left_out.between(chunk.first, chunk.last))
     return [number for number in everything if number not in gone] if gone else everything
@@ -140,12 +136,12 @@ def without(form: str, data: bytes, rows: int, positions: Sequence[int]) -> byte
 
 
 def encode_rows(form: str, columns: Sequence[Sequence[Any]]) -> bytes:
-    """Rows as they are staged."""
+    """Encode rows for staging."""
     return b"".join(encode_lines(form, columns))
 
 
 def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
-    """Rows as they are staged, one by one: CSV with LF and quotes where needed, or a JSON list to a line."""
+    """Encode rows for staging, each for itself: CSV with LF and quotes where needed, or a JSON list on a line."""
     if form == CSV:
         rows = zip(*map(_cells, columns), strict=True)
         return [f"{line}\n".encode() for line in map(",".join, rows)]
@@ -153,7 +149,7 @@ def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
 
 
 def _cells(column: Sequence[Any]) -> Sequence[str]:
-    """A column as it stands in CSV. Most columns have nothing to quote, which is seen at one look."""
+    """Encode a column for CSV. Most columns have nothing to quote, which one look at all values shows."""
     together = joined(column)
     if together is None:  # numbers, and None for no value
         column = ["" if value is None else str(value) for value in column]
@@ -164,12 +160,12 @@ def _cells(column: Sequence[Any]) -> Sequence[str]:
 
 
 def encode_header(form: str, header: Sequence[str]) -> bytes:
-    """What a chunk begins with."""
+    """Return the beginning of a chunk."""
     return encode_rows(CSV, [[name] for name in header]) if form == CSV else b""
 
 
 def decode_rows(form: str, data: bytes) -> list[list[Any]]:
-    """What :func:`encode_rows` wrote, behind the header of a CSV file."""
+    """Read what :func:`encode_rows` wrote, after the header of a CSV file."""
     text = data.decode("utf-8")
     if form == CSV:
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
@@ -178,14 +174,14 @@ def decode_rows(form: str, data: bytes) -> list[list[Any]]:
 
 def verified(chunk: Chunk, data: bytes | None) -> bytes:
     """
-    A chunk's bytes, if they are those that were staged.
+    Return a chunk's bytes, if they are those that were staged.
 
     :raises MarketoDataError: they are not.
     """
     if data is None or digest(data) != chunk.sha256:
         raise MarketoDataError(
             f"staged chunk {chunk.name} is {'gone' if data is None else 'not what was staged'}",
-            remedy="Nothing of it was sent by this try. Keep the staging folder until the task has succeeded; to begin"
-            " anew with what the source holds now, delete the task's folder under staging and clear the task.",
+            remedy="Nothing of it was sent by this try. Keep the staging folder until the task has succeeded; to start"
+            " over with what the source holds now, delete the task's folder under staging and clear the task.",
         )
     return data

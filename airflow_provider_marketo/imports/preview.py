@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.imports import import_object
-from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.targets import BULK
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.imports.plan import ImportPlan
 
 
 def preview_of(plan: ImportPlan) -> dict[str, Any]:

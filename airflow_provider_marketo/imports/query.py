@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.imports import OBJECTS
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.request import UPSERT, ImportRequest
-from airflow_provider_marketo.imports.source import Rows
-from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.targets import BULK, INGESTION, SYNC, SYNC_TARGETS
 from airflow_provider_marketo.imports.task import ImportWork
 from airflow_provider_marketo.imports.transport import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.imports.result import ImportDetails
+    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 _AUTO = "auto"
 _LONGEST_CORRELATION = 200
@@ -42,7 +46,7 @@ class QueryWork(ImportWork):
             "correlation": _correlation(self._beginning.run),
         }
 
-    def send(self, staged: StagedImport) -> dict[str, Any]:
+    def send(self, staged: StagedImport) -> ImportDetails:
         """Send all chunks by calls."""
         details = super().send(staged)
         if staged.plan.transport == INGESTION:

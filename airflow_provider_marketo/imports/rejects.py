@@ -1,18 +1,21 @@
-"""Tables of rows that were not loaded, or loaded with a warning: written in parts, published as one file."""
+"""Tables of rows that were rejected, or imported with a warning: written in parts, published as one file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tabular.schema import INTEGER, STRING
 from airflow_provider_marketo.imports.advice import next_step
-from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
-from airflow_provider_marketo.output.folder import OutputFolder, Staging
 from airflow_provider_marketo.output.formats import FORMATS, json_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_marketo.imports.plan import ImportPlan
+    from airflow_provider_marketo.output.folder import OutputFolder, Staging
 
 LOCAL = "rejects-00-input.jsonl"
 """The part with rows that Marketo could not have taken."""
@@ -39,7 +42,7 @@ class Line:
     values: Sequence[Any]
 
     def to_record(self, plan: ImportPlan) -> dict[str, Any]:
-        """As it stands in the table: the row under its own column names, so that it can be corrected and sent again."""
+        """Return the line of the table. The row keeps its column names, so that it can be corrected and sent again."""
         place = plan.place(self.number) if self.number is not None else {}
         row = {
             plan.sources[name]: value
@@ -72,18 +75,18 @@ class RejectWriter:
         self.count = 0
 
     def add(self, number: int, code: str, message: str, values: Sequence[Any]) -> None:
-        """One rejected row."""
+        """Add a rejected row."""
         line = Line("rejected", code, message, number, values)
         self._file.write(_encoded(line.to_record(self._plan)))
         self.count += 1
 
     def close(self) -> None:
-        """The part is complete."""
+        """Complete the part."""
         self._file.close()
 
 
 def encode_lines(plan: ImportPlan, lines: Iterable[Line]) -> bytes:
-    """A part of the table."""
+    """Encode a part of the table."""
     return b"".join(_encoded(line.to_record(plan)) for line in lines)
 
 
@@ -95,7 +98,7 @@ def publish_table(
     folder: OutputFolder, name: str, file_format: str, parts: Iterable[bytes], columns: Sequence[str]
 ) -> str | None:
     """
-    Put parts together.
+    Put the parts of a table together.
 
     :param folder: where the table goes.
     :param name: of the file, without its extension.

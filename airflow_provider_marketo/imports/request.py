@@ -1,4 +1,4 @@
-"""What an author asks for, checked before anything is spent."""
+"""What an author asks for, checked before a call is spent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DESTINATION = (
 @dataclass(frozen=True)
 class ImportRequest(Plain):
     """
-    A load. Names and meanings are those of the operators' parameters; values are rendered.
+    What is wanted. Names and meanings are those of the operators' arguments; values are rendered.
 
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
     :param source: names where the rows come from, so that a task whose author has changed that is noticed.
@@ -113,7 +113,7 @@ class ImportRequest(Plain):
 
     @property
     def resends(self) -> bool:
-        """Whether rows are sent again when nobody knows what became of them."""
+        """Whether rows whose outcome is unknown are sent again."""
         if self.on_lost_upload is not None:
             return self.on_lost_upload == "resend"
         if self.transport == SYNC:
@@ -124,10 +124,10 @@ class ImportRequest(Plain):
 
     @property
     def destination(self) -> str:
-        """Names where rows go: the same for every try of a task whose author has not changed it."""
+        """The name of the destination: the same for every try, unless the author changes it."""
         facts = {name: getattr(self, name) for name in _DESTINATION}
         if self.action == UPSERT:
-            facts["action"] = None  # what Marketo does anyway
+            facts["action"] = None  # Marketo's default
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def differs(self, staged: Mapping[str, Any]) -> bool:
@@ -136,5 +136,5 @@ class ImportRequest(Plain):
         return any(staged.get(name) != value for name, value in self.to_dict().items() if name not in passing)
 
     def describe(self) -> str:
-        """For logs."""
+        """Describe it for logs."""
         return f"{self.custom_object or self.object_type} by {self.transport}"

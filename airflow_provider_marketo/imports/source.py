@@ -1,4 +1,4 @@
-"""Where rows come from: files, a query, a list of records. All become batches of columns."""
+"""Sources of rows: files, a query, a list of records. All of them become batches of columns."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from importlib import import_module
 from itertools import chain, islice
 from typing import IO, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+from airflow.sdk import ObjectStoragePath
+
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 BATCH_ROWS = 2_000
 """Rows that are in memory at a time."""
 
 LONGEST_CELL = 64 << 20
-"""Python's csv module gives up at 128 KB; what is too long for Marketo should be a reject, not a crash."""
+"""Python's csv module gives up at 128 KB; a cell that is too long for Marketo has to be a reject, not a crash."""
 
 _PARQUET_BUFFER = 1 << 20
-"""Bytes of each column. Otherwise a group of rows is read at once, and that may be the whole file."""
+"""Bytes that are read of a column at a time. Otherwise a whole group of rows is read, which may be the whole file."""
 
 RANDOM_ACCESS_OPTIONS = {"cache_type": "none"}
-"""What object stores need to know of a file that is not read from its beginning to its end: nothing to read ahead."""
+"""Tells object stores to read nothing ahead: Parquet is not read from its beginning to its end."""
 
 OUR_COLUMNS = "_marketo_"
-"""What the columns begin with that this provider adds to its tables of rejects. Reading one back passes over them."""
+"""Prefix of the columns that this provider adds to its tables of rejects. They are skipped when a table is sent."""
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -57,8 +61,10 @@ class Rows:
 
 def from_records(records: Iterable[Mapping[str, Any]]) -> Rows:
     """
+    Return the rows of records.
+
     :param records: field names and values; a name that a record lacks is null in it.
-    :raises MarketoInvalidRequestError: something else than a mapping is among them.
+    :raises MarketoInvalidRequestError: a record is not a mapping.
     """
     taken = list(records)
     for number, record in enumerate(taken, 1):
@@ -77,10 +83,10 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> Rows:
 
 def from_files(source: Any, file_format: str | None = None) -> Rows:
     """
-    Rows of files: csv and tsv (UTF-8, with a header), jsonl and parquet; each perhaps gzipped.
+    Return the rows of files: csv and tsv (UTF-8, with a header), jsonl and parquet; each perhaps gzipped.
 
     :param source: a path, URL, glob or ``ObjectStoragePath``, or a list of them. A glob may find nothing.
-    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None goes by the names.
+    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None to go by the names.
     :raises MarketoInvalidRequestError: a file is missing, is not what its name says, or has other columns than the
         first one.
     """
@@ -99,8 +105,6 @@ def _is_one(source: Any) -> bool:
 
 
 def _found(source: Any) -> list[Any]:
-    from airflow.sdk import ObjectStoragePath
-
     text = str(source)
     try:
         path = ObjectStoragePath(text)
@@ -194,7 +198,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Tabl
 
 
 def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInvalidRequestError:
-    """Reads the file once more, to say where."""
+    """Read the file again to find the line."""
     with _opened(path, packed) as file:
         reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=delimiter, strict=True)
         row = next(row for row in reader if row and len(row) != width)
@@ -268,15 +272,6 @@ def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
 
 def _parquet(path: Any, file: IO[bytes]) -> Table:
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        file.close()
-        raise _refused(
-            "Parquet is read with pyarrow, which is not installed",
-            remedy="pip install 'airflow-provider-marketo[arrow]'.",
-        ) from error
-    try:
         table = pq.ParquetFile(file, buffer_size=_PARQUET_BUFFER, pre_buffer=False)
     except pa.ArrowInvalid as error:
         file.close()
@@ -293,7 +288,7 @@ def _parquet(path: Any, file: IO[bytes]) -> Table:
 
 def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
     """
-    Rows of a query, through a cursor that stays on the server where the driver keeps results on the client otherwise.
+    Return the rows of a query, through a cursor on the server where the driver would keep results on the client.
 
     :param hook: a ``DbApiHook``.
     :param sql: one statement that returns rows.

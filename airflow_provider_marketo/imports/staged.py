@@ -1,13 +1,13 @@
-"""A staged load in the hands of one try: its chunks, their states, and the tables at its end."""
+"""A staged import in the hands of one try: its chunks, their states, and the tables at its end."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
 from airflow_provider_marketo.client.tabular.keys import NumberSet
 from airflow_provider_marketo.imports import plan as plans
@@ -16,9 +16,14 @@ from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, Ma
 from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
 from airflow_provider_marketo.imports.rejects import Line
 from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.imports.state import Account, ChunkState, ImportProgress
-from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.progress import ProgressKeeper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.output.folder import OutputFolder
+    from airflow_provider_marketo.output.progress import ProgressKeeper
 
 log = logging.getLogger(__name__)
 
@@ -30,28 +35,32 @@ _LINES = 1_000
 
 
 def plan_name(sha256: str) -> str:
-    """A plan never changes; what is planned anew gets a new name."""
+    """Return the name of a plan's file. A plan never changes: a changed one gets another name."""
     return f"plan-{sha256[:16]}.json"
 
 
 @dataclass(frozen=True)
 class Ending:
     """
+    The end of an import.
+
     :param result: what the task returns.
-    :param error: what it fails with nevertheless.
+    :param error: what it fails with although everything was sent.
     """
 
-    result: dict[str, Any]
+    result: ImportResult
     error: MarketoError | None
 
     @property
     def final(self) -> bool:
-        """Whether nothing of it has to be remembered."""
+        """Whether no later try needs what was staged."""
         return not isinstance(self.error, MarketoRowsUnknownError)
 
 
 class StagedImport:
     """
+    Keeps the states of the chunks, and settles their rows.
+
     :param plan: what is sent.
     :param keeper: how far it has come.
     :param staging: the folder with the chunks of this task instance.
@@ -82,11 +91,11 @@ class StagedImport:
         return self.plan.chunks
 
     def state(self, chunk: Chunk) -> ChunkState:
-        """How far a chunk has come."""
+        """Return how far a chunk has come."""
         return self._progress.chunk(chunk.name)
 
     def count_calls(self, calls: int) -> None:
-        """Take note of calls made; saved with the next state."""
+        """Count calls; the count is saved with the next state."""
         self._progress.calls += calls
 
     def put(self, chunk: Chunk, state: ChunkState) -> None:
@@ -100,26 +109,26 @@ class StagedImport:
 
     def data(self, chunk: Chunk) -> bytes:
         """
-        A chunk's bytes, as they were staged.
+        Return a chunk's bytes, as they were staged.
 
-        :raises MarketoDataError: they are not there, or are others.
+        :raises MarketoDataError: they are gone, or have changed.
         """
         return plans.verified(chunk, self._staging.read(chunk.name))
 
     def rows(self, chunk: Chunk) -> list[list[Any]]:
-        """A chunk's rows."""
+        """Return a chunk's rows."""
         return plans.decode_rows(self.plan.form, self.data(chunk))
 
     def numbers(self, chunk: Chunk) -> list[int]:
-        """The input row that each of a chunk's rows was."""
+        """Return the number of the input row for each of a chunk's rows."""
         found = list(plans.numbers(chunk, self._left_out))
         if len(found) != chunk.rows:
-            raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and {len(found)} are known of")
+            raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and the plan knows {len(found)}")
         return found
 
     def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[Line] = ()) -> None:
         """
-        The end of a chunk: what became of its rows.
+        Write down what became of a chunk's rows.
 
         :param end: ``done``, or ``lost``.
         :param account: of all its rows.
@@ -139,7 +148,7 @@ class StagedImport:
         self.put(chunk, changed)
 
     def lose(self, chunk: Chunk, why: str) -> None:
-        """Give a chunk up whose answer was lost: all its rows are unknown."""
+        """Give up a chunk whose answer was lost: all its rows are unknown."""
         lines = [
             Line("unknown", "unknown", why, number, row)
             for number, row in zip(self.numbers(chunk), self.rows(chunk), strict=True)
@@ -147,7 +156,7 @@ class StagedImport:
         self.settle(chunk, state.LOST, Account(unknown=chunk.rows), lines)
 
     def split(self, chunk: Chunk) -> None:
-        """Two chunks instead of one that Marketo finds too large."""
+        """Replace a chunk that is too large for Marketo by two."""
         numbers, rows = self.numbers(chunk), self.rows(chunk)
         parts = []
         stem, _, extension = chunk.name.rpartition(".")
@@ -166,27 +175,28 @@ class StagedImport:
         self._progress.plan = sha256
         self.keeper.save()
 
-    def finish(self, more: Mapping[str, Any]) -> Ending:
+    def finish(self, details: ImportDetails) -> Ending:
         """
-        Publish the tables and check the account. If no row is unknown the end is written down: a task that is killed
-        while it tidies up has nothing to send any more.
+        Publish the tables and check the account.
 
-        :param more: what the result says besides.
+        If no row is unknown the end is written down: a task that is killed during its cleanup has nothing to send.
+
+        :param details: what only some imports say.
         """
         self.keeper.check()
         account = state.total(self.state(chunk).counts for chunk in self.chunks)
         account += Account(rejected=self.plan.rejected, superseded=self.plan.superseded)
         account.check(self.plan.rows)
         addresses = {table: self._publish(table) for table in _TABLES}
-        result = {**self._result(account, addresses), **more}
+        result: ImportResult = {**self._result(account, addresses), **details}
         log.info(
-            "Loaded %s: %s",
+            "Imported %s: %s",
             self.request.describe(),
-            ", ".join(f"{name} {result[name]}" for name in ("rows", *_COUNTED)),
+            ", ".join(f"{name} {getattr(account, name)}" for name in ("rows", *_COUNTED)),
         )
         error = self._verdict(account, addresses["rejects"])
         if not account.unknown:
-            self._progress.result, self._progress.error = result, error.to_dict() if error else {}
+            self._progress.result, self._progress.error = dict(result), error.to_dict() if error else {}
             self.keeper.save()
         return Ending(result, error)
 
@@ -203,43 +213,54 @@ class StagedImport:
         )
 
     def _blocks(self, name: str) -> Iterator[bytes]:
-        """Whole lines of a file that may be as large as the input; none if there is no such file."""
+        """Yield whole lines of a file that may be as large as the input; nothing if there is no such file."""
         path = self._staging.path(name)
         if path.exists():
             with path.open("rb") as file:  # type: ignore[no-untyped-call]
                 while lines := list(islice(file, _LINES)):
                     yield b"".join(lines)
 
-    def _result(self, account: Account, addresses: dict[str, str | None]) -> dict[str, Any]:
+    def _result(self, account: Account, addresses: Mapping[str, str | None]) -> ImportResult:
         batches = [self.state(chunk).batch_id for chunk in self.chunks]
-        return {
-            "object_type": self.request.object_type,
-            "custom_object": self.request.custom_object,
-            "transport": self.plan.transport,
-            "rows": self.plan.rows,
-            **{name: getattr(account, name) for name in (*_COUNTED, "created", "updated")},
-            "long_values": dict(self.plan.long),
-            "chunks": len(self.chunks),
-            "calls": self._progress.calls,
-            "batch_ids": [batch for batch in batches if batch is not None],
-            **addresses,
-        }
+        return ImportResult(
+            version=RESULT_VERSION,
+            object_type=self.request.object_type,
+            custom_object=self.request.custom_object,
+            transport=self.plan.transport,
+            rows=self.plan.rows,
+            accepted=account.accepted,
+            warned=account.warned,
+            rejected=account.rejected,
+            superseded=account.superseded,
+            unknown=account.unknown,
+            submitted=account.submitted,
+            created=account.created,
+            updated=account.updated,
+            long_values=dict(self.plan.long),
+            chunks=len(self.chunks),
+            calls=self._progress.calls,
+            batch_ids=[batch for batch in batches if batch is not None],
+            rejects=addresses["rejects"],
+            warnings=addresses["warnings"],
+        )
 
     def _verdict(self, account: Account, address: str | None) -> MarketoError | None:
         if account.unknown:
             return MarketoRowsUnknownError(
-                f"{account.unknown} of {self.plan.rows} rows may or may not be in Marketo; they are in {address}",
+                f"{account.unknown} of {counted(self.plan.rows, 'row')} may or may not be in Marketo,"
+                f" listed in {address}",
                 remedy="Look whether they are there. To send them once more, set on_lost_upload='resend' and clear the"
-                " task; what was staged is kept for that. Everything else was loaded.",
+                " task; what was staged is kept for that. All other rows were sent.",
             )
         rejected = account.rejected
         allowed = self.request.max_reject_ratio
         if rejected and rejected > allowed * self.plan.rows:
             return MarketoRowsRejectedError(
-                f"{rejected} of {self.plan.rows} rows were rejected, more than max_reject_ratio={allowed:g} allows",
+                f"{rejected} of {counted(self.plan.rows, 'row')} {'was' if self.plan.rows == 1 else 'were'} rejected,"
+                f" more than max_reject_ratio={allowed:g} allows",
                 parameter="max_reject_ratio",
                 remedy=f"They are in {address}, each with its reason and the next step; correct them and send that"
-                " file. Everything else was loaded.",
+                " file. All other rows were imported.",
             )
         return None
 

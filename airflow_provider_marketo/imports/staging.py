@@ -1,19 +1,17 @@
-"""The input, read once, into chunks that every try sends as they are."""
+"""Read the input once, into chunks that every try sends as they are."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, compress
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, count_by_field, encode_constant
-from airflow_provider_marketo.imports.fields import Field
 from airflow_provider_marketo.imports.plan import (
     CSV,
     Chunk,
@@ -24,16 +22,21 @@ from airflow_provider_marketo.imports.plan import (
     without,
 )
 from airflow_provider_marketo.imports.rejects import LOCAL, RejectWriter
-from airflow_provider_marketo.imports.source import Columns, Rows
-from airflow_provider_marketo.output.folder import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.imports.fields import Field
+    from airflow_provider_marketo.imports.source import Columns, Rows
+    from airflow_provider_marketo.output.folder import Staging
 
 log = logging.getLogger(__name__)
 
 BULK_CHUNK_BYTES = 9_990_000
-"""Marketo takes files of less than 10 MB; this stays below in either reading of a megabyte, form around it included."""
+"""Marketo takes files of less than 10 MB. This is less in either meaning of a megabyte, with the form around it."""
 
 CALL_BYTES = 1_000_000
-"""Of the body of a call; Marketo takes 1 MB."""
+"""Most bytes of the body of a call; Marketo takes 1 MB."""
 
 LAST = "last"
 
@@ -41,6 +44,8 @@ LAST = "last"
 @dataclass(frozen=True)
 class ChunkLimits:
     """
+    How large chunks may be.
+
     :param rows: most rows in a chunk; None for any number.
     :param size: most bytes in a chunk.
     :param row: most bytes in a row.
@@ -76,6 +81,8 @@ class ChunkWriter:
 
     def write(self, rows: Sequence[int], columns: Columns) -> list[int]:
         """
+        Write rows into the open chunk, and into new ones as needed.
+
         :param rows: their numbers in the input.
         :param columns: their values.
         :return: positions of rows that are larger than a chunk may be, and were not written.
@@ -101,7 +108,7 @@ class ChunkWriter:
         return [at for at, line in enumerate(lines) if len(line) > most] if max(map(len, lines)) > most else []
 
     def _fitting(self, ends: Sequence[int], at: int) -> int:
-        """Where the rows end that the chunk has room for, if ``at`` is the first of them."""
+        """Return where the rows end that the chunk has room for, if ``at`` is the first of them."""
         size, rows = (self._open.size, self._open.rows) if self._file else (len(self._header), 0)
         before = ends[at - 1] if at else 0
         fitting = bisect_right(ends, before + self._limits.size - size, at)
@@ -121,7 +128,7 @@ class ChunkWriter:
         )
 
     def close(self) -> None:
-        """Finish the chunk that is open, if one is."""
+        """Finish the open chunk, if there is one."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -130,7 +137,7 @@ class ChunkWriter:
 
 class Stager:
     """
-    Reads an input into an area.
+    Reads an input into chunks.
 
     :param area: where files are staged.
     :param rows: the input.
@@ -147,6 +154,7 @@ class Stager:
         layout: Sequence[tuple[int | None, Field]],
         constants: Mapping[str, Any],
         plan: ImportPlan,
+        *,
         limits: ChunkLimits,
     ) -> None:
         self._area = area
@@ -176,10 +184,10 @@ class Stager:
 
     def stage(self, on_duplicates: str) -> ImportPlan:
         """
-        Read everything.
+        Read and stage everything.
 
         :param on_duplicates: ``last`` wins, or ``fail``.
-        :return: the plan; nothing of it can be seen yet.
+        :return: the plan. Nothing is published yet.
         :raises MarketoInvalidRequestError: the input cannot be read, or has duplicates that it must not have.
         """
         try:
@@ -245,7 +253,7 @@ class Stager:
         self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
 
     def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
-        """Marketo tells e-mail addresses apart without the case of letters; a Salesforce id needs it."""
+        """Marketo ignores the case of letters in e-mail addresses; in a Salesforce id it counts."""
         return list(map(str.lower, values)) if self._layout[at][1].type == "email" else values
 
     def _without_faults(
@@ -258,7 +266,7 @@ class Stager:
         return [list(compress(column, good)) for column in columns], list(compress(rows, good))
 
     def _without(self, chunk: Chunk, superseded: NumberSet) -> Chunk | None:
-        """The chunk without superseded rows; written anew only if it has some."""
+        """Return the chunk without superseded rows; it is written again only if it has some."""
         late = superseded.between(chunk.first, chunk.last)
         if not late:
             return chunk

@@ -1,17 +1,21 @@
-"""How far a load has come: what a task must not forget when it dies."""
+"""How far an import has come: what a task must not forget when it dies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.output import progress as kept
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 STAGED, SENDING, QUEUED, DONE, LOST = "staged", "sending", "queued", "done", "lost"
-"""A chunk's states. ``sending`` is written down before a byte leaves, so that who finds it knows that the answer was
-lost; ``lost`` is a chunk that nobody will send again without being told to."""
+"""A chunk's states.
+
+``sending`` is written down before a byte leaves: a try that finds it knows that the answer was lost. A chunk that is
+``lost`` is sent again only if its author says so."""
 
 
 @dataclass
@@ -19,11 +23,11 @@ class Account:
     """
     What became of rows. Every row that entered is in exactly one of the first six counts.
 
-    :param accepted: loaded.
-    :param warned: loaded, with a warning.
-    :param rejected: not loaded, with a reason.
+    :param accepted: imported.
+    :param warned: imported, with a warning.
+    :param rejected: not imported, with a reason.
     :param superseded: a later row has the same key.
-    :param unknown: nobody knows whether they were loaded.
+    :param unknown: may or may not be in Marketo.
     :param submitted: handed to data ingestion, which reports elsewhere.
     :param created: of the accepted, where Marketo tells.
     :param updated: of the accepted, where Marketo tells.
@@ -48,8 +52,10 @@ class Account:
 
     def check(self, rows: int) -> None:
         """
-        :param rows: that entered.
-        :raises MarketoDataError: it accounts for more or fewer.
+        Check that every row is accounted for.
+
+        :param rows: how many entered.
+        :raises MarketoDataError: the account has more or fewer.
         """
         if self.rows != rows:
             raise MarketoDataError(
@@ -61,10 +67,12 @@ class Account:
 @dataclass
 class ChunkState:
     """
+    How far a chunk has come.
+
     :param state: one of the words above.
     :param batch_id: Marketo's id of its import.
     :param account: of its rows, when it is done or lost.
-    :param resent: whether it was sent before and nobody knows what became of that.
+    :param resent: whether it was sent before, with an unknown outcome.
     """
 
     state: str = STAGED
@@ -78,7 +86,7 @@ class ChunkState:
         return Account(**self.account)
 
     def settle(self, state: str, account: Account) -> None:
-        """The end of it."""
+        """Set the last state, with the account of its rows."""
         self.state = state
         self.account = {name: count for name, count in asdict(account).items() if count}
 
@@ -86,11 +94,13 @@ class ChunkState:
 @dataclass
 class ImportProgress(kept.Progress):
     """
+    How far an import has come.
+
     :param plan: SHA-256 of the plan, and with it of every chunk.
     :param chunks: name to state, as JSON, of chunks that are no longer merely staged.
     :param calls: calls made to send rows, over all tries.
     :param result: what the task returns, once every chunk is done.
-    :param error: what it fails with nevertheless, as :meth:`~.errors.MarketoError.to_dict` describes it.
+    :param error: what it fails with although everything was sent, as ``MarketoError.to_dict`` describes it.
     """
 
     plan: str = ""
@@ -106,14 +116,14 @@ class ImportProgress(kept.Progress):
         return any(each.state != STAGED or each.resent for each in states)
 
     def chunk(self, name: str) -> ChunkState:
-        """The state of a chunk."""
+        """Return the state of a chunk."""
         return ChunkState(**self.chunks.get(name, {}))
 
     def put(self, name: str, state: ChunkState) -> None:
-        """Take note of a chunk's state; the keeper saves it."""
+        """Set a chunk's state; the keeper saves it."""
         self.chunks[name] = {key: value for key, value in asdict(state).items() if value}
 
 
 def total(accounts: Iterable[Account]) -> Account:
-    """All of them together."""
+    """Add up accounts."""
     return sum(accounts, Account())

@@ -1,4 +1,4 @@
-"""A load through the sync endpoints: up to 300 records a call, several calls at once."""
+"""An import through the sync endpoints: up to 300 records a call, several calls at once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes, operations
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
@@ -23,13 +22,16 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.retry import UPSERT
 from airflow_provider_marketo.imports import state
-from airflow_provider_marketo.imports.plan import Chunk
 from airflow_provider_marketo.imports.rejects import Line
 from airflow_provider_marketo.imports.request import CREATE_DUPLICATE, ImportRequest
-from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.staging import CALL_BYTES
 from airflow_provider_marketo.imports.state import Account
-from airflow_provider_marketo.imports.targets import Record, Stage
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.imports.plan import Chunk
+    from airflow_provider_marketo.imports.staged import StagedImport
+    from airflow_provider_marketo.imports.targets import Record, Stage
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ ALREADY_THERE = frozenset({codes.LEAD_EXISTS, codes.OBJECT_EXISTS})
 """What createOnly says of a record that an earlier sending of the same row has created."""
 
 TURNS = 30
-"""Minutes that a call waits for its turn while others use the instance up."""
+"""Minutes that a call waits for its turn while other integrations use all calls of the instance."""
 
 _SPLIT = frozenset({codes.TIMED_OUT, codes.HTTP_TOO_LARGE})
 _OVERHEAD = 500
@@ -62,7 +64,7 @@ class Outcome:
 
 class SyncImport:
     """
-    One try of a load.
+    One try of an import.
 
     :param staged: what is staged.
     :param client: the instance.
@@ -76,6 +78,7 @@ class SyncImport:
         self,
         staged: StagedImport,
         client: MarketoClient,
+        *,
         parallel: int,
         values: Mapping[str, Any],
         there: Callable[[Record], bool] | None = None,
@@ -102,8 +105,8 @@ class SyncImport:
         :raises MarketoError: whatever stops it; what is done is written down, and another try goes on from there.
         """
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="marketo-sync") as pool:
-            # What another process may have been sending a moment ago comes last: two upserts of one new lead at a time
-            # make two leads.
+            # Chunks that another process may have been sending a moment ago come last: two simultaneous upserts of one
+            # new lead create two leads.
             for chunk in sorted(self._staged.chunks, key=lambda chunk: chunk.name in self._held_back):
                 if self._staged.state(chunk).state == state.STAGED:
                     if chunk.name in self._held_back:
@@ -111,7 +114,7 @@ class SyncImport:
                     self._send(chunk, pool)
 
     def _let_settle(self) -> None:
-        """Wait until Marketo has certainly ended what a dead process had asked for."""
+        """Wait until Marketo has certainly ended the calls of a process that died."""
         stage = self._request.target.stages[0]
         operation = operations.get(stage.operation)
         if operation.retry_class({"action": self._request.action}) != UPSERT:
@@ -150,7 +153,7 @@ class SyncImport:
                     for at, record in enumerate(records)
                     if _goes_on(outcomes.get(at)) and stage.needs(record) and not self._there(record)
                 ]
-                self._run_stage(stage, records, going, sender, outcomes, pool)
+                self._run_stage(sender, stage, records, going, outcomes=outcomes, pool=pool)
         except MarketoError:
             self._staged.count_calls(sender.calls)
             self._staged.put(chunk, state.ChunkState(resent=True) if sender.may_have_run else state.ChunkState())
@@ -160,10 +163,11 @@ class SyncImport:
 
     def _run_stage(
         self,
+        sender: _Sender,
         stage: Stage,
         records: Sequence[Record],
         going: Sequence[int],
-        sender: _Sender,
+        *,
         outcomes: dict[int, Outcome],
         pool: ThreadPoolExecutor,
     ) -> None:
@@ -207,9 +211,7 @@ def _goes_on(outcome: Outcome | None) -> bool:
 
 
 def batches(stage: Stage, records: Sequence[Record], going: Sequence[int]) -> Iterator[list[int]]:
-    """
-    Positions of records that go into one call: of one group, not too many, and not too many bytes.
-    """
+    """Yield the positions of records that go into one call: of one group, not too many, and not too many bytes."""
     by_group: dict[Any, list[int]] = {}
     for at in going:
         by_group.setdefault(records[at].get(stage.group) if stage.group else None, []).append(at)
@@ -255,7 +257,7 @@ class _Sender:
 
     def send(self, stage: Stage, records: Sequence[Record], batch: Sequence[int]) -> dict[int, Outcome]:
         """
-        One call, or several if Marketo finds it too much.
+        Make one call, or several if it is too much for Marketo.
 
         :return: position to outcome.
         """
@@ -287,7 +289,7 @@ class _Sender:
         return self._outcomes(stage, batch, reply.records)
 
     def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Any:
-        """A load has time: that others use the instance up is no reason to fail."""
+        """Call, and wait for a turn: an import has time while other integrations use all calls of the instance."""
         for turn in itertools.count(1):
             if self._staged.keeper.stopped:
                 break

@@ -1,4 +1,4 @@
-"""Where rows go: one table for what differs between leads, companies, lists and programs."""
+"""Destinations of rows: one table for what differs between leads, companies, lists and programs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stage:
     One kind of call that records go through.
 
     :param operation: of the catalogue.
-    :param parameters: of the load that the call takes, to Adobe's name of them.
+    :param parameters: arguments of the import that the call takes, to Adobe's names of them.
     :param item: what a record is in the call.
     :param batch: Adobe's name of the list of records.
     :param most: records in a call.
@@ -217,7 +217,7 @@ def target(object_type: str, transport: str) -> Target:
 
 
 def key_of(one: Target, described: Description, lookup_field: str | None, dedupe_by: str | None) -> Sequence[str]:
-    """The fields that tell records apart."""
+    """Return the fields that tell records apart."""
     if dedupe_by == "idField":
         return (described.id_field,)
     if lookup_field is not None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -13,17 +12,22 @@ from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.hooks.link import push_place
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.work import ImportJobsWait, Wait, Work, moved
 from airflow_provider_marketo.imports.begin import Beginning, deadline_of
 from airflow_provider_marketo.imports.bulk import BulkImport
 from airflow_provider_marketo.imports.inputs import open_rows
 from airflow_provider_marketo.imports.preview import preview_of
 from airflow_provider_marketo.imports.request import ImportRequest
-from airflow_provider_marketo.imports.source import Rows
-from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.imports.sync import SyncImport
 from airflow_provider_marketo.imports.targets import BULK, SYNC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.imports.result import ImportDetails, ImportResult
+    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.staged import StagedImport
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +71,7 @@ class ImportWork(Work):
         self._killed = False
         self._staged: StagedImport | None = None
         self._bulk: BulkImport | None = None
-        self._details: dict[str, Any] = {}
+        self._details: ImportDetails = {}
         self.poll_interval = timedelta(seconds=min(_LONGEST_POLL_INTERVAL, hook.settings.poll_interval))
         if not resumed:
             push_place(context, hook, list_id=arguments.get("list_id"))
@@ -96,13 +100,13 @@ class ImportWork(Work):
         """Return parameters of calls that are not the request's."""
         return {}
 
-    def send(self, staged: StagedImport) -> dict[str, Any]:
+    def send(self, staged: StagedImport) -> ImportDetails:
         """
         Send all chunks by calls.
 
         :return: what the result says besides the account.
         """
-        SyncImport(staged, self._client, self._parallel, self.parameters()).run()
+        SyncImport(staged, self._client, parallel=self._parallel, values=self.parameters()).run()
         return {}
 
     def preview(self, staged: StagedImport) -> dict[str, Any]:
@@ -146,9 +150,9 @@ class ImportWork(Work):
             deadline=deadline,
         )
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> ImportResult | dict[str, Any]:
         """
-        Publish the tables of rejects and return the account.
+        Publish the tables of rejects and return the account, or what a dry run has found.
 
         :raises MarketoRowsRejectedError: more rows were rejected than the author allows.
         :raises MarketoRowsUnknownError: the outcome of some rows is unknown.

@@ -6,17 +6,20 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.imports.source import Rows
 from airflow_provider_marketo.imports.targets import BULK, RECORDS_PER_CALL, SYNC
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.imports.source import Rows
 
 log = logging.getLogger(__name__)
 
 SYNC_CALLS = 100
-"""Calls up to which sync is preferred: it is done in less than a minute and tells what became of a row at once."""
+"""Calls up to which sync is preferred: it takes less than a minute and tells the outcome of each row at once."""
 
 BULK_TAKES = timedelta(minutes=10)
-"""What a bulk import has to be given: its place in the queue is shared with every other integration."""
+"""Time that a bulk import needs at least: it shares the queue with all other integrations."""
 
 CALLS_OF_A_JOB = 8
 """Upload, looks at its state, and its reports."""
@@ -24,11 +27,11 @@ CALLS_OF_A_JOB = 8
 
 def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
     """
-    Look at the input's beginning and decide.
+    Choose the transport by the beginning of the input.
 
     :param rows: the input.
     :param latency: how soon the rows have to be in Marketo; None for whenever.
-    :return: ``sync`` or ``bulk``, and the input, none of it lost.
+    :return: ``sync`` or ``bulk``, and the whole input.
     """
     if latency is not None and latency < BULK_TAKES:
         log.info("transport=auto: sync, as a bulk import may take longer than the %s asked for", latency)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, count, duration, flag, text, texts
@@ -13,6 +11,9 @@ from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 from airflow_provider_marketo.operators.import_base import Source, paths
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.work import Work

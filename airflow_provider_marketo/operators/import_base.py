@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow.providers.common.compat.sdk import conf
@@ -16,6 +14,9 @@ from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import PurePath
+
     from airflow.sdk import ObjectStoragePath
 
 Source: TypeAlias = "str | PurePath | ObjectStoragePath | Sequence[str | PurePath | ObjectStoragePath]"

@@ -1,0 +1,1 @@
+"""Operators that move rows from another system into Marketo."""

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, encode_constant
 from airflow_provider_marketo.imports.fields import Field
 
-NOON = datetime(2026, 1, 31, 12, 30)
+NOON = datetime(2026, 1, 31, 12, 30)  # noqa: DTZ001 - a database may have no zones
 TEN_EAST = timezone(timedelta(hours=10))
 
 

@@ -88,7 +88,7 @@ def test_rows_are_taken_out_of_a_chunk(form, comment):
 def staged(area, *batches, on_duplicates="last", size=40):
     plan = ImportPlan({}, "bulk", HEADER, ("email",), {name: name for name in HEADER})
     layout = [(0, Field("email", "email")), (1, Field("comments"))]
-    stager = Stager(area, Rows(HEADER, iter(batches)), layout, {}, plan, ChunkLimits(None, size, size))
+    stager = Stager(area, Rows(HEADER, iter(batches)), layout, {}, plan, limits=ChunkLimits(None, size, size))
     return stager, stager.stage(on_duplicates)
 
 

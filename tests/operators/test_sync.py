@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
 from airflow_provider_marketo.client.governor import rules
+from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
 from tests.operators.loading import (
     DeadError,
@@ -139,6 +141,14 @@ def test_an_empty_value_keeps_the_field_unless_told_to_clear_it(marketo, tmp_pat
 def test_records_may_come_from_a_function(marketo, tmp_path):
     marketo()
     assert load(MarketoSyncLeadsOperator, tmp_path, records=lambda: people(2))["accepted"] == 2
+
+
+def test_the_result_has_the_documented_shape_and_is_json(marketo, tmp_path):
+    marketo()
+    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(1))
+    assert result.keys() == get_type_hints(ImportResult).keys() - get_type_hints(ImportDetails).keys()
+    assert result["version"] == RESULT_VERSION
+    assert json.loads(json.dumps(result)) == result
 
 
 def test_no_rows_are_a_success_that_says_so(marketo, tmp_path, caplog):
