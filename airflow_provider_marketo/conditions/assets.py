@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 from airflow_provider_marketo.arguments import one_id
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import missing, title
-from airflow_provider_marketo.marketo_assets.kinds import checked_type, naming, operation_of
+from airflow_provider_marketo.marketo_assets import find
+from airflow_provider_marketo.marketo_assets.kinds import checked_type, operation_of
 
 log = logging.getLogger(__name__)
 
@@ -95,15 +96,7 @@ class AssetPoller(ConditionPoller[AssetCondition]):
         return record is not None and condition.state in str(record.get("status", condition.state)).lower()
 
     def _record(self, condition: AssetCondition, **version: str) -> Mapping[str, Any] | None:
-        """Marketo says of what is not there either that it is not found, or nothing."""
-        operation = operation_of(condition.asset_type, "get")
-        try:
-            found = self._client.call(
-                operation, **naming(condition.asset_type, "get", condition.asset_id), **version
-            ).records
-        except MarketoNotFoundError:
-            return None
-        return found[0] if found else None
+        return find.by_id(self._client, condition.asset_type, condition.asset_id, **version)
 
 
 def _states(record: Mapping[str, Any] | None) -> set[str]:

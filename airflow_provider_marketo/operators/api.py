@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, flag, mapping, text
@@ -10,6 +9,8 @@ from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.at_most_once.api import ApiResult

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -22,6 +21,8 @@ from airflow_provider_marketo.hooks.work import Wait
 from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, no_retry_on_permanent_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,6 +32,8 @@ from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.work import Work

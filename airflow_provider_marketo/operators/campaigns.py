@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, count, flag, ids, mapping, moment, one_id, text, texts
@@ -10,6 +9,7 @@ from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from airflow.sdk import Context

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -15,6 +15,9 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PERMANENT_ERRORS = (
     MarketoAuthError,
     MarketoPermissionError,
@@ -22,15 +25,15 @@ PERMANENT_ERRORS = (
     MarketoAmbiguousOutcomeError,
     MarketoBudgetError,
 )
-"""What stays wrong until a person has done something about it."""
+"""Errors that remain until a person has done something about them."""
 
 
 @contextmanager
 def no_retry_on_permanent_errors() -> Iterator[None]:
     """
-    Spare Airflow's retries where they cannot help.
+    Skip Airflow's retries after an error that a retry cannot mend.
 
-    :raises AirflowFailException: in place of one of :data:`PERMANENT_ERRORS`, with its text.
+    :raises AirflowFailException: instead of one of :data:`PERMANENT_ERRORS`, with its text.
     """
     try:
         yield

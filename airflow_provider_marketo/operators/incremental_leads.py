@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +31,8 @@ from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 from airflow_provider_marketo.operators.bulk_extract import SHORTEST_WINDOW
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.work import Work

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, flag, text
 from airflow_provider_marketo.choices import OnAmbiguous
 from airflow_provider_marketo.operators.base import MarketoOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class MarketoOnceOperator(MarketoOperator):

@@ -1,4 +1,4 @@
-"""The inventory: whole tables, what has changed, and a run that may be repeated."""
+"""The inventory: complete tables, what has changed, and runs that can be repeated."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_tables_come_as_csv_and_parquet_too(nightly):
         ({"file_format": "xml"}, "file_format='xml' is not one of 'parquet', 'jsonl', 'csv'"),
     ],
 )
-def test_a_wrong_wish_is_refused_before_a_call_is_spent(nightly, arguments, message):
+def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(nightly, arguments, message):
     with pytest.raises(MarketoInvalidRequestError, match=message):
         nightly.run(**arguments)
     assert nightly.marketo.report().total_calls == 0

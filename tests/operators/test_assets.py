@@ -1,4 +1,4 @@
-"""Marketo assets: a second run changes nothing, a killed one is gone on with, and a wrong one costs nothing."""
+"""Marketo assets: a second run changes nothing, a retry continues, and a wrong argument costs no call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IN_PROGRAM = {"id": PROGRAM, "type": "Program"}
 
 
 class Task:
-    """A task of a run, as often as it is run."""
+    """A task of one DAG run, which may run several times."""
 
     def __init__(self, operator: type, marketo: Simulator, **arguments: Any) -> None:
         self._operator = operator
@@ -82,14 +82,14 @@ def test_an_asset_is_got_by_its_id_or_its_name(asset):
     assert by_name["url"] == asset.context["ti"].xcoms["marketo_link"] == "https://app-sim.marketo.com/#PG1001A1"
 
 
-def test_what_is_missing_fails_or_is_skipped(asset):
+def test_if_missing_decides_about_an_asset_that_does_not_exist(asset):
     gone = {"asset_type": "programs", "action": "get", "name": "Nothing"}
     with pytest.raises(AirflowFailException, match="'Nothing' does not exist"):
         asset.run(**gone)
     assert asset.run(**gone, if_missing="skip")["id"] is None
 
 
-def test_a_list_is_made_once_per_run_and_a_name_that_is_taken_is_for_the_author_to_decide(asset):
+def test_a_list_is_made_once_per_run_and_if_exists_decides_about_a_taken_name(asset):
     wanted = {
         "asset_type": "static_lists",
         "action": "create",
@@ -108,13 +108,13 @@ def test_a_list_is_made_once_per_run_and_a_name_that_is_taken_is_for_the_author_
     assert asset.run(asset_type="static_lists", action="get", name="New")["record"]["description"] == "second"
 
 
-def test_a_snippet_is_found_by_name_though_marketo_has_no_such_query(asset):
+def test_a_snippet_is_found_by_name_although_marketo_has_no_such_query(asset):
     wanted = {"asset_type": "snippets", "name": "Footer", "folder": asset.folder("Snippets")}
     made = asset.run(**wanted, action="create")
     assert asset.run(**wanted, action="get")["id"] == made["id"]
 
 
-def test_a_lost_answer_is_looked_after(asset):
+def test_after_a_lost_reply_the_asset_is_found_by_its_name(asset):
     wanted = {"asset_type": "smart_campaigns", "action": "clone", "asset_id": TRIGGER, "name": "Copy"}
     wanted["folder"] = IN_PROGRAM
     asset.marketo.fail("smart_campaigns.clone", drop=True, executed=True)
@@ -134,7 +134,7 @@ def test_a_request_that_was_lost_is_sent_again_by_the_next_try(asset):
     assert asset.executed("smart_campaigns.clone") == 1
 
 
-def test_a_draft_is_approved_unapproved_and_discarded_as_often_as_one_likes(asset):
+def test_approving_unapproving_and_discarding_a_draft_twice_changes_nothing(asset):
     email = {"asset_type": "emails", "asset_id": EMAIL}
     for action, status in (("approve", "approved"), ("unapprove", "draft"), ("approve", "approved")):
         first, again = asset.run(**email, action=action), asset.run(**email, action=action)
@@ -151,14 +151,14 @@ def test_marketos_reason_for_a_refusal_is_shown(asset):
         asset.run(asset_type="snippets", action="approve", asset_id=made["id"])
 
 
-def test_a_campaign_is_switched_on_and_off(asset):
+def test_a_campaign_is_activated_and_deactivated(asset):
     campaign = {"asset_type": "smart_campaigns", "asset_id": TRIGGER}
     assert asset.run(**campaign, action="activate")["changed"] is False
     assert asset.run(**campaign, action="deactivate")["changed"]
     assert asset.run(**campaign, action="activate")["changed"]
 
 
-def test_what_is_deleted_may_be_gone_already(asset):
+def test_deleting_an_asset_that_does_not_exist_succeeds(asset):
     assert asset.run(asset_type="static_lists", action="delete", name="Newsletter")["changed"]
     assert asset.run(asset_type="static_lists", action="delete", name="Newsletter")["changed"] is False
     with pytest.raises(AirflowFailException):
@@ -209,17 +209,24 @@ def test_a_dry_run_reads_and_writes_nothing(asset, caplog):
         ({"asset_type": "forms", "action": "create", "name": "x"}, "folder is missing"),
     ],
 )
-def test_a_wrong_wish_is_refused_before_a_call_is_spent(asset, arguments, message):
+def test_a_wrong_argument_is_refused_before_the_first_call(asset, arguments, message):
     with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         asset.run(**arguments)
     assert asset.marketo.report().total_calls == 0
 
 
-def test_a_name_that_exists_twice_has_to_be_told_apart(asset):
+def test_a_name_that_several_assets_have_needs_a_folder(asset):
     wanted = {"asset_type": "smart_campaigns", "action": "get", "name": "Weekly Send"}
     with pytest.raises(AirflowFailException, match=r"4 smart_campaigns have the name.*folder"):
         asset.run(**wanted)
     assert asset.run(**wanted, folder=IN_PROGRAM)["id"] == 2002
+
+
+def test_a_wrong_host_does_not_count_as_a_missing_asset(asset):
+    asset.marketo.fail("programs.get_by_id", "610")
+    with pytest.raises(AirflowFailException, match="Marketo code 610"):
+        asset.run(asset_type="programs", action="delete", asset_id=PROGRAM)
+    assert asset.executed("programs.delete") == 0
 
 
 # A program from a template
@@ -233,7 +240,7 @@ EVERYTHING = {
 }
 
 
-def test_a_program_is_cloned_filled_in_approved_and_switched_on(program):
+def test_a_program_is_cloned_filled_in_approved_and_activated(program):
     done = program.run(**EVERYTHING)
     assert done["created"]
     assert sorted(done["tokens_changed"]) == ["Headline", "Seats"]
@@ -264,7 +271,7 @@ def test_a_second_run_changes_nothing(program):
 
 
 @pytest.mark.parametrize("broken", ["tokens.create", "programs.update_metadata", "emails.approve_draft"])
-def test_a_try_that_broke_off_is_gone_on_with(program, broken):
+def test_a_retry_continues_where_the_first_try_failed(program, broken):
     program.marketo.fail(broken, "603")
     with pytest.raises(AirflowFailException, match="603"):
         program.run(**EVERYTHING)
@@ -275,13 +282,13 @@ def test_a_try_that_broke_off_is_gone_on_with(program, broken):
 
 
 @pytest.mark.parametrize("lost", [{"drop": True, "executed": True}, {"code": "719", "executed": True}])
-def test_a_clone_whose_answer_is_lost_is_found_by_its_name(program, lost):
+def test_a_clone_whose_reply_is_lost_is_found_by_its_name(program, lost):
     program.marketo.fail("programs.clone", **lost)
     assert program.run(**EVERYTHING)["created"]
     assert program.executed("programs.clone") == 1
 
 
-def test_of_a_program_of_that_name_the_author_decides(program):
+def test_if_exists_decides_about_a_program_of_that_name(program):
     program.run()
     program.another_run()
     with pytest.raises(AirflowFailException, match="'Autumn Webinar' exists already"):

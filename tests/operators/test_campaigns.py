@@ -1,4 +1,4 @@
-"""Campaigns and samples: checked before they are sent, and sent once."""
+"""Campaigns and samples are checked before they are sent, and sent at most once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOMORROW = (datetime.now(timezone.utc) + timedelta(days=1)).replace(microsecond=
 
 
 class Task:
-    """A task of a run, as often as it is run."""
+    """A task of one DAG run, which may run several times."""
 
     def __init__(self, operator: type, marketo: Any, ledger: Any, **arguments: Any) -> None:
         self.operator = operator
@@ -70,7 +70,7 @@ def sample(marketo, tmp_path) -> Task:
 # Trigger campaigns
 
 
-def test_leads_go_in_groups_of_a_hundred_and_each_once(trigger):
+def test_leads_are_sent_in_groups_of_a_hundred_each_once(trigger):
     assert trigger.run(lead_ids=[*LEADS, 1001, "1002"], tokens={"{{my.Headline}}": "Hi"}) == {
         "campaign_id": TRIGGER,
         "campaign": "Send Invitation",
@@ -84,11 +84,35 @@ def test_leads_go_in_groups_of_a_hundred_and_each_once(trigger):
     assert trigger.context["ti"].xcoms["marketo_link"].endswith("#SC2001A1")
 
 
-def test_lead_ids_come_from_xcom_or_from_a_template(trigger):
-    assert trigger.run(lead_ids="[1001, 1002]")["leads"] == 2
+@pytest.mark.parametrize("lead_ids", ["[1001, 1002]", "{1002, 1001}", (1001, 1002), {1001, 1002}, ["1001", 1002.0]])
+def test_lead_ids_may_be_any_list_and_what_a_template_makes_of_it(trigger, lead_ids):
+    assert trigger.run(lead_ids=lead_ids)["leads"] == 2
 
 
-def test_a_retry_goes_on_behind_what_was_sent(trigger):
+@pytest.mark.parametrize(
+    ("lead_ids", "message"),
+    [
+        ("1001,1002", r"lead_ids='1001,1002' is not an id\. Give a list such as \[1001, 1002\]"),
+        ("None", "lead_ids is required"),
+        (None, "lead_ids is required, and nothing was given"),
+    ],
+)
+def test_what_is_no_list_of_ids_is_refused_when_the_dag_is_parsed(lead_ids, message):
+    with pytest.raises(MarketoInvalidRequestError, match=message):
+        MarketoTriggerCampaignOperator(task_id="a_task", campaign_id=TRIGGER, lead_ids=lead_ids)
+
+
+def test_what_a_template_renders_to_is_checked_before_the_first_call(trigger):
+    operator = MarketoTriggerCampaignOperator(
+        task_id="a_task", campaign_id="{{ params.id }}", lead_ids="{{ params.ids }}"
+    )
+    operator.campaign_id, operator.lead_ids = "2001", "1001,1002"
+    with pytest.raises(AirflowFailException, match="lead_ids='1001,1002' is not an id"):
+        operator.execute(trigger.context)
+    assert trigger.marketo.report().total_calls == 0
+
+
+def test_a_retry_sends_only_the_groups_that_were_not_sent(trigger):
     trigger.marketo.fail("campaigns.request", "603", skip=1)
     with pytest.raises(AirflowFailException):
         trigger.run()
@@ -97,7 +121,7 @@ def test_a_retry_goes_on_behind_what_was_sent(trigger):
     assert trigger.marketo.report().sent_twice == 0
 
 
-def test_a_task_that_is_cleared_sends_nothing_again_though_the_campaign_is_over(trigger):
+def test_a_cleared_task_sends_nothing_again_and_does_not_need_an_active_campaign(trigger):
     trigger.run()
     trigger.clear()
     trigger.campaign["isActive"] = False
@@ -107,7 +131,7 @@ def test_a_task_that_is_cleared_sends_nothing_again_though_the_campaign_is_over(
     assert trigger.marketo.report().sent_twice == 250
 
 
-def test_a_lost_reply_stops_with_what_was_sent_and_how_to_see_whether_it_ran(trigger):
+def test_a_lost_reply_stops_the_task_and_says_what_was_sent_and_how_to_check(trigger):
     trigger.marketo.fail("campaigns.request", drop=True, executed=True, skip=1)
     for _ in range(2):
         with pytest.raises(AirflowFailException) as caught:
@@ -128,7 +152,7 @@ def test_a_dry_run_makes_the_checks_and_sends_nothing(trigger, caplog):
     assert trigger.run()["groups_sent"] == 3
 
 
-def test_nobody_is_no_mistake(trigger):
+def test_an_empty_audience_is_no_error_and_costs_no_call(trigger):
     assert trigger.run(lead_ids=[])["leads"] == 0
     assert trigger.marketo.report().total_calls == 0
 
@@ -148,7 +172,7 @@ def test_nobody_is_no_mistake(trigger):
         ({}, {"tokens": {"{{my.Nothing}}": "x"}}, "Invalid token"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_sent_is_refused_and_may_be_sent_when_it_is_put_right(trigger, state, arguments, message):
+def test_a_refused_request_is_sent_after_it_was_corrected(trigger, state, arguments, message):
     before = dict(trigger.campaign)
     trigger.campaign.update(state)
     with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
@@ -175,7 +199,7 @@ def test_a_retry_after_the_run_is_no_error(schedule, monkeypatch):
     assert schedule.run()["scheduled_earlier"]
 
 
-def test_a_run_without_a_time_is_as_soon_as_possible(schedule):
+def test_without_run_at_the_campaign_runs_as_soon_as_possible(schedule):
     assert schedule.run(run_at=None)["run_at"] is None
     (run,) = schedule.sendings
     assert 290 < run.run_at - run.at < 310

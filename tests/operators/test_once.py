@@ -1,8 +1,8 @@
 """
-Every operation that must not run twice, against everything that can go wrong on its way.
+Every operation that must not run twice, with every fault that can happen to it.
 
-Marketo executes each at most once, whatever happens to the request, the reply or the process, and however often Airflow
-runs the task again. The table in ``docs/campaigns.md`` is made of what is asserted here.
+Marketo executes each operation at most once, whatever happens to the request, the reply or the process, and however
+often Airflow runs the task again. ``docs/campaigns.md`` has the table of the faults that are tested here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HTML = ("page.html", b"<p>Hi</p>", "text/html")
 
 
 class Place:
-    """What the calls below are about: an instance, and a name that was not used yet."""
+    """What a call is about: an instance, and a name that no other call uses."""
 
     _numbers = itertools.count()
 
@@ -55,7 +55,7 @@ class Place:
         return int(next(iter(self.assets.by_family[family])))
 
     def new(self, family: str, folder: str) -> Any:
-        """The id of something approved that only this call is about."""
+        """Return the id of an approved asset that no other call uses."""
         home = self.assets.location(self.folder(folder))
         return self.assets.add(family, self.name, home, {}, 0, approved=True).id
 
@@ -227,13 +227,15 @@ CALLS: dict[str, Callable[[Place], dict[str, Any]]] = {
     **v2("email_templates_v2", "Email Templates"),
     **v2("fragments_v2", "Snippets", settings={"fragmentType": "html", "supportedChannels": ["email"]}),
 }
-"""Of each operation a call that Marketo carries out, and that no other call here is like."""
+"""For each operation, arguments that Marketo accepts and that differ from those of all other calls."""
 
 
 class Fault(NamedTuple):
     """
-    :param how: asked of the simulator.
-    :param executions: how often Marketo carries the call out, by the end of all tries.
+    A fault that the simulator produces.
+
+    :param how: arguments of the simulator's ``fail``.
+    :param executions: how often Marketo executes the call in all tries together.
     :param task: ``stops`` until a person decides, ``goes on`` by itself, or ``fails`` and may be run again.
     """
 
@@ -255,11 +257,11 @@ FAULTS = {
 }
 
 KILLS = {"before the call": 0, "after the call": 1, "before the ledger is settled": 1}
-"""How often Marketo carries the call out."""
+"""How often Marketo executes the call."""
 
 
 class FreeGovernor:
-    """Lets every call go at once: limits have tests of their own."""
+    """A governor without limits, which have tests of their own."""
 
     def acquire(self, operation: str, *, hold: float = 0) -> Lease:
         return Lease(operation, 0)
@@ -279,7 +281,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def task(simulator, monkeypatch, tmp_path) -> Callable[..., Callable[..., Any]]:
-    """Makes a task of a run, which may be run as often as Airflow likes."""
+    """Returns a function that makes a task of one DAG run, which may run several times."""
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", _connection(simulator))
     monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: FreeGovernor())
     monkeypatch.setattr(SystemClock, "sleep", lambda self, seconds: None)
@@ -325,7 +327,7 @@ def test_the_table_has_every_operation_that_must_not_run_twice():
 
 
 @pytest.mark.parametrize("operation", sorted(CALLS))
-def test_in_fair_weather_it_runs_once_however_often_the_task_does(simulator, task, operation):
+def test_without_faults_it_runs_once_however_often_the_task_runs(simulator, task, operation):
     before, run = executed(simulator, operation), task(operation)
     assert not run()["sent_earlier"]
     assert run()["sent_earlier"]
@@ -335,7 +337,7 @@ def test_in_fair_weather_it_runs_once_however_often_the_task_does(simulator, tas
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("operation", sorted(CALLS))
-def test_in_no_weather_it_runs_twice(simulator, task, monkeypatch, operation, fault):
+def test_no_fault_makes_it_run_twice(simulator, task, monkeypatch, operation, fault):
     how, executions, outcome = FAULTS[fault]
     before, run = executed(simulator, operation), task(operation)
     if "delay" in how:
@@ -365,7 +367,7 @@ def _impatient(initialise: Callable[..., None]) -> Callable[..., None]:
 
 @pytest.mark.parametrize("when", KILLS)
 @pytest.mark.parametrize("operation", sorted(CALLS))
-def test_a_process_that_is_killed_leaves_nothing_that_runs_twice(simulator, task, monkeypatch, operation, when):
+def test_a_killed_process_does_not_make_it_run_twice(simulator, task, monkeypatch, operation, when):
     before, run = executed(simulator, operation), task(operation)
     executions = KILLS[when]
     with monkeypatch.context() as dying:

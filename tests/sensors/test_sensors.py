@@ -434,7 +434,7 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
         (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": "[]"}, "lead_ids is an empty list"),
         (MarketoCampaignRunSensor, {"campaign_id": 99}, "campaign_id: .*no smart campaign 99"),
         (MarketoCampaignRunSensor, {"campaign_id": 99, "lead_ids": 1001}, "campaign_id: .*no smart campaign 99"),
-        (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "'mail' is no type of Marketo assets"),
+        (MarketoAssetSensor, {"asset_type": "mail", "asset_id": 1}, "asset_type='mail' is not one of"),
         (MarketoAssetSensor, {"asset_type": "programs", "asset_id": 1001}, "have no drafts"),
         (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001, "state": "live"}, "is not one of 'approved'"),
         (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 99}, "no email 99"),

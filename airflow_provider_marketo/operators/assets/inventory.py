@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, choices, flag, text
@@ -10,6 +9,8 @@ from airflow_provider_marketo.choices import FileFormat, InventoryType
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.marketo_assets.inventory import InventoryResult

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, flag, mapping, one_id, place
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.marketo_assets.tokens import TokensResult
