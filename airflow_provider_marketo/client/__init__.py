@@ -1,1 +1,1 @@
-"""Marketo's REST API in plain Python. Nothing in here knows that Airflow exists."""
+"""Marketo's REST API in plain Python, without Airflow."""

@@ -1,20 +1,24 @@
-"""The access token and its life."""
+"""The access token and its expiry."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.clock import Clock
 from airflow_provider_marketo.client.errors import MarketoAuthError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_marketo.client.clock import Clock
+
 RENEW_BEFORE = 60.0
-"""Seconds of life under which a token is asked for again: one that dies in flight costs a call."""
+"""Remaining seconds at which the token is renewed: one that expires in flight costs a call."""
 
 _ASK_AGAIN_AFTER = 10.0
-"""Identity hands the same token back until it expires: asking more often than this brings nothing."""
+"""Seconds. Until the token expires, requesting it more often returns the same token."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class TokenKeeper:
         self._renew_at = 0.0
 
     def get(self) -> str:
-        """A token that should survive the next call."""
+        """Return a token that outlives the next call."""
         with self._lock:
             if self._token is None or self._clock.monotonic() >= self._renew_at:
                 self._renew()
@@ -56,7 +60,7 @@ class TokenKeeper:
 
     def replace(self, refused: str) -> str:
         """
-        Another token for one that Marketo refused with 601 or 602.
+        Return a new token in place of one that Marketo refused.
 
         Threads that were refused with the same token share one renewal. Identity may hand the refused token back: with
         less than a minute to live it is waited out once; with more, another call cannot help.

@@ -1,4 +1,4 @@
-"""Parameters held against the catalogue before a call is spent, and brought into the shape that it asks for."""
+"""Check parameters against the catalogue before a call is spent, and convert them to what Marketo expects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import iso, parse_date
-from airflow_provider_marketo.client.operation import Operation, Schema
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.client.values import FaultError, inside, plain, text
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.operation import Operation, Schema
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -19,9 +21,9 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
-    The parameters as plain JSON values, defaults included and None left out.
+    Return the parameters as plain JSON values, with defaults and without None.
 
-    :param operation: what they are for.
+    :param operation: the operation that takes them.
     :param parameters: in Adobe's spelling.
     :raises FaultError: one is unknown, missing, of the wrong type or too large.
     """
@@ -86,7 +88,7 @@ def _check_names(schema: Schema, value: Mapping[str, Any], where: str) -> None:
             raise FaultError(inside(where, given[1]), f"excludes {given[0]}: give one of them")
         if not given and group in schema.one_of:
             others = " or ".join(group[1:])
-            raise FaultError(inside(where, group[0]), f"is missing, and so is what may stand for it: {others}")
+            raise FaultError(inside(where, group[0]), f"is missing, and so is its alternative: {others}")
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -168,7 +170,7 @@ def _datetime(schema: Schema, value: Any, where: str) -> str:
 
 
 def _file(schema: Schema, value: Any, where: str) -> Any:
-    """Read here, so that a request that is sent again carries the same bytes."""
+    """Read a file now, so that a request that is sent again carries the same bytes."""
     named = isinstance(value, tuple) and len(value) in (2, 3)
     content = value[1] if named else value
     content = content.read() if hasattr(content, "read") else content
@@ -196,4 +198,4 @@ _TYPES: Mapping[str, tuple[str, Callable[[Schema, Any, str], Any]]] = {
     "file": ("bytes, text, an open file, or a tuple of file name and one of these", _file),
     "any": ("any value", _any),
 }
-"""What a value has to be, in words, and what makes it so; a TypeError says that it is something else."""
+"""What a value must be, in words, and the function that converts it; a TypeError means that it is something else."""

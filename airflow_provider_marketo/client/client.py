@@ -1,11 +1,10 @@
-"""The client: any operation of the catalogue by name, checked, throttled, and sent again only when that is safe."""
+"""The client: calls any operation by name, checks and throttles it, and sends it again only when that is safe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.client import codes, operations, paging
 from airflow_provider_marketo.client.auth import Token, TokenKeeper
@@ -14,10 +13,14 @@ from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoPermissionError
 from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
-from airflow_provider_marketo.client.operations import PreparedRequest
 from airflow_provider_marketo.client.retry import send_with_retries
 from airflow_provider_marketo.client.tally import Tally
 from airflow_provider_marketo.client.transport import Download, Reply, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_marketo.client.operations import PreparedRequest
 
 Answer = TypeVar("Answer")
 
@@ -32,7 +35,7 @@ class MarketoClient:
     :param identity_url: the identity service, when it is not ``<host>/identity``.
     :param partner_id: LaunchPoint partner key, sent along when a token is asked for.
     :param governor: decides when a call may go; one of this process with Marketo's limits by default.
-    :param tally: counts what is used, and says when it is enough.
+    :param tally: counts what is used, and enforces the budget.
     :param on_secret: called with every access token, so that logs can be kept clear of it.
     :param clock: the time.
     :param transport: keyword arguments for :class:`~.transport.Transport`: timeouts in seconds, proxy, CA bundle.
@@ -81,8 +84,9 @@ class MarketoClient:
 
     def detached(self) -> MarketoClient:
         """
-        A client of the same user that shares no lease, lock, connection or token with this one, for a signal handler:
-        the call that it interrupts may hold all of them.
+        Return a client of the same user that shares no lease, lock, connection or token with this one.
+
+        A signal handler needs it: the call that it interrupts may hold all of these.
         """
         return self._detached()
 
@@ -90,8 +94,8 @@ class MarketoClient:
         """
         Call one operation of Marketo's API.
 
-        Failures that may pass are sent again where the operation's retry class allows it; no wait exceeds a minute.
-        Nothing here outlives the process: a caller that is killed cannot know whether its last request ran.
+        A request that failed transiently is sent again if its retry class allows it; no wait exceeds a minute.
+        Nothing outlives the process: a caller that is killed cannot know whether its last request ran.
 
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
         :param parameters: in Adobe's spelling.
@@ -120,15 +124,17 @@ class MarketoClient:
         return map(self._counted, paging.pages(lambda asked: self.call(operation, **asked), style, parameters))
 
     def paginate(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
-        """The records of a query, of all its pages. As :meth:`pages`."""
+        """Yield the records of all pages of a query. Parameters as for :meth:`pages`."""
         for page in self.pages(operation, **parameters):
             yield from page.records
 
     @contextmanager
     def download(self, operation: str, /, *, offset: int = 0, **parameters: Any) -> Iterator[Download]:
         """
-        Open a file. The call keeps its lease until the file is closed; a break while reading raises
-        :class:`~.errors.MarketoTransientError`, and the caller opens again at the offset it has reached.
+        Open a file. The call keeps its lease until the file is closed.
+
+        A break while reading raises :class:`~.errors.MarketoTransientError`; the caller opens the file again at the
+        offset that it has reached.
 
         :param operation: an operation whose reply is a file.
         :param offset: first byte wanted.

@@ -1,26 +1,29 @@
-"""From an operation and its parameters to a request: what goes into path, query, headers and body."""
+"""Encode an operation and its parameters as a request: path, query, headers and body."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from airflow_provider_marketo.client.checking import checked
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.operation import Operation, Parameter
 from airflow_provider_marketo.client.values import FaultError, text
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from airflow_provider_marketo.client.operation import Operation, Parameter
+
 URI_LIMIT = 8192 - 128
-"""For path and query. Marketo takes 8 KB; the difference is room for scheme and host."""
+"""Bytes of path and query. Marketo takes 8 KB; the difference is room for scheme and host."""
 
 BODY_LIMIT = 1 << 20
-"""Of all bodies but import files."""
+"""Bytes of any body except an import file."""
 
 _AROUND_A_PART = 256
-"""Bytes that come with each part of a multipart body, at most: two boundaries, headers, a file's name."""
+"""Upper bound of the bytes around each part of a multipart body: two boundaries, headers, the file's name."""
 
 _QUERY_AS_POST = (("_method", "GET"),)
 _LEAD_DATABASE = "/rest/v1/"
@@ -32,13 +35,13 @@ Pairs = tuple[tuple[str, str], ...]
 @dataclass(frozen=True)
 class PreparedRequest:
     """
-    A request, but for host and token. What it carries may be leads and is kept out of its text.
+    A request without host and token. Its ``repr`` does not show its content, which may be leads.
 
-    :param operation: what it calls.
+    :param operation: the operation that it calls.
     :param method: HTTP verb, which is not the operation's when a query is sent as POST.
     :param path: with parameters, percent-encoded.
     :param query: names and values, not yet encoded.
-    :param headers: besides those that every request has.
+    :param headers: headers in addition to those of every request.
     :param json: body to be sent as JSON; None for none.
     :param form: fields of a form body; None for none.
     :param files: parts of a multipart body: name, and file name, content and perhaps content type.
@@ -58,12 +61,12 @@ def prepare(operation: Operation, parameters: Mapping[str, Any]) -> PreparedRequ
     """
     Check a call and encode it.
 
-    A query of the lead database whose address would pass 8 KB, or that looks records up by a key of several fields
-    (``input``), becomes a POST with ``_method=GET``, as Marketo wants it.
+    A query of the lead database becomes a POST with ``_method=GET`` if its address would exceed 8 KB, or if it looks
+    records up by a key of several fields (``input``).
 
     :param operation: of the catalogue.
-    :param parameters: in Adobe's spelling. None counts as not given; a datetime without a time zone as UTC.
-    :raises MarketoInvalidRequestError: Marketo would refuse the call; ``parameter`` says which one to change.
+    :param parameters: parameters in Adobe's spelling. None means not given; a datetime without a time zone is UTC.
+    :raises MarketoInvalidRequestError: Marketo would refuse the call; ``parameter`` names the one to change.
     """
     try:
         return _within_limits(_encoded(operation, checked(operation, parameters)))
@@ -128,7 +131,7 @@ def _pairs(operation: Operation, name: str, value: Any) -> Iterator[tuple[str, s
         items = [text(item) for item in value]
         if any("," in item for item in items):
             remedy = "Look the records up by input instead." if "input" in operation.parameters else None
-            raise FaultError(name, "has an entry with a comma, which Marketo would take for two", remedy)
+            raise FaultError(name, "has an entry with a comma, which Marketo reads as two entries", remedy)
         yield name, ",".join(items)
 
 
@@ -165,7 +168,7 @@ def _within_limits(request: PreparedRequest) -> PreparedRequest:
 
 
 def _check_files(request: PreparedRequest) -> None:
-    """Import files have a limit of their own, which was looked at with the parameter."""
+    """Check the size of a multipart body. Import files have a limit of their own, which is checked before."""
     parts = request.files or ()
     if any(parameter.schema.max_bytes for parameter in request.operation.parameters.values()):
         return

@@ -1,4 +1,4 @@
-"""Where an instance lives: what an admin copies from Marketo's pages, in any of its shapes."""
+"""The addresses of an instance, from whatever an admin copies out of Marketo's pages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ _PATHS_COPIED = ("/rest", "/identity", "/bulk")
 @dataclass(frozen=True)
 class Endpoint:
     """
+    The addresses of an instance.
+
     :param base: scheme, host and port of the instance, without a path.
     :param identity: URL of the identity service, up to and including ``/identity``.
-    :param instance: the Munchkin ID in capitals, or host and port where there is none.
-    :param ingestion: scheme and host of data ingestion: Adobe's, or a simulator on this machine, which does it itself.
+    :param instance: the Munchkin ID in capitals, or host and port if the host has none.
+    :param ingestion: scheme and host of data ingestion: Adobe's, or the simulator if the host is on this machine.
     """
 
     base: str
@@ -30,9 +32,11 @@ class Endpoint:
     @classmethod
     def parse(cls, host: str, identity_url: str | None = None) -> Endpoint:
         """
+        Read the addresses.
+
         :param host: ``https://123-ABC-456.mktorest.com``, the same with ``/rest``, the bare host, or ``123-ABC-456``.
         :param identity_url: the identity service, when it is not ``<host>/identity``; with or without ``/oauth/token``.
-        :raises MarketoInvalidRequestError: neither, or plain http to a host that is not this machine.
+        :raises MarketoInvalidRequestError: the host is none of these, or plain http leads to another machine.
         """
         host = (host or "").strip()
         if _MUNCHKIN.fullmatch(host.rstrip("/")):

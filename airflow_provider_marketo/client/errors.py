@@ -1,19 +1,45 @@
-"""Errors, grouped by what the caller can do about them.
+"""
+Errors, grouped by what the caller can do about them.
 
-Marketo answers HTTP 200 to nearly everything and puts a code into the body; the same code may come for the whole
-reply or for one record. What matters to a caller is neither the HTTP status nor the level but the consequence: give
-up, wait, ask again, look first. One class per consequence, one table from code to class.
+The tree::
+
+    MarketoError
+    ├── MarketoConnectionError          never reached Marketo: safe to send again
+    ├── MarketoAuthError                client id, secret or token refused
+    ├── MarketoPermissionError          a permission or the IP allowlist
+    ├── MarketoThrottledError           606, 615: the governor waits
+    ├── MarketoQuotaExhaustedError      607, 1029: wait until ``until``
+    ├── MarketoQueueFullError           1016, 1019, 1029: wait for a slot
+    ├── MarketoAlreadyQueuedError       1029: the job is queued, which is a success
+    ├── MarketoTransientError           may pass; ``executed`` says whether the request may have run
+    ├── MarketoAmbiguousOutcomeError    may have run and must not run twice: look first
+    ├── MarketoInvalidRequestError      wrong and stays wrong; ``parameter`` names what to change
+    │   ├── MarketoNotFoundError
+    │   └── MarketoFeatureUnavailableError
+    ├── MarketoBudgetError              the task's own limit; nothing was sent
+    ├── MarketoDataError                a file is not what it should be
+    │   └── MarketoFileGoneError
+    ├── MarketoExportFailedError
+    ├── MarketoImportFailedError
+    ├── MarketoDeadlineError            the author's timeout
+    └── MarketoStoppedError             this process must not continue
+
+Marketo answers HTTP 200 to nearly everything and puts a code into the body. What matters to a caller is neither the
+HTTP status nor whether the code is for a reply or a record, but what to do: give up, wait, send again or look first.
+There is one class per consequence, and one table from code to class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.dates import parse_date
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 _SERVICES = {"identity": "identity", "data_ingestion": "data ingestion"}
 """Services of Marketo with a host or path of their own, by the family of their operations."""
@@ -138,7 +164,7 @@ class MarketoQueueFullError(MarketoError):
 
 
 class MarketoAlreadyQueuedError(MarketoError):
-    """1029 "already queued": what was asked for is already so. Callers that enqueue read it as a success."""
+    """1029 "already queued": the job is in the queue. Callers that enqueue treat it as a success."""
 
 
 class MarketoTransientError(MarketoError):
@@ -208,13 +234,13 @@ class MarketoFileGoneError(MarketoDataError):
 
 
 class MarketoExportFailedError(MarketoError):
-    """Marketo gave an export job up, or somebody keeps cancelling it."""
+    """Marketo gave up an export job, or another user keeps cancelling it."""
 
     default_remedy = "Run the task again with a shorter window; if it stays, ask Adobe's support with the export id."
 
 
 class MarketoImportFailedError(MarketoError):
-    """Marketo gave an import job up."""
+    """Marketo gave up an import job."""
 
     default_remedy = "Look at the job's message; if it says nothing of use, ask Adobe's support with the batch id."
 
@@ -226,7 +252,7 @@ class MarketoDeadlineError(MarketoError):
 
 
 class MarketoStoppedError(MarketoError):
-    """This process must not go on: its task was killed, or another try of it has taken over."""
+    """The process must not continue: its task was killed, or another try has taken over."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
-"""One row of the catalogue: an operation of Marketo's API and what it takes."""
+"""One row of the catalogue: an operation of Marketo's API and its parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TIMEOUT_MARGIN = 10
-"""Seconds by which we wait longer for an answer than Marketo works on it."""
+"""Seconds that we wait for an answer beyond Marketo's own limit."""
 
 BODY_PLACES = frozenset({"body", "form", "json", "part"})
 
@@ -16,24 +18,24 @@ BODY_PLACES = frozenset({"body", "form", "json", "part"})
 @dataclass(frozen=True)
 class Schema:
     """
-    What a value has to be.
+    What a value must be.
 
     :param type: ``string``, ``integer``, ``number``, ``boolean``, ``datetime``, ``date``, ``array``, ``object``,
         ``file`` or ``any``.
-    :param enum: the values there are; empty where any will do.
+    :param enum: the allowed values; empty if any value is allowed.
     :param maximum: largest number.
-    :param max_length: most characters.
-    :param min_items: fewest entries of an array.
-    :param max_items: most entries of an array.
-    :param max_bytes: most bytes of a file.
+    :param max_length: largest number of characters.
+    :param min_items: smallest number of entries of an array.
+    :param max_items: largest number of entries of an array.
+    :param max_bytes: largest size of a file.
     :param media: content type of a file.
-    :param items: what the entries of an array have to be.
-    :param properties: members of an object; an object without any takes whatever it is given.
-    :param required: members that must be there.
-    :param one_of: groups of members of which exactly one must be there.
-    :param exclusive: groups of members of which at most one may be there.
+    :param items: what the entries of an array must be.
+    :param properties: members of an object; an object without declared members takes any.
+    :param required: members that must be given.
+    :param one_of: groups of members of which exactly one must be given.
+    :param exclusive: groups of members of which at most one may be given.
     :param max_days: longest time between the members ``startAt`` and ``endAt`` of an object.
-    :param open: whether an object takes other members besides.
+    :param open: whether an object also takes undeclared members.
     """
 
     type: str
@@ -54,7 +56,7 @@ class Schema:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Schema:
-        """The schema that a row of ``operations.json`` describes."""
+        """Read the schema from a row of ``operations.json``."""
         items, properties = row.get("items"), row.get("properties", {})
         return cls(
             type=row["type"],
@@ -78,15 +80,15 @@ class Schema:
 @dataclass(frozen=True)
 class Parameter:
     """
-    One thing that an operation takes.
+    One parameter of an operation.
 
     :param name: in Adobe's spelling.
     :param place: ``path``, ``query``, ``header``, ``form`` (a field), ``part`` (of a multipart body), ``json`` (a
         member of the body) or ``body`` (all of it).
-    :param schema: what its value has to be. A form field of type array or object is sent as a JSON string.
+    :param schema: what its value must be. A form field of type array or object is sent as a JSON string.
     :param required: whether it must be given.
     :param list_style: how a list is written in the query: ``comma``, ``repeat`` or ``json``.
-    :param default: what is sent when nothing is given; None for nothing.
+    :param default: value that is sent if none is given; None for no value.
     """
 
     name: str
@@ -98,7 +100,7 @@ class Parameter:
 
     @property
     def type(self) -> str:
-        """Of the value, as in :class:`Schema`."""
+        """Type of the value, as in :class:`Schema`."""
         return self.schema.type
 
 
@@ -146,7 +148,7 @@ class Operation:
 
     @classmethod
     def from_row(cls, name: str, row: Mapping[str, Any]) -> Operation:
-        """The operation that a row of ``operations.json`` describes."""
+        """Read the operation from a row of ``operations.json``."""
         return cls(
             name=name,
             operation_id=row["id"],
@@ -179,7 +181,7 @@ class Operation:
 
     @property
     def family(self) -> str:
-        """What stands before the dot in the name."""
+        """Part of the name before the dot."""
         return self.name.partition(".")[0]
 
     @property
@@ -189,12 +191,12 @@ class Operation:
 
     @cached_property
     def body_parameters(self) -> tuple[str, ...]:
-        """Names of those that go into the body."""
+        """Names of the parameters that go into the body."""
         return tuple(name for name, parameter in self.parameters.items() if parameter.place in BODY_PLACES)
 
     @cached_property
     def schema(self) -> Schema:
-        """Of all parameters together, as of one object."""
+        """Schema of all parameters together, as members of one object."""
         return Schema(
             "object",
             properties={name: parameter.schema for name, parameter in self.parameters.items()},
@@ -206,9 +208,9 @@ class Operation:
 
     def retry_class(self, parameters: Mapping[str, Any]) -> str:
         """
-        Whether this call may be sent again.
+        Return the retry class of a call, which says whether it may be sent again.
 
-        :param parameters: of the call.
+        :param parameters: parameters of the call.
         """
         retry = self.retry
         for name, value, override in self.retry_overrides:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
-from airflow_provider_marketo.client.transport import Reply
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.transport import Reply
 
 Next = Mapping[str, Any] | None
-"""Parameters that differ in the next call; None when there is none."""
+"""Parameters that change in the next call; None after the last page."""
 
 
 def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Lead database: obey ``moreResult`` where it is given, else go on while there is a token not just used."""
+    """Lead database: follow ``moreResult`` if it is given, otherwise continue while Marketo gives a new token."""
     if reply.more_result:
         return _promised(reply, asked, "records")
     token = reply.next_page_token
@@ -23,28 +25,26 @@ def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
 
 
 def by_date(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Activity feeds: they always hand out a token and may send empty pages; only ``moreResult`` ends them."""
+    """Activity feeds: every page has a token and may be empty, so only ``moreResult`` ends the feed."""
     return _promised(reply, asked, "activities") if reply.more_result else None
 
 
 def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
-    """The page that ``moreResult`` promises: to end without it would lose what is on it."""
+    """Return the token of the page that ``moreResult`` promises; ending without that page would lose records."""
     token = reply.next_page_token
     if not token or token == asked.get("nextPageToken"):
-        raise MarketoDataError(
-            f"Marketo promises more {what} but hands out no new paging token", operation=reply.operation
-        )
+        raise MarketoDataError(f"Marketo promises more {what} but gives no new paging token", operation=reply.operation)
     return {"nextPageToken": token}
 
 
 def by_offset(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Assets: there is no total and no flag, so only an empty page is certain to be the last."""
+    """Marketo assets: replies have no total and no flag, so only an empty page is certain to be the last."""
     records = reply.records
     return {"offset": int(asked.get("offset") or 0) + len(records)} if records else None
 
 
 def by_page(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Assets of the new designer: pages are counted, and the total may promise more than ever arrives."""
+    """Assets of the new designer: pages are numbered, and the total may be too high."""
     if not reply.records:
         return None
     index = int(asked.get("pageIndex") or 0)
@@ -57,7 +57,7 @@ def by_page(reply: Reply, asked: Mapping[str, Any]) -> Next:
 
 
 def by_page_offset(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Users: a bare list, offset counted in users."""
+    """Users: a list without an envelope, with an offset in users."""
     records = reply.records
     return {"pageOffset": int(asked.get("pageOffset") or 0) + len(records)} if records else None
 
@@ -73,7 +73,7 @@ RULES: Mapping[str, Callable[[Reply, Mapping[str, Any]], Next]] = {
 
 def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: Mapping[str, Any]) -> Iterator[Reply]:
     """
-    Every page of a query.
+    Yield every page of a query.
 
     :param call: makes one call.
     :param paging: the operation's paging style in the catalogue; a style without a rule has one page.

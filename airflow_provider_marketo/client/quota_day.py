@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 QUOTA_ZONE = ZoneInfo("America/Chicago")
-"""Adobe writes "CST" and "Central Time" by turns; Central Time is the earlier of the two in summer."""
+"""Adobe writes both "CST" and "Central Time"; in summer, Central Time is the earlier one."""
 
 RESET_MARGIN = timedelta(minutes=5)
-"""Marketo's clock and ours may differ: this much after the reset the quota is there for certain."""
+"""Time after the reset at which the quota is certainly back, although Marketo's clock and ours may differ."""
 
 _STANDARD_TIME_PROBE = timedelta(hours=6) + RESET_MARGIN
 _PROBE_EVERY = timedelta(minutes=15)
@@ -17,23 +17,23 @@ _PROBE_FOR = timedelta(hours=3)
 
 
 def day_start(now: datetime) -> datetime:
-    """The last midnight in Chicago, in UTC: where today's counting began."""
+    """Return the last midnight in Chicago, in UTC: the start of the quota day."""
     return now.astimezone(QUOTA_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(timezone.utc)
 
 
 def next_reset(now: datetime) -> datetime:
-    """The next midnight in Chicago, in UTC."""
+    """Return the next midnight in Chicago, in UTC."""
     tomorrow = now.astimezone(QUOTA_ZONE).date() + timedelta(days=1)
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=QUOTA_ZONE).astimezone(timezone.utc)
 
 
 def next_probe(now: datetime) -> datetime:
     """
-    When to ask again after Marketo said that a daily quota is spent.
+    Return when to try again after Marketo said that a daily quota is spent.
 
-    The sources disagree about daylight saving, so a refusal shortly after midnight may still be yesterday's: ask at
-    00:05 in Chicago, then at 06:05 UTC (midnight standard time), then every 15 minutes for three hours. A refusal
-    later in the day is today's own and waits for the next midnight.
+    The sources disagree about daylight saving, so a refusal shortly after midnight may belong to the previous day. Try
+    at 00:05 in Chicago, then at 06:05 UTC (midnight standard time), then every 15 minutes for three hours. A refusal
+    later in the day belongs to this day and lasts until the next midnight.
 
     :param now: the time of the refusal, aware.
     :return: a later time, in UTC.

@@ -1,15 +1,13 @@
-"""Whether and when a request may be sent again. Marketo has no idempotency keys: double sends are prevented here."""
+"""Whether and when a request may be sent again. Marketo has no idempotency keys: this prevents double sends."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import RetryCallState, Retrying
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.clock import Clock
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoConnectionError,
@@ -17,6 +15,11 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_marketo.client.clock import Clock
 
 Answer = TypeVar("Answer")
 
@@ -27,16 +30,16 @@ MAY_RUN_TWICE = frozenset({"read", "repeatable", UPSERT})
 """Retry classes whose requests may be repeated although the first one may have run."""
 
 RESENDS = 5
-"""After a failure that may pass."""
+"""How often a request is sent again after a transient failure."""
 
 RESENDS_OF_SYSTEM_ERROR = 2
-"""611 hides many errors that never pass: do not insist."""
+"""The same after a 611, which is often permanent."""
 
 RESENDS_OF_UNREACHABLE = 2
-"""A host that does not answer at all: long enough for a blip, short enough for a typing error."""
+"""The same if the host cannot be reached: enough for a short outage, and soon over if the host is misspelt."""
 
 RESENDS_OF_THROTTLED = 20
-"""606 and 615 cost nobody anything but time, and the governor spaces them."""
+"""The same after a 606 or 615: Marketo did not execute the request, and the governor spaces the tries."""
 
 _BASE = 1.0
 _LONGEST = 30.0
@@ -65,7 +68,7 @@ def send_with_retries(
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        # After a rejection by the rate the governor holds the next lease back for as long as it takes.
+        # After a 606 or 615 the governor holds back the next lease for as long as necessary.
         longest = _LONGEST_OF_THROTTLED if isinstance(error, MarketoThrottledError) else _LONGEST
         pause: float = random.uniform(0.5, 1.0) * min(longest, _BASE * 2 ** (state.attempt_number - 1))
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
@@ -78,7 +81,7 @@ def send_with_retries(
     except MarketoTransientError as error:
         if error.executed and retry_class not in MAY_RUN_TWICE:
             raise MarketoAmbiguousOutcomeError(
-                f"the request may have run, and running it twice would do harm: {error.message}",
+                f"the request may have run, and must not run twice: {error.message}",
                 operation=operation,
                 code=error.code,
                 request_id=error.request_id,
@@ -89,7 +92,7 @@ def send_with_retries(
 
 def _resends(error: MarketoError) -> int:
     if isinstance(error, MarketoThrottledError):
-        # Without a code it is the governor's own word that there is no turn within a minute.
+        # Without a code, the governor itself says that no turn comes within a minute.
         return RESENDS_OF_THROTTLED if error.code else 0
     if isinstance(error, MarketoConnectionError):
         return RESENDS_OF_UNREACHABLE

@@ -24,7 +24,7 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float =
 
 
 def did_you_mean(names: Sequence[object]) -> str:
-    """Ask for one of the names: ``Did you mean email or id?``"""
+    """Ask whether one of the names was meant, as in ``Did you mean email or id?``."""
     return f"Did you mean {' or '.join(map(str, names))}?"
 
 

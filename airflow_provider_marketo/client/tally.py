@@ -1,4 +1,4 @@
-"""What has been used of Marketo, and how much of it may be used."""
+"""How much of Marketo a task has used, and how much it may use."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
 
 MEGABYTE = 1_000_000
-"""Marketo's export quota is given in these; being a little early is better than being a little late."""
+"""Bytes. The export quota is in megabytes; the smaller meaning makes us stop early rather than late."""
 
 _TIDIES_UP = ".cancel_job"
 
 _COUNTS = ("calls", "waited", "rows", "bytes", "exported")
 
 Observer = Callable[[str, float, "MarketoError | None"], None]
-"""Told of every call: operation, seconds waited for its turn, and what it ended in."""
+"""Called with every call: operation, seconds that it waited for its turn, and the error it ended in."""
 
 
 class Tally:
     """
-    Counts what a client does, for its whole life. May be shared between threads, and between clients.
+    Counts what a client does. Threads and clients may share it.
 
-    :param max_calls: calls that may be made; None for no end.
-    :param max_export_mb: megabytes that may be exported in bulk; None for no end.
-    :param observer: told of every call as it ends.
+    :param max_calls: calls that may be made; None for no limit.
+    :param max_export_mb: megabytes that may be exported in bulk; None for no limit.
+    :param observer: called with every call that has ended.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Tally:
 
     def begin(self, operation: str) -> None:
         """
-        A call is about to be made.
+        Count a call that is about to be made.
 
-        :raises MarketoBudgetError: it would be one too many, and does not tidy up.
+        :raises MarketoBudgetError: the budget is spent. Calls that cancel jobs are always allowed.
         """
         with self._lock:
             spent = self.max_calls is not None and self.calls >= self.max_calls
@@ -62,12 +62,12 @@ class Tally:
             self.calls += 1
 
     def withdraw(self) -> None:
-        """The call that was about to be made is not made."""
+        """Take back a call that was counted and not made."""
         with self._lock:
             self.calls -= 1
 
     def end(self, operation: str, waited: float, error: MarketoError | None) -> None:
-        """A call has ended."""
+        """Record the end of a call."""
         with self._lock:
             self.waited += waited
             if isinstance(error, MarketoThrottledError) and error.code:
@@ -76,48 +76,48 @@ class Tally:
             self._observer(operation, waited, error)
 
     def moved(self, size: int) -> None:
-        """Bytes of a file have come in or gone out."""
+        """Add bytes of a file that were received or sent."""
         with self._lock:
             self.bytes += size
 
     def add_rows(self, rows: int) -> None:
-        """Records have been read or written."""
+        """Add records that were read or written."""
         with self._lock:
             self.rows += rows
 
     def add_export(self, size: int) -> None:
-        """An export job has made a file of so many bytes, which count toward the day's quota."""
+        """Add the bytes of an export file, which count toward the day's quota."""
         with self._lock:
             self.exported += size
 
     def check_export(self, expected: int) -> None:
         """
-        An export job is about to be started.
+        Check the budget before an export job starts.
 
-        :param expected: bytes that it and those under way are likely to make.
-        :raises MarketoBudgetError: that would be more than may be exported.
+        :param expected: bytes that this job and those under way are likely to export.
+        :raises MarketoBudgetError: that would exceed the budget.
         """
         if self.max_export_mb is not None and self.exported + expected > self.max_export_mb * MEGABYTE:
             raise MarketoBudgetError(
-                f"{self.exported / MEGABYTE:.1f} MB are exported, the next jobs are expected to make "
+                f"{self.exported / MEGABYTE:.1f} MB are exported, the next jobs will export about "
                 f"{expected / MEGABYTE:.1f} MB, and this task may export {self.max_export_mb:g} MB",
                 parameter="max_export_mb",
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts, as JSON takes them."""
+        """Return the counts as plain JSON."""
         with self._lock:
             return {name: getattr(self, name) for name in _COUNTS} | {"rejected": dict(self.rejected)}
 
     def add(self, counts: Mapping[str, Any]) -> None:
-        """Count what :meth:`to_dict` of another process says, too."""
+        """Add the counts that :meth:`to_dict` of another process returned."""
         with self._lock:
             for name in _COUNTS:
                 setattr(self, name, getattr(self, name) + counts.get(name, 0))
             self.rejected.update(counts.get("rejected", {}))
 
     def summary(self) -> str:
-        """One line for people."""
+        """Return the counts in one line for the log."""
         return (
             f"{counted(self.calls, 'call')} ({self.waited:.1f} s waited for their turn,"
             f" {self.rejected[codes.RATE_LIMIT]} rejected with 606, {self.rejected[codes.CONCURRENCY_LIMIT]} with 615),"

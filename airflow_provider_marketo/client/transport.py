@@ -1,18 +1,16 @@
-"""One HTTP exchange: a prepared request in, a reply or a typed error out. Decides nothing about trying again."""
+"""Make one HTTP exchange: a prepared request in, a reply or a typed error out. Retries are decided elsewhere."""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -21,7 +19,12 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, Ne
 
 from airflow_provider_marketo.client import codes, errors
 from airflow_provider_marketo.client.auth import Token
-from airflow_provider_marketo.client.operations import Operation, PreparedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_provider_marketo.client.operations import Operation, PreparedRequest
 
 _BLOCK = 1 << 20
 _SNIFF = 4096
@@ -139,8 +142,8 @@ class Transport:
     :param read_timeout: seconds of silence from Marketo; None takes the operation's own, which outlasts Marketo's.
     :param proxy: URL of an HTTP proxy; None follows the environment.
     :param ca_bundle: path of a file with certificates to trust; None takes the usual ones.
-    :param user_agent: how we introduce ourselves.
-    :raises MarketoInvalidRequestError: there is no such CA bundle, or the proxy's address is none.
+    :param user_agent: value of the ``User-Agent`` header.
+    :raises MarketoInvalidRequestError: the CA bundle does not exist, or the proxy is not a valid URL.
     """
 
     def __init__(
@@ -167,7 +170,7 @@ class Transport:
         if proxy:
             if not _PROXY.fullmatch(proxy):  # its text may hold a password
                 raise errors.MarketoInvalidRequestError(
-                    "the proxy's address is none",
+                    "proxy is not a valid URL",
                     parameter="proxy",
                     remedy="Give its URL, such as http://proxy.example.com:3128.",
                 )
@@ -175,9 +178,9 @@ class Transport:
         if ca_bundle:
             if not Path(ca_bundle).exists():
                 raise errors.MarketoInvalidRequestError(
-                    f"there is no file {ca_bundle} with certificates to trust",
+                    f"ca_bundle {ca_bundle} does not exist",
                     parameter="ca_bundle",
-                    remedy="It has to be there on every worker and triggerer.",
+                    remedy="Put the file on every worker and triggerer.",
                 )
             self._session.verify = ca_bundle
 
@@ -280,12 +283,12 @@ class Transport:
 
 
 def _unreachable(operation: str, error: requests.RequestException) -> errors.MarketoError:
-    """A connection that was never there executes nothing; one that broke may have."""
+    """Tell a connection that was never made, so nothing ran, from one that broke, so the request may have run."""
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     never_there = isinstance(
         error,
-        # ValueError: the address is none.
+        # ValueError: the URL is invalid.
         (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
     ) or isinstance(reason, (NewConnectionError, ConnectTimeoutError))
     if never_there:

@@ -266,8 +266,8 @@ def test_urllib3_logs_addresses_without_their_queries(caplog):
 
 
 @pytest.mark.parametrize("proxy", ["no address", "ftp://127.0.0.1:9", "//127.0.0.1", "http://user:hidden@"])
-def test_a_proxy_whose_address_is_none_is_refused_before_a_call(proxy):
-    with pytest.raises(errors.MarketoInvalidRequestError, match="the proxy's address is none") as caught:
+def test_a_proxy_that_is_not_a_url_is_refused_before_a_call(proxy):
+    with pytest.raises(errors.MarketoInvalidRequestError, match="proxy is not a valid URL") as caught:
         MarketoClient("https://127.0.0.1:9", "an-id", "a-secret", proxy=proxy)
     assert caught.value.parameter == "proxy"
     assert "hidden" not in str(caught.value)

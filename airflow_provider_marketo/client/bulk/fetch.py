@@ -1,15 +1,12 @@
-"""Fetching an export file: resumed after a break, verified, and started anew once if it is not what was announced."""
+"""Fetch an export file: resume after a break, verify it, and download it again once if it differs from the job."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.bulk.jobs import ExportJob
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
     MarketoConnectionError,
@@ -20,17 +17,23 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_marketo.client.bulk.jobs import ExportJob
+    from airflow_provider_marketo.client.client import MarketoClient
+
 log = logging.getLogger(__name__)
 
 DOWNLOADS = 2
-"""Whole downloads, should the first not be what the job announced."""
+"""How often the whole file is downloaded if it differs from what the job announced."""
 
 BREAKS_WITHOUT_PROGRESS = 5
-"""Marketo drops slow downloads. Going on is free as long as bytes arrive."""
+"""Breaks in a row without a new byte. Marketo drops slow downloads, and resuming is free while bytes arrive."""
 
 MISSING_FILE_TRIES = 6
 MISSING_FILE_PAUSE = 10.0
-"""A job may be Completed a little before its file can be had."""
+"""Seconds. A job may be Completed a little before its file is available."""
 
 Result = TypeVar("Result", covariant=True)
 
@@ -41,11 +44,11 @@ class Consumer(Protocol[Result]):
     def feed(self, data: bytes) -> None: ...
 
     def finish(self) -> Result:
-        """The file is complete and is what was announced."""
+        """Take note that the file is complete and verified."""
         ...
 
     def abort(self) -> None:
-        """Forget everything."""
+        """Drop everything."""
         ...
 
 
@@ -63,13 +66,13 @@ def fetch(
 
     :param client: the instance.
     :param operation: the catalogue's name of the download.
-    :param job: what the file must be: size and SHA-256 are checked where Marketo gives them.
-    :param consumer: makes a consumer; called again if the file has to be read from the start once more.
+    :param job: the job; the file's size and SHA-256 are checked if Marketo gives them.
+    :param consumer: makes a consumer; called again if the file is downloaded again.
     :param path: further path parameters of the operation.
     :param clock: the time.
-    :raises MarketoDataError: twice not what was announced, or it is and the consumer cannot read it; the consumer was
-        told to forget everything.
-    :raises MarketoFileGoneError: there is no file.
+    :raises MarketoDataError: the file differed twice from the job, or the consumer cannot read it; the consumer has
+        dropped everything.
+    :raises MarketoFileGoneError: Marketo has no file for the job.
     """
     clock = clock or SystemClock()
     for attempt in range(1, DOWNLOADS + 1):
@@ -91,8 +94,10 @@ def fetch(
 
 class _Sink(Generic[Result]):
     """
-    A consumer, and what has gone into it. What the consumer cannot read is its fault only if the file turns out to be
-    the one that was announced, so the rest of it is looked at all the same.
+    A consumer and a digest of what it received.
+
+    If the consumer cannot read the file, the download continues to its end: the error counts only if the file matches
+    the job, and otherwise the file is downloaded again.
     """
 
     def __init__(self, consumer: Consumer[Result], job: ExportJob) -> None:
@@ -114,7 +119,7 @@ class _Sink(Generic[Result]):
                 self._complaint = error
 
     def difference(self) -> str | None:
-        """What tells the file from the one that was announced."""
+        """Return how the file differs from what the job announced; None if it does not."""
         job = self._job
         if job.size is not None and self.received != job.size:
             return f"{self.received} bytes arrived and {job.size} were announced"
@@ -144,7 +149,7 @@ def _download(
         before = sink.received
         try:
             with client.download(operation, offset=before, exportId=job.export_id, **path) as download:
-                # A server that ignores the range sends the whole file: pass over what is already here.
+                # A server that ignores the range sends the whole file: skip what was received before.
                 surplus = before - download.offset
                 for block in download.blocks:
                     if surplus < len(block):
@@ -152,7 +157,7 @@ def _download(
                     surplus = max(0, surplus - len(block))
             if job.size is None or sink.received >= job.size or sink.received == before:
                 return
-            log.info("Export %s ended early; going on at byte %d", job.export_id, sink.received)
+            log.info("The download of export %s ended early; resuming at byte %d", job.export_id, sink.received)
         except MarketoNotFoundError:
             missing += 1
             if missing == MISSING_FILE_TRIES:
@@ -172,5 +177,5 @@ def _download(
             breaks = 0 if sink.received > before else breaks + 1
             if breaks == BREAKS_WITHOUT_PROGRESS:
                 raise
-            log.info("Export %s: %s; going on at byte %d", job.export_id, error.message, sink.received)
+            log.info("Export %s: %s; resuming at byte %d", job.export_id, error.message, sink.received)
             clock.sleep(min(30.0, 2.0**breaks))

@@ -1,14 +1,12 @@
-"""Bulk imports: what can be imported, and how a job is started, followed and its reports read."""
+"""Bulk imports: the kinds of object, and the life of an import job."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
@@ -17,10 +15,15 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.governor import IMPORT_QUEUE
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from airflow_provider_marketo.client.client import MarketoClient
+
 QUEUED, IMPORTING, COMPLETE, FAILED = "queued", "importing", "complete", "failed"
 FAILURES, WARNINGS = "failures", "warnings"
 REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
-"""What Marketo adds to the rows of its reports."""
+"""Columns that Marketo adds to the rows of its reports."""
 
 DOWNLOADS = 3
 """Of a report, should it break off: it is no larger than the file that was sent."""
@@ -96,8 +99,10 @@ OBJECTS: Mapping[str, ImportObject] = {
 
 def import_object(name: str) -> ImportObject:
     """
-    :param name: ``leads``, ``program_members`` or ``custom_objects``.
-    :raises MarketoInvalidRequestError: anything else.
+    Return the row of the table.
+
+    :param name: the value of ``object_type``.
+    :raises MarketoInvalidRequestError: Marketo does not import such objects.
     """
     try:
         return OBJECTS[name]
@@ -112,10 +117,10 @@ def import_object(name: str) -> ImportObject:
 @dataclass(frozen=True)
 class ImportJob:
     """
-    What Marketo says of an import. Everything but id and status may be missing.
+    What Marketo says about an import. Everything except id and status may be missing.
 
     :param batch_id: Marketo's id, and the only way to the job: there is no list of imports.
-    :param status: one of the words above, whatever Marketo's spelling; unknown words are kept.
+    :param status: one of the constants above, whatever Marketo's spelling; unknown words are kept.
     :param processed: rows that were loaded, with or without a warning.
     :param failed: rows that were not.
     :param warned: rows that were loaded with a warning.
@@ -144,7 +149,7 @@ class ImportJob:
 
     @property
     def ended(self) -> bool:
-        """Whether Marketo is through with it."""
+        """Whether the import has ended."""
         return self.status in (COMPLETE, FAILED)
 
 
@@ -173,7 +178,7 @@ class ImportJobs:
         :raises MarketoQueueFullError: ten imports are ahead (1016), other imports of ours have all places that we take,
             or the list is being imported to (1019).
         :raises MarketoInvalidRequestError: Marketo refuses it; with code ``HTTP 413`` for its size.
-        :raises MarketoAmbiguousOutcomeError: the file may have been queued, and nobody can look it up.
+        :raises MarketoAmbiguousOutcomeError: the file may have been queued, and imports cannot be looked up.
         """
         operation, governor, place = self.kind.operation("import"), self._client.governor, uuid4().hex
         governor.enter_queue(IMPORT_QUEUE, place)
@@ -185,10 +190,10 @@ class ImportJobs:
         record = next(iter(reply.records), None) or {}
         if not str(record.get("batchId") or "").isdigit():
             raise MarketoAmbiguousOutcomeError(
-                "Marketo took the file but named no batch", operation=operation, request_id=reply.request_id
+                "Marketo accepted the file but named no batch", operation=operation, request_id=reply.request_id
             )
         job = ImportJob.from_record(record, self.kind.processed)
-        with suppress(MarketoQueueFullError):  # it has its place, whoever may have come in between
+        with suppress(MarketoQueueFullError):  # the job is queued, even if another one took our place meanwhile
             governor.enter_queue(IMPORT_QUEUE, str(job.batch_id))
         return job
 
@@ -218,7 +223,7 @@ class ImportJobs:
 
         :param report: :data:`FAILURES` or :data:`WARNINGS`.
         :return: a CSV file.
-        :raises MarketoNotFoundError: there is none.
+        :raises MarketoNotFoundError: Marketo has no such file.
         """
         for _ in range(DOWNLOADS - 1):
             with suppress(MarketoTransientError):

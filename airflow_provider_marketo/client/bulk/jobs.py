@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.objects import OPTIONAL_FILTERS, ExportObject
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
     MarketoAlreadyQueuedError,
     MarketoDataError,
@@ -19,6 +17,11 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
 )
 from airflow_provider_marketo.client.governor import EXPORT_QUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +34,10 @@ _SPELLINGS = {"canceled": CANCELLED, "cancel": CANCELLED, "complete": COMPLETED}
 @dataclass(frozen=True)
 class ExportJob:
     """
-    What Marketo says of a job. Everything but id and status may be missing.
+    What Marketo says about an export job. Everything except id and status may be missing.
 
     :param export_id: Marketo's id of the job.
-    :param status: one of the words above, whatever Marketo's spelling; unknown words are kept.
+    :param status: one of the constants above, whatever Marketo's spelling; unknown words are kept.
     :param records: rows in the file.
     :param size: bytes in the file.
     :param checksum: SHA-256 of the file, hexadecimal.
@@ -63,7 +66,7 @@ class ExportJob:
 
     @property
     def waiting(self) -> bool:
-        """Whether Marketo is still at it. A job that was just enqueued may be shown as created for a minute."""
+        """Whether Marketo still works on it. Marketo may show a job as created for a minute after it was enqueued."""
         return self.status in WAITING
 
 
@@ -73,7 +76,7 @@ def _number(value: Any) -> int | None:
 
 class ExportJobs:
     """
-    Jobs of one kind of object, of the calling API user: Marketo shows nobody else's.
+    Export jobs of one kind of object. Marketo shows only jobs of the calling API user.
 
     :param client: the instance.
     :param export: the kind of object.
@@ -86,12 +89,12 @@ class ExportJobs:
         self.path: Mapping[str, str] = {"apiName": custom_object} if custom_object else {}
 
     def detached(self) -> ExportJobs:
-        """The same jobs through a client that shares nothing with this one; see :meth:`MarketoClient.detached`."""
+        """Return the same jobs through a client of their own; see :meth:`MarketoClient.detached`."""
         return ExportJobs(self._client.detached(), self.export, self.path.get("apiName"))
 
     def create(self, fields: Sequence[str], job_filter: Mapping[str, Any]) -> ExportJob:
         """
-        Define a job (``bulk_export_*.create_job``). Nothing runs and no quota is used before it is enqueued.
+        Create a job (``bulk_export_*.create_job``). It uses no quota before it is enqueued.
 
         :param fields: API names of the columns.
         :param job_filter: as :mod:`.plan` makes it.
@@ -112,9 +115,9 @@ class ExportJobs:
 
     def enqueue(self, export_id: str) -> None:
         """
-        Put a created job into Marketo's queue (``bulk_export_*.enqueue_job``). One that is there already is fine.
+        Put a created job into Marketo's queue (``bulk_export_*.enqueue_job``), unless it is there already.
 
-        :raises MarketoQueueFullError: ten jobs are ahead, or other jobs of ours have all places that we take.
+        :raises MarketoQueueFullError: the queue is full, or other jobs of ours have all places that we take.
         :raises MarketoQuotaExhaustedError: the day's export volume is used up.
         """
         governor = self._client.governor
@@ -128,13 +131,13 @@ class ExportJobs:
             raise
 
     def cancel(self, export_id: str) -> None:
-        """Stop a job (``bulk_export_*.cancel_job``). One that has ended, or is unknown by now, is fine."""
+        """Cancel a job (``bulk_export_*.cancel_job``), unless it has ended or is no longer known."""
         with suppress(MarketoInvalidRequestError):
             self._client.call(self.export.operation("cancel_job"), exportId=export_id, **self.path)
         self._client.governor.leave_queue(EXPORT_QUEUE, [export_id])
 
     def cancel_all(self, export_ids: Iterable[str]) -> None:
-        """Stop jobs that nobody waits for any more. What cannot be stopped is logged: the caller has other troubles."""
+        """Cancel jobs that no task waits for. Failures are logged, not raised."""
         for export_id in export_ids:
             try:
                 log.info("Cancelling export %s", export_id)
@@ -143,7 +146,7 @@ class ExportJobs:
                 log.warning("Could not cancel export %s: %s", export_id, error)
 
     def status(self, export_id: str) -> ExportJob | None:
-        """Ask for one job (``bulk_export_*.get_job_status``); None when Marketo no longer knows it."""
+        """Return one job (``bulk_export_*.get_job_status``); None if Marketo no longer knows it."""
         try:
             reply = self._client.call(self.export.operation("get_job_status"), exportId=export_id, **self.path)
         except MarketoInvalidRequestError as error:
@@ -154,13 +157,13 @@ class ExportJobs:
 
     def find(self, export_ids: Collection[str]) -> dict[str, ExportJob]:
         """
-        Look several jobs up in the job list (``bulk_export_*.get_jobs``), which costs one call for any number.
+        Find several jobs in the job list (``bulk_export_*.get_jobs``): one call for any number of jobs.
 
-        The list is not filtered by status: the sources disagree on how to spell the filter. Further pages are read only
-        until every job was seen; one that the list does not show is asked for by itself.
+        The list is not filtered by status, since the sources disagree on how to spell the filter. Reading stops when
+        every job was seen. A job that the list does not show is requested by its id.
 
-        :param export_ids: jobs wanted.
-        :return: those that Marketo knows.
+        :param export_ids: ids of the jobs.
+        :return: the jobs that Marketo knows, by id.
         """
         missing = set(export_ids)
         found: dict[str, ExportJob] = {}
@@ -181,7 +184,7 @@ class ExportJobs:
 
     def _only(self, records: Iterable[Any], action: str) -> ExportJob:
         job = ExportJob.from_record(next(iter(records), {}))
-        # Seen in the wild: an answer to create with status "Failed" and the word "null" for an id.
+        # Real instances have answered a create with status "Failed" and the word "null" for an id.
         if job.export_id in ("", "null"):
             raise MarketoDataError(
                 f"Marketo accepted the call but named no job{f': {job.error}' if job.error else ''}",
@@ -194,7 +197,7 @@ class ExportJobs:
 def _with_way_out(
     error: MarketoFeatureUnavailableError, export: ExportObject, job_filter: Mapping[str, Any]
 ) -> MarketoFeatureUnavailableError:
-    """1035 names no filter; say which one it was and which one every subscription has."""
+    """Add to a 1035, which names no filter, the refused filter and the filters that every subscription has."""
     refused = [name for name in job_filter if name in OPTIONAL_FILTERS]
     ways = [f"date_field={name!r}" for name in export.date_filters if name not in OPTIONAL_FILTERS]
     if "staticListId" in export.filters:

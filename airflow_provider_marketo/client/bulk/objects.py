@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LIST_FILTERS = ("staticListId", "staticListName", "smartListId", "smartListName")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.bulk.objects import ExportObject
 from airflow_provider_marketo.client.dates import compact, iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.client.bulk.objects import ExportObject
 
 LONGEST_WINDOW = timedelta(days=31)
 ORDERS = ("oldest_first", "newest_first")

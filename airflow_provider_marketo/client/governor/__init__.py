@@ -1,27 +1,29 @@
 """
-Who may call now.
+Decide which call may go now.
 
 Marketo's limits belong to the instance, not to a connection, a task or a thread. Every call asks the governor of its
 instance for a lease and gives it back with the outcome, so that the rule is in one place and can be shared.
 
-:mod:`.rules` decides, :mod:`.state` is what it decides upon, a store keeps the state where everybody who must agree
-can reach it (:mod:`.stores`, :mod:`.sqlite`, :mod:`.redis`), and :mod:`.shared` puts the three together.
+:mod:`.rules` decides on the facts in :mod:`.state`. A store keeps the state where all processes that share it can reach
+it (:mod:`.stores`, :mod:`.sqlite`, :mod:`.redis`). :mod:`.shared` puts the three together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_marketo.client.errors import MarketoError
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from airflow_provider_marketo.client.errors import MarketoError
 
 LONGEST_WAIT = 60.0
-"""Seconds that a call may be held back. Beyond that the caller is told until when, and can give its worker away."""
+"""Seconds that a call may wait for its turn. A longer wait is an error that says until when: tasks can defer."""
 
 LEASE_MARGIN = 30.0
-"""Seconds that a lease outlives the call's own timeout: what a killed worker holds is free again after that."""
+"""Seconds that a lease outlives the call's own timeout. The lease of a killed worker is free after that."""
 
 CREATES_EXPORT = frozenset({"create_job", "enqueue_job"})
 """The operations of the bulk export families that the export quota refuses."""
@@ -42,9 +44,9 @@ class Lease:
     Permission for one call.
 
     :param operation: the operation's name.
-    :param waited: seconds that it took to get.
-    :param id: by which the governor knows it.
-    :param hold: seconds after which it ends by itself, unless it is renewed.
+    :param waited: seconds that the caller waited for it.
+    :param id: the governor's id of the lease.
+    :param hold: seconds after which the lease ends by itself, unless it is renewed.
     """
 
     operation: str
@@ -82,7 +84,7 @@ class Governor(Protocol):
 
     def enter_queue(self, queue: str, job_id: str) -> None:
         """
-        Take one of our places in a job queue of Marketo's, before the job is put into it. A job that has one keeps it.
+        Take one of our places in a job queue of Marketo, before the job enters it. A job that has a place keeps it.
 
         :param queue: :data:`EXPORT_QUEUE` or :data:`IMPORT_QUEUE`.
         :param job_id: Marketo's id of the job.
@@ -91,37 +93,38 @@ class Governor(Protocol):
         ...
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
-        """Give the places of jobs back that have ended. A place that nobody gives back is free after two hours."""
+        """Give back the places of jobs that have ended. A place that is not given back is free after two hours."""
         ...
 
     def claim(self, name: str, seconds: float) -> bool:
         """
-        Whether the caller should do now what one of all does now and then, such as asking for the day's usage.
+        Claim a task that only one of all processes does now and then, such as reading the day's usage.
 
-        :param name: of what is to be done.
-        :param seconds: for which nobody else is told to.
+        :param name: name of the task.
+        :param seconds: seconds for which no other process gets it.
+        :return: whether the caller should do it now.
         """
         ...
 
     def postpone(self, name: str, seconds: float) -> None:
-        """What was claimed is done, and need not be done again for so many seconds."""
+        """Say that a claimed task is done and need not be done again for some seconds."""
         ...
 
     def tell_used(self, used: int, extracts_end: int) -> None:
         """
-        Let all know what Marketo said of the day's calls.
+        Share Marketo's count of the day's calls.
 
-        :param used: of everybody.
-        :param extracts_end: how many of them there may be before extracts have to stop.
+        :param used: calls of all users and integrations.
+        :param extracts_end: the count at which extracts have to stop.
         """
         ...
 
     def calls_of(self) -> dict[str, int]:
-        """Our calls today by whom they were made for, of all who share."""
+        """Return how many calls we made today for each owner, in all processes that share the state."""
         ...
 
     def latches(self) -> dict[str, datetime]:
-        """Quotas that are spent, ``calls`` or ``export``, and when they are asked for again."""
+        """Return the spent quotas, ``calls`` or ``export``, and when each is tried again."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The governor of one process, which shares with nobody."""
+"""In-process governor; not shared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.governor.stores import MemoryStore
 
 class LocalGovernor(SharedGovernor):
     """
-    Threads of one process share it; it knows nothing of other processes but what their calls do to ours.
+    Governor for the threads of one process. It notices other processes only when Marketo rejects a call.
 
     :param rate_limit: calls in ``window`` seconds.
     :param parallel: calls at once.

@@ -1,4 +1,4 @@
-"""The state in Redis, for all hosts that reach it."""
+"""The governor's state in Redis, for all hosts that reach it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ end
 local time = redis.call('TIME')
 return {0, held, time[1], time[2]}
 """
-"""Puts a new state in the place of an old one, if that is still there; else says what is there, and the time."""
+"""Replaces the old state by a new one if it has not changed; otherwise returns the current state and the time."""
 
 _LIFE = 48 * 3600 * 1000
 _ATTEMPTS = 200
@@ -28,12 +28,12 @@ _ATTEMPTS = 200
 
 class RedisStore:
     """
-    A key per instance. Its clock is the server's, so it does not matter how wrong the workers' are.
+    Keeps the state of an instance under one key. The clock is the server's: the workers' clocks do not matter.
 
-    A change is worked out here and handed in with the state it was worked out from; when somebody else was quicker,
-    the script says so and the change is worked out again.
+    The worker computes a change and sends it with the state it started from. If another process was faster, the script
+    refuses, and the worker computes the change again.
 
-    :param client: of redis-py; with timeouts, since a call may not hang for the sake of its turn.
+    :param client: a client of redis-py with timeouts, so that a call cannot hang while it waits for its turn.
     :param instance: the Munchkin ID.
     """
 
@@ -63,4 +63,4 @@ class RedisStore:
         raise StoreUnavailableError(f"Redis key {self.key}: changed by others {_ATTEMPTS} times in a row")
 
     def after_fork(self) -> None:
-        """redis-py looks after that itself."""
+        """Do nothing: redis-py handles forks itself."""

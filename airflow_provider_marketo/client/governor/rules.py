@@ -1,7 +1,7 @@
 """
-The rules: given the state, the limits and the time, who may call, and what a call's outcome teaches.
+The rules: which call may go at a given state and time, and what the outcome of a call changes.
 
-Nothing here waits, reads a clock or knows where the state is kept. Every function changes the state in place; a store
+Nothing here waits, reads a clock or knows where the state is kept. Each function changes the state in place; a store
 runs it atomically.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import (
@@ -22,29 +22,33 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
 )
 from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, spends_export_quota
-from airflow_provider_marketo.client.governor.state import Moment, State
 from airflow_provider_marketo.client.limits import QUEUED_JOBS, WINDOW
 from airflow_provider_marketo.client.quota_day import RESET_MARGIN, next_probe, next_reset
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow_provider_marketo.client.governor.state import Moment, State
 
 log = logging.getLogger(__name__)
 
 GUARD = 1 / 40
-"""Of the window, added to it: we count when a call is sent, Marketo when it arrives."""
+"""Part of the window that is added to it: we count a call when it is sent, Marketo when it arrives."""
 
 PATIENCE = {INTERACTIVE: 0.0, EXTRACT: 10.0, POLL: 30.0}
-"""Seconds for which a call of a kind lets later, more urgent ones pass. No kind waits for ever."""
+"""Seconds for which a call of each kind lets later, more urgent calls pass. No kind waits for ever."""
 
 DECREASE = 0.8
-"""What a 606 leaves of the calls that Marketo took."""
+"""Part of the calls that Marketo accepted to which a 606 lowers the limit."""
 
 PLATEAU = 2.0
-"""Windows after a 606 until the limit is back where Marketo refused. Growth is slow around there, fast beyond."""
+"""Windows after a 606 until the limit is back where Marketo refused. It grows slowly around there and fast beyond."""
 
 LOWEST = 0.1
-"""Of the rate limit: a neighbour that takes everything leaves us that much."""
+"""Smallest part of the rate limit that we keep, however much another integration uses."""
 
 SLOT_RECOVERY = 30.0
-"""Seconds without a 615 that give one of the calls at once back."""
+"""Seconds without a 615 after which the concurrency limit rises by one."""
 
 QUEUE_PLACES = QUEUED_JOBS - 2
 """Places that we take in each of Marketo's job queues: two are left to other integrations."""
@@ -64,12 +68,12 @@ _SPENT = {
 @dataclass(frozen=True)
 class Limits:
     """
-    What all who share the state may do together.
+    What all processes that share the state may do together.
 
     :param rate: calls per window.
     :param parallel: calls at once.
     :param window: seconds; Marketo's is 20.
-    :param paced: whether calls keep the same distance from each other, and never come in a burst.
+    :param paced: whether calls are spread evenly over the window, without bursts.
     """
 
     rate: int
@@ -84,8 +88,10 @@ class Limits:
 
     def share(self, part: float) -> Limits:
         """
-        A part of the limits, for one of several who cannot ask each other. All parts together never exceed the whole,
-        also when one follows upon another within a window, which is why a part is paced.
+        Return a part of the limits for one of several processes that cannot communicate.
+
+        All parts together never exceed the whole. A part is paced, so that this also holds when one process takes over
+        another's part within a window.
 
         :param part: between 0 and 1.
         """
@@ -98,14 +104,14 @@ class Limits:
 @dataclass(frozen=True)
 class Ask:
     """
-    A call that wants to go.
+    A call that waits for its turn.
 
-    :param id: of the lease it wants.
+    :param id: id of the lease it asks for.
     :param operation: the operation's name.
     :param kind: how urgent it is.
     :param hold: seconds after which the lease ends by itself.
     :param waited: seconds since it first asked.
-    :param owner: for whom it is made, such as a DAG.
+    :param owner: for whom the call is made, such as a DAG.
     """
 
     id: str
@@ -120,8 +126,8 @@ def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
     """
     Let a call go, or say when to ask again.
 
-    :return: 0 when it may go, and then it is counted; else seconds.
-    :raises MarketoQuotaExhaustedError: a daily quota is spent, or as much of it as extracts may have.
+    :return: 0 if the call may go, and then it is counted; otherwise the seconds to wait.
+    :raises MarketoQuotaExhaustedError: a daily quota is spent, or the part of it that extracts may use.
     """
     now = _advance(state, limits, at)
     _check_reserve(state, ask)
@@ -143,7 +149,7 @@ def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
 
 
 def renew(state: State, limits: Limits, lease_id: str, hold: float, at: Moment) -> None:
-    """A call is still in flight."""
+    """Keep the lease of a call that is still in flight."""
     now = _advance(state, limits, at)
     sent_at, _ = state.leases.get(lease_id, (now, now))
     state.leases[lease_id] = (sent_at, now + hold)
@@ -151,9 +157,9 @@ def renew(state: State, limits: Limits, lease_id: str, hold: float, at: Moment) 
 
 def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | None, at: Moment) -> None:
     """
-    A call has ended.
+    Record the end of a call.
 
-    :param error: what it ended in; one about a quota is told until when.
+    :param error: the error it ended in; an error about a quota gets the time until which to wait.
     """
     now = _advance(state, limits, at)
     sent_at, _ = state.leases.pop(lease_id, (now, now))
@@ -165,7 +171,7 @@ def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | No
 
 
 def enter_queue(state: State, limits: Limits, queue: str, job_id: str, at: Moment) -> bool:
-    """Take a place in a job queue; False when there is none."""
+    """Take a place in a job queue; return False if all places are taken."""
     now = _advance(state, limits, at)
     jobs = state.queues.setdefault(queue, {})
     if job_id not in jobs and len(jobs) >= QUEUE_PLACES:
@@ -181,7 +187,7 @@ def leave_queue(state: State, queue: str, job_ids: Collection[str]) -> None:
 
 
 def claim(state: State, limits: Limits, name: str, seconds: float, at: Moment) -> bool:
-    """Whether the caller is the one who should do something now; if so, nobody else is for so many seconds."""
+    """Give a task to the caller for some seconds, unless another process has it."""
     now = _advance(state, limits, at)
     if state.claims.get(name, now) > now:
         return False
@@ -190,22 +196,22 @@ def claim(state: State, limits: Limits, name: str, seconds: float, at: Moment) -
 
 
 def postpone(state: State, limits: Limits, name: str, seconds: float, at: Moment) -> None:
-    """It has been done: nobody need do it for so many seconds."""
+    """Record that a task was done and is due again after some seconds."""
     state.claims[name] = _advance(state, limits, at) + seconds
 
 
 def tell_used(state: State, limits: Limits, used: int, extracts_end: int, at: Moment) -> None:
-    """Marketo has said how many calls of the day are used."""
+    """Record how many calls of the day Marketo has counted."""
     _advance(state, limits, at)
     state.used, state.extracts_end = used, extracts_end
 
 
 def rate_now(state: State, limits: Limits, now: float) -> float:
     """
-    Calls per window that Marketo may be expected to take.
+    Calls per window that Marketo is expected to accept.
 
-    After a 606 it is a cubic function of time: back near the ceiling soon, nearly still around it, where a neighbour
-    that is still there would refuse us again, and then upwards faster and faster, to find out that it has gone.
+    After a 606 the limit is a cubic function of time. It soon returns near the ceiling and stays around it for a while,
+    since another integration may still use the rest. Then it grows faster and faster, to notice that the other stopped.
     """
     if state.ceiling is None:
         return limits.rate
@@ -215,14 +221,14 @@ def rate_now(state: State, limits: Limits, now: float) -> float:
 
 
 def parallel_now(state: State, limits: Limits, now: float) -> int:
-    """Calls at once that Marketo may be expected to take."""
+    """Calls at once that Marketo is expected to accept."""
     if state.slots is None:
         return limits.parallel
     return min(limits.parallel, state.slots + int((now - state.slot_lost_at) / SLOT_RECOVERY))
 
 
 def _advance(state: State, limits: Limits, at: Moment) -> float:
-    """Let time pass: forget what is over."""
+    """Move the state to the present: forget what is over."""
     if at.now < state.clock - _CLOCK_TOLERANCE:
         log.warning("The clock went back by %.1f seconds; the limits go on from where they were", state.clock - at.now)
         state.shift(at.now - state.clock)
@@ -250,7 +256,7 @@ def _until_rate(state: State, limits: Limits, ahead: int, now: float) -> float:
     if blocking >= 0:
         wait = state.sent[min(blocking, len(state.sent) - 1)] + limits.span - now if state.sent else limits.span
     if (limits.paced or limit < limits.rate) and state.sent:
-        # With a neighbour around, a burst would be many rejections where one tells as much.
+        # While another integration is active, a burst would be rejected many times, and one rejection is enough.
         wait = max(wait, state.sent[-1] + (ahead + 1) * limits.span / limit - now)
     return wait
 
@@ -265,7 +271,7 @@ def _count(state: State, ask: Ask) -> None:
 def _check_reserve(state: State, ask: Ask) -> None:
     if ask.kind == EXTRACT and state.used is not None and state.used >= (state.extracts_end or 0):
         raise MarketoQuotaExhaustedError(
-            f"{state.used} calls of the day are used, and extracts leave the rest to others",
+            f"{state.used} calls of the day are used, and extracts leave the rest to other users",
             operation=ask.operation,
             until=datetime.fromtimestamp(state.day_ends, timezone.utc) + RESET_MARGIN,
             remedy="Wait for the reset at midnight US Central time, or lower the connection's reserve.",
@@ -274,9 +280,10 @@ def _check_reserve(state: State, ask: Ask) -> None:
 
 def _cut(state: State, limits: Limits, sent_at: float, now: float) -> None:
     """
-    The window is full: with others' calls, since ours would fit. One cut for all calls of a burst.
+    Lower the limit because other integrations fill the window. All rejections of one burst lower it once.
 
-    A lower ceiling than the last is believed by half: a bad moment of a neighbour that comes by chance is not its rule.
+    A ceiling below the last one counts half: a single busy moment of another integration does not say what it usually
+    uses.
     """
     if state.ceiling is not None and sent_at < state.cut_at:
         return
@@ -294,16 +301,16 @@ def _lose_a_slot(state: State, limits: Limits, sent_at: float, now: float) -> No
 
 def _check_latches(state: State, ask: Ask, at: Moment) -> tuple[list[str], bool]:
     """
-    Refuse a call whose quota is spent. When it may be there again, one call finds out and the others wait for it.
+    Refuse a call whose quota is spent. Once the quota may be back, one call tries and the others wait for it.
 
-    :return: the quotas that this call finds out about, and whether another call is finding out.
+    :return: the quotas that this call tries, and whether another call is trying one.
     """
     probing = []
     probed = False
     for quota, until in list(state.latches.items()):
         if quota == "export" and not spends_export_quota(ask.operation):
             continue
-        # Never later than one would ask again now: the clock may have been wrong when the latch closed.
+        # Never later than the next try from now: the clock may have been wrong when the quota was found spent.
         until = state.latches[quota] = min(until, next_probe(at.wall).timestamp())
         if at.wall.timestamp() < until:
             code, text = _SPENT[quota]

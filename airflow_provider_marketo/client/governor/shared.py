@@ -1,4 +1,4 @@
-"""The governor: waits for the rules to let a call go, wherever their state is kept."""
+"""The governor: waits until the rules let a call go, wherever their state is kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Collection
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
@@ -22,10 +22,13 @@ from airflow_provider_marketo.client.governor.rules import Ask, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
 from airflow_provider_marketo.client.governor.stores import Answer, GovernorStore, MemoryStore, StoreUnavailableError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
 log = logging.getLogger(__name__)
 
 _LONGEST_NAP = 2.0
-"""Seconds between two looks at most: the turn may come earlier than it seemed."""
+"""Longest pause in seconds between two checks: a call's turn may come earlier than predicted."""
 
 _OWN_SLOT_POLL = 0.02
 _TRY_STORE_AGAIN = 60.0
@@ -33,14 +36,14 @@ _TRY_STORE_AGAIN = 60.0
 
 class SharedGovernor:
     """
-    Decides each call to one instance, together with everybody who shares the store.
+    Decides each call to one instance, together with all processes that share the store.
 
-    If the store fails, it goes on alone with the share that this process may count on, and tries the store again a
-    minute later. What it did meanwhile is then counted for all.
+    If the store fails, the governor continues with a fixed share of this process and tries the store again a minute
+    later. The calls made meanwhile are then counted for all.
 
     :param store: where the state is kept.
-    :param limits: of all who share the store.
-    :param alone: of this process when the store fails; None when it cannot fail.
+    :param limits: limits of all processes that share the store.
+    :param alone: limits of this process while the store fails; None if it cannot fail.
     :param parallel: calls that this process may have in flight.
     :param clock: the time, for waiting.
     :ivar owner: for whom this process calls, such as a DAG.
@@ -80,7 +83,7 @@ class SharedGovernor:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
                 raise MarketoThrottledError(
-                    f"no turn for this call within {LONGEST_WAIT:.0f} seconds; the next may come in {wait:.0f} seconds",
+                    f"no turn for this call within {LONGEST_WAIT:.0f} seconds; one may come in {wait:.0f} seconds",
                     operation=operation,
                 )
             self._clock.sleep(min(wait, _LONGEST_NAP))
@@ -125,7 +128,7 @@ class SharedGovernor:
         return {quota: datetime.fromtimestamp(until, timezone.utc) for quota, until in latches.items()}
 
     def after_fork(self) -> None:
-        """In a child process: what the parent's threads hold is not ours."""
+        """Reset a child process after a fork: it does not own the leases of the parent's threads."""
         self._lock = threading.Lock()
         self._in_flight = 0
         self._store.after_fork()
@@ -168,7 +171,7 @@ class SharedGovernor:
             alone.window,
             alone.parallel,
         )
-        if self._store_worked:  # others, and we, have filled the window together
+        if self._store_worked:  # all processes together may have filled the window
             self._own.state.paused_until = now + self.limits.span
         self._store_worked = False
         self._alone_since = now

@@ -1,4 +1,4 @@
-"""The state in a file, for all processes of a host."""
+"""The governor's state in a file, for all processes of a host."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import sqlite3
 import threading
 import time
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.governor.state import Moment, State
 from airflow_provider_marketo.client.governor.stores import Answer, Change, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _BUSY_TIMEOUT = 2.0
 _SCHEMA = "CREATE TABLE IF NOT EXISTS limits (instance TEXT PRIMARY KEY, state TEXT NOT NULL)"
@@ -19,14 +22,14 @@ _READ = "SELECT state FROM limits WHERE instance = ?"
 _WRITE = "INSERT INTO limits VALUES (?, ?) ON CONFLICT (instance) DO UPDATE SET state = excluded.state"
 
 _abandoned: list[sqlite3.Connection] = []
-"""Connections that a parent process opened: SQLite allows a child neither to use nor to close them."""
+"""Connections that a parent process opened: SQLite does not allow a child process to use or close them."""
 
 
 class SQLiteStore:
     """
-    A file per instance. Its clock is the machine's monotonic one, which all processes share and nobody can set.
+    Keeps the state of an instance in one file. The clock is the machine's monotonic clock, which all processes share.
 
-    :param folder: on a local disk; made if it does not exist. Its files are readable by this user only.
+    :param folder: folder on a local disk; created if missing. Only this user can read its files.
     :param instance: the Munchkin ID.
     """
 
@@ -75,7 +78,7 @@ class SQLiteStore:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Of two processes that make the file at the same moment one is refused: SQLite does not wait for this."""
+    """Switch to WAL. SQLite does not wait if another process creates the file at the same moment, so try again."""
     deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:

@@ -1,18 +1,21 @@
-"""What is known about an instance's limits: small, plain, and the same in memory, in a file and in Redis."""
+"""What the governor knows about an instance: the same in memory, in a file and in Redis."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True)
 class Moment:
     """
-    A point in time, as a store tells it.
+    A point in time on a store's clock.
 
-    :param now: seconds on the store's clock, the same for everybody who shares the store.
+    :param now: seconds on the store's clock, the same for all processes that share the store.
     :param wall: the date, aware.
     """
 
@@ -23,25 +26,25 @@ class Moment:
 @dataclass
 class State:
     """
-    All times but the latches' are seconds on the store's clock.
+    The facts behind each decision. All times except those of the latches are seconds on the store's clock.
 
     :param clock: the latest time seen: it shows when the clock goes back.
     :param sent: when the calls of the window were sent, oldest first.
     :param leases: calls in flight, id to when it was sent and when it ends by itself.
     :param waiting: calls that wait for their turn, id to the rank in the queue (lowest first) and when it lapses.
-    :param ceiling: calls per window at which Marketo last said 606; None when nothing is known to stand in the way.
-    :param cut_at: when that was.
-    :param slots: calls at once that were left after the last 615; None as above.
-    :param slot_lost_at: when that was.
-    :param paused_until: nobody calls before.
-    :param latches: spent quota (``calls``, ``export``) to the epoch second at which to ask again.
-    :param probes: spent quota to the lease of the one call that asks again.
-    :param queues: Marketo's queue to our jobs in it, id to when its place is given up.
-    :param claims: something that one of all should do now and then, to when it is due again.
-    :param day_ends: the epoch second at which the quota day of what follows ends.
-    :param used: calls of everybody today: what Marketo last said, and what was sent since; None before it was asked.
-    :param extracts_end: of ``used``, where extracts have to stop.
-    :param calls_of: our calls today by whom they were made for, such as a DAG.
+    :param ceiling: calls per window at which Marketo last answered 606; None if the full limit applies.
+    :param cut_at: time of that 606.
+    :param slots: concurrency limit after the last 615; None if the full limit applies.
+    :param slot_lost_at: time of that 615.
+    :param paused_until: no call goes before this time.
+    :param latches: spent quota (``calls``, ``export``) to the epoch second of the next try.
+    :param probes: spent quota to the lease of the one call that tries it.
+    :param queues: queue of Marketo to our jobs in it: job id to the time at which its place lapses.
+    :param claims: name of a task that only one process does to the time at which it is due again.
+    :param day_ends: epoch second at which the quota day of the following fields ends.
+    :param used: calls of all users today: Marketo's last count plus ours since; None before the first count.
+    :param extracts_end: value of ``used`` at which extracts have to stop.
+    :param calls_of: our calls today by owner, such as a DAG.
     """
 
     clock: float = 0.0
@@ -63,23 +66,23 @@ class State:
     calls_of: dict[str, int] = field(default_factory=dict)
 
     def dump(self) -> str:
-        """As a text."""
+        """Write the state as text."""
         return json.dumps(vars(self), separators=(",", ":"))
 
     @classmethod
     def load(cls, text: str | None) -> State:
         """
-        From a text; the state of an instance that nobody has called yet from an empty one.
+        Read a state from text. An empty text is the state of an instance without calls.
 
-        :raises ValueError: the text is no state.
+        :raises ValueError: the text is not a state.
         """
         try:
             return cls(**json.loads(text)) if text else cls()
-        except TypeError as error:  # another version's, or somebody else's
+        except TypeError as error:  # another release or another program wrote it
             raise ValueError(f"not a governor's state: {error}") from None
 
     def shift(self, seconds: float) -> None:
-        """Move every time of the store's clock, as if it had always shown that much more."""
+        """Add seconds to every time on the store's clock."""
         self.clock += seconds
         self.sent = [sent + seconds for sent in self.sent]
         for held in (self.leases, self.waiting):
@@ -95,9 +98,9 @@ class State:
 
     def absorb(self, other: State) -> None:
         """
-        Count the calls of a state that was kept apart for a while.
+        Add the calls of a state that was kept separately for a while.
 
-        :param other: on the same clock.
+        :param other: a state on the same clock.
         """
         self.sent = sorted([*self.sent, *other.sent])
         self.leases.update(other.leases)

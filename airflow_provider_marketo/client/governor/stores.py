@@ -1,24 +1,26 @@
-"""Where the state of an instance's limits is kept, and by whose clock it goes."""
+"""Stores of the governor's state. Each has a clock of its own."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from airflow_provider_marketo.client.clock import Clock
 from airflow_provider_marketo.client.governor.state import Moment, State
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.clock import Clock
 
 Answer = TypeVar("Answer")
 Change = Callable[[State, Moment], Answer]
 
 
 class StoreUnavailableError(Exception):
-    """The state cannot be reached or read; the text says why, and what to do."""
+    """The state cannot be reached or read; the message says why."""
 
 
 class GovernorStore(Protocol):
-    """Keeps a state for all who share it."""
+    """Keeps the state for all processes that share it."""
 
     def update(self, change: Change[Answer]) -> Answer:
         """
@@ -32,16 +34,16 @@ class GovernorStore(Protocol):
         ...
 
     def after_fork(self) -> None:
-        """Called in a child process, before it uses the store."""
+        """Prepare the store for use in a child process."""
         ...
 
 
 class MemoryStore:
     """
-    For the threads of one process.
+    A store for the threads of one process.
 
     :param clock: the time.
-    :param taken_over: seconds since somebody else may last have called with our share; None if nobody has.
+    :param taken_over: seconds since another process may last have used our share; None if none did.
     """
 
     def __init__(self, clock: Clock, taken_over: float | None = None) -> None:
@@ -60,9 +62,9 @@ class MemoryStore:
 
 class UnusableStore:
     """
-    For a place that is known not to do.
+    A store that always fails, with the reason.
 
-    :param reason: what is wrong with it.
+    :param reason: why the place cannot be used.
     """
 
     def __init__(self, reason: str) -> None:
@@ -72,4 +74,4 @@ class UnusableStore:
         raise StoreUnavailableError(self._reason)
 
     def after_fork(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""

@@ -1,1 +1,1 @@
-"""CSV as Marketo writes it, made into verified and typed files, in constant memory."""
+"""Turn CSV as Marketo writes it into verified, typed files, in constant memory."""

@@ -1,15 +1,17 @@
-"""Blocks of CSV to typed columns, with pyarrow. The only place that parses in bulk."""
+"""Turn blocks of CSV into typed columns with pyarrow. This is the only place that parses in bulk."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import dates
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.records import Block, even_lines, fields, has_stray_quotes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DECIMAL_DIGITS, DECIMAL_SCALE = 20, 4
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -18,7 +20,7 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 def require_arrow() -> Any:
     """
-    pyarrow, or the way to it.
+    Import pyarrow.
 
     :raises MarketoInvalidRequestError: it is not installed.
     """
@@ -49,7 +51,7 @@ class Parser:
         self._last: tuple[bytes, Any] = (b"", None)
 
     def lines(self, data: bytes) -> int | None:
-        """How many lines there are, if each is a row, with no quotes that nobody doubled."""
+        """Count the lines if each is a row and all quotes in fields are doubled; None otherwise."""
         lines = even_lines(data)
         last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may go on behind the data, where Arrow does not look
         if lines is None or has_stray_quotes(last_line):
@@ -59,6 +61,8 @@ class Parser:
 
     def parse(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
         """
+        Read a block as a table of texts.
+
         :param block: whole records.
         :param first_row: number of the block's first record in the file, for errors.
         :return: the table, and how many values of a column were not UTF-8 and were mended.
@@ -71,7 +75,7 @@ class Parser:
         return (table, {}) if table is not None else self._parse_tolerantly(block, first_row)
 
     def _parse(self, data: bytes, rows: int) -> Any:
-        """The table, or None where Arrow and we might not read the same."""
+        """Return the table, or None if Arrow might read it differently than we do."""
         pa = require_arrow()
         if b"\r" in data and _LONE_CR.search(data):  # to Arrow a CR ends a record
             return None
@@ -125,8 +129,9 @@ def _ends_with_quote(pa: Any, table: Any) -> bool:
 
 def values_of(texts: Any) -> Iterator[bytes]:
     """
-    The texts of an array, one behind the other, as they lie in memory: what is looked for in all of them at once is
-    found at memory's speed, where Arrow would look at each text.
+    Yield the texts of an array as one run of bytes, as they lie in memory.
+
+    Searching all of them at once is much faster than letting Arrow search each text.
     """
     for chunk in getattr(texts, "chunks", [texts]):
         _, offsets, data = chunk.buffers()
@@ -136,7 +141,7 @@ def values_of(texts: Any) -> Iterator[bytes]:
 
 
 def arrow_type(kind: str) -> Any:
-    """What values of a kind are in Arrow and Parquet."""
+    """Return the type of a kind in Arrow and Parquet."""
     pa = require_arrow()
     return {
         kinds.STRING: pa.string(),
@@ -152,7 +157,7 @@ def arrow_type(kind: str) -> Any:
 
 def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     """
-    Texts as values of a kind. Nothing but white space is no value, except in a text.
+    Convert texts to values of a kind. White space alone is null, except in a text.
 
     :param texts: an array of strings.
     :param kind: one of the words of :mod:`.schema`, but attributes.
@@ -223,11 +228,11 @@ _SPELLINGS: Mapping[str, Sequence[tuple[str, str]]] = {
         (dates.COLUMN_MIDNIGHT[0], dates.COLUMN_MIDNIGHT[1] + "T00:00:00Z"),
     ),
 }
-"""Spellings that mean the same to a person and not to a cast: 2.0 as an integer, Z+0000 as a zone, no zone at all."""
+"""Spellings that a cast does not read: 2.0 as an integer, Z+0000 as a zone, no zone at all."""
 
 
 def _possible(pa: Any, texts: Any, kind: str) -> Any:
-    """Without what looks right and cannot be, such as the 31st of February: found one by one, since it is rare."""
+    """Drop values that look right and are impossible, such as 31 February. They are rare, so each is tried."""
 
     def fits(text: str | None) -> bool:
         try:
@@ -245,7 +250,7 @@ def _rare_date(text: str) -> str | None:
 
 
 def replace_each(texts: Any, change: Callable[[str], str | None]) -> Any:
-    """Texts, each replaced by what a function makes of it; null stays null. Called once for equal ones."""
+    """Replace each text by the function's result; null stays null. Equal texts need one call."""
     pa = require_arrow()
     codes = pa.compute.dictionary_encode(texts)
     chunks = codes.chunks if isinstance(codes, pa.ChunkedArray) else [codes]

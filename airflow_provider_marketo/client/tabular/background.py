@@ -1,4 +1,4 @@
-"""Work that goes on while more of it arrives."""
+"""Work in the background while more of it arrives."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class Worker(Protocol[Item, Result]):
 
 class InBackground(Generic[Item, Result]):
     """
-    A worker in a thread of its own, so that a download, its checksum, parsing and writing overlap: all of them leave
-    Python for most of their time.
+    Runs a worker in a thread of its own.
+
+    A download, its checksum, parsing and writing overlap, since all of them spend most of their time outside Python.
 
     :param worker: used by that thread only.
     :param waiting: items that may wait for it; more make :meth:`feed` wait.
@@ -48,13 +49,13 @@ class InBackground(Generic[Item, Result]):
         self._check()
 
     def finish(self) -> Result:
-        """Wait until all is done; what the worker made of it."""
+        """Wait until all is done, and return the worker's result."""
         self._stop()
         self._check()
         return self._worker.finish()
 
     def abort(self) -> None:
-        """Drop what waits."""
+        """Drop the items that wait."""
         self._error = self._error or InterruptedError()
         self._stop()
         self._worker.abort()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.attributes import cells_to_map, columns_of, mappings, spread, to_map
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES, STRING, ActivityType, kind_of
-from airflow_provider_marketo.client.tabular.transform import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_marketo.client.tabular.transform import Rules
 
 MISFITS = "_misfits"
 """The column that keeps the texts of values that did not fit, with ``on_type_error="string"``."""

@@ -1,17 +1,21 @@
-"""Marketo's bytes, row by row: what is cut goes as a whole, what stays is not touched."""
+"""Write csv in Marketo's own bytes: a row is left out as a whole, or kept unchanged."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
-from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 
 # As Marketo usually writes it, so that texts sort like time. That what stands for digits are digits is not worth its
 # price: a text that is no date stays where it sorts inside, and elsewhere has a closer look taken at it.
@@ -20,7 +24,7 @@ _USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
 
 class CsvTransform(Transform):
     """
-    Writes csv. Most blocks of most files go through whole, after a look at the dates of their rows.
+    Writes csv. Most blocks are copied whole after the dates of their rows were checked.
 
     :param rules: what becomes of the rows; types and the form of attributes do not matter here.
     :param seen: keys of rows that must not be written again.
@@ -130,8 +134,10 @@ class _Dates:
 
     def lines(self, data: bytes) -> int | None:
         """
-        How many lines there are, if each starts with a date where rows have it and ends with JSON in quotes. Such a
-        line is a record: a quote that closes nothing is doubled, or no field can end behind it.
+        Count the lines if each is a record; None otherwise.
+
+        A line is a record if it has a date in the column of dates and ends with JSON in quotes: a quote within a field
+        is doubled, or no field can end behind it.
         """
         if not data.endswith(b'}"\n'):
             return None
@@ -193,7 +199,7 @@ class _Cells:
         return self._folder(tuple(self._part(name, self._shown(row, place)) for place, name in self._parts))
 
     def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:
-        """A record with digests in the place of what nobody is to read."""
+        """Replace the values of hashed columns by digests."""
         for place in self._hashed:
             if place < len(row) and not row[place].is_null:
                 field = row[place]

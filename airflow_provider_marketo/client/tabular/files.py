@@ -1,4 +1,4 @@
-"""The files that rows are written to, however many there are."""
+"""The files that rows are written to."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ OpenFile = Callable[[str, str], BinaryIO]
 @dataclass(frozen=True)
 class WrittenFile:
     """
-    :param name: relative to the output.
-    :param rows: in it.
+    A file that was written.
+
+    :param name: path relative to the output.
+    :param rows: number of rows.
     :param size: bytes.
     :param sha256: hexadecimal.
     """
@@ -32,7 +34,7 @@ class WrittenFile:
 
 class OutputFile(io.RawIOBase):
     """
-    A file that knows what it holds. Written from its start to its end, with pauses in which it is not open.
+    A file that counts and digests its content. It is written from start to end, and may be closed in between.
 
     :param name: relative to the output.
     :param open_file: opens it.
@@ -66,7 +68,7 @@ class OutputFile(io.RawIOBase):
         return size
 
     def pause(self) -> None:
-        """Give the descriptor back until something more is written."""
+        """Close the descriptor until more is written."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tabular.arrow import require_arrow, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _BACKSLASH = ord("\\")
 _BEHIND = 1 << 31

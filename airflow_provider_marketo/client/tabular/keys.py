@@ -13,8 +13,10 @@ import sqlite3
 import struct
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _PAGE_BITS = 12
 _PAGE_BYTES = (1 << _PAGE_BITS) // 8

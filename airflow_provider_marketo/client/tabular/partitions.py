@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airflow_provider_marketo.client.dates import parse_date_or_none, written
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema, snake_case
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ACTIVITY_TYPE, ACTIVITY_TYPE_ID = "activity_type", "activityTypeId"
 DATE_PARTS: Mapping[str, str] = {"year": "%Y", "month": "%m", "date": "%Y-%m-%d", "hour": "%H"}
@@ -36,6 +39,8 @@ class Partitioning:
         cls, by: Sequence[str], schema: TableSchema, *, date: str | None, types: Mapping[int, ActivityType]
     ) -> Partitioning:
         """
+        Check the author's partitions.
+
         :param by: as the author names them.
         :param schema: of the rows.
         :param date: the column that dates the rows.
@@ -75,6 +80,8 @@ class Partitioning:
 
     def folder(self, values: Sequence[str | None]) -> str:
         """
+        Return the folder of a partition.
+
         :param values: one for each of ``by``; of an activity type its id.
         :return: the folder with a slash at its end; nothing without partitions.
         """

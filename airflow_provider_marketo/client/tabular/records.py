@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 BLOCK = 1 << 18
 """Bytes that are worked on at a time: few enough to stay in the processor's cache, and to get the same memory again."""

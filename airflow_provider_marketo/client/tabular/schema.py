@@ -1,4 +1,4 @@
-"""The columns of a table: they come from what Marketo says of its fields, never from the data."""
+"""The columns of a table. They follow from what Marketo says about its fields, never from the data."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ _ACTIVITY_TYPES: Mapping[str, str] = {
 @dataclass(frozen=True)
 class Column:
     """
+    A column.
+
     :param name: as it stands in the file's header.
     :param type: Marketo's data type, in lower case.
     """
@@ -60,6 +62,8 @@ class Column:
 @dataclass(frozen=True)
 class TableSchema(Plain):
     """
+    The columns of a table, and what makes a row unique.
+
     :param columns: in the order of the output.
     :param key: names of the columns that make a row unique; empty where rows cannot be told apart.
     :param date: name of the column by which rows are cut to a span; None for none.
@@ -73,7 +77,9 @@ class TableSchema(Plain):
 @dataclass(frozen=True)
 class ActivityType(Plain):
     """
-    :param id: Marketo's.
+    An activity type.
+
+    :param id: Marketo's id.
     :param name: as marketers read it, such as ``Send Email``.
     :param attributes: display name to data type, of the secondary attributes.
     """

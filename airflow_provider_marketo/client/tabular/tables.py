@@ -1,17 +1,20 @@
-"""Typed rows to files: spread over folders, written in large pieces, with few files open."""
+"""Write typed rows to files: spread over folders, in large pieces, with few files open."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from airflow_provider_marketo.client.tabular import arrow, jsontext
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.partitions import DATE_PARTS
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
-from airflow_provider_marketo.client.tabular.transform import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_provider_marketo.client.tabular.transform import Rules
 
 HELD = 8 << 20
 """Bytes of rows held back, to be written in one piece."""
@@ -108,7 +111,7 @@ class TableWriter:
 
 class JsonLinesFiles:
     """
-    One JSON object a line.
+    Writes one JSON object per line.
 
     :param open_file: opens a file.
     :param embedded: columns of texts that are JSON already.
@@ -134,8 +137,9 @@ class JsonLinesFiles:
 
 class ParquetFiles:
     """
-    Parquet cannot be appended to, so files stay open while they are few; rows of further ones wait on disk until the
-    end. There is one file a folder, however the rows were ordered.
+    Writes one Parquet file per folder, whatever the order of the rows.
+
+    Parquet files cannot be appended to. A few stay open; rows of further files wait on disk until the end.
 
     :param open_file: opens a file.
     :param limit: files that may be open.

@@ -6,23 +6,27 @@ import hashlib
 import hmac
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import schema as kinds
-from airflow_provider_marketo.client.tabular.files import WrittenFile
-from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.records import Block, Splitter, header
-from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from airflow_provider_marketo.client.tabular.files import WrittenFile
+    from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
+    from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema
 
 
 @dataclass(frozen=True)
 class Rules:
     """
-    What becomes of the rows.
+    How rows are converted and written.
 
     :param schema: of the rows.
     :param name: of the files, without folder and extension.
@@ -46,7 +50,7 @@ class Rules:
     activity_types: Mapping[int, ActivityType] = field(default_factory=dict)
 
     def digest(self, value: bytes) -> str:
-        """What stands in the place of a value that nobody is to read: SHA-256, or HMAC-SHA-256 with a salt."""
+        """Return the digest that replaces a hashed value: SHA-256, or HMAC-SHA-256 with a salt."""
         if self.salt is None:
             return hashlib.sha256(value).hexdigest()
         return hmac.new(self.salt, value, hashlib.sha256).hexdigest()
@@ -109,7 +113,7 @@ class Transform(ABC):
         self._take(self._splitter.feed(data))
 
     def finish(self) -> Outcome:
-        """The file is complete."""
+        """Finish when the file is complete."""
         if self._start:
             found = header(self._start + b"\n")  # a header and nothing else, not even a line end
             if found is None:
@@ -163,7 +167,7 @@ def position(names: Sequence[str], column: str, why: str) -> int:
     """
     Where a column stands in a file.
 
-    :raises MarketoDataError: nowhere, and it is needed.
+    :raises MarketoDataError: the file lacks the column.
     """
     try:
         return names.index(column)

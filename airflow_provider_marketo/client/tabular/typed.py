@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.columns import Typing
-from airflow_provider_marketo.client.tabular.files import OpenFile, WrittenFile
-from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
 from airflow_provider_marketo.client.tabular.records import Block, Splitter
 from airflow_provider_marketo.client.tabular.tables import TableWriter
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_marketo.client.tabular.files import OpenFile, WrittenFile
+    from airflow_provider_marketo.client.tabular.keys import SeenKeys
 
 BLOCKS = {"jsonl": 2 << 20, "parquet": 4 << 20}
 """Bytes parsed at a time. Arrow has a price for each call, and memory that is used once has one, too."""
