@@ -15,7 +15,7 @@ PACIFIC = timezone(timedelta(hours=-8))
     ("when", "expected"),
     [
         (datetime(2026, 1, 31, 15, 59, 59, 999_999, tzinfo=PACIFIC), "2026-01-31T23:59:59Z"),
-        (datetime(2026, 1, 31, 23, 59, 59), "2026-01-31T23:59:59Z"),
+        (datetime(2026, 1, 31, 23, 59, 59), "2026-01-31T23:59:59Z"),  # noqa: DTZ001
         (datetime(1, 1, 1, tzinfo=timezone.utc), "0001-01-01T00:00:00Z"),
     ],
 )

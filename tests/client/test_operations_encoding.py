@@ -149,7 +149,7 @@ def test_a_lookup_by_several_fields_becomes_a_post_with_json(name):
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param(datetime(2024, 1, 31, 12, 0, 0), id="naive is UTC"),
+        pytest.param(datetime(2024, 1, 31, 12, 0, 0), id="naive is UTC"),  # noqa: DTZ001
         pytest.param(datetime(2024, 1, 31, 12, 0, 0, 999, tzinfo=timezone.utc), id="without fraction"),
         pytest.param(datetime(2024, 1, 31, 6, 0, 0, tzinfo=timezone(timedelta(hours=-6))), id="other zone"),
         pytest.param("2024-01-31 12:00:00+00:00", id="as a template prints it"),

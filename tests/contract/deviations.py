@@ -1,4 +1,5 @@
-"""Where the client departs from Adobe's OpenAPI files on purpose, because the files are wrong or incomplete there.
+"""
+Where the client departs from Adobe's OpenAPI files on purpose, because the files are wrong or incomplete there.
 
 ``fact`` is the section of the project's notes on the API (``marketo/api.md``) in which the fact stands; ``46 #24`` is
 number 24 of the table in section 46, which lists where Adobe's files and Adobe's documentation disagree.
@@ -11,6 +12,8 @@ from typing import NamedTuple
 
 class Deviation(NamedTuple):
     """
+    One deviation from the files.
+
     :param fact: where it is written that the files do not hold.
     :param operations: names of the operations (shell pattern).
     :param kind: of difference; ``never sent`` is a parameter of the files that the client does not have.

@@ -21,8 +21,9 @@ _VALUES: Mapping[str, Any] = {
 
 def samples(operation: Operation) -> Iterator[dict[str, Any]]:
     """
-    Calls that the catalogue allows: one with what is required, then as many with everything as it takes to use every
-    value of an enumeration and every alternative of those that exclude each other.
+    Yield calls that the catalogue allows: first one with the required parameters only.
+
+    The others have all parameters; together they use each value of an enumeration and each alternative.
     """
     least = _object(operation.schema, choice=0, everything=False)
     if operation.body_required and not least.keys() & operation.body_parameters:

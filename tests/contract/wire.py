@@ -18,6 +18,8 @@ from airflow_provider_marketo.client.operations import PreparedRequest
 @dataclass(frozen=True)
 class Sent:
     """
+    What was sent.
+
     :param fields: of a form or multipart body, by name.
     :param body: of a JSON body.
     """
