@@ -1,1 +1,1 @@
-"""Speed and memory, as ratios against a reference in the same run. ``python -m benchmarks --help`` says how."""
+"""Speed and memory, each beside a reference in the same run; see ``python -m benchmarks --help``."""

@@ -1,11 +1,13 @@
 """
-Measures speed, memory and calls against references in the same run, and prints a table::
+Measure speed, memory and calls beside references in the same run, and print a table.
+
+::
 
     python -m benchmarks            about twenty minutes, two gigabytes of disk
     python -m benchmarks --quick    two or three minutes: every benchmark runs, at sizes whose figures mean little
 
-Ends with 1 if a target was missed, but for ``--quick``. Needs curl, and the packages of ``requirements/``; other
-extractors are measured beside ours where ``MARKETO_CLIENTS`` says that they are installed (:mod:`benchmarks.others`).
+The exit code is 1 if a target was missed, except with ``--quick``. It needs curl and the packages of ``requirements/``.
+Other extractors are measured, too, if ``MARKETO_CLIENTS`` names their folder (:mod:`benchmarks.others`).
 """
 
 from __future__ import annotations
@@ -33,13 +35,13 @@ def main() -> int:
     """
     Run the command.
 
-    :return: exit code.
+    :return: the exit code.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("::")[0])
-    parser.add_argument("--quick", action="store_true", help="small files; whether targets are met does not count")
-    parser.add_argument("--only", choices=PARTS, action="append", help="a part of it; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="small files; a missed target is no failure")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part; may be repeated")
     parser.add_argument("--repeats", type=int, help="pairs of measurements (default: 5, quick: 1)")
-    parser.add_argument("--folder", type=Path, help="where to write (default: the system's temporary directory)")
+    parser.add_argument("--folder", type=Path, help="folder to write to (default: the system's temporary directory)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="marketo-benchmarks-", dir=options.folder) as name:
         folder = Path(name)

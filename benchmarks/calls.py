@@ -26,10 +26,10 @@ _FAMILY = "bulk_export_activities"
 
 def measure(instance: Instance, folder: Path) -> Iterator[Row]:
     """
-    A whole extract by the operator, in several windows.
+    Count the calls of a whole extract by the operator, in several windows.
 
-    :param instance: counts the calls.
-    :param folder: for what is written.
+    :param instance: the instance, which counts the calls.
+    :param folder: folder for the files.
     """
     connection = {
         "conn_type": "marketo",

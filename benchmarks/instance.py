@@ -34,13 +34,13 @@ GIGABYTE = 1 << 30
 @dataclass(frozen=True)
 class Export:
     """
-    A file that waits at the instance.
+    A completed export job, whose file the instance serves.
 
-    :param request: what was wanted; the format of the output may be changed.
-    :param job: its job, completed.
-    :param path: where the same file lies on this disk.
-    :param url: where it can be fetched.
-    :param token: an access token for that.
+    :param request: the request of the extract; its output format may be changed.
+    :param job: the completed job.
+    :param path: the same file on this disk.
+    :param url: the URL that serves the file.
+    :param token: an access token for that URL.
     """
 
     request: ExtractRequest
@@ -51,21 +51,21 @@ class Export:
 
     @property
     def rows(self) -> int:
-        """Without the header."""
+        """The number of rows, without the header."""
         return self.job.records or 0
 
     @property
     def megabytes(self) -> float:
-        """Of a million bytes."""
+        """The size of the file in MB."""
         return (self.job.size or 0) / 1e6
 
 
 class Instance:
     """
-    The simulator as a command.
+    The simulator in a process of its own.
 
-    :param folder: for its export files.
-    :param settings: its options, such as ``leads=1000``.
+    :param folder: folder for its export files.
+    :param settings: options of the simulator, such as ``leads=1000``.
     """
 
     def __init__(self, folder: Path, **settings: Any) -> None:
@@ -102,18 +102,18 @@ class Instance:
             self._process.kill()
 
     def client(self) -> MarketoClient:
-        """A client of it."""
+        """Return a client of the instance."""
         return MarketoClient(self.url, self.client_id, self.client_secret)
 
     @classmethod
     def running(cls, url: str, client_id: str, client_secret: str) -> Instance:
-        """One that another process has started."""
+        """Return an instance that another process started."""
         instance = cls(Path())
         instance.url, instance.client_id, instance.client_secret = url, client_id, client_secret
         return instance
 
     def lead_fields(self) -> list[str]:
-        """As many fields of leads as the benchmark exports."""
+        """Return the names of the lead fields that the benchmark exports."""
         described = self.client().call("leads.describe").records
         names = [
             item["rest"]["name"] for item in described if "rest" in item and item["dataType"] not in NEVER_EXPORTED
@@ -122,7 +122,7 @@ class Instance:
         return names[:LEAD_COLUMNS]
 
     def export(self, object_type: str, fields: Sequence[str] | None = None, days: int = 30) -> Export:
-        """Have a file made; this can take a while."""
+        """Run an export job until its file is complete; this may take minutes."""
         client = self.client()
         request = ExtractRequest(object_type, start=START, end=START + timedelta(days=days), fields=fields)
         plan = make_plan(request, client, None)
@@ -147,7 +147,7 @@ class Instance:
         return str(requests.post(f"{self.url}/identity/oauth/token", params=query, timeout=60).json()["access_token"])
 
     def report(self) -> dict[str, int]:
-        """Calls by operation, so far."""
+        """Return the number of calls so far by operation."""
         command = [sys.executable, "-m", "airflow_provider_marketo.simulator", "report", self.url]
         report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         calls: dict[str, int] = report["calls"]

@@ -1,11 +1,13 @@
 """
-How long an inventory takes, held against what Marketo's window of 20 seconds dictates::
+How long an inventory takes, compared with the least time that Marketo's window of 20 seconds allows.
+
+::
 
     python -m benchmarks.inventory                    ten thousand assets of each of 14 types: three minutes
     python -m benchmarks.inventory --assets 2000      a minute
 
-The simulator runs in a process of its own, the task has four pool slots. Of ``n`` calls the window lets the first
-``rate_limit`` go at once; the others take ``(n - rate_limit) / rate_limit * 20`` seconds.
+The simulator runs in a process of its own; the task has four pool slots. Of ``n`` calls, the window allows the first
+``rate_limit`` at once; the others take ``(n - rate_limit) / rate_limit * 20`` seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ MOST = 1.2
 
 
 def serve(assets: int, wire: Connection) -> None:
-    """An instance with so many assets of each type, until told to stop; then how many calls it saw."""
+    """Run an instance with a number of assets of each type until a message arrives; then send its number of calls."""
     with Simulator(Settings(leads=100, activities=10, custom_objects=1, assets=assets, latency=LATENCY)) as simulator:
         store = simulator.instance.store.assets
         first, parent = max(store.folders) + 1, min(store.folders)
@@ -51,7 +53,7 @@ def serve(assets: int, wire: Connection) -> None:
 
 
 def measure(assets: int) -> Row:
-    """One full inventory."""
+    """Measure one full inventory."""
     wire, other = multiprocessing.get_context("spawn").Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(assets, other))
     server.start()
@@ -82,9 +84,9 @@ def measure(assets: int) -> Row:
 
 
 def main() -> int:
-    """Run it; 1 when the target is missed."""
+    """Run the command; return 1 if the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--assets", type=int, default=10_000, help="of each type (default: 10000)")
+    parser.add_argument("--assets", type=int, default=10_000, help="assets of each type (default: 10000)")
     assets = parser.parse_args().assets
     with tempfile.TemporaryDirectory(prefix="marketo-inventory-") as home:
         os.environ["AIRFLOW_HOME"] = home  # before anything imports Airflow

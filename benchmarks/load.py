@@ -1,12 +1,14 @@
 """
-Loads: rows a second into staged chunks, memory, and how much of what Marketo allows is used::
+Loads: rows per second into staged chunks, memory, and the used share of what Marketo allows.
 
-    python -m benchmarks.load                                   some four minutes
+::
+
+    python -m benchmarks.load                                   about four minutes
     python -m benchmarks.load --only staging --rows 10000000    ten million rows; five gigabytes of disk
-    python -m benchmarks.load --only sync --scale 1 --rate 100  nothing shortened
+    python -m benchmarks.load --only sync --scale 1 --rate 100  without shortened times
 
-Times of Marketo are divided by ``--scale``, rate window and latency alike; what the provider itself needs is not, and
-weighs the more. PostgreSQL is measured if it is installed.
+``--scale`` divides Marketo's times, rate window and latency alike. It does not divide the provider's own time, which
+then has more weight. PostgreSQL is measured if it is installed.
 """
 
 from __future__ import annotations
@@ -47,11 +49,11 @@ POLL = 5.0
 
 def make_input(kind: str, folder: Path, rows: int, stack: ExitStack, comment: str = COMMENT) -> str:
     """
-    A table of ten columns; every hundredth row is superseded by the next one.
+    Create a table of ten columns, in which every hundredth row is superseded by the next one.
 
     :param kind: ``sqlite``, ``parquet`` or ``postgres``.
-    :param folder: for files.
-    :param stack: ends the server, if one is started.
+    :param folder: folder for files.
+    :param stack: the stack that ends the server, if one is started.
     :return: the file, or the server's URL.
     :raises ServiceMissingError: PostgreSQL is not installed.
     """
@@ -103,7 +105,7 @@ def make_input(kind: str, folder: Path, rows: int, stack: ExitStack, comment: st
 
 
 def staging(rows: int, folder: Path) -> Iterator[Row]:
-    """Each kind of input in a process of its own, so that its memory is its own."""
+    """Stage each kind of input in a process of its own, so that its memory can be measured."""
     for kind, target in STAGING.items():
         with ExitStack() as stack:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
@@ -124,8 +126,9 @@ def staging(rows: int, folder: Path) -> Iterator[Row]:
 
 def sync(scale: float, rate: int) -> Iterator[Row]:
     """
-    A thousand calls, held against what the rate window allows: the last call goes so many whole windows after the
-    first as there are full windows of calls before it. If calls could trickle in evenly, it would be somewhat less.
+    Measure a thousand calls, compared with the least time that the rate window allows.
+
+    The window allows a burst: the last call goes as many whole windows after the first as full windows lie before it.
     """
     found = _apart("benchmarks.load_flow", "sync", str(scale), str(rate))
     assert found["rejected"] == {}, found
@@ -140,7 +143,7 @@ def sync(scale: float, rate: int) -> Iterator[Row]:
 
 
 def bulk(scale: float) -> Row:
-    """Eight files, held against two jobs at a time."""
+    """Measure eight files, compared with the least time that two running jobs allow."""
     found = _apart("benchmarks.load_flow", "bulk", str(scale))
     bound = found["jobs"] / 2 * found["job_seconds"]
     how = f"{found['rows']:,} rows in {found['jobs']} imports of {found['job_seconds']:.1f} s, staging included"
@@ -152,11 +155,13 @@ def measure(
     folder: Path, *, rows: int = 1_000_000, scale: float = 4.0, rate: int = RATE, parts: Collection[str] = PARTS
 ) -> Iterator[Row]:
     """
-    :param folder: for inputs and what is staged.
-    :param rows: of each input that is staged.
-    :param scale: by which Marketo's times are divided.
+    Measure loads.
+
+    :param folder: folder for inputs and staged chunks.
+    :param rows: rows of each staged input.
+    :param scale: divisor of Marketo's times.
     :param rate: calls in a window.
-    :param parts: of :data:`PARTS`.
+    :param parts: the parts of :data:`PARTS` to measure.
     """
     if "staging" in parts:
         yield from staging(rows, folder)
@@ -167,13 +172,13 @@ def measure(
 
 
 def _apart(module: str, *arguments: str) -> dict[str, Any]:
-    """Run a module in a process of its own; what its last line says."""
+    """Run a module in a process of its own; return the JSON of its last line."""
     done = subprocess.run([sys.executable, "-m", module, *arguments], check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> int:
-    """Measure and print."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__.split("::")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--scale", type=float, default=4.0)

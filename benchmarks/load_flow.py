@@ -1,4 +1,4 @@
-"""A whole load against a simulator in another process; run by :mod:`benchmarks.load` in a process of its own."""
+"""A whole load into a simulator in another process; :mod:`benchmarks.load` runs it in a process of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _context(values: dict[str, Any]) -> Context:
 
 
 def main(what: str, scale: float, rate: int = RATE) -> dict[str, Any]:
-    """Run and measure."""
+    """Run a load; return its seconds, rows and calls."""
     settings = Settings(
         leads=1_000,
         activities=1,

@@ -1,4 +1,4 @@
-"""Stages an input and says what it took; run by :mod:`benchmarks.load` in a process of its own."""
+"""Stage an input and print time and memory; :mod:`benchmarks.load` runs this in a process of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Peak:
-    """Memory that is resident now and then, as what Linux calls the maximum counts the parent's, too."""
+    """Samples of the resident memory: the maximum that Linux reports includes the parent's memory."""
 
     def __init__(self) -> None:
         self.pages = self.now()
@@ -37,7 +37,7 @@ class Peak:
 
     @staticmethod
     def now() -> int:
-        """Pages."""
+        """Return the resident pages now."""
         return int(Path("/proc/self/statm").read_text().split()[1])
 
     def _watch(self) -> None:
@@ -45,14 +45,14 @@ class Peak:
             self.pages = max(self.pages, self.now())
 
     def stop(self) -> int:
-        """The largest number of pages."""
+        """Stop sampling; return the largest number of pages."""
         self._done.set()
         self._thread.join()
         return self.pages
 
 
 def opened(kind: str, source: str) -> Rows:
-    """The input."""
+    """Open the input."""
     if kind == "parquet":
         return from_files(source)
     if kind == "sqlite":
@@ -63,9 +63,9 @@ def opened(kind: str, source: str) -> Rows:
 
 
 def main(kind: str, source: str, folder: str) -> dict[str, Any]:
-    """Stage and measure."""
+    """Stage the input; return rows, seconds and memory."""
     if kind == "parquet":
-        import pyarrow.parquet  # noqa: F401 - part of the interpreter here, as any extract in Parquet has it
+        import pyarrow.parquet  # noqa: F401 - imported before memory is measured
     request = ImportRequest("leads", "bulk")
     output = OutputFolder(folder)
     before, watch = Peak.now(), Peak()

@@ -1,8 +1,8 @@
 """
 Peak memory of one extract, measured in a process of its own: ``python -m benchmarks.memory <facts as JSON>``.
 
-What counts is the highest resident size of the process less its resident size before the extract, when everything that
-an extract imports (Airflow's SDK, pyarrow, this provider) has been imported.
+The figure is the highest resident size of the process minus its resident size before the extract, after the imports of
+an extract (Airflow's SDK, pyarrow, this provider).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
-from airflow_provider_marketo.client.tabular import typed  # noqa: F401 - imported before memory is looked at
+from airflow_provider_marketo.client.tabular import typed  # noqa: F401 - imported before memory is measured
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.extract.request import ExtractRequest
 from benchmarks.instance import Export, Instance
@@ -38,11 +38,11 @@ FORMATS: dict[str, dict[str, Any]] = {
 
 def measure(instance: Instance, exports: tuple[Export, ...], folder: Path) -> Iterator[Row]:
     """
-    Each format at each size.
+    Measure each format at each size.
 
-    :param instance: serves the files.
-    :param exports: small and large.
-    :param folder: for what is written.
+    :param instance: the instance that serves the files.
+    :param exports: a small and a large export.
+    :param folder: folder for the files.
     """
     for name, wanted in FORMATS.items():
         peaks = [_peak(instance, export, folder, wanted) for export in exports]
@@ -65,7 +65,7 @@ def _peak(instance: Instance, export: Export, folder: Path, wanted: dict[str, An
 
 
 def main(facts: dict[str, Any]) -> float:
-    """Run one extract; the megabytes that it took."""
+    """Run one extract; print the megabytes that it took."""
     require_arrow()
     import pyarrow.parquet  # noqa: F401
 
@@ -78,7 +78,7 @@ def main(facts: dict[str, Any]) -> float:
 
 
 def _megabytes(name: str) -> float:
-    """Of this process; the kernel's ``ru_maxrss`` would count what the parent had when it started this one."""
+    """Return a size of this process. The kernel's ``ru_maxrss`` would include the parent's size at the start."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / 1e6
 

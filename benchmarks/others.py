@@ -1,7 +1,8 @@
 """
-For orientation: how fast other Marketo extractors are with the same instance, where they are installed.
+The speed of other Marketo extractors with the same instance, for orientation.
 
-Each needs a virtual environment of its own, since its dependencies exclude ours. ``MARKETO_CLIENTS`` names the folder::
+Each needs a virtual environment of its own, because its dependencies exclude ours. ``MARKETO_CLIENTS`` names their
+folder::
 
     export MARKETO_CLIENTS=~/marketo-clients
     for client in tap-marketo airbyte-source-marketo; do
@@ -32,19 +33,21 @@ _SCRIPTS = Path(__file__).parent / "clients"
 
 
 def installed() -> list[str]:
-    """The clients that can be measured."""
+    """Return the clients that are installed."""
     folder = os.environ.get("MARKETO_CLIENTS")
     return [client for client in CLIENTS if folder and (Path(folder) / client / "bin" / "python").exists()]
 
 
 def measure(instance: Instance, export: Export, folder: Path) -> Iterator[Row]:
     """
-    Theirs is one type of activity, from the first record to the last, without a download that comes before; ours is a
-    whole extract.
+    Measure each client beside the provider.
 
-    :param instance: serves them all.
-    :param export: what we extract.
-    :param folder: for what is written.
+    A client's time goes from its first record of one activity type to its last, without a download before; the
+    provider's time is that of a whole extract.
+
+    :param instance: the instance that serves all of them.
+    :param export: the provider's export.
+    :param folder: folder for the files.
     """
     clients = installed()
     ours = {name: _ours(instance, export, folder, name) for name in FORMATS if clients}
@@ -64,7 +67,7 @@ def measure(instance: Instance, export: Export, folder: Path) -> Iterator[Row]:
 def _ours(instance: Instance, export: Export, folder: Path, file_format: str) -> float:
     attributes = None if file_format == "csv" else "json"
     seconds = 0.0
-    for _ in range(2):  # what is imported on demand is no part of the speed
+    for _ in range(2):  # the first run imports modules on demand
         with TemporaryDirectory(dir=folder) as output:
             begun = time.perf_counter()
             instance.publish(export, Path(output), file_format=file_format, attributes=attributes)

@@ -1,4 +1,4 @@
-"""What the provider is held against: the shortest way to a comparable result that skips what it must not skip."""
+"""The references: the shortest way to a comparable result, without the checks that the provider must do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def curl_tee_sha256sum(export: Export, output: Path) -> None:
-    """The file fetched, kept and its checksum taken by the tools of the system."""
+    """Fetch the file, keep it and compute its checksum with the system's tools."""
     header = shlex.quote(f"Authorization: Bearer {export.token}")
     command = f"curl -sf -H {header} {shlex.quote(export.url)} | tee {shlex.quote(str(output / 'file'))} | sha256sum"
     digest = subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout.split()[0]
@@ -27,7 +27,7 @@ def curl_tee_sha256sum(export: Export, output: Path) -> None:
 
 
 def arrow_csv_to_parquet(export: Export, output: Path) -> None:
-    """The file on disk, parsed and written by pyarrow with the types that it guesses; nothing fetched or verified."""
+    """Convert the file on disk with pyarrow and the types that it guesses; fetch and verify nothing."""
     with (
         pyarrow.csv.open_csv(export.path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)) as reader,
         pyarrow.parquet.ParquetWriter(output / "file.parquet", reader.schema) as writer,
@@ -37,7 +37,7 @@ def arrow_csv_to_parquet(export: Export, output: Path) -> None:
 
 
 def csv_reader_to_orjson(export: Export, output: Path) -> None:
-    """The file on disk, a row at a time, all values texts; nothing fetched or verified."""
+    """Convert the file on disk row by row, all values as text; fetch and verify nothing."""
     csv.field_size_limit(sys.maxsize)
     with export.path.open(newline="", encoding="utf-8") as source, (output / "file.jsonl").open("wb") as target:
         rows = csv.reader(source)

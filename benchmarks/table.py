@@ -1,4 +1,4 @@
-"""The result: one row for each thing measured."""
+"""The table of results: one row for each measurement."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Row:
     """
-    :param what: is measured.
-    :param how: on what, in words.
-    :param reached: in words.
-    :param reference: what it is held against, in words.
+    One measurement.
+
+    :param what: what was measured.
+    :param how: the input, in words.
+    :param reached: the result, in words.
+    :param reference: what the result is compared with, in words.
     :param value: the figure that counts.
-    :param target: what it has to reach; None for a figure that is there for orientation.
-    :param at_most: whether the target is a ceiling.
+    :param target: the target of the figure; None if the figure is for orientation only.
+    :param at_most: whether the target is a maximum.
     """
 
     what: str
@@ -35,18 +37,21 @@ class Row:
         return self.target is None or (self.value <= self.target if self.at_most else self.value >= self.target)
 
     def cells(self) -> list[str]:
-        """As they are printed."""
+        """Return the cells of the row as text."""
         bound = "at most" if self.at_most else "at least"
         target = "" if self.target is None else f"{bound} {_shown(self.target)}"
         verdict = "" if self.target is None else "yes" if self.passed else "NO"
         return [self.what, self.how, self.reached, self.reference, _shown(self.value), target, verdict]
 
 
+_WHOLE_FROM = 100
+"""Larger figures are shown without decimals."""
+
 HEAD = ["What", "On", "Reached", "Reference", "Figure", "Target", "Met"]
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """The rows as a table."""
+    """Return the rows as a Markdown table."""
     cells = [HEAD, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEAD))]
     lines = [
@@ -57,4 +62,4 @@ def markdown(rows: Iterable[Row]) -> str:
 
 
 def _shown(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= _WHOLE_FROM or value == int(value) else f"{value:.2f}"

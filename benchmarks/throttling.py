@@ -1,12 +1,12 @@
 """
-The limits, held by many processes against a simulated Marketo that enforces them.
+Many processes keep the limits of a simulated Marketo that enforces them.
 
     python -m benchmarks.throttling                 everything, about 13 minutes
-    python -m benchmarks.throttling host redis      some of it
+    python -m benchmarks.throttling host redis      only these scenarios
     python -m benchmarks.throttling --scale 1       unscaled windows throughout
 
-Allowed calls are rate_limit x time / window. Windows other than the neighbour's are scaled, the guard with them. Redis
-has to be installed; a server of its own is started.
+The number of allowed calls is rate_limit x time / window. ``--scale`` applies to all windows but the neighbour's, and
+to the guard. Redis must be installed; the benchmark starts a server of its own.
 """
 
 from __future__ import annotations
@@ -53,9 +53,11 @@ Stores = Callable[[], GovernorStore]
 
 class Bench:
     """
-    :param scale: of the window.
-    :param folder: for the files of ``host``.
-    :param redis: URL of a server.
+    The scenarios and what they need.
+
+    :param scale: factor of the windows.
+    :param folder: folder for the files of ``host``.
+    :param redis: URL of a Redis server.
     """
 
     def __init__(self, scale: float, folder: Path, redis: str) -> None:
@@ -65,7 +67,7 @@ class Bench:
         self._runs = 0
 
     def turn(self) -> Iterator[Row]:
-        """What a turn costs, with a window as full as it gets."""
+        """The cost of a turn with a full window."""
         for name, store, target in (("host", self._file(), 0.5), ("redis", self._key(), 2.0)):
             shared = store()
             governor = SharedGovernor(shared, Limits(RATE, PARALLEL))
@@ -89,7 +91,7 @@ class Bench:
         yield from self._shared("redis", self._key())
 
     def skewed(self) -> Iterator[Row]:
-        """The same with the clocks of four of them two seconds ahead."""
+        """The same, with four clocks two seconds ahead."""
         yield from self._shared("redis, clocks skewed by 2 s", self._key(), skew=2.0)
 
     def pool(self) -> Iterator[Row]:
@@ -136,7 +138,7 @@ class Bench:
         victim = CONTEXT.Process(target=die)
         victim.start()
         ready.wait()
-        time.sleep(hold / 10)  # in the middle of its calls
+        time.sleep(hold / 10)  # in the middle of the calls
         os.kill(victim.pid or 0, signal.SIGKILL)
         killed = time.monotonic()
         victim.join()
@@ -212,7 +214,9 @@ class Bench:
         return lambda: RedisStore(Redis.from_url(self._redis, socket_timeout=2), name)
 
 
-def _short_tasks(where: Any, limits: Limits, slots: Any, end: float, number: int, results: Any) -> None:
+def _short_tasks(  # noqa: PLR0917 - the target of a process
+    where: Any, limits: Limits, slots: Any, end: float, number: int, results: Any
+) -> None:
     calls: Calls = []
     while time.monotonic() < end:
         with slots:
@@ -226,7 +230,7 @@ def _short_tasks(where: Any, limits: Limits, slots: Any, end: float, number: int
 
 
 def _back_after(calls: Calls, gone: float) -> float:
-    """Seconds until a window holds 95 % of the rate limit."""
+    """Return the seconds until a window holds 95 % of the rate limit."""
     times = [now for now, code in calls if not code]
     first = 0
     for last, now in enumerate(times):
@@ -241,10 +245,10 @@ SCENARIOS = ("turn", "host", "redis", "skewed", "pool", "cluster", "kill", "neig
 
 
 def main() -> int:
-    """Run what the command line names; 1 when a target is missed."""
+    """Run the scenarios that the command line names; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenario", nargs="*", default=SCENARIOS, metavar="SCENARIO", help=", ".join(SCENARIOS))
-    parser.add_argument("--scale", type=float, default=0.5, help="of the windows (default: 0.5)")
+    parser.add_argument("--scale", type=float, default=0.5, help="factor of the windows (default: 0.5)")
     arguments = parser.parse_args()
     unknown = set(arguments.scenario) - set(SCENARIOS)
     if unknown:

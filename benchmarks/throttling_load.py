@@ -1,4 +1,4 @@
-"""A simulated Marketo with its limits on, and processes that call it as fast as they are let."""
+"""A simulated Marketo that enforces its limits, and processes that call it as fast as their governors allow."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ Calls = list[tuple[float, str]]
 @dataclass(frozen=True)
 class Marketo:
     """
-    :param url: of the instance.
-    :param window: seconds over which it counts.
+    A running instance.
+
+    :param url: URL of the instance.
+    :param window: seconds over which it counts calls.
     """
 
     url: str
@@ -46,9 +48,9 @@ class Marketo:
 @contextmanager
 def marketo(window: float) -> Iterator[Marketo]:
     """
-    An instance in a process of its own: 100 calls in a window, 10 at once, 120 ms for each.
+    Run an instance in a process of its own: 100 calls in a window, 10 at once, 120 ms each.
 
-    :param window: seconds; Marketo's is 20.
+    :param window: seconds of the window; Marketo's is 20.
     """
     ours, theirs = CONTEXT.Pipe()
     server = CONTEXT.Process(target=_serve, args=(window, theirs), daemon=True)
@@ -71,12 +73,12 @@ def _serve(window: float, pipe: Any) -> None:
 
 class Fleet:
     """
-    Processes that call without a pause, each with a governor of its own on a store that they share, or not.
+    Processes that call without a pause, each with a governor of its own; their governors may share a store.
 
     :param where: the instance.
-    :param size: how many.
+    :param size: the number of processes.
     :param governor: makes a process's governor; called in the process, with its number.
-    :param seconds: how long they work.
+    :param seconds: how long they call.
     :param skew: seconds by which the clock of every second process is wrong.
     """
 
@@ -96,14 +98,14 @@ class Fleet:
             process.start()
 
     def calls(self) -> Calls:
-        """Of all processes, when they are done."""
+        """Wait for all processes; return their calls."""
         calls = sorted(call for _ in self._processes for call in self._results.get())
         for process in self._processes:
             process.join()
         return calls
 
 
-def _work(
+def _work(  # noqa: PLR0917 - the target of a process
     where: Marketo, governor: Callable[[int], Governor], number: int, end: float, skew: float, results: Any
 ) -> None:
     calls: Calls = []
@@ -124,7 +126,7 @@ def _no_travel() -> Iterator[None]:
 
 
 def client_of(where: Marketo, governor: Governor, calls: Calls) -> MarketoClient:
-    """A client that writes down how each of its calls ends, those that are sent again included."""
+    """Return a client that records how each call ends, including the calls that it sends again."""
 
     def observe(operation: str, waited: float, error: MarketoError | None) -> None:
         calls.append((time.monotonic(), error.code or "unknown" if error else ""))
@@ -136,11 +138,11 @@ def client_of(where: Marketo, governor: Governor, calls: Calls) -> MarketoClient
 
 class Neighbour:
     """
-    Another integration: calls at its own rate whatever the answer, and never tries again.
+    Another integration, which calls at its own rate whatever the answer is, and never retries.
 
     :param where: the instance.
-    :param calls_per_window: its rate.
-    :param seconds: how long it is there.
+    :param calls_per_window: the rate.
+    :param seconds: how long it calls.
     """
 
     def __init__(self, where: Marketo, calls_per_window: float, seconds: float) -> None:
@@ -152,7 +154,7 @@ class Neighbour:
         self._process.start()
 
     def calls(self) -> Calls:
-        """When it is gone."""
+        """Wait for its end; return its calls."""
         calls: Calls = sorted(self._results.get())
         self._process.join()
         return calls
@@ -185,15 +187,15 @@ class Neighbour:
 
 
 def during(calls: Calls, start: float, end: float) -> Calls:
-    """Those of a span of time."""
+    """Return the calls of a span of time."""
     return [call for call in calls if start <= call[0] < end]
 
 
 def done(calls: Calls) -> int:
-    """Those that Marketo did."""
+    """Return the number of calls that Marketo accepted."""
     return sum(not code for _, code in calls)
 
 
 def rejected(calls: Calls) -> int:
-    """Those with 606 or 615."""
+    """Return the number of calls that Marketo rejected with 606 or 615."""
     return sum(code in ("606", "615") for _, code in calls)

@@ -1,10 +1,10 @@
 """
-The rules beside a neighbour that they know nothing of, in simulated time: what other constants would have given.
+The governor's rules beside an unknown neighbour, in simulated time and with other constants.
 
     python -m benchmarks.throttling_model           half a minute
 
-Eight workers call without a pause for 460 seconds. For the first 260 a neighbour takes 55 of Marketo's 100 calls in 20
-seconds and never holds back; ten windows are looked at after three. Marketo counts rejected calls, too.
+Eight workers call without a pause for 460 seconds. For the first 260, a neighbour takes 55 of Marketo's 100 calls in 20
+seconds and never holds back. After three windows, ten windows are measured. Marketo counts rejected calls, too.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from airflow_provider_marketo.client.governor.state import Moment, State
 LIMITS = Limits(rate=90, parallel=8)
 WORKERS = 8
 NEIGHBOUR = 55
+LIMIT = 100
+"""Calls that Marketo accepts in 20 seconds."""
+RECOVERED = 85
+"""95 % of our rate limit, in calls of a window."""
 NOON = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 GONE, END = 260.0, 460.0
 
@@ -36,7 +40,7 @@ Waits = Generator[float, float, None]
 
 
 class Instance:
-    """Counts as Marketo does: calls of everybody in the past 20 seconds, by arrival, the rejected ones too."""
+    """Counts calls as Marketo does: all calls of the past 20 seconds by arrival, including rejected calls."""
 
     def __init__(self) -> None:
         self._arrived: deque[float] = deque()
@@ -45,16 +49,18 @@ class Instance:
         while self._arrived and self._arrived[0] <= now - 20:
             self._arrived.popleft()
         self._arrived.append(now)
-        return len(self._arrived) <= 100
+        return len(self._arrived) <= LIMIT
 
 
 def simulate(
     seconds: float, neighbour: tuple[float, float], *, even: bool = True, seed: int = 7
 ) -> tuple[Calls, Calls]:
     """
-    :param seconds: how long.
-    :param neighbour: when it comes and when it goes.
-    :param even: whether its calls keep the same distance, or come by chance.
+    Simulate the workers and the neighbour.
+
+    :param seconds: seconds to simulate.
+    :param neighbour: when the neighbour begins and ends.
+    :param even: whether the neighbour's calls are evenly spaced; otherwise they are random.
     :return: our calls and the neighbour's.
     """
     chance, number, state, instance = random.Random(seed), itertools.count(), State(), Instance()
@@ -97,7 +103,7 @@ def _at(now: float) -> Moment:
 
 
 def share(calls: Calls, start: float, end: float) -> float:
-    """Of the calls in a span, those that Marketo took."""
+    """Return the share of the calls in a span that Marketo accepted."""
     fates = [taken for now, taken in calls if start <= now < end]
     return sum(fates) / len(fates)
 
@@ -105,11 +111,11 @@ def share(calls: Calls, start: float, end: float) -> float:
 @dataclass(frozen=True)
 class Outcome:
     """
-    The worst of several runs.
+    The worst figures of several runs.
 
-    :param rejected: of our calls.
-    :param lost: of the neighbour's.
-    :param used: of what the neighbour leaves.
+    :param rejected: share of our calls that Marketo rejected.
+    :param lost: share of the neighbour's calls that Marketo rejected.
+    :param used: share that we used of what the neighbour leaves.
     :param back: seconds until a window holds 95 % of the rate limit again.
     """
 
@@ -120,7 +126,7 @@ class Outcome:
 
 
 def outcome(*, even: bool) -> Outcome:
-    """Of the rules as they are at the moment."""
+    """Return the outcome of the rules with their present constants."""
     runs = [_outcome(*simulate(END, (0.0, GONE), even=even, seed=seed)) for seed in range(6)]
     return Outcome(
         max(run.rejected for run in runs),
@@ -135,7 +141,11 @@ def _outcome(ours: Calls, theirs: Calls) -> Outcome:
     there = sum(start <= now < GONE for now, _ in theirs)
     done = sum(taken for now, taken in ours if start <= now < GONE)
     times = [now for now, taken in ours if taken]
-    full = (now for index, now in enumerate(times) if now > GONE and index >= 85 and times[index - 85] > now - 20)
+    full = (
+        now
+        for index, now in enumerate(times)
+        if now > GONE and index >= RECOVERED and times[index - RECOVERED] > now - 20
+    )
     return Outcome(
         1 - share(ours, start, GONE),
         1 - share(theirs, start, GONE),
@@ -157,7 +167,7 @@ def _with(**constants: object) -> Iterator[None]:
 
 
 def _linear(decrease: float, step: float) -> Callable[[State, Limits, float], float]:
-    """AIMD: down by a factor, up by a step every eighth of a window."""
+    """Replace the recovery by AIMD: down by a factor, up by a step every eighth of a window."""
 
     def rate_now(state: State, limits: Limits, now: float) -> float:
         if state.ceiling is None:
@@ -180,7 +190,7 @@ VARIANTS: tuple[tuple[str, dict[str, object]], ...] = (
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the command."""
     print("| Rule | Neighbour | Our calls rejected | It loses | We use of the rest | Back after |")
     print("|---|---|---|---|---|---|")
     for name, constants in VARIANTS:

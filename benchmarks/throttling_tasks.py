@@ -1,11 +1,11 @@
 """
-200 short tasks on a real Airflow (LocalExecutor, PostgreSQL): does the Variable say what Marketo counted?
+The quota Variable during 200 short tasks on a real Airflow, compared with what Marketo counted.
 
     python -m benchmarks.throttling_tasks                     8 minutes
     python -m benchmarks.throttling_tasks --coordination redis
 
-Windows are not scaled. While the tasks run, the age of the Variable is looked at once a second; afterwards
-``airflow marketo quota --refresh`` has to bring it to exactly what the instance has counted.
+Airflow runs with LocalExecutor and PostgreSQL; windows are not scaled. While the tasks run, the benchmark reads the age
+of the Variable once a second. Afterwards ``airflow marketo quota --refresh`` must set it to the instance's exact count.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ with DAG("short_tasks", schedule=None):
 
 def measure(coordination: str, servers: dict[str, str], folder: Path) -> Iterator[Row]:
     """
-    :param coordination: of the connection.
+    Run the tasks.
+
+    :param coordination: the connection's extra ``coordination``.
     :param servers: URLs of PostgreSQL and Redis.
-    :param folder: for Airflow.
+    :param folder: folder for Airflow.
     """
     (folder / "dags").mkdir()
     (folder / "dags" / "short_tasks.py").write_text(DAG)
@@ -89,7 +91,7 @@ def measure(coordination: str, servers: dict[str, str], folder: Path) -> Iterato
 
 
 def _watch(airflow: RealAirflow, run: DagRun, simulator: Simulator) -> float:
-    """Wait for the end; how old the Variable was at most, from the first call on."""
+    """Wait for the end; return the highest age of the Variable after the first call."""
     oldest, called = 0.0, None
     while True:
         time.sleep(1)
@@ -100,7 +102,7 @@ def _watch(airflow: RealAirflow, run: DagRun, simulator: Simulator) -> float:
             if run.state in FINISHED:
                 return oldest
             held = _variable(airflow)
-        except requests.Timeout:  # Airflow's server has its hands full with the tasks
+        except requests.Timeout:  # Airflow's server is busy with the tasks
             continue
         if called is not None:
             measured = datetime.fromisoformat(held["measured_at"]) if held else called
@@ -123,7 +125,7 @@ def _connection(simulator: Simulator, coordination: str) -> str:
 
 
 def main() -> int:
-    """Run it; 1 when a target is missed."""
+    """Run the command; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--coordination", choices=("host", "redis"), default="host")
     arguments = parser.parse_args()

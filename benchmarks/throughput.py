@@ -1,4 +1,4 @@
-"""Rows and bytes a second, from the download to the published files."""
+"""Rows and bytes per second, from the download to the published files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Reference = Callable[[Export, Path], None]
 @dataclass(frozen=True)
 class Case:
     """
-    One line of the table.
+    One row of the table.
 
     :param name: what is measured.
     :param wanted: arguments of the extract.
-    :param reference: what it is held against; None for a number of rows a second.
-    :param target: the least ratio, or rows a second.
+    :param reference: the reference; None if the figure is rows per second.
+    :param target: the least ratio, or rows per second.
     """
 
     name: str
@@ -53,17 +53,17 @@ LEADS = (CSV, JSONL)
 
 def measure(instance: Instance, export: Export, cases: tuple[Case, ...], folder: Path, repeats: int) -> Iterator[Row]:
     """
-    Each case and its reference in turn, so that both see the machine in the same state.
+    Measure each case and its reference in turn, so that both find the machine in the same state.
 
-    :param instance: serves the file.
-    :param export: the file.
-    :param cases: what to measure.
-    :param folder: for what is written; it is removed again.
+    :param instance: the instance that serves the file.
+    :param export: the export to fetch.
+    :param cases: the cases to measure.
+    :param folder: folder for the files, which are removed again.
     :param repeats: pairs of measurements; the median of their ratios counts.
     """
     for case in cases:
         publish = partial(_publish, instance, export, case.wanted)
-        _seconds(folder, publish)  # what is imported on demand is no part of the speed
+        _seconds(folder, publish)  # the first run imports modules on demand
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(repeats):

@@ -1,19 +1,21 @@
 """
-What waiting costs, how fast a stream is, and whether a watcher misses anything when its triggerer dies::
+The cost of waiting, the speed of a stream, and whether a watcher misses events when its triggerer dies.
+
+::
 
     python -m benchmarks.waiting                      fifty minutes
     python -m benchmarks.waiting --only cursors       two minutes
-    python -m benchmarks.waiting --only conditions     two minutes
+    python -m benchmarks.waiting --only conditions    two minutes
     python -m benchmarks.waiting --only sensors       half an hour; less with --lead-sensors and --job-sensors
     python -m benchmarks.waiting --only restarts      six minutes
     python -m benchmarks.waiting --only starts        six minutes
     python -m benchmarks.waiting --only roll-up       four minutes
 
-*Questions* run the real triggers on one event loop, as a triggerer does, without the rest of an Airflow. The others
-run a whole Airflow, and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer. *Restarts* kills the
-triggerer, with SIGKILL, ten times at random moments while forms are filled that start ``marketo_form_follow_up``.
-*Starts* takes the time from a form fill to the run that it starts. *Roll-up* follows 24 hours by
-``marketo_hourly_activities``.
+*Conditions* runs the real triggers on one event loop, as a triggerer does, without the rest of Airflow. *Sensors* and
+the parts after it run a whole Airflow and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer.
+*Restarts* kills the triggerer with SIGKILL at ten random moments while form fills start ``marketo_form_follow_up``.
+*Starts* measures the time from a form fill to the run that it starts. *Roll-up* runs ``marketo_hourly_activities`` over
+24 hours.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ SINCE = datetime(2026, 1, 10, tzinfo=timezone.utc)
 
 
 def measure_cursors() -> Iterator[Row]:
-    """One cursor is bound by latency, two by what the governor grants."""
+    """Measure one cursor, which latency bounds, and two, which the governor bounds."""
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.governor.local import LocalGovernor
     from airflow_provider_marketo.streams.read import FeedReader
@@ -93,8 +95,8 @@ def measure_cursors() -> Iterator[Row]:
         )
 
 
-def measure_questions() -> Iterator[Row]:
-    """Many triggers on one event loop: calls per look, and how long the loop was silent."""
+def measure_conditions() -> Iterator[Row]:
+    """Run many triggers on one event loop; measure calls per look and the longest silence of the loop."""
     with Simulator(Settings(leads=1_000, activities=0)) as simulator:
         _point_to(simulator)
         jobs = _jobs(simulator)
@@ -141,7 +143,7 @@ def _job(export_id: str) -> Any:
 
 
 async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float]:
-    """Let triggers wait for some looks; the calls that this took, and the longest silence of the loop meanwhile."""
+    """Let triggers wait for some looks; return their calls and the longest silence of the loop."""
     from airflow_provider_marketo.conditions.sealing import sealed
     from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger
 
@@ -159,7 +161,7 @@ async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float
     ]
     before = simulator.report().calls
     running = [asyncio.ensure_future(anext(aiter(trigger.run()))) for trigger in triggers]
-    await asyncio.sleep(INTERVAL / 2)  # the first look comes after an interval: all have begun to wait by then
+    await asyncio.sleep(INTERVAL / 2)  # the first look comes after an interval; by then all triggers wait
     silence = await _longest_silence(INTERVAL * LOOKS)
     for each in running:
         each.cancel()
@@ -170,7 +172,7 @@ async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float
 
 
 async def _longest_silence(seconds: float) -> float:
-    """As Airflow's triggerer measures it."""
+    """Return the longest silence of the loop, as Airflow's triggerer measures it."""
     longest, end = 0.0, time.monotonic() + seconds
     while time.monotonic() < end:
         begun = time.monotonic()
@@ -191,20 +193,22 @@ def _on_airflow(parts: Collection[str], folder: Path, options: argparse.Namespac
         ("roll-up", waiting_airflow.measure_roll_up),
     ):
         if part in parts:
-            with running_services(Path(sys.executable).parent) as servers:  # an empty database for each
+            with running_services(Path(sys.executable).parent) as servers:  # each gets an empty database
                 database = servers["TEST_POSTGRES"].replace("postgresql://", "postgresql+psycopg2://")
                 yield from measure(database, folder / part)
 
 
 def main() -> int:
-    """Run it; 1 when a target is missed."""
+    """Run the command; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PARTS, action="append", help="a part of it; may be repeated")
-    parser.add_argument("--seed", type=int, default=7, help="of the moments of the restarts")
-    parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="on the whole Airflow")
-    parser.add_argument("--job-sensors", type=int, default=JOB_SENSORS, help="the same, of exports; an even number")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part; may be repeated")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the moments of the restarts")
+    parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="lead sensors on the whole Airflow")
+    parser.add_argument(
+        "--job-sensors", type=int, default=JOB_SENSORS, help="export job sensors on the whole Airflow; an even number"
+    )
     options = parser.parse_args()
-    interrupt_on_termination()  # servers and Airflow go, whoever ends this
+    interrupt_on_termination()  # end servers and Airflow, too
     parts = options.only or PARTS
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="marketo-waiting-") as name:
@@ -212,7 +216,7 @@ def main() -> int:
         if "cursors" in parts:
             rows += measure_cursors()
         if "conditions" in parts:
-            rows += measure_questions()
+            rows += measure_conditions()
         if set(parts) - {"cursors", "conditions"}:
             rows += _on_airflow(parts, Path(name), options)
     print(markdown(rows))

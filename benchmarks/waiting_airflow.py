@@ -1,4 +1,4 @@
-"""What of waiting can only be seen on a whole Airflow: scheduler, triggerer, API server, LocalExecutor, PostgreSQL."""
+"""The parts of waiting that need a whole Airflow: scheduler, triggerer, API server, LocalExecutor, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def _airflow(
     folder: Path, database: str, dags: Mapping[str, str], settings: Mapping[str, str]
 ) -> Iterator[RealAirflow]:
     """
-    One that is up and running, with the pool that ``setup`` has made.
+    Run an Airflow with the pool that ``setup`` creates.
 
-    :param dags: texts of DAG files by name, or nothing for an example.
+    :param dags: texts of DAG files by name; an empty text copies the example of that name.
     """
     (folder / "dags").mkdir(parents=True)
     for name, text in dags.items():
@@ -111,17 +111,17 @@ def _airflow(
 
 
 def connection(simulator: Simulator, **extra: Any) -> str:
-    """An Airflow connection that leads to an instance."""
+    """Return an Airflow connection to an instance."""
     facts = {"conn_type": "marketo", "host": simulator.url, "login": simulator.client_id, "extra": extra}
     return json.dumps(facts | {"password": simulator.client_secret})
 
 
 def measure_sensors(database: str, folder: Path, leads: int, jobs: int) -> Iterator[Row]:
     """
-    Many deferred sensors in one triggerer: calls a minute, and whether its loop was blocked.
+    Defer many sensors into one triggerer; measure calls per minute and whether its loop was blocked.
 
-    :param leads: sensors of leads, each with a value of its own.
-    :param jobs: sensors of export jobs, half of them of leads, half of activities.
+    :param leads: number of lead sensors, each with a value of its own.
+    :param jobs: number of export job sensors, half for leads and half for activities.
     """
     with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
         client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret)
@@ -171,7 +171,7 @@ def measure_sensors(database: str, folder: Path, leads: int, jobs: int) -> Itera
 
 
 def _jobs(client: MarketoClient, kind: str) -> list[str]:
-    """Jobs that were created and never go on."""
+    """Create export jobs that stay in the state Created; return their ids."""
     day = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
     facts: dict[str, Any] = {"filter": day, "fields": [{"leads": "id", "activities": "marketoGUID"}[kind]]}
     made = (client.call(f"bulk_export_{kind}.create_job", **facts) for _ in range(FEW_JOBS))
@@ -183,16 +183,16 @@ def _deferred(airflow: RealAirflow) -> int:
 
 
 def _blocked(airflow: RealAirflow) -> int:
-    """Airflow's warnings that a trigger held its loop up."""
+    """Return Airflow's warnings that a trigger blocked its loop."""
     files = [airflow.log("triggerer"), *(airflow.home / "logs").rglob("*.log*")]
     return sum(file.read_text("utf-8", "replace").count("async thread was blocked") for file in files if file.is_file())
 
 
 def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
     """
-    A triggerer that is killed again and again while forms are filled, which starts the example DAG.
+    Kill a triggerer repeatedly while form fills start the example DAG.
 
-    :param seed: of the moments.
+    :param seed: seed of the random moments.
     """
     chance = random.Random(seed)
     with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
@@ -219,7 +219,7 @@ def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
 
 
 def measure_starts(database: str, folder: Path) -> Iterator[Row]:
-    """How soon a form that is filled starts a DAG, if it is filled at the worst moment: right after a look."""
+    """Measure how soon a form fill starts a DAG at the worst moment, right after a look."""
     with ExitStack() as stack:
         instances = {
             name: stack.enter_context(Simulator(Settings(leads=1_000, activities=0, limits=False))) for name in PROMISES
@@ -249,7 +249,7 @@ def measure_starts(database: str, folder: Path) -> Iterator[Row]:
 
 
 def _seconds_to_start(airflow: RealAirflow, name: str, simulator: Simulator, fills: int) -> list[float]:
-    """Of each fill until its run starts, by the clock of this machine."""
+    """Return the seconds from each fill to its run's start, by the clock of this machine."""
     filled = {}
     for _ in range(fills):
         looks = _looks(simulator)
@@ -270,10 +270,10 @@ def _looked_again(simulator: Simulator, looks: int) -> bool:
 
 
 def _starts(airflow: RealAirflow, name: str) -> dict[str, datetime]:
-    """When runs started, by the activities that started them; nothing while one of them is still to start."""
+    """Return the start of each run by the activity that started it; empty while a run has not started."""
     try:
         events = airflow.api("GET", "/api/v2/assets/events?limit=1000")["asset_events"]
-    except requests.HTTPError:  # Airflow cannot show an event whose run is made and has not begun
+    except requests.HTTPError:  # Airflow cannot show an event whose run was created and has not begun
         return {}
     return {
         key: datetime.fromisoformat(run["start_date"])
@@ -285,14 +285,14 @@ def _starts(airflow: RealAirflow, name: str) -> dict[str, datetime]:
 
 
 class _FollowUp:
-    """The runs of the example DAG, and which activities they have taken."""
+    """The runs of the example DAG and the activities that they took."""
 
     def __init__(self, airflow: RealAirflow) -> None:
         self._airflow = airflow
         self._known: dict[str, list[str]] = {}
 
     def look(self) -> dict[str, list[str]]:
-        """Runs by the activities that they have taken; those that have ended."""
+        """Return the ended runs by the activities that they took."""
         for facts in _runs(self._airflow, FOLLOW_UP, "success"):
             run_id = facts["dag_run_id"]
             if run_id not in self._known:
@@ -305,12 +305,12 @@ class _FollowUp:
 
     def _activities(self, run_id: str) -> list[str]:
         run = DagRun(self._airflow, FOLLOW_UP, run_id)
-        skipped = run.task("new")["state"] == "skipped"  # an earlier run had taken all of it
+        skipped = run.task("new")["state"] == "skipped"  # an earlier run took all of it
         return [] if skipped else list(run.xcom("new")["activities"])
 
 
 def _fill(simulator: Simulator, chance: random.Random, seconds: float) -> set[str]:
-    """Forms are filled for a while; the activities' ids."""
+    """Fill forms for a while; return the ids of the activities."""
     filled, end = set(), time.monotonic() + seconds
     while time.monotonic() < end:
         filled.add(_fill_one(simulator, 1001 + chance.randrange(900)))
@@ -319,14 +319,14 @@ def _fill(simulator: Simulator, chance: random.Random, seconds: float) -> set[st
 
 
 def _fill_one(simulator: Simulator, lead_id: int) -> str:
-    """A lead fills a form now; the activity's id."""
+    """Let a lead fill a form now; return the activity's id."""
     with simulator.instance.lock:
         log, now = simulator.instance.store.activities, simulator.instance.now
         return str(log.add(now, lead_id, types.FILL_OUT_FORM).number)
 
 
 def measure_roll_up(database: str, folder: Path) -> Iterator[Row]:
-    """The example DAG of hourly activities, a fifth of which Marketo shows late, and the roll-up of a day."""
+    """Run the example DAG of hourly activities, a fifth of which Marketo shows late, and the roll-up of a day."""
     clock = ManualClock(DAY)
     instance = Settings(
         leads=500,
@@ -373,7 +373,7 @@ def measure_roll_up(database: str, folder: Path) -> Iterator[Row]:
 
 
 def _run_hour(airflow: RealAirflow, start: datetime) -> list[Path]:
-    """The files of an hour, by Marketo's clock."""
+    """Return the files of an hour, by Marketo's clock."""
     interval = {"data_interval_start": iso(start), "data_interval_end": iso(start + timedelta(hours=1))}
     run = airflow.trigger(HOURLY, logical_date=datetime.now(timezone.utc).isoformat(), **interval)
     run.wait_for("activities", "success", within=120)
@@ -390,7 +390,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _happened(simulator: Simulator) -> set[str]:
-    """Keys of the day's activities of the types that the example follows."""
+    """Return the keys of the day's activities of the types that the example follows."""
     first = int(DAY.timestamp())
     kinds = {kind.id for kind in types.ACTIVITY_TYPES.values() if kind.name in FOLLOWED}
     found = simulator.instance.store.activities.between(first, first + 86_399, kinds)
@@ -414,7 +414,11 @@ def _none(what: str, on: str, found: Collection[Any]) -> Row:
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.5) -> None:
-    """:raises TimeoutError: it did not become true."""
+    """
+    Wait until a condition is true.
+
+    :raises TimeoutError: the condition did not become true in time.
+    """
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
