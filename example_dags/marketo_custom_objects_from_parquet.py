@@ -2,7 +2,7 @@
 Cars and their owners from Parquet files of the lake into a custom object of Marketo.
 
 The files are read once and checked against the custom object; then they are imported in chunks of up to 10 MB. Cars
-whose owner is no lead are rejected with their row, and the task fails after all others were loaded.
+whose owner is not a lead are rejected with their row, and the task fails after all others were imported.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 In it lie files ``incoming/cars-*.parquet`` with the columns ``vin``, ``owner``, ``make`` and ``model``.

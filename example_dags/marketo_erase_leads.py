@@ -2,7 +2,7 @@
 Requests for erasure: all leads of the addresses in a file deleted, with evidence, and a look back a day later.
 
 The file has a column ``email``. The evidence holds counts, times and digests, and no personal data. If a form or a CRM
-has made one of the leads again by the next day, the task fails and says so.
+has created one of the leads again by the next day, the task fails and says so.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 The API user needs Read-Write Lead.

@@ -1,5 +1,5 @@
 """
-A static list that holds exactly the leads of a file: added who is missing, removed who is too many.
+A static list that holds exactly the leads of a file: missing members are added, surplus ones removed.
 
 If more than a tenth of the list would be removed, the file is probably cut short: the task fails and changes nothing.
 

@@ -209,7 +209,7 @@ def target(object_type: str, transport: str) -> Target:
     table = _TABLES[transport]
     if object_type not in table:
         raise MarketoInvalidRequestError(
-            f"object_type={object_type!r} cannot be loaded with transport {transport!r}",
+            f"object_type={object_type!r} cannot be imported with transport {transport!r}",
             parameter="object_type",
             remedy=f"Use one of {', '.join(table if transport == INGESTION else SYNC_TARGETS)}.",
         )

@@ -149,7 +149,7 @@ def test_a_killed_task_never_queries_again(marketo, warehouse, tmp_path, governe
     [
         ({"transport": "rest"}, "transport='rest' is not one of 'auto', 'sync', 'bulk', 'ingestion'"),
         ({"transport": "bulk", "action": "updateOnly"}, "bulk imports only create or update"),
-        ({"transport": "ingestion", "object_type": "companies"}, "cannot be loaded with transport 'ingestion'"),
+        ({"transport": "ingestion", "object_type": "companies"}, "cannot be imported with transport 'ingestion'"),
         ({"sql": "SELECT email, name FROM people"}, "Marketo has no field 'name'"),
         ({"sql": "CREATE TABLE t (x)"}, "the statement returns no rows"),
     ],
