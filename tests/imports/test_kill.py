@@ -1,4 +1,4 @@
-"""A load that is killed at any step: no row is lost, and none is sent twice that may not be."""
+"""An import that is killed at any step: no row is lost, and none is sent twice that must not be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.imports import victim
 from tests.imports.victim import Step, go_on, kill
-from tests.operators.loading import counts, governed, staged
+from tests.operators.importing import counts, governed, staged
 from tests.simulated import marketo
 
 __all__ = ["governed", "marketo"]

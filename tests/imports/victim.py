@@ -1,4 +1,4 @@
-"""Loads that are killed: SIGKILL, which no code of ours hears of, at a step that a table names."""
+"""Imports that are killed by SIGKILL at a step that a table names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Step:
     """
     Where a process dies.
 
-    :param where: ``module:Class.method`` of the load.
+    :param where: ``module:Class.method`` of the import.
     :param turn: which call of it, from 1; one that raises does not count behind it.
     :param after: behind it, else before it.
     :param under_way: whether a chunk is on its way then, and nobody has written down what became of it.
@@ -45,7 +45,7 @@ class Step:
 
 
 def kill(step: Step, folder: Path, **arguments: Any) -> None:
-    """Run a load in a process of its own until it dies."""
+    """Run an import in a process of its own until it dies."""
     process = _PROCESSES.Process(target=_die, args=(step, dict(os.environ), folder, arguments))
     process.start()
     process.join()
@@ -54,7 +54,7 @@ def kill(step: Step, folder: Path, **arguments: Any) -> None:
 
 def go_on(folder: Path, **arguments: Any) -> tuple[dict[str, Any], bool]:
     """
-    The next try of the load, its ledger beside its chunks.
+    Run the next try, whose progress lies beside its chunks.
 
     :return: its account, and whether it failed.
     """

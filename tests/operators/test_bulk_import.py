@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_marketo.simulator import ApiUser
 from airflow_provider_marketo.simulator.import_jobs import FAILED
-from tests.operators.importing import CARS, WEBINAR, jobs, refused, run, small_chunks, source
-from tests.operators.loading import counts, lead, staged, table
+from tests.operators.bulk_importing import CARS, WEBINAR, jobs, refused, run, small_chunks, source
+from tests.operators.importing import counts, lead, staged, table
 
 __all__ = ["small_chunks", "source"]
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
-from tests.operators.loading import DeadError, DyingStore, counts, fails, load
+from tests.operators.importing import DeadError, DyingStore, counts, fails, run_import
 
 pytestmark = pytest.mark.services
 
@@ -25,7 +25,7 @@ def bucket(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     keys = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
-    name = f"load-{uuid4().hex}"
+    name = f"import-{uuid4().hex}"
     client.create_bucket(Bucket=name)
     return client, name
 
@@ -40,7 +40,7 @@ def test_a_glob_of_objects_is_staged_loaded_and_accounted_for(marketo, tmp_path,
     how = {"object_type": "leads", "source": f"{url}/in/*.csv", "rejects_path": f"{url}/out"}
     store = DyingStore(4, written=True)
     with pytest.raises(DeadError):
-        load(MarketoBulkImportOperator, tmp_path, store, **how)
+        run_import(MarketoBulkImportOperator, tmp_path, store, **how)
     client.delete_object(Bucket=name, Key="in/part-2.csv")  # the next try has no need of it
     _, account = fails(MarketoBulkImportOperator, tmp_path, store.survivor(), **how)
     assert counts(account) == {"accepted": 2, "rejected": 2}

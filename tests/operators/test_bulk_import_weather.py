@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoDeadlineError, MarketoStoppedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
-from tests.operators.importing import LEADS, WEBINAR, jobs, refused, run, small_chunks, source
-from tests.operators.loading import DeadError, DyingStore, counts, staged, table, token_expires_at
+from tests.operators.bulk_importing import LEADS, WEBINAR, jobs, refused, run, small_chunks, source
+from tests.operators.importing import DeadError, DyingStore, counts, staged, table, token_expires_at
 from tests.support import StateStore, run_task, task_context
 
 __all__ = ["small_chunks", "source"]

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_marketo.operators.members import MarketoListMembersOperator, MarketoProgramMembersOperator
 from airflow_provider_marketo.simulator import ApiUser
-from tests.operators.loading import counts, fails, governed, load, table
+from tests.operators.importing import counts, fails, governed, run_import, table
 
 __all__ = ["governed"]
 
@@ -24,7 +24,7 @@ def status(instance, lead_id: int) -> str | None:
 
 def test_leads_are_added_three_hundred_at_a_time(marketo, tmp_path):
     instance = marketo()
-    result = load(MarketoListMembersOperator, tmp_path, list_id=LIST, lead_ids=range(1001, 1401))
+    result = run_import(MarketoListMembersOperator, tmp_path, list_id=LIST, lead_ids=range(1001, 1401))
     assert counts(result) == {"accepted": 400}
     assert set(range(1001, 1401)) <= set(members(instance))
     assert instance.report().calls["static_list_membership.add_to_list"] == 2
@@ -42,7 +42,7 @@ def test_a_lead_that_does_not_exist_is_rejected(marketo, tmp_path):
 def test_a_lead_that_was_not_in_the_list_is_removed_all_the_same(marketo, tmp_path):
     instance = marketo()
     inside, outside = members(instance)[0], members(instance, 1002)[0]
-    result = load(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="remove", lead_ids=[inside, outside])
+    result = run_import(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="remove", lead_ids=[inside, outside])
     assert counts(result) == {"accepted": 2}
     assert inside not in members(instance)
 
@@ -51,7 +51,7 @@ def test_a_mirrored_list_holds_exactly_the_input(marketo, tmp_path):
     instance = marketo()
     before = members(instance)
     wanted = [*before[3:], *members(instance, 1002)[:2]]
-    result = load(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="mirror", lead_ids=wanted)
+    result = run_import(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="mirror", lead_ids=wanted)
     assert members(instance) == sorted(wanted)
     assert counts(result) == {"accepted": len(wanted)}
     assert (result["members_before"], result["removed"], result["calls"]) == (len(before), 3, 1)
@@ -59,7 +59,7 @@ def test_a_mirrored_list_holds_exactly_the_input(marketo, tmp_path):
 
 def test_a_mirror_that_is_right_already_costs_no_write(marketo, tmp_path):
     instance = marketo()
-    load(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="mirror", lead_ids=members(instance))
+    run_import(MarketoListMembersOperator, tmp_path, list_id=LIST, mode="mirror", lead_ids=members(instance))
     written = [name for name in instance.report().calls if name.endswith(("add_to_list", "remove_from_list"))]
     assert written == []
 
@@ -72,7 +72,7 @@ def test_a_mirror_changes_nothing_if_it_would_remove_too_many(marketo, tmp_path,
     how = {"list_id": LIST, "mode": "mirror", "max_removals": max_removals}
     outside = members(instance, 1002)[0]
     if (kept, max_removals) == (90, 0.1):  # exactly as many as may be
-        assert load(MarketoListMembersOperator, tmp_path, lead_ids=before[:kept], **how)["removed"] == 10
+        assert run_import(MarketoListMembersOperator, tmp_path, lead_ids=before[:kept], **how)["removed"] == 10
         return
     text, _ = fails(
         MarketoListMembersOperator, tmp_path, lead_ids=[*before[:kept], *([outside] if kept else [])], **how
@@ -108,7 +108,7 @@ def test_ids_may_come_from_a_file_under_another_name(marketo, tmp_path):
     instance = marketo()
     source = tmp_path / "vips.csv"
     source.write_text("marketo_id,name\n1002,Ada\n1003,Bo\n")
-    result = load(
+    result = run_import(
         MarketoListMembersOperator, tmp_path, list_id=LIST, source=str(source), columns={"marketo_id": "leadId"}
     )
     assert counts(result) == {"accepted": 2}
@@ -119,7 +119,7 @@ def test_a_status_is_set_and_never_taken_back(marketo, tmp_path):
     instance = marketo()
     leads = range(1001, 1101)
     attended = [lead_id for lead_id in leads if status(instance, lead_id) == "Attended"]
-    result = load(
+    result = run_import(
         MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, program_member_status="Registered", lead_ids=leads
     )
     assert counts(result) == {"accepted": 100}
@@ -174,7 +174,7 @@ def test_a_status_of_another_channel_rejects_its_rows_alone(marketo, tmp_path):
 def test_an_api_user_who_may_not_see_programs_can_still_set_statuses(marketo, tmp_path):
     user = ApiUser("id", "secret", "user@example.org", frozenset({"Read-Only Assets", "Read-Write Assets"}))
     instance = marketo(users=(user,))
-    result = load(
+    result = run_import(
         MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, program_member_status="Attended", lead_ids=[1002]
     )
     assert counts(result) == {"accepted": 1}

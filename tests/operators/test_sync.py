@@ -13,7 +13,7 @@ from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, M
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
-from tests.operators.loading import (
+from tests.operators.importing import (
     DeadError,
     DyingStore,
     Impatient,
@@ -21,7 +21,7 @@ from tests.operators.loading import (
     fails,
     governed,
     lead,
-    load,
+    run_import,
     staged,
     table,
     token_expires_at,
@@ -39,7 +39,7 @@ def test_leads_are_created_and_updated(marketo, tmp_path):
     instance = marketo()
     known = dict(instance.instance.store.leads.get(1001))
     records = [*people(3, leadScore=7), {"email": known["email"], "firstName": "Changed"}]
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=records)
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=records)
     assert counts(result) == {"accepted": 4}
     assert (result["created"], result["updated"], result["calls"], result["rejects"]) == (3, 1, 1, None)
     assert lead(instance, "new2@example.com")["leadScore"] == 7
@@ -51,7 +51,7 @@ def test_leads_are_created_and_updated(marketo, tmp_path):
 
 def test_three_hundred_go_into_a_call_and_calls_run_side_by_side(marketo, tmp_path):
     instance = marketo(latency=0.1)
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(1_201), pool_slots=4)
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=people(1_201), pool_slots=4)
     assert counts(result) == {"accepted": 1_201}
     assert result["calls"] == instance.report().calls["leads.sync"] == 5
     assert 2 <= instance.report().peak_concurrency <= 4
@@ -59,13 +59,13 @@ def test_three_hundred_go_into_a_call_and_calls_run_side_by_side(marketo, tmp_pa
 
 def test_a_task_with_one_slot_makes_one_call_at_a_time(marketo, tmp_path):
     instance = marketo(latency=0.02)
-    load(MarketoSyncLeadsOperator, tmp_path, records=people(1_000))
+    run_import(MarketoSyncLeadsOperator, tmp_path, records=people(1_000))
     assert instance.report().peak_concurrency == 1
 
 
 def test_large_records_make_more_calls_instead_of_one_that_is_too_large(marketo, tmp_path):
     instance = marketo()
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(300, comments="ü" * 4_000))
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=people(300, comments="ü" * 4_000))
     assert counts(result) == {"accepted": 300}
     assert result["calls"] > 1
     assert instance.report().rejected == {}
@@ -86,7 +86,7 @@ def test_rejected_records_fail_the_task_after_all_others_were_loaded(marketo, tm
 
 def test_a_part_of_the_rows_may_be_rejected(marketo, tmp_path):
     marketo()
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=[{"email": "x"}, *people(9)], max_reject_ratio=0.1)
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=[{"email": "x"}, *people(9)], max_reject_ratio=0.1)
     assert counts(result) == {"accepted": 9, "rejected": 1}
 
 
@@ -96,7 +96,7 @@ def test_a_table_of_rejects_can_be_corrected_and_sent_again(marketo, tmp_path):
     corrected = tmp_path / "corrected.jsonl"
     text = Path(account["rejects"]).read_text("utf-8")
     corrected.write_text(text.replace('"nobody"', '"body@example.org"'))
-    assert counts(load(MarketoSyncLeadsOperator, tmp_path, source=str(corrected))) == {"accepted": 1}
+    assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, source=str(corrected))) == {"accepted": 1}
     assert lead(instance, "body@example.org")["leadScore"] == 3
 
 
@@ -116,7 +116,7 @@ def test_rejects_in_parquet(marketo, tmp_path):
 def test_the_last_row_of_a_key_wins(marketo, tmp_path):
     instance = marketo()
     records = [*people(500), {"email": "NEW7@example.com", "firstName": "Last"}]
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=records, pool_slots=4)
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=records, pool_slots=4)
     assert counts(result) == {"accepted": 500, "superseded": 1}
     assert lead(instance, "new7@example.com")["firstName"] == "Last"
 
@@ -133,19 +133,19 @@ def test_an_empty_value_keeps_the_field_unless_told_to_clear_it(marketo, tmp_pat
     instance = marketo()
     email = instance.instance.store.leads.get(1001)["email"]
     records = [{"email": email, "lastName": None, "city": ""}]
-    load(MarketoSyncLeadsOperator, tmp_path, records=records, empty_fields=empty_fields)
+    run_import(MarketoSyncLeadsOperator, tmp_path, records=records, empty_fields=empty_fields)
     changed = lead(instance, email)
     assert ((changed["lastName"], changed["city"]) == (None, None)) is (empty_fields == "clear")
 
 
 def test_records_may_come_from_a_function(marketo, tmp_path):
     marketo()
-    assert load(MarketoSyncLeadsOperator, tmp_path, records=lambda: people(2))["accepted"] == 2
+    assert run_import(MarketoSyncLeadsOperator, tmp_path, records=lambda: people(2))["accepted"] == 2
 
 
 def test_the_result_has_the_documented_shape_and_is_json(marketo, tmp_path):
     marketo()
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(1))
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=people(1))
     assert result.keys() == get_type_hints(ImportResult).keys() - get_type_hints(ImportDetails).keys()
     assert result["version"] == RESULT_VERSION
     assert json.loads(json.dumps(result)) == result
@@ -153,7 +153,7 @@ def test_the_result_has_the_documented_shape_and_is_json(marketo, tmp_path):
 
 def test_no_rows_are_a_success_that_says_so(marketo, tmp_path, caplog):
     instance = marketo()
-    assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=[])) == {}
+    assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, records=[])) == {}
     assert "leads.sync" not in instance.report().calls
 
 
@@ -180,12 +180,12 @@ def test_every_kind_of_record(marketo, tmp_path, object_type, good, bad, code):
         how["custom_object"] = "car_c"
     if object_type == "opportunity_roles":
         opportunity = {"externalOpportunityId": "o1", "name": "Deal"}
-        load(MarketoSyncOperator, tmp_path, object_type="opportunities", records=[opportunity])
-    result = load(MarketoSyncOperator, tmp_path, records=[bad, good], max_reject_ratio=0.5, **how)
+        run_import(MarketoSyncOperator, tmp_path, object_type="opportunities", records=[opportunity])
+    result = run_import(MarketoSyncOperator, tmp_path, records=[bad, good], max_reject_ratio=0.5, **how)
     assert counts(result) == {"accepted": 1, "rejected": 1}
     (reject,) = table(result["rejects"])
     assert (reject["_marketo_row"], reject["_marketo_code"]) == (1, code)
-    assert load(MarketoSyncOperator, tmp_path, records=[good], **how)["updated"] == 1
+    assert run_import(MarketoSyncOperator, tmp_path, records=[good], **how)["updated"] == 1
     assert instance.report().violations == {}
 
 
@@ -193,7 +193,7 @@ def test_records_that_exist_are_rejected_by_create_only(marketo, tmp_path):
     instance = marketo()
     known = instance.instance.store.leads.get(1001)["email"]
     records = [{"email": known}, *people(1)]
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=records, action="createOnly", max_reject_ratio=1)
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=records, action="createOnly", max_reject_ratio=1)
     assert counts(result) == {"accepted": 1, "rejected": 1}
     assert table(result["rejects"])[0]["_marketo_code"] == "1005"
 
@@ -201,7 +201,7 @@ def test_records_that_exist_are_rejected_by_create_only(marketo, tmp_path):
 def test_ids_only_update(marketo, tmp_path):
     instance = marketo()
     how = {"action": "updateOnly", "lookup_field": "id"}
-    assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=[{"id": 1001, "city": "Bonn"}], **how)) == {
+    assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, records=[{"id": 1001, "city": "Bonn"}], **how)) == {
         "accepted": 1
     }
     assert instance.instance.store.leads.get(1001)["city"] == "Bonn"
@@ -212,7 +212,7 @@ def test_ids_only_update(marketo, tmp_path):
 def test_a_dry_run_sends_nothing_and_leaves_nothing_behind(marketo, tmp_path):
     instance = marketo()
     records = [{"email": None}, *people(700), {"email": "new1@example.com", "firstName": "x" * 300}]
-    plan = load(MarketoSyncLeadsOperator, tmp_path, records=records, dry_run=True)
+    plan = run_import(MarketoSyncLeadsOperator, tmp_path, records=records, dry_run=True)
     assert (plan["rows"], plan["rejected"], plan["superseded"], plan["to_send"], plan["calls"]) == (702, 1, 1, 700, 3)
     assert plan["long_values"] == {"firstName": 1}
     assert "leads.sync" not in instance.report().calls
@@ -256,7 +256,7 @@ def test_a_call_that_is_too_much_is_split(marketo, tmp_path, governed, code):
     else:
         instance.fail("companies.sync", status=413, times=2)
     records = [{"externalCompanyId": f"c{number}"} for number in range(100)]
-    result = load(MarketoSyncOperator, tmp_path, object_type="companies", records=records)
+    result = run_import(MarketoSyncOperator, tmp_path, object_type="companies", records=records)
     assert counts(result) == {"accepted": 100}
     assert len(instance.instance.store.crm["companies"].records) == 100
     assert result["calls"] > 2
@@ -265,7 +265,7 @@ def test_a_call_that_is_too_much_is_split(marketo, tmp_path, governed, code):
 def test_an_upsert_whose_answer_was_lost_is_repeated_and_makes_no_second_lead(marketo, tmp_path, governed):
     instance = marketo()
     instance.fail("leads.sync", drop=True, executed=True)
-    result = load(MarketoSyncLeadsOperator, tmp_path, records=people(300))
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=people(300))
     assert counts(result) == {"accepted": 300}
     assert result["updated"] == 300
     leads = instance.instance.store.leads
@@ -285,7 +285,7 @@ def test_a_duplicate_that_may_have_been_created_is_unknown_and_not_sent_again(ma
 def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, governed, monkeypatch):
     instance = marketo()
     token_expires_at(monkeypatch, "leads.sync")
-    assert counts(load(MarketoSyncLeadsOperator, tmp_path, records=people(900))) == {"accepted": 900}
+    assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, records=people(900))) == {"accepted": 900}
     assert instance.report().rejected == {"602": 1}
 
 
@@ -303,9 +303,9 @@ def test_a_spent_quota_is_slept_off_without_a_worker_and_the_rest_is_sent(market
     monkeypatch.setattr(MarketoSyncLeadsOperator, "_defer", sleeps)
     store = StateStore()
     with pytest.raises(DeadError):
-        load(MarketoSyncLeadsOperator, tmp_path, store, records=people(9_000))
+        run_import(MarketoSyncLeadsOperator, tmp_path, store, records=people(9_000))
     assert len(deferred) == 1
-    result = load(MarketoSyncLeadsOperator, tmp_path, store, records=people(1))
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, store, records=people(1))
     assert counts(result) == {"accepted": 9_000}
     assert instance.report().executed["leads.sync"] == 20 + 1 + 10
 
@@ -314,7 +314,7 @@ def test_a_spent_quota_fails_the_task_if_its_author_wants_that(marketo, tmp_path
     instance = marketo()
     instance.fail("leads.sync", "607")
     with pytest.raises(MarketoQuotaExhaustedError):
-        load(MarketoSyncLeadsOperator, tmp_path, records=people(1), on_quota_exhausted="fail")
+        run_import(MarketoSyncLeadsOperator, tmp_path, records=people(1), on_quota_exhausted="fail")
 
 
 # Kills.
@@ -341,7 +341,7 @@ def test_a_dry_run_leaves_alone_what_an_earlier_try_has_staged(marketo, tmp_path
     load_until_unknown = fails(MarketoSyncLeadsOperator, tmp_path, store, records=people(1), **how)
     assert "1 of 1 row" in load_until_unknown[0]
     kept = (staged(tmp_path), dict(store.values))
-    assert load(MarketoSyncLeadsOperator, tmp_path, store, records=people(2), dry_run=True, **how)["rows"] == 2
+    assert run_import(MarketoSyncLeadsOperator, tmp_path, store, records=people(2), dry_run=True, **how)["rows"] == 2
     assert (staged(tmp_path), store.values) == kept
     assert kept[0]
 
@@ -359,8 +359,8 @@ def test_a_killed_task_sends_the_rest_of_the_same_rows(marketo, tmp_path, govern
     store = DyingStore(at, written=written)
     how = {"object_type": "companies"}
     with pytest.raises(DeadError):
-        load(MarketoSyncOperator, tmp_path, store, records=companies(700), **how)
-    result = load(MarketoSyncOperator, tmp_path, store.survivor(), records=companies(701), **how)
+        run_import(MarketoSyncOperator, tmp_path, store, records=companies(700), **how)
+    result = run_import(MarketoSyncOperator, tmp_path, store.survivor(), records=companies(701), **how)
     nothing_was_begun, all_was_forgotten = (at, written) == (1, False), (at, written) == (9, True)
     rows = 701 if nothing_was_begun or all_was_forgotten else 700
     assert counts(result) == {"accepted": rows}
@@ -385,8 +385,8 @@ def test_leads_that_a_dead_process_was_sending_come_last_and_not_before_marketo_
     instance = marketo()
     store = DyingStore(3, written=False)  # the first call is through, and nobody has written that down
     with pytest.raises(DeadError):
-        load(MarketoSyncLeadsOperator, tmp_path, store, records=people(900))
-    assert counts(load(MarketoSyncLeadsOperator, tmp_path, store.survivor(), records=[])) == {"accepted": 900}
+        run_import(MarketoSyncLeadsOperator, tmp_path, store, records=people(900))
+    assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, store.survivor(), records=[])) == {"accepted": 900}
     assert waits == [(100, 3)]  # the other two calls were made first
     assert instance.report().executed["leads.sync"] == 4
 
@@ -398,7 +398,7 @@ def test_the_input_is_not_read_again_after_a_kill(marketo, tmp_path, governed):
     store = DyingStore(2, written=True)
     how = {"object_type": "companies", "source": str(source)}
     with pytest.raises(DeadError):
-        load(MarketoSyncOperator, tmp_path, store, **how)
+        run_import(MarketoSyncOperator, tmp_path, store, **how)
     source.unlink()
-    assert counts(load(MarketoSyncOperator, tmp_path, store.survivor(), **how)) == {"accepted": 10}
+    assert counts(run_import(MarketoSyncOperator, tmp_path, store.survivor(), **how)) == {"accepted": 10}
     assert len(instance.instance.store.crm["companies"].records) == 10

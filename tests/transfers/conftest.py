@@ -1,4 +1,4 @@
-from tests.operators.loading import governed
+from tests.operators.importing import governed
 from tests.simulated import marketo
 
 __all__ = ["governed", "marketo"]

@@ -19,7 +19,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_marketo.imports import plan, transport
 from airflow_provider_marketo.imports.source import from_query
 from airflow_provider_marketo.transfers.sql_to_marketo import SqlToMarketoOperator
-from tests.operators.loading import DeadError, DyingStore, counts, fails, lead, load, table
+from tests.operators.importing import DeadError, DyingStore, counts, fails, lead, run_import, table
 from tests.support import StateStore, run_task, task_context
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags/marketo_warehouse_to_leads.py"
@@ -57,7 +57,7 @@ SQL = 'SELECT email, name AS lastName, optin AS "newsletterOptIn" FROM people'
 
 
 def run(folder, store: StateStore | None = None, **arguments):
-    return load(SqlToMarketoOperator, folder, store, **{"sql": SQL, "sql_conn_id": "warehouse", **arguments})
+    return run_import(SqlToMarketoOperator, folder, store, **{"sql": SQL, "sql_conn_id": "warehouse", **arguments})
 
 
 def test_a_few_rows_go_by_sync(marketo, warehouse, tmp_path, caplog):
@@ -262,7 +262,7 @@ def test_postgres_keeps_its_result_on_the_server(marketo, tmp_path, monkeypatch)
                n % 2 = 0 AS "newsletterOptIn", CASE WHEN n > 1 THEN 'null' END AS city
         FROM generate_series(1, %s) AS n
     """
-    result = load(
+    result = run_import(
         SqlToMarketoOperator,
         tmp_path,
         sql=sql.replace(" % 2", " %% 2"),
