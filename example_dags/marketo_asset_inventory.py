@@ -1,8 +1,9 @@
 """
-All Marketo assets every night, and what has changed since the night before.
+List all Marketo assets every night, and what has changed since the night before.
 
-One table for each type, and the table ``changes``: what was added, changed or removed, and what is approved and has a
-draft that nobody approved. Keep the folder under version control, or query it.
+There is one table per type. The table ``changes`` has the assets that were added, changed or removed, and approved
+assets with a draft that is not approved. Query the tables, or set ``file_format="jsonl"`` and keep them under version
+control.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 The API user needs Read-Only Assets and Read-Only Redirect Rules.

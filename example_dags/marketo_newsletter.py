@@ -1,8 +1,8 @@
 """
-A newsletter: the e-mail approved, a sample sent to whoever decides, and the mailing scheduled when that person agrees.
+Approve an e-mail, send a sample to the person who decides, and schedule the mailing when that person agrees.
 
-The mailing is scheduled at most once. If the connection breaks just then, nobody knows whether Marketo has it: the task
-fails, says what to look at, and stays so until a person has decided (``airflow marketo ledger list``).
+The mailing is scheduled at most once. If the connection breaks during the call, Marketo may or may not have scheduled
+it. The task then fails, says how to check, and waits for a person's decision (``airflow marketo ledger list``).
 
 Before the first run: ``airflow marketo setup``. The API user needs Read-Write Assets, Approve Assets and Execute
 Campaign.
@@ -23,7 +23,9 @@ with DAG(
         "email_id": Param(3003, type="integer", description="The e-mail."),
         "campaign_id": Param(2006, type="integer", description="The batch campaign that sends it."),
         "headline": Param("What is new in spring", type="string"),
-        "sample_to": Param(["marketing@example.com"], type="array", description="Who looks at it before it goes out."),
+        "sample_to": Param(
+            ["marketing@example.com"], type="array", description="Who gets the sample before the mailing."
+        ),
         "run_at": Param(
             None,
             type=["null", "string"],

@@ -1,7 +1,7 @@
 """
-A program from a template: cloned, its My Tokens filled in, its e-mails approved and its trigger campaigns switched on.
+Clone a program from a template, fill in its My Tokens, approve its e-mails and activate its trigger campaigns.
 
-Run it as often as you like: a program of that name is made once. A run that broke off goes on where it stopped.
+Run it as often as you like: it makes one program of that name. A retry continues where the failed try stopped.
 
 Before the first run: ``airflow marketo setup``. The API user needs Read-Write Assets, Approve Assets and Activate
 Campaign.
