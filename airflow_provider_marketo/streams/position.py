@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
+from airflow.sdk import Asset
+
 from airflow_provider_marketo.airflow_compat import asset_state_store
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
@@ -146,7 +148,5 @@ class PositionStore:
 
 def _asset_store(context: Mapping[str, Any]) -> list[_Store]:
     """Of the first outlet that is an asset, where Airflow has such a thing."""
-    from airflow.sdk import Asset
-
     stores = (asset_state_store(context, each) for each in context["ti"].task.outlets if isinstance(each, Asset))
     return [store for store in stores if store is not None][:1]
