@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
@@ -13,11 +12,15 @@ from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.extract.run import ExtractRun
 from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, progress_store
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import refuse_siblings, remember_leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
@@ -21,7 +20,10 @@ from airflow_provider_marketo.client.tabular.schema import (
 )
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 NEVER_EXPORTED = frozenset({"formula"})
 """Data types that describe lists and no export takes."""

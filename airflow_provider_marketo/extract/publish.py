@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
-from airflow_provider_marketo.client.bulk.jobs import ExportJob
-from airflow_provider_marketo.client.bulk.plan import Slice
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
-from airflow_provider_marketo.extract.plan import ExtractPlan
-from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder, Staging
 from airflow_provider_marketo.output.formats import FORMATS
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.jobs import ExportJob
+    from airflow_provider_marketo.client.bulk.plan import Slice
+    from airflow_provider_marketo.extract.plan import ExtractPlan
+    from airflow_provider_marketo.extract.request import ExtractRequest
+    from airflow_provider_marketo.output.folder import OutputFolder, Staging
 
 Fetch = Callable[[Callable[[], Consumer[Outcome]]], Outcome]
 
@@ -36,8 +38,8 @@ class SlicePublisher:
     :param folder: the output.
     :param run_folder: this task instance's place in it.
     :param hash_salt: key for hashed fields.
-    :param published: names of slices that are in place already. What else an earlier try has left behind of a slice
-        does not count: it was killed before it was done.
+    :param published: names of slices that are in place already. Other remains of a slice do not count: the try that
+        left them was killed before the slice was done.
     :raises MarketoInvalidRequestError: rows cannot be partitioned as wanted.
     """
 
@@ -62,7 +64,7 @@ class SlicePublisher:
         self._partitions()
 
     def use(self, plan: ExtractPlan) -> None:
-        """Go on with another plan, and keep it for the tries to come."""
+        """Continue with another plan, and keep it for later tries."""
         self._plan = plan
         self._folder.write_json(layout.plan(self._run_folder), plan.to_dict())
 
@@ -118,8 +120,8 @@ class SlicePublisher:
         )
 
     def _keys_of_other_slices(self) -> SeenKeys | None:
-        """None where no row can come twice: there is one slice, or rows are cut by their date."""
-        if len(self._slices) < 2 or self._plan.schema.date is not None or not self._plan.schema.key:
+        """Return the keys; None if no row can come twice: there is one slice, or rows are cut by their date."""
+        if len(self._slices) <= 1 or self._plan.schema.date is not None or not self._plan.schema.key:
             return None
         if self._seen is None:
             self._seen = SeenKeys()

@@ -1,4 +1,4 @@
-"""What an author asks for, checked before anything is spent."""
+"""What an author asks for, checked before the first call."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ ALL_FIELDS = "all"
 @dataclass(frozen=True)
 class ExtractRequest(Plain):
     """
-    A bulk extract. Names and meanings are those of :class:`~airflow_provider_marketo.operators.bulk_extract.
-    MarketoBulkExtractOperator`; values are rendered and typed.
+    A bulk extract, as an author asks for it.
+
+    Names and meanings are those of
+    :class:`~airflow_provider_marketo.operators.bulk_extract.MarketoBulkExtractOperator`. Values are rendered and typed.
 
     :param start: first second wanted, aware; None together with ``end`` where a list takes the place of dates.
     :param end: first second no longer wanted.
@@ -87,12 +89,12 @@ class ExtractRequest(Plain):
 
     @property
     def name(self) -> str:
-        """Names the extract's manifest: the same for every run over the same span."""
+        """Name of the extract's manifest, the same for every run over the same span."""
         return f"{self._table}_{self._span.name}" if self._span else self._table
 
     @property
     def _table(self) -> str:
-        """What file names start with. A list in the place of dates must be told apart in them, too."""
+        """What file names start with. They also name a list that selects the rows in place of dates."""
         name = self.custom_object or self.object_type
         if not (self.export.exclusive and self.filters):
             return name
@@ -122,12 +124,12 @@ class ExtractRequest(Plain):
         )
 
     def fingerprint(self) -> str:
-        """Changes when the author changes what is wanted, so that a retry never goes on with another request's jobs."""
+        """Return a digest of the request, so that a retry never continues with another request's jobs."""
         facts = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
     def describe(self) -> str:
-        """One phrase for the log."""
+        """Return a phrase for the log."""
         span = f" from {iso(self.start)} to {iso(self.end)}" if self.start and self.end and self.date_filter else ""
         return f"{self.object_type}{span} as {self.file_format}"
 
@@ -183,7 +185,7 @@ class ExtractRequest(Plain):
     def _check_fields(self, export: ExportObject) -> None:
         if not self.fields and not export.fields:
             raise MarketoInvalidRequestError(
-                f"Marketo wants to know which fields of {export.name} to export",
+                f"Marketo needs the names of the fields of {export.name} to export",
                 parameter="fields",
                 remedy="Give a list of API names, or 'all'.",
             )
@@ -216,18 +218,23 @@ def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def interval_selects(export: ExportObject, date_field: str | None, filters: Mapping[str, Any]) -> bool:
     """
-    Whether the run's data interval selects the rows when an author gives no dates: not where a list does, and members
-    of programs only where the author says by which date.
+    Whether the run's data interval selects the rows when an author gives no dates.
+
+    It does not where a list selects them. It selects program members only if the author says by which date.
+
+    :param export: what is exported.
+    :param date_field: the author's.
+    :param filters: the author's.
     """
     return date_field is not None or not (export.needs or (export.exclusive and filters))
 
 
 def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     """
-    The run's data interval, nothing in a run that has none.
+    Return the run's data interval; None twice if the run has none.
 
     :param context: Airflow's, of the running task.
-    :raises MarketoInvalidRequestError: it is a moment, as a plain cron schedule makes it in Airflow 3.
+    :raises MarketoInvalidRequestError: it is empty, as a plain cron schedule makes it in Airflow 3.
     """
     start, _ = as_utc("start", context.get("data_interval_start"))
     end, _ = as_utc("end", context.get("data_interval_end"))
@@ -236,6 +243,6 @@ def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime
             f"the run's data interval is empty: it starts and ends at {iso(start)}",
             parameter="start",
             remedy="Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3 a plain cron"
-            " schedule stands for moments.",
+            " schedule makes runs without an interval.",
         )
     return start, end

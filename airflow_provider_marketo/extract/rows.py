@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.schema import from_describe
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
 from airflow_provider_marketo.extract.publish import file_facts
-from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 KEY = "id"
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
-from airflow_provider_marketo.client.bulk.plan import Slice
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoBudgetError,
@@ -25,21 +22,27 @@ from airflow_provider_marketo.client.errors import (
     MarketoQueueFullError,
     MarketoQuotaExhaustedError,
 )
-from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.extract.manifest import write_manifest
-from airflow_provider_marketo.extract.plan import ExtractPlan
-from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
-from airflow_provider_marketo.extract.state import ProgressKeeper
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Container, Mapping
+
+    from airflow_provider_marketo.client.bulk.plan import Slice
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.tabular.transform import Outcome
+    from airflow_provider_marketo.extract.plan import ExtractPlan
+    from airflow_provider_marketo.extract.publish import SlicePublisher
+    from airflow_provider_marketo.extract.state import ProgressKeeper
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 log = logging.getLogger(__name__)
 
 _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 
 MAX_RECREATIONS = 2
-"""A cancelled job may have been cancelled for us by an earlier try; one that is cancelled over and over is not."""
+"""An earlier try may have cancelled a job. A job that is cancelled more often than this has another enemy."""
 
 _LISTED = re.compile(r"\[.*\]")
 _WORD = re.compile(r"[\w.:-]+")
@@ -114,25 +117,28 @@ class ExtractRun:
         return sorted(self._progress.jobs.values())
 
     def extend_deadline(self, idle_until: datetime) -> None:
-        """Time in which Marketo is not allowed to do anything does not count."""
+        """Move the deadline: time in which Marketo answers no calls does not count."""
         self._progress.deadline = (self.deadline + (idle_until - datetime.now(timezone.utc))).isoformat()
         self._ledger.save()
 
     def check_deadline(self) -> None:
         """
-        :raises MarketoDeadlineError: it has passed.
+        Find out whether the task may still wait for Marketo.
+
+        :raises MarketoDeadlineError: the deadline has passed.
         """
         if datetime.now(timezone.utc) >= self.deadline:
             raise MarketoDeadlineError(f"exports of {', '.join(self._open_slices())} did not finish within timeout")
 
     def adopt(self) -> Mapping[str, ExportJob]:
         """
-        What has become of the jobs of an earlier try: those and no others. A job that nobody wrote down is never taken
-        over, since the job list has no names and it may be another task's.
+        Return the states of the jobs of an earlier try, and of no others.
+
+        A job whose id no try stored is never taken over: job lists have no names, so it may be another task's.
         """
         ids = list(self._progress.jobs.values())
         if ids:
-            log.info("Going on with export jobs that were begun before: %s", ", ".join(ids))
+            log.info("Continuing with export jobs of an earlier try: %s", ", ".join(ids))
         return self._states(ids)
 
     def look(self) -> Mapping[str, ExportJob]:
@@ -208,14 +214,16 @@ class ExtractRun:
         return manifest.to_xcom()
 
     def cancel(self) -> None:
-        """Stop the jobs that this task instance has with Marketo, and no others."""
+        """Cancel the jobs of this task instance, and no others."""
         self._jobs.cancel_all(self._progress.jobs.values())
         self._queued.clear()
 
     def kill(self) -> None:
         """
-        As :meth:`cancel`, from a signal handler. The interrupted code goes on afterwards, so it is told to stop first;
-        and it may hold the client's lease and locks, so the client is another one.
+        Cancel the jobs, from a signal handler.
+
+        The interrupted code continues afterwards, so it is told to stop first. It may hold the client's lease and
+        locks, so another client cancels the jobs.
         """
         self._ledger.stop()
         ids = list(self._progress.jobs.values())
@@ -248,7 +256,7 @@ class ExtractRun:
                     remedy="Find out who cancels export jobs of this API user, then run the task again.",
                 ),
             )
-            log.info("Export %s of %s was cancelled or has expired; a new one is made", job.export_id, name)
+            log.info("Export %s of %s was cancelled or has expired; creating a new one", job.export_id, name)
         elif job.status != CREATED:
             self._queued.add(job.export_id)
         return False
@@ -275,7 +283,7 @@ class ExtractRun:
                 job = self._jobs.status(export_id)
                 if job is None or job.status in (CANCELLED, FAILED):
                     self._recreate_job(name, error)
-                    log.warning("%s; a new job is made", error.message)
+                    log.warning("%s; creating a new job", error.message)
                     continue
                 # It was enqueued before, and the answer was lost.
             self._queued.add(export_id)
@@ -313,7 +321,7 @@ class ExtractRun:
             record = self._publisher.publish(one, job, lambda consumer: self._fetch(job, consumer))
         except MarketoFileGoneError as error:
             self._recreate_job(one.name, error)
-            log.warning("%s; a new job is made", error.message)
+            log.warning("%s; creating a new job", error.message)
             return
         self._client.tally.add_rows(record["rows"])
         self._progress.published.append(one.name)
@@ -334,7 +342,7 @@ class ExtractRun:
         return outcome
 
     def _recreate_job(self, name: str, error: MarketoError) -> None:
-        """Forget a job that has come to nothing through no fault of its own, so that a new one is made."""
+        """Forget a job that was cancelled, has expired or has lost its file, so that a new one is created."""
         recreated = self._progress.recreated.get(name, 0) + 1
         self._progress.recreated[name] = recreated
         self._forget(name)

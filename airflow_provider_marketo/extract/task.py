@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -20,8 +19,12 @@ from airflow_provider_marketo.extract.request import (
     data_interval,
     interval_selects,
 )
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.work import ExportJobsWait, Wait, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = logging.getLogger(__name__)
 

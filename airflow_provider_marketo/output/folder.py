@@ -151,7 +151,7 @@ class Staging:
         """A file of this name, to be closed by the caller. ``wb`` makes it, ``ab`` goes on at its end, ``rb`` reads."""
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        return cast(BinaryIO, path.open(mode))
+        return cast("BinaryIO", path.open(mode))
 
     def publish(self, names: list[str]) -> None:
         """Give files their final names, in this order; each appears whole."""

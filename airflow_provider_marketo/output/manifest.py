@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.output import layout
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class ManifestWindow:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Plain):
     """
     What a task published: places, counts, checksums; never rows.
 
@@ -157,11 +158,6 @@ class Manifest:
         """Where the files lie."""
         return [ObjectStoragePath(self.output) / file.name for file in self.files]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the manifest as plain JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
-
     def to_xcom(self) -> dict[str, Any]:
         """Return the manifest as a task returns it: long lists stay in the file, and their lengths are named."""
         found = self.to_dict()
@@ -186,12 +182,7 @@ class Manifest:
                 f"the manifest has schema version {version}, and this provider reads versions up to {SCHEMA_VERSION}",
                 remedy="Upgrade airflow-provider-marketo.",
             )
-        found = _known(cls, facts)
-        for name, kind in (("files", ManifestFile), ("columns", ManifestColumn), ("windows", ManifestWindow)):
-            found[name] = tuple(kind(**_known(kind, each)) for each in facts.get(name, ()))
-        for name in ("key", "schema_changes"):
-            found[name] = tuple(facts.get(name, ()))
-        return cls(**found)
+        return super().from_dict(facts)
 
 
 def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manifest:
@@ -294,8 +285,3 @@ def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> se
     names = [path.path[root:] for path in found]
     others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
     return {file["name"] for name in others for file in (folder.read_json(name) or {}).get("files", ())}
-
-
-def _known(kind: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
-    names = {each.name for each in fields(kind)}
-    return {name: value for name, value in facts.items() if name in names}

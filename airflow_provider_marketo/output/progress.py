@@ -1,19 +1,23 @@
-"""What a task must not forget when it dies, kept where its next try finds it and held by one process at a time."""
+"""What a task must not forget when it dies: stored where its next try finds it, and owned by one process at a time."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from airflow_provider_marketo.airflow_compat import task_state_store
 from airflow_provider_marketo.client.errors import MarketoStoppedError
-from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.client.plain import Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 
 @dataclass
-class Progress:
+class Progress(Plain):
     """
     How far a task has come. What it has to remember is up to the subclass: plain JSON, every field with a default.
 
@@ -21,6 +25,8 @@ class Progress:
     :param deadline: ISO 8601; when waiting for Marketo ends.
     :param owner: the process that goes on with it.
     """
+
+    VERSION: ClassVar[int] = 1
 
     fingerprint: str
     deadline: str = ""
@@ -30,14 +36,8 @@ class Progress:
 Kept = TypeVar("Kept", bound=Progress)
 
 
-def _restored(kind: type[Kept], facts: Mapping[str, Any]) -> Kept:
-    """What another version of this provider may have stored, as far as this one understands it."""
-    known = {each.name for each in fields(kind)}
-    return kind(**{name: value for name, value in facts.items() if name in known})
-
-
 class ProgressStore(Protocol[Kept]):
-    """Where progress outlives a try. A write that fails raises, and what it was for is not started."""
+    """Where progress outlives a try. A write that fails raises an error, so the task does not start what it was for."""
 
     def load(self) -> Kept | None: ...
 
@@ -62,10 +62,10 @@ class TaskStateProgress(Generic[Kept]):
 
     def load(self) -> Kept | None:
         value = self._store.get(self._key)
-        return _restored(self._kind, value) if value else None
+        return self._kind.from_dict(value) if value else None
 
     def save(self, progress: Kept) -> None:
-        self._store.set(self._key, asdict(progress))
+        self._store.set(self._key, progress.to_dict())
 
     def clear(self) -> None:
         self._store.delete(self._key)
@@ -87,10 +87,10 @@ class FolderProgress(Generic[Kept]):
 
     def load(self) -> Kept | None:
         value = self._folder.read_json(self._name)
-        return _restored(self._kind, value) if value else None
+        return self._kind.from_dict(value) if value else None
 
     def save(self, progress: Kept) -> None:
-        self._folder.write_json(self._name, asdict(progress))
+        self._folder.write_json(self._name, progress.to_dict())
 
     def clear(self) -> None:
         self._folder.delete(self._name)
@@ -100,8 +100,8 @@ class ProgressKeeper(Generic[Kept]):
     """
     The progress in the hands of one process.
 
-    A task process whose supervisor has died lives on beside the task's next try. Whoever claimed the progress last goes
-    on; the other finds out before it starts or publishes anything more.
+    A task process whose supervisor has died runs on beside the task's next try. The process that claimed the progress
+    last continues. The other one finds out before it starts or publishes anything more.
 
     :param store: where the progress is kept.
     :param progress: as it stands.
@@ -122,7 +122,9 @@ class ProgressKeeper(Generic[Kept]):
 
     def check(self) -> None:
         """
-        :raises MarketoStoppedError: this process must not go on.
+        Find out whether this process still owns the progress.
+
+        :raises MarketoStoppedError: the task was killed, or another try has taken over.
         """
         if self._stopped:
             raise MarketoStoppedError("the task was killed")
@@ -140,11 +142,11 @@ class ProgressKeeper(Generic[Kept]):
         self._store.save(self.progress)
 
     def stop(self) -> None:
-        """From now on nothing is started, published or written down any more."""
+        """Stop: from now on, nothing more is started, published or written down."""
         self._stopped = True
 
     def clear(self) -> None:
-        """All is done: nothing has to be remembered."""
+        """Forget the progress, when all is done."""
         self._store.clear()
 
 
@@ -152,7 +154,7 @@ def progress_store(
     context: Mapping[str, Any], key: str, kind: type[Kept], folder: OutputFolder, name: str
 ) -> ProgressStore[Kept]:
     """
-    The best store there is for the running task: Airflow's own where it has one.
+    Return the best store for the running task: Airflow's own where it has one.
 
     :param context: Airflow's, of the running task.
     :param key: of the value in Airflow's store.

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
 from airflow_provider_marketo.client.tabular.records import line
-from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
-from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.streams.feeds import ACTIVITIES, CHANGE_SCORE, FEEDS, LEAD_CHANGES
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import Pass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.tabular.transform import Outcome
+    from airflow_provider_marketo.extract.request import ExtractRequest
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +40,9 @@ _NEVER_CHANGED = frozenset({"id", "createdAt", "updatedAt"})
 
 def has_updated_at_exports(client: MarketoClient, now: datetime) -> bool:
     """
-    Whether the subscription exports leads by ``updatedAt``. Asked by making a job that is never enqueued: it costs two
-    calls and nothing of the export quota.
+    Whether the subscription exports leads by ``updatedAt``.
+
+    A job that is never enqueued finds it out, for two calls and nothing of the export quota.
 
     :param client: the instance.
     :param now: any time.

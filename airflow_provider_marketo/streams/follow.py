@@ -1,20 +1,23 @@
-"""A cursor that is read again and again for as long as its process lives."""
+"""A cursor that is read again and again while its process runs."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import paging
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.streams.read import MAX_EMPTY_PAGES, call_feed, check_empty, refuses_page
-from airflow_provider_marketo.streams.request import Pass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.transport import Reply
+    from airflow_provider_marketo.streams.request import Pass
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,10 @@ OVERLAP = timedelta(minutes=15)
 
 class FeedFollower:
     """
-    Reads a feed of activities to its end at every look, from where it ended some time ago: what became visible late
-    behind that place is seen, too, and what was seen before is seen again.
+    Reads a feed of activities to its end, again and again.
+
+    Each look starts where the feed ended some time ago. It also finds activities that became visible late behind that
+    place, and repeats those that earlier looks have found.
 
     :param client: the instance.
     :param one: the filter; it cannot be changed under way.
@@ -61,7 +66,7 @@ class FeedFollower:
             following = paging.by_date(reply, {"nextPageToken": page})
             if following is None:
                 break
-            check_empty(empty, MAX_EMPTY_PAGES, self._pass, ACTIVITIES, "Start from a later time: since=.")
+            check_empty(empty, MAX_EMPTY_PAGES, self._pass, ACTIVITIES, "Start from a later time.")
             page = following["nextPageToken"]
             reply = self._call(page)
         self._ends.append((reply.date or datetime.now(timezone.utc), reply.next_page_token or page))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import uuid
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.bulk.plan import Window
 from airflow_provider_marketo.client.dates import compact
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.plan import Window
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 _KEYS = "_marketo/keys"
 _CLAIMS = "_marketo/claims"

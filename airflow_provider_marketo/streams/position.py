@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote
 
 from airflow.sdk import Asset
@@ -14,7 +14,9 @@ from airflow_provider_marketo.airflow_compat import asset_state_store
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.hooks import variables
-from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.output.folder import OutputFolder
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +95,11 @@ class _Copy:
 
 class PositionStore:
     """
-    Where the position of one stream is kept: the state store of the task's first outlet asset (Airflow 3.3), or a
-    Variable, and a copy beside the output. Where they differ the latest counts: a task whose outlets change, or that
-    has moved to another Airflow, leaves positions behind.
+    Where the position of one stream is kept.
+
+    It is kept in the state store of the task's first outlet asset (Airflow 3.3) or in a Variable, with a copy beside
+    the output. Where they differ, the latest counts: a task whose outlets change, or that has moved to another Airflow,
+    leaves positions behind.
 
     :param stream: the stream's name.
     :param folder: the output.

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.client import paging
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.transport import Reply
-from airflow_provider_marketo.streams.request import Pass
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.transport import Reply
+    from airflow_provider_marketo.streams.request import Pass
 
 log = logging.getLogger(__name__)
 

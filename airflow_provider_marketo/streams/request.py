@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.bulk.objects import ExportObject
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
@@ -24,6 +21,12 @@ from airflow_provider_marketo.streams.feeds import (
     TYPES_PER_PASS,
     Feed,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.client.bulk.objects import ExportObject
+    from airflow_provider_marketo.client.client import MarketoClient
 
 log = logging.getLogger(__name__)
 

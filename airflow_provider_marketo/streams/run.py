@@ -6,30 +6,32 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
-from airflow_provider_marketo.client.tabular.transform import Outcome
 from airflow_provider_marketo.extract.manifest import write_manifest
-from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
 from airflow_provider_marketo.streams.feeds import SKEW, kept
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import Position, PositionStore
 from airflow_provider_marketo.streams.read import FeedReader
-from airflow_provider_marketo.streams.request import StreamRequest
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.fetch import Consumer
+    from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.tabular.transform import Outcome
+    from airflow_provider_marketo.extract.plan import ExtractPlan
+    from airflow_provider_marketo.output.folder import OutputFolder
+    from airflow_provider_marketo.streams.request import StreamRequest
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.dates import parse_date, without_zone
 from airflow_provider_marketo.client.plain import Plain
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 Activity = Mapping[str, Any]
 
