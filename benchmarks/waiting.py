@@ -144,7 +144,7 @@ def _job(export_id: str) -> Any:
 
 async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float]:
     """Let triggers wait for some looks; return their calls and the longest silence of the loop."""
-    from airflow_provider_marketo.conditions.sealing import sealed
+    from airflow_provider_marketo.conditions.encryption import encrypt
     from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger
 
     deadline = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat()
@@ -152,7 +152,7 @@ async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float
         MarketoConditionTrigger(
             marketo_conn_id="marketo_default",
             kind=condition.kind,
-            condition=sealed(condition, simulator.client_secret),
+            condition=encrypt(condition, simulator.client_secret),
             about=condition.describe(),
             deadline=deadline,
             poll_interval=INTERVAL,

@@ -1,1 +1,1 @@
-"""What sensors wait for, as conditions that many of them can ask in one call: above the client, below the sensors."""
+"""What sensors wait for: conditions, of which many are asked in one call."""

@@ -1,14 +1,13 @@
-"""Has something happened to leads?"""
+"""The condition that something has happened to leads."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.schema import ActivityType
@@ -19,27 +18,35 @@ from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, SKEW, TYPES_P
 from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
 from airflow_provider_marketo.streams.request import Pass
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterator, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+
 log = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 
 MOST_NAMED = 100
-"""Activities that an answer names; more are counted."""
+"""Most activities whose ids an answer lists; it counts all of them."""
+
+SHOWN = 3
+"""Ids that a description lists."""
 
 
 @dataclass(frozen=True)
 class ActivityCondition(Condition):
     """
-    Are there activities of some types since a time?
+    There are activities of some types since a time.
 
     :param activity_types: names or ids, as text.
     :param start: first second that counts, ISO 8601.
     :param asset_ids: primary attributes, such as ids of forms, programs or lists; empty for any.
-    :param lead_ids: leads; empty for any.
-    :param list_id: only members of a static list; None for everybody.
-    :param campaign_id: only what this smart campaign has done; None for whatever caused it.
+    :param lead_ids: only of these leads; empty for any.
+    :param list_id: only members of a static list; None for every lead.
+    :param campaign_id: only activities that this smart campaign caused; None for any cause.
     :param count: activities wanted.
-    :param read_from: from when on to read, where what lies before has been read; empty for ``start``.
+    :param read_from: where another poller stopped reading, ISO 8601; empty to read from ``start`` on.
     """
 
     kind: ClassVar[str] = "activity"
@@ -54,11 +61,13 @@ class ActivityCondition(Condition):
 
     def __post_init__(self) -> None:
         if not self.activity_types:
-            raise MarketoInvalidRequestError("an activity type is missing", parameter="activity_types")
+            raise MarketoInvalidRequestError(
+                "activity_types is empty", parameter="activity_types", remedy="Give at least one activity type."
+            )
         if self.lead_ids and self.list_id is not None:
             raise MarketoInvalidRequestError("lead_ids and list_id exclude each other", parameter="list_id")
         if self.count < 1:
-            raise MarketoInvalidRequestError(f"count={self.count} is less than one", parameter="count")
+            raise MarketoInvalidRequestError(f"count={self.count} is less than 1", parameter="count")
 
     @property
     def group(self) -> Hashable:
@@ -77,7 +86,12 @@ class ActivityCondition(Condition):
         )
 
     def fits(self, record: Record, type_ids: Collection[int]) -> bool:
-        """Whether an activity is one of those asked for."""
+        """
+        Whether an activity meets the condition.
+
+        :param record: the activity, as Marketo returns it.
+        :param type_ids: ids of the activity types.
+        """
         return (
             record.get("activityTypeId") in type_ids
             and str(record.get("activityDate") or "")[:19] >= self.start[:19]
@@ -89,8 +103,10 @@ class ActivityCondition(Condition):
 
 class ActivityPoller(ConditionPoller[ActivityCondition]):
     """
-    Reads ``activities.get_lead_activities``: ten types and thirty leads in a call, each list by itself. One cursor
-    serves everybody who asks for the same; ``activities.get_types`` once.
+    Read activities: ten types and thirty leads in a call, each static list in calls of its own.
+
+    Conditions that need the same activities share one paging token. Adobe's operations: ``activities.get_types`` once,
+    ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
     :param client: the instance.
     """
@@ -105,13 +121,20 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
         self._hits: dict[ActivityCondition, dict[str, Record]] = {}
 
     def check(self, condition: ActivityCondition) -> None:
-        """The types, how long Marketo keeps them, and the campaign if there is one (``smart_campaigns.get_by_id``)."""
+        """
+        Check that the activity types exist, and the campaign if one is given (``smart_campaigns.get_by_id``).
+
+        It warns of a start before Marketo's retention, and of a clock that differs from Marketo's.
+
+        :param condition: what a sensor is to wait for.
+        :raises MarketoInvalidRequestError: an activity type or the campaign does not exist.
+        """
         type_ids = [self._type_id(each) for each in condition.activity_types]
         name = min((self._types[each].name for each in type_ids), key=kept)
         oldest = datetime.now(timezone.utc) - kept(name)
         if _moment(condition.start) < oldest:
             log.warning(
-                "Marketo keeps activities of type %s for %d days: of those since %s, what is older than %s may be gone",
+                "Marketo keeps activities of type %s for %d days, and start is %s: those before %s may be missing",
                 name,
                 kept(name).days,
                 condition.start,
@@ -119,7 +142,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
             )
         if abs(self._ahead) > SKEW:
             log.warning(
-                "This host's clock is %s %s that of Marketo, whose times activities have: choose start=%s accordingly",
+                "This host's clock is %s %s that of Marketo, which dates the activities: check that start=%s is right",
                 abs(self._ahead),
                 "ahead of" if self._ahead > timedelta() else "behind",
                 condition.start,
@@ -141,7 +164,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
 
     def continued(self, condition: ActivityCondition) -> ActivityCondition:
         until = self._until.get(condition)
-        # What was counted here is not known there.
+        # The other poller does not know which activities were counted here.
         return condition if until is None or condition.count > 1 else replace(condition, read_from=iso(until - OVERLAP))
 
     def _ask(self, conditions: Sequence[ActivityCondition]) -> Mapping[ActivityCondition, Answer]:
@@ -208,12 +231,13 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
 
 class ActivityWatcher(ActivityPoller):
     """
-    As :class:`ActivityPoller`, for those who follow a feed for ever: every look is answered with what it showed, what
-    was shown before included as far as the look went back.
+    Read activities for watchers, which never stop: every look answers with all activities that it read.
+
+    A look goes back a while, so it may show an activity again.
     """
 
     def _forget_others(self, conditions: Collection[ActivityCondition]) -> None:
-        """Whoever is busy with what the last look has shown comes back; what was shown is shown anew."""
+        """Start each look without activities. Keep the positions of watchers that are busy with their last batch."""
         self._hits = {}
 
     def _answer(self, condition: ActivityCondition, hits: Mapping[str, Record]) -> Found:
@@ -227,7 +251,7 @@ class ActivityWatcher(ActivityPoller):
 
 
 def _passes(wanted: Mapping[ActivityCondition, frozenset[int]]) -> Iterator[Pass]:
-    """Cursors that together see all that is asked for by conditions of one group."""
+    """Yield the passes that together read all activities which conditions of one group need."""
     if not wanted:
         return
     list_id = next(iter(wanted)).list_id
@@ -240,11 +264,13 @@ def _passes(wanted: Mapping[ActivityCondition, frozenset[int]]) -> Iterator[Pass
 
 
 def _some(ids: Sequence[int]) -> str:
-    return " or ".join(map(str, ids[:3])) + (f" or {len(ids) - 3} others" if len(ids) > 3 else "")
+    return " or ".join(map(str, ids[:SHOWN])) + (f" or {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
 
 
 def _moment(text: str) -> datetime:
     moment = parse_date_or_none(text)
     if moment is None:
-        raise MarketoInvalidRequestError(f"start={text!r} is not a date", parameter="start")
+        raise MarketoInvalidRequestError(
+            f"start={text!r} is not a date", parameter="start", remedy="Write it as ISO 8601."
+        )
     return moment

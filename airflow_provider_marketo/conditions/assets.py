@@ -1,34 +1,36 @@
-"""In which state is a Marketo asset?"""
+"""The condition that a Marketo asset is in a state."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
-from airflow_provider_marketo.arguments import one_id
+from airflow_provider_marketo.choices import AssetState
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import missing, title
 from airflow_provider_marketo.marketo_assets import find
-from airflow_provider_marketo.marketo_assets.kinds import checked_type, operation_of
+from airflow_provider_marketo.marketo_assets.kinds import checked_id, checked_type, in_new_designer, operation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
 APPROVED, DRAFT, DELETED = "approved", "draft", "deleted"
-STATES = (APPROVED, DRAFT, DELETED)
+STATES: Sequence[str] = get_args(AssetState)
 
 
 @dataclass(frozen=True)
 class AssetCondition(Condition):
     """
-    Is a Marketo asset approved, does it have a draft, or is it gone?
+    A Marketo asset is approved, has a draft, or is deleted.
 
-    :param asset_type: family of the catalogue, such as ``emails``.
-    :param asset_id: Marketo's id.
-    :param state: ``approved`` (a version of it is live), ``draft`` (it has one, beside a live version or alone) or
+    :param asset_type: such as ``emails``.
+    :param asset_id: the asset's id: a number, or a text in the new designer.
+    :param state: ``approved`` (a version is live), ``draft`` (there is one, with or without a live version) or
         ``deleted``.
     """
 
@@ -44,17 +46,12 @@ class AssetCondition(Condition):
                 f"state={self.state!r} is not one of {', '.join(STATES)}", parameter="state"
             )
         has_drafts = "status" in operations.get(operation_of(self.asset_type, "get")).parameters
-        if self.state != DELETED and not (has_drafts or self.in_new_designer):
+        if self.state != DELETED and not (has_drafts or in_new_designer(self.asset_type)):
             raise MarketoInvalidRequestError(
-                f"state={self.state!r}, and {self.asset_type} have no drafts to approve",
+                f"state={self.state!r} is impossible: {self.asset_type} have no drafts to approve",
                 parameter="state",
-                remedy=f"Of {self.asset_type} wait for state={DELETED!r}.",
+                remedy=f"Use state={DELETED!r}: {self.asset_type} have no other state.",
             )
-
-    @property
-    def in_new_designer(self) -> bool:
-        """Whether Marketo shows its states in one record, and not each version by itself."""
-        return self.asset_type.endswith("_v2")
 
     def describe(self) -> str:
         condition = "have a draft" if self.state == DRAFT else f"be {self.state}"
@@ -62,22 +59,27 @@ class AssetCondition(Condition):
 
 
 class AssetPoller(ConditionPoller[AssetCondition]):
-    """Asks ``<family>.get_by_id`` for each."""
+    """Ask for the state of assets (``<asset_type>.get_by_id``), at a call or two for each."""
 
     def check(self, condition: AssetCondition) -> None:
-        """That it is there. What is to be deleted may be gone already, which looks as if it had never been."""
+        """
+        Check that the asset exists, unless the sensor waits for its end.
+
+        :param condition: what a sensor is to wait for.
+        :raises MarketoNotFoundError: the asset does not exist.
+        """
         if self._record(condition) is not None:
             return
         if condition.state != DELETED:
             raise missing(condition.asset_type, condition.asset_id, "asset_id")
         log.warning(
-            "There is no %s: it was deleted before, or there never was one, or the API user does not see it",
+            "There is no %s: it was deleted before, or it never existed, or the API user does not see it",
             title(condition.asset_type, condition.asset_id),
         )
 
     def _ask(self, conditions: Sequence[AssetCondition]) -> Mapping[AssetCondition, Answer]:
         (condition,) = conditions
-        if not self._is_so(condition):
+        if not self._is_true(condition):
             return {}
         return {
             condition: {
@@ -87,10 +89,10 @@ class AssetPoller(ConditionPoller[AssetCondition]):
             }
         }
 
-    def _is_so(self, condition: AssetCondition) -> bool:
+    def _is_true(self, condition: AssetCondition) -> bool:
         if condition.state == DELETED:
             return self._record(condition) is None
-        if condition.in_new_designer:
+        if in_new_designer(condition.asset_type):
             return condition.state in _states(self._record(condition))
         record = self._record(condition, status=condition.state)
         return record is not None and condition.state in str(record.get("status", condition.state)).lower()
@@ -100,19 +102,18 @@ class AssetPoller(ConditionPoller[AssetCondition]):
 
 
 def _states(record: Mapping[str, Any] | None) -> set[str]:
-    """Of all versions that a record of the new designer speaks of."""
+    """Return the states of all versions of an asset of the new designer, whose one record lists them."""
     versions = (record or {}).get("associatedStates") or [record or {}]
     return {str(each.get("state") or each.get("status")).lower() for each in versions}
 
 
 def asset_condition(asset_type: str, asset_id: str, state: str) -> AssetCondition:
     """
-    Return the state of an asset that a sensor waits for.
+    Return the condition that an asset is in a state.
 
-    :param asset_type: family of the catalogue, such as ``emails``.
-    :param asset_id: Marketo's id as text: a number, but for the assets of the new designer.
+    :param asset_type: such as ``emails``.
+    :param asset_id: the asset's id as text; a number, except in the new designer.
     :param state: ``approved``, ``draft`` or ``deleted``.
     :raises MarketoInvalidRequestError: the id is not one of this type, or the type has no such state.
     """
-    is_number = not asset_type.endswith("_v2")
-    return AssetCondition(asset_type, one_id(required=True)("asset_id", asset_id) if is_number else asset_id, state)
+    return AssetCondition(asset_type, checked_id(asset_type, asset_id), state)

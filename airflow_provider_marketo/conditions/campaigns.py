@@ -1,27 +1,30 @@
-"""Have leads been through a smart campaign?"""
+"""The condition that leads have gone through a smart campaign."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.activities import ActivityCondition
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import existing
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from datetime import datetime
+
+    from airflow_provider_marketo.client.client import MarketoClient
+
 
 @dataclass(frozen=True)
 class CampaignMembershipCondition(Condition):
     """
-    Have leads been through a smart campaign since a time?
+    Leads have gone through a smart campaign since a time.
 
-    :param campaign_id: the smart campaign.
-    :param lead_ids: at least one.
+    :param campaign_id: id of the smart campaign.
+    :param lead_ids: ids of at least one lead.
     :param start: first second that counts, ISO 8601.
     """
 
@@ -32,7 +35,7 @@ class CampaignMembershipCondition(Condition):
 
     def __post_init__(self) -> None:
         if not self.lead_ids:
-            raise MarketoInvalidRequestError("there is no lead to look for", parameter="lead_ids")
+            raise MarketoInvalidRequestError("lead_ids is empty", parameter="lead_ids")
 
     @property
     def group(self) -> Hashable:
@@ -47,7 +50,9 @@ class CampaignMembershipCondition(Condition):
 
 class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
     """
-    Asks ``leads.get_smart_campaigns_by_lead_id``, a call for each lead that has not been through yet.
+    Ask whether leads went through campaigns, at a call for each lead that has not yet.
+
+    Adobe's operation: ``leads.get_smart_campaigns_by_lead_id``.
 
     :param client: the instance.
     """
@@ -57,7 +62,12 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
         self._through: set[tuple[int, int, str]] = set()
 
     def check(self, condition: CampaignMembershipCondition) -> None:
-        """The campaign (``smart_campaigns.get_by_id``)."""
+        """
+        Check that the campaign exists (``smart_campaigns.get_by_id``).
+
+        :param condition: what a sensor is to wait for.
+        :raises MarketoNotFoundError: the campaign does not exist.
+        """
         existing(self._client, "smart_campaigns", condition.campaign_id, parameter="campaign_id")
 
     def _ask(self, conditions: Sequence[CampaignMembershipCondition]) -> Mapping[CampaignMembershipCondition, Answer]:
@@ -80,7 +90,7 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
         return answers
 
     def _memberships(self, lead_id: int) -> dict[int, datetime]:
-        """When a lead last went through each campaign."""
+        """Return when a lead last went through each campaign."""
         found: dict[int, datetime] = {}
         for record in self._client.paginate("leads.get_smart_campaigns_by_lead_id", leadId=lead_id, batchSize=300):
             moment = parse_date_or_none(str(record.get("updatedAt") or record.get("createdAt") or ""))
@@ -94,12 +104,12 @@ def campaign_run(
     *, campaign_id: int, start: str, lead_ids: tuple[int, ...], activity_types: tuple[str, ...]
 ) -> Condition:
     """
-    Return the traces of a campaign's run: leads that went through it, or an activity that it caused.
+    Return the condition that a campaign has left traces: leads went through it, or it caused an activity.
 
-    :param campaign_id: the smart campaign.
+    :param campaign_id: id of the smart campaign.
     :param start: first second that counts, ISO 8601.
-    :param lead_ids: leads that were sent through it; empty if they are not known.
-    :param activity_types: what its flow does, where no leads are known; names or ids as text.
+    :param lead_ids: ids of the leads that were sent through it; empty if they are not known.
+    :param activity_types: what its flow does, if no leads are known; names or ids as text.
     """
     if lead_ids:
         return CampaignMembershipCondition(campaign_id, lead_ids, start)

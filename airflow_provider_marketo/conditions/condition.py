@@ -1,52 +1,61 @@
-"""A condition, what is found, and how those who ask the same thing are asked for together."""
+"""What sensors wait for, and how conditions of one kind are asked together."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
 
 Found = Mapping[str, Any]
 """What a sensor returns: ids and counts as plain JSON, never a person's data."""
 
 Answer = Found | MarketoError
-"""What there is, or why that cannot be said. A condition without an answer is asked again."""
+"""What was found, or why Marketo cannot say. A condition without an answer is asked again."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that is so, or is not yet so. Equal conditions are one; values are plain and hashable."""
+    """A condition that may become true. Conditions with equal values are the same; values are plain and hashable."""
 
     kind: ClassVar[str]
 
     @property
     def group(self) -> Hashable:
-        """Questions of a kind with equal groups can be asked in one call."""
+        """What the conditions of a kind that can be asked in one call have in common."""
         return self
 
     def describe(self) -> str:
-        """What is waited for, for the log and the trigger; without a person's data."""
+        """Return what the sensor waits for, for the log and the trigger; without a person's data."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return the condition as plain JSON."""
         return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Any:
-        """What :meth:`to_dict` made."""
+        """
+        Return the condition that :meth:`to_dict` wrote.
+
+        :param facts: the condition as plain JSON.
+        """
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
 
 
-Q = TypeVar("Q", bound=Condition)
+ConditionT = TypeVar("ConditionT", bound=Condition)
+ItemT = TypeVar("ItemT")
 
 
-class ConditionPoller(Generic[Q]):
+class ConditionPoller(Generic[ConditionT]):
     """
-    Asks conditions of one kind, and may remember what it heard: one of them serves a poller as long as it lives.
+    Ask conditions of one kind. A poller may remember what it read, and lives as long as its sensor or trigger waits.
 
     :param client: the instance.
     """
@@ -54,25 +63,27 @@ class ConditionPoller(Generic[Q]):
     def __init__(self, client: MarketoClient) -> None:
         self._client = client
 
-    def check(self, condition: Q) -> None:
+    def check(self, condition: ConditionT) -> None:
         """
-        Check once, before a wait begins, that the subject of a condition exists. A missing subject would look as if
-        nothing had happened to it yet.
+        Check once, before a wait begins, that the subject of a condition exists.
 
-        :raises MarketoInvalidRequestError: it would be waited for in vain.
+        A missing subject would look as if nothing had happened to it yet.
+
+        :param condition: what a sensor is to wait for.
+        :raises MarketoInvalidRequestError: the sensor would wait in vain.
         """
 
-    def ask(self, conditions: Collection[Q]) -> Mapping[Q, Answer]:
+    def ask(self, conditions: Collection[ConditionT]) -> Mapping[ConditionT, Answer]:
         """
-        Ask, in as few calls as Marketo allows. A group that fails does not keep the others from their answers.
+        Ask conditions, in as few calls as Marketo allows. The error of one group does not hide the others' answers.
 
         :param conditions: different ones.
-        :return: by condition; those that are not yet so are missing.
+        :return: answers by condition; a condition that is not true yet is missing.
         """
-        groups: dict[Hashable, list[Q]] = {}
+        groups: dict[Hashable, list[ConditionT]] = {}
         for condition in conditions:
             groups.setdefault(condition.group, []).append(condition)
-        answers: dict[Q, Answer] = {}
+        answers: dict[ConditionT, Answer] = {}
         for group in groups.values():
             try:
                 answers.update(self._ask(group))
@@ -80,20 +91,26 @@ class ConditionPoller(Generic[Q]):
                 answers.update(dict.fromkeys(group, error))
         return answers
 
-    def continued(self, condition: Q) -> Q:
-        """The condition for somebody who goes on where this one stopped."""
+    def continued(self, condition: ConditionT) -> ConditionT:
+        """
+        Return the condition for another poller, which continues where this one stopped.
+
+        :param condition: one that this poller has asked.
+        """
         return condition
 
-    def _ask(self, conditions: Sequence[Q]) -> Mapping[Q, Answer]:
+    def _ask(self, conditions: Sequence[ConditionT]) -> Mapping[ConditionT, Answer]:
         """Ask conditions of one group."""
         raise NotImplementedError
 
 
-Item = TypeVar("Item")
+def batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+    """
+    Yield the distinct items in their order, a batch at a time.
 
-
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Distinct items, so many at a time, in their order."""
+    :param items: any; duplicates are left out.
+    :param size: most items of a batch.
+    """
     distinct = list(dict.fromkeys(items))
     for first in range(0, len(distinct), size):
         yield distinct[first : first + size]

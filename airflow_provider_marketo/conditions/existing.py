@@ -1,30 +1,36 @@
-"""Is there what a sensor is to wait for?"""
+"""Check that a Marketo asset exists before a sensor waits for something to happen to it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoNotFoundError, MarketoPermissionError
 from airflow_provider_marketo.marketo_assets import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.client.client import MarketoClient
 
 log = logging.getLogger(__name__)
 
 
 def existing(client: MarketoClient, asset_type: str, asset_id: int, *, parameter: str) -> Mapping[str, Any] | None:
     """
-    A Marketo asset that has to be there (``<asset_type>.get_by_id``).
+    Return the record of a Marketo asset that must exist (``<asset_type>.get_by_id``).
 
-    :param parameter: the sensor's name for its id.
-    :return: its record; None where the API user may not look at Marketo assets, which the wait itself does not need.
-    :raises MarketoNotFoundError: there is none.
+    :param client: the instance.
+    :param asset_type: such as ``programs``.
+    :param asset_id: the asset's id.
+    :param parameter: the sensor's argument that holds the id.
+    :return: the record; None if the API user may not read Marketo assets, which the wait itself does not need.
+    :raises MarketoNotFoundError: the asset does not exist.
     """
     try:
         found = find.by_id(client, asset_type, asset_id)
     except MarketoPermissionError as error:
-        log.info("Whether there is a %s cannot be checked: %s", title(asset_type, asset_id), error)
+        log.info("The sensor cannot check that %s exists, and waits without: %s", title(asset_type, asset_id), error)
         return None
     if found is None:
         raise missing(asset_type, asset_id, parameter)
@@ -32,15 +38,26 @@ def existing(client: MarketoClient, asset_type: str, asset_id: int, *, parameter
 
 
 def missing(asset_type: str, asset_id: int | str, parameter: str) -> MarketoNotFoundError:
-    """The error that there is no such Marketo asset."""
+    """
+    Return the error for a Marketo asset that does not exist.
+
+    :param asset_type: such as ``programs``.
+    :param asset_id: the asset's id.
+    :param parameter: the sensor's argument that holds the id.
+    """
     return MarketoNotFoundError(
         f"there is no {title(asset_type, asset_id)}, or the API user does not see it",
         operation=f"{asset_type}.get_by_id",
         parameter=parameter,
-        remedy="Take the id from its address in Marketo, such as 1001 from #PG1001A1.",
+        remedy="Take the id from the asset's address in Marketo, such as 1001 from #PG1001A1.",
     )
 
 
 def title(asset_type: str, asset_id: int | str) -> str:
-    """A Marketo asset, as in a sentence: ``landing page 5001``."""
+    """
+    Return how a sentence names a Marketo asset, such as ``landing page 5001``.
+
+    :param asset_type: such as ``landing_pages``.
+    :param asset_id: the asset's id.
+    """
     return f"{asset_type.removesuffix('_v2').removesuffix('s').replace('_', ' ')} {asset_id}"

@@ -1,12 +1,11 @@
-"""Has a bulk job ended?"""
+"""The condition that a bulk job has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from airflow_provider_marketo.client.bulk.imports import import_object
+from airflow_provider_marketo.client.bulk.imports import COMPLETE, FAILED, ImportJobs, import_object
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.errors import (
@@ -17,15 +16,18 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
 
 @dataclass(frozen=True)
 class JobCondition(Condition):
     """
-    Has an export or an import ended?
+    An export or an import has ended.
 
-    :param object_type: of the export or import.
-    :param export_id: of an export job.
-    :param batch_id: of an import job.
+    :param object_type: what the job exports or imports, such as ``leads``.
+    :param export_id: id of an export job.
+    :param batch_id: id of an import job.
     :param custom_object: API name of the custom object type, for ``custom_objects``.
     """
 
@@ -38,13 +40,18 @@ class JobCondition(Condition):
     def __post_init__(self) -> None:
         if (self.export_id is None) == (self.batch_id is None):
             raise MarketoInvalidRequestError(
-                "a job is named by its export_id or its batch_id", parameter="export_id", remedy="Give one of them."
+                "a job has either an export_id or a batch_id", parameter="export_id", remedy="Give one of them."
             )
-        of_exports = self.export_id is not None
-        custom = export_object(self.object_type).custom if of_exports else import_object(self.object_type).custom
-        if custom != (self.custom_object is not None):
+        row = (import_object if self.export_id is None else export_object)(self.object_type)
+        if row.custom and self.custom_object is None:
             raise MarketoInvalidRequestError(
-                "custom_object is needed for custom_objects, and for nothing else", parameter="custom_object"
+                f"object_type={self.object_type!r} does not say which type of them",
+                parameter="custom_object",
+                remedy="Give the API name of the custom object type.",
+            )
+        if self.custom_object is not None and not row.custom:
+            raise MarketoInvalidRequestError(
+                f"object_type={self.object_type!r} takes no custom_object", parameter="custom_object"
             )
 
     @property
@@ -58,7 +65,11 @@ class JobCondition(Condition):
 
 
 class JobPoller(ConditionPoller[JobCondition]):
-    """Looks at the job list, one call for all exports of an object type; imports have no list and cost a call each."""
+    """
+    Ask for the state of jobs.
+
+    All exports of an object type cost one call of the job list. Imports have no list and cost a call each.
+    """
 
     def _ask(self, conditions: Sequence[JobCondition]) -> Mapping[JobCondition, Answer]:
         first = conditions[0]
@@ -82,34 +93,30 @@ class JobPoller(ConditionPoller[JobCondition]):
                 answers[condition] = MarketoExportFailedError(
                     f"export {job.export_id} is {job.status}: {job.error or 'Marketo gave no reason'}",
                     operation=jobs.export.operation("get_jobs"),
-                    remedy="It will not go on: run the task that made it again.",
+                    remedy="Marketo will not continue it. Run the task that created it again.",
                 )
         return answers
 
     def _ask_import(self, condition: JobCondition) -> Mapping[JobCondition, Answer]:
-        kind = import_object(condition.object_type)
-        operation = kind.operation("get_status")
-        path = {"apiName": condition.custom_object} if condition.custom_object else {}
-        records = self._client.call(operation, batchId=condition.batch_id, **path).records
-        if not records:
+        jobs = ImportJobs(self._client, import_object(condition.object_type), condition.custom_object)
+        job = jobs.status(int(condition.batch_id or 0))
+        if not job.status:
             return {condition: _unknown(condition)}
-        job: Mapping[str, Any] = records[0]
-        status = str(job.get("status", "")).lower()
-        if status.startswith("complete"):
+        if job.status == COMPLETE:
             return {
                 condition: {
-                    "batch_id": condition.batch_id,
-                    "status": "complete",
-                    "processed": job.get(kind.processed),
-                    "failed": job.get("numOfRowsFailed"),
-                    "warned": job.get("numOfRowsWithWarning"),
+                    "batch_id": job.batch_id,
+                    "status": job.status,
+                    "processed": job.processed,
+                    "failed": job.failed,
+                    "warned": job.warned,
                 }
             }
-        if status == "failed":
+        if job.status == FAILED:
             return {
                 condition: MarketoImportFailedError(
-                    f"import {condition.batch_id} failed: {job.get('message') or 'Marketo gave no reason'}",
-                    operation=operation,
+                    f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}",
+                    operation=jobs.kind.operation("get_status"),
                 )
             }
         return {}
@@ -119,5 +126,5 @@ def _unknown(condition: JobCondition) -> MarketoNotFoundError:
     return MarketoNotFoundError(
         f"Marketo knows no {condition.describe()}",
         parameter="export_id" if condition.export_id else "batch_id",
-        remedy="Jobs are shown to the API user who created them, for a week: check the id and the connection.",
+        remedy="Marketo shows a job for a week, to the API user who created it. Check the id and the connection.",
     )

@@ -1,14 +1,12 @@
-"""Every kind of condition, by the name that stands in a trigger's arguments."""
+"""Every kind of condition, by the name that a trigger's arguments carry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityPoller
 from airflow_provider_marketo.conditions.assets import AssetCondition, AssetPoller
 from airflow_provider_marketo.conditions.campaigns import CampaignMembershipCondition, CampaignMembershipPoller
-from airflow_provider_marketo.conditions.condition import Condition, ConditionPoller
 from airflow_provider_marketo.conditions.jobs import JobCondition, JobPoller
 from airflow_provider_marketo.conditions.leads import LeadCondition, LeadPoller
 from airflow_provider_marketo.conditions.members import (
@@ -17,6 +15,11 @@ from airflow_provider_marketo.conditions.members import (
     ProgramMembersCondition,
     ProgramMembersPoller,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.conditions.condition import Condition, ConditionPoller
 
 KINDS: Mapping[str, tuple[type[Condition], type[ConditionPoller[Any]]]] = {
     condition.kind: (condition, poller)

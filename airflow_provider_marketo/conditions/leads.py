@@ -1,14 +1,17 @@
-"""Does a lead exist, and does a field of it have a value?"""
+"""The condition that leads exist, and that a field of them has a value."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
 
 VALUES_PER_CALL = 300
 
@@ -17,20 +20,20 @@ Lead = Mapping[str, Any]
 _PARAMETERS = {codes.FIELD_NOT_SEARCHABLE: "filter_type", codes.UNKNOWN_FIELD: "field"}
 _NOT_SHOWN = frozenset({"cookies"})
 """
-Fields by which Marketo finds leads without showing for certain by which value: a lead may have several cookies. Each
-value has a call of its own.
+Fields that find leads without telling which value found which lead: a lead may have several cookies. Each value of them
+costs a call.
 """
 
 
 @dataclass(frozen=True)
 class LeadCondition(Condition):
     """
-    Is there, for each value, a lead with it, and does a field of that lead have one of some values?
+    A lead exists for each value, and a field of that lead has one of some values.
 
     :param filter_type: a searchable field, such as ``email`` or ``id``.
-    :param filter_values: values of it, as text.
-    :param field: REST API name of a field to look at; None where it is enough that the leads exist.
-    :param field_values: values of which the field must have one, as text, "" for none; empty for any but none.
+    :param filter_values: values of that field, as text.
+    :param field: REST API name of a field to look at; None if it is enough that the leads exist.
+    :param field_values: the field must have one of these values, as text, "" for no value. Empty for any value.
     """
 
     kind: ClassVar[str] = "lead"
@@ -41,30 +44,34 @@ class LeadCondition(Condition):
 
     def __post_init__(self) -> None:
         if not self.filter_values:
-            raise MarketoInvalidRequestError("there is no value to look for", parameter="filter_values")
+            raise MarketoInvalidRequestError(
+                "filter_values is empty: the sensor has no value to look for", parameter="filter_values"
+            )
         if any("," in value for value in self.filter_values):
             raise MarketoInvalidRequestError(
                 "a value contains a comma, which Marketo reads as two values",
                 parameter="filter_values",
-                remedy="Look for the lead by another field.",
+                remedy="Look the lead up by another field.",
             )
         if self.filter_type == "id" and not all(value.isdigit() for value in self.filter_values):
-            raise MarketoInvalidRequestError("an id is a number", parameter="filter_values")
+            raise MarketoInvalidRequestError("a value is not an id: an id is a number", parameter="filter_values")
         if self.field_values and self.field is None:
-            raise MarketoInvalidRequestError("field_values are given, but no field", parameter="field")
+            raise MarketoInvalidRequestError(
+                "field_values are given, but no field", parameter="field", remedy="Give field, too."
+            )
 
     @property
     def group(self) -> Hashable:
         return self.filter_type, self.field
 
     def describe(self) -> str:
-        condition = f" whose {self.field} is as wanted" if self.field else ""
+        condition = f" with a wanted {self.field}" if self.field else ""
         count = len(self.filter_values)
         return f"{'a lead' if count == 1 else f'{count} leads'} by {self.filter_type}{condition}"
 
 
 class LeadPoller(ConditionPoller[LeadCondition]):
-    """Asks ``leads.get_by_filter_type``, 300 values in a call."""
+    """Look leads up (``leads.get_by_filter_type``), 300 values in a call."""
 
     def _ask(self, conditions: Sequence[LeadCondition]) -> Mapping[LeadCondition, Answer]:
         first = conditions[0]
@@ -80,8 +87,10 @@ class LeadPoller(ConditionPoller[LeadCondition]):
         self, filter_type: str, values: list[str], fields: list[str]
     ) -> Mapping[str, Sequence[Lead] | MarketoError]:
         """
-        By value. Marketo finds at most 1,000 leads for a call: with more, the values are asked for in two halves, down
-        to the one that has too many by itself.
+        Return the leads by value.
+
+        Marketo returns at most 1,000 leads for a call. With more, each half of the values gets a call of its own, down
+        to the one value that too many leads share.
         """
         query = {"filterType": filter_type, "filterValues": values, "fields": fields}
         try:
@@ -119,12 +128,12 @@ def _judge(condition: LeadCondition, found: Mapping[str, Sequence[Lead] | Market
 
 def _too_many(filter_type: str, error: MarketoError) -> MarketoError:
     return MarketoInvalidRequestError(
-        f"more than 1,000 leads have one of the values of {filter_type}, and Marketo shows none of them",
+        f"more than 1,000 leads have one of the values of {filter_type}, and Marketo returns none of them",
         operation=error.operation,
         code=error.code,
         request_id=error.request_id,
         parameter="filter_values",
-        remedy="Look for the lead by a field that few leads share, such as email or id.",
+        remedy="Look the lead up by a field that few leads share, such as email or id.",
     )
 
 
@@ -138,5 +147,5 @@ def _fits(condition: LeadCondition, lead: Mapping[str, Any]) -> bool:
 
 
 def _folded(value: Any) -> str:
-    """As Marketo compares: without regard to case. Booleans are spelled as in JSON."""
+    """Return a value as Marketo compares it: regardless of case, booleans as in JSON."""
     return "" if value is None else str(value).strip().lower()

@@ -1,29 +1,35 @@
-"""Who is in a static list, and how many are in a program?"""
+"""The conditions that leads are in a static list, and that a program has enough members."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
-from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
 from airflow_provider_marketo.conditions.existing import existing
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.client.transport import Reply
+
 IDS_PER_CALL = 300
+
+SHOWN = 5
+"""Ids that an error lists."""
 
 
 @dataclass(frozen=True)
 class ListMembershipCondition(Condition):
     """
-    Are leads in a static list, or no longer in it?
+    Leads are in a static list, or no longer in it.
 
-    :param list_id: the list.
-    :param lead_ids: at least one.
-    :param member: whether they are to be in it.
+    :param list_id: id of the list.
+    :param lead_ids: ids of at least one lead.
+    :param member: True waits until all of them are in the list, False until none is.
     """
 
     kind: ClassVar[str] = "list_membership"
@@ -33,7 +39,7 @@ class ListMembershipCondition(Condition):
 
     def __post_init__(self) -> None:
         if not self.lead_ids:
-            raise MarketoInvalidRequestError("there is no lead to look for", parameter="lead_ids")
+            raise MarketoInvalidRequestError("lead_ids is empty", parameter="lead_ids")
 
     @property
     def group(self) -> Hashable:
@@ -47,7 +53,7 @@ class ListMembershipCondition(Condition):
 
 
 class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
-    """Asks ``static_list_membership.member_of_list``, 300 leads of a list in a call."""
+    """Ask whether leads are in lists (``static_list_membership.member_of_list``), 300 leads of a list in a call."""
 
     def _ask(self, conditions: Sequence[ListMembershipCondition]) -> Mapping[ListMembershipCondition, Answer]:
         list_id = conditions[0].list_id
@@ -66,23 +72,24 @@ class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
 
 
 def _gone(lead_ids: Sequence[int]) -> MarketoNotFoundError:
-    """A lead that there is not can be in no list, and its id never comes back."""
+    """Return the error for deleted leads. Marketo never uses an id again, so waiting would be in vain."""
     return MarketoNotFoundError(
-        f"there is no lead {', '.join(map(str, lead_ids[:5]))}{' and more' if len(lead_ids) > 5 else ''}",
+        f"there is no lead {', '.join(map(str, lead_ids[:SHOWN]))}"
+        + (f" and {len(lead_ids) - SHOWN} more" if len(lead_ids) > SHOWN else ""),
         operation="static_list_membership.member_of_list",
         parameter="lead_ids",
-        remedy="It may have been deleted, or merged into another one.",
+        remedy="It may have been deleted, or merged into another lead. Take it out of lead_ids.",
     )
 
 
 @dataclass(frozen=True)
 class ProgramMembersCondition(Condition):
     """
-    Does a program have so many members in some status?
+    A program has enough members in some statuses.
 
-    :param program_id: the program.
-    :param statuses: names of statuses of its channel.
-    :param count: members wanted, of all these statuses together.
+    :param program_id: id of the program.
+    :param statuses: names of statuses, as the program's channel has them.
+    :param count: members wanted, in all these statuses together.
     """
 
     kind: ClassVar[str] = "program_members"
@@ -93,28 +100,36 @@ class ProgramMembersCondition(Condition):
     def __post_init__(self) -> None:
         if not self.statuses:
             raise MarketoInvalidRequestError(
-                "a status is missing", parameter="statuses", remedy="Give names of the program's statuses."
+                "statuses is empty", parameter="statuses", remedy="Give at least one status of the program's channel."
             )
         if any("," in status for status in self.statuses):
             raise MarketoInvalidRequestError(
                 "a status contains a comma, which Marketo reads as two statuses", parameter="statuses"
             )
         if self.count < 1:
-            raise MarketoInvalidRequestError(f"count={self.count} is less than one", parameter="count")
+            raise MarketoInvalidRequestError(f"count={self.count} is less than 1", parameter="count")
 
     @property
     def group(self) -> Hashable:
         return self.program_id
 
     def describe(self) -> str:
-        return f"{self.count} members of program {self.program_id} in status {' or '.join(self.statuses)}"
+        members = "1 member" if self.count == 1 else f"{self.count} members"
+        return f"{members} of program {self.program_id} in status {' or '.join(self.statuses)}"
 
 
 class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
-    """Counts with ``program_members.get``, no further than is asked for."""
+    """Count members of programs (``program_members.get``), no further than the conditions need."""
 
     def check(self, condition: ProgramMembersCondition) -> None:
-        """The program, and the statuses of its channel (``programs.get_by_id``, ``channels.get_by_name``)."""
+        """
+        Check that the program exists, and that its channel has the statuses.
+
+        Adobe's operations: ``programs.get_by_id``, ``channels.get_by_name``.
+
+        :param condition: what a sensor is to wait for.
+        :raises MarketoInvalidRequestError: the program or one of the statuses does not exist.
+        """
         program = existing(self._client, "programs", condition.program_id, parameter="program_id")
         channel = (program or {}).get("channel")
         if not channel:
@@ -153,7 +168,7 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
             if error.code == codes.INVALID_DATA and "limit" in error.message.lower():
                 error.parameter = "program_id"
                 error.remedy = (
-                    "Marketo looks for members by their status only in programs of up to 100,000: export them with"
-                    " MarketoBulkExtractOperator(object_type='program_members'), and count them there."
+                    "Marketo finds members by their status only in programs of up to 100,000 members. Export them with"
+                    " MarketoBulkExtractOperator(object_type='program_members'), and count the rows."
                 )
             raise

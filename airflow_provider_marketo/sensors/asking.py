@@ -14,8 +14,8 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.conditions.encryption import decrypt, encrypt
 from airflow_provider_marketo.conditions.kinds import KINDS
-from airflow_provider_marketo.conditions.sealing import sealed, unsealed
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger, found_from_event
 from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, PASSING
@@ -88,7 +88,7 @@ class Asker:
         return MarketoConditionTrigger(
             marketo_conn_id=self._hook.marketo_conn_id,
             kind=condition.kind,
-            condition=sealed(self._poller(condition).continued(condition), self._secret),
+            condition=encrypt(self._poller(condition).continued(condition), self._secret),
             about=condition.describe(),
             deadline=deadline.isoformat(),
             poll_interval=poke_interval,
@@ -110,9 +110,9 @@ class Asker:
             return None
 
     def has_new_secret(self, event: Mapping[str, Any]) -> bool:
-        """Whether the deferred condition was sealed with another client secret than the connection has now."""
+        """Whether the deferred condition was encrypted with another client secret than the connection has now."""
         try:
-            unsealed(event["kind"], event["condition"], self._secret)
+            decrypt(event["kind"], event["condition"], self._secret)
         except MarketoAuthError:
             return True
         except KeyError:  # not an event of ours

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import choice, text
-from airflow_provider_marketo.choices import AssetState
+from airflow_provider_marketo.choices import AssetState, AssetType
 from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class MarketoAssetSensor(MarketoSensor):
         ``forms``, ``landing_pages``, ``landing_page_templates``, ``snippets``, ``emails_v2``, ``email_templates_v2``,
         ``fragments_v2``; for ``deleted`` also ``programs``, ``folders``, ``smart_campaigns``, ``files``,
         ``static_lists``, ``smart_lists``.
-    :param asset_id: id of the Marketo asset: a number, in the new designer a text.
-    :param state: ``approved`` (a version of it is live), ``draft`` (it has one, beside a live version or alone) or
+    :param asset_id: id of the Marketo asset: a number, or a text in the new designer.
+    :param state: ``approved`` (a version is live), ``draft`` (there is one, with or without a live version) or
         ``deleted``.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
@@ -41,7 +41,7 @@ class MarketoAssetSensor(MarketoSensor):
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
-        "asset_type": text(required=True),
+        "asset_type": choice(AssetType),
         "asset_id": text(required=True),
         "state": choice(AssetState),
     }
@@ -50,7 +50,7 @@ class MarketoAssetSensor(MarketoSensor):
     def __init__(
         self,
         *,
-        asset_type: str,
+        asset_type: AssetType,
         asset_id: int | str,
         state: AssetState = "approved",
         deferrable: bool = DEFERRABLE,

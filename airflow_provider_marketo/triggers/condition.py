@@ -29,7 +29,7 @@ class MarketoConditionTrigger(BaseTrigger):
 
     :param marketo_conn_id: id of the connection.
     :param kind: of the condition.
-    :param condition: sealed, since Airflow stores the arguments in clear text.
+    :param condition: encrypted, since Airflow stores the arguments in clear text.
     :param about: what is waited for, without a person's data.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
     :param poll_interval: seconds between two looks.
@@ -62,13 +62,13 @@ class MarketoConditionTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
-        condition = await run_in_thread(lambda: self._unsealed(settings))
+        condition = await run_in_thread(lambda: self._decrypted(settings))
         found = await wait_for_answer(
             (settings, self.kind), lambda: _asking(settings, self.kind), condition, self.poll_interval
         )
         return {"status": FOUND, "found": dict(found)}
 
-    def _unsealed(self, settings: ConnectionSettings) -> Condition:
+    def _decrypted(self, settings: ConnectionSettings) -> Condition:
         condition: Condition = off_loop().condition(self.kind, self.condition, settings)
         return condition
 

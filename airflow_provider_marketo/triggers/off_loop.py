@@ -20,8 +20,8 @@ from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoNotFoundError
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
+from airflow_provider_marketo.conditions.encryption import decrypt
 from airflow_provider_marketo.conditions.kinds import KINDS
-from airflow_provider_marketo.conditions.sealing import unsealed
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.watch import Handover, WatchState
@@ -94,16 +94,16 @@ def _ended(jobs: ImportJobs, batch_ids: Collection[int]) -> bool | MarketoError:
         return error  # to those who ask for these imports, and to no others
 
 
-def condition(kind: str, sealed: str, settings: ConnectionSettings) -> Condition:
+def condition(kind: str, encrypted: str, settings: ConnectionSettings) -> Condition:
     """
-    Open a condition that a sensor has sealed.
+    Decrypt a condition of a sensor.
 
     :param kind: of the condition.
-    :param sealed: as the trigger's arguments carry it.
+    :param encrypted: as the trigger's arguments carry it.
     :param settings: the connection, whose client secret is the key.
-    :raises MarketoAuthError: it was sealed with another secret.
+    :raises MarketoAuthError: it was encrypted with another secret.
     """
-    return unsealed(kind, sealed, settings.client_secret)
+    return decrypt(kind, encrypted, settings.client_secret)
 
 
 def condition_poller(kind: str, settings: ConnectionSettings) -> ConditionPoller[Any]:

@@ -11,6 +11,7 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityPoller
+from airflow_provider_marketo.conditions.encryption import decrypt, encrypt
 from airflow_provider_marketo.conditions.jobs import JobCondition, JobPoller
 from airflow_provider_marketo.conditions.kinds import KINDS
 from airflow_provider_marketo.conditions.leads import LeadCondition, LeadPoller
@@ -20,7 +21,6 @@ from airflow_provider_marketo.conditions.members import (
     ProgramMembersCondition,
     ProgramMembersPoller,
 )
-from airflow_provider_marketo.conditions.sealing import sealed, unsealed
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.settings import DEFAULT_USER
 from airflow_provider_marketo.simulator.store import activity_types as types
@@ -263,5 +263,5 @@ def test_a_question_that_has_no_answer_does_not_keep_others_from_theirs(client, 
     ids=lambda condition: condition.kind,
 )
 def test_a_question_survives_the_way_to_the_triggerer(condition):
-    assert unsealed(condition.kind, sealed(condition, "a secret"), "a secret") == condition
+    assert decrypt(condition.kind, encrypt(condition, "a secret"), "a secret") == condition
     assert KINDS[condition.kind][0] is type(condition)

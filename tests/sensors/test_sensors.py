@@ -200,7 +200,7 @@ def test_a_marketo_asset(marketo, mode, state):
 def test_what_was_never_there_counts_as_deleted_with_a_warning(marketo, caplog):
     marketo()
     assert waits(MarketoAssetSensor, "poke", asset_type="emails", asset_id=99, state="deleted")
-    assert "There is no email 99: it was deleted before, or there never was one" in caplog.text
+    assert "There is no email 99: it was deleted before, or it never existed" in caplog.text
 
 
 @every_mode
@@ -413,7 +413,7 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
 @pytest.mark.parametrize(
     ("sensor", "arguments", "refused"),
     [
-        (MarketoLeadSensor, {"filter_values": []}, "no value to look for"),
+        (MarketoLeadSensor, {"filter_values": []}, "filter_values is empty"),
         (MarketoLeadSensor, {"filter_values": "None"}, "filter_values is required"),
         (MarketoLeadSensor, {"filter_values": [None]}, r"filter_values\[0\] is a NoneType"),
         (MarketoLeadSensor, {"filter_values": "x", "filter_type": "id"}, "an id is a number"),
@@ -422,12 +422,12 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
         (MarketoLeadSensor, {"filter_values": ("a,b",)}, "contains a comma"),
         (MarketoLeadSensor, {"filter_values": "x", "field_values": "y"}, "no field"),
         (MarketoActivitySensor, {"activity_types": ["Fill Out From"]}, "'Fill Out Form'"),
-        (MarketoActivitySensor, {"activity_types": []}, "an activity type is missing"),
+        (MarketoActivitySensor, {"activity_types": []}, "activity_types is empty"),
         (MarketoActivitySensor, {"activity_types": "2", "count": 0}, "count=0"),
         (MarketoListMembershipSensor, {"list_id": 999, "lead_ids": 1}, "List '999' not found"),
         (MarketoListMembershipSensor, {"list_id": "Newsletter", "lead_ids": 1}, "list_id is a str that is not an id"),
         (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001, 99]}, "lead_ids: .*there is no lead 99"),
-        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": []}, "a status is missing"),
+        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": []}, "statuses is empty"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["a,b"]}, "contains a comma"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Came"}, "Its statuses are Invited, Registered"),
         (MarketoActivitySensor, {"activity_types": "2", "lead_ids": []}, "lead_ids is an empty list"),
@@ -438,7 +438,7 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
         (MarketoAssetSensor, {"asset_type": "programs", "asset_id": 1001}, "have no drafts"),
         (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001, "state": "live"}, "is not one of 'approved'"),
         (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 99}, "no email 99"),
-        (MarketoBulkJobSensor, {"object_type": "leads"}, "export_id or its batch_id"),
+        (MarketoBulkJobSensor, {"object_type": "leads"}, "either an export_id or a batch_id"),
         (MarketoBulkJobSensor, {"object_type": "activities", "batch_id": 1}, "cannot be imported"),
         (MarketoBulkJobSensor, {"object_type": "leads", "export_id": "no-such-job"}, "knows no export no-such-job"),
     ],
@@ -469,7 +469,7 @@ def test_the_trigger_is_made_of_what_it_was_made_of():
     arguments = {
         "marketo_conn_id": "marketo_default",
         "kind": "lead",
-        "condition": "sealed",
+        "condition": "encrypted",
         "about": "a lead by email",
         "deadline": "2026-01-01T00:00:00+00:00",
         "poll_interval": 60.0,

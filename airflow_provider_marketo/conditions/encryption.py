@@ -1,0 +1,56 @@
+"""
+Encryption of conditions on their way to the triggerer.
+
+Airflow stores a trigger's arguments in clear text, and a condition may hold an e-mail address. The key is made of the
+connection's client secret, which workers and triggerers have anyway.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from airflow_provider_marketo.client.errors import MarketoAuthError
+from airflow_provider_marketo.conditions.kinds import KINDS
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.conditions.condition import Condition
+
+
+def encrypt(condition: Condition, secret: str) -> str:
+    """
+    Encrypt a condition.
+
+    :param condition: of any kind.
+    :param secret: the connection's client secret.
+    """
+    return _cipher(secret).encrypt(json.dumps(condition.to_dict()).encode()).decode()
+
+
+def decrypt(kind: str, text: str, secret: str) -> Condition:
+    """
+    Decrypt what :func:`encrypt` returned.
+
+    :param kind: of the condition.
+    :param text: the encrypted condition.
+    :param secret: the connection's client secret.
+    :raises MarketoAuthError: the condition was encrypted with another secret.
+    """
+    try:
+        facts = json.loads(_cipher(secret).decrypt(text.encode()))
+    except InvalidToken:
+        raise MarketoAuthError(
+            "the condition was encrypted with another client secret than the connection has here",
+            remedy="If workers and triggerers read the connection from different places, make them agree.",
+        ) from None
+    condition, _ = KINDS[kind]
+    found: Condition = condition.from_dict(facts)
+    return found
+
+
+def _cipher(secret: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"marketo condition " + secret.encode()).digest()))
