@@ -55,9 +55,6 @@ SAMPLES_OF = {"MarketoQuotaSensor": {"min_calls": 1}}
 STORED_AS = {"dry_run": "_preview"}
 """``BaseOperator.dry_run`` is a method."""
 
-# Classes that do not keep the rules yet. This list only gets shorter: a class that keeps them must go from it.
-NOT_YET: set[str] = set()
-
 FIXED = {"MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"}}
 """What a class fixes for its base, as its name says."""
 
@@ -126,15 +123,9 @@ def stored_otherwise(kind: type) -> list[str]:
     return found + [f"{name} is no argument" for name in kind.template_fields if name not in known]
 
 
-@pytest.mark.parametrize("kind", [each for each in OPERATORS if each.__name__ not in NOT_YET])
+@pytest.mark.parametrize("kind", OPERATORS)
 def test_the_arguments_of_a_class_keep_the_rules(kind):
     assert problems(kind) == []
-
-
-@pytest.mark.parametrize("name", sorted(NOT_YET))
-def test_a_class_that_keeps_the_rules_by_now_has_left_the_list(name):
-    (kind,) = (each for each in OPERATORS if each.__name__ == name)
-    assert problems(kind) != []
 
 
 def test_the_page_of_arguments_is_that_of_the_signatures():

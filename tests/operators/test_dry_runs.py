@@ -33,6 +33,8 @@ PEOPLE = [{"email": f"new{number}@example.com", "lastName": "New"} for number in
 
 class Rehearsal(NamedTuple):
     """
+    A dry run of an operator.
+
     :param arguments: of the operator, given a folder of the instance by its name.
     :param calls: operations that it says it would call.
     """

@@ -19,7 +19,7 @@ from airflow_provider_marketo.streams.watch import Handover, WatchState
 NOW = datetime(2026, 1, 10, 12, tzinfo=timezone.utc)
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The triggerer is gone."""
 
 
@@ -43,7 +43,7 @@ class World:
 
     def may_crash(self) -> None:
         if self.chance.random() < 0.15:
-            raise Crash
+            raise CrashError
 
     def watch(self, looks: int) -> None:
         """A triggerer's life."""
@@ -80,7 +80,7 @@ def test_nothing_is_missed_and_nothing_processed_twice(seed, batch_size):
         for _ in range(25):
             try:
                 world.watch(looks=8)
-            except Crash:
+            except CrashError:
                 sim.clock.advance(world.chance.randrange(1, 4_000))
         world.chance = random.Random()
         world.chance.random = lambda: 1.0  # no more crashes
