@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_marketo.simulator import Simulator
@@ -103,8 +104,8 @@ def test_asset_inventory(airflow: RealAirflow, marketo: Simulator) -> None:
     found = run.xcom("inventory")
     assert found["assets"]["programs"] == len(marketo.instance.store.assets.by_family["programs"])
     assert found["changes"]["removed"] == 0
-    table = Path(found["output"]) / "programs.jsonl"
-    assert "Spring Webinar" in table.read_text("utf-8")
+    table = pq.read_table(Path(found["output_path"]) / "programs.parquet")
+    assert "Spring Webinar" in table.column("name").to_pylist()
 
 
 def test_erase_leads(airflow: RealAirflow, marketo: Simulator, lake: Path) -> None:

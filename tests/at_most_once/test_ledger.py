@@ -1,4 +1,4 @@
-"""The ledger: a request that must not run twice does not, whoever dies when, and whoever else is about to send it."""
+"""The ledger sends a request at most once, when processes die and when several of them are about to send it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.errors import (
 
 
 class MemoryStore:
-    """A store that may be out of order."""
+    """A store that can be made to fail."""
 
     option = " --ledger here"
 
@@ -46,7 +46,7 @@ class MemoryStore:
 
 
 class Marketo:
-    """Counts what it is asked to do."""
+    """Counts how often it executes the request."""
 
     def __init__(self, *answers) -> None:
         self.executed = 0
@@ -87,7 +87,7 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def test_what_was_sent_is_not_sent_again_and_its_answer_is_remembered(store):
+def test_a_sent_request_is_not_sent_again_and_its_answer_is_kept(store):
     marketo = Marketo([{"id": 7}])
     first = Ledger(store).once(sending(), marketo)
     second = Ledger(store).once(sending(**AFTER_A_CLEAR), marketo)
@@ -117,14 +117,14 @@ def test_the_entry_is_there_before_the_call(store):
         {"content": {"campaign": 7, "leads": [1, 3]}},
     ],
 )
-def test_another_request_task_run_or_instance_has_an_entry_of_its_own(store, other):
+def test_another_request_task_run_or_instance_has_another_entry(store, other):
     marketo = Marketo()
     Ledger(store).once(sending(), marketo)
     Ledger(store).once(sending(**other), marketo)
     assert marketo.executed == 2
 
 
-def test_a_lost_reply_stops_this_try_every_retry_and_a_clear(store):
+def test_a_lost_reply_stops_this_try_all_retries_and_a_cleared_task(store):
     marketo = Marketo(LOST_REPLY)
     with pytest.raises(MarketoAmbiguousOutcomeError, match="the connection broke"):
         Ledger(store).once(sending(), marketo)
@@ -142,7 +142,7 @@ def test_a_lost_reply_stops_this_try_every_retry_and_a_clear(store):
         assert needed in str(caught.value)
 
 
-def test_a_process_that_died_with_the_entry_written_stops_the_next(store):
+def test_a_process_that_dies_after_it_wrote_the_entry_stops_the_next(store):
     with pytest.raises(KeyboardInterrupt):
         Ledger(store).once(sending(), Marketo(KeyboardInterrupt()))
     marketo = Marketo()
@@ -151,7 +151,7 @@ def test_a_process_that_died_with_the_entry_written_stops_the_next(store):
     assert marketo.executed == 0
 
 
-def test_what_certainly_did_not_run_may_be_sent_by_the_next_try(store):
+def test_the_next_try_sends_a_request_that_certainly_did_not_run(store):
     marketo = Marketo(MarketoThrottledError("Max rate limit exceeded"))
     with pytest.raises(MarketoThrottledError):
         Ledger(store).once(sending(), marketo)
@@ -160,7 +160,7 @@ def test_what_certainly_did_not_run_may_be_sent_by_the_next_try(store):
     assert marketo.executed == 2
 
 
-def test_resend_takes_a_clear_for_a_persons_word_and_a_retry_for_none(store):
+def test_resend_needs_a_clear_because_a_retry_is_no_decision_of_a_person(store):
     marketo = Marketo(LOST_REPLY, LOST_REPLY)
     for generation, executed in ((0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
         with suppress(MarketoAmbiguousOutcomeError):
@@ -184,7 +184,7 @@ def test_force_sends_again_once_after_each_clear_and_never_on_a_retry(store):
         assert marketo.executed == executed
 
 
-def test_a_rejected_resend_leaves_it_open_whether_the_first_one_ran(store):
+def test_after_a_rejected_resend_it_is_still_unknown_whether_the_first_request_ran(store):
     marketo = Marketo(LOST_REPLY, MarketoThrottledError("Max rate limit exceeded"))
     with pytest.raises(MarketoAmbiguousOutcomeError):
         Ledger(store).once(sending(), marketo)
@@ -195,7 +195,7 @@ def test_a_rejected_resend_leaves_it_open_whether_the_first_one_ran(store):
 
 
 @pytest.mark.parametrize("broken", ["read", "write"])
-def test_a_ledger_that_cannot_be_relied_on_sends_nothing(store, broken):
+def test_a_store_that_cannot_be_read_or_written_sends_nothing(store, broken):
     store.broken = {broken}
     marketo = Marketo()
     with pytest.raises(MarketoLedgerError, match=r"the API server is restarting.*Nothing was sent"):
@@ -211,7 +211,7 @@ def test_a_store_that_loses_what_is_written_sends_nothing(store):
     assert marketo.executed == 0
 
 
-def test_a_ledger_that_fails_after_the_call_does_not_fail_the_task_and_sends_nothing_again(store):
+def test_a_store_that_fails_after_the_call_fails_no_task_and_sends_nothing_again(store):
     def send():
         store.broken = {"read", "write", "delete"}
         return "done"
@@ -224,7 +224,7 @@ def test_a_ledger_that_fails_after_the_call_does_not_fail_the_task_and_sends_not
     assert marketo.executed == 0
 
 
-def test_an_entry_that_is_not_ours_sends_nothing(store):
+def test_a_damaged_entry_sends_nothing(store):
     store.texts[sending().key] = "something else"
     marketo = Marketo()
     with pytest.raises(MarketoLedgerError):
@@ -237,12 +237,12 @@ def test_a_large_answer_is_not_kept(store):
     assert Ledger(store).once(sending(), Marketo()).result is None
 
 
-def test_an_unknown_way_to_deal_with_ambiguity_is_refused(store):
+def test_an_unknown_value_of_on_ambiguous_is_refused(store):
     with pytest.raises(MarketoInvalidRequestError, match="is not one of 'stop', 'resend', 'assume_sent'"):
         Ledger(store, on_ambiguous="retry")
 
 
-def test_no_word_in_a_key_makes_airflow_hide_the_entry():
+def test_airflow_does_not_mask_entries_because_of_their_keys():
     assert sending().key.startswith(PREFIX)
     assert not any(word in PREFIX + CLAIM for word in ("token", "secret", "password", "key", "auth"))
 
@@ -251,7 +251,7 @@ def test_no_word_in_a_key_makes_airflow_hide_the_entry():
 
 
 class SteppedStore(MemoryStore):
-    """Lets one access happen at a time, in the order it is told."""
+    """Lets one access happen at a time, in a given order."""
 
     def __init__(self, order: list[int]) -> None:
         super().__init__()
@@ -297,11 +297,11 @@ class SteppedStore(MemoryStore):
 
 
 ACCESSES = 5
-"""Until a process sends: claim, entry read, entry written, claim read back, entry read back."""
+"""The accesses of a process before it sends: write claim, read entry, write entry, read claim, read entry."""
 
 
 @pytest.mark.parametrize("before", [None, "settled, then cleared with force=True", "lost, then cleared with resend"])
-def test_in_every_order_in_which_two_processes_can_meet_at_most_one_sends(before):
+def test_at_most_one_of_two_processes_sends_in_every_order_of_their_accesses(before):
     orders = [
         [1 if place in chosen else 0 for place in range(2 * ACCESSES)]
         for chosen in combinations(range(2 * ACCESSES), ACCESSES)
@@ -364,7 +364,7 @@ def test_a_folder_that_cannot_be_written_sends_nothing(tmp_path):
 
 
 class Supervisor:
-    """Answers as Airflow's supervisor does."""
+    """Makes a supervisor that answers like Airflow's."""
 
     def __init__(self, answer) -> None:
         self._answer = answer
@@ -383,7 +383,7 @@ def supervisor(monkeypatch):
     return answering
 
 
-def test_a_variable_that_is_not_there_is_told_from_a_variable_that_cannot_be_read(supervisor):
+def test_a_missing_variable_is_told_apart_from_one_that_cannot_be_read(supervisor):
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, VariableResult
 
@@ -396,6 +396,6 @@ def test_a_variable_that_is_not_there_is_told_from_a_variable_that_cannot_be_rea
         VariableStore().read("a")
 
 
-def test_variables_are_out_of_reach_outside_of_a_task():
+def test_variables_cannot_be_read_outside_of_a_task():
     with pytest.raises(OSError, match="tasks and triggers only"):
         VariableStore().read("a")

@@ -1,4 +1,4 @@
-"""Any operation by name: what is refused, what comes back, what goes to storage, and what is sent once."""
+"""Any operation by name: which calls are refused, what they return, what goes to storage, and what is sent once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_rows_that_are_people_stay_out_of_xcom(marketo):
     assert "@example" not in json.dumps(found)
 
 
-def test_rows_go_to_storage_whole(marketo, tmp_path):
+def test_storage_gets_complete_rows(marketo, tmp_path):
     marketo()
     parameters = {"filterType": "id", "filterValues": [1001, 1002], "fields": ["id", "email"]}
     found = call("leads.get_by_filter_type", arguments=parameters, output_path=str(tmp_path))
@@ -89,7 +89,7 @@ def test_a_result_that_is_too_large_for_xcom_asks_for_storage(marketo, tmp_path)
     assert call("snippets.get", all_pages=True, arguments={"maxReturn": 200}, output_path=str(tmp_path))["count"] == 400
 
 
-def test_a_query_that_breaks_leaves_no_file(marketo, tmp_path):
+def test_a_query_that_fails_leaves_no_file(marketo, tmp_path):
     instance = marketo(assets=45)
     instance.fail("snippets.get", "610", skip=1)
     with pytest.raises(AirflowFailException):
@@ -97,7 +97,7 @@ def test_a_query_that_breaks_leaves_no_file(marketo, tmp_path):
     assert list(tmp_path.glob("*.jsonl")) == []
 
 
-def test_the_page_of_the_task_links_to_what_it_is_about(marketo):
+def test_the_tasks_page_links_to_the_asset_of_the_call(marketo):
     marketo()
     context = task_context()
     call("programs.get_by_id", context, arguments={"id": FIRST_PROGRAM})
@@ -131,14 +131,14 @@ def test_a_file_is_read_from_any_storage(marketo, tmp_path, as_text):
     }
 
 
-def test_text_is_the_content_of_a_file_itself(marketo):
+def test_other_text_is_the_content_itself(marketo):
     instance = marketo()
     template = next(iter(instance.instance.store.assets.records("email_templates")))
     call("email_templates.update_content", arguments={"id": template.id, "content": "<p>https://example.com</p>"})
     assert template.draft["content"] == "<p>https://example.com</p>"
 
 
-def test_a_file_that_is_not_there_costs_no_call(marketo, tmp_path):
+def test_a_missing_file_costs_no_call(marketo, tmp_path):
     instance = marketo()
     with pytest.raises(AirflowFailException, match=r"file: .*missing\.csv cannot be read"):
         call("bulk_import_leads.import", arguments={"format": "csv", "file": f"file://{tmp_path}/missing.csv"})
@@ -170,7 +170,7 @@ def test_a_file_that_is_too_large_costs_no_call(marketo, tmp_path, operation, pa
     assert instance.report().total_calls == 0
 
 
-def test_a_file_as_large_as_marketo_takes_it_is_sent(marketo):
+def test_a_file_of_the_largest_size_that_marketo_accepts_is_sent(marketo):
     instance = marketo()
     content = b"x" * (ONE_MEGABYTE - 2048)
     call("files.create", arguments={"name": "logo.png", "folder": images(instance), "file": ("l.png", content)})
@@ -202,7 +202,7 @@ def test_a_file_as_large_as_marketo_takes_it_is_sent(marketo):
         ("campaigns.request", {"arguments": {"campaignId": 7, "input": {"leads": [{"id": 1}] * 101}}}, "101 entries"),
     ],
 )
-def test_a_wrong_call_is_refused_before_it_is_spent(marketo, operation, arguments, message):
+def test_a_wrong_call_is_refused_before_it_is_made(marketo, operation, arguments, message):
     instance = marketo()
     with pytest.raises(AirflowFailException, match=message):
         call(operation, **arguments)
@@ -232,7 +232,7 @@ def test_a_dry_run_checks_the_call_and_sends_nothing(marketo, caplog):
 # What must not run twice
 
 
-def test_what_was_sent_is_not_sent_by_a_retry_or_a_clear_and_returns_the_same(clone):
+def test_a_retry_and_a_clear_send_nothing_again_and_return_the_same(clone):
     first = clone()
     again = clone()
     assert (first["sent_earlier"], again["sent_earlier"]) == (False, True)
@@ -256,14 +256,14 @@ def test_a_definite_rejection_is_sent_again_at_once(clone):
     assert clone.marketo.report().executed["smart_campaigns.clone"] == 1
 
 
-def test_what_may_run_twice_needs_no_ledger(marketo):
+def test_operations_that_may_run_twice_need_no_ledger(marketo):
     instance = marketo()
     instance.fail("smart_campaigns.deactivate", drop=True)
     call("smart_campaigns.deactivate", arguments={"id": FIRST_CAMPAIGN})
     assert instance.report().calls["smart_campaigns.deactivate"] == 2
 
 
-def test_the_parameters_decide_whether_it_may_run_twice(marketo, tmp_path):
+def test_arguments_may_decide_whether_an_operation_may_run_twice(marketo, tmp_path):
     instance = marketo()
     cost = {"id": FIRST_PROGRAM, "costs": [{"cost": 10, "startDate": "2026-01-01"}]}
     instance.fail("programs.update_metadata", drop=True, executed=True)
@@ -274,7 +274,7 @@ def test_the_parameters_decide_whether_it_may_run_twice(marketo, tmp_path):
 
 
 def test_without_a_store_nothing_is_sent(marketo):
-    """Outside of a task there are no Variables to write to."""
+    """Outside of a task no Variable can be written."""
     instance = marketo()
     parameters = {"id": FIRST_CAMPAIGN, "name": "Copy", "folder": {"id": FIRST_PROGRAM, "type": "Program"}}
     with pytest.raises(Exception, match=r"cannot be written.*Nothing was sent"):
@@ -282,7 +282,7 @@ def test_without_a_store_nothing_is_sent(marketo):
     assert campaigns(instance).count("Copy") == 0
 
 
-def test_the_operator_leaves_its_xcom_to_dag_authors():
+def test_the_output_of_the_operator_is_its_xcom():
     task = MarketoApiOperator(task_id="a_task", operation="programs.get", output_path="s3://bucket/prefix")
     assert task.output.operator is task
     assert task.output_path == "s3://bucket/prefix"

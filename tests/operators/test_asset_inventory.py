@@ -115,7 +115,7 @@ def test_as_many_types_are_read_at_once_as_the_task_has_slots(marketo, tmp_path)
     assert {table: alone.rows(table) for table in TYPES} == {table: together.rows(table) for table in TYPES}
 
 
-def test_a_type_that_cannot_be_read_ends_the_reading_of_the_others(marketo, tmp_path):
+def test_a_type_that_cannot_be_read_stops_the_others(marketo, tmp_path):
     nightly = Nightly(marketo(assets=2_000, latency=0.02), tmp_path)
     nightly.marketo.fail("static_lists.get", "603")
     with pytest.raises(AirflowFailException, match="603"):
@@ -139,7 +139,7 @@ def test_the_next_run_says_what_has_changed(nightly):
     assert nightly.changes() == {("unapproved_draft", "snippets", "Snippet 00002")}
 
 
-def test_a_run_that_is_repeated_compares_with_the_run_before_it(nightly):
+def test_a_repeated_run_compares_with_the_run_before_it(nightly):
     nightly.run()
     nightly.change()
     nightly.run()
@@ -160,7 +160,7 @@ def test_an_incremental_run_reads_what_changed_and_keeps_the_rest(marketo, tmp_p
     assert nightly.changes() == {("removed", "static_lists", "Webinar Attendees")}
 
 
-def test_a_run_that_breaks_leaves_the_tables_as_they_were(nightly):
+def test_a_failed_run_leaves_the_tables_as_they_were(nightly):
     nightly.run()
     before = {path: path.read_bytes() for path in nightly.output.rglob("*") if path.is_file()}
     nightly.change()

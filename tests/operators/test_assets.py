@@ -75,7 +75,7 @@ def tokens(marketo) -> Task:
 # One asset
 
 
-def test_an_asset_is_got_by_its_id_or_its_name(asset):
+def test_get_finds_an_asset_by_its_id_or_its_name(asset):
     by_id = asset.run(asset_type="programs", action="get", asset_id=PROGRAM)
     by_name = asset.run(asset_type="programs", action="get", name="Spring Webinar")
     assert by_id["id"] == by_name["id"] == PROGRAM
@@ -124,7 +124,7 @@ def test_after_a_lost_reply_the_asset_is_found_by_its_name(asset):
     assert asset.executed("smart_campaigns.clone") == 1
 
 
-def test_a_request_that_was_lost_is_sent_again_by_the_next_try(asset):
+def test_the_next_try_sends_a_lost_request_again(asset):
     wanted = {"asset_type": "smart_campaigns", "action": "clone", "asset_id": TRIGGER, "name": "Copy"}
     wanted["folder"] = IN_PROGRAM
     asset.marketo.fail("smart_campaigns.clone", drop=True)
@@ -350,7 +350,7 @@ def test_a_token_may_get_another_type(tokens):
     assert ("Headline", "text") not in tokens.marketo.instance.store.assets.tokens["Program", PROGRAM]
 
 
-def test_a_folder_has_tokens_too(tokens):
+def test_a_folder_may_have_tokens(tokens):
     folder = tokens.folder("Campaigns")
     assert tokens.run(program_id=None, folder=folder, tokens={"A": "b"})["folder"] == folder
 

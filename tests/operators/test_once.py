@@ -236,7 +236,7 @@ class Fault(NamedTuple):
 
     :param how: arguments of the simulator's ``fail``.
     :param executions: how often Marketo executes the call in all tries together.
-    :param task: ``stops`` until a person decides, ``goes on`` by itself, or ``fails`` and may be run again.
+    :param task: ``stops`` until a person decides, ``continues`` by itself, or ``fails`` and may be run again.
     """
 
     how: dict[str, Any]
@@ -252,7 +252,7 @@ FAULTS = {
     "502 after it ran": Fault({"status": 502, "executed": True}, 1, "stops"),
     "604 before it ran": Fault({"code": "604"}, 0, "stops"),
     "604 after it ran": Fault({"code": "604", "executed": True}, 1, "stops"),
-    "606": Fault({"code": "606"}, 1, "goes on"),
+    "606": Fault({"code": "606"}, 1, "continues"),
     "601": Fault({"code": "601"}, 1, "fails"),
 }
 
