@@ -1,4 +1,4 @@
-"""Every operator that writes can be rehearsed: it says which calls it would make, and makes none but reads."""
+"""Every operator that writes has a dry run: it says which calls it would make, and only reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READS = {
 PEOPLE = [{"email": f"new{number}@example.com", "lastName": "New"} for number in range(301)]
 
 
-class Rehearsal(NamedTuple):
+class DryRun(NamedTuple):
     """
     A dry run of an operator.
 
@@ -44,27 +44,25 @@ class Rehearsal(NamedTuple):
 
 
 CAMPAIGNS = {"id": "<Campaigns>", "type": "Folder"}
-CASES: dict[str, list[Rehearsal]] = {
+CASES: dict[str, list[DryRun]] = {
     "MarketoApiOperator": [
-        Rehearsal(
+        DryRun(
             {"operation": "leads.merge", "arguments": {"leadId": 1001, "leadIds": [1002]}},
             {"leads.merge"},
         )
     ],
     "MarketoAssetOperator": [
-        Rehearsal(
-            {"asset_type": "folders", "action": "create", "name": "New", "folder": CAMPAIGNS}, {"folders.create"}
-        ),
-        Rehearsal(
+        DryRun({"asset_type": "folders", "action": "create", "name": "New", "folder": CAMPAIGNS}, {"folders.create"}),
+        DryRun(
             {"asset_type": "programs", "action": "clone", "asset_id": PROGRAM, "name": "New", "folder": CAMPAIGNS},
             {"programs.clone"},
         ),
-        Rehearsal(
+        DryRun(
             {"asset_type": "programs", "action": "update", "asset_id": PROGRAM, "arguments": {"description": "New"}},
             {"programs.update_metadata"},
         ),
         *(
-            Rehearsal({"asset_type": "emails", "action": action, "asset_id": EMAIL}, {f"emails.{operation}"})
+            DryRun({"asset_type": "emails", "action": action, "asset_id": EMAIL}, {f"emails.{operation}"})
             for action, operation in (
                 ("approve", "approve_draft"),
                 ("unapprove", "unapprove"),
@@ -73,7 +71,7 @@ CASES: dict[str, list[Rehearsal]] = {
             )
         ),
         *(
-            Rehearsal({"asset_type": "smart_campaigns", "action": action, "asset_id": TRIGGER}, {operation})
+            DryRun({"asset_type": "smart_campaigns", "action": action, "asset_id": TRIGGER}, {operation})
             for action, operation in (
                 ("activate", "smart_campaigns.activate"),
                 ("deactivate", "smart_campaigns.deactivate"),
@@ -81,7 +79,7 @@ CASES: dict[str, list[Rehearsal]] = {
         ),
     ],
     "MarketoCloneProgramOperator": [
-        Rehearsal(
+        DryRun(
             {
                 "template": PROGRAM,
                 "name": name,
@@ -100,33 +98,27 @@ CASES: dict[str, list[Rehearsal]] = {
         )
     ],
     "MarketoProgramTokensOperator": [
-        Rehearsal({"program_id": PROGRAM, "tokens": {"{{my.Headline}}": "New"}}, {"tokens.create"})
+        DryRun({"program_id": PROGRAM, "tokens": {"{{my.Headline}}": "New"}}, {"tokens.create"})
     ],
     "MarketoTriggerCampaignOperator": [
-        Rehearsal({"campaign_id": TRIGGER, "lead_ids": [1001], "ledger": "<folder>"}, {"campaigns.request"})
+        DryRun({"campaign_id": TRIGGER, "lead_ids": [1001], "ledger": "<folder>"}, {"campaigns.request"})
     ],
-    "MarketoScheduleCampaignOperator": [
-        Rehearsal({"campaign_id": BATCH, "ledger": "<folder>"}, {"campaigns.schedule"})
-    ],
+    "MarketoScheduleCampaignOperator": [DryRun({"campaign_id": BATCH, "ledger": "<folder>"}, {"campaigns.schedule"})],
     "MarketoSendSampleOperator": [
-        Rehearsal(
-            {"email_id": EMAIL, "email_addresses": ["me@example.com"], "ledger": "<folder>"}, {"emails.send_sample"}
-        )
+        DryRun({"email_id": EMAIL, "email_addresses": ["me@example.com"], "ledger": "<folder>"}, {"emails.send_sample"})
     ],
     "MarketoEraseLeadsOperator": [
-        Rehearsal({"evidence": "<folder>", "filter_type": "id", "filter_values": [1001]}, {"leads.delete"})
+        DryRun({"evidence": "<folder>", "filter_type": "id", "filter_values": [1001]}, {"leads.delete"})
     ],
     "MarketoBulkImportOperator": [
-        Rehearsal(
-            {"object_type": "leads", "rejects_path": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"}
-        )
+        DryRun({"object_type": "leads", "rejects_path": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"})
     ],
     "MarketoSyncOperator": [
-        Rehearsal({"object_type": "leads", "rejects_path": "<folder>", "records": PEOPLE}, {"leads.sync"})
+        DryRun({"object_type": "leads", "rejects_path": "<folder>", "records": PEOPLE}, {"leads.sync"})
     ],
-    "MarketoSyncLeadsOperator": [Rehearsal({"rejects_path": "<folder>", "records": PEOPLE}, {"leads.sync"})],
+    "MarketoSyncLeadsOperator": [DryRun({"rejects_path": "<folder>", "records": PEOPLE}, {"leads.sync"})],
     "MarketoListMembersOperator": [
-        Rehearsal(
+        DryRun(
             {"rejects_path": "<folder>", "list_id": LIST, "lead_ids": [OUTSIDER], "mode": mode, "max_removals": 1_000},
             calls,
         )
@@ -137,7 +129,7 @@ CASES: dict[str, list[Rehearsal]] = {
         )
     ],
     "MarketoProgramMembersOperator": [
-        Rehearsal(
+        DryRun(
             {
                 "rejects_path": "<folder>",
                 "program_id": PROGRAM,
@@ -148,7 +140,7 @@ CASES: dict[str, list[Rehearsal]] = {
         )
     ],
     "SqlToMarketoOperator": [
-        Rehearsal(
+        DryRun(
             {"rejects_path": "<folder>", "sql": SQL, "sql_conn_id": "warehouse", "transport": transport}, {operation}
         )
         for transport, operation in (
@@ -178,23 +170,23 @@ def test_no_operator_is_forgotten():
 
 
 @pytest.mark.parametrize(
-    ("name", "rehearsal"),
+    ("name", "dry_run"),
     [
-        pytest.param(name, rehearsal, id=f"{name}-{number}")
-        for name, rehearsals in CASES.items()
-        for number, rehearsal in enumerate(rehearsals)
+        pytest.param(name, dry_run, id=f"{name}-{number}")
+        for name, dry_runs in CASES.items()
+        for number, dry_run in enumerate(dry_runs)
     ],
 )
 def test_a_dry_run_says_what_it_would_call_and_only_reads(
-    marketo: Callable[..., Any], warehouse, tmp_path, capsys, caplog, name: str, rehearsal: Rehearsal
+    marketo: Callable[..., Any], warehouse, tmp_path, capsys, caplog, name: str, dry_run: DryRun
 ):
     caplog.set_level("INFO")
     instance = marketo()
     kind = next(each for each in all_operators() if each.__name__ == name)
-    arguments = {key: _filled_in(value, instance, tmp_path) for key, value in rehearsal.arguments.items()}
+    arguments = {key: _filled_in(value, instance, tmp_path) for key, value in dry_run.arguments.items()}
     run_task(kind(task_id="a_task", dry_run=True, **arguments), task_context(StateStore()))
     said = "\n".join(line for line in _lines(capsys, caplog) if "Would" in line or "Dry run" in line)
-    assert {operation for operation in rehearsal.calls if operation not in said} == set()
+    assert {operation for operation in dry_run.calls if operation not in said} == set()
     called = instance.report().calls.keys() - {"identity.post_token"}
     assert {operation for operation in called if catalogue.get(operation).retry != "read"} == set()
 
