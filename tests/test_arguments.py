@@ -72,8 +72,8 @@ def test_what_a_template_left_out_counts_as_not_given(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", ["1001,1002", "1001 1002", "x", [1001, "x"], [True], 0, -1, 1.5, [[1001]], {"id": 1001}]
 )
-def test_what_is_no_id_is_refused(value: Any) -> None:
-    refusal(arguments.ids(), value)
+def test_a_value_that_is_not_an_id_is_refused_by_the_arguments_name(value: Any) -> None:
+    assert refusal(arguments.ids(), value).startswith("argument")
 
 
 def test_a_refusal_does_not_show_what_may_be_a_leads_address() -> None:
@@ -86,8 +86,8 @@ def test_a_duration_is_seconds_a_timedelta_or_iso_8601(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 0, "soon", float("nan"), True, "P", "PT", "P1Y"])
-def test_what_is_no_duration_is_refused(value: Any) -> None:
-    refusal(arguments.duration(), value)
+def test_a_value_that_is_not_a_duration_is_refused_by_the_arguments_name(value: Any) -> None:
+    assert refusal(arguments.duration(), value).startswith("argument")
 
 
 @pytest.mark.parametrize("value", [timedelta(days=6), "P6D", "PT144H"])

@@ -54,7 +54,8 @@ def existing(kind: str) -> set[str]:
 
 def test_it_follows_airflows_schema() -> None:
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
-    jsonschema.validate(INFO, schema)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    assert [error.message for error in validator.iter_errors(INFO)] == []
 
 
 def test_it_has_the_name_and_version_of_the_distribution() -> None:

@@ -149,7 +149,9 @@ def test_a_campaign_is_never_requested_twice_when_the_first_request_may_have_run
 def test_a_connection_that_was_never_established_may_be_tried_again_by_anyone(client, marketo):
     unreachable = requests.exceptions.ConnectionError(NewConnectionError(None, "no route"))
     marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", [{"exc": unreachable}, {"json": OK}])
-    client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+    reply = client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+    assert reply.records == [{"id": 7}]
+    assert len(calls(marketo, "/rest/v1/campaigns/3/trigger.json")) == 2
 
 
 def test_a_host_that_cannot_be_reached_is_named_and_the_query_is_not(clock):
@@ -170,6 +172,8 @@ def test_a_token_that_is_refused_in_plain_http_is_replaced_too(client, marketo):
     url = f"{HOST}/userservice/management/v1/users/allusers.json"
     marketo.get(url, [{"status_code": 401}, {"json": []}])
     client.call("user_management.get_users")
+    sent = calls(marketo, "/userservice/management/v1/users/allusers.json")
+    assert [request.headers["Authorization"] for request in sent] == ["Bearer token-0", "Bearer token-1"]
 
 
 INGESTION = "https://mkto-ingestion-api.adobe.io/subscriptions/123-ABC-456/persons"
@@ -190,7 +194,7 @@ def test_data_ingestion_has_codes_and_texts_of_its_own(client, marketo, status, 
         client.call("data_ingestion.sync_persons", munchkinId="123-ABC-456", persons=[{"email": "ada@example.com"}])
 
 
-def test_data_ingestion_takes_a_new_token_and_a_pause(client, marketo):
+def test_data_ingestion_takes_a_new_token_and_a_pause(client, marketo, clock):
     marketo.post(
         INGESTION,
         [
@@ -200,12 +204,16 @@ def test_data_ingestion_takes_a_new_token_and_a_pause(client, marketo):
         ],
     )
     client.call("data_ingestion.sync_persons", munchkinId="123-ABC-456", persons=[{"email": "ada@example.com"}])
+    sent = calls(marketo, "/subscriptions/123-abc-456/persons")
+    assert [request.headers["X-Mkto-User-Token"] for request in sent] == ["token-0", "token-1", "token-1"]
+    assert clock.monotonic() > 0
 
 
 def test_a_server_error_in_json_may_have_run(client, marketo):
     url = re.compile(rf"{HOST}/rest/asset/v2/.*")
     marketo.get(url, [{"status_code": 500, "json": failure("whatever")}, {"json": OK}])
-    client.call("emails_v2.get_by_id", id="7")
+    assert client.call("emails_v2.get_by_id", id="7").records == [{"id": 7}]
+    assert marketo.call_count == 3, "the token, the failure and the call that was sent again"
 
 
 def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
@@ -274,8 +282,11 @@ def test_a_proxy_that_is_not_a_url_is_refused_before_a_call(proxy):
 
 
 @pytest.mark.parametrize("proxy", ["http://proxy:3128", "https://user:pass@proxy.example.com", "socks5h://[::1]:1080/"])
-def test_a_proxy_has_an_address(proxy):
-    MarketoClient("https://127.0.0.1:9", "an-id", "a-secret", proxy=proxy)
+def test_calls_go_through_the_proxy(requests_mock, proxy):
+    requests_mock.post(IDENTITY, json={"access_token": "a-token", "expires_in": 3599})
+    requests_mock.get(f"{HOST}/rest/v1/lead/7.json", json=OK)
+    MarketoClient("123-ABC-456", "an-id", "a-secret", proxy=proxy).call("leads.get_by_id", leadId=7)
+    assert [request.proxies["https"] for request in requests_mock.request_history] == [proxy, proxy]
 
 
 def test_certificates_that_are_not_there_are_named_before_a_call():

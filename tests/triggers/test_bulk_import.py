@@ -98,7 +98,12 @@ def test_an_error_that_stays_reaches_the_task_as_it_was(marketo, monkeypatch, er
     assert caught.value.code == error.code
 
 
-def test_other_events_are_no_errors():
+def test_the_end_of_an_import_is_found():
     assert found_from({"status": "ended"}) == {"status": "ended"}
-    for event in (None, {"status": "timed out"}, datetime.now(timezone.utc)):
-        assert found_from(event) is None
+
+
+@pytest.mark.parametrize(
+    "event", [None, {"status": "timed out"}, datetime.now(timezone.utc)], ids=["none", "deadline", "time passed"]
+)
+def test_after_an_event_without_an_end_the_task_looks_for_itself(event):
+    assert found_from(event) is None

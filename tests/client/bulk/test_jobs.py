@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from airflow_provider_marketo.client import errors
@@ -63,6 +65,7 @@ def test_an_answer_that_names_no_job_is_an_error(jobs, requests_mock):
 def test_a_job_that_is_queued_already_is_queued(jobs, requests_mock):
     requests_mock.post(f"{LEADS}/job-1/enqueue.json", **failure("1029", "Job already queued"))
     jobs.enqueue("job-1")
+    assert len(calls(requests_mock, "/job-1/enqueue.json")) == 1
 
 
 @pytest.mark.parametrize("action", ["create", "enqueue"])
@@ -86,7 +89,12 @@ def test_1029_means_what_its_message_says(jobs, requests_mock, action, message, 
 @pytest.mark.parametrize("message", ["Job already completed", "Export job not found"])
 def test_a_job_that_cannot_be_cancelled_any_more_needs_no_cancelling(jobs, requests_mock, message):
     requests_mock.post(f"{LEADS}/job-1/cancel.json", **failure("1003", message))
+    requests_mock.post(re.compile("/enqueue.json$"), **success({"exportId": "any", "status": "Queued"}))
+    for number in range(1, 9):
+        jobs.enqueue(f"job-{number}")
     jobs.cancel("job-1")
+    jobs.enqueue("job-9")  # it finds the place in the queue that job-1 held
+    assert [request.path.split("/")[-2] for request in calls(requests_mock, "/enqueue.json")][-1] == "job-9"
 
 
 def test_one_job_that_cannot_be_cancelled_does_not_keep_the_others(jobs, requests_mock, caplog):

@@ -85,10 +85,12 @@ def test_a_store_that_comes_back_learns_of_the_calls_made_meanwhile(governor, st
     assert store.state.leases == {}
 
 
-def test_a_lease_taken_before_the_store_failed_can_be_given_back_after(governor, store):
+def test_a_lease_taken_before_the_store_failed_can_be_given_back_after(store, clock):
+    governor = SharedGovernor(store, TOGETHER, alone=ALONE, parallel=1, clock=clock)
     lease = governor.acquire("leads.describe")
     store.broken = True
     governor.release(lease, None)
+    assert governor.acquire("leads.describe").id != lease.id, "the one slot is free again"
 
 
 def test_what_a_worker_knows_of_spent_quotas_all_know(governor, store, clock):
