@@ -29,7 +29,7 @@ class MarketoLeadSensor(MarketoSensor):
     :param filter_values: one value or several; there must be a lead for each. No value may contain a comma. Airflow
         shows them as a rendered field.
     :param field: REST API name of a field to look at. Default: it is enough that the leads exist.
-    :param field_values: the field must have one of these values, whatever the case of letters; None for no value.
+    :param field_values: the field must have one of these values, regardless of case; None for no value.
         Default: any value.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.

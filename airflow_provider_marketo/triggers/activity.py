@@ -33,7 +33,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
-    :param stream: names the watcher's position; another name starts anew.
+    :param stream: names the watcher's position; another name starts a new position.
     :param activity_types: names or ids, at most ten.
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about. Default: any.
     :param list_id: only members of a static list, which Marketo takes below 10,000 members.

@@ -18,7 +18,7 @@ WITHOUT = ("smart_campaigns", "static_lists", "smart_lists", "files", "folders",
 
 
 class Office:
-    """Somebody who works in Marketo."""
+    """A person who works in Marketo."""
 
     def __init__(self, sim: Simulator) -> None:
         governor = LocalGovernor(rate_limit=10_000, parallel=1)
@@ -26,7 +26,7 @@ class Office:
         self._sim = sim
 
     def draft(self, family: str) -> int | str:
-        """Something that has nothing but a draft."""
+        """An asset that has only a draft."""
         return next(asset.id for asset in self._sim.instance.store.assets.records(family) if asset.live is None)
 
     def approve(self, family: str, asset_id: int | str) -> None:
@@ -38,12 +38,12 @@ class Office:
             self.client.call(f"{family}.approve_draft", id=asset_id)
 
     def edit(self, family: str, asset_id: int | str) -> None:
-        """A change of something approved waits in a draft."""
+        """Change an approved asset: the change waits in a draft."""
         assets = self._sim.instance.store.assets
         assets.change(assets.find(family, asset_id), self._sim.instance.now, description="changed")
 
     def states(self, family: str, asset_id: int | str) -> list[str]:
-        """Of which it is so."""
+        """The states that the asset has."""
         asked = [AssetCondition(family, asset_id, state) for state in STATES]
         return [condition.state for condition in AssetPoller(self.client).ask(asked)]
 
@@ -55,7 +55,7 @@ def office():
 
 
 @pytest.mark.parametrize("family", WITH_DRAFTS)
-def test_from_a_draft_to_an_approved_version_with_a_draft_beside(office, family):
+def test_an_asset_goes_from_a_draft_to_an_approved_version_with_a_draft_beside_it(office, family):
     asset_id = office.draft(family)
     assert office.states(family, asset_id) == ["draft"]
     office.approve(family, asset_id)
@@ -65,14 +65,14 @@ def test_from_a_draft_to_an_approved_version_with_a_draft_beside(office, family)
 
 
 @pytest.mark.parametrize("family", WITH_DRAFTS)
-def test_deleted(office, family):
+def test_an_asset_is_deleted(office, family):
     asset_id = office.draft(family)
     office.client.call(f"{family}.delete", id=asset_id)
     assert office.states(family, asset_id) == ["deleted"]
 
 
 @pytest.mark.parametrize("family", WITHOUT)
-def test_kinds_without_drafts_can_be_there_or_deleted(office, family):
+def test_types_without_drafts_are_deleted_or_not(office, family):
     with pytest.raises(MarketoInvalidRequestError, match=f"{family} have no drafts"):
         AssetCondition(family, 1)
     poller = AssetPoller(office.client)

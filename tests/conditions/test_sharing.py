@@ -1,4 +1,4 @@
-"""Many who wait cost few calls: equal conditions are asked once, values are batched to Marketo's maxima."""
+"""Many sensors cost few calls: equal conditions are asked once, values are batched to Marketo's maxima."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_leads_by_different_fields_are_different_calls(sim, client):
     assert asked(sim) == {"leads.get_by_filter_type": 2}
 
 
-def test_values_that_find_more_leads_than_marketo_gives_are_asked_for_in_parts(sim, client):
+def test_values_that_find_more_leads_than_marketo_returns_are_asked_in_halves(sim, client):
     sim.fail("leads.get_by_filter_type", "1003", message="Too many results match the filter", times=1)
     conditions = [LeadCondition("id", (str(1001 + n),)) for n in range(10)]
     assert len(LeadPoller(client).ask(conditions)) == 10
@@ -84,7 +84,7 @@ def test_a_value_that_too_many_leads_share_is_the_only_one_without_an_answer():
     assert none not in answers
 
 
-def test_cookies_are_looked_for_one_by_one(sim, client):
+def test_cookies_are_looked_up_one_by_one(sim, client):
     client.call("leads.sync", input=[{"email": "two@example.com", "cookies": "id:1&token:a"}])
     asked(sim)
     known, unknown = (LeadCondition("cookies", (f"id:1&token:{which}",)) for which in "ab")
@@ -92,7 +92,7 @@ def test_cookies_are_looked_for_one_by_one(sim, client):
     assert asked(sim) == {"leads.get_by_filter_type": 2}
 
 
-def test_of_leads_that_share_a_value_one_that_fits_is_enough(client):
+def test_one_of_the_leads_that_share_a_value_is_enough(client):
     for rating in ("Cold", "Hot"):
         client.call("leads.sync", action="createDuplicate", input=[{"email": "two@example.com", "rating": rating}])
     condition = LeadCondition("email", ("two@example.com",), "rating", ("hot",))
@@ -100,7 +100,7 @@ def test_of_leads_that_share_a_value_one_that_fits_is_enough(client):
     assert client.call("leads.get_by_id", leadId=lead_id, fields=["rating"]).records[0]["rating"] == "Hot"
 
 
-def test_a_field_can_be_waited_for_to_be_empty(client):
+def test_a_sensor_can_wait_for_an_empty_field(client):
     client.call("leads.sync", input=[{"email": "two@example.com", "rating": None}])
     assert LeadPoller(client).ask([LeadCondition("email", ("two@example.com",), "rating", ("",))])
 
@@ -111,7 +111,7 @@ def test_one_list_is_one_call_for_three_hundred_leads(sim, client):
     assert asked(sim) == {"static_list_membership.member_of_list": 2}
 
 
-def test_members_are_counted_no_further_than_asked_for(sim, client):
+def test_members_are_counted_no_further_than_needed(sim, client):
     few, many = (ProgramMembersCondition(1001, ("Registered", "Invited"), count) for count in (1, 100_000))
     poller = ProgramMembersPoller(client)
     assert few in poller.ask([few])
@@ -130,7 +130,7 @@ def test_all_exports_of_an_object_are_one_call(sim, client):
     assert asked(sim) == {"bulk_export_leads.get_jobs": 1}
 
 
-def test_ten_activity_types_are_one_call_and_equal_questions_one_condition(sim, client):
+def test_ten_activity_types_are_one_call_and_equal_conditions_are_one(sim, client):
     names = ("Fill Out Form", "Send Email", "Visit Webpage", "Click Link", "Open Email")
     conditions = {ActivityCondition((name,), iso(NOW)) for name in names for _ in range(100)}
     poller = ActivityPoller(client)
@@ -153,7 +153,7 @@ def test_thirty_leads_are_one_call(sim, client):
     assert asked(sim) == {"activities.get_lead_activities": 2}
 
 
-def test_whoever_joins_later_misses_nothing_that_came_before(sim, client):
+def test_a_sensor_that_joins_later_finds_earlier_activities(sim, client):
     log, poller = sim.instance.store.activities, ActivityPoller(client)
     first = ActivityCondition(("Send Email",), iso(NOW))
     poller.ask([first])
@@ -164,7 +164,7 @@ def test_whoever_joins_later_misses_nothing_that_came_before(sim, client):
     assert later in poller.ask([first, later])
 
 
-def test_an_activity_that_is_shown_late_is_found_all_the_same(client, sim):
+def test_an_activity_that_marketo_shows_late_is_found(client, sim):
     log, poller = sim.instance.store.activities, ActivityPoller(client)
     condition = ActivityCondition(("Send Email",), iso(NOW))
     for _ in range(3):
@@ -174,7 +174,7 @@ def test_an_activity_that_is_shown_late_is_found_all_the_same(client, sim):
     assert condition in poller.ask([condition])
 
 
-def test_somebody_who_goes_on_elsewhere_reads_from_where_this_one_stopped(sim, client):
+def test_another_poller_continues_where_this_one_stopped(sim, client):
     condition = ActivityCondition(("Send Email",), iso(NOW - timedelta(days=3)))
     poller = ActivityPoller(client)
     poller.ask([condition])
@@ -199,7 +199,7 @@ def test_somebody_who_goes_on_elsewhere_reads_from_where_this_one_stopped(sim, c
     ],
     ids=["list", "program"],
 )
-def test_more_than_marketo_looks_through_is_told_with_a_way_out(sim, client, condition, operation, message, said):
+def test_an_error_about_a_limit_names_the_argument_and_a_way_out(sim, client, condition, operation, message, said):
     sim.fail(operation, "1003", message=message, times=1)
     error = KINDS[condition.kind][1](client).ask([condition])[condition]
     parameter, remedy = said
@@ -211,14 +211,14 @@ def test_more_than_marketo_looks_through_is_told_with_a_way_out(sim, client, con
     ("kind", "days", "warned"),
     [("Visit Webpage", 91, True), ("Visit Webpage", 89, False), ("Fill Out Form", 91, False)],
 )
-def test_what_marketo_may_have_forgotten_is_warned_of(client, caplog, kind, days, warned):
+def test_a_start_before_marketos_retention_is_a_warning(client, caplog, kind, days, warned):
     since = datetime.now(timezone.utc) - timedelta(days=days)
     ActivityPoller(client).check(ActivityCondition((kind,), iso(since)))
     assert ("Marketo keeps activities of type Visit Webpage for 90 days" in caplog.text) is warned
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(-5, "ahead of"), (5, "behind"), (0, None)])
-def test_a_clock_that_is_not_marketos_is_told(caplog, minutes, said):
+def test_a_clock_that_differs_from_marketos_is_a_warning(caplog, minutes, said):
     clock = ManualClock(datetime.now(timezone.utc) + timedelta(minutes=minutes))
     with Simulator(Settings(leads=1, activities=0, limits=False), clock=clock) as sim:
         poller = ActivityPoller(MarketoClient(sim.url, sim.client_id, sim.client_secret))
@@ -226,7 +226,7 @@ def test_a_clock_that_is_not_marketos_is_told(caplog, minutes, said):
     assert (f"{said} that of Marketo" in caplog.text) is (said is not None)
 
 
-def test_an_api_user_without_a_look_at_assets_can_still_count_members():
+def test_an_api_user_who_may_not_read_assets_can_still_count_members():
     user = replace(DEFAULT_USER, denied=frozenset({"Read-Only Assets", "Read-Write Assets"}))
     with Simulator(Settings(leads=20, limits=False, users=(user,))) as sim:
         poller = ProgramMembersPoller(MarketoClient(sim.url, sim.client_id, sim.client_secret))
@@ -247,7 +247,7 @@ SINCE = iso(NOW - timedelta(days=90))
     ],
     ids=["list", "program", "activity"],
 )
-def test_a_question_that_has_no_answer_does_not_keep_others_from_theirs(client, poller, bad, good):
+def test_an_error_of_one_condition_does_not_hide_the_answers_of_others(client, poller, bad, good):
     answers = poller(client).ask([bad, good])
     assert isinstance(answers[bad], MarketoInvalidRequestError)
     assert not isinstance(answers[good], MarketoError)
@@ -262,6 +262,6 @@ def test_a_question_that_has_no_answer_does_not_keep_others_from_theirs(client, 
     ],
     ids=lambda condition: condition.kind,
 )
-def test_a_question_survives_the_way_to_the_triggerer(condition):
+def test_a_condition_is_the_same_after_encryption(condition):
     assert decrypt(condition.kind, encrypt(condition, "a secret"), "a secret") == condition
     assert KINDS[condition.kind][0] is type(condition)

@@ -1,4 +1,4 @@
-"""Sensors in each of their modes, on a simulated instance in which something happens while they wait."""
+"""Run a sensor in each mode, on a simulated instance that changes while the sensor waits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Instance(Simulator):
     """A simulator that an Airflow connection leads to."""
 
     def call(self, operation: str, **parameters: Any) -> Any:
-        """Somebody else does something."""
+        """Call an operation as another client of the instance."""
         return MarketoClient(self.url, self.client_id, self.client_secret).call(operation, **parameters)
 
     def calls(self, operation: str) -> int:
@@ -39,7 +39,7 @@ class Instance(Simulator):
 
 @pytest.fixture
 def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Instance]]:
-    """Starts an instance with the given settings and points ``marketo_default`` to it."""
+    """Start an instance with the given settings, and point ``marketo_default`` to it."""
     with ExitStack() as stack:
 
         def start(**settings: Any) -> Instance:
@@ -66,7 +66,7 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def without_resending(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that fails is not sent again, which takes seconds."""
+    """Do not resend failed calls: that takes seconds."""
     monkeypatch.setattr("airflow_provider_marketo.client.retry._resends", lambda error: 0)
 
 
@@ -75,7 +75,7 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
     Run a sensor to its end.
 
     :param mode: one of :data:`MODES`.
-    :param happens: called once the sensor has looked in vain for the first time.
+    :param happens: called once, after the first look of the sensor.
     """
     given = {"task_id": "a_task", "poke_interval": POKE, "timeout": 10} | arguments
     context = task_context()
@@ -100,11 +100,11 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
                 happens()
             time.sleep(POKE)
             task = sensor(mode=mode, **given)
-    raise AssertionError("the sensor never found what it waits for")
+    raise AssertionError("the condition never came true")
 
 
 class _Resumed:
-    """A task that comes back from the triggerer the way that Airflow brings it back: through ``resume_execution``."""
+    """A task that comes back from the triggerer as in Airflow: through ``resume_execution``."""
 
     def __init__(self, task: Any) -> None:
         self.execute = task.execute

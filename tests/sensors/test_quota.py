@@ -52,14 +52,14 @@ def fire(one: MarketoQuotaTrigger) -> dict:
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_enough_is_answered_at_once(marketo, deferrable):
+def test_a_quota_that_is_enough_ends_the_wait_at_once(marketo, deferrable):
     marketo(time_scale=1)
     found = run_task(sensor(min_calls=1_000, min_export_mb="100", deferrable=deferrable), task_context())
     assert found["calls_left"] == 49_996  # four calls to find out
     assert found["export_mb_left"] == 500
 
 
-def test_it_pokes_without_asking_marketo_each_time(marketo):
+def test_pokes_read_the_variable_and_ask_marketo_once(marketo):
     instance = marketo({"daily_quota": 1_000, "reserve": 500}, time_scale=1)
     waiting = sensor(min_calls=600, timeout=0.2)
     with pytest.raises(AirflowSensorTimeout):
@@ -67,7 +67,7 @@ def test_it_pokes_without_asking_marketo_each_time(marketo):
     assert instance.report().calls["usage.get_daily_usage"] == 1
 
 
-def test_deferred_it_sleeps_until_the_reset_and_then_answers(marketo, variables, monkeypatch):
+def test_a_deferred_sensor_sleeps_until_the_reset(marketo, variables, monkeypatch):
     instance = marketo({"daily_quota": 1_000}, time_scale=1)
     instance.spend(calls=900)
     slept = []
@@ -84,7 +84,7 @@ def test_deferred_it_sleeps_until_the_reset_and_then_answers(marketo, variables,
     assert 300 <= seconds <= 25 * 3600 + 300
 
 
-def test_deferred_it_is_told_when_its_time_is_up(marketo):
+def test_a_deferred_sensor_fails_at_its_deadline(marketo):
     instance = marketo({"daily_quota": 1_000}, time_scale=1)
     instance.spend(calls=900)
     with pytest.raises(AirflowSensorTimeout, match="marketo_default"):
@@ -101,7 +101,7 @@ def test_the_trigger_carries_ids_and_numbers_only(marketo):
     assert set(arguments) == {"marketo_conn_id", "min_calls", "min_export_mb", "deadline"}
 
 
-def test_a_spent_quota_is_waited_for_like_a_small_one(marketo):
+def test_the_trigger_waits_out_a_spent_quota(marketo):
     instance = marketo(daily_quota=100, time_scale=1)
     instance.spend(calls=100)
     assert fire(trigger(min_calls=1, deadline=(datetime.now(timezone.utc) + timedelta(seconds=1)).isoformat())) == {
@@ -109,7 +109,7 @@ def test_a_spent_quota_is_waited_for_like_a_small_one(marketo):
     }
 
 
-def test_an_error_that_stays_ends_the_wait_and_the_task(marketo):
+def test_a_permanent_error_ends_the_wait_and_the_task(marketo):
     marketo(time_scale=1).fail("usage.get_daily_usage", "603", times=9)
     event = fire(trigger(min_calls=1))
     assert (event["status"], event["code"]) == ("error", "603")
@@ -123,7 +123,7 @@ def test_an_error_that_stays_ends_the_wait_and_the_task(marketo):
     [({"min_calls": "{{ 0 }}"}, {}), ({"min_calls": 1}, {"code": "603", "times": 9})],
     ids=["refused", "denied"],
 )
-def test_it_fails_softly_whatever_is_wrong(marketo, deferrable, arguments, weather):
+def test_soft_fail_holds_for_every_error(marketo, deferrable, arguments, weather):
     instance = marketo(time_scale=1)
     if weather:
         instance.fail("usage.get_daily_usage", **weather)
@@ -131,7 +131,7 @@ def test_it_fails_softly_whatever_is_wrong(marketo, deferrable, arguments, weath
         run_task(sensor(soft_fail=True, deferrable=deferrable, **arguments), task_context())
 
 
-def test_a_look_that_fails_for_now_is_no_answer(marketo):
+def test_a_look_that_fails_is_repeated(marketo):
     instance = marketo(time_scale=1)
     instance.fail("usage.get_daily_usage", "611", times=3)
     waiting = sensor(min_calls=1, timeout=30)
@@ -152,12 +152,12 @@ def test_an_event_that_is_not_ours_is_an_error():
         ({"min_export_mb": "a lot"}, "min_export_mb='a lot' is not a number"),
     ],
 )
-def test_what_cannot_be_waited_for_is_refused_when_the_dag_is_parsed(arguments, message):
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(arguments, message):
     with pytest.raises(MarketoInvalidRequestError, match=message):
         sensor(**arguments)
 
 
-def test_a_template_that_renders_to_nothing_of_use_is_refused_before_a_call():
+def test_a_template_that_renders_to_a_wrong_value_is_refused_before_a_call():
     waiting = sensor(min_calls="{{ var.value.wanted }}")
     waiting.min_calls = "a lot"
     with pytest.raises(AirflowFailException, match="min_calls='a lot' is not a whole number"):

@@ -1,4 +1,4 @@
-"""Every sensor in every mode: it waits as long as it must, tells what it found, and ends at its deadline."""
+"""Every sensor in every mode: it waits, returns what it found, and ends at its deadline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.sensors.conftest import MODES, POKE, waits
 from tests.support import run_task, task_context
 
 PERSON = "ada@example.com"
-NOBODY = {"filter_type": "email", "filter_values": "nobody@example.com"}
+UNKNOWN_LEAD = {"filter_type": "email", "filter_values": "unknown@example.com"}
 
 DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
 RUN = SimpleNamespace(run_after=DAY + timedelta(hours=5), start_date=DAY + timedelta(days=3))
@@ -46,7 +46,7 @@ every_mode = pytest.mark.parametrize("mode", MODES)
 
 
 @every_mode
-def test_a_lead_that_is_to_exist(marketo, mode):
+def test_a_lead_comes_to_exist(marketo, mode):
     sim = marketo()
     found = waits(
         MarketoLeadSensor,
@@ -58,7 +58,7 @@ def test_a_lead_that_is_to_exist(marketo, mode):
 
 
 @every_mode
-def test_a_field_that_is_to_have_a_value(marketo, mode):
+def test_a_field_gets_a_value(marketo, mode):
     sim = marketo()
     found = waits(
         MarketoLeadSensor,
@@ -73,7 +73,7 @@ def test_a_field_that_is_to_have_a_value(marketo, mode):
 
 
 @every_mode
-def test_an_activity(marketo, mode):
+def test_an_activity_happens(marketo, mode):
     sim = marketo()
 
     def fill_form():
@@ -105,7 +105,7 @@ def test_activities_are_counted_over_several_looks(marketo, mode):
 @pytest.mark.parametrize(
     ("lead_ids", "count"), [({}, 75), ({"lead_ids": [1005, 1001]}, None)], ids=["anybody", "these leads"]
 )
-def test_a_campaign_that_is_scheduled(marketo, mode, lead_ids, count):
+def test_a_scheduled_campaign_runs(marketo, mode, lead_ids, count):
     sim = marketo(time_scale=3_000.0)
     run = lambda: sim.call("campaigns.schedule", campaignId=2002)  # noqa: E731 - in five minutes, a tenth of a second
     found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2002, start=since(), **lead_ids)
@@ -114,7 +114,7 @@ def test_a_campaign_that_is_scheduled(marketo, mode, lead_ids, count):
 
 
 @every_mode
-def test_a_campaign_that_is_triggered_leaves_traces(marketo, mode):
+def test_a_triggered_campaign_leaves_traces(marketo, mode):
     sim = marketo()
     run = lambda: sim.call("campaigns.request", campaignId=2001, input={"leads": [{"id": 1005}]})  # noqa: E731
     found = waits(MarketoCampaignRunSensor, mode, run, campaign_id=2001, start=since(), activity_types="Send Email")
@@ -122,7 +122,7 @@ def test_a_campaign_that_is_triggered_leaves_traces(marketo, mode):
 
 
 @every_mode
-def test_leads_that_are_to_go_through_a_campaign(marketo, mode):
+def test_leads_go_through_a_campaign(marketo, mode):
     sim = marketo()
     request = {"leads": [{"id": 1004}, {"id": 1005}]}
     found = waits(
@@ -138,7 +138,7 @@ def test_leads_that_are_to_go_through_a_campaign(marketo, mode):
 
 @every_mode
 @pytest.mark.parametrize("member", [True, False])
-def test_a_list_that_leads_are_to_join_or_leave(marketo, mode, member):
+def test_leads_join_or_leave_a_list(marketo, mode, member):
     sim = marketo()
     lists = sim.instance.store.lists
     list_id = 1002 if member else 1001
@@ -151,7 +151,7 @@ def test_a_list_that_leads_are_to_join_or_leave(marketo, mode, member):
 
 
 @every_mode
-def test_members_of_a_program(marketo, mode):
+def test_a_program_gets_enough_members(marketo, mode):
     sim = marketo(leads=0)
     ids = [
         item["id"] for item in sim.call("leads.sync", input=[{"email": f"{n}@example.com"} for n in range(3)]).records
@@ -177,7 +177,7 @@ def approve(sim):
 
 
 def edit(sim):
-    """A change of something approved waits in a draft."""
+    """Change an approved e-mail: the change waits in a draft."""
     sim.call("emails.update_content", id=3001, subject={"type": "Text", "value": "New"})
 
 
@@ -187,7 +187,7 @@ def delete(sim):
 
 @every_mode
 @pytest.mark.parametrize("state", ["approved", "draft", "deleted"])
-def test_a_marketo_asset(marketo, mode, state):
+def test_a_marketo_asset_reaches_a_state(marketo, mode, state):
     sim = marketo()
     if state == "draft":
         approve(sim)
@@ -197,14 +197,14 @@ def test_a_marketo_asset(marketo, mode, state):
     assert found == looked_for
 
 
-def test_what_was_never_there_counts_as_deleted_with_a_warning(marketo, caplog):
+def test_an_asset_that_never_existed_counts_as_deleted_with_a_warning(marketo, caplog):
     marketo()
     assert waits(MarketoAssetSensor, "poke", asset_type="emails", asset_id=99, state="deleted")
     assert "There is no email 99: it was deleted before, or it never existed" in caplog.text
 
 
 @every_mode
-def test_an_export_job(marketo, mode):
+def test_an_export_job_ends(marketo, mode):
     sim = marketo(time_scale=600.0)
     job = created(sim)
     found = waits(
@@ -219,7 +219,7 @@ def test_an_export_job(marketo, mode):
 
 
 @every_mode
-def test_an_import_job(marketo, mode):
+def test_an_import_job_ends(marketo, mode):
     sim = marketo(time_scale=600.0)
     file = "email\nada@example.com\nbob@example.com\n"
     job = sim.call("bulk_import_leads.import", format="csv", file=file, lookupField="email").records[0]["batchId"]
@@ -240,7 +240,7 @@ every_soft_fail = pytest.mark.parametrize(
 
 @every_mode
 @every_soft_fail
-def test_a_job_that_fails_while_it_is_waited_for_ends_the_wait(marketo, mode, given, end):
+def test_a_job_that_fails_ends_the_wait(marketo, mode, given, end):
     sim = marketo()
     job = created(sim)
     with pytest.raises(end) as ended:
@@ -257,14 +257,14 @@ def test_a_job_that_fails_while_it_is_waited_for_ends_the_wait(marketo, mode, gi
 
 @every_mode
 @every_soft_fail
-def test_what_is_wrong_for_good_ends_the_wait_at_once(marketo, mode, given, end):
+def test_a_permanent_error_ends_the_wait_at_once(marketo, mode, given, end):
     marketo()
     with pytest.raises(end, match=r"program_id: .*no program 999999"):
         waits(MarketoProgramMemberSensor, mode, program_id=999_999, statuses="Registered", **given)
 
 
 IN_VAIN = (
-    (MarketoLeadSensor, NOBODY),
+    (MarketoLeadSensor, UNKNOWN_LEAD),
     (MarketoActivitySensor, {"activity_types": ["Fill Out Form"]}),
     (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001]}),
     (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": ["Registered"], "count": 100_000}),
@@ -273,7 +273,7 @@ IN_VAIN = (
     (MarketoCampaignRunSensor, {"campaign_id": 2001, "lead_ids": [1004]}),
     (MarketoBulkJobSensor, {"object_type": "leads"}),
 )
-"""Every sensor, and something that never comes."""
+"""Every sensor, with a condition that never comes true."""
 
 
 @every_mode
@@ -289,7 +289,7 @@ def test_the_deadline_ends_the_wait(marketo, mode, soft_fail, end, sensor, argum
 def test_a_sensor_without_a_deadline_gets_one(marketo):
     marketo()
     with pytest.raises(TaskDeferred) as deferred:
-        MarketoLeadSensor(task_id="a_task", deferrable=True, **NOBODY).execute(task_context())
+        MarketoLeadSensor(task_id="a_task", deferrable=True, **UNKNOWN_LEAD).execute(task_context())
     deadline = datetime.fromisoformat(deferred.value.trigger.deadline)
     assert timedelta(days=7, minutes=-1) < deadline - datetime.now(timezone.utc) <= timedelta(days=7)
 
@@ -303,7 +303,7 @@ def test_a_sensor_without_a_deadline_gets_one(marketo):
     ],
     ids=["data interval", "no length", "no interval"],
 )
-def test_without_a_time_it_is_the_runs_own_which_a_clear_does_not_change(context, begin):
+def test_the_default_start_is_that_of_the_run_which_a_clear_does_not_change(context, begin):
     for nothing in (None, "", "None"):  # the last is a template that found nothing
         sensor = MarketoActivitySensor(task_id="a_task", activity_types="Fill Out Form", start=nothing)
         assert sensor.condition(context).start == iso(begin)
@@ -312,13 +312,13 @@ def test_without_a_time_it_is_the_runs_own_which_a_clear_does_not_change(context
 def test_airflow_stores_nothing_about_a_person(marketo):
     sim = marketo()
     with pytest.raises(TaskDeferred) as deferred:
-        MarketoLeadSensor(task_id="a_task", deferrable=True, **NOBODY).execute(task_context())
+        MarketoLeadSensor(task_id="a_task", deferrable=True, **UNKNOWN_LEAD).execute(task_context())
     stored = json.dumps(deferred.value.trigger.serialize())
-    assert "nobody" not in stored
+    assert "unknown" not in stored
     assert sim.client_secret not in stored
 
 
-def test_a_wait_goes_on_with_credentials_that_were_changed_meanwhile(marketo, connection):
+def test_a_wait_continues_with_credentials_that_changed_meanwhile(marketo, connection):
     sim = marketo(users=(DEFAULT_USER, ApiUser("another service", "another secret", "b@example.org")))
 
     def change():
@@ -328,17 +328,17 @@ def test_a_wait_goes_on_with_credentials_that_were_changed_meanwhile(marketo, co
     assert waits(MarketoListMembershipSensor, "deferrable", change, list_id=1002, lead_ids=1001)
 
 
-def test_credentials_that_were_changed_to_wrong_ones_are_told(marketo, connection):
+def test_credentials_that_changed_to_wrong_ones_end_the_wait(marketo, connection):
     marketo()
     with pytest.raises(AirflowFailException, match="identity refuses this client id and secret"):
-        waits(MarketoLeadSensor, "deferrable", lambda: connection(password="another"), **NOBODY)
+        waits(MarketoLeadSensor, "deferrable", lambda: connection(password="another"), **UNKNOWN_LEAD)
 
 
-def test_a_triggerer_with_another_secret_than_the_workers_is_told(marketo, monkeypatch):
+def test_a_triggerer_with_another_secret_than_the_worker_is_an_error(marketo, monkeypatch):
     marketo()
     monkeypatch.setattr("airflow_provider_marketo.triggers.condition.settings_of", _with_another_secret)
     with pytest.raises(AirflowFailException, match="read the connection from different places"):
-        waits(MarketoLeadSensor, "deferrable", **NOBODY)
+        waits(MarketoLeadSensor, "deferrable", **UNKNOWN_LEAD)
 
 
 async def _with_another_secret(marketo_conn_id):
@@ -346,7 +346,7 @@ async def _with_another_secret(marketo_conn_id):
 
 
 @every_mode
-def test_a_look_that_fails_is_tried_again(marketo, mode):
+def test_a_look_that_fails_is_repeated(marketo, mode):
     sim = marketo()
 
     def join():
@@ -376,7 +376,7 @@ def test_ten_failed_looks_in_a_row_end_the_wait(marketo, mode, soft_fail, end):
 
 @pytest.mark.usefixtures("without_resending")
 @every_mode
-def test_an_instance_that_cannot_be_reached_from_the_start_is_no_wait(marketo, connection, mode):
+def test_an_unreachable_instance_fails_the_first_look(marketo, connection, mode):
     marketo()
     connection(host="http://127.0.0.1:9")
     with pytest.raises(MarketoConnectionError, match="Check the connection's host"):
@@ -385,21 +385,21 @@ def test_an_instance_that_cannot_be_reached_from_the_start_is_no_wait(marketo, c
 
 @every_mode
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowNotFoundException), (True, AirflowSkipException)])
-def test_a_connection_that_there_is_not_is_told(marketo, mode, soft_fail, end):
+def test_an_unknown_connection_is_an_error(marketo, mode, soft_fail, end):
     with pytest.raises(end, match="conn_id `nothing` isn't defined"):
-        waits(MarketoLeadSensor, mode, marketo_conn_id="nothing", soft_fail=soft_fail, **NOBODY)
+        waits(MarketoLeadSensor, mode, marketo_conn_id="nothing", soft_fail=soft_fail, **UNKNOWN_LEAD)
 
 
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
 def test_a_deadline_of_zero_is_one_look_without_the_triggerer(marketo, soft_fail, end):
     marketo()
     with pytest.raises(end, match="Waited 0:00:00 for a lead by email, which did not come true"):
-        MarketoLeadSensor(task_id="a_task", deferrable=True, timeout=0, soft_fail=soft_fail, **NOBODY).execute(
+        MarketoLeadSensor(task_id="a_task", deferrable=True, timeout=0, soft_fail=soft_fail, **UNKNOWN_LEAD).execute(
             task_context()
         )
 
 
-def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo):
+def test_after_a_time_without_triggerer_the_task_looks_once_more(marketo):
     sim = marketo()
 
     def sleep_over(trigger):
@@ -443,8 +443,8 @@ def test_what_happened_while_no_triggerer_ran_is_seen_after_the_deadline(marketo
         (MarketoBulkJobSensor, {"object_type": "leads", "export_id": "no-such-job"}, "knows no export no-such-job"),
     ],
 )
-def test_what_is_refused(marketo, sensor, arguments, refused):
-    """When the DAG is parsed if that shows it, else before the wait begins."""
+def test_wrong_arguments_are_refused(marketo, sensor, arguments, refused):
+    """Either when the DAG is parsed, or before the wait begins."""
     marketo()
     with pytest.raises((MarketoInvalidRequestError, AirflowFailException), match=refused):
         waits(sensor, "poke", **arguments)
@@ -456,7 +456,7 @@ def test_a_mistake_that_the_dag_file_shows_is_an_import_error():
 
 
 def created(sim) -> str:
-    """An export job that nobody has enqueued."""
+    """Create an export job without enqueueing it."""
     january = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}}
     return sim.call("bulk_export_leads.create_job", fields=["id"], filter=january).records[0]["exportId"]
 
@@ -465,7 +465,7 @@ def since() -> datetime:
     return datetime.now(timezone.utc) - timedelta(minutes=1)
 
 
-def test_the_trigger_is_made_of_what_it_was_made_of():
+def test_the_trigger_serializes_its_arguments():
     arguments = {
         "marketo_conn_id": "marketo_default",
         "kind": "lead",

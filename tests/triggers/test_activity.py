@@ -69,13 +69,13 @@ def filled(sim, **facts) -> None:
 
 
 async def watched(variables) -> None:
-    """Until the watcher watches: what happens before is none of its."""
+    """Wait until the watcher watches. It does not see earlier activities."""
     while VARIABLE not in variables:
         await asyncio.sleep(0.01)
 
 
 async def next_event(watcher, sim, variables, **fill):
-    """Something happens once the watcher watches; the event that follows."""
+    """Fill a form once the watcher watches, and return the event that follows."""
     waiting = asyncio.ensure_future(first(watcher.run()))
     await watched(variables)
     filled(sim, **fill)
@@ -190,8 +190,8 @@ def test_a_place_in_the_feed_that_marketo_no_longer_accepts_is_found_again_by_it
     assert "no longer accepts a place in the feed" in caplog.text
 
 
-def test_two_who_watch_one_stream_for_a_while_hand_over_the_same_batches(marketo, variables, without_threads):
-    """As when a DAG file is changed, or a triggerer that was thought dead is not."""
+def test_two_watchers_of_one_stream_hand_over_the_same_batches(marketo, variables, without_threads):
+    """It happens when a DAG file changes, or when a triggerer that seemed dead is alive."""
     sim = marketo(activities=0)
     batches: dict[str, set[str]] = {}
 
@@ -216,7 +216,7 @@ def test_two_who_watch_one_stream_for_a_while_hand_over_the_same_batches(marketo
     assert len(activities) == len(set(activities)) == 12
 
 
-def test_a_stream_whose_variable_is_deleted_begins_anew(marketo, variables, without_threads):
+def test_a_stream_whose_variable_is_deleted_starts_again(marketo, variables, without_threads):
     sim = marketo(activities=0)
 
     async def scenario():
@@ -265,7 +265,7 @@ def test_an_outage_does_not_end_the_watcher(marketo, variables):
     assert asyncio.run(next_event(trigger(), sim, variables))["lead_ids"] == [1005]
 
 
-def test_the_trigger_is_made_of_what_it_was_made_of():
+def test_the_trigger_serializes_its_arguments():
     path, stored = trigger(asset_ids=[9, 7], list_id=3).serialize()
     assert path == "airflow_provider_marketo.triggers.activity.MarketoActivityTrigger"
     assert MarketoActivityTrigger(**stored).serialize()[1] == stored
@@ -283,13 +283,13 @@ def test_the_trigger_is_made_of_what_it_was_made_of():
         ({"list_id": "a list"}, "list_id"),
     ],
 )
-def test_what_is_wrong_is_refused_where_the_dag_is_parsed(given, parameter):
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(given, parameter):
     with pytest.raises(MarketoInvalidRequestError) as refused:
         trigger(**given)
     assert refused.value.parameter == parameter
 
 
-def test_a_start_with_an_offset_is_meant_as_it_says():
+def test_the_offset_of_a_start_counts():
     assert trigger(start="2026-01-01T02:00:00+02:00").serialize()[1]["start"] == "2026-01-01T00:00:00Z"
 
 

@@ -1,4 +1,4 @@
-"""Waiting for jobs without a worker: what the trigger stores, what it tells, and when it may cancel."""
+"""Waiting for jobs without a worker: what the trigger stores, what its event says, and what it cancels."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_airflow_stores_in_clear_text_are_ids_and_times():
     assert json.loads(json.dumps(arguments)) == arguments
 
 
-def test_the_event_says_what_has_become_of_the_jobs(marketo):
+def test_the_event_has_the_states_of_the_jobs(marketo):
     records = ({"exportId": "job-1", "status": "Completed", "numberOfRecords": 7}, {"exportId": "job-3"})
     marketo.get(f"{EXPORT}.json", **success(*records))
     marketo.get(f"{EXPORT}/job-2/status.json", **success({"exportId": "job-2", "status": "Processing"}))
@@ -98,7 +98,7 @@ def test_the_event_says_what_has_become_of_the_jobs(marketo):
     assert jobs["job-1"].records == 7
 
 
-def test_a_job_that_marketo_has_forgotten_is_as_good_as_cancelled(marketo):
+def test_a_job_that_marketo_has_forgotten_counts_as_cancelled(marketo):
     marketo.get(f"{EXPORT}.json", **success())
     unknown = {"success": False, "requestId": "a#1", "errors": [{"code": "1003", "message": "not found"}]}
     marketo.get(f"{EXPORT}/job-1/status.json", json=unknown)
@@ -113,7 +113,7 @@ def test_an_error_is_the_same_error_in_the_worker(marketo):
     assert caught.value.until > datetime.now(timezone.utc)
 
 
-def test_a_fault_that_is_not_marketos_is_told_to_the_task_which_tidies_up(marketo, monkeypatch):
+def test_an_unexpected_exception_reaches_the_task_which_cleans_up(marketo, monkeypatch):
     async def away(_):
         raise OSError("the API server is away")
 
@@ -122,7 +122,7 @@ def test_a_fault_that_is_not_marketos_is_told_to_the_task_which_tidies_up(market
         jobs_from_event(event_of(trigger()))
 
 
-def test_wrong_credentials_are_told_without_the_secret(marketo):
+def test_the_error_about_wrong_credentials_hides_the_secret(marketo):
     marketo.post("/identity/oauth/token", status_code=401)
     event = event_of(trigger())
     assert "a-secret" not in json.dumps(event)
@@ -136,7 +136,7 @@ def test_the_deadline_ends_the_wait(marketo):
         jobs_from_event(event_of(trigger(minutes=0, export_ids=["job-1"])))
 
 
-def test_a_trigger_that_only_lets_time_pass_asks_nobody(marketo):
+def test_a_trigger_that_only_lets_time_pass_calls_nothing(marketo):
     until = (datetime.now(timezone.utc) + timedelta(seconds=0.05)).isoformat()
     assert event_of(trigger(until=until)) == {"status": "passed"}
     assert datetime.now(timezone.utc).isoformat() >= until
@@ -165,7 +165,7 @@ def kill(monkeypatch):
 
 
 @pytest.mark.parametrize("state", ["failed", "success", "running", "queued", None])
-def test_a_task_that_waits_no_more_has_its_jobs_cancelled(marketo, kill, state):
+def test_the_jobs_of_a_task_that_no_longer_waits_are_cancelled(marketo, kill, state):
     kill(state)
     assert marketo.cancelled == ["job-1", "job-2"]
 

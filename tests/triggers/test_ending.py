@@ -1,4 +1,4 @@
-"""However a wait ends, the task that waited comes back to tidy up."""
+"""However a wait ends, the task comes back and cleans up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def away(_):
     raise OSError("the API server is away")
 
 
-def test_a_trigger_that_dies_leaves_no_job_if_nobody_tries_again(marketo, tmp_path, monkeypatch):
+def test_the_last_try_leaves_no_job_after_its_trigger_died(marketo, tmp_path, monkeypatch):
     instance = marketo(job_seconds=100_000)
     monkeypatch.setattr("airflow_provider_marketo.triggers.bulk_job.settings_of", away)
     with pytest.raises(MarketoError, match="OSError: the API server is away"):
@@ -23,7 +23,7 @@ def test_a_trigger_that_dies_leaves_no_job_if_nobody_tries_again(marketo, tmp_pa
     assert instance.statuses().keys() == {"Cancelled"}
 
 
-def test_what_such_a_trigger_has_left_is_kept_for_the_next_try(marketo, tmp_path, monkeypatch):
+def test_the_next_try_continues_with_the_jobs_after_the_trigger_died(marketo, tmp_path, monkeypatch):
     instance, context = marketo(job_seconds=100_000), task_context(StateStore(), max_tries=1)
     monkeypatch.setattr("airflow_provider_marketo.triggers.bulk_job.settings_of", away)
     with pytest.raises(MarketoError):

@@ -1,4 +1,4 @@
-"""One look serves everybody who waits, and nobody is left without an answer."""
+"""One look serves all triggers that wait, and each of them gets an answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Answers:
         return entry
 
 
-def test_equal_questions_are_asked_once_and_different_ones_together():
+def test_equal_conditions_are_asked_once_and_different_ones_together():
     answers = Answers({}, {"a": 1}, {"b": 2})
 
     async def scenario():
@@ -42,7 +42,7 @@ def test_equal_questions_are_asked_once_and_different_ones_together():
     assert answers.looks == [frozenset("ab"), frozenset("ab"), frozenset("b")]
 
 
-def test_an_error_for_one_is_not_one_for_others():
+def test_an_error_of_one_condition_does_not_reach_others():
     answers = Answers({"a": MarketoAuthError("refused"), "b": 2})
 
     async def scenario():
@@ -54,24 +54,24 @@ def test_an_error_for_one_is_not_one_for_others():
     assert found == 2
 
 
-def test_bad_looks_are_borne_until_there_are_too_many():
+def test_failed_looks_are_repeated_until_there_are_too_many():
     bad = MarketoTransientError("502")
     assert asyncio.run(Poller(Answers(*[bad] * (FAILURES_IN_A_ROW - 1), {"a": 1})).wait("a", 0)) == 1
     with pytest.raises(MarketoTransientError):
         asyncio.run(Poller(Answers(bad)).wait("a", 0))
 
 
-def test_a_spent_quota_is_waited_out_for_as_long_as_somebody_waits():
+def test_a_spent_quota_does_not_end_the_wait():
     spent = MarketoQuotaExhaustedError("spent")
     assert asyncio.run(Poller(Answers(*[spent] * (FAILURES_IN_A_ROW * 3), {"a": 1})).wait("a", 0)) == 1
 
 
-def test_a_fault_of_ours_is_told_and_not_waited_out():
+def test_an_unexpected_exception_ends_the_wait():
     with pytest.raises(MarketoError, match="KeyError"):
         asyncio.run(Poller(Answers(KeyError("x"))).wait("a", 0))
 
 
-def test_nobody_waiting_means_nobody_looking():
+def test_without_a_waiting_trigger_there_is_no_look():
     answers = Answers({})
 
     async def scenario():
@@ -85,7 +85,7 @@ def test_nobody_waiting_means_nobody_looking():
     assert len(answers.looks) - asyncio.run(scenario()) <= 1
 
 
-def test_a_group_shares_a_poller_for_as_long_as_it_has_somebody_who_waits():
+def test_a_group_shares_a_poller_while_a_trigger_of_it_waits():
     made = []
 
     def make():
@@ -128,7 +128,7 @@ def test_a_look_that_takes_long_leaves_as_much_time_to_others():
     assert looks.times == [60, 160, 260]
 
 
-def test_an_impatient_newcomer_does_not_wait_for_the_look_of_the_patient():
+def test_a_new_trigger_with_a_shorter_interval_does_not_wait_for_the_longer_one():
     looks = TimedLooks(answer_from=75)
 
     async def scenario():

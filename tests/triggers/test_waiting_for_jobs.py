@@ -1,4 +1,4 @@
-"""One look at the job list serves everybody who waits."""
+"""One look at the job list serves all triggers that wait."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def statuses(jobs):
     return {each: job.status for each, job in jobs.items()}
 
 
-def test_everybody_who_waits_shares_a_look():
+def test_all_waiting_triggers_share_a_look():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():
@@ -61,14 +61,14 @@ def test_a_job_that_marketo_has_forgotten_counts_as_cancelled():
     assert statuses(asyncio.run(wait_for_jobs("a list", JobList({}), ["a"], 0))) == {"a": CANCELLED}
 
 
-def test_an_error_that_stays_is_told_at_once():
+def test_a_permanent_error_ends_the_wait_at_once():
     jobs = JobList(MarketoAuthError("refused"))
     with pytest.raises(MarketoAuthError):
         asyncio.run(wait_for_jobs("a list", jobs, ["a"], 0))
     assert len(jobs.looks) == 1
 
 
-def test_a_spent_quota_is_told_so_that_the_task_can_sleep_until_the_reset():
+def test_a_spent_quota_ends_the_wait_so_that_the_task_can_sleep_until_the_reset():
     with pytest.raises(MarketoQuotaExhaustedError):
         asyncio.run(wait_for_jobs("a list", JobList(MarketoQuotaExhaustedError("spent")), ["a"], 0))
 
@@ -78,7 +78,7 @@ def test_a_job_that_was_enqueued_a_moment_ago_may_still_be_shown_as_created():
     assert statuses(asyncio.run(wait_for_jobs("a list", jobs, ["a"], 0))) == {"a": COMPLETED}
 
 
-def test_nobody_waiting_means_nobody_looking():
+def test_without_a_waiting_trigger_there_is_no_look():
     jobs = JobList({"a": PROCESSING})
 
     async def scenario():
@@ -94,7 +94,7 @@ def test_nobody_waiting_means_nobody_looking():
     asyncio.run(scenario())
 
 
-def test_tasks_with_other_intervals_share_the_look_of_the_most_impatient():
+def test_tasks_with_different_intervals_share_the_looks_of_the_shortest():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():
@@ -105,7 +105,7 @@ def test_tasks_with_other_intervals_share_the_look_of_the_most_impatient():
     assert jobs.looks == [frozenset("ab")] * 2
 
 
-def test_one_who_stops_waiting_does_not_disturb_the_others():
+def test_a_trigger_that_stops_waiting_does_not_disturb_others():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": PROCESSING, "b": PROCESSING}, {"b": COMPLETED})
 
     async def scenario():
