@@ -1,9 +1,4 @@
-"""
-Where the client departs from Adobe's OpenAPI files on purpose, because the files are wrong or incomplete there.
-
-``fact`` is the section of the project's notes on the API (``marketo/api.md``) in which the fact stands; ``46 #24`` is
-number 24 of the table in section 46, which lists where Adobe's files and Adobe's documentation disagree.
-"""
+"""Where the client departs from Adobe's OpenAPI files on purpose: what Adobe's own pages or replies say instead."""
 
 from __future__ import annotations
 
@@ -14,81 +9,122 @@ class Deviation(NamedTuple):
     """
     One deviation from the files.
 
-    :param fact: where it is written that the files do not hold.
     :param operations: names of the operations (shell pattern).
     :param kind: of difference; ``never sent`` is a parameter of the files that the client does not have.
     :param subject: the parameter, or the member of the body (shell pattern).
     """
 
-    fact: str
     operations: str
     kind: str
     subject: str
 
 
-DEVIATIONS = (
-    # The token travels in a header that the transport adds.
-    Deviation("46 #62", "*_v2.*", "query missing", "access_token"),
-    Deviation("46 #62", "*_v2.*", "never sent", "access_token"),
-    Deviation("45", "data_ingestion.*", "header missing", "X-Mkto-User-Token"),
-    Deviation("45", "data_ingestion.*", "never sent", "X-Mkto-User-Token"),
-    # Lists in a query have commas, but for ids of lists and the new designer.
-    Deviation("46 #23", "*", "list with commas", "*"),
-    # A lookup by a key of several fields is a POST.
-    Deviation("46 #48", "custom_objects.get", "verb", "POST"),
-    Deviation("46 #48", "opportunities.get", "verb", "POST"),
-    Deviation("46 #48", "opportunity_roles.get", "verb", "POST"),
-    Deviation("46 #48", "*.get", "query unknown", "_method"),
-    Deviation("46 #48", "custom_objects.get", "query missing", "filter*"),
-    Deviation("46 #48", "opportunities.get", "query missing", "filter*"),
-    Deviation("46 #48", "opportunity_roles.get", "query missing", "filter*"),
-    # The files take records of a reply for those of a request.
-    Deviation("10", "*", "member missing", "input[[][]].seq"),
-    Deviation("10", "*", "member missing", "input[[][]].marketoGUID"),
-    Deviation("12", "activities.add_custom_activities", "member missing", "input[[][]].id"),
-    Deviation("12", "activities.add_custom_activities", "member missing", "input[[][]].errors"),
-    Deviation("22", "program_members.sync_data", "member missing", "input[[][]].{fieldApiName}"),
-    # Custom activities and their types.
-    Deviation("12", "activities.add_custom_activities", "member missing", "input[[][]].attributes[[][]].name"),
-    Deviation("12", "activities.add_custom_activities", "member type", "input[[][]].attributes[[][]].value"),
-    Deviation("12", "activities.update_custom_type", "member missing", "*"),
-    Deviation("12", "activities.update_custom_type", "never sent", "apiName"),
-    Deviation("12", "activities.delete_custom_type_attributes", "member missing", "attributes[[][]].name"),
-    # Static lists and programs.
-    Deviation("46 #46", "static_list_membership.remove_from_list", "body missing", ""),
-    Deviation("46 #46", "static_list_membership.remove_from_list", "never sent", "input"),
-    Deviation("21", "static_list_membership.member_of_list", "never sent", "input"),
-    Deviation("46 #47", "program_members.get", "query missing", "filterValues"),
-    Deviation("11", "leads.merge", "never sent", "leadId"),
-    # Bulk.
-    Deviation("46 #50", "bulk_export_*.create_job", "member missing", "columnHeaderNames.*"),
-    Deviation("46 #51", "bulk_export_program_members.create_job", "member enum", "filter.nurtureCadence"),
-    Deviation("46 #52", "bulk_import_program_members.import", "query value", "format"),
-    Deviation("46 #68", "bulk_export_*.get_jobs", "query value", "status"),
-    # Marketo assets.
-    Deviation("46 #11", "email_templates.get_content_by_id", "path", ""),
-    Deviation("46 #24", "channels.get_by_name", "query missing", "Name"),
-    Deviation("46 #24", "channels.get_by_name", "query unknown", "name"),
-    Deviation("46 #24", "channels.get_by_name", "never sent", "Name"),
-    Deviation("46 #28", "programs.get", "query unknown", "status"),
-    Deviation("46 #28", "programs.get", "query unknown", "filterValues"),
-    Deviation("46 #29", "programs.create", "member unknown", "startDate"),
-    Deviation("46 #29", "programs.create", "member unknown", "endDate"),
-    Deviation("46 #30", "emails.create", "member unknown", "isOpenTrackingDisabled"),
-    Deviation("46 #32", "emails.update_dynamic_content_section", "member unknown", "segment"),
-    Deviation("46 #32", "emails.update_dynamic_content_section", "member enum", "type"),
-    Deviation("46 #34", "snippets.update_content", "query missing", "*"),
-    Deviation("46 #34", "snippets.update_content", "member unknown", "*"),
-    Deviation("46 #34", "snippets.update_content", "never sent", "*"),
-    Deviation("34", "snippets.update_dynamic_content", "member enum", "type"),
-    Deviation("46 #35", "smart_campaigns.update", "content type", "application/x-www-form-urlencoded"),
-    Deviation("46 #37", "form_fields.add_rich_text_field", "content type", "multipart/form-data"),
-    Deviation("39", "files.update_content", "member missing", "id"),
-    Deviation("39", "files.update_content", "never sent", "id"),
-    Deviation("46 #40", "landing_pages.create", "member unknown", "formPrefill"),
-    Deviation("46 #41", "landing_pages.update_variable", "query type", "value"),
-    Deviation("46 #60", "*_v2.list", "never sent", "folderType"),
-    # Users: the body is the bare list.
-    Deviation("46 #58", "user_management.*_roles", "member type", ""),
-    Deviation("46 #58", "user_management.*_roles", "never sent", "input"),
-)
+REASONS = {
+    "The token travels in a header, which the transport adds. Adobe's authentication page ends tokens in queries.": (
+        Deviation("*_v2.*", "query missing", "access_token"),
+        Deviation("*_v2.*", "never sent", "access_token"),
+        Deviation("data_ingestion.*", "header missing", "X-Mkto-User-Token"),
+        Deviation("data_ingestion.*", "never sent", "X-Mkto-User-Token"),
+    ),
+    "Lists in a query have commas, except ids of lists and the new designer. The files repeat the parameter.": (
+        Deviation("*", "list with commas", "*"),
+    ),
+    "A lookup by a key of several fields is a POST with _method=GET. The files describe a GET with a body.": (
+        Deviation("custom_objects.get", "verb", "POST"),
+        Deviation("opportunities.get", "verb", "POST"),
+        Deviation("opportunity_roles.get", "verb", "POST"),
+        Deviation("*.get", "query unknown", "_method"),
+        Deviation("custom_objects.get", "query missing", "filter*"),
+        Deviation("opportunities.get", "query missing", "filter*"),
+        Deviation("opportunity_roles.get", "query missing", "filter*"),
+    ),
+    "The files describe the records of a reply where they mean those of a request.": (
+        Deviation("*", "member missing", "input[[][]].seq"),
+        Deviation("*", "member missing", "input[[][]].marketoGUID"),
+    ),
+    "The same mistake, and other names of members, in custom activities and their types.": (
+        Deviation("activities.add_custom_activities", "member missing", "input[[][]].id"),
+        Deviation("activities.add_custom_activities", "member missing", "input[[][]].errors"),
+        Deviation("activities.add_custom_activities", "member missing", "input[[][]].attributes[[][]].name"),
+        Deviation("activities.add_custom_activities", "member type", "input[[][]].attributes[[][]].value"),
+        Deviation("activities.update_custom_type", "member missing", "*"),
+        Deviation("activities.update_custom_type", "never sent", "apiName"),
+        Deviation("activities.delete_custom_type_attributes", "member missing", "attributes[[][]].name"),
+    ),
+    "Each subscription has its own fields. The files give a placeholder as their name.": (
+        Deviation("program_members.sync_data", "member missing", "input[[][]].{fieldApiName}"),
+    ),
+    "The ids of removed or checked members stand in the query. The files also ask for a body.": (
+        Deviation("static_list_membership.remove_from_list", "body missing", ""),
+        Deviation("static_list_membership.remove_from_list", "never sent", "input"),
+        Deviation("static_list_membership.member_of_list", "never sent", "input"),
+    ),
+    "A search by updatedAt has no filterValues.": (Deviation("program_members.get", "query missing", "filterValues"),),
+    "The losing leads stand in leadIds, which takes a single one, too.": (
+        Deviation("leads.merge", "never sent", "leadId"),
+    ),
+    "columnHeaderNames maps a field to a header. The files describe an object with name and value.": (
+        Deviation("bulk_export_*.create_job", "member missing", "columnHeaderNames.*"),
+    ),
+    "Adobe's pages write pause and norm. The files write paused and normal.": (
+        Deviation("bulk_export_program_members.create_job", "member enum", "filter.nurtureCadence"),
+    ),
+    "Adobe's pages write formats in lower case. The files write them in upper case for program members.": (
+        Deviation("bulk_import_program_members.import", "query value", "format"),
+    ),
+    "Adobe's pages capitalize the status of a job and write Canceled. The files write cancelled.": (
+        Deviation("bulk_export_*.get_jobs", "query value", "status"),
+    ),
+    "Adobe's list of endpoints ends the path with .json.": (
+        Deviation("email_templates.get_content_by_id", "path", ""),
+    ),
+    "Adobe's pages write name. The files write Name.": (
+        Deviation("channels.get_by_name", "query missing", "Name"),
+        Deviation("channels.get_by_name", "query unknown", "name"),
+        Deviation("channels.get_by_name", "never sent", "Name"),
+    ),
+    "Adobe's pages filter by status; the files name filterType, and leave out its filterValues.": (
+        Deviation("programs.get", "query unknown", "status"),
+        Deviation("programs.get", "query unknown", "filterValues"),
+    ),
+    "An e-mail program takes its dates when it is created. The files have them for updates only.": (
+        Deviation("programs.create", "member unknown", "startDate"),
+        Deviation("programs.create", "member unknown", "endDate"),
+    ),
+    "Only Adobe's pages have isOpenTrackingDisabled.": (
+        Deviation("emails.create", "member unknown", "isOpenTrackingDisabled"),
+    ),
+    "Adobe's pages have segment, and the types HTML and Text.": (
+        Deviation("emails.update_dynamic_content_section", "member unknown", "segment"),
+        Deviation("emails.update_dynamic_content_section", "member enum", "type"),
+    ),
+    "The content of a snippet is sent as a form. The files put it into the query.": (
+        Deviation("snippets.update_content", "query missing", "*"),
+        Deviation("snippets.update_content", "member unknown", "*"),
+        Deviation("snippets.update_content", "never sent", "*"),
+        Deviation("snippets.update_dynamic_content", "member enum", "type"),
+    ),
+    "Adobe's pages send a form. The files describe JSON.": (
+        Deviation("smart_campaigns.update", "content type", "application/x-www-form-urlencoded"),
+    ),
+    "Adobe's pages send parts. The files describe a form.": (
+        Deviation("form_fields.add_rich_text_field", "content type", "multipart/form-data"),
+    ),
+    "The id of a file stands in the path. The files ask for it in the body, too.": (
+        Deviation("files.update_content", "member missing", "id"),
+        Deviation("files.update_content", "never sent", "id"),
+    ),
+    "Adobe's pages and replies write formPrefill. The files write prefillForm.": (
+        Deviation("landing_pages.create", "member unknown", "formPrefill"),
+    ),
+    "The value of a variable is a text, such as a colour. The files make it an integer.": (
+        Deviation("landing_pages.update_variable", "query type", "value"),
+    ),
+    "Adobe's pages do not have folderType.": (Deviation("*_v2.list", "never sent", "folderType"),),
+    "The body is the bare list of roles. The files wrap it in input.": (
+        Deviation("user_management.*_roles", "member type", ""),
+        Deviation("user_management.*_roles", "never sent", "input"),
+    ),
+}
+
+DEVIATIONS = tuple(deviation for deviations in REASONS.values() for deviation in deviations)
