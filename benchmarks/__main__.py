@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
 QUICK_LEADS, LEADS = 5_000, 250_000
-QUICK_LOAD: dict[str, Any] = {"rows": 50_000, "scale": 20.0}
-PARTS = ("activities", "others", "leads", "memory", "calls", "import", "load")
+QUICK_IMPORTS: dict[str, Any] = {"rows": 50_000, "scale": 20.0}
+PARTS = ("activities", "others", "leads", "memory", "calls", "import_cost", "imports")
 
 
 def main() -> int:
@@ -61,12 +61,12 @@ def main() -> int:
 
 
 def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) -> Iterator[Row]:
-    from benchmarks import calls, imports, load, memory, others, throughput
+    from benchmarks import calls, import_cost, imports, memory, others, throughput
     from benchmarks.instance import Instance
 
     activities, leads = (QUICK_ACTIVITIES, QUICK_LEADS) if quick else (ACTIVITIES, LEADS)
-    if "import" in parts:
-        yield from imports.measure(repeats)
+    if "import_cost" in parts:
+        yield from import_cost.measure(repeats)
     if "leads" in parts:
         with Instance(folder / "leads", leads=leads, activities=1000, leads_since="2026-01-01") as instance:
             export = instance.export("leads", fields=instance.lead_fields())
@@ -83,8 +83,8 @@ def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) ->
                 yield from memory.measure(instance, exports, folder)
             if "calls" in parts:
                 yield from calls.measure(instance, folder)
-    if "load" in parts:
-        yield from load.measure(folder, **(QUICK_LOAD if quick else {}))
+    if "imports" in parts:
+        yield from imports.measure(folder, **(QUICK_IMPORTS if quick else {}))
 
 
 def _machine() -> str:

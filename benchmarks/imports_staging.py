@@ -1,4 +1,4 @@
-"""Stage an input and print time and memory; :mod:`benchmarks.load` runs this in a process of its own."""
+"""Stage an input and print time and memory; :mod:`benchmarks.imports` runs this in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole load into a simulator in another process; :mod:`benchmarks.load` runs it in a process of its own."""
+"""A whole import into a simulator in another process; :mod:`benchmarks.imports` runs it in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_marketo.simulator import Settings, Simulator
-from benchmarks.load import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
+from benchmarks.imports import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -40,7 +40,7 @@ def _context(values: dict[str, Any]) -> Context:
 
 
 def main(what: str, scale: float, rate: int = RATE) -> dict[str, Any]:
-    """Run a load; return its seconds, rows and calls."""
+    """Run an import; return its seconds, rows and calls."""
     settings = Settings(
         leads=1_000,
         activities=1,
