@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,12 @@ from airflow_provider_marketo.client import codes, operations, paging
 from airflow_provider_marketo.client.auth import Token, TokenKeeper
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
-from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoPermissionError
+from airflow_provider_marketo.client.errors import (
+    MarketoAuthError,
+    MarketoError,
+    MarketoPermissionError,
+    MarketoStoppedError,
+)
 from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.client.retry import send_with_retries
@@ -76,6 +82,7 @@ class MarketoClient:
         self._credentials = (client_id, client_secret, partner_id)
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
+        self._stopped = False
 
     @property
     def instance(self) -> str:
@@ -89,6 +96,14 @@ class MarketoClient:
         A signal handler needs it: the call that it interrupts may hold all of these.
         """
         return self._detached()
+
+    def stop(self) -> None:
+        """
+        Send nothing more, from any loop and any thread: each further call raises ``MarketoStoppedError``.
+
+        A signal handler may call this. A call that is under way runs to its end, and is not sent again.
+        """
+        self._stopped = True
 
     def call(self, operation: str, /, **parameters: Any) -> Reply:
         """
@@ -108,10 +123,10 @@ class MarketoClient:
             with self._leased(prepared):
                 return self._transport.send(prepared, token)
 
-        reply = self._send(prepared, retry_class, exchange)
+        reply, resent = self._send(prepared, retry_class, exchange)
         if isinstance(records := parameters.get("input"), (list, tuple)):
             self.tally.add_rows(len(records))
-        return reply
+        return replace(reply, resent=resent)
 
     def pages(self, operation: str, /, **parameters: Any) -> Iterator[Reply]:
         """
@@ -149,7 +164,7 @@ class MarketoClient:
                 blocks = self._metered(lease, opened.blocks)
                 return stack.pop_all(), Download(blocks, opened.offset)
 
-        resources, opened = self._send(prepared, retry_class, exchange)
+        (resources, opened), _ = self._send(prepared, retry_class, exchange)
         with resources:
             yield opened
 
@@ -157,25 +172,37 @@ class MarketoClient:
         operation = operations.get(name)
         return operations.prepare(operation, parameters), operation.retry_class(parameters)
 
-    def _send(self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[str], Answer]) -> Answer:
+    def _send(
+        self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[str], Answer]
+    ) -> tuple[Answer, bool]:
+        """Send a request as often as it may be. Return the answer, and whether an earlier sending may have run."""
+        may_have_run = False
+
         def once() -> Answer:
+            nonlocal may_have_run
+            self._check_stopped(prepared)  # a pause may have come before
             token = self._tokens.get()
             try:
-                return exchange(token)
-            except MarketoAuthError as error:
-                if error.code not in codes.TOKEN_REFUSED:
-                    raise
-                return exchange(self._tokens.replace(token))
+                try:
+                    return exchange(token)
+                except MarketoAuthError as error:
+                    if error.code not in codes.TOKEN_REFUSED:
+                        raise
+                    return exchange(self._tokens.replace(token))
+            except MarketoError as error:
+                may_have_run |= error.executed
+                raise
 
         operation = prepared.operation
         try:
-            return send_with_retries(
+            answer = send_with_retries(
                 once,
                 operation=operation.name,
                 retry_class=retry_class,
                 clock=self._clock,
                 longest_run=operation.longest_run,
             )
+            return answer, may_have_run
         except MarketoPermissionError as error:
             if error.code == codes.ACCESS_DENIED and operation.permissions:
                 wanted = " or ".join(repr(permission) for permission in operation.permissions)
@@ -183,7 +210,15 @@ class MarketoClient:
                     f"Give the API user's role the permission {wanted} (Admin > Users & Roles), and check that the"
                     " worker's address is on the instance's IP allowlist if it has one."
                 )
+            error.executed |= may_have_run
             raise
+        except MarketoError as error:
+            error.executed |= may_have_run  # the last sending did not run, and an earlier one may have
+            raise
+
+    def _check_stopped(self, prepared: PreparedRequest) -> None:
+        if self._stopped:
+            raise MarketoStoppedError("the task was killed before this call", operation=prepared.operation.name)
 
     @contextmanager
     def _leased(self, prepared: PreparedRequest) -> Iterator[Lease]:
@@ -197,6 +232,7 @@ class MarketoClient:
         outcome: MarketoError | None = MarketoError("the call was interrupted")
         sent_at = self._clock.monotonic()
         try:
+            self._check_stopped(prepared)  # it may have waited a minute for its turn
             yield lease
             outcome = None
         except MarketoError as error:

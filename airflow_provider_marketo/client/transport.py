@@ -39,11 +39,13 @@ class Reply:
     :param operation: the operation's name.
     :param body: the whole JSON body, whatever its shape.
     :param date: Marketo's clock when it answered, aware; None where it does not say.
+    :param resent: whether an earlier sending of the same request may have run: "exists already" may be its work.
     """
 
     operation: str
     body: Any = field(repr=False)
     date: datetime | None = None
+    resent: bool = False
 
     @property
     def _envelope(self) -> Mapping[str, Any]:

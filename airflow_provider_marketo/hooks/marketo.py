@@ -85,6 +85,7 @@ class MarketoHook(BaseHook):
         self._max_export_mb = max_export_mb
         self._settings = settings
         self._looked_at_quota = -math.inf
+        self._stopped = False
 
     @property
     def parallel(self) -> int:
@@ -117,7 +118,7 @@ class MarketoHook(BaseHook):
             tally.max_calls = self._max_calls
         if self._max_export_mb is not None:
             tally.max_export_mb = self._max_export_mb
-        return MarketoClient(
+        client = MarketoClient(
             settings.host,
             settings.client_id,
             settings.client_secret,
@@ -132,6 +133,15 @@ class MarketoHook(BaseHook):
             ca_bundle=settings.ca_bundle,
             user_agent=f"airflow-provider-marketo/{__version__}",
         )
+        if self._stopped:  # while it was being made
+            client.stop()
+        return client
+
+    def stop(self) -> None:
+        """Make no further call: see :meth:`MarketoClient.stop`. A signal handler may call this."""
+        self._stopped = True
+        if "client" in vars(self):
+            self.client.stop()
 
     def get_conn(self) -> MarketoClient:
         """Return :attr:`client`, under the name that Airflow gives it in every hook."""

@@ -54,6 +54,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
     }
     template_fields: Sequence[str] = ("marketo_conn_id",)
     ui_color = UI_COLOR
+    _killed: bool = False
 
     def __init__(
         self,
@@ -74,7 +75,21 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         """The connection's hook, with as many calls at once as the task has slots in its pool."""
         from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-        return MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
+        hook = MarketoHook(self.marketo_conn_id, parallel=self.pool_slots)
+        if self._killed:  # while it was being made
+            hook.stop()
+        return hook
+
+    def on_kill(self) -> None:
+        """
+        Stop before the next call, in whichever loop the task is: a person marked it as failed, or cleared it.
+
+        Airflow calls this in a signal handler and lets the task run on for some seconds. A call that is under way runs
+        to its end; what was sent is written down as usual.
+        """
+        self._killed = True
+        if "hook" in vars(self):
+            self.hook.stop()
 
     def execute(self, context: Context) -> Any:
         """
@@ -125,7 +140,6 @@ class MarketoDeferrableOperator(MarketoOperator):
     deferrable: bool = False
     poll_interval: timedelta | float | str | None = None
     _work: Work | None = None
-    _killed: bool = False
 
     def __init__(
         self,
@@ -158,8 +172,8 @@ class MarketoDeferrableOperator(MarketoOperator):
         return self._advance(context, event, resumed=True)
 
     def on_kill(self) -> None:
-        """Stop. Airflow calls this in a signal handler and lets the task run on for some seconds."""
-        self._killed = True
+        """Stop as every operator does, and have the work cancel what Marketo would go on with."""
+        super().on_kill()
         if self._work is not None:
             self._work.kill()
 

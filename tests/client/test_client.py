@@ -373,3 +373,35 @@ def test_an_upsert_whose_answer_was_lost_is_sent_again_when_marketo_has_ended_th
     first, second = sent
     assert second - first >= 90.0
     assert wait <= second - first - takes <= wait + 5.0
+
+
+def test_a_stopped_client_sends_nothing_more(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=OK)
+    client.stop()
+    with pytest.raises(errors.MarketoStoppedError):
+        client.call("leads.get_by_id", leadId=7)
+    assert calls(marketo, "/rest/v1/lead/7.json") == []
+
+
+def test_a_client_that_is_stopped_during_a_pause_does_not_send_again(client, marketo, clock, monkeypatch):
+    sync = marketo.post(f"{HOST}/rest/v1/leads.json", json=failure("611"))
+    monkeypatch.setattr(clock, "sleep", lambda seconds: client.stop())
+    with pytest.raises(errors.MarketoStoppedError) as caught:
+        client.call("leads.sync", input=[{"email": "a@example.com"}])
+    assert sync.call_count == 1
+    assert caught.value.executed  # the first sending may have run
+
+
+def test_an_answer_says_whether_an_earlier_sending_may_have_run(client, marketo):
+    marketo.post(f"{HOST}/rest/v1/leads.json", [{"json": failure("611")}, {"json": OK}])
+    people = [{"email": "a@example.com"}]
+    assert client.call("leads.sync", input=people).resent  # 611: it may have run
+    marketo.post(f"{HOST}/rest/v1/leads.json", [{"json": failure("608")}, {"json": OK}])
+    assert not client.call("leads.sync", input=people).resent  # 608: it certainly did not
+
+
+def test_an_error_says_whether_any_of_its_sendings_may_have_run(client, marketo):
+    marketo.post(f"{HOST}/rest/v1/leads.json", [{"json": failure("611")}, {"json": failure("1003")}])
+    with pytest.raises(errors.MarketoInvalidRequestError) as caught:
+        client.call("leads.sync", input=[{"email": "a@example.com"}])
+    assert caught.value.executed

@@ -1,0 +1,98 @@
+"""A person marks a task as failed, or clears it, while it writes: the call under way ends, and no other follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.operators.api import MarketoApiOperator
+from airflow_provider_marketo.operators.base import MarketoOperator
+from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+from airflow_provider_marketo.operators.campaigns import MarketoTriggerCampaignOperator
+from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
+from airflow_provider_marketo.operators.members import MarketoListMembersOperator, MarketoProgramMembersOperator
+from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
+from airflow_provider_marketo.simulator.routes import HANDLERS
+from tests.operators.bulk_importing import small_chunks
+from tests.operators.importing import governed
+from tests.support import task_context
+
+__all__ = ["governed", "small_chunks"]
+
+LEADS = list(range(1001, 1701))
+"""Enough for several calls of each kind."""
+
+PEOPLE = [{"email": f"new{number}@example.com"} for number in range(700)]
+
+WRITERS: dict[str, tuple[type[MarketoOperator], dict[str, Any]]] = {
+    "campaigns.request": (MarketoTriggerCampaignOperator, {"campaign_id": 2001, "lead_ids": LEADS}),
+    "leads.delete": (MarketoEraseLeadsOperator, {"filter_type": "id", "filter_values": LEADS, "confirm": True}),
+    "static_list_membership.add_to_list": (MarketoListMembersOperator, {"list_id": 1001, "lead_ids": LEADS}),
+    "static_list_membership.remove_from_list": (
+        MarketoListMembersOperator,
+        {"list_id": 1001, "lead_ids": LEADS, "mode": "remove"},
+    ),
+    "program_members.sync_status": (
+        MarketoProgramMembersOperator,
+        {"program_id": 1001, "lead_ids": LEADS, "program_member_status": "Attended"},
+    ),
+    "leads.sync": (MarketoSyncLeadsOperator, {"records": PEOPLE}),
+    "bulk_import_leads.import": (MarketoBulkImportOperator, {"object_type": "leads"}),
+    "programs.get": (
+        MarketoApiOperator,
+        {"operation": "programs.get", "arguments": {"maxReturn": 1}, "all_pages": True},
+    ),
+}
+
+
+@pytest.mark.usefixtures("governed", "small_chunks")
+@pytest.mark.parametrize("operation", WRITERS)
+def test_nothing_is_sent_after_the_call_during_which_a_person_stopped_the_task(
+    operation, marketo, tmp_path, monkeypatch
+):
+    kind, arguments = WRITERS[operation]
+    instance = marketo(leads=1_000)
+    if kind is MarketoBulkImportOperator:
+        (tmp_path / "people.csv").write_text("email\n" + "".join(f"{one['email']}\n" for one in PEOPLE))
+        arguments = arguments | {"source": str(tmp_path / "people.csv")}
+    folders = [name for name in ("rejects_path", "evidence", "ledger") if name in kind.argument_checks]
+    arguments = arguments | {name: str(tmp_path / name) for name in folders}
+    task: Any = kind(task_id="a_task", **arguments)
+    answer = HANDLERS[operation]
+
+    def stopped_here(*given: Any) -> Any:
+        task.on_kill()
+        return answer(*given)
+
+    monkeypatch.setitem(HANDLERS, operation, stopped_here)
+    with pytest.raises(MarketoStoppedError):
+        task.execute(task_context())
+    assert instance.report().calls[operation] == 1
+
+
+@pytest.mark.usefixtures("governed")
+def test_a_mirror_that_was_stopped_removes_nobody_else(marketo, tmp_path, monkeypatch):
+    removal = "static_list_membership.remove_from_list"
+    instance = marketo(leads=1_000)
+    for lead_id in LEADS:
+        instance.instance.store.lists.add(1001, lead_id, instance.instance.now)
+    task = MarketoListMembersOperator(
+        task_id="a_task",
+        list_id=1001,
+        mode="mirror",
+        lead_ids=[1001],
+        max_removals=10_000,
+        rejects_path=str(tmp_path),
+    )
+    answer = HANDLERS[removal]
+
+    def stopped_here(*given: Any) -> Any:
+        task.on_kill()
+        return answer(*given)
+
+    monkeypatch.setitem(HANDLERS, removal, stopped_here)
+    with pytest.raises(MarketoStoppedError):
+        task.execute(task_context())
+    assert instance.report().calls[removal] == 1
