@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_marketo.simulator.clock import Clock, iso
 from airflow_provider_marketo.simulator.export_files import Written, write
@@ -18,13 +17,29 @@ from airflow_provider_marketo.simulator.settings import MEGABYTE, ApiUser, Setti
 from airflow_provider_marketo.simulator.store.csvfile import DELIMITERS, cell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from airflow_provider_marketo.simulator.meter import Meter
 
 CREATED, QUEUED, PROCESSING = "Created", "Queued", "Processing"
 COMPLETED, FAILED, CANCELLED = "Completed", "Failed", "Cancelled"
-Lines = Callable[["Job"], Iterator[str]]
+
+
+class Sources(Protocol):
+    """Where the lines of export files come from."""
+
+    def check(self, job: Job) -> None:
+        """
+        Check that everything that a job needs exists.
+
+        :raises ApiError: something was deleted.
+        """
+        ...
+
+    def __call__(self, job: Job) -> Iterator[str]:
+        """Take a snapshot for a job, and return the lines of its file."""
+        ...
 
 
 @dataclass
@@ -83,7 +98,7 @@ class Job:
             ("createdAt", self.created_at),
             ("queuedAt", self.queued_at),
             ("startedAt", self.started_at),
-            ("finishedAt", self.cancelled_at or self.finished_at),
+            ("finishedAt", self.finished_at if status != CANCELLED else None),
         ):
             if moment is not None and moment <= at:
                 shown[name] = iso(moment)
@@ -105,15 +120,15 @@ class ExportJobs:
     :param settings: limits and times.
     :param clock: the time.
     :param meter: knows the quota day.
-    :param lines: makes the lines of a job's file; called when the job starts.
+    :param sources: make the lines of a job's file.
     :param folder: directory of the files.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, meter: Meter, lines: Lines, folder: Path) -> None:
+    def __init__(self, settings: Settings, clock: Clock, meter: Meter, sources: Sources, folder: Path) -> None:
         self._settings = settings
         self._clock = clock
         self._meter = meter
-        self._lines = lines
+        self._sources = sources
         self._folder = folder
         self._jobs: dict[str, Job] = {}
         self._queue: list[Job] = []
@@ -145,7 +160,7 @@ class ExportJobs:
         Put a created job into the queue.
 
         :raises ApiError: 1029, it is already queued, the queue is full, or the daily volume is used up;
-            1003, it has ended.
+            1003, it has ended; 1013, something that it needs was deleted.
         """
         self.settle()
         now = self._clock.now()
@@ -157,6 +172,7 @@ class ExportJobs:
         self._check_volume()
         if self._settings.limits and len(self._queue) + len(self._running) >= self._settings.export_queue:
             raise ApiError("1029", "Too many jobs in queue")
+        self._sources.check(job)
         job.queued_at = job.touched_at = now
         self._queue.append(job)
         reply = job.record(now)
@@ -255,13 +271,19 @@ class ExportJobs:
         waiting.started_at = max(queued, self._slot_free_at or queued)
         self._queue.remove(waiting)
         self._running.append(waiting)
+        try:
+            self._sources.check(waiting)
+        except ApiError as error:
+            waiting.failure = f"Export job failed: {error.message}"
+            waiting.finished_at = waiting.started_at + timedelta(seconds=self._settings.job_seconds)
+            return True
         path = self._folder / f"{waiting.id}.{waiting.format.lower()}"
         header = waiting.delimiter.join(map(cell, waiting.header))
         waiting.writing = self._writer.submit(
             write,
             path,
             header,
-            self._lines(waiting),
+            self._sources(waiting),
             lambda: self._closing.is_set() or waiting.cancelled_at is not None,
         )
         return True

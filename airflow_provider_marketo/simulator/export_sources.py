@@ -11,6 +11,7 @@ from airflow_provider_marketo.simulator.export_files import (
     member_lines,
     table_lines,
 )
+from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.store.table import CHANGED_AT, Rows
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import Settings
     from airflow_provider_marketo.simulator.store import Store
     from airflow_provider_marketo.simulator.store.programs import Member
+
+LISTS = ("staticListId", "staticListName", "smartListId", "smartListName")
+"""Filters that name a list of leads."""
 
 
 class ExportSources:
@@ -35,6 +39,22 @@ class ExportSources:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
+
+    def check(self, job: Job) -> None:
+        store = self._store
+        for name in LISTS:
+            if name in job.filter:
+                store.list_members(name, job.filter[name])
+        for program_id in job.filter.get("programIds", [job.filter["programId"]] if "programId" in job.filter else []):
+            if program_id not in store.programs.all:
+                raise ApiError("1013", f"Program {program_id} not found")
+        if job.kind in ("leads", "activities", "program_members"):
+            return
+        if job.kind not in store.custom_objects:
+            raise ApiError("1013", f"Object '{job.kind}' not found")
+        unknown = [name for name in job.fields if name not in store.custom_objects[job.kind].type.fields]
+        if unknown:
+            raise ApiError("1003", f"Invalid fields {unknown}")
 
     def __call__(self, job: Job) -> Iterator[str]:
         if self._settings.export_rows is not None:
@@ -90,7 +110,7 @@ class ExportSources:
 
     def _on_list(self, job_filter: Any) -> list[int]:
         """Return the ids of the leads that are on the list of a filter now."""
-        for name in ("staticListId", "staticListName", "smartListId", "smartListName"):
+        for name in LISTS:
             if name in job_filter:
                 return self._store.list_members(name, job_filter[name])
         raise KeyError("no list in the filter")

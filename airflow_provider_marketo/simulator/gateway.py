@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from airflow_provider_marketo.simulator import checking, handlers, routes
+from airflow_provider_marketo.simulator import bodies, checking, handlers, routes
 from airflow_provider_marketo.simulator.faults import BAD_GATEWAY, Fault
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.request import Request
@@ -60,7 +60,7 @@ class Call:
     @cached_property
     def is_query(self) -> bool:
         """Whether this is a query sent as POST."""
-        return checking.is_query(self.method, self.path, self.query, self.headers, self.body)
+        return bodies.is_query(self.method, self.path, self.query, self.headers, self.body)
 
 
 class Gateway:
@@ -194,9 +194,9 @@ class Gateway:
         query = [(name, value) for name, value in call.query if name != "access_token"]
         if call.body and "content-type" not in call.headers:
             self.instance.note("body without a content type")
-        takes = checking.takes(operation)
-        body = checking.read_body(takes, call.headers, call.body, call.is_query)
-        parameters = checking.read_parameters(takes, path, query, body, self.instance.note)
+        row = checking.row_of(operation)
+        body = bodies.read_body(row, call.headers, call.body, call.is_query)
+        parameters = checking.read_parameters(row, path, query, body, self.instance.note)
         return Request(operation, user, parameters, call.headers, fault)
 
 

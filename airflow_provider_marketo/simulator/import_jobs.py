@@ -63,7 +63,7 @@ class ImportJobs:
 
     :param settings: limits and times.
     :param clock: the time.
-    :param run: writes the rows of a job; called when the job ends.
+    :param run: writes the rows of a job; called when the job ends. Its :class:`~.problems.ApiError` fails the job.
     """
 
     def __init__(self, settings: Settings, clock: Clock, run: Callable[[Job], None]) -> None:
@@ -125,7 +125,10 @@ class ImportJobs:
             if job.fate == "failed":
                 job.failed, job.message = True, "Import failed: internal error"
             else:
-                self._run(job)
+                try:
+                    self._run(job)
+                except ApiError as error:
+                    job.failed, job.message = True, f"Import failed: {error.message}"
             job.finished_at = self._slot_free_at = at
             job.content = b""
 

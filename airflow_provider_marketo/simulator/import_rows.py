@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.import_jobs import FAILURES, WARNINGS, Job
-from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT, LeadWriter
+from airflow_provider_marketo.simulator.lead_writing import UPDATE_ONLY, UPSERT, LeadWriter, searchable_fields
 from airflow_provider_marketo.simulator.memberships import add_to_list, set_program_status
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError
+from airflow_provider_marketo.simulator.store.leads import PARTITIONS
 from airflow_provider_marketo.simulator.values import typed
 
 if TYPE_CHECKING:
@@ -36,6 +37,31 @@ def fields_of(database: LeadDatabase, kind: str) -> Mapping[str, Field]:
     return database.store.custom_objects[kind].type.fields
 
 
+def check(database: LeadDatabase, job: Job) -> None:
+    """
+    Check what the parameters of a job name.
+
+    :raises ApiError: 1008, 1011, 1013 or 1025: a partition, field, list, program, type or status does not exist.
+    """
+    store = database.store
+    if job.kind not in ("leads", "program_members") and job.kind not in store.custom_objects:
+        raise ApiError("1013", f"Object '{job.kind}' not found")
+    given = job.parameters
+    if "lookupField" in given and given["lookupField"] not in searchable_fields(store.leads.fields):
+        raise ApiError("1011", f"Field '{given['lookupField']}' is not supported as lookupField")
+    if "listId" in given and given["listId"] not in store.lists.all:
+        raise ApiError("1013", f"List '{given['listId']}' not found")
+    if given.get("partitionName", "Default") not in PARTITIONS:
+        raise ApiError("1008", f"Lead partition '{given['partitionName']}' not found or not accessible")
+    if "programId" not in given:
+        return
+    program_id = str(given["programId"])
+    if not program_id.isdecimal() or int(program_id) not in store.programs.all:
+        raise ApiError("1013", f"Program '{program_id}' not found")
+    if store.programs.channel(int(program_id)).status(given["programMemberStatus"]) is None:
+        raise ApiError("1025", f"Program status '{given['programMemberStatus']}' not found")
+
+
 def read_header(database: LeadDatabase, job: Job) -> list[str]:
     """
     Return the header of a job's file.
@@ -59,7 +85,13 @@ def read_header(database: LeadDatabase, job: Job) -> list[str]:
 
 
 def run(database: LeadDatabase, job: Job) -> None:
-    """Write a job's rows and its reports."""
+    """
+    Write a job's rows and its reports.
+
+    :raises ApiError: something that the job needs was deleted while it waited.
+    """
+    check(database, job)
+    read_header(database, job)
     write = _writer(database, job)
     fields = fields_of(database, job.kind)
     lines = csv.reader(io.StringIO(job.content.decode("utf-8"), newline=""), delimiter=job.delimiter)

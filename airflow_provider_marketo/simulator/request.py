@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import ApiUser
 
 MAX_BATCH = 300
-_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:?\d\d)")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_LARGEST = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -95,29 +96,22 @@ def as_integer(value: Any) -> int:
 
     :raises ApiError: 1001, the value is not an integer.
     """
-    try:
-        if isinstance(value, (bool, float)):
-            raise ValueError
-        return int(str(value))
-    except ValueError:
-        raise ApiError("1001", f"Invalid value '{value}'. Required of type 'integer'") from None
-
-
-def as_moment(name: str, value: Any) -> datetime:
-    """
-    Return a point in time from ISO 8601 with an offset and without milliseconds.
-
-    :raises ApiError: 1003, the value has another format.
-    """
-    if isinstance(value, str) and _DATETIME.fullmatch(value):
-        try:
-            return parse_moment(value)
-        except ValueError:
-            pass
-    raise ApiError("1003", f"Invalid date format for '{name}': {value}")
+    if not isinstance(value, bool) and _INTEGER.fullmatch(str(value)) and abs(int(value)) < _LARGEST:
+        return int(value)
+    raise ApiError("1001", f"Invalid value '{value}'. Required of type 'integer'")
 
 
 def parse_moment(value: str) -> datetime:
-    """Return a point in time from ISO 8601; Python 3.10 itself accepts an offset only with a colon."""
+    """
+    Return a point in time from ISO 8601, in UTC.
+
+    Python 3.10 itself accepts an offset only with a colon, and a fraction of a second only with 3 or 6 digits.
+
+    :raises ValueError: it has another format, or is outside the years 1 to 9999.
+    """
     plain = re.sub(r"([+-]\d\d):?(\d\d)$", r"\1:\2", value.replace("Z", "+00:00"))
-    return datetime.fromisoformat(plain).astimezone(timezone.utc)
+    plain = re.sub(r"\.(\d{1,6})", lambda found: f".{found.group(1):0<6}", plain)
+    try:
+        return datetime.fromisoformat(plain).astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"'{value}' is outside the years 1 to 9999") from None

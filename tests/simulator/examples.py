@@ -109,8 +109,10 @@ def encoded(operation: Operation, parameters: Mapping[str, Any], token: str) -> 
         headers["content-type"], body = "application/json", json.dumps(members or whole).encode()
     elif form:
         headers["content-type"], body = "application/x-www-form-urlencoded", urlencode(form).encode()
-    target = path + (f"?{urlencode(query)}" if query else "")
-    return Call(operation.method, target, headers, body)
+    method = operation.method
+    if body and method == "GET":
+        method, query = "POST", [*query, ("_method", "GET")]
+    return Call(method, path + (f"?{urlencode(query)}" if query else ""), headers, body)
 
 
 def _query(value: Any) -> str:
@@ -395,7 +397,7 @@ def _email_program(world: World, *, approved: bool) -> dict[str, Any]:
     invitation = next(
         asset
         for asset in world.instance.store.assets.records("emails")
-        if (asset.home.type, asset.home.id) == ("Program", 1003)
+        if (asset.location.type, asset.location.id) == ("Program", 1003)
     )
     if invitation.live is None:
         world.json("emails.approve_draft", {"id": invitation.id})

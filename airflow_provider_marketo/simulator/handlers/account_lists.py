@@ -36,17 +36,16 @@ def sync(instance: Instance, request: Request) -> Reply:
     lists, creating = instance.store.account_lists, request["action"] == "createOnly"
 
     def process(record: dict[str, Any]) -> dict[str, Any]:
-        if not record.get("name"):
-            raise RecordError("1002", "Missing value for 'name'")
-        there = lists.named(record["name"])
+        name = _name(record)
+        there = lists.named(name)
         if creating:
             if there is not None:
                 raise RecordError("1017")
-            return {"status": "created", _ID: lists.create(record["name"], instance.now).guid}
+            return {"status": "created", _ID: lists.create(name, instance.now).guid}
         found = lists.all.get(str(record.get(_ID))) if request.get("dedupeBy") == "idField" else there
         if found is None:
             raise RecordError("1013")
-        found.name, found.updated = record["name"], instance.now
+        found.name, found.updated = name, instance.now
         return {"status": "updated", _ID: found.guid}
 
     return Envelope(each_record(request["input"], process, numbered=True))
@@ -98,6 +97,15 @@ def change_members(instance: Instance, request: Request) -> Reply:
         return {"status": "added" if adding else "removed", _ID: guid}
 
     return Envelope(each_record(request["input"], process, numbered=True))
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    name = record.get("name")
+    if not name:
+        raise RecordError("1002", "Missing value for 'name'")
+    if not isinstance(name, str):
+        raise RecordError("1001", "Invalid value for 'name'. Required of type 'string'")
+    return name
 
 
 def _list(instance: Instance, request: Request) -> AccountList:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.export_jobs import PROCESSING, QUEUED, Job
-from airflow_provider_marketo.simulator.handlers.bulk import kind_of
+from airflow_provider_marketo.simulator.export_sources import LISTS
+from airflow_provider_marketo.simulator.handlers.bulk import existing_kind_of, kind_of
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, HttpError
 from airflow_provider_marketo.simulator.reply import Envelope, File, Reply
@@ -36,7 +37,6 @@ ACTIVITY_FIELDS = (
     "primaryAttributeValue",
     "attributes",
 )
-_LISTS = ("staticListId", "staticListName", "smartListId", "smartListName")
 _ASSET_GROUPS = (
     {types.CHANGE_DATA, types.CHANGE_SCORE},
     {types.CHANGE_STATUS},
@@ -46,7 +46,7 @@ _ASSET_GROUPS = (
 _MAX_PRIMARY_VALUES = 50
 _MAX_PROGRAMS = 10
 _MAX_DAYS = 31
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def _for_each_family(action: str) -> Callable[[Any], Any]:
@@ -55,7 +55,7 @@ def _for_each_family(action: str) -> Callable[[Any], Any]:
 
 @_for_each_family("create_job")
 def create(instance: Instance, request: Request) -> Reply:
-    kind = kind_of(instance, request, FAMILIES)
+    kind = existing_kind_of(instance, request, FAMILIES)
     fields = list(dict.fromkeys(request.get("fields") or (ACTIVITY_FIELDS if kind == "activities" else ())))
     _check_fields(instance, kind, fields)
     job_filter = request["filter"]
@@ -98,7 +98,7 @@ def status(instance: Instance, request: Request) -> Reply:
 
 @_for_each_family("get_jobs")
 def jobs(instance: Instance, request: Request) -> Reply:
-    listed = instance.exports.listed(request.user, kind_of(instance, request, FAMILIES))
+    listed = instance.exports.listed(request.user, existing_kind_of(instance, request, FAMILIES))
     if "nextPageToken" not in request.parameters:
         _note_fast_polling(instance, request, "list", listed)
     wanted = {name.lower().replace("canceled", "cancelled") for name in request.get("status", ())}
@@ -119,11 +119,8 @@ def file(instance: Instance, request: Request) -> Reply:
     first, last, partly = 0, written.size - 1, False
     asked = request.headers.get("range")
     if asked is not None and not (fault is not None and fault.ignore_range):
-        found = _RANGE.fullmatch(asked.strip())
-        if not found or int(found.group(1)) >= written.size:
-            raise HttpError(416, "Requested Range Not Satisfiable")
-        first, partly = int(found.group(1)), True
-        last = min(last, int(found.group(2))) if found.group(2) else last
+        first, last = _span(asked, written.size)
+        partly = True
     headers = {"Accept-Ranges": "bytes"}
     if partly:
         headers["Content-Range"] = f"bytes {first}-{last}/{written.size}"
@@ -138,8 +135,26 @@ def file(instance: Instance, request: Request) -> Reply:
     )
 
 
+def _span(asked: str, size: int) -> tuple[int, int]:
+    """
+    Return the first and the last byte of a ``Range`` header: ``bytes=5-9``, ``bytes=5-`` or the last five ``bytes=-5``.
+
+    :param size: bytes of the file.
+    :raises HttpError: 416, the file has no such bytes.
+    """
+    found = _RANGE.fullmatch(asked.strip())
+    start, end = found.groups() if found else ("", "")
+    if start:
+        first, last = int(start), min(int(end), size - 1) if end else size - 1
+    else:
+        first, last = max(0, size - int(end or 0)), size - 1
+    if not size or not first <= last < size:
+        raise HttpError(416, "Requested Range Not Satisfiable")
+    return first, last
+
+
 def _job(instance: Instance, request: Request) -> Job:
-    return instance.exports.find(request.user, kind_of(instance, request, FAMILIES), str(request["exportId"]))
+    return instance.exports.find(request.user, kind_of(request, FAMILIES), str(request["exportId"]))
 
 
 def _note_fast_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:
@@ -203,7 +218,7 @@ class _Rules:
 
 
 _RULES = {
-    "leads": _Rules(("createdAt", "updatedAt"), _LISTS, only_one=True),
+    "leads": _Rules(("createdAt", "updatedAt"), LISTS, only_one=True),
     "activities": _Rules(
         ("createdAt",),
         ("activityTypeIds", "primaryAttributeValueIds", "primaryAttributeValues"),
@@ -214,7 +229,7 @@ _RULES = {
         ("programId", "programIds", "isExhausted", "nurtureCadence", "statusNames"),
         needs=("programId", "programIds"),
     ),
-    "custom_objects": _Rules(("updatedAt",), _LISTS, only_one=True),
+    "custom_objects": _Rules(("updatedAt",), LISTS, only_one=True),
 }
 
 
@@ -238,7 +253,7 @@ def _check_filter(instance: Instance, kind: str, given: Mapping[str, Any]) -> No
     lacks_smart_list = {"smartListId", "smartListName"} & set(given) and not settings.smart_list_filter
     if lacks_updated_at or lacks_smart_list:
         raise ApiError("1035")
-    for name in _LISTS:
+    for name in LISTS:
         if name in given:
             instance.store.list_members(name, given[name])
     if kind == "activities":

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.bulk import kind_of
+from airflow_provider_marketo.simulator.handlers.bulk import existing_kind_of, kind_of
 from airflow_provider_marketo.simulator.import_jobs import FAILURES, QUEUED, WARNINGS, Job
-from airflow_provider_marketo.simulator.import_rows import read_header, report
-from airflow_provider_marketo.simulator.lead_writing import searchable_fields
+from airflow_provider_marketo.simulator.import_rows import check, read_header, report
 from airflow_provider_marketo.simulator.problems import ApiError, HttpError
 from airflow_provider_marketo.simulator.reply import Bytes, Envelope, Reply
 from airflow_provider_marketo.simulator.request import Request, Upload
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.csvfile import DELIMITERS
-from airflow_provider_marketo.simulator.store.leads import PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +38,13 @@ def start(instance: Instance, request: Request) -> Reply:
     if upload.content_type not in ("text/csv", "application/octet-stream"):
         instance.note(f"import file of type {upload.content_type}")
     job = Job(
-        kind_of(instance, request, FAMILIES),
+        existing_kind_of(instance, request, FAMILIES),
         upload.content,
         DELIMITERS[request.get("format", "csv").upper()],
         {name: request[name] for name in _PARAMETERS if request.get(name) is not None},
         instance.clock.now(),
     )
-    _check(instance, job)
+    check(instance, job)
     job.header = read_header(instance, job)
     if request.fault is not None and request.fault.job is not None:
         job.fate = request.fault.job
@@ -87,28 +85,14 @@ def warnings(instance: Instance, request: Request) -> Reply:
 
 
 def _report(instance: Instance, request: Request, which: str) -> Reply:
-    content = report(_job(instance, request), which)
+    try:
+        content = report(_job(instance, request), which)
+    except ApiError:
+        content = None
     if content is None:
         raise HttpError(404, "File not found")
     return Bytes(content, "text/csv;charset=UTF-8")
 
 
 def _job(instance: Instance, request: Request) -> Job:
-    return instance.imports.find(kind_of(instance, request, FAMILIES), request["batchId"])
-
-
-def _check(instance: Instance, job: Job) -> None:
-    given = job.parameters
-    if "lookupField" in given and given["lookupField"] not in searchable_fields(instance.store.leads.fields):
-        raise ApiError("1011", f"Field '{given['lookupField']}' is not supported as lookupField")
-    if "listId" in given and given["listId"] not in instance.store.lists.all:
-        raise ApiError("1013", f"List '{given['listId']}' not found")
-    if given.get("partitionName", "Default") not in PARTITIONS:
-        raise ApiError("1008", f"Lead partition '{given['partitionName']}' not found or not accessible")
-    if "programId" not in given:
-        return
-    program_id = str(given["programId"])
-    if not program_id.isdigit() or int(program_id) not in instance.store.programs.all:
-        raise ApiError("1013", f"Program '{program_id}' not found")
-    if instance.store.programs.channel(int(program_id)).status(given["programMemberStatus"]) is None:
-        raise ApiError("1025", f"Program status '{given['programMemberStatus']}' not found")
+    return instance.imports.find(kind_of(request, FAMILIES), request["batchId"])

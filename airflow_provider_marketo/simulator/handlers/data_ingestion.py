@@ -110,7 +110,8 @@ def _accept_as(instance: Instance, request: Request, name: str, calls: Sequence[
     """
     operation, handler = operations.get(name), HANDLERS[name]
     works = [partial(handler, instance, Request(operation, request.user, call)) for call in calls]
-    return _accept(instance, request, works, sum(len(call.get("input") or call["id"]) for call in calls))
+    records = sum(len(call["input"] if "input" in call else call["id"]) for call in calls)
+    return _accept(instance, request, works, records)
 
 
 def _accept(instance: Instance, request: Request, works: Sequence[Work], objects: int) -> Reply:

@@ -221,5 +221,6 @@ def update_thank_you_page(instance: Instance, request: Request) -> Reply:
     rules = request["thankyou"]
     if sum(bool(rule.get("default")) for rule in rules) != 1:
         raise ApiError("709", "Exactly one rule must be the default")
+    rules = [{"followupValue": None, **rule} for rule in rules]
     instance.store.assets.change(form, instance.now, thankYouList=rules)
     return Envelope([{"id": form.id, "thankYouList": rules}])

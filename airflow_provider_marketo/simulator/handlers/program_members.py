@@ -115,7 +115,7 @@ def _program(instance: Instance, request: Request) -> int:
 
 
 def _ids(request: Request) -> list[int]:
-    return [int(value) for value in request.required("filterValues") if value.isdigit()]
+    return [int(value) for value in request.required("filterValues") if value.isdecimal()]
 
 
 def _filter(instance: Instance, request: Request) -> Callable[[Member], bool]:

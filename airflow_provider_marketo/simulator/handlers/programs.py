@@ -107,11 +107,16 @@ def create(instance: Instance, request: Request) -> Reply:
             "tags": tags,
             "costs": list(request.get("costs") or ()),
             "status": "unlocked" if channel.program_type == "email" else "",
-            **{name: request[name] for name in ("startDate", "endDate") if name in request.parameters},
+            **_dates(request),
         },
         instance.now,
     )
     return Envelope([show(instance, program)])
+
+
+def _dates(request: Request) -> dict[str, Any]:
+    names = [name for name in ("startDate", "endDate") if name in request.parameters]
+    return {name: asset_timestamp(int(request[name].timestamp())) for name in names}
 
 
 def _name(request: Request) -> str:
@@ -129,16 +134,18 @@ def _channel(name: str) -> Channel:
 
 def _tags(tags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for tag in tags:
-        known = TAGS.get(tag["tagType"])
-        if known is None or tag["tagValue"] not in known[0]:
-            raise ApiError("709", f"Invalid tag '{tag['tagType']}' with value '{tag['tagValue']}'")
+        kind, value = str(tag.get("tagType")), tag.get("tagValue")
+        if kind not in TAGS or value not in TAGS[kind][0]:
+            raise ApiError("709", f"Invalid tag '{kind}' with value '{value}'")
     return [dict(tag) for tag in tags]
 
 
 @answers("programs.update_metadata")
 def update(instance: Instance, request: Request) -> Reply:
     program = requested_asset(instance, request)
-    values = {name: request[name] for name in ("description", "startDate", "endDate") if name in request.parameters}
+    values = _dates(request)
+    if "description" in request.parameters:
+        values["description"] = request["description"]
     costs = list(request.get("costs") or ())
     if request.get("costsDestructiveUpdate"):
         values["costs"] = costs

@@ -22,7 +22,7 @@ from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYP
 from airflow_provider_marketo.simulator.store.columns import TEXTS, WORDS, timestamp
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
 from airflow_provider_marketo.simulator.store.lists import Lists, initial_list
-from airflow_provider_marketo.simulator.store.programs import Programs, initial_program, initial_status
+from airflow_provider_marketo.simulator.store.programs import CHANNELS, Programs, initial_program, initial_status
 from airflow_provider_marketo.simulator.store.table import start_of_day
 
 if TYPE_CHECKING:
@@ -106,7 +106,10 @@ class Activities:
 
     def __init__(self, settings: Settings, leads: Leads, lists: Lists, programs: Programs) -> None:
         self.types: dict[int, ActivityType] = dict(ACTIVITY_TYPES)
-        self._leads, self._lists, self._programs = leads, lists, programs
+        self._leads = leads
+        # The history keeps the names of what is renamed or deleted later.
+        self._lists, self._programs = dict(lists.all), dict(programs.all)
+        self._kinds = dict(self.types)
         self.count = settings.activities if settings.leads else 0
         self._since = start_of_day(settings.dates.start)
         self._span = start_of_day(settings.dates.end) - self._since
@@ -212,7 +215,7 @@ class Activities:
 
     def _pattern(self, chance: random.Random) -> _Pattern:
         type_id = chance.choice(_TYPE_MIX)
-        kind = self.types[type_id]
+        kind = self._kinds[type_id]
         campaign = chance.choice((None, 2001, 2002, 2003)) if type_id != types.VISIT_PAGE else None
         for_lead = {
             types.CHANGE_DATA: self._change(chance.choice(_CHANGED_FIELDS), chance),
@@ -254,12 +257,12 @@ class Activities:
         return for_lead
 
     def _joined_list(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
-        each = self._lists.all[initial_list(FIRST_ID + row)]
+        each = self._lists[initial_list(FIRST_ID + row)]
         return each.id, each.name, {"Source": "Smart Campaign"}
 
     def _status(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
-        program = self._programs.all[initial_program(row)]
-        channel = self._programs.channel(program.id)
+        program = self._programs[initial_program(row)]
+        channel = CHANNELS[program.channel]
         status = initial_status(channel, row)
         first = channel.statuses[0]
         return (

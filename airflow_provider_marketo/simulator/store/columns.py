@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from datetime import date, datetime, timedelta, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -185,7 +185,9 @@ def cyclic_columns(seed: int, table: str, fields: Iterable[Field]) -> dict[str, 
     return {field.name: _cyclic_column(seed, table, field, size) for field, size in zip(fields, primes(), strict=False)}
 
 
+@lru_cache(maxsize=1_024)
 def _cyclic_column(seed: int, table: str, field: Field, size: int) -> CyclicColumn:
+    """Return a column; instances of one seed share it, because it never changes."""
     make = _BY_NAME.get(field.name) or _BY_TYPE[field.type]
     empty = 0.0 if field.name in _ALWAYS or field.type == "boolean" else _SHARE_EMPTY
 

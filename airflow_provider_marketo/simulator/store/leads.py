@@ -101,4 +101,4 @@ def _row_of_email(text: str) -> int | None:
 
 
 def _row_of_id(text: str) -> int | None:
-    return int(text) - FIRST_ID if text.isdigit() else None
+    return int(text) - FIRST_ID if text.isdecimal() else None

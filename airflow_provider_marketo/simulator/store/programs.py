@@ -94,6 +94,7 @@ class Programs:
         """Return a copy of the memberships that later writes do not change."""
         other = copy.copy(self)
         other._leads = self._leads.snapshot()
+        other.all = dict(self.all)
         other._written = dict(self._written)
         other._removed = set(self._removed)
         return other
