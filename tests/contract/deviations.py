@@ -93,6 +93,17 @@ REASONS = {
     ),
     "Only Adobe's pages have isOpenTrackingDisabled.": (
         Deviation("emails.create", "member unknown", "isOpenTrackingDisabled"),
+        Deviation("emails.update_content", "member unknown", "isOpenTrackingDisabled"),
+    ),
+    "An e-mail needs name, template and folder, and a module needs no name. The files require more.": (
+        Deviation("emails.create", "member missing", "subject"),
+        Deviation("emails.create", "member missing", "from*"),
+        Deviation("emails.create", "member missing", "replyEmail"),
+        Deviation("emails.add_module", "query missing", "name"),
+        Deviation("emails.duplicate_module", "query missing", "name"),
+    ),
+    "Marketo itself returns a default thank-you rule without a condition. The files require one.": (
+        Deviation("forms.update_thank_you_page", "member missing", "thankyou[[][]].*"),
     ),
     "Adobe's pages have segment, and the types HTML and Text.": (
         Deviation("emails.update_dynamic_content_section", "member unknown", "segment"),

@@ -247,6 +247,14 @@ ASSETS: tuple[Row, ...] = (
     ("programs.update_metadata", "startDate", DATETIME),
     ("programs.update_metadata", "endDate", DATETIME),
     ("emails.create", "isOpenTrackingDisabled", {"in": "form", "type": "boolean"}),
+    # Adobe's pages need name, template and folder only; headers may follow before the approval.
+    ("emails.create", "subject", {"required": False}),
+    ("emails.create", "fromName", {"required": False}),
+    ("emails.create", "fromEmail", {"required": False}),
+    ("emails.create", "replyEmail", {"required": False}),
+    ("emails.update_content", "isOpenTrackingDisabled", {"in": "form", "type": "boolean"}),
+    ("emails.add_module", "name", {"required": False}),
+    ("emails.duplicate_module", "name", {"required": False}),
     ("emails.update_metadata", "preHeader", {"maxLength": 1024}),
     ("emails.rearrange_modules", "positions", {"type": "array", "items": {"type": "object"}, "required": True}),
     ("emails.update_dynamic_content_section", "segment", {"in": "form", "type": "string"}),
@@ -278,6 +286,8 @@ ASSETS: tuple[Row, ...] = (
     ("forms.create", "name", {"required": True}),
     ("forms.get", "offset", {"type": "integer"}),
     ("forms.update_thank_you_page", "thankyou", {"required": True}),
+    # The default rule, as Marketo itself returns it, has no condition and no value.
+    ("forms.update_thank_you_page", "thankyou[]", {"required": ["followupType"]}),
     ("landing_pages.create", "formPrefill", {"in": "form", "type": "boolean"}),
     ("landing_pages.clone", "template", {"required": True}),
     ("landing_pages.update_variable", "value", {"type": "string"}),

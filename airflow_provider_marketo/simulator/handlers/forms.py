@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Fields = list[dict[str, Any]]
 _MAX_COLUMNS, _MAX_ROWS = 3, 10
 _INITIAL_FIELDS = ("FirstName", "LastName", "Email")
+_CONDITION = ("followupValue", "operator", "subjectField", "values")
 _NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
 
 
@@ -221,6 +222,10 @@ def update_thank_you_page(instance: Instance, request: Request) -> Reply:
     rules = request["thankyou"]
     if sum(bool(rule.get("default")) for rule in rules) != 1:
         raise ApiError("709", "Exactly one rule must be the default")
+    for rule in rules:
+        lacking = [name for name in _CONDITION if name not in rule and not rule.get("default")]
+        if lacking:
+            raise ApiError("709", f"A rule that is not the default needs {', '.join(lacking)}")
     rules = [{"followupValue": None, **rule} for rule in rules]
     instance.store.assets.change(form, instance.now, thankYouList=rules)
     return Envelope([{"id": form.id, "thankYouList": rules}])

@@ -48,10 +48,10 @@ class Kind:
 
 
 _EMAIL: Mapping[str, Any] = {
-    "subject": None,
-    "fromName": None,
-    "fromEmail": None,
-    "replyEmail": None,
+    "subject": {"type": "Text", "value": ""},
+    "fromName": {"type": "Text", "value": "Marketing"},
+    "fromEmail": {"type": "Text", "value": "marketing@example.com"},
+    "replyEmail": {"type": "Text", "value": "marketing@example.com"},
     "operational": False,
     "textOnly": False,
     "publishToMSI": False,
