@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from airflow.sdk import Variable
 
-from airflow_provider_marketo.at_most_once.ledger import PREFIX, LedgerStore
+from airflow_provider_marketo.at_most_once.entries import PREFIX
+from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.output.folder import OutputFolder
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.at_most_once.entries import Sending, sending_of
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
-from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending, sending_of
+from airflow_provider_marketo.at_most_once.ledger import Ledger
 from airflow_provider_marketo.at_most_once.stores import store_of
 from airflow_provider_marketo.hooks.link import push_link
 

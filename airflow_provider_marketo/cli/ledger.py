@@ -15,7 +15,8 @@ from airflow_provider_marketo.airflow_compat import (
     create_session,
     providers_configuration_loaded,
 )
-from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, SENDING, SETTLED, Entry, LedgerStore
+from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, SENDING, SETTLED, Entry
+from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date

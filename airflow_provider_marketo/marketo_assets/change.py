@@ -19,7 +19,8 @@ from airflow_provider_marketo.marketo_assets import find, kinds
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_marketo.at_most_once.ledger import Ledger, Sending
+    from airflow_provider_marketo.at_most_once.entries import Sending
+    from airflow_provider_marketo.at_most_once.ledger import Ledger
     from airflow_provider_marketo.at_most_once.task import OnceTask
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.find import Record

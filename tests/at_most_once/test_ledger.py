@@ -9,7 +9,8 @@ from itertools import combinations
 
 import pytest
 
-from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, Entry, Ledger, MarketoLedgerError, Sending
+from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry, MarketoLedgerError, Sending
+from airflow_provider_marketo.at_most_once.ledger import Ledger
 from airflow_provider_marketo.at_most_once.stores import FolderStore, VariableStore
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,

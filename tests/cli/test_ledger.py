@@ -9,7 +9,7 @@ import pytest
 from airflow.models.variable import Variable
 from airflow.utils.session import create_session
 
-from airflow_provider_marketo.at_most_once.ledger import CLAIM, PREFIX, Entry
+from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry
 from airflow_provider_marketo.at_most_once.stores import FolderStore
 
 LONG_AGO = (datetime.now(timezone.utc) - timedelta(days=100)).isoformat()
