@@ -53,6 +53,7 @@ __all__ = [
     "supervisor",
     "task_state_store",
     "use_metadata_database",
+    "variable_is_listed",
 ]
 
 MODULES: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +62,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "ErrorResponse": ("airflow.sdk.execution_time.comms",),
     "ErrorType": ("airflow.sdk.exceptions",),
     "GetVariable": ("airflow.sdk.execution_time.comms",),
+    "GetVariableKeys": ("airflow.sdk.execution_time.comms",),
     "RuntimeTaskInstance": ("airflow.sdk.execution_time.task_runner",),
     "VariableResult": ("airflow.sdk.execution_time.comms",),
     "XCom": ("airflow.sdk.execution_time.xcom",),
@@ -106,6 +108,25 @@ def supervisor() -> Any:
         return __getattr__("SUPERVISOR_COMMS")
     except ImportError:
         raise OSError("Variables are reached from tasks and triggers only, and this process is neither") from None
+
+
+def variable_is_listed(name: str) -> bool:
+    """
+    Whether the API server lists a Variable of this name, whether or not it can read the value.
+
+    :param name: the Variable's key.
+    :return: False before Airflow 3.3, which has no such list.
+    :raises OSError: Airflow did not answer.
+    """
+    try:
+        question = __getattr__("GetVariableKeys")
+    except ImportError:
+        return False
+    answer = supervisor().send(question(prefix=name))
+    keys = getattr(answer, "keys", None)
+    if not isinstance(keys, list):
+        raise OSError(f"Airflow does not say whether the Variable {name} exists")
+    return name in keys
 
 
 def use_metadata_database() -> None:

@@ -26,7 +26,7 @@ PACKAGE = Path(airflow_compat.__file__).parent
 
 LINE = tuple(int(part) for part in airflow_version.split(".")[:2])
 
-SINCE = {"SharedStreamProducer": (3, 3)}
+SINCE = {"GetVariableKeys": (3, 3), "SharedStreamProducer": (3, 3)}
 """Names that older lines lack, with the first that has them."""
 
 ONLY_IN_A_TASK = {"SUPERVISOR_COMMS"}
@@ -37,6 +37,7 @@ CALLS = {
     "Connection.get_connection_from_secrets": ("conn_id",),
     "ErrorResponse": ("error",),
     "GetVariable": ("key",),
+    "GetVariableKeys": ("prefix",),
     "Pool": ("pool", "slots", "description", "include_deferred"),
     "RuntimeTaskInstance.get_task_states": ("dag_id", "task_ids", "run_ids", "map_index"),
     "SharedStreamProducer.advance": ("self", "batch"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
-
-from airflow_provider_marketo.client.errors import MarketoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,14 +17,8 @@ PREFIX = "marketo_once_"
 CLAIM = "_claim"
 SENDING, SETTLED = "sending", "settled"
 
-
-class MarketoLedgerError(MarketoError):
-    """The ledger cannot be read or written, or another process writes the same entry: nothing was sent."""
-
-    default_remedy = (
-        "Nothing was sent. Try again when Airflow's API server answers, or set ledger= to a folder that every "
-        "worker reaches."
-    )
+_TEXTS = ("state", "owner", "instance", "operation", "what", "dag_id", "task_id", "run_id", "since")
+_NUMBERS = ("map_index", "generation")
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,7 @@ class Sending:
     def key(self) -> str:
         """Key of the entry. Another request, task instance or run has another key."""
         parts = [self.instance, self.operation, self.dag_id, self.task_id, self.map_index, self.run_id, self.content]
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_stable)
         return PREFIX + hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -103,20 +96,48 @@ class Entry:
     settled_by: str | None = None
 
     @classmethod
-    def from_json(cls, text: str) -> Entry:
+    def from_json(cls, text: str) -> Entry | None:
         """
         Read an entry.
 
         :param text: the stored text.
-        :raises MarketoLedgerError: the text is not an entry.
+        :return: the entry; None if the text is not an entry: it is empty, cut short, or not written by a ledger.
         """
         known = {each.name for each in fields(cls)}
         try:
-            return cls(**{name: value for name, value in json.loads(text).items() if name in known})
-        except (ValueError, TypeError, AttributeError):
-            raise MarketoLedgerError(
-                "an entry of the ledger is damaged", remedy="Nothing was sent. Check what else writes to the ledger."
-            ) from None
+            found = cls(**{name: value for name, value in json.loads(text).items() if name in known})
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return None
+        is_whole = all(isinstance(getattr(found, name), str) for name in _TEXTS) and all(
+            isinstance(getattr(found, name), int) for name in _NUMBERS
+        )
+        return found if is_whole else None
+
+    @classmethod
+    def unreadable(cls, sending: Sending) -> Entry:
+        """
+        Return the entry that stands for one that cannot be read: something was stored, so the request may have run.
+
+        It has the generation of the running task, so that no clear counts as a decision about it.
+
+        :param sending: the request.
+        """
+        reason = "its entry in the ledger is damaged, so an earlier try may have sent it"
+        return cls.of(sending, owner="", since="an unknown time", reason=reason)
+
+    @classmethod
+    def of(cls, sending: Sending, *, owner: str, since: str, reason: str | None = None) -> Entry:
+        """
+        Return the entry of a request that is about to be sent.
+
+        :param sending: the request.
+        :param owner: the process that sends it.
+        :param since: when it is sent, ISO 8601.
+        :param reason: why it is unknown whether it ran.
+        """
+        shared = {each.name for each in fields(cls)} & {each.name for each in fields(sending)}
+        facts = {name: getattr(sending, name) for name in shared}
+        return cls(state=SENDING, owner=owner, since=since, reason=reason, **facts)
 
     def to_json(self) -> str:
         """Return the text to store."""
@@ -140,3 +161,8 @@ def sending_of(context: Mapping[str, Any], **facts: Any) -> Sending:
         generation=ti.max_tries,
         **facts,
     )
+
+
+def _stable(value: Any) -> Any:
+    """Return what JSON cannot hold as something that every process writes in the same way: sets have no order."""
+    return sorted(map(repr, value)) if isinstance(value, Set) else str(value)

@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from airflow_provider_marketo.arguments import one_of
-from airflow_provider_marketo.at_most_once.entries import CLAIM, SENDING, SETTLED, Entry, MarketoLedgerError, Sending
+from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry, Sending
 from airflow_provider_marketo.choices import OnAmbiguous
 from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoError
 
@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LARGEST_RESULT = 16_384
+
+
+class MarketoLedgerError(MarketoError):
+    """The ledger cannot be read or written, or another process writes the same entry: nothing was sent."""
+
+    default_remedy = (
+        "Nothing was sent. Try again when Airflow's API server answers, or set ledger= to a folder that every "
+        "worker reaches."
+    )
 
 
 class LedgerStore(Protocol):
@@ -95,8 +104,7 @@ class Ledger:
         claim = sending.key + CLAIM
         self._write(claim, self._me)
         before = self._read(sending.key)
-        earlier = Entry.from_json(before) if before else None
-        sent = self._already(sending, earlier)
+        sent = self._already(sending, _entry(sending, before))
         if sent is not None:
             self._forget(claim)
             return sent
@@ -119,8 +127,7 @@ class Ledger:
         :param sending: the request.
         :raises MarketoAmbiguousOutcomeError: the request may or may not have run.
         """
-        text = self._read(sending.key)
-        return self._already(sending, Entry.from_json(text) if text else None)
+        return self._already(sending, _entry(sending, self._read(sending.key)))
 
     def knows(self, sending: Sending) -> bool:
         """
@@ -157,25 +164,15 @@ class Ledger:
         raise self._ambiguous(sending, why)
 
     def _begin(self, sending: Sending, claim: str) -> Entry:
-        entry = Entry(
-            SENDING,
-            self._me,
-            sending.instance,
-            sending.operation,
-            sending.what,
-            sending.dag_id,
-            sending.task_id,
-            sending.run_id,
-            sending.map_index,
-            sending.generation,
-            _now(),
-        )
+        entry = Entry.of(sending, owner=self._me, since=_now())
         self._write(sending.key, entry.to_json())
         if self._read(claim) != self._me:
             raise MarketoLedgerError(f"another process is about to send {sending.what}", operation=sending.operation)
         written = self._read(sending.key)
-        if written is None or Entry.from_json(written).state != SENDING:
-            raise MarketoLedgerError("the ledger lost an entry that was just written", operation=sending.operation)
+        if written != entry.to_json():
+            raise MarketoLedgerError(
+                "the ledger lost or changed an entry that was just written", operation=sending.operation
+            )
         return entry
 
     def _settle(self, sending: Sending, entry: Entry, result: Any, by: str = "reply") -> None:
@@ -244,6 +241,11 @@ class Ledger:
             self._store.write(key, text)
         except Exception as error:
             raise MarketoLedgerError(f"the ledger cannot be written ({type(error).__name__}: {error})") from error
+
+
+def _entry(sending: Sending, text: str | None) -> Entry | None:
+    """Return the entry that a text holds; None only if nothing is stored. A text that is no entry is one, too."""
+    return None if text is None else Entry.from_json(text) or Entry.unreadable(sending)
 
 
 def _now() -> str:

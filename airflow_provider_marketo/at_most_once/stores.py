@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow.sdk import Variable
 
 from airflow_provider_marketo.at_most_once.entries import PREFIX
-from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 
 
 class VariableStore:

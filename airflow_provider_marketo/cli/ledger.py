@@ -46,7 +46,8 @@ class _DatabaseStore:
     def read(self, key: str) -> str | None:
         with create_session() as session:
             found = session.scalar(select(Variable).where(Variable.key == key))
-            return found.val if found is not None else None
+            # Airflow's value of a Variable that it cannot decrypt is None; there is one all the same.
+            return None if found is None else found.val or ""
 
     def write(self, key: str, text: str) -> None:
         with create_session() as session:
@@ -55,6 +56,22 @@ class _DatabaseStore:
     def delete(self, key: str) -> None:
         with create_session() as session:
             Variable.delete(key, session=session)
+
+
+_DAMAGED = Entry(
+    state=SENDING,
+    owner="",
+    instance="",
+    operation="",
+    what="the request of a damaged entry",
+    dag_id="",
+    task_id="",
+    run_id="",
+    map_index=-1,
+    generation=0,
+    since="",
+)
+"""Stands for an entry that cannot be read: its request may have run, so a person decides."""
 
 
 @action_cli(check_db=False)
@@ -77,17 +94,17 @@ def settle(args: Namespace) -> None:
         )
     if args.sent == args.not_sent:
         raise SystemExit("airflow marketo ledger settle: give either --sent or --not-sent")
-    entry = Entry.from_json(text)
-    if entry.state != SENDING:
+    entry = Entry.from_json(text) or _DAMAGED
+    if entry.state == SETTLED:
         raise SystemExit(f"airflow marketo ledger settle: {entry.what} is already settled ({entry.settled_by})")
-    task = f"{entry.dag_id}.{entry.task_id}"
+    task = "the task" if entry is _DAMAGED else f"the task {entry.dag_id}.{entry.task_id}"
     if args.sent:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         store.write(args.key, replace(entry, state=SETTLED, until=now, reason=None, settled_by="person").to_json())
-        print(f"{entry.what} is recorded as sent. Clear the task {task}: it continues.")
+        print(f"{entry.what} is recorded as sent. Clear {task}: it continues.")
     else:
         store.delete(args.key)
-        print(f"{entry.what} is recorded as not sent. Clear the task {task}: it sends the request.")
+        print(f"{entry.what} is recorded as not sent. Clear {task}: it sends the request.")
 
 
 @action_cli(check_db=False)
@@ -119,7 +136,7 @@ def _entries(store: ListedStore) -> list[tuple[str, Entry]]:
     for key in store.all_keys():
         text = None if key.endswith(CLAIM) else store.read(key)
         if text is not None:
-            found.append((key, Entry.from_json(text)))
+            found.append((key, Entry.from_json(text) or _DAMAGED))
     return found
 
 
@@ -127,9 +144,13 @@ def _row(key: str, entry: Entry) -> dict[str, str]:
     return {
         "state": "sent" if entry.state == SETTLED else "unresolved",
         "what": entry.what,
-        "task": f"{entry.dag_id}.{entry.task_id}" + (f"[{entry.map_index}]" if entry.map_index >= 0 else ""),
+        "task": "" if entry is _DAMAGED else _task(entry),
         "run": entry.run_id,
         "since": entry.since,
         "decided_by": entry.settled_by or "",
         "key": key,
     }
+
+
+def _task(entry: Entry) -> str:
+    return f"{entry.dag_id}.{entry.task_id}" + (f"[{entry.map_index}]" if entry.map_index >= 0 else "")

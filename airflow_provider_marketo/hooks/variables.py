@@ -17,16 +17,20 @@ def read(name: str) -> str | None:
     """
     Return a Variable's text, or None if it certainly does not exist.
 
-    ``Variable.get`` reports every failure as "not found", so this asks the API server itself. Works in tasks and
-    triggers only.
+    ``Variable.get`` reports every failure as "not found", so this asks the API server itself. The API server reports a
+    Variable that it cannot decrypt, or a database that fails for a moment, as "not found", too; from Airflow 3.3 on
+    its list of keys tells these apart. Works in tasks and triggers only.
 
     :param name: the Variable's key.
-    :raises OSError: Airflow did not answer, or this process is neither a task nor a trigger.
+    :raises OSError: Airflow did not answer or cannot read the Variable, or this process is neither a task nor a
+        trigger.
     """
     answer = airflow_compat.supervisor().send(airflow_compat.GetVariable(key=name))
     if isinstance(answer, airflow_compat.VariableResult):
         return answer.value
     if isinstance(answer, airflow_compat.ErrorResponse) and answer.error == airflow_compat.ErrorType.VARIABLE_NOT_FOUND:
+        if airflow_compat.variable_is_listed(name):
+            raise OSError(f"Airflow has the Variable {name}, but cannot read it; check its log and its Fernet key")
         return None
     raise OSError(f"Airflow does not say whether the Variable {name} exists")
 

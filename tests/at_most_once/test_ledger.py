@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry, MarketoLedgerError, Sending
-from airflow_provider_marketo.at_most_once.ledger import Ledger
+from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry, Sending
+from airflow_provider_marketo.at_most_once.ledger import Ledger, MarketoLedgerError
 from airflow_provider_marketo.at_most_once.stores import FolderStore, VariableStore
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
@@ -225,12 +229,78 @@ def test_a_store_that_fails_after_the_call_fails_no_task_and_sends_nothing_again
     assert marketo.executed == 0
 
 
-def test_a_damaged_entry_sends_nothing(store):
-    store.texts[sending().key] = "something else"
+def whole_entry() -> str:
+    store = MemoryStore()
+    Ledger(store).once(sending(), Marketo())
+    return store.texts[sending().key]
+
+
+DAMAGED = {
+    "an empty file, as a host crash or a truncated copy leaves it": "",
+    "a blank": " ",
+    "half an entry": whole_entry()[:60],
+    "zeros": "\0" * 40,
+    "JSON that is no entry": "[]",
+    "null": "null",
+    "an entry without its facts": '{"state": "settled"}',
+    "an entry with facts of other kinds": whole_entry().replace('"a_dag"', "7"),
+    "deep JSON": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("again", [{}, {"on_ambiguous": "resend"}, {"force": True}], ids=str)
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_entry_is_not_known_to_be_unsent(store, text, again):
+    store.texts[sending().key] = text
     marketo = Marketo()
-    with pytest.raises(MarketoLedgerError):
+    for generation in (0, 1):
+        with pytest.raises(MarketoAmbiguousOutcomeError, match=r"is damaged.*Campaign is Requested.*ledger settle"):
+            Ledger(store, **again).once(sending(generation=generation), marketo)
+        with pytest.raises(MarketoAmbiguousOutcomeError):
+            Ledger(store, **again).earlier(sending(generation=generation))
+    assert marketo.executed == 0
+    assert store.texts[sending().key] == text
+
+
+def test_an_entry_with_a_state_of_another_version_is_not_sent_again(store):
+    store.texts[sending().key] = whole_entry().replace('"settled"', '"archived"')
+    with pytest.raises(MarketoAmbiguousOutcomeError):
+        Ledger(store).once(sending(), Marketo())
+
+
+def test_an_entry_with_facts_of_a_later_version_is_read(store):
+    store.texts[sending().key] = whole_entry().replace("{", '{"later": 1, ', 1)
+    assert Ledger(store).once(sending(), Marketo()).earlier
+
+
+def test_a_damaged_entry_counts_as_sent_if_the_author_says_so(store):
+    store.texts[sending().key] = ""
+    marketo = Marketo()
+    assert Ledger(store, on_ambiguous="assume_sent").once(sending(), marketo).earlier
+    assert Ledger(store).once(sending(), marketo).earlier
+    assert marketo.executed == 0
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: "", lambda text: text[:30], lambda text: text.replace("a_dag", "b_dag")]
+)
+def test_a_store_that_does_not_keep_what_it_is_given_sends_nothing(store, damage):
+    write = store.write
+    store.write = lambda key, text: write(key, text if key.endswith(CLAIM) else damage(text))
+    marketo = Marketo()
+    with pytest.raises(MarketoLedgerError, match="lost or changed"):
         Ledger(store).once(sending(), marketo)
     assert marketo.executed == 0
+
+
+def test_every_process_makes_the_same_key_of_a_set():
+    code = (
+        "from airflow_provider_marketo.at_most_once.entries import Sending;"
+        "print(Sending('i', 'o', {'fields': {'a', 'b', 'c', 'd'}}, 'w', 'h', 'd', 't', 'r', -1, 0).key)"
+    )
+    environments = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    keys = {subprocess.check_output([sys.executable, "-c", code], env=each) for each in environments}
+    assert len(keys) == 1
 
 
 def test_a_large_answer_is_not_kept(store):
@@ -388,12 +458,34 @@ def test_a_missing_variable_is_told_apart_from_one_that_cannot_be_read(superviso
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, VariableResult
 
+    def nothing_of_this_name(message):
+        if type(message).__name__ == "GetVariableKeys":
+            return SimpleNamespace(keys=[])
+        return ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND)
+
     supervisor(lambda message: VariableResult(key=message.key, value="text"))
     assert VariableStore().read("a") == "text"
-    supervisor(lambda message: ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND))
+    supervisor(nothing_of_this_name)
     assert VariableStore().read("a") is None
     supervisor(lambda message: ErrorResponse(error=ErrorType.API_SERVER_ERROR))
     with pytest.raises(OSError, match="does not say"):
+        VariableStore().read("a")
+
+
+def test_a_variable_that_airflow_cannot_decrypt_is_not_missing(supervisor):
+    comms = pytest.importorskip("airflow.sdk.execution_time.comms")
+    if not hasattr(comms, "GetVariableKeys"):
+        pytest.skip("Airflow lists the keys of Variables from 3.3 on")
+    from airflow.sdk.exceptions import ErrorType
+
+    def answer(message):
+        if isinstance(message, comms.GetVariableKeys):
+            return comms.VariableKeysResult(keys=["a", "ab"], total_entries=2)
+        return comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND)
+
+    supervisor(answer)
+    assert VariableStore().read("b") is None
+    with pytest.raises(OSError, match="cannot read it"):
         VariableStore().read("a")
 
 

@@ -94,6 +94,20 @@ def test_settle_refuses_wrong_arguments(ledger, arguments, message):
     assert listed(ledger)["open"] == "unresolved"
 
 
+@pytest.mark.parametrize(("answer", "left"), [("--sent", "sent"), ("--not-sent", None)])
+def test_a_damaged_entry_is_listed_and_settled(ledger, tmp_path, answer, left):
+    key = f"{PREFIX}3"
+    if (tmp_path / f"{key}.json").exists():
+        (tmp_path / f"{key}.json").write_bytes(b"")
+    else:
+        with create_session() as session:  # as a Variable whose Fernet key is lost
+            session.query(Variable).filter_by(key=key).update({"_val": "x", "is_encrypted": True})
+    damaged = "the request of a damaged entry"
+    assert listed(ledger)[damaged] == "unresolved"
+    assert "Clear the task" in ledger("settle", key, answer)
+    assert listed(ledger).get(damaged) == left
+
+
 def test_prune_deletes_old_settled_entries_and_keeps_unresolved_ones(ledger):
     assert ledger("prune").endswith("Deleted 1 entry settled more than 90 days ago; 2 left\n")
     assert set(listed(ledger)) == {"new", "open"}
