@@ -13,7 +13,6 @@ from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.imports.erasure import Erasure, Evidence, MarketoLeadsReappearedError
 from airflow_provider_marketo.imports.inputs import open_rows
-from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +49,9 @@ class EraseWork(Work):
                 parameter="confirm",
                 remedy="Try it with dry_run=True, then set confirm=True.",
             )
-        self._values = _values_of(arguments)
+        given = _values_of(arguments)
+        self._given = len(given)
+        self._values = checked_values(given)
         self._erasure = Erasure(hook.client, arguments["filter_type"], self._values, hook.settings.hash_salt)
         self._evidence = None if arguments["dry_run"] else _evidence_of(context, hook, arguments["evidence"])
         if self._evidence is not None and not resumed:
@@ -75,11 +76,9 @@ class EraseWork(Work):
 
     def finish(self) -> dict[str, Any]:
         """Return counts, and where the evidence lies."""
+        if self._evidence is not None:
+            self._evidence.close()
         return self._result
-
-    def kill(self) -> None:
-        """Delete no more leads. The next try finds those that are left."""
-        self._erasure.stop()
 
     def _count(self) -> dict[str, Any]:
         found = self._find()
@@ -93,6 +92,8 @@ class EraseWork(Work):
 
     def _find(self) -> list[int]:
         found, most = self._erasure.find(), self._arguments["max_leads"]
+        if not found:
+            self._check_none_found()
         if len(found) > most:
             raise MarketoInvalidRequestError(
                 f"the values find {counted(len(found), 'lead')}, and max_leads is {most}",
@@ -101,10 +102,26 @@ class EraseWork(Work):
             )
         return found
 
+    def _check_none_found(self) -> None:
+        """Refuse values that find nobody, unless the author allows it or an earlier try has erased whom they found."""
+        erased_earlier = self._evidence is not None and self._evidence.leads > 0
+        if self._given == 0 or erased_earlier or self._arguments["allow_none_found"]:
+            return
+        error = MarketoInvalidRequestError(
+            f"no lead has any of the {counted(self._given, 'given value')} as its {self._arguments['filter_type']}:"
+            " nobody was erased",
+            parameter="filter_values",
+            remedy="Check the values, filter_type and the API user's partitions. If it is no mistake, set"
+            " allow_none_found=True.",
+        )
+        if not self._arguments["dry_run"]:
+            raise error
+        log.warning("%s", error)
+
     def _erase(self, evidence: Evidence) -> dict[str, Any]:
         erasure, found = self._erasure, self._find()
         evidence.begin(erasure.digests(self._values), erasure.digests(found))
-        refused = erasure.delete(found)
+        refused = erasure.delete(found, evidence.note_deleted)
         remaining = len(erasure.find())
         facts = evidence.finish(remaining, refused)
         log.info(
@@ -134,11 +151,11 @@ class EraseWork(Work):
         return _summary(evidence, facts)
 
 
-def _values_of(arguments: Mapping[str, Any]) -> list[str]:
-    """Return what to look for. Files and queries have it in a column."""
+def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
+    """Return what to look for, unchecked. Files and queries have it in a column."""
     given = arguments["filter_values"]
     if given is not None and arguments["source"] is None and arguments["sql"] is None:
-        return checked_values(given)
+        return list(given)
     rows = open_rows({**arguments, "records": [] if given is not None else None})
     column: str = arguments["column"] or arguments["filter_type"]
     columns: Sequence[str] = rows.columns
@@ -147,15 +164,13 @@ def _values_of(arguments: Mapping[str, Any]) -> list[str]:
             f"the input has no column {column!r}", parameter="column", remedy=f"Its columns are {', '.join(columns)}."
         )
     place = list(columns).index(column)
-    return checked_values(value for batch in rows.batches for value in batch[place])
+    return [value for batch in rows.batches for value in batch[place]]
 
 
 def _evidence_of(context: Mapping[str, Any], hook: MarketoHook, url: str) -> Evidence:
     ti = context["ti"]
     task = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    folder = OutputFolder(url, parameter="evidence")
-    folder.check_writable()
-    return Evidence(folder, {"instance": hook.client.instance, **task})
+    return Evidence(url, {"instance": hook.client.instance, **task})
 
 
 def _summary(evidence: Evidence, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.answers import lead_id_of, skipped_for
+from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.output.folder import OutputFolder
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
@@ -46,38 +47,35 @@ class Erasure:
         self._filter_type = filter_type
         self._values = values
         self._salt = salt.encode() if salt else None
-        self._stopped = False
 
     def find(self) -> list[int]:
         """Return the ids of all leads that any value finds (``leads.get_by_filter_type``), duplicates included."""
         found: set[int] = set()
         for values in _parts(self._values):
             query = {"filterType": self._filter_type, "filterValues": values, "fields": ["id"]}
-            found.update(int(record["id"]) for record in self._client.paginate("leads.get_by_filter_type", **query))
+            found.update(map(lead_id_of, self._client.paginate("leads.get_by_filter_type", **query)))
         return sorted(found)
 
-    def delete(self, lead_ids: Sequence[int]) -> Counter[str]:
+    def delete(self, lead_ids: Sequence[int], note: Callable[[int], None]) -> Counter[str]:
         """
         Delete leads (``leads.delete``).
 
         :param lead_ids: their ids.
+        :param note: called after each call with the number of leads that it deleted, before the next call is made.
         :return: how many Marketo refused, by its code. A lead that is gone already is not among them.
         :raises MarketoStoppedError: the task was killed.
         """
         refused: Counter[str] = Counter()
         for part in _parts(lead_ids):
-            if self._stopped:
-                raise MarketoStoppedError("the task was killed")
             reply = self._client.call("leads.delete", input=[{"id": lead_id} for lead_id in part])
+            deleted = 0
             for record in reply.records:
-                found = [str(reason.get("code")) for reason in record.get("reasons") or record.get("errors") or ()]
-                if record.get("status") == "skipped" and found != [codes.LEAD_NOT_FOUND]:
-                    refused[found[0] if found else "?"] += 1
+                skipped, reasons = skipped_for(record)
+                deleted += not skipped
+                if skipped and reasons != [codes.LEAD_NOT_FOUND]:
+                    refused[reasons[0] if reasons else "?"] += 1
+            note(deleted)
         return refused
-
-    def stop(self) -> None:
-        """Delete nothing more."""
-        self._stopped = True
 
     def digests(self, values: Iterable[Any]) -> list[str]:
         """Return the digests that replace values in the evidence."""
@@ -93,20 +91,33 @@ class Evidence:
     """
     What was done for one run of the task, written down before and after each step.
 
-    :param folder: where it lies.
+    :param url: of the folder where it lies.
     :param task: instance, DAG, task, run and map index: they name the file.
+    :raises MarketoInvalidRequestError: the folder cannot be written to.
     """
 
-    def __init__(self, folder: OutputFolder, task: Mapping[str, Any]) -> None:
+    def __init__(self, url: str, task: Mapping[str, Any]) -> None:
         key = hashlib.sha256(repr(sorted(task.items())).encode()).hexdigest()[:16]
-        self._folder = folder
         self._name = f"erasure-{key}.json"
-        self._facts: dict[str, Any] = folder.read_json(self._name) or {**task, "leads": [], "refused": {}}
+        self._folder = OutputFolder(url, parameter="evidence", scratch=f"_marketo/staging/erasure-{key}")
+        self._folder.clear_scratch()
+        self._folder.check_writable()
+        self._facts: dict[str, Any] = self._folder.read_json(self._name) or {
+            **task,
+            "leads": [],
+            "deleted": 0,
+            "refused": {},
+        }
 
     @property
     def path(self) -> str:
         """Where it lies."""
         return str(self._folder.path(self._name))
+
+    @property
+    def leads(self) -> int:
+        """How many leads were found, over all tries."""
+        return len(self._facts["leads"])
 
     @property
     def verified(self) -> bool:
@@ -128,6 +139,14 @@ class Evidence:
         known = sorted({*self._facts["leads"], *leads})
         began = self._facts.get("began") or _now()
         self._write(began=began, requested=list(requested), leads=known, erased=None, remaining=None, verified=None)
+
+    def note_deleted(self, count: int) -> None:
+        """Add leads that a call has deleted: a task that is stopped leaves behind what it did."""
+        self._write(deleted=self._facts.get("deleted", 0) + count)
+
+    def close(self) -> None:
+        """Delete unfinished files."""
+        self._folder.clear_scratch()
 
     def finish(self, remaining: int, refused: Mapping[str, int]) -> dict[str, Any]:
         """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.answers import lead_id_of
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL, Record
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Mirror:
         self._client = client
         self._list_id = list_id
         pages = client.paginate("static_list_membership.get_leads_by_list_id", listId=list_id, fields=["id"])
-        self.members = {int(lead["id"]) for lead in pages}
+        self.members = set(map(lead_id_of, pages))
         at = staged.plan.header.index(LEAD_ID) if staged.plan.header else 0
         wanted = {int(row[at]) for chunk in staged.chunks for row in staged.rows(chunk)}
         self.additions = len(wanted - self.members)

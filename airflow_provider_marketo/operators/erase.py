@@ -41,6 +41,8 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param sql_conn_id: connection of a database.
     :param column: of ``source`` or ``sql``. Default: ``filter_type``.
     :param confirm: has to be True, or to render to it.
+    :param allow_none_found: whether values that find no lead at all are a success. Otherwise the task fails: they are
+        most often a mistake upstream, and evidence would say that a request was fulfilled.
     :param max_leads: refuse to delete more, which is usually a mistake upstream.
     :param verify_after: how long after the deletion to look again: seconds, a timedelta or an ISO 8601 duration; None
         for never. Needs a triggerer.
@@ -64,6 +66,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         "sql_conn_id": text(),
         "column": text(),
         "confirm": flag(),
+        "allow_none_found": flag(),
         "max_leads": count(),
         "verify_after": duration(required=False),
         "dry_run": flag(),
@@ -97,6 +100,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         sql_conn_id: str | None = None,
         column: str | None = None,
         confirm: bool | str = False,
+        allow_none_found: bool = False,
         max_leads: int = 1_000,
         verify_after: timedelta | float | str | None = None,
         dry_run: bool = False,
@@ -122,6 +126,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         self.sql_conn_id = sql_conn_id
         self.column = column
         self.confirm = confirm
+        self.allow_none_found = allow_none_found
         self.max_leads = max_leads
         self.verify_after = verify_after
         self._preview = dry_run  # BaseOperator.dry_run is a method

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_marketo.arguments import Check, as_list, choice, flag, mapping, text
+from airflow_provider_marketo.arguments import Check, as_list, choice, flag, is_filled_in_later, mapping, text
 from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import PurePath
 
     from airflow.sdk import ObjectStoragePath
@@ -35,9 +37,37 @@ def required_paths(parameter: str, value: Any) -> tuple[Any, ...]:
     return found
 
 
-def as_given(parameter: str, value: Any) -> Any:
-    """Pass a value on as it is: what it may be is up to a database, or it holds leads and is read later."""
-    return value
+def records(parameter: str, value: Any) -> Any:
+    """Check records: a list of mappings, or a function that returns one. What each holds is read later."""
+    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    if value is None or callable(value) or (is_list and not is_filled_in_later(value)):
+        return value
+    raise MarketoInvalidRequestError(
+        f"{parameter} is a {type(value).__name__}, not a list of records",
+        parameter=parameter,
+        remedy="Give a list of mappings, or a function that returns one. Records are no template and no XCom: leads"
+        " have no place there. Write them to a file and give it as source.",
+    )
+
+
+def placeholders(parameter: str, value: Any) -> Any:
+    """
+    Check values for the placeholders of a statement: a mapping by name, or a list in the statement's order.
+
+    A template makes text of either. Other text is one value: a driver would take each of its characters for one.
+    """
+    if isinstance(value, (Set, bytes, bytearray)):
+        raise MarketoInvalidRequestError(
+            f"{parameter} is a {type(value).__name__}, and placeholders are filled in order",
+            parameter=parameter,
+            remedy="Give a list, a tuple or a mapping.",
+        )
+    if isinstance(value, Mapping):
+        return dict(value)
+    with suppress(MarketoInvalidRequestError):
+        if isinstance(value, str) and (found := mapping()(parameter, value)):
+            return found
+    return as_list(parameter, value)
 
 
 def ratio(parameter: str, value: Any) -> float:

@@ -20,7 +20,7 @@ from airflow_provider_marketo.choices import (
     SyncAction,
     SyncObject,
 )
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, as_given, paths
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, paths, records
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -84,7 +84,7 @@ class MarketoSyncOperator(MarketoImportOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "object_type": choice(SyncObject),
-        "records": as_given,
+        "records": records,
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
         "action": choice(SyncAction, required=False),

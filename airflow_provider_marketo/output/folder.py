@@ -32,11 +32,16 @@ class OutputFolder:
 
     :param url: of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
     :param parameter: the operator's name for it, for errors.
+    :param scratch: where in the folder unfinished files lie. The place of a task instance is found by its next try,
+        which clears it: see :meth:`clear_scratch`.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """
 
-    def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path") -> None:
+    def __init__(
+        self, url: str | ObjectStoragePath, *, parameter: str = "output_path", scratch: str = _STAGING
+    ) -> None:
         self.url = str(url).rstrip("/")
+        self._scratch = scratch
         self._parameter = parameter
         try:
             self._root = ObjectStoragePath(self.url)
@@ -55,7 +60,7 @@ class OutputFolder:
 
         :raises MarketoInvalidRequestError: the folder cannot be written to.
         """
-        probe = f"_marketo/.write-check-{uuid.uuid4().hex}"
+        probe = f"{self._scratch}/.write-check-{uuid.uuid4().hex}"
         try:
             self.write(probe, b"")
             self.delete(probe)
@@ -97,13 +102,18 @@ class OutputFolder:
         if path.exists():
             self._filesystem.rm(path.path, recursive=True)
 
-    def staging(self, place: str = _STAGING) -> Staging:
+    def staging(self, place: str | None = None) -> Staging:
         """
         A place for files that are not to be seen yet.
 
-        :param place: where they are kept in the meantime, if that is in this folder.
+        :param place: where they are kept in the meantime, if that is in this folder. Default: the folder's scratch.
         """
-        return Staging(self, place if self._is_local else None)
+        return Staging(self, (place or self._scratch) if self._is_local else None)
+
+    def clear_scratch(self) -> None:
+        """Delete unfinished files that a killed process has left. Only the owner of the scratch calls this."""
+        with suppress(OSError):
+            self.delete_tree(self._scratch)
 
     def _put(self, local: Path, name: str) -> None:
         target = self.path(name)

@@ -19,7 +19,7 @@ from airflow_provider_marketo.choices import (
     SyncAction,
     Transport,
 )
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator, as_given
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,8 @@ class SqlToMarketoOperator(MarketoImportOperator):
     :param sql: one statement that returns rows, or a ``.sql`` file; columns are named by REST API names or mapped with
         ``columns``.
     :param sql_conn_id: connection of a database.
-    :param parameters: for placeholders in the statement, in the driver's style.
+    :param parameters: for placeholders in the statement, in the driver's style: a list, or a mapping by name, also as
+        a template writes it. Other text is the value of one placeholder.
     :param object_type: ``leads``; ``program_members`` (bulk), ``custom_objects``, or any other that
         ``MarketoSyncOperator`` takes.
     :param transport: ``sync``, ``bulk``, ``ingestion``, or ``auto``: sync for up to 30,000 rows or where ``latency``
@@ -94,7 +95,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         **MarketoImportOperator.argument_checks,
         "sql": text(required=True),
         "sql_conn_id": text(required=True),
-        "parameters": as_given,
+        "parameters": placeholders,
         "object_type": choice(QueryObject),
         "transport": choice(Transport),
         "latency": duration(required=False),
@@ -128,7 +129,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         *,
         sql: str,
         sql_conn_id: str,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        parameters: Mapping[str, Any] | Sequence[Any] | str | None = None,
         object_type: QueryObject = "leads",
         transport: Transport = "auto",
         latency: timedelta | float | str | None = None,

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2.utils import htmlsafe_json_dumps
 
-from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoStoppedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.imports.erasure import Erasure
 from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
+from airflow_provider_marketo.simulator.routes import HANDLERS
 from tests.support import run_task, task_context
 
 
@@ -89,7 +94,7 @@ def test_a_second_run_finds_nobody(request_):
     request_.run()
     assert request_.run()["erased"] == 3  # the run as a whole, whose evidence it adds to
     request_.context["ti"].run_id = "another run"
-    assert request_.run()["found"] == 0
+    assert request_.run(allow_none_found=True)["found"] == 0
 
 
 def test_a_try_that_broke_off_is_counted_in(request_):
@@ -177,5 +182,99 @@ def test_a_wrong_request_deletes_nobody(request_, arguments, message):
     assert request_.there() == [1001, 1002, request_.twin, 1003]
 
 
-def test_nobody_is_no_mistake(request_):
+def test_no_values_are_no_mistake(request_):
     assert request_.run(filter_values=[])["found"] == 0
+
+
+@pytest.mark.parametrize("values", [["nobody@example.com"], "['nobody@example.com', 'no.one@example.com']", "  x  "])
+def test_values_that_find_nobody_are_a_mistake_and_leave_no_evidence(request_, values):
+    with pytest.raises(AirflowFailException, match=r"no lead has any of the . given values? as its email"):
+        request_.run(filter_values=values)
+    assert not list((request_.folder / "evidence").glob("*.json"))
+
+
+def test_rows_without_a_value_are_a_mistake(request_, tmp_path):
+    file = tmp_path / "requests.csv"
+    file.write_text('mail,since\n"",2026-03-01\n" ",2026-03-01\n')
+    with pytest.raises(AirflowFailException, match="no lead has any of the 2 given values"):
+        request_.run(filter_values=None, source=str(file), column="mail")
+
+
+def test_a_dry_run_says_that_nobody_was_found(request_, caplog):
+    assert request_.run(filter_values=["nobody@example.com"], dry_run=True)["found"] == 0
+    assert "no lead has any of the 1 given value" in caplog.text
+
+
+def as_json(values: list[str]) -> str:
+    """What the filter ``tojson`` makes of a list."""
+    return str(htmlsafe_json_dumps(values))
+
+
+def as_text(kind: type) -> Any:
+    """What a template makes of an XCom."""
+    return lambda values: str(kind(values))
+
+
+SPELLINGS = (list, tuple, set, frozenset, as_json, *map(as_text, (list, tuple, set, frozenset)))
+NAMES = st.text(st.characters(categories=["L", "N"], max_codepoint=0x2FF) | st.sampled_from("'\"&<> .+-_"), min_size=1)
+
+
+@given(
+    names=st.lists(NAMES.filter(str.strip), min_size=1, unique_by=lambda name: name.strip()),
+    spelling=st.sampled_from(SPELLINGS),
+)
+def test_whatever_lists_the_values_each_of_them_is_looked_for(names, spelling):
+    task = MarketoEraseLeadsOperator(task_id="a_task", evidence="/e", filter_values=spelling(names))
+    assert sorted(task.argument("filter_values")) == sorted(name.strip() for name in names)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_address_with_an_apostrophe_is_erased_however_it_is_listed(request_, spelling):
+    address = "pat.o'neil@example.com"
+    request_.leads.create({"email": address}, request_.marketo.instance.now, 1)
+    assert request_.run(filter_values=spelling([address]))["erased"] == 1
+
+
+def test_a_name_with_a_comma_is_refused_and_not_taken_apart(request_):
+    with pytest.raises(AirflowFailException, match="contain a comma"):
+        request_.run(filter_type="company", filter_values='["Acme, Inc."]')
+
+
+@pytest.mark.parametrize("values", [None, "", "None", " "])
+def test_nothing_is_no_list(request_, values):
+    with pytest.raises(AirflowFailException, match="exactly one place"):
+        request_.run(filter_values=values)
+
+
+def test_a_stopped_task_says_how_many_leads_it_has_deleted(request_, monkeypatch):
+    monkeypatch.setattr("airflow_provider_marketo.imports.erasure.PER_CALL", 1)
+    task = MarketoEraseLeadsOperator(
+        task_id="a_task", evidence=str(request_.folder / "evidence"), filter_values=request_.addresses, confirm=True
+    )
+    answer = HANDLERS["leads.delete"]
+
+    def stopped_here(*given: Any) -> Any:
+        task.on_kill()
+        return answer(*given)
+
+    monkeypatch.setitem(HANDLERS, "leads.delete", stopped_here)
+    with pytest.raises(MarketoStoppedError):
+        task.execute(request_.context)
+    assert (len(request_.there()), json.loads(request_.evidence())["deleted"]) == (3, 1)
+
+
+def test_a_lead_without_an_id_is_an_error_and_nobody_is_deleted(request_, monkeypatch):
+    monkeypatch.setattr(MarketoClient, "paginate", lambda *_, **__: iter([{"id": 1001}, None]))
+    with pytest.raises(MarketoDataError, match="a lead without an id"):
+        request_.run()
+    assert request_.there() == [1001, 1002, request_.twin, 1003]
+
+
+def test_what_a_killed_try_left_is_gone_after_the_next_one(request_):
+    request_.run()
+    (evidence,) = (request_.folder / "evidence").glob("*.json")
+    left = request_.folder / "evidence/_marketo/staging" / evidence.stem / "tmpabc/erasure.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{}")
+    request_.run()
+    assert [path.name for path in (request_.folder / "evidence").rglob("*") if path.is_file()] == [evidence.name]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2.utils import htmlsafe_json_dumps
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.base import MarketoOperator
@@ -93,6 +97,63 @@ def test_what_is_no_lead_id_is_refused_and_an_address_is_not_shown(written):
 def test_a_mistake_is_an_import_error_of_the_dag(kind, arguments, message):
     with pytest.raises(MarketoInvalidRequestError, match=message):
         made(kind, **arguments)
+
+
+WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1).filter(lambda word: word != "None")
+VALUES = st.lists(st.none() | st.integers() | st.text(), min_size=1)
+
+
+@given(values=VALUES, spelling=st.sampled_from([list, tuple, json.dumps, repr, lambda given: repr(tuple(given))]))
+def test_placeholders_are_a_list_or_what_a_template_makes_of_one(values, spelling):
+    found = made(SqlToMarketoOperator, parameters=spelling(values)).argument("parameters")
+    assert found == tuple(values)
+
+
+@given(
+    values=st.dictionaries(st.text(), st.integers() | st.text(), min_size=1),
+    spelling=st.sampled_from([dict, repr, json.dumps]),
+)
+def test_placeholders_are_a_mapping_or_what_a_template_makes_of_one(values, spelling):
+    assert made(SqlToMarketoOperator, parameters=spelling(values)).argument("parameters") == values
+
+
+@pytest.mark.parametrize(("written", "found"), [("2026-01-31", ("2026-01-31",)), ("None", None), ("", None), (7, (7,))])
+def test_other_text_is_the_value_of_one_placeholder(written, found):
+    assert made(SqlToMarketoOperator, parameters=written).argument("parameters") == found
+
+
+def test_a_set_has_no_order_for_placeholders():
+    with pytest.raises(MarketoInvalidRequestError, match="parameters is a set, and placeholders are filled in order"):
+        made(SqlToMarketoOperator, parameters={1, 2})
+
+
+@pytest.mark.parametrize("written", ["[{'email': 'a@example.com'}]", {"email": "a@example.com"}, 7])
+def test_records_are_a_list_of_mappings_and_no_text(written):
+    with pytest.raises(MarketoInvalidRequestError, match=r"records is a .*, not a list of records"):
+        made(MarketoSyncLeadsOperator, records=written)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OPERATORS if "source" in kind.argument_checks])
+@given(
+    names=st.lists(
+        st.text(st.characters(categories=["L", "N"]), min_size=1).filter(lambda name: name != "None"), min_size=1
+    )
+)
+def test_files_are_a_list_or_what_a_template_makes_of_one(kind, names):
+    for spelling in (list, tuple, json.dumps, repr):
+        assert made(kind, source=spelling(names)).argument("source") == tuple(names)
+    for unordered in (set(names), repr(set(names))):
+        assert set(made(kind, source=unordered).argument("source")) == set(names)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OPERATORS if "columns" in kind.argument_checks])
+@pytest.mark.parametrize("name", ["columns", "constants"])
+@given(pairs=st.dictionaries(st.text(min_size=1), st.text(), min_size=1))
+def test_columns_and_constants_are_mappings_or_what_a_template_makes_of_one(kind, name, pairs):
+    for spelling in (dict, repr, json.dumps, lambda given: str(htmlsafe_json_dumps(given))):
+        assert made(kind, **{name: spelling(pairs)}).argument(name) == pairs
+    for nothing in (None, "None", " "):
+        assert made(kind, **{name: nothing}).argument(name) is None
 
 
 @pytest.mark.parametrize("kind", OPERATORS)
