@@ -4,6 +4,7 @@ One command for everything that a developer runs. It needs Python 3.10 or newer 
 
     python3 dev.py demo             a real Airflow extracts from a simulated Marketo
     python3 dev.py test             every test that needs only Python
+    python3 dev.py test --all       also the tests that start a real Airflow
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
     python3 dev.py lint             ruff, the arrows between folders, spelling
     python3 dev.py types            mypy
@@ -136,8 +137,9 @@ def demo(arguments: argparse.Namespace) -> None:
 def test(arguments: argparse.Namespace) -> None:
     """Run the tests; pytest gets all other arguments."""
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
+    selected = [] if arguments.all else ["-m", "not airflow"]
     services = ["--services"] if arguments.services else []
-    _environment(arguments.airflow).become("pytest", *parallel, *services, *arguments.pytest)
+    _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest)
 
 
 def lint(arguments: argparse.Namespace) -> None:
@@ -205,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
         if command is demo:
             one.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
         if command is test:
+            one.add_argument("--all", action="store_true", help="also tests that start a real Airflow")
             one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
         if command in (test, install):
             one.add_argument("--airflow", choices=AIRFLOW_LINES, default=DEVELOPMENT_LINE, help="which line of Airflow")
@@ -212,7 +215,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _environment(line: str) -> Environment:
-    name = ".venv" if line == DEVELOPMENT_LINE else f".venv-{line}"
+    python = "py{}.{}".format(*sys.version_info)
+    name = ".venv" if line == DEVELOPMENT_LINE else f".venv-{line}-{python}"
     environment = Environment(HERE / name, line)
     environment.ensure()
     return environment

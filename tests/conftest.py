@@ -1,5 +1,7 @@
 """
-The environment of all tests: an empty Airflow home and, with ``--services``, servers.
+The environment of all tests: an empty Airflow home, a time limit and, with ``--services``, servers.
+
+Each test may take :data:`TIME_LIMIT` seconds, unless it is marked ``slow``, ``airflow`` or ``services``.
 
 Without ``--services``, tests marked ``services`` are deselected. With it, a server that is not installed stops the run
 before the first test; the error names the command that installs the server.
@@ -12,13 +14,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tools.services import ServiceMissingError, require_services, running_services
+
+TIME_LIMIT = 5.0
+"""Seconds that a test may take where nothing else runs. The limit grows with the load of a busy machine."""
 
 _SERVICES = pytest.StashKey[ExitStack]()
 
@@ -71,6 +76,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _time_limit() -> float:
+    """Return the seconds that a test may take now: twice as many if each core is wanted by two processes."""
+    return TIME_LIMIT * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that took too long, or a fixture that did."""
+    report = yield
+    unlimited = any(item.get_closest_marker(name) for name in ("slow", "airflow", "services"))
+    limit = _time_limit()
+    if report.passed and call.duration > limit and not unlimited:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{call.when} took {call.duration:.1f} s, and a test may take {limit:.1f} s on this machine now. "
+            "Make it faster, or mark it slow with the reason."
+        )
+    return report
 
 
 @pytest.fixture(autouse=True)
