@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.dates import is_day, iso, parse_date
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.client.values import FaultError, inside, plain, text
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.operation import Operation, Schema
 
-_INTEGER = re.compile(r"\s*[+-]?\d+\s*")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_INTEGER = re.compile(r"\s*[+-]?\d{1,19}\s*", re.ASCII)
 
 
 def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +156,7 @@ def _boolean(schema: Schema, value: Any, where: str) -> bool:
 
 
 def _date(schema: Schema, value: Any, where: str) -> str:
-    if isinstance(value, str) and _DATE.fullmatch(value):
+    if isinstance(value, str) and is_day(value):
         return value
     raise TypeError
 

@@ -8,11 +8,11 @@ use ``strftime("%Y")``, which leaves out leading zeros on Linux.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 _DATE = r"(\d{4})-?(\d\d)-?(\d\d)"
 _CLOCK = r"(\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d{0,3})?"
-_OFFSET = r"([+-]\d\d):?(\d\d)"
+_OFFSET = r"([+-](?:[01]\d|2[0-3])):?([0-5]\d)"
 
 COLUMN_WITH_OFFSET = rf"^{_DATE}[Tt ]{_CLOCK}[Zz]?[Tt]?{_OFFSET}$", r"\1-\2-\3T\4\5\6:\7"
 """
@@ -23,15 +23,19 @@ Pattern and replacement for a whole column of texts (RE2), such as ``2024-01-02T
 COLUMN_IN_UTC = rf"^{_DATE}[Tt ]{_CLOCK}[Zz]?$", r"\1-\2-\3T\4\5Z"
 """The same for a time without an offset, which is UTC."""
 
-COLUMN_MIDNIGHT = rf"^{_DATE}(?:[Tt ]00:00:00(?:\.0+)?[Zz]?(?:[+-]\d\d:?\d\d)?)?$", r"\1-\2-\3"
-"""The same for a date, or a time that adds nothing to its date."""
+COLUMN_DAY = rf"^{_DATE}$", r"\1-\2-\3T00:00:00Z"
+"""The same for a date without a time, which means midnight in UTC."""
 
+COLUMN_MIDNIGHT = rf"^{_DATE}(?:[Tt ]00:00:00(?:\.0{{1,9}})?[Zz]?(?:{_OFFSET})?)?$", r"\1-\2-\3"
+"""The same for a column of dates: a date, or a midnight, which adds nothing to its date whatever its zone."""
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ANY = re.compile(
     rf"""
     {_DATE}
     (?: [Tt\ ]
         (\d\d) (?: :?(\d\d) (?: :?(\d\d) (?: \.(\d{{1,9}}) )? )? )?
-        (?P<zone> [Zz] | [Zz]?[Tt]? (?P<hours>[+-]\d\d) (?: :?(?P<minutes>\d\d) )? )?
+        (?P<zone> [Zz] | [Zz]?[Tt]? (?P<hours>[+-](?:[01]\d|2[0-3])) (?: :?(?P<minutes>[0-5]\d) )? )?
     )?
     """,
     re.ASCII | re.VERBOSE,
@@ -76,6 +80,22 @@ def parse_date_or_none(text: str) -> datetime | None:
         return None
 
 
+def parse_day_or_none(text: str) -> date | None:
+    """Read a date, or a midnight of any time zone as :func:`parse_date` reads it; None for any other text."""
+    match = _ANY.fullmatch(text.strip())
+    if match is None or any(int(part or 0) for part in match.groups()[3:7]):
+        return None
+    try:
+        return date(*map(int, match.groups()[:3]))
+    except ValueError:
+        return None
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar as Marketo writes it: ``2026-01-31`` and nothing else."""
+    return _DAY.fullmatch(text) is not None and parse_day_or_none(text) is not None
+
+
 def _offset(match: re.Match[str]) -> timedelta:
     if not match["hours"]:
         return timedelta(0)
@@ -109,7 +129,7 @@ def without_zone(when: datetime) -> str:
     return written(as_utc(when), "%Y-%m-%dT%H:%M:%S")
 
 
-def written(when: datetime, pattern: str) -> str:
+def written(when: date, pattern: str) -> str:
     """
     Write a date by a pattern of ``strftime``, with four digits for the year.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -44,14 +45,19 @@ def plain(value: Any, where: str) -> Any:
     """
     if isinstance(value, Enum):
         return plain(value.value, where)
-    if value is None or isinstance(value, (str, bool, int)):
+    if isinstance(value, str):
+        return _utf8(value, where)
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, (float, Decimal)):
-        if not math.isfinite(value):
+        if not math.isfinite(value) or abs(value) > sys.float_info.max:
             raise FaultError(where, "is not a finite number")
         return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
     if isinstance(value, datetime):
-        return iso(value)
+        try:
+            return iso(value)
+        except OverflowError:  # the first or last hours of the calendar, in another zone
+            raise FaultError(where, "is not a date of the years 1 to 9999 in UTC") from None
     if isinstance(value, (date, UUID)):
         return str(value)
     if isinstance(value, Mapping):
@@ -59,6 +65,14 @@ def plain(value: Any, where: str) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
         return [plain(item, f"{where}[{n}]") for n, item in enumerate(value)]
     raise FaultError(where, f"is of type {type(value).__name__}, which has no form in a request")
+
+
+def _utf8(value: str, where: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise FaultError(where, "contains half of a surrogate pair, which has no form in UTF-8") from None
+    return value
 
 
 def text(value: Any) -> str:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_marketo.client.dates import is_day
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 
 if TYPE_CHECKING:
@@ -157,11 +158,8 @@ def _default(content: Any) -> str:
 def _check_value(written: str, kind: str | None, text: str) -> None:
     if kind == "score" and not (_WHOLE.fullmatch(text) and -(2**31) <= int(text) < 2**31):
         raise _refused(written, f"has the type score and the value {text}, and scores are whole numbers of 32 bits")
-    if kind == "date":
-        try:
-            date.fromisoformat(text)
-        except ValueError:
-            raise _refused(written, f"has the type date and the value {text!r}", "Write it as 2026-05-04.") from None
+    if kind == "date" and not is_day(text):
+        raise _refused(written, f"has the type date and the value {text!r}", "Write it as 2026-05-04.")
     if kind == "number":
         try:
             float(text)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -32,6 +35,17 @@ def refusal(name: str, /, **parameters) -> MarketoInvalidRequestError:
         pytest.param(
             "activities.get_paging_token", {"sinceDatetime": "yesterday"}, "sinceDatetime", "ISO 8601", id="no datetime"
         ),
+        pytest.param(
+            "activities.get_paging_token",
+            {"sinceDatetime": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=8)))},
+            "sinceDatetime",
+            "years 1 to 9999",
+            id="datetime before the first year in UTC",
+        ),
+        pytest.param("leads.get_by_id", {"leadId": "9" * 5000}, "leadId", "integer", id="endless integer"),
+        pytest.param("leads.sync", {"input": [{"score": Decimal("1e400")}]}, "input[0].score", "finite", id="endless"),
+        pytest.param("leads.sync", {"input": [{"name": "\ud83d"}]}, "input[0].name", "surrogate", id="half an emoji"),
+        pytest.param("programs.get_by_name", {"name": "\ud83d"}, "name", "surrogate", id="half an emoji in a query"),
         pytest.param("leads.sync", {"input": [{}], "action": "upsert"}, "action", "createOnly", id="not in the list"),
         pytest.param("leads.sync", {"input": [{}] * 301}, "input", "300", id="too many records"),
         pytest.param("leads.sync", {"input": []}, "input", "empty", id="no records"),

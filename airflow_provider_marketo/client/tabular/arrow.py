@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import dates
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.tabular import cells
 from airflow_provider_marketo.client.tabular import schema as kinds
+from airflow_provider_marketo.client.tabular.cells import DECIMAL_DIGITS, DECIMAL_SCALE
 from airflow_provider_marketo.client.tabular.records import Block, even_lines, fields, has_stray_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-DECIMAL_DIGITS, DECIMAL_SCALE = 20, 4
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
@@ -157,35 +159,32 @@ def arrow_type(kind: str) -> Any:
 
 def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     """
-    Convert texts to values of a kind. White space alone is null, except in a text.
+    Convert texts to values of a kind, as :func:`.cells.read` reads each of them.
 
     :param texts: an array of strings.
     :param kind: one of the words of :mod:`.schema`, but attributes.
     :return: the values, and a boolean array that is true where a text did not fit and the value is null; None for none.
     """
     pa = require_arrow()
+    pc = pa.compute
     if kind == kinds.STRING:
         return texts, None
     try:
         return _cast(pa, texts, kind), None  # most columns are clean: one pass
     except pa.ArrowInvalid:
         pass
-    pc = pa.compute
-    texts = pc.utf8_trim_whitespace(texts)
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-    normal = texts
-    for pattern, replacement in _SPELLINGS[kind]:
-        normal = pc.replace_substring_regex(normal, pattern, replacement)
-    is_normal = pc.match_substring_regex(normal, _NORMAL[kind])
-    rare = pc.if_else(is_normal, pa.scalar(None, pa.string()), normal)
-    normal = pc.if_else(is_normal, normal, pa.scalar(None, pa.string()))
-    if kind == kinds.DATETIME and rare.null_count < len(rare):
-        normal = pc.coalesce(normal, replace_each(rare, _rare_date))
+    respelled = texts
+    for pattern, replacement in _SPELLINGS.get(kind, ()):
+        respelled = pc.replace_substring_regex(respelled, pattern, replacement)
+    is_usual = pc.match_substring_regex(respelled, _USUAL[kind])
+    nothing = pa.scalar(None, pa.string())
     try:
-        values = _cast(pa, normal, kind)
-    except pa.ArrowInvalid:
-        values = _cast(pa, _possible(pa, normal, kind), kind)
-    misfits = pc.and_(pc.is_valid(texts), pc.is_null(values))
+        usual = _cast(pa, pc.if_else(is_usual, respelled, nothing), kind)
+        values = pc.coalesce(usual, _read_each(pc.if_else(is_usual, nothing, texts), kind))
+    except pa.ArrowInvalid:  # a text that looks usual and is impossible, such as 31 February
+        values = _read_each(texts, kind)
+    misfits = pc.and_(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), pc.is_null(values))
+    misfits = pc.fill_null(misfits, False)
     return values, misfits if pc.any(misfits).as_py() else None
 
 
@@ -204,58 +203,55 @@ def _cast(pa: Any, texts: Any, kind: str) -> Any:
     values = pc.cast(texts, arrow_type(kind))
     if kind == kinds.FLOAT and pc.any(pc.invert(pc.is_finite(values))).as_py():
         raise pa.ArrowInvalid("not a number")
+    if kind in _BOUNDS:  # Arrow also reads what ends in the years 0 and 10000, which nothing reads again
+        ends = pc.min_max(values.cast(pa.int64() if kind == kinds.DATETIME else pa.int32())).as_py()
+        if ends["min"] is not None and not _BOUNDS[kind][0] <= ends["min"] <= ends["max"] <= _BOUNDS[kind][1]:
+            raise pa.ArrowInvalid("not a year of four digits")
     return values
 
 
-_NORMAL = {
-    kinds.INTEGER: r"^-?\d{1,19}$",
-    kinds.FLOAT: r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$",
-    kinds.DECIMAL: r"^-?\d{1,16}(\.\d{1,4})?$|^-?\d(\.\d{1,15})?[eE]\+?\d{1,2}$",
-    kinds.BOOLEAN: r"(?i)^(true|false|1|0)$",
-    kinds.DATE: r"^\d{4}-\d\d-\d\d$",
-    kinds.DATETIME: r"^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$",
-}
-
-_SPELLINGS: Mapping[str, Sequence[tuple[str, str]]] = {
-    kinds.INTEGER: ((r"^\+?(-?\d+)(?:\.0*)?$", r"\1"),),
-    kinds.FLOAT: ((r"^\+", ""),),
-    kinds.DECIMAL: ((r"^\+?(-?\d+)\.0*$", r"\1"), (r"^\+?(-?\d+(?:\.\d{1,4})?)0*$", r"\1")),
-    kinds.BOOLEAN: (),
-    kinds.DATE: (dates.COLUMN_MIDNIGHT,),
+_EPOCH = date(1970, 1, 1)
+_BOUNDS = {
+    kinds.DATE: ((date.min - _EPOCH).days, (date.max - _EPOCH).days),
     kinds.DATETIME: (
-        dates.COLUMN_WITH_OFFSET,
-        dates.COLUMN_IN_UTC,
-        (dates.COLUMN_MIDNIGHT[0], dates.COLUMN_MIDNIGHT[1] + "T00:00:00Z"),
+        (date.min - _EPOCH + timedelta(days=1)) // timedelta(microseconds=1),  # before it, the text may say year 0
+        (date.max - _EPOCH + timedelta(days=1)) // timedelta(microseconds=1) - 1,
     ),
 }
-"""Spellings that a cast does not read: 2.0 as an integer, Z+0000 as a zone, no zone at all."""
+"""First and last value, as Arrow counts: days or microseconds since 1970."""
+
+_USUAL = {
+    kinds.INTEGER: r"^-?\d{1,18}$",
+    kinds.FLOAT: r"^-?\d+(\.\d+)?$",
+    kinds.DECIMAL: r"^-?\d{1,16}(\.\d{1,4})?$",
+    kinds.BOOLEAN: r"^(true|false|1|0)$",
+    kinds.DATE: r"^\d{4}-\d\d-\d\d$",
+    kinds.DATETIME: r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$",
+}
+"""Texts that a cast reads as :func:`.cells.read` does, or refuses. Others are read one by one."""
+
+_SPELLINGS: Mapping[str, Sequence[tuple[str, str]]] = {
+    kinds.INTEGER: ((r"^(-?\d+)\.0$", r"\1"),),
+    kinds.DATE: (dates.COLUMN_MIDNIGHT,),
+    kinds.DATETIME: (dates.COLUMN_WITH_OFFSET, dates.COLUMN_IN_UTC, dates.COLUMN_DAY),
+}
+"""Frequent spellings that a cast does not read: 2.0 as an integer, Z+0000 as a zone, no zone at all."""
 
 
-def _possible(pa: Any, texts: Any, kind: str) -> Any:
-    """Drop values that look right and are impossible, such as 31 February. They are rare, so each is tried."""
-
-    def fits(text: str | None) -> bool:
-        try:
-            _cast(pa, pa.array([text], pa.string()), kind)
-        except pa.ArrowInvalid:
-            return False
-        return True
-
-    return pa.chunked_array([[text if fits(text) else None for text in texts.to_pylist()]], pa.string())
+def _read_each(texts: Any, kind: str) -> Any:
+    """Read texts one by one; equal texts once."""
+    return convert_each(texts, lambda text: cells.read(text, kind), arrow_type(kind))
 
 
-def _rare_date(text: str) -> str | None:
-    when = dates.parse_date_or_none(text)
-    return None if when is None else when.isoformat()
+def convert_each(values: Any, convert: Callable[[Any], Any], data_type: Any) -> Any:
+    """Convert each value by a function, equal values once; null stays null."""
+    pa = require_arrow()
+    codes = pa.compute.dictionary_encode(values)
+    chunks = codes.chunks if isinstance(codes, pa.ChunkedArray) else [codes]
+    made = [pa.array(map(convert, chunk.dictionary.to_pylist()), data_type).take(chunk.indices) for chunk in chunks]
+    return pa.chunked_array(made, data_type)
 
 
 def replace_each(texts: Any, change: Callable[[str], str | None]) -> Any:
     """Replace each text by the function's result; null stays null. Equal texts need one call."""
-    pa = require_arrow()
-    codes = pa.compute.dictionary_encode(texts)
-    chunks = codes.chunks if isinstance(codes, pa.ChunkedArray) else [codes]
-    made = [
-        pa.array([change(text) for text in chunk.dictionary.to_pylist()], pa.string()).take(chunk.indices)
-        for chunk in chunks
-    ]
-    return pa.chunked_array(made, pa.string())
+    return convert_each(texts, change, require_arrow().string())

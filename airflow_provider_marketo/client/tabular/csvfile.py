@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
+from airflow_provider_marketo.client.tabular.schema import STRING
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
 if TYPE_CHECKING:
@@ -176,19 +177,25 @@ class _Cells:
     """
 
     def __init__(self, rules: Rules, names: Sequence[str], *, keyed: bool) -> None:
-        kinds = {column.name: column.kind for column in rules.schema.columns}
         self._rules = rules
+        self._kinds = {column.name: column.kind for column in rules.schema.columns}
         self._keys = [
-            (position(names, name, "which tells rows apart"), kinds.get(name, "")) for name in rules.schema.key if keyed
+            (position(names, name, "which tells rows apart"), self._kinds.get(name, STRING))
+            for name in rules.schema.key
+            if keyed
         ]
         self._hashed = sorted((names.index(name) for name in rules.hashed if name in names), reverse=True)
-        self._parts = [
-            (position(names, rules.partitions.source(name), "by which rows are spread over folders"), name)
-            for name in rules.partitions.by
-        ]
-        self.count = 1 + max(-1, *(place for place, _ in [*self._keys, *self._parts]), *self._hashed)
+        self._parts = [self._partition(names, name) for name in rules.partitions.by]
+        self.count = 1 + max(-1, *(key[0] for key in self._keys), *(part[0] for part in self._parts), *self._hashed)
         self._part = lru_cache(1 << 12)(rules.partitions.part)
         self._folder = lru_cache(1 << 12)(rules.partitions.folder)
+
+    def _partition(self, names: Sequence[str], name: str) -> tuple[int, str, str]:
+        """Where the cell of a partition stands, the partition's name, and the kind of the cell."""
+        source = self._rules.partitions.source(name)
+        place = position(names, source, "by which rows are spread over folders")
+        kind = STRING if source in self._rules.hashed else self._kinds.get(source, STRING)
+        return place, name, kind
 
     def key(self, row: Sequence[Field]) -> list[Key]:
         """What tells a row apart; nothing where rows need not be told apart."""
@@ -196,7 +203,7 @@ class _Cells:
 
     def folder(self, row: Sequence[Field]) -> str:
         """Where a row belongs."""
-        return self._folder(tuple(self._part(name, self._shown(row, place)) for place, name in self._parts))
+        return self._folder(tuple(self._part(name, self._shown(row, place), kind) for place, name, kind in self._parts))
 
     def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:
         """Replace the values of hashed columns by digests."""
@@ -212,8 +219,12 @@ class _Cells:
         return _text(row, place)
 
     def _digest(self, field: Field) -> bytes:
-        return self._rules.digest(field.text).encode()
+        return self._rules.digest(_decoded(field).encode()).encode()
 
 
 def _text(row: Sequence[Field], place: int) -> str | None:
-    return None if place >= len(row) or row[place].is_null else row[place].text.decode("utf-8", "replace")
+    return None if place >= len(row) or row[place].is_null else _decoded(row[place])
+
+
+def _decoded(field: Field) -> str:
+    return field.text.decode("utf-8", "replace")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tabular.arrow import require_arrow, values_of
@@ -97,9 +96,12 @@ def _quoted(texts: Any) -> Any:
 
 
 def _timestamps(pa: Any, values: Any) -> Any:
-    """Whole seconds unless there are fractions: Marketo's own dates have none."""
-    naive = pa.compute.cast(values, pa.timestamp("us"))
-    with suppress(pa.ArrowInvalid):
+    """Write whole seconds without a fraction, as Marketo does, whatever the rows beside them have."""
+    try:
         naive = pa.compute.cast(values, pa.timestamp("s"))
+    except pa.ArrowInvalid:
+        naive = pa.compute.cast(values, pa.timestamp("us"))
     texts = pa.compute.cast(naive, pa.string())  # faster than strftime, and with a space in the middle
+    if naive.type.unit == "us":
+        texts = pa.compute.replace_substring_regex(texts, r"\.000000$", "")
     return pa.compute.binary_join_element_wise(pa.compute.utf8_replace_slice(texts, 10, 11, "T"), "Z", "")

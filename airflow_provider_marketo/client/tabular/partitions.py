@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airflow_provider_marketo.client.dates import parse_date_or_none, written
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema, snake_case
+from airflow_provider_marketo.client.tabular.cells import read, shown
+from airflow_provider_marketo.client.tabular.schema import STRING, ActivityType, TableSchema, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.client.tabular.cells import Value
 
 ACTIVITY_TYPE, ACTIVITY_TYPE_ID = "activity_type", "activityTypeId"
 DATE_PARTS: Mapping[str, str] = {"year": "%Y", "month": "%m", "date": "%Y-%m-%d", "hour": "%H"}
 """What can be taken from a row's date, with how it is written."""
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+LONGEST_PART, DIGEST = 150, 16
+"""Characters of a value in a folder's name. File systems take 255 bytes, and the column's name stands there, too."""
+
+_HALF_ESCAPE = re.compile("%.?$")
 
 
 @dataclass(frozen=True)
@@ -71,12 +82,22 @@ class Partitioning:
             return self.date or ""
         return ACTIVITY_TYPE_ID if name == ACTIVITY_TYPE else name
 
-    def part(self, name: str, text: str | None) -> str | None:
-        """The value of a partition, from a cell of its column."""
-        if name not in DATE_PARTS or text is None:
-            return text
-        moment = parse_date_or_none(text)
-        return None if moment is None else written(moment, DATE_PARTS[name])
+    def part(self, name: str, text: str | None, kind: str = STRING) -> str | None:
+        """
+        Return what a cell is in the name of its folder; None for no value.
+
+        :param name: one of ``by``.
+        :param text: what the cell of its column says; None for null.
+        :param kind: the column's kind.
+        """
+        return None if text is None else self.part_of(name, read(text, kind))
+
+    def part_of(self, name: str, value: Value | None) -> str | None:
+        """Do as :meth:`part` does, with a value that has been read."""
+        if name not in DATE_PARTS:
+            return None if value is None else shown(value)
+        moment = parse_date_or_none(value) if isinstance(value, str) else value
+        return written(moment, DATE_PARTS[name]) if isinstance(moment, date) else None
 
     def folder(self, values: Sequence[str | None]) -> str:
         """
@@ -85,12 +106,25 @@ class Partitioning:
         :param values: one for each of ``by``; of an activity type its id.
         :return: the folder with a slash at its end; nothing without partitions.
         """
-        return "".join(
-            f"{name}={quote(self._shown(name, value), safe=' ')}/" for name, value in zip(self.by, values, strict=True)
-        )
+        return "".join(map(self.level, self.by, values))
 
-    def _shown(self, name: str, value: str | None) -> str:
-        return self.type_folder(value) if name == ACTIVITY_TYPE and value else value or NO_VALUE
+    def level(self, name: str, value: str | None) -> str:
+        """
+        Return one level of the folder, with a slash at its end.
+
+        A value that makes a longer name than file systems take is cut, and ends in a digest of the whole value.
+
+        :param name: one of ``by``.
+        :param value: what :meth:`part` returned.
+        """
+        if name == ACTIVITY_TYPE and value:
+            value = self.type_folder(value)
+        part = quote(value or NO_VALUE, safe=" ")
+        if len(part) > LONGEST_PART:
+            digest = hashlib.sha256((value or "").encode()).hexdigest()[:DIGEST]
+            # Longer than any value that stands for itself, and never with half of an escape.
+            part = _HALF_ESCAPE.sub("", part[: LONGEST_PART - DIGEST]).ljust(LONGEST_PART - DIGEST + 1, "~") + digest
+        return f"{name}={part}/"
 
     def type_folder(self, type_id: str) -> str:
         """The name of an activity type's folder; a type that Marketo does not list goes by its id."""

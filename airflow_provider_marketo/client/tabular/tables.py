@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from airflow_provider_marketo.client.tabular import arrow, jsontext
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, OutputFiles, WrittenFile
-from airflow_provider_marketo.client.tabular.partitions import DATE_PARTS
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ JSON_PIECE = 4 << 20
 
 OPEN_PARQUET_FILES = 16
 _WAITING = ".waiting"
-_BETWEEN, _NOTHING = "\x1f", "\x1e"
 
 
 class Sink(Protocol):
@@ -90,23 +88,25 @@ class TableWriter:
             return
         pa = arrow.require_arrow()
         pc = pa.compute
-        parts = [pc.fill_null(self._part(rows, name), _NOTHING) for name in partitions.by]
-        codes = pc.dictionary_encode(pc.binary_join_element_wise(*parts, _BETWEEN).combine_chunks())
+        levels = [self._levels(rows, name) for name in partitions.by]
+        codes = pc.dictionary_encode(pc.binary_join_element_wise(*levels, "").combine_chunks())
         order = pc.sort_indices(codes.indices)
         rows = rows.drop_columns(list(partitions.columns)).take(order)
         start = 0
         for count in pc.value_counts(codes.indices.take(order)).to_pylist():
-            values = codes.dictionary[count["values"]].as_py().split(_BETWEEN)
-            folder = partitions.folder([None if value == _NOTHING else value for value in values])
-            yield folder, rows.slice(start, count["counts"])
+            yield codes.dictionary[count["values"]].as_py(), rows.slice(start, count["counts"])
             start += count["counts"]
 
-    def _part(self, rows: Any, name: str) -> Any:
+    def _levels(self, rows: Any, name: str) -> Any:
+        """Return the level of each row's folder that stands for one partition."""
+        partitions = self._rules.partitions
+
+        def level(value: Any) -> str:
+            return partitions.level(name, partitions.part_of(name, value))
+
         pa = arrow.require_arrow()
-        values = rows.column(self._rules.partitions.source(name))
-        if name in DATE_PARTS:
-            return pa.compute.strftime(values, format=DATE_PARTS[name])
-        return pa.compute.cast(values, pa.string())
+        levels = arrow.convert_each(rows.column(partitions.source(name)), level, pa.string())
+        return pa.compute.fill_null(levels, partitions.level(name, None))
 
 
 class JsonLinesFiles:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import schema as kinds
+from airflow_provider_marketo.client.tabular.cells import read
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.records import Block, Splitter, header
 
@@ -176,5 +177,8 @@ def position(names: Sequence[str], column: str, why: str) -> int:
 
 
 def key_value(text: str | None, kind: str) -> Key:
-    """A cell as a key: ids as numbers, which take less room."""
-    return int(text) if kind == kinds.INTEGER and text is not None and text.isdecimal() else text
+    """A cell as a key: ids as numbers, which take less room and have more than one spelling."""
+    if kind != kinds.INTEGER or text is None:
+        return text
+    number = read(text, kind)
+    return number if isinstance(number, int) else text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -24,6 +27,20 @@ from tests.client.tabular.transforming import ACTIVITY_SCHEMA, schema
 )
 def test_a_value_cannot_leave_its_folder(value, folder):
     assert Partitioning(("leadSource",)).folder([value]) == folder
+
+
+@pytest.mark.parametrize("text", ["\u90e8" * 30, "x" * 10_000, "%" * 60, "\0\x1f\n" * 40])
+def test_a_long_value_makes_a_short_name_of_its_own(text):
+    parts = Partitioning(("leadSource",))
+    folder = parts.folder([text])
+    assert len(folder.encode()) < 200
+    assert re.fullmatch(r"leadSource=([\w ]|%[0-9A-F]{2})+~+[0-9a-f]{16}/", folder)
+    assert len({parts.folder([other]) for other in (text, text + "x", text[:-1], unquote(folder)[11:-1])}) == 4
+
+
+def test_a_date_of_a_year_below_1000_has_four_digits():
+    parts = Partitioning(("year", "date"), "createdAt")
+    assert [parts.part(name, "0987-05-04T00:00:00Z") for name in parts.by] == ["0987", "0987-05-04"]
 
 
 def test_parts_of_dates_are_utc():

@@ -85,6 +85,12 @@ def test_jsonl_has_marketos_types(output):
     assert nulls == {**dict.fromkeys(full), "id": 2}
 
 
+def test_a_date_in_jsonl_is_spelled_the_same_whatever_stands_beside_it(output):
+    data = b"at\n2026-01-01T00:00:00Z\n2026-01-01T00:00:00.5Z\n"
+    output.run(Rules(schema("at:datetime"), NAME), data, "jsonl")
+    assert [row["at"] for row in output.rows("rows.jsonl")] == ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.500000Z"]
+
+
 def test_the_types_do_not_follow_the_rows(output):
     output.run(Rules(EVERY_TYPE, "full"), HEAD + FULL, "parquet")
     output.run(Rules(EVERY_TYPE, "nulls"), HEAD + NULLS, "parquet")
