@@ -14,6 +14,8 @@ from uuid import UUID
 
 from airflow_provider_marketo.client.dates import iso
 
+_LARGEST = sys.float_info.max
+
 
 class FaultError(ValueError):
     """
@@ -50,7 +52,7 @@ def plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, (float, Decimal)):
-        if not math.isfinite(value) or abs(value) > sys.float_info.max:
+        if not math.isfinite(value) or not -_LARGEST <= value <= _LARGEST:
             raise FaultError(where, "is not a finite number")
         return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
     if isinstance(value, datetime):

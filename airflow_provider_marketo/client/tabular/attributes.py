@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
 from airflow_provider_marketo.client.tabular.arrow import require_arrow
-from airflow_provider_marketo.client.tabular.schema import ActivityType, snake_case
+from airflow_provider_marketo.client.tabular.schema import ActivityType, folded, identifier, name_digest
 
 _FLAT = {str, bool, type(None)}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -112,7 +113,7 @@ class _Maps:
 
 def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[str, str]]:
     """
-    The columns that a type's attributes become.
+    Return the columns that a type's attributes become. An attribute that appears later does not move the others.
 
     :param kind: the activity type.
     :param taken: names of columns that every activity has.
@@ -121,9 +122,11 @@ def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[st
     columns: dict[str, tuple[str, str]] = {}
     used = set(taken)
     for name, data_type in kind.attributes.items():
-        column = snake_case(name) or "attribute"
-        while column in used:
+        column = identifier(name)
+        while column in taken:
             column += "_attribute"
+        if column in used:  # a name in other capitals
+            column = f"{column}_{name_digest(name)}"
         used.add(column)
         columns[name] = (column, data_type)
     return columns
@@ -131,25 +134,25 @@ def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[st
 
 def spread(found: Mappings, names: Collection[str]) -> tuple[dict[str, list[str | None]], Mappings]:
     """
-    Mappings as columns.
+    Spread mappings over columns.
 
     :param found: one for each row.
     :param names: display names of the attributes to take.
-    :return: the texts of each attribute, and what is left over. Names that differ in case, spaces or punctuation are
-        one: Adobe has changed those.
+    :return: the texts of each attribute, and what is left over. A name that differs from one attribute's in case,
+        spaces or punctuation alone is that attribute, since Adobe has changed those; the exact name goes first.
     """
-    known = {snake_case(name): name for name in names}
-    known.update({name: name for name in names})
-    meant: dict[str, str | None] = {}
+    spellings = Counter(map(folded, names))
+    by_spelling = {folded(name): name for name in names if spellings[folded(name)] == 1}
+    meant: dict[str, str | None] = {name: name for name in names}
     texts: dict[str, list[str | None]] = {name: [None] * len(found) for name in names}
     rest: list[Mapping[str, Any] | None] = []
     for row, mapping in enumerate(found):
         left: dict[str, Any] = {}
-        for name, value in (mapping or {}).items():
+        for name, value in (mapping or _NO_ATTRIBUTES).items():
             if name not in meant:
-                meant[name] = known.get(name) or known.get(snake_case(name))
+                meant[name] = by_spelling.get(folded(name))
             column = meant[name]
-            if column is None:
+            if column is None or (column != name and mapping and (column in mapping or texts[column][row] is not None)):
                 left[name] = value
             else:
                 texts[column][row] = as_text(value)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from airflow_provider_marketo.client.dates import parse_date_or_none, written
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.cells import read, shown
-from airflow_provider_marketo.client.tabular.schema import STRING, ActivityType, TableSchema, snake_case
+from airflow_provider_marketo.client.tabular.schema import STRING, ActivityType, TableSchema, is_plain_name, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,9 +133,14 @@ class Partitioning:
 
 
 def type_folders(types: Mapping[int, ActivityType]) -> dict[int, str]:
-    """Activity type ids to folder names; where two names would be one, the id tells them apart."""
-    names = [snake_case(kind.name) for kind in types.values()]
-    return {
-        kind.id: name if name and names.count(name) == 1 else f"{name or ACTIVITY_TYPE}_{kind.id}"
-        for kind, name in zip(types.values(), names, strict=True)
-    }
+    """
+    Return the folder of each activity type by its id. A type that appears later does not move the others.
+
+    A name that snake case does not keep whole, or that an older type has, is told apart by the id.
+    """
+    folders: dict[int, str] = {}
+    for number, kind in sorted(types.items()):  # a newer type has a higher id
+        name = snake_case(kind.name)
+        is_own = is_plain_name(kind.name) and not name.startswith(ACTIVITY_TYPE) and name not in folders.values()
+        folders[number] = name if is_own else f"{name or ACTIVITY_TYPE}_{number}"
+    return folders

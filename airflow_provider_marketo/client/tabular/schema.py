@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,9 @@ def kind_of(data_type: str) -> str:
     """What values of one of Marketo's data types are written as."""
     return KINDS.get(data_type, STRING)
 
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
+_SPACING = re.compile(r"[\s_\-.,:;'\"()/?!]+")
 
 _ACTIVITY_TYPES: Mapping[str, str] = {
     "leadId": "integer",
@@ -103,8 +108,37 @@ class ActivityType(Plain):
 
 
 def snake_case(name: str) -> str:
-    """A display name as an identifier: ``Client IP Address`` becomes ``client_ip_address``."""
+    """Return a display name as an identifier: ``Client IP Address`` becomes ``client_ip_address``."""
     return re.sub(r"[^0-9a-z]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a display name is words of ASCII letters and digits with a space between them, as most names are."""
+    return _PLAIN_NAME.fullmatch(name) is not None
+
+
+def identifier(name: str) -> str:
+    """
+    Return an identifier of a display name that no other name shares, and that other names cannot change.
+
+    A plain name becomes its snake case, which it may share with a name in other capitals. Any other name ends in a
+    digest, since snake case loses a part of it: all of 会社, the accents of Société, the sign of C#.
+    """
+    if is_plain_name(name):
+        return snake_case(name)
+    composed = unicodedata.normalize("NFC", name)
+    without_accents = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return f"{snake_case(without_accents) or 'attribute'}_{name_digest(composed)}"
+
+
+def name_digest(name: str) -> str:
+    """Return a few characters that tell a name from others."""
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def folded(name: str) -> str:
+    """Return what a display name has in common with the spellings that Adobe has given it: letters, digits, signs."""
+    return _SPACING.sub("", unicodedata.normalize("NFKC", name).casefold())
 
 
 def activity_schema(fields: Sequence[str]) -> TableSchema:

@@ -53,7 +53,7 @@ TEXTS = {
     "integer": NUMBERS,
     "float": NUMBERS,
     "decimal": NUMBERS,
-    "boolean": st.sampled_from(["true", "TRUE", "False", "1", "0", "01", "yes", "tru\u0435", "fal\u017fe"]),
+    "boolean": st.sampled_from(["true", "TRUE", "False", "1", "0", "01", "yes", "\uff54rue", "fal\u017fe"]),
 }
 STRAY = st.one_of(
     st.none(),

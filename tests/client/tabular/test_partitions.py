@@ -6,6 +6,8 @@ import re
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.partitions import Partitioning, type_folders
@@ -49,11 +51,30 @@ def test_parts_of_dates_are_utc():
 
 
 def test_activity_types_go_by_name_and_by_id_where_names_meet_or_are_unknown():
-    types = [ActivityType(number, name, {}) for number, name in [(1, "Send Email"), (2, "A b"), (3, "A-B"), (4, "!")]]
+    types = [ActivityType(number, name, {}) for number, name in [(3, "A-B"), (1, "Send Email"), (2, "A b"), (4, "!")]]
     parts = Partitioning(("activity_type",), types=type_folders({kind.id: kind for kind in types}))
     names = [parts.type_folder(text) for text in ("1", "2", "3", "4", "99", "../../etc", "")]
-    assert names == ["send_email", "a_b_2", "a_b_3", "activity_type_4", "activity_type_99", "activity_type_etc",
+    assert names == ["send_email", "a_b", "a_b_3", "activity_type_4", "activity_type_99", "activity_type_etc",
                      "activity_type_unknown"]  # fmt: skip
+
+
+NAMES = st.lists(
+    st.one_of(
+        st.sampled_from(["Visit", "VISIT", "Visit-", "会社", "部署", "Société", "Sociétê"]),
+        st.text("ab A-#é会0", min_size=1, max_size=4),
+        st.sampled_from(["Activity Type 2", "Visit 2", ""]),
+    ),
+    max_size=6,
+)
+
+
+@given(NAMES, NAMES)
+def test_activity_types_have_folders_of_their_own_which_newer_types_do_not_move(names, newer):
+    types = {number: ActivityType(number, name, {}) for number, name in enumerate([*names, *newer], 1)}
+    before = type_folders({number: types[number] for number in range(1, len(names) + 1)})
+    after = type_folders(types)
+    assert len(set(after.values())) == len(types)
+    assert before.items() <= after.items()
 
 
 @pytest.mark.parametrize(
