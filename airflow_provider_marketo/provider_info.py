@@ -182,7 +182,8 @@ _CONNECTION_FIELDS = {
     ),
     "read_timeout": _field(
         "Read timeout",
-        "Seconds to wait for data. Leave empty for each operation's own timeout, which is longer than Marketo's.",
+        "Seconds for a whole answer, except a file. Leave empty for each operation's own timeout, which is longer than "
+        "Marketo's.",
         "number",
         minimum=1,
         maximum=3600,
@@ -196,9 +197,9 @@ _CONNECTION_FIELDS = {
         "there.",
         format="url",
     ),
-    "hash_salt": _field(
-        "Hash salt",
-        "Secret key for hash_fields. Do not change it: another key gives other hashes.",
+    "hash_secret": _field(
+        "Hash secret",
+        "Secret key of hash_fields and of the evidence of erasures. Do not change it: another key gives other digests.",
         format="password",
     ),
 }

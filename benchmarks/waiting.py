@@ -32,6 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks import waiting_airflow
 from benchmarks.table import Row, markdown
@@ -152,7 +153,7 @@ async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float
         MarketoConditionTrigger(
             marketo_conn_id="marketo_default",
             kind=condition.kind,
-            condition=encrypt(condition, simulator.client_secret),
+            condition=encrypt(condition, Secret(simulator.client_secret)),
             about=condition.describe(),
             deadline=deadline,
             poll_interval=INTERVAL,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_marketo.client.clock import Clock
+    from airflow_provider_marketo.client.secret import Secret
 
 RENEW_BEFORE = 60.0
 """Remaining seconds at which the token is renewed: one that expires in flight costs a call."""
@@ -30,7 +31,7 @@ class Token:
     :param expires_in: seconds of life that were left when it was handed out; seldom the full hour.
     """
 
-    value: str
+    value: Secret
     expires_in: float
 
 
@@ -50,7 +51,7 @@ class TokenKeeper:
         self._expires_at = 0.0
         self._renew_at = 0.0
 
-    def get(self) -> str:
+    def get(self) -> Secret:
         """Return a token that outlives the next call."""
         with self._lock:
             if self._token is None or self._clock.monotonic() >= self._renew_at:
@@ -58,7 +59,7 @@ class TokenKeeper:
             assert self._token is not None
             return self._token.value
 
-    def replace(self, refused: str) -> str:
+    def replace(self, refused: Secret) -> Secret:
         """
         Return a new token in place of one that Marketo refused.
 

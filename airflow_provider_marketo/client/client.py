@@ -20,6 +20,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.client.retry import send_with_retries
+from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tally import Tally
 from airflow_provider_marketo.client.transport import Download, Reply, Transport
 
@@ -52,7 +53,7 @@ class MarketoClient:
         self,
         host: str,
         client_id: str,
-        client_secret: str,
+        client_secret: str | Secret,
         *,
         identity_url: str | None = None,
         partner_id: str | None = None,
@@ -62,6 +63,7 @@ class MarketoClient:
         clock: Clock | None = None,
         **transport: Any,
     ) -> None:
+        client_secret = Secret(client_secret)
         self._detached = partial(
             MarketoClient,
             host,
@@ -119,7 +121,7 @@ class MarketoClient:
         """
         prepared, retry_class = self._prepare(operation, parameters)
 
-        def exchange(token: str) -> Reply:
+        def exchange(token: Secret) -> Reply:
             with self._leased(prepared):
                 return self._transport.send(prepared, token)
 
@@ -157,7 +159,7 @@ class MarketoClient:
         """
         prepared, retry_class = self._prepare(operation, parameters)
 
-        def exchange(token: str) -> tuple[ExitStack, Download]:
+        def exchange(token: Secret) -> tuple[ExitStack, Download]:
             with ExitStack() as stack:
                 lease = stack.enter_context(self._leased(prepared))
                 opened = stack.enter_context(self._transport.open(prepared, token, offset))
@@ -173,7 +175,7 @@ class MarketoClient:
         return operations.prepare(operation, parameters), operation.retry_class(parameters)
 
     def _send(
-        self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[str], Answer]
+        self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[Secret], Answer]
     ) -> tuple[Answer, bool]:
         """Send a request as often as it may be. Return the answer, and whether an earlier sending may have run."""
         may_have_run = False
@@ -262,5 +264,5 @@ class MarketoClient:
             clock=self._clock,
         )
         if self._on_secret:
-            self._on_secret(token.value)
+            self._on_secret(token.value.reveal())
         return token

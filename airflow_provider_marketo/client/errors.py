@@ -36,11 +36,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+_LONGEST_ID = 100
+_MOST_ENTRIES = 300
 _SERVICES = {"identity": "identity", "data_ingestion": "data ingestion"}
 """Services of Marketo with a host or path of their own, by the family of their operations."""
 
@@ -70,12 +73,13 @@ class MarketoError(Exception):
         remedy: str | None = None,
         executed: bool = False,
     ) -> None:
+        message = printable(message)  # Marketo's own words may be part of it
         super().__init__(message)
         self.message = message
         self.operation = operation
-        self.code = code
-        self.request_id = request_id
-        self.remedy = self.default_remedy if remedy is None else remedy
+        self.code = None if code is None else printable(code, _LONGEST_ID)
+        self.request_id = None if request_id is None else printable(request_id, _LONGEST_ID)
+        self.remedy = self.default_remedy if remedy is None else printable(remedy)
         self.executed = executed
         self.elapsed = 0.0
 
@@ -347,17 +351,19 @@ def _meaning(code: str, message: str) -> _Meaning:
     return _TRANSIENT_AMBIGUOUS if len(code) == 3 and code.startswith("5") else _INVALID
 
 
-def from_reply(operation: str, errors: Sequence[Mapping[str, Any]], request_id: str | None) -> MarketoError:
+def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
     """
     The error that a ``success: false`` reply stands for.
 
     With several entries the most restrictive decides: what asks a person to act comes before what time will heal.
 
     :param operation: the operation's name in the catalogue.
-    :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers.
+    :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers. Anything else is read as
+        far as it can be.
     :param request_id: Marketo's request id.
     """
-    entries = [(str(entry.get("code", "")), str(entry.get("message", ""))) for entry in errors] or [
+    given = errors if isinstance(errors, list) else [errors] if errors else []
+    entries = [_entry(entry) for entry in given[:_MOST_ENTRIES]] or [
         ("", "Marketo reported a failure without a reason")
     ]
     ranked = sorted(entries, key=lambda entry: _rank(_meaning(*entry).error))
@@ -375,6 +381,14 @@ def from_reply(operation: str, errors: Sequence[Mapping[str, Any]], request_id: 
     if meaning.error is MarketoQuotaExhaustedError:
         facts["quota"] = "export" if code == codes.EXPORT_REFUSED else "calls"
     return meaning.error(text, **facts)
+
+
+def _entry(entry: Any) -> tuple[str, str]:
+    """Code and message of an entry in Marketo's list of errors; what is no entry becomes a message."""
+    if not isinstance(entry, dict):
+        return "", printable(entry)
+    code, message = entry.get("code"), entry.get("message")
+    return "" if code is None else printable(code, _LONGEST_ID), "" if message is None else printable(message)
 
 
 def _rank(error: type[MarketoError]) -> int:

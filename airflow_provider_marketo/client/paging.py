@@ -10,6 +10,9 @@ from airflow_provider_marketo.client.errors import MarketoDataError
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.transport import Reply
 
+MOST_EMPTY_PAGES = 1000
+"""Empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
+
 Next = Mapping[str, Any] | None
 """Parameters that change in the next call; None after the last page."""
 
@@ -25,8 +28,8 @@ def by_position(reply: Reply, asked: Mapping[str, Any]) -> Next:
 
 
 def by_date(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Activity feeds: every page has a token and may be empty, so only ``moreResult`` ends the feed."""
-    return _promised(reply, asked, "activities") if reply.more_result else None
+    """Activity feeds: every page has a token and may be empty, so only a ``moreResult`` that is false ends the feed."""
+    return None if reply.more_result is False else _promised(reply, asked, "activities")
 
 
 def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
@@ -49,9 +52,9 @@ def by_page(reply: Reply, asked: Mapping[str, Any]) -> Next:
         return None
     index = int(asked.get("pageIndex") or 0)
     body = reply.body if isinstance(reply.body, dict) else {}
-    counters = body.get("pageDetails") or (body["result"] if isinstance(body.get("result"), dict) else {})
-    total, size = counters.get("totalItems"), counters.get("pageSize") or len(reply.records)
-    if total is not None and (index + 1) * int(size) >= int(total):
+    counters = next((each for each in (body.get("pageDetails"), body.get("result")) if isinstance(each, dict)), {})
+    total, size = _count(counters.get("totalItems")), _count(counters.get("pageSize")) or len(reply.records)
+    if total is not None and (index + 1) * size >= total:
         return None
     return {"pageIndex": index + 1}
 
@@ -60,6 +63,11 @@ def by_page_offset(reply: Reply, asked: Mapping[str, Any]) -> Next:
     """Users: a list without an envelope, with an offset in users."""
     records = reply.records
     return {"pageOffset": int(asked.get("pageOffset") or 0) + len(records)} if records else None
+
+
+def _count(value: Any) -> int | None:
+    """Read a counter, which may be a text; None for anything else."""
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
 
 
 RULES: Mapping[str, Callable[[Reply, Mapping[str, Any]], Next]] = {
@@ -78,11 +86,22 @@ def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: M
     :param call: makes one call.
     :param paging: the operation's paging style in the catalogue; a style without a rule has one page.
     :param parameters: of the first call.
+    :raises MarketoDataError: Marketo repeats a page, or sends too many empty pages in a row: the query has no end.
     """
     rule = RULES.get(paging)
     following: Next = {}
+    before: list[Any] = []
+    empty = 0
     while following is not None:
         parameters = {**parameters, **following}
         reply = call(parameters)
+        records = reply.records
+        if records and records == before:
+            raise MarketoDataError("Marketo sends the same page again and again", operation=reply.operation)
+        empty = 0 if records else empty + 1
+        if empty > MOST_EMPTY_PAGES:
+            raise MarketoDataError(
+                f"Marketo promises more, and sent {MOST_EMPTY_PAGES} empty pages in a row", operation=reply.operation
+            )
         yield reply
-        following = rule(reply, parameters) if rule else None
+        following, before = rule(reply, parameters) if rule else None, records

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
-from airflow_provider_marketo.client import codes, errors
+from airflow_provider_marketo.client import answer, codes, errors
 from airflow_provider_marketo.client.auth import Token
+from airflow_provider_marketo.client.deadline import BoundedAdapter, Deadline, ends_at
+from airflow_provider_marketo.client.printable import printable
+from airflow_provider_marketo.client.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from airflow_provider_marketo.client.operations import Operation, PreparedRequest
+    from airflow_provider_marketo.client.operations import PreparedRequest
 
-_BLOCK = 1 << 20
-_SNIFF = 4096
+_IDENTITY_TIMEOUT = 40.0
+_TOKEN = re.compile(r"[!-~]{1,4096}")
+"""What may stand in a header: printable ASCII without blanks and line breaks."""
+
 _PROXY = re.compile(r"(https?|socks5h?)://([^\s/@]*@)?[^\s/@]+/?")
 
 
@@ -63,31 +66,38 @@ class Reply:
         """The result as a list, empty when Marketo left it out."""
         result = self.result
         if isinstance(result, dict):
-            return list(result.get("items", [result]))
+            result = result.get("items", [result])
         return result if isinstance(result, list) else []
 
     @property
     def request_id(self) -> str | None:
         """Marketo's request id."""
-        return self._envelope.get("requestId")
+        return _text(self._envelope.get("requestId"))
 
     @property
     def next_page_token(self) -> str | None:
         """Where the next page starts, if Marketo says so."""
-        return self._envelope.get("nextPageToken") or None
+        return _text(self._envelope.get("nextPageToken"))
 
     @property
     def more_result(self) -> bool | None:
-        """Marketo's ``moreResult``; None when it is absent."""
-        return self._envelope.get("moreResult")
+        """Marketo's ``moreResult``; None when it is absent, or neither true nor false."""
+        more = self._envelope.get("moreResult")
+        return more if isinstance(more, bool) else None
 
     @property
     def warnings(self) -> list[str]:
-        """Marketo's warnings as texts; Adobe delivers them as texts here and as objects there."""
+        """Marketo's warnings as printable texts; Adobe delivers them as texts here and as objects there."""
+        given = self._envelope.get("warnings")
         return [
-            str(warning.get("message", warning)) if isinstance(warning, dict) else str(warning)
-            for warning in self._envelope.get("warnings") or []
+            printable(warning.get("message", warning) if isinstance(warning, dict) else warning)
+            for warning in (given if isinstance(given, list) else [given] if given else [])
         ]
+
+
+def _text(value: Any) -> str | None:
+    """Return a member that ought to be a text; None if it is empty or neither a text nor a number."""
+    return str(value) if value and isinstance(value, (str, int)) and not isinstance(value, bool) else None
 
 
 @dataclass(frozen=True)
@@ -104,17 +114,18 @@ class Download:
 
 
 class _QueriesUnlogged(logging.Filter):
-    """At DEBUG urllib3 logs every URL: identity's holds the client secret, a lead query the filter values."""
+    """urllib3 logs URLs: identity's holds the client secret, a lead query the filter values."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(
-                value.split("?", 1)[0] + "?..."
-                if isinstance(value, str) and value.startswith("/") and "?" in value
-                else value
-                for value in record.args
-            )
+            record.args = tuple(map(_without_query, record.args))
         return True
+
+
+def _without_query(value: object) -> object:
+    if isinstance(value, (int, float)) or "?" not in (text := str(value)):
+        return value
+    return text.split("?", 1)[0] + "?..."
 
 
 logging.getLogger("urllib3.connectionpool").addFilter(_QueriesUnlogged())
@@ -123,13 +134,14 @@ logging.getLogger("urllib3.connectionpool").addFilter(_QueriesUnlogged())
 class _Bearer(requests.auth.AuthBase):
     """As an auth object, since requests lets a ~/.netrc replace a plain Authorization header."""
 
-    def __init__(self, token: str | None, header: str = "Authorization") -> None:
+    def __init__(self, token: Secret | None, header: str = "Authorization") -> None:
         self._token = token
         self._header = header
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token is not None:
-            request.headers[self._header] = f"Bearer {self._token}" if self._header == "Authorization" else self._token
+            scheme = "Bearer " if self._header == "Authorization" else ""
+            request.headers[self._header] = scheme + self._token.reveal()
         return request
 
 
@@ -137,13 +149,17 @@ class Transport:
     """
     Sends requests to one instance.
 
+    No frame of this class holds a secret as a local variable: a tool that records tracebacks with locals would keep it.
+    Errors of ``requests`` are left behind before ours are raised, since their frames hold URLs and headers.
+
     :param endpoint: scheme and host of the instance, without a path.
     :param identity: URL of the identity service, up to and including ``/identity``.
     :param ingestion: scheme and host of the data ingestion service.
     :param connect_timeout: seconds to establish a connection.
-    :param read_timeout: seconds of silence from Marketo; None takes the operation's own, which outlasts Marketo's.
+    :param read_timeout: seconds for a whole answer, except a file; None takes the operation's own, which outlasts
+        Marketo's.
     :param proxy: URL of an HTTP proxy; None follows the environment.
-    :param ca_bundle: path of a file with certificates to trust; None takes the usual ones.
+    :param ca_bundle: path of a file with certificates to trust; None follows the environment, or takes the usual ones.
     :param user_agent: value of the ``User-Agent`` header.
     :raises MarketoInvalidRequestError: the CA bundle does not exist, or the proxy is not a valid URL.
     """
@@ -156,263 +172,174 @@ class Transport:
         ingestion: str,
         connect_timeout: float = 10.0,
         read_timeout: float | None = None,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         ca_bundle: str | None = None,
         user_agent: str = "airflow-provider-marketo",
     ) -> None:
+        proxy = Secret.optional(proxy)
         self._endpoints = {"instance": endpoint, "ingestion": ingestion}
         self._identity = identity
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._proxy = proxy
+        self._ca_bundle = ca_bundle
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=10, max_retries=0))
-        if proxy:
-            if not _PROXY.fullmatch(proxy):  # its text may hold a password
-                raise errors.MarketoInvalidRequestError(
-                    "proxy is not a valid URL",
-                    parameter="proxy",
-                    remedy="Give its URL, such as http://proxy.example.com:3128.",
-                )
-            self._session.proxies = {"http": proxy, "https": proxy}
-        if ca_bundle:
-            if not Path(ca_bundle).exists():
-                raise errors.MarketoInvalidRequestError(
-                    f"ca_bundle {ca_bundle} does not exist",
-                    parameter="ca_bundle",
-                    remedy="Put the file on every worker and triggerer.",
-                )
-            self._session.verify = ca_bundle
+            self._session.mount(scheme, BoundedAdapter(pool_connections=4, pool_maxsize=10, max_retries=0))
+        if proxy and not _PROXY.fullmatch(proxy.reveal()):  # its text may hold a password
+            raise errors.MarketoInvalidRequestError(
+                "proxy is not a valid URL",
+                parameter="proxy",
+                remedy="Give its URL, such as http://proxy.example.com:3128.",
+            )
+        if ca_bundle and not Path(ca_bundle).exists():
+            raise errors.MarketoInvalidRequestError(
+                f"ca_bundle {ca_bundle} does not exist",
+                parameter="ca_bundle",
+                remedy="Put the file on every worker and triggerer.",
+            )
 
-    def send(self, request: PreparedRequest, token: str) -> Reply:
+    def send(self, request: PreparedRequest, token: Secret) -> Reply:
         """
         Send a request and read the whole answer.
 
         :raises MarketoError: whatever the answer stands for.
         """
-        with self._exchange(request, token) as response:
-            return Reply(request.operation.name, _read_json(request.operation, response), _date(response))
+        with self._exchange(request, token) as (response, _):
+            return Reply(
+                request.operation.name, answer.read_json(request.operation, response), answer.date_of(response)
+            )
 
     @contextmanager
-    def open(self, request: PreparedRequest, token: str, offset: int = 0) -> Iterator[Download]:
+    def open(self, request: PreparedRequest, token: Secret, offset: int = 0) -> Iterator[Download]:
         """
         Send a request for a file.
 
         :param offset: first byte wanted.
         :raises MarketoError: whatever came in the file's place, a JSON error with HTTP 200 included.
         """
-        name = request.operation.name
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-        with self._exchange(request, token, headers=headers, stream=True) as response:
+        with self._exchange(request, token, headers) as (response, deadline):
             if response.status_code == 204:
                 yield Download(iter(()), 0)
                 return
-            blocks = _blocks(name, response)
-            first = next(blocks, b"")
-            # The rest of a file may begin with anything, the attributes of an activity included.
-            if response.status_code != 206 and _looks_like_json(first, response):
-                rest = b"".join(blocks)
-                _raise_for_envelope(name, _parse_json(name, first + rest, response))
-                raise errors.MarketoDataError("a JSON document came in place of the file", operation=name)
-            yield Download(_chain(first, blocks), offset if response.status_code == 206 else 0)
+            blocks = answer.file_blocks(request.operation.name, response, deadline)
+            yield Download(blocks, offset if response.status_code == 206 else 0)
 
-    def fetch_token(self, client_id: str, client_secret: str, partner_id: str | None = None) -> Token:
+    def fetch_token(self, client_id: str, client_secret: Secret, partner_id: str | None = None) -> Token:
         """
         Ask identity for a token (``identity.post_token``).
 
-        :raises MarketoAuthError: wrong client id or secret.
+        :raises MarketoAuthError: wrong client id or secret, or an answer without a token.
         """
         name = "identity.post_token"
-        query = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
-        if partner_id:
-            query["partner_id"] = partner_id
-        try:
-            response = self._session.post(
-                f"{self._identity}/oauth/token",
-                params=query,
-                auth=_Bearer(None),
-                timeout=(self._connect_timeout, self._read_timeout or 40),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise _unreachable(name, error) from None  # its text holds the URL, and the URL holds the secret
-        if response.status_code in (400, 401):
-            raise errors.MarketoAuthError(
-                "identity refuses this client id and secret", operation=name, code=codes.http(response.status_code)
-            )
-        _raise_for_status(name, response)
-        body = _parse_json(name, response.content, response)
-        _raise_for_envelope(name, body)
-        if not isinstance(body, dict) or "access_token" not in body:
-            reason = str(body.get("error", "")) if isinstance(body, dict) else ""
-            raise errors.MarketoAuthError(
-                f"identity gave no token{f': {reason}' if reason.isidentifier() else ''}", operation=name
-            )
-        return Token(str(body["access_token"]), float(body.get("expires_in", 0)))
+        request = requests.Request(
+            "POST",
+            f"{self._identity}/oauth/token",
+            params={
+                "grant_type": "client_credentials",
+                "client_id": client_id,
+                "client_secret": client_secret.reveal(),
+                "partner_id": partner_id or None,
+            },
+            auth=_Bearer(None),
+        )
+        with self._send(name, request, self._read_timeout or _IDENTITY_TIMEOUT) as (response, _):
+            if response.status_code in (400, 401):
+                raise errors.MarketoAuthError(
+                    "identity refuses this client id and secret", operation=name, code=codes.http(response.status_code)
+                )
+            answer.raise_for_status(name, response)
+            return _token(name, response)
 
     @contextmanager
     def _exchange(
-        self,
-        request: PreparedRequest,
-        token: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        stream: bool = False,
-    ) -> Iterator[requests.Response]:
+        self, request: PreparedRequest, token: Secret, headers: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[requests.Response, Deadline]]:
         operation = request.operation
         ingestion = operation.area == "ingestion"
+        http_request = requests.Request(
+            request.method,
+            self._endpoints["ingestion" if ingestion else "instance"] + request.path,
+            params=list(request.query),
+            json=request.json,
+            data=list(request.form) if request.form is not None else None,
+            files=list(request.files) if request.files is not None else None,
+            headers={**request.headers, **(headers or {})},
+            auth=_Bearer(token, "X-Mkto-User-Token" if ingestion else "Authorization"),
+        )
+        with self._send(operation.name, http_request, self._read_timeout or operation.timeout) as (response, deadline):
+            answer.raise_for_status(operation.name, response)
+            yield response, deadline
+
+    @contextmanager
+    def _send(
+        self, operation: str, request: requests.Request, timeout: float
+    ) -> Iterator[tuple[requests.Response, Deadline]]:
+        """Send a request; the answer's status and body are unread. The one place that sends anything."""
+        response: requests.Response | None = None
+        failure: errors.MarketoError | None = None
+        deadline = Deadline(timeout)
         try:
-            response = self._session.request(
-                request.method,
-                self._endpoints["ingestion" if ingestion else "instance"] + request.path,
-                params=list(request.query),
-                json=request.json,
-                data=list(request.form) if request.form is not None else None,
-                files=list(request.files) if request.files is not None else None,
-                headers={**request.headers, **(headers or {})},
-                auth=_Bearer(token, "X-Mkto-User-Token" if ingestion else "Authorization"),
-                timeout=(self._connect_timeout, self._read_timeout or operation.timeout),
-                allow_redirects=False,
-                stream=stream,
-            )
-        except requests.RequestException as error:
-            raise _unreachable(operation.name, error) from None  # its text holds the URL: filter values, e-mails
+            prepared = self._session.prepare_request(request)
+            with ends_at(deadline):
+                response = self._session.send(
+                    prepared,
+                    timeout=(self._connect_timeout, timeout),
+                    allow_redirects=False,
+                    **self._environment(str(prepared.url)),
+                )
+        except (requests.RequestException, HTTPError, OSError) as error:
+            failure = answer.unreachable(operation, error, urlsplit(str(request.url)).netloc)
+        # Outside of the except block: inside, our error would keep the one of requests, and its frames.
+        if response is None:
+            raise failure or errors.MarketoConnectionError("nothing was sent", operation=operation)
         with response:
-            _raise_for_status(operation.name, response)
-            yield response
+            yield response, deadline
+
+    def _environment(self, url: str) -> Any:
+        """
+        Return proxies and certificates for a request: the connection's, and where it names none the environment's.
+
+        What a session holds is overridden by the environment. What goes with a request is not, if it is there for the
+        most specific key: variables such as ``https://host_proxy`` exist, too.
+        """
+        proxies = {}
+        if self._proxy:
+            parts = urlsplit(url)
+            keys = ("all", parts.scheme, f"all://{parts.hostname}", f"{parts.scheme}://{parts.hostname}")
+            proxies = dict.fromkeys(keys, self._proxy.reveal())
+        return self._session.merge_environment_settings(url, proxies, True, self._ca_bundle, None)
 
 
-def _unreachable(operation: str, error: requests.RequestException) -> errors.MarketoError:
-    """Tell a connection that was never made, so nothing ran, from one that broke, so the request may have run."""
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    never_there = isinstance(
-        error,
-        # ValueError: the URL is invalid.
-        (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
-    ) or isinstance(reason, (NewConnectionError, ConnectTimeoutError))
-    if never_there:
-        host = urlsplit(str(error.request.url)).netloc if error.request else "Marketo"
-        return errors.MarketoConnectionError(
-            f"cannot connect to {host} ({type(reason or error).__name__})", operation=operation
-        )
-    if isinstance(error, requests.Timeout):
-        return errors.MarketoTransientError("Marketo did not answer in time", operation=operation, executed=True)
-    return errors.MarketoTransientError(
-        f"the connection broke before the answer was complete ({type(reason or error).__name__})",
-        operation=operation,
-        executed=True,
+def _token(operation: str, response: requests.Response) -> Token:
+    """Read the token out of identity's answer, without a frame that holds both it and an error."""
+    body = answer.read_token_reply(operation, response)
+    answer.raise_for_envelope(operation, body)
+    facts: dict[str, Any] = body if isinstance(body, dict) else {}
+    value, life = facts.pop("access_token", None), facts.pop("expires_in", None)
+    token = Secret(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+    del value
+    seconds = _seconds(life)
+    if token is not None and seconds is not None:
+        return Token(token, seconds)
+    reason = facts.get("error")
+    if token is not None:
+        said = ": it does not say for how long the token is valid"
+    elif isinstance(reason, str) and reason.isidentifier():
+        said = f": {reason}"
+    else:
+        said = ""
+    raise errors.MarketoAuthError(
+        f"identity gave no {'usable ' if token is not None else ''}token{said}", operation=operation
     )
 
 
-_STATUS: Mapping[int, tuple[type[errors.MarketoError], str, str]] = {
-    401: (errors.MarketoAuthError, "Marketo refuses the access token", ""),
-    403: (errors.MarketoPermissionError, "Marketo refuses this call", ""),
-    404: (errors.MarketoNotFoundError, "Marketo has nothing at this address", ""),
-    413: (errors.MarketoInvalidRequestError, "the request is larger than Marketo takes", "Send fewer records at once."),
-    414: (
-        errors.MarketoInvalidRequestError,
-        "the address is longer than Marketo takes",
-        "Ask for fewer values at once.",
-    ),
-}
-
-
-def _raise_for_status(operation: str, response: requests.Response) -> None:
-    status = response.status_code
-    if status < 300:
-        return
-    facts: dict[str, Any] = {"operation": operation, "code": codes.http(status)}
-    if status < 400:
-        raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
-    said = _json_or_none(response)
-    body: Mapping[str, Any] = said if isinstance(said, dict) else {}
-    if isinstance(body.get("errors"), list) and body["errors"]:
-        error = errors.from_reply(operation, body["errors"], body.get("requestId"))
-        if status < 500 or not isinstance(error, errors.MarketoInvalidRequestError):
-            raise error
-        facts |= {"code": error.code or facts["code"], "request_id": error.request_id}
-        raise errors.MarketoTransientError(error.message, executed=True, **facts)
-    # Data ingestion answers with a code of its own and a text.
-    facts["code"] = str(body.get("error_code") or facts["code"])
-    reason = f": {body['message']}" if body.get("message") else ""
-    if facts["code"] == codes.INGESTION_DAILY_QUOTA:
-        raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
-    if status == 429:
-        raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
-    if status >= 500:
-        raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
-    kind, text, remedy = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request", ""))
-    raise kind(text + reason, remedy=remedy or None, **facts)
-
-
-def _date(response: requests.Response) -> datetime | None:
+def _seconds(life: Any) -> float | None:
     try:
-        return parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError):
+        seconds = float(life)
+    except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _json_or_none(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except (ValueError, requests.RequestException):
-        return None
-
-
-def _read_json(operation: Operation, response: requests.Response) -> Any:
-    if not response.content and operation.reply != "envelope":
-        return None
-    body = _parse_json(operation.name, response.content, response)
-    _raise_for_envelope(operation.name, body)
-    return body
-
-
-def _parse_json(operation: str, content: bytes, response: requests.Response) -> Any:
-    try:
-        return json.loads(content.decode("utf-8"))
-    except ValueError:
-        raise errors.MarketoTransientError(
-            f"something other than Marketo answered ({response.headers.get('Content-Type', 'no content type')})",
-            operation=operation,
-            code=codes.http(response.status_code),
-            executed=True,
-        ) from None
-
-
-def _raise_for_envelope(operation: str, body: Any) -> None:
-    if isinstance(body, dict) and body.get("success") is False:
-        raise errors.from_reply(operation, body.get("errors") or [], body.get("requestId"))
-
-
-def _looks_like_json(first: bytes, response: requests.Response) -> bool:
-    """Export files are served from a ``.json`` address as CSV, and so are errors, with HTTP 200."""
-    return first[:_SNIFF].lstrip().startswith(b"{") and (
-        b'"success"' in first[:_SNIFF] or "json" in response.headers.get("Content-Type", "")
-    )
-
-
-def _blocks(operation: str, response: requests.Response) -> Iterator[bytes]:
-    """The body in blocks; a break in the middle is an error that says that reading may go on where it stopped."""
-    expected = response.headers.get("Content-Length")
-    received = 0
-    try:
-        while block := response.raw.read(_BLOCK):
-            received += len(block)
-            yield block
-    except (HTTPError, OSError) as error:
-        raise errors.MarketoTransientError(
-            f"the download broke after {received} bytes ({type(error).__name__})", operation=operation
-        ) from None
-    if expected is not None and received < int(expected):
-        raise errors.MarketoTransientError(
-            f"the download ended after {received} of {expected} bytes", operation=operation
-        )
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from rest
+    return seconds if math.isfinite(seconds) and not isinstance(life, bool) else None

@@ -18,10 +18,11 @@ from airflow_provider_marketo.client.errors import MarketoAuthError
 from airflow_provider_marketo.conditions.kinds import KINDS
 
 if TYPE_CHECKING:
+    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.conditions.condition import Condition
 
 
-def encrypt(condition: Condition, secret: str) -> str:
+def encrypt(condition: Condition, secret: Secret) -> str:
     """
     Encrypt a condition.
 
@@ -31,7 +32,7 @@ def encrypt(condition: Condition, secret: str) -> str:
     return _cipher(secret).encrypt(json.dumps(condition.to_dict()).encode()).decode()
 
 
-def decrypt(kind: str, text: str, secret: str) -> Condition:
+def decrypt(kind: str, text: str, secret: Secret) -> Condition:
     """
     Decrypt what :func:`encrypt` returned.
 
@@ -52,5 +53,5 @@ def decrypt(kind: str, text: str, secret: str) -> Condition:
     return found
 
 
-def _cipher(secret: str) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"marketo condition " + secret.encode()).digest()))
+def _cipher(secret: Secret) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"marketo condition " + secret.reveal().encode()).digest()))

@@ -59,6 +59,7 @@ def begin(
     progress = store.load()
     begun = folder.read_json(layout.request(run)) if resumed and progress else None
     wanted = ExtractRequest.from_dict(begun) if begun else request()
+    hash_key = hook.settings.hash_key(wanted.hash_fields)
     jobs = ExportJobs(client, wanted.export, wanted.custom_object)
     fingerprint = f"{client.instance}:{wanted.fingerprint()}"
     plan = load_plan(folder, run) if progress is not None and progress.fingerprint == fingerprint else None
@@ -87,9 +88,7 @@ def begin(
         plan=plan,
         jobs=jobs,
         client=client,
-        publisher=SlicePublisher(
-            wanted, plan, folder, run, hash_salt=hook.settings.hash_salt, published=progress.published
-        ),
+        publisher=SlicePublisher(wanted, plan, folder, run, hash_key=hash_key, published=progress.published),
         folder=folder,
         run_folder=run,
         ledger=ProgressKeeper(store, progress),

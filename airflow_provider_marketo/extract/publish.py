@@ -19,6 +19,7 @@ from airflow_provider_marketo.output.formats import FORMATS
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.jobs import ExportJob
     from airflow_provider_marketo.client.bulk.plan import Slice
+    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.extract.request import ExtractRequest
     from airflow_provider_marketo.output.folder import OutputFolder, Staging
@@ -37,7 +38,7 @@ class SlicePublisher:
     :param plan: what is going to be done.
     :param folder: the output.
     :param run_folder: this task instance's place in it.
-    :param hash_salt: key for hashed fields.
+    :param hash_key: key for hashed fields.
     :param published: names of slices that are in place already. Other remains of a slice do not count: the try that
         left them was killed before the slice was done.
     :raises MarketoInvalidRequestError: rows cannot be partitioned as wanted.
@@ -50,14 +51,14 @@ class SlicePublisher:
         folder: OutputFolder,
         run_folder: str,
         *,
-        hash_salt: str | None = None,
+        hash_key: Secret | None = None,
         published: Sequence[str] = (),
     ) -> None:
         self._request = request
         self._plan = plan
         self._folder = folder
         self._run_folder = run_folder
-        self._salt = hash_salt.encode() if hash_salt else None
+        self._hash_key = hash_key
         self._slices = [one.name for one in request.slices(plan.filters)]
         self._published = tuple(published)
         self._seen: SeenKeys | None = None
@@ -107,7 +108,7 @@ class SlicePublisher:
             span=(one.window.start, one.window.end) if one.window and plan.schema.date else None,
             partitions=self._partitions(),
             hashed=frozenset(request.hash_fields),
-            salt=self._salt,
+            hash_key=self._hash_key,
             attributes=request.attributes_form,
             on_type_error=request.on_type_error,
             activity_types=plan.activity_types,

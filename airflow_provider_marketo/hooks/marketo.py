@@ -111,8 +111,7 @@ class MarketoHook(BaseHook):
         :raises MarketoInvalidRequestError: a field of the connection is missing or out of range.
         """
         settings = self.settings
-        for secret in settings.secrets:
-            mask_secret(secret)
+        settings.mask(mask_secret)
         tally = tally_of(settings.conn_id, self._observe)
         if self._max_calls is not None:
             tally.max_calls = self._max_calls

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 DEFAULT_POOL = "marketo"
 DEFAULT_MAX_PARALLEL = 8
@@ -20,6 +22,7 @@ DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_DAILY_QUOTA = limits.DAILY_CALLS
 DEFAULT_EXPORT_DAILY_MB = limits.DAILY_EXPORT_MB
 DEFAULT_RESERVE = 0
+CONN_TYPE = "marketo"
 COORDINATIONS = ("auto", "host", "redis", "pool")
 _LARGEST = 1_000_000_000
 
@@ -59,17 +62,18 @@ class ConnectionSettings:
     :param redis_conn_id: id of the Airflow connection to the Redis server, for ``redis``.
     :param poll_interval: seconds between two polls of export jobs; Marketo updates their status once a minute.
     :param connect_timeout: seconds to establish a connection.
-    :param read_timeout: seconds to wait for data; None uses each operation's own, longer than Marketo's timeout.
+    :param read_timeout: seconds for a whole answer, except a file; None uses each operation's own, which is longer than
+        Marketo's.
     :param proxy: URL of an HTTP proxy.
     :param ca_bundle: path of a file with certificates to trust.
     :param ui_url: address of Marketo's UI, for links to leads and lists.
-    :param hash_salt: key for ``hash_fields``.
+    :param hash_secret: key of the digests of ``hash_fields`` and of the evidence of erasures.
     """
 
     conn_id: str
     host: str
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: Secret
     identity_url: str | None = None
     partner_id: str | None = None
     pool: str = DEFAULT_POOL
@@ -83,16 +87,38 @@ class ConnectionSettings:
     poll_interval: float = DEFAULT_POLL_INTERVAL
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     read_timeout: float | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Secret | None = None
     ca_bundle: str | None = None
     ui_url: str | None = None
-    hash_salt: str | None = field(default=None, repr=False)
+    hash_secret: Secret | None = None
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Texts to mask in logs: the client secret, the salt, and the password in the proxy URL."""
-        in_proxy = _PASSWORD_IN_URL.search(self.proxy or "")
-        return tuple(filter(None, (self.client_secret, self.hash_salt, in_proxy and in_proxy.group(1))))
+    def mask(self, mask: Callable[[str], Any]) -> None:
+        """
+        Have everything masked that a log must not show: the secrets, and the password in the proxy URL.
+
+        :param mask: Airflow's ``mask_secret``.
+        """
+        for secret in filter(None, (self.client_secret, self.hash_secret)):
+            mask(secret.reveal())
+        if self.proxy and (found := _PASSWORD_IN_URL.search(self.proxy.reveal())):
+            mask(found.group(1))
+            mask(unquote(found.group(1)))
+
+    def hash_key(self, fields: Collection[str]) -> Secret | None:
+        """
+        Return the key with which fields are hashed; None if there is neither a field nor a key.
+
+        :param fields: the fields to hash.
+        :raises MarketoInvalidRequestError: there are fields and no key. Digests without a key are reversible: there are
+            few enough e-mail addresses and ids to try all of them.
+        """
+        if fields and self.hash_secret is None:
+            raise MarketoInvalidRequestError(
+                f"connection {self.conn_id} has no hash_secret, and {', '.join(fields)} is to be hashed",
+                parameter="hash_fields",
+                remedy="Add the extra hash_secret to the connection: a long random text that never changes.",
+            )
+        return self.hash_secret
 
     @classmethod
     def from_connection(cls, connection: Any) -> ConnectionSettings:
@@ -102,25 +128,32 @@ class ConnectionSettings:
         :param connection: an Airflow connection.
         :raises MarketoInvalidRequestError: a field is missing or out of range; the message names it.
         """
-        extra: Mapping[str, Any] = connection.extra_dejson or {}
-        reader = _Reader(connection.conn_id, extra)
+        conn_type = getattr(connection, "conn_type", None)
+        reader = _Reader(connection.conn_id, connection.extra_dejson or {})
+        if conn_type and conn_type != CONN_TYPE:
+            raise reader.refused(
+                "conn_type",
+                f"is {conn_type!r}, and its password is not meant for Marketo",
+                f"Name a connection of type {CONN_TYPE}.",
+            )
         if not connection.host:
             raise reader.refused("host", "is empty", "Enter the instance URL or the Munchkin ID, such as 123-ABC-456.")
         if not connection.login or not connection.password:
             missing = "login (client id)" if not connection.login else "password (client secret)"
             raise reader.refused(missing, "is empty", "Copy it from Admin > LaunchPoint > View Details.")
-        host = connection.host
+        host, login, password = connection.host, connection.login, Secret(connection.password)
         if connection.port and "://" in host and f":{connection.port}" not in host:
             host = f"{host.rstrip('/')}:{connection.port}"
+        del connection  # shows its password wherever a traceback is recorded with its variables
         coordination, redis_conn_id = reader.choice("coordination", COORDINATIONS), reader.text("redis_conn_id")
         if coordination == "redis" and redis_conn_id is None:
             raise reader.refused("redis_conn_id", "is empty", "coordination=redis needs an Airflow Redis connection.")
         daily_quota = reader.number("daily_quota", int, DEFAULT_DAILY_QUOTA, 1, _LARGEST)
         return cls(
-            conn_id=connection.conn_id,
+            conn_id=reader.conn_id,
             host=host,
-            client_id=connection.login,
-            client_secret=connection.password,
+            client_id=login,
+            client_secret=password,
             identity_url=reader.text("identity_url"),
             partner_id=reader.text("partner_id"),
             pool=reader.text("pool") or DEFAULT_POOL,
@@ -134,10 +167,10 @@ class ConnectionSettings:
             poll_interval=reader.number("poll_interval", float, DEFAULT_POLL_INTERVAL, 0.1, 3600),
             connect_timeout=reader.number("connect_timeout", float, DEFAULT_CONNECT_TIMEOUT, 0.1, 300),
             read_timeout=reader.number("read_timeout", float, 0.0, 1, 3600) or None,
-            proxy=reader.text("proxy"),
+            proxy=reader.secret("proxy"),
             ca_bundle=reader.text("ca_bundle"),
             ui_url=reader.text("ui_url"),
-            hash_salt=reader.text("hash_salt"),
+            hash_secret=reader.secret("hash_secret"),
         )
 
 
@@ -146,7 +179,7 @@ class _Reader:
     """Reads extras: texts from the form, values of any type from a URI or a secrets backend."""
 
     conn_id: str
-    extra: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(repr=False)
 
     def refused(self, name: str, what: str, remedy: str = "") -> MarketoInvalidRequestError:
         return MarketoInvalidRequestError(
@@ -156,6 +189,9 @@ class _Reader:
     def text(self, name: str) -> str | None:
         value = self.extra.get(name)
         return str(value).strip() or None if value is not None else None
+
+    def secret(self, name: str) -> Secret | None:
+        return Secret.optional(self.text(name))
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         value = (self.text(name) or choices[0]).lower()

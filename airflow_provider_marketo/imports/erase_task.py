@@ -52,7 +52,7 @@ class EraseWork(Work):
         given = _values_of(arguments)
         self._given = len(given)
         self._values = checked_values(given)
-        self._erasure = Erasure(hook.client, arguments["filter_type"], self._values, hook.settings.hash_salt)
+        self._erasure = Erasure(hook.client, arguments["filter_type"], self._values, hook.settings.hash_secret)
         self._evidence = None if arguments["dry_run"] else _evidence_of(context, hook, arguments["evidence"])
         if self._evidence is not None and not resumed:
             self._evidence.restart()
@@ -120,7 +120,9 @@ class EraseWork(Work):
 
     def _erase(self, evidence: Evidence) -> dict[str, Any]:
         erasure, found = self._erasure, self._find()
-        evidence.begin(erasure.digests(self._values), erasure.digests(found))
+        evidence.begin(
+            len(self._values), len(found), requested=erasure.digests(self._values), leads=erasure.digests(found)
+        )
         refused = erasure.delete(found, evidence.note_deleted)
         remaining = len(erasure.find())
         facts = evidence.finish(remaining, refused)
@@ -175,8 +177,8 @@ def _evidence_of(context: Mapping[str, Any], hook: MarketoHook, url: str) -> Evi
 
 def _summary(evidence: Evidence, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "requested": len(facts["requested"]),
-        "found": len(facts["leads"]),
+        "requested": facts["requested"],
+        "found": facts["found"],
         "erased": facts["erased"],
         "remaining": facts["remaining"],
         "reappeared": facts.get("reappeared"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.secret import Secret
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
@@ -38,15 +39,15 @@ class Erasure:
     :param client: the instance.
     :param filter_type: field to look in.
     :param values: what to look for.
-    :param salt: key of the digests in the evidence; None for plain SHA-256, which everyone who knows an address can
-        compute.
+    :param hash_key: key of the digests in the evidence; None for evidence without digests. A digest without a key is
+        no secret: everyone who knows an address can compute it.
     """
 
-    def __init__(self, client: MarketoClient, filter_type: str, values: Sequence[str], salt: str | None) -> None:
+    def __init__(self, client: MarketoClient, filter_type: str, values: Sequence[str], hash_key: Secret | None) -> None:
         self._client = client
         self._filter_type = filter_type
         self._values = values
-        self._salt = salt.encode() if salt else None
+        self._hash_key = hash_key
 
     def find(self) -> list[int]:
         """Return the ids of all leads that any value finds (``leads.get_by_filter_type``), duplicates included."""
@@ -77,14 +78,15 @@ class Erasure:
             note(deleted)
         return refused
 
-    def digests(self, values: Iterable[Any]) -> list[str]:
-        """Return the digests that replace values in the evidence."""
-        return sorted(self._digest(str(value).strip().lower().encode()) for value in values)
-
-    def _digest(self, value: bytes) -> str:
-        if self._salt is None:
-            return hashlib.sha256(value).hexdigest()
-        return hmac.new(self._salt, value, hashlib.sha256).hexdigest()
+    def digests(self, values: Iterable[Any]) -> list[str] | None:
+        """Return the digests that replace values in the evidence; None without a key."""
+        if self._hash_key is None:
+            return None
+        key = self._hash_key
+        return sorted(
+            hmac.new(key.reveal().encode(), str(value).strip().lower().encode(), hashlib.sha256).hexdigest()
+            for value in values
+        )
 
 
 class Evidence:
@@ -104,7 +106,7 @@ class Evidence:
         self._folder.check_writable()
         self._facts: dict[str, Any] = self._folder.read_json(self._name) or {
             **task,
-            "leads": [],
+            "found": 0,
             "deleted": 0,
             "refused": {},
         }
@@ -117,7 +119,7 @@ class Evidence:
     @property
     def leads(self) -> int:
         """How many leads were found, over all tries."""
-        return len(self._facts["leads"])
+        return int(self._facts["found"])
 
     @property
     def verified(self) -> bool:
@@ -129,16 +131,31 @@ class Evidence:
         if self.verified:
             self._write(verified=None)
 
-    def begin(self, requested: Sequence[str], leads: Sequence[str]) -> None:
+    def begin(self, values: int, found: int, *, requested: Sequence[str] | None, leads: Sequence[str] | None) -> None:
         """
         Write down what is about to be deleted.
 
-        :param requested: digests of what was asked for.
-        :param leads: digests of the ids that were found, in this try.
+        :param values: number of values that were asked for.
+        :param found: number of leads that were found, in this try. Those that earlier tries have deleted are
+            added.
+        :param requested: digests of what was asked for; None for no digests.
+        :param leads: digests of the ids that were found, in this try; None for no digests.
         """
-        known = sorted({*self._facts["leads"], *leads})
         began = self._facts.get("began") or _now()
-        self._write(began=began, requested=list(requested), leads=known, erased=None, remaining=None, verified=None)
+        digests: dict[str, Any] = {}
+        found = max(self._facts["deleted"] + found, self._facts["found"])
+        if requested is not None and leads is not None:
+            known = sorted({*self._facts.get("lead_digests", ()), *leads})
+            digests, found = {"requested_digests": list(requested), "lead_digests": known}, len(known)
+        self._write(
+            began=began,
+            requested=values,
+            found=found,
+            erased=None,
+            remaining=None,
+            verified=None,
+            **digests,
+        )
 
     def note_deleted(self, count: int) -> None:
         """Add leads that a call has deleted: a task that is stopped leaves behind what it did."""
@@ -155,7 +172,7 @@ class Evidence:
         :param remaining: leads that are still there.
         :param refused: how many Marketo refused, by its code.
         """
-        erased = len(self._facts["leads"]) - remaining
+        erased = self._facts["found"] - remaining
         return self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
 
     def recheck(self, reappeared: int) -> dict[str, Any]:

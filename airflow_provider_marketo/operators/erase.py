@@ -29,8 +29,8 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
 
     Adobe's operations: ``leads.get_by_filter_type``, ``leads.delete``.
 
-    :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and a digest (keyed with
-        the connection's ``hash_salt``) in the place of each value and id.
+    :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and if the
+        connection has a ``hash_secret``, a digest with this key in the place of each value and id.
     :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
     :param filter_values: values to look for. Airflow shows them as a rendered field: give addresses by ``source`` or
         ``sql`` instead.

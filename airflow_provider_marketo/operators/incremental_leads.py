@@ -70,7 +70,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoDeferrableOperato
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
     :param exclude_sensitive: leave out fields that Marketo marks as sensitive (needs a schema permission).
-    :param hash_fields: fields replaced by their SHA-256, keyed with the connection's ``hash_salt`` if it has one.
+    :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
     :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.

@@ -42,7 +42,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
     :param attributes: of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or ``typed``.
     :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
-    :param hash_fields: columns replaced by their SHA-256, keyed with the connection's ``hash_salt`` if it has one.
+    :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` or ``fail``.
     :param on_gap: when Marketo no longer has what comes next: ``fail``, or ``skip`` to the oldest that it has.
     :param on_quota_exhausted: ``defer`` until the quota's reset and read the range again, or ``fail`` at once.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 
 log = logging.getLogger(__name__)
@@ -130,5 +131,5 @@ class Asker:
         return self._pollers[condition.kind]
 
     @property
-    def _secret(self) -> str:
+    def _secret(self) -> Secret:
         return self._hook.settings.client_secret

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.client.tabular.transform import Outcome
     from airflow_provider_marketo.extract.request import ExtractRequest
     from airflow_provider_marketo.output.folder import OutputFolder
@@ -83,7 +84,7 @@ def publish_changed_leads(
     client: MarketoClient,
     run_folder: str,
     *,
-    hash_salt: str | None,
+    hash_key: Secret | None,
     parallel: int,
     max_empty_pages: int,
 ) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def publish_changed_leads(
     :param folder: the output.
     :param client: the instance.
     :param run_folder: the task instance's place in it.
-    :param hash_salt: key for hashed fields.
+    :param hash_key: key for hashed fields.
     :param parallel: calls in flight at a time.
     :param max_empty_pages: most empty pages of the feed in a row.
     :return: the manifest, as a bulk extract by ``updatedAt`` returns it.
@@ -107,7 +108,7 @@ def publish_changed_leads(
     window = Window(request.start - request.lookback, request.end)
     ids = _changed(client, plan, window, parallel, max_empty_pages)
     log.info("%d leads changed; they are read in %d calls", len(ids), -(-len(ids) // IDS_PER_CALL))
-    publisher = SlicePublisher(request, plan, folder, run_folder, hash_salt=hash_salt)
+    publisher = SlicePublisher(request, plan, folder, run_folder, hash_key=hash_key)
 
     def fetch(consumer: Any) -> Outcome:
         writer = consumer()

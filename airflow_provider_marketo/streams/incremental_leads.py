@@ -135,6 +135,7 @@ class IncrementalLeadsWork(Work):
     def _choose(self) -> Work:
         """Return the work of the mode that the author names, or of the best that there is."""
         request = extract_request(self._context, self._arguments)
+        self._hook.settings.hash_key(request.hash_fields)
         mode = self._arguments["mode"]
         if mode == AUTO:
             mode = self._best(request)
@@ -235,7 +236,7 @@ class ChangeFeedWork(Work):
             OutputFolder(self._arguments["output_path"]),
             self._hook.get_conn(),
             self._run_folder,
-            hash_salt=self._hook.settings.hash_salt,
+            hash_key=self._hook.settings.hash_key(self._request.hash_fields),
             parallel=self._hook.parallel,
             max_empty_pages=self._arguments["max_empty_pages"],
         )

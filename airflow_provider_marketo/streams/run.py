@@ -28,6 +28,7 @@ from airflow_provider_marketo.streams.read import FeedReader
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.fetch import Consumer
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.client.tabular.transform import Outcome
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.output.folder import OutputFolder
@@ -66,7 +67,7 @@ class StreamRun:
     :param folder: the output.
     :param client: the instance.
     :param context: Airflow's, of the running task.
-    :param hash_salt: key for hashed fields.
+    :param hash_key: key for hashed fields.
     :param parallel: calls in flight at a time.
     :param max_empty_pages: most empty pages in a row.
     :param on_gap: ``fail`` or ``skip`` when Marketo no longer has what comes next.
@@ -80,7 +81,7 @@ class StreamRun:
         client: MarketoClient,
         context: Mapping[str, Any],
         *,
-        hash_salt: str | None = None,
+        hash_key: Secret | None = None,
         parallel: int = 1,
         max_empty_pages: int = 1000,
         on_gap: str = "fail",
@@ -88,7 +89,7 @@ class StreamRun:
         self._request = request
         self._folder = folder
         self._client = client
-        self._salt = hash_salt
+        self._hash_key = hash_key
         self._parallel = parallel
         self._max_empty_pages = max_empty_pages
         self._on_gap = on_gap
@@ -222,7 +223,7 @@ class StreamRun:
         request = self._request_for(one)
         window = Window(one.read_from, one.end)
         overlap = Overlap(self._folder, request.name.removesuffix(window.name), window)
-        publisher = _Publisher(request, plan, self._folder, self._run, hash_salt=self._salt, overlap=overlap)
+        publisher = _Publisher(request, plan, self._folder, self._run, hash_key=self._hash_key, overlap=overlap)
 
         def fetch(consumer: Any) -> Outcome:
             outcome = _write(consumer(), self._lines(plan, reader, request))

@@ -33,13 +33,14 @@ class StreamWork(Work):
     def __init__(self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> None:
         self._dates = _dates(context, arguments)
         self._manifest: dict[str, Any] = {}
+        request = stream_request(arguments)
         self._run = StreamRun(
-            stream_request(arguments),
+            request,
             arguments["stream"] or f"{context['ti'].dag_id}.{context['ti'].task_id}",
             OutputFolder(arguments["output_path"]),
             hook.get_conn(),
             context,
-            hash_salt=hook.settings.hash_salt,
+            hash_key=hook.settings.hash_key(request.hash_fields),
             parallel=hook.parallel,
             max_empty_pages=arguments["max_empty_pages"],
             on_gap=arguments["on_gap"],

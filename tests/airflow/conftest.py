@@ -143,7 +143,7 @@ def _connection(simulator: Simulator, user: int = 0, **extra: Any) -> str:
             "host": simulator.url,
             "login": login.client_id,
             "password": login.client_secret,
-            "extra": {"poll_interval": POLL_INTERVAL, "hash_salt": "salt of the tests", **extra},
+            "extra": {"poll_interval": POLL_INTERVAL, "hash_secret": "salt of the tests", **extra},
         }
     )
 

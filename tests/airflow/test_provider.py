@@ -67,7 +67,7 @@ def test_the_connection_form_has_the_providers_labels_and_fields(airflow: RealAi
         assert shown["value"] == declared["schema"].get("default")
         assert shown["schema"]["title"] == declared["label"]
         assert "null" in shown["schema"]["type"]
-    assert form["extra_fields"]["hash_salt"]["schema"]["format"] == "password"
+    assert form["extra_fields"]["hash_secret"]["schema"]["format"] == "password"
 
 
 def test_marketo_setup_is_a_command_of_airflow(airflow: RealAirflow) -> None:

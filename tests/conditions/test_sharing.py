@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityPoller
 from airflow_provider_marketo.conditions.encryption import decrypt, encrypt
 from airflow_provider_marketo.conditions.jobs import JobCondition, JobPoller
@@ -263,5 +264,6 @@ def test_an_error_of_one_condition_does_not_hide_the_answers_of_others(client, p
     ids=lambda condition: condition.kind,
 )
 def test_a_condition_is_the_same_after_encryption(condition):
-    assert decrypt(condition.kind, encrypt(condition, "a secret"), "a secret") == condition
+    secret = Secret("a secret")
+    assert decrypt(condition.kind, encrypt(condition, secret), secret) == condition
     assert KINDS[condition.kind][0] is type(condition)

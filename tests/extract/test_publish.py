@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tabular.schema import activity_schema, from_describe
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.publish import SlicePublisher
@@ -226,12 +227,12 @@ def test_leads_are_dated_by_what_selects_them(tmp_path):
         Publishing(tmp_path, request, plan)
 
 
-def test_hashed_fields_use_the_connections_salt(tmp_path):
+def test_hashed_fields_use_the_connections_key(tmp_path):
     request, plan = leads(hash_fields=["email"])
-    plain = Publishing(tmp_path / "plain", request, plan).publish(0, LEADS)["files"][0]["sha256"]
-    salted = Publishing(tmp_path / "salted", request, plan, hash_salt="s").publish(0, LEADS)["files"][0]["sha256"]
-    assert plain != salted
-    assert b"a@x.y" not in next((tmp_path / "plain").glob("*.csv")).read_bytes()
+    keys = Secret("one"), Secret("other")
+    one, other = (Publishing(tmp_path / str(n), request, plan, hash_key=key) for n, key in enumerate(keys))
+    assert one.publish(0, LEADS)["files"][0]["sha256"] != other.publish(0, LEADS)["files"][0]["sha256"]
+    assert b"a@x.y" not in next((tmp_path / "0").glob("*.csv")).read_bytes()
 
 
 def test_another_plan_is_kept_for_the_tries_to_come(tmp_path):

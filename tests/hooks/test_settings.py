@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from airflow.sdk import Connection
 
@@ -10,15 +12,13 @@ from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 
 def settings(extra: str = "{}", **fields) -> ConnectionSettings:
-    fields = {"host": "123-ABC-456", "login": "an-id", "password": "a-secret"} | fields
-    return ConnectionSettings.from_connection(
-        Connection(conn_id="marketo_eu", conn_type="marketo", extra=extra, **fields)
-    )
+    fields = {"conn_type": "marketo", "host": "123-ABC-456", "login": "an-id", "password": "a-secret"} | fields
+    return ConnectionSettings.from_connection(Connection(conn_id="marketo_eu", extra=extra, **fields))
 
 
 def test_host_login_and_password_are_enough():
     read = settings()
-    assert (read.host, read.client_id, read.client_secret) == ("123-ABC-456", "an-id", "a-secret")
+    assert (read.host, read.client_id, read.client_secret.reveal()) == ("123-ABC-456", "an-id", "a-secret")
     assert (read.pool, read.max_parallel, read.rate_limit, read.poll_interval) == ("marketo", 8, 90, 60.0)
 
 
@@ -26,16 +26,45 @@ def test_a_text_from_the_form_and_a_number_from_a_backend_are_equal():
     assert settings('{"max_parallel": "4", "proxy": ""}') == settings('{"max_parallel": 4}')
 
 
-def test_the_secrets_are_what_a_log_must_not_show():
-    assert settings().secrets == ("a-secret",)
-    extra = '{"hash_salt": "salt", "proxy": "http://user:hidden@proxy.example.com:3128"}'
-    assert settings(extra).secrets == ("a-secret", "salt", "hidden")
+EXTRA_SECRETS = '{"hash_secret": "the-key", "proxy": "http://user:hid%40den@proxy.example.com:3128"}'
 
 
-def test_the_repr_of_the_settings_shows_no_secret():
-    shown = repr(settings('{"hash_salt": "the-salt", "proxy": "http://user:hidden@proxy.example.com:3128"}'))
+@pytest.mark.parametrize(
+    ("extra", "masked"), [("{}", ["a-secret"]), (EXTRA_SECRETS, ["a-secret", "the-key", "hid%40den", "hid@den"])]
+)
+def test_what_a_log_must_not_show_is_masked(extra, masked):
+    texts = []
+    settings(extra).mask(texts.append)
+    assert texts == masked
+
+
+@pytest.mark.parametrize("show", [repr, str, format, vars, asdict, lambda it: f"{it}", lambda it: repr(vars(it))])
+def test_settings_show_no_secret(show):
+    shown = str(show(settings(EXTRA_SECRETS)))
     assert "123-ABC-456" in shown
-    assert not [secret for secret in ("a-secret", "the-salt", "hidden") if secret in shown]
+    assert not [secret for secret in ("a-secret", "the-key", "hid%40den") if secret in shown]
+
+
+@pytest.mark.parametrize("conn_type", ["http", "postgres", "Marketo", "marketo_rest"])
+def test_a_connection_of_another_type_is_refused_by_name(conn_type):
+    with pytest.raises(MarketoInvalidRequestError, match=f"marketo_eu: conn_type is '{conn_type}'") as caught:
+        settings(conn_type=conn_type)
+    assert caught.value.parameter == "conn_type"
+
+
+@pytest.mark.parametrize("conn_type", [None, "", "marketo"])
+def test_a_connection_without_a_type_is_accepted(conn_type):
+    assert settings(conn_type=conn_type).client_id == "an-id"
+
+
+def test_fields_are_hashed_with_a_key_or_not_at_all():
+    assert settings().hash_key([]) is None
+    assert settings(EXTRA_SECRETS).hash_key(["email"]).reveal() == "the-key"
+    with pytest.raises(
+        MarketoInvalidRequestError, match="has no hash_secret, and email, phone is to be hashed"
+    ) as caught:
+        settings().hash_key(["email", "phone"])
+    assert caught.value.parameter == "hash_fields"
 
 
 def test_a_port_belongs_to_the_host():

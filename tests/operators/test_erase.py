@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,24 @@ def test_the_evidence_says_what_was_done_and_to_whom_only_those_who_know(request
     facts = json.loads(request_.evidence())
     assert (facts["dag_id"], facts["run_id"], facts["erased"], facts["remaining"]) == ("a_dag", "a run", 3, 0)
     assert facts["began"] <= facts["verified"]
-    assert (len(facts["requested"]), len(facts["leads"])) == (2, 3)
+    assert (facts["requested"], facts["found"]) == (2, 3)
     assert not any(address in request_.evidence() + json.dumps(done) for address in request_.addresses)
     assert f'"{request_.twin}"' not in request_.evidence()
 
 
 def test_digests_have_the_key_of_the_connection(marketo, tmp_path):
-    plain = Request(marketo(), tmp_path / "plain")
-    plain.run()
-    keyed = Request(marketo(extra={"hash_salt": "pepper"}), tmp_path / "keyed")
-    keyed.run()
-    digests = [json.loads(each.evidence())["requested"] for each in (plain, keyed)]
-    assert set(digests[0]).isdisjoint(digests[1])
+    evidence = []
+    for key in ("pepper", "salt"):
+        keyed = Request(marketo(extra={"hash_secret": key}), tmp_path / key)
+        keyed.run()
+        evidence.append(json.loads(keyed.evidence()))
+    assert [(len(each["requested_digests"]), len(each["lead_digests"])) for each in evidence] == [(2, 3), (2, 3)]
+    assert set(evidence[0]["requested_digests"]).isdisjoint(evidence[1]["requested_digests"])
+
+
+def test_evidence_without_a_key_has_counts_and_no_digests(request_):
+    request_.run()
+    assert not re.search(r"[0-9a-f]{64}|digest", request_.evidence())
 
 
 def test_addresses_come_from_a_file_so_that_the_ui_does_not_show_them(request_, tmp_path):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.client.tabular.files import WrittenFile
     from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
     from airflow_provider_marketo.client.tabular.schema import ActivityType, TableSchema
@@ -34,7 +35,7 @@ class Rules:
     :param span: rows dated before its first moment or not before its second are cut; None cuts nothing.
     :param partitions: how rows are spread over folders.
     :param hashed: columns whose values are replaced by their SHA-256.
-    :param salt: key of these digests; None for plain ones.
+    :param hash_key: key of these digests; there is one wherever there are columns to hash.
     :param attributes: ``json``, ``map`` or ``typed``: the form of activities' attributes.
     :param on_type_error: ``null``, ``string`` or ``fail``: what becomes of a value that does not fit.
     :param activity_types: by id.
@@ -45,16 +46,15 @@ class Rules:
     span: tuple[datetime, datetime] | None = None
     partitions: Partitioning = field(default_factory=Partitioning)
     hashed: frozenset[str] = frozenset()
-    salt: bytes | None = None
+    hash_key: Secret | None = None
     attributes: str = "json"
     on_type_error: str = "null"
     activity_types: Mapping[int, ActivityType] = field(default_factory=dict)
 
     def digest(self, value: bytes) -> str:
-        """Return the digest that replaces a hashed value: SHA-256, or HMAC-SHA-256 with a salt."""
-        if self.salt is None:
-            return hashlib.sha256(value).hexdigest()
-        return hmac.new(self.salt, value, hashlib.sha256).hexdigest()
+        """Return the digest that replaces a hashed value: HMAC-SHA-256."""
+        assert self.hash_key is not None
+        return hmac.new(self.hash_key.reveal().encode(), value, hashlib.sha256).hexdigest()
 
 
 @dataclass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.schema import ActivityType
@@ -207,9 +209,10 @@ def test_columns_are_found_by_name_missing_ones_are_null_and_strange_ones_are_to
 
 
 def test_hashed_fields_are_texts_and_null_stays_null(output):
-    rules = Rules(schema("id:integer", "score:integer"), NAME, hashed=frozenset({"score"}))
+    columns = schema("id:integer", "score:integer")
+    rules = Rules(columns, NAME, hashed=frozenset({"score"}), hash_key=Secret("a key"))
     output.run(rules, b"id,score\n1,5\n2,null\n3,5\n", "parquet")
-    digest = hashlib.sha256(b"5").hexdigest()
+    digest = hmac.new(b"a key", b"5", hashlib.sha256).hexdigest()
     assert [row["score"] for row in output.rows("rows.parquet")] == [digest, None, digest]
 
 

@@ -1,0 +1,294 @@
+"""
+Read an HTTP answer: JSON, a file, or the error that it stands for.
+
+Whatever answers may be a proxy, a captive portal or an attacker. Therefore the size of an answer is bounded, nothing in
+it is taken to have the right type, and every problem is a typed error.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+
+from airflow_provider_marketo.client import codes, errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_provider_marketo.client.deadline import Deadline
+    from airflow_provider_marketo.client.operations import Operation
+
+LARGEST_REPLY = 32 << 20
+"""Bytes of a JSON reply, unpacked. The largest pages of Marketo have some megabytes."""
+
+LARGEST_ERROR = 1 << 20
+"""The same for a reply that reports an error."""
+
+_PIECE = 1 << 15
+"""Bytes that are unpacked at a time: 32 KB of gzip may hold 32 MB."""
+
+_BLOCK = 1 << 20
+_BLOCK_TIME = 300.0
+"""Seconds in which a block of a file has to arrive: a file has no size that would bound its time."""
+
+_SNIFF = 4096
+_PLAIN_RESULTS = frozenset({"custom_object_schema.get_type_field_data_types"})
+"""Operations whose result is a list of texts. All other results are objects."""
+
+
+def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoError:
+    """
+    Tell a connection that was never made, so nothing ran, from one that broke, so the request may have run.
+
+    :param operation: the operation's name.
+    :param error: what ``requests`` raised.
+    :param host: the host that was called.
+    """
+    never_there = isinstance(
+        error,
+        # ValueError: the URL is invalid.
+        (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
+    ) or isinstance(_reason(error), (NewConnectionError, ConnectTimeoutError))
+    if not never_there:
+        return broken(operation, error)
+    return errors.MarketoConnectionError(
+        f"cannot connect to {host} ({type(_reason(error)).__name__})", operation=operation
+    )
+
+
+def broken(operation: str, error: Exception) -> errors.MarketoTransientError:
+    """
+    Return the error for an answer that did not come, or not to its end.
+
+    :param operation: the operation's name.
+    :param error: what ``requests`` raised.
+    """
+    reason = _reason(error)
+    if isinstance(error, requests.Timeout) or isinstance(reason, (TimeoutError, ReadTimeoutError)):
+        text = "Marketo did not answer in time"
+    else:
+        text = f"the connection broke before the answer was complete ({type(reason).__name__})"
+    return errors.MarketoTransientError(text, operation=operation, executed=True)
+
+
+def _reason(error: Exception) -> Exception:
+    """What is below the exception of ``requests``."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    return cause if isinstance(cause, Exception) else error
+
+
+def read_json(operation: Operation, response: requests.Response) -> Any:
+    """
+    Read a reply.
+
+    :raises MarketoError: the error that the reply reports, or that it is no reply of Marketo's.
+    """
+    content = _read(operation.name, response, LARGEST_REPLY)
+    if not content and operation.reply != "envelope":
+        return None
+    body = parse_json(operation.name, content, response)
+    raise_for_envelope(operation.name, body)
+    if operation.reply == "envelope" and not _is_envelope(operation, body):
+        raise _not_marketo(operation.name, response)
+    return body
+
+
+def read_token_reply(operation: str, response: requests.Response) -> Any:
+    """Read identity's reply, which is small."""
+    return parse_json(operation, _read(operation, response, LARGEST_ERROR), response)
+
+
+def parse_json(operation: str, content: bytes, response: requests.Response) -> Any:
+    """
+    Parse the text of a reply.
+
+    :raises MarketoTransientError: it is no JSON, or none that Python can hold.
+    """
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        pass
+    raise _not_marketo(operation, response)
+
+
+def raise_for_envelope(operation: str, body: Any) -> None:
+    """
+    Raise the error that a parsed reply reports.
+
+    :raises MarketoError: ``success`` is there, and is not true.
+    """
+    if isinstance(body, dict) and "success" in body and body["success"] is not True:
+        raise errors.from_reply(operation, body.get("errors"), body.get("requestId"))
+
+
+def raise_for_status(operation: str, response: requests.Response) -> None:
+    """
+    Raise the error that the HTTP status of an answer stands for.
+
+    :raises MarketoError: the status is not 2xx.
+    """
+    status = response.status_code
+    if status < 300:
+        return
+    facts: dict[str, Any] = {"operation": operation, "code": codes.http(status)}
+    if status < 400:
+        raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
+    said = _json_or_none(operation, response)
+    body: Mapping[str, Any] = said if isinstance(said, dict) else {}
+    if isinstance(body.get("errors"), list) and body["errors"]:
+        error = errors.from_reply(operation, body["errors"], body.get("requestId"))
+        error.code = error.code or facts["code"]
+        if status < 500 or not isinstance(error, errors.MarketoInvalidRequestError):
+            raise error
+        facts |= {"code": error.code, "request_id": error.request_id}
+        raise errors.MarketoTransientError(error.message, executed=True, **facts)
+    # Data ingestion answers with a code of its own and a text.
+    facts["code"] = str(body.get("error_code") or facts["code"])
+    reason = f": {body['message']}" if body.get("message") else ""
+    if facts["code"] == codes.INGESTION_DAILY_QUOTA:
+        raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
+    if status == 429:
+        raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
+    if status >= 500:
+        raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
+    kind, text, remedy = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request", ""))
+    raise kind(text + reason, remedy=remedy or None, **facts)
+
+
+def date_of(response: requests.Response) -> datetime | None:
+    """Return Marketo's clock when it answered, aware; None where it does not say."""
+    try:
+        date = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+
+
+def file_blocks(operation: str, response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+    """
+    Yield the file in an answer block by block.
+
+    :param deadline: the answer's; each block has its own time.
+    :raises MarketoTransientError: a break in the middle: reading may go on where it stopped.
+    :raises MarketoError: what came in the file's place, a JSON error with HTTP 200 included.
+    """
+    blocks = _blocks(operation, response, deadline)
+    first = next(blocks, b"")
+    # The rest of a file may begin with anything, the attributes of an activity included.
+    if response.status_code != 206 and _looks_like_json(first, response):
+        document = bytearray(first)
+        while len(document) <= LARGEST_ERROR and (block := next(blocks, b"")):
+            document += block
+        if len(document) <= LARGEST_ERROR:
+            raise_for_envelope(operation, parse_json(operation, bytes(document), response))
+        raise errors.MarketoDataError("a JSON document came in place of the file", operation=operation)
+    return _chain(first, blocks)
+
+
+def _is_envelope(operation: Operation, body: Any) -> bool:
+    if not isinstance(body, dict):
+        return False
+    result = body.get("result")
+    if operation.retry != "read" or operation.name in _PLAIN_RESULTS or not isinstance(result, list):
+        return True
+    return all(isinstance(record, dict) for record in result)
+
+
+def _read(operation: str, response: requests.Response, most: int) -> bytes:
+    """Return the whole body, unpacked, if it is not larger than it may be."""
+    pieces, size = [], 0
+    failure: errors.MarketoError | None = None
+    try:
+        for piece in response.iter_content(_PIECE):
+            size += len(piece)
+            if size > most:
+                failure = errors.MarketoTransientError(
+                    f"the answer is larger than {most >> 20} MB",
+                    operation=operation,
+                    code=codes.http(response.status_code),
+                    executed=True,
+                    remedy="Ask for less at once, such as fewer fields or records.",
+                )
+                response.close()
+                break
+            pieces.append(piece)
+    except (requests.RequestException, HTTPError, OSError) as error:
+        failure = broken(operation, error)
+    if failure is not None:
+        pieces.clear()  # the error's traceback keeps this frame
+        raise failure
+    return b"".join(pieces)
+
+
+def _json_or_none(operation: str, response: requests.Response) -> Any:
+    try:
+        return parse_json(operation, _read(operation, response, LARGEST_ERROR), response)
+    except errors.MarketoError:
+        return None
+
+
+def _not_marketo(operation: str, response: requests.Response) -> errors.MarketoTransientError:
+    return errors.MarketoTransientError(
+        f"something other than Marketo answered ({response.headers.get('Content-Type', 'no content type')})",
+        operation=operation,
+        code=codes.http(response.status_code),
+        executed=True,
+    )
+
+
+def _looks_like_json(first: bytes, response: requests.Response) -> bool:
+    """Export files are served from a ``.json`` address as CSV, and so are errors, with HTTP 200."""
+    return first[:_SNIFF].lstrip().startswith(b"{") and (
+        b'"success"' in first[:_SNIFF] or "json" in response.headers.get("Content-Type", "")
+    )
+
+
+def _blocks(operation: str, response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+    announced = response.headers.get("Content-Length", "")
+    received = 0
+    try:
+        while True:
+            deadline.start(_BLOCK_TIME)
+            block = response.raw.read(_BLOCK)
+            if not block:
+                break
+            received += len(block)
+            yield block
+    except (HTTPError, OSError) as error:
+        failure = errors.MarketoTransientError(
+            f"the download broke after {received} bytes ({type(error).__name__})", operation=operation
+        )
+    else:
+        if not announced.isdecimal() or received >= int(announced):
+            return
+        failure = errors.MarketoTransientError(
+            f"the download ended after {received} of {announced} bytes", operation=operation
+        )
+    raise failure
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+_STATUS: Mapping[int, tuple[type[errors.MarketoError], str, str]] = {
+    401: (errors.MarketoAuthError, "Marketo refuses the access token", ""),
+    403: (errors.MarketoPermissionError, "Marketo refuses this call", ""),
+    404: (errors.MarketoNotFoundError, "Marketo has nothing at this address", ""),
+    413: (errors.MarketoInvalidRequestError, "the request is larger than Marketo takes", "Send fewer records at once."),
+    414: (
+        errors.MarketoInvalidRequestError,
+        "the address is longer than Marketo takes",
+        "Ask for fewer values at once.",
+    ),
+}

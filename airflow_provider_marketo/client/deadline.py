@@ -1,0 +1,133 @@
+"""
+A bound on the time of a whole answer.
+
+The timeout of ``requests`` starts again with each byte: an answer that drips outlives it for ever. Here every read from
+the socket, of status line, headers and body, also ends at the deadline of the answer.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+import time
+from contextlib import contextmanager
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+
+class Deadline:
+    """
+    When an answer has to be complete.
+
+    :param seconds: time for the answer, counted from when the request was sent.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at = math.inf
+
+    def start(self, seconds: float | None = None) -> None:
+        """
+        Count from now.
+
+        :param seconds: another time than before, such as that for the next block of a file.
+        """
+        self._at = time.monotonic() + (self._seconds if seconds is None else seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; negative after the deadline."""
+        return self._at - time.monotonic()
+
+
+_current = threading.local()
+
+
+@contextmanager
+def ends_at(deadline: Deadline) -> Iterator[None]:
+    """Let the answers to requests that this thread sends meanwhile end at a deadline."""
+    before = getattr(_current, "deadline", None)
+    _current.deadline = deadline
+    try:
+        yield
+    finally:
+        _current.deadline = before
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Sends requests whose answers keep the deadline of :func:`ends_at`, except through a SOCKS proxy."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(*arguments, **options)
+        if isinstance(manager, ProxyManager):  # a SOCKS manager connects through classes of its own
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        deadline = getattr(_current, "deadline", None)
+        if deadline is not None:
+            deadline.start()
+            self.fp = io.BufferedReader(_BoundedReader(self.fp, sock, deadline))
+
+
+class _BoundedReader(io.RawIOBase):
+    """The bytes of a socket, until the deadline."""
+
+    def __init__(self, buffered: Any, sock: socket.socket, deadline: Deadline) -> None:
+        self._buffered = buffered
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline.left
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        usual = self._sock.gettimeout()
+        self._sock.settimeout(left if usual is None else min(left, usual))
+        try:
+            read: int | None = self._buffered.raw.readinto(buffer)
+        finally:
+            self._sock.settimeout(usual)
+        return read
+
+    def close(self) -> None:
+        self._buffered.close()
+        super().close()
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}

@@ -1,0 +1,219 @@
+"""Whatever answers, the client's memory and time are bounded, and what it raises is a MarketoError."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+import traceback
+import tracemalloc
+from datetime import timezone
+
+import pytest
+
+from airflow_provider_marketo.client import answer
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import (
+    MarketoAuthError,
+    MarketoDataError,
+    MarketoError,
+    MarketoTransientError,
+)
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.client.operations import get, prepare
+from airflow_provider_marketo.client.secret import Secret
+from tests.client.hostile import TOKEN, HostileServer, answering, reply
+from tests.support import ManualClock
+
+SECRET = "the-client-secret"
+BEGIN = b"HTTP/1.1 200 OK\r\n"
+
+
+def client_of(server: HostileServer, **options) -> MarketoClient:
+    clock = ManualClock()
+    options = {"read_timeout": 30.0} | options
+    return MarketoClient(
+        server.url, "an-id", SECRET, clock=clock, governor=LocalGovernor(parallel=4, clock=clock), **options
+    )
+
+
+def failure_of(server: HostileServer, **options) -> MarketoError:
+    with pytest.raises(MarketoError) as caught:
+        client_of(server, **options).call("leads.describe")
+    return caught.value
+
+
+ODD = [
+    [],
+    5,
+    None,
+    "text",
+    {"success": True, "result": [None]},
+    {"success": True, "result": [[1]]},
+    {"success": None},
+    {"success": "false"},
+    {"success": 0, "errors": "broken"},
+    {"success": False, "errors": [1]},
+    {"success": False, "errors": [None, [], {}]},
+    {"success": False, "errors": {"code": 611, "message": ["a", "list"]}},
+    {"success": False, "errors": [{"code": {"a": 1}, "message": 5}], "requestId": {"b": 2}},
+    {"success": False, "errors": [{"code": None, "message": None}], "requestId": 7},
+]
+
+
+@pytest.mark.parametrize("body", ODD, ids=json.dumps)
+def test_an_odd_reply_is_a_typed_error(body):
+    with answering(reply(body)) as server:
+        assert type(failure_of(server)) is not MarketoError
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "401 No", "404 None", "500 Error", "302 Found", "429 Many"])
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, {"errors": [1]}, {"errors": 5}, {"message": ["x"]}])
+def test_an_odd_error_is_a_typed_error(status, body):
+    with answering(reply(body, status=status)) as server:
+        assert failure_of(server).code
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b"\xff\xfe", b"NaN", b'"\\ud83d"']
+)
+def test_what_python_cannot_read_is_a_typed_error(content):
+    with answering(reply(content)) as server:
+        assert isinstance(failure_of(server), MarketoTransientError)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"nextPageToken": [1]}, {"moreResult": "no"}, {"warnings": 5}, {"warnings": [{}, None]}, {"requestId": []}]
+)
+def test_members_of_the_wrong_type_count_as_absent(odd):
+    with answering(reply({"success": True, "result": [{"id": 1}], **odd})) as server:
+        answered = client_of(server).call("leads.describe")
+        assert (answered.records, answered.next_page_token, answered.more_result) == ([{"id": 1}], None, None)
+        assert all(isinstance(warning, str) for warning in answered.warnings)
+
+
+@pytest.mark.parametrize("date", ["Thu, 15 Jan 2026 12:00:00 GMT", "Thu, 15 Jan 2026 12:00:00 -0000"])
+def test_the_date_of_a_reply_is_aware(date):
+    with answering(reply({"success": True, "result": []}, f"Date: {date}")) as server:
+        assert client_of(server).call("leads.describe").date.astimezone(timezone.utc).hour == 12
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jan 99999 12:00:00 GMT"])
+def test_a_date_that_is_none_is_left_out(date):
+    with answering(reply({"success": True, "result": []}, f"Date: {date}")) as server:
+        assert client_of(server).call("leads.describe").date is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        {"access_token": "a\r\nb", "expires_in": 3600},
+        {"access_token": "a b", "expires_in": 3600},
+        {"access_token": "ä", "expires_in": 3600},
+        {"access_token": "", "expires_in": 3600},
+        {"access_token": ["a"], "expires_in": 3600},
+        {"access_token": "x" * 5000, "expires_in": 3600},
+        {"access_token": "a-token", "expires_in": None},
+        {"access_token": "a-token", "expires_in": "soon"},
+        {"access_token": "a-token", "expires_in": float("inf")},
+        {"access_token": "a-token"},
+        {"error": ["x"]},
+        [],
+        None,
+    ],
+    ids=str,
+)
+def test_what_is_no_token_is_a_typed_error_that_does_not_show_it(token):
+    with answering(token=token) as server:
+        error = failure_of(server)
+    assert isinstance(error, MarketoAuthError)
+    assert "a-token" not in "".join(traceback.format_exception(error))
+
+
+def test_an_answer_that_unpacks_to_hundreds_of_megabytes_is_not_unpacked():
+    packed = gzip.compress(b'{"success": true, "result": "' + b" " * (300 << 20) + b'"}')
+    with answering(reply(packed, "Content-Encoding: gzip")) as server:
+        tracemalloc.start()
+        error = failure_of(server)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert "larger than 32 MB" in error.message
+    assert error.executed  # the request may have run
+    assert peak < 80 << 20
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "500 Error"])
+def test_an_error_is_read_up_to_a_megabyte(status):
+    with answering(reply(b'{"errors": [], "message": "' + b"x" * (2 << 20) + b'"}', status=status)) as server:
+        assert len(str(failure_of(server))) < 1000
+
+
+@pytest.mark.parametrize(
+    ("before", "piece"),
+    [
+        (BEGIN + b"Content-Length: 1000000\r\n\r\n", b" "),
+        (BEGIN + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (BEGIN, b"X-Header: 1\r\n"),
+        (b"HTTP/1.1 200 ", b"O"),
+    ],
+    ids=["body", "chunks", "headers", "status"],
+)
+def test_an_answer_that_drips_ends_at_the_timeout(before, piece):
+    with HostileServer() as server:
+        server.answer = server.drip(before, piece)
+        start = time.monotonic()
+        with pytest.raises(MarketoTransientError, match="did not answer in time"):
+            client_of(server, read_timeout=0.3)._transport.send(_request(), _token(server))
+        assert time.monotonic() - start < 2
+
+
+def test_an_identity_that_drips_ends_at_the_timeout():
+    with HostileServer() as server:
+        server.token = server.drip(BEGIN + b"Content-Length: 1000000\r\n\r\n", b" ")
+        with pytest.raises(MarketoTransientError, match="in time"):
+            client_of(server, read_timeout=0.3)._transport.fetch_token("an-id", Secret(SECRET))
+
+
+def test_a_file_has_time_for_each_block(monkeypatch):
+    monkeypatch.setattr(answer, "_BLOCK_TIME", 0.3)
+    with HostileServer() as server:
+        server.answer = server.drip(BEGIN + b"Content-Length: 1000000\r\n\r\n", b"x")
+        request = prepare(get("bulk_export_leads.get_file"), {"exportId": "e"})
+        with (
+            pytest.raises(MarketoTransientError, match="the download broke"),
+            client_of(server)._transport.open(request, _token(server)),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("size", [10, 3 << 20])
+def test_json_in_place_of_a_file_is_read_up_to_a_megabyte(size):
+    with answering(reply(b'{"success": true, "a": "' + b"x" * size + b'"}')) as server:
+        tracemalloc.start()
+        with (
+            pytest.raises(MarketoDataError, match="in place of the file"),
+            client_of(server).download("bulk_export_leads.get_file", exportId="e"),
+        ):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1e9", ""])
+def test_an_odd_length_of_a_file_is_no_crash(length):
+    content = BEGIN + f"Content-Length: {length}\r\nConnection: close\r\n\r\nid\n1\n".encode()
+    with answering(content) as server:
+        try:
+            with client_of(server).download("bulk_export_leads.get_file", exportId="e") as download:
+                assert b"".join(download.blocks) == b"id\n1\n"
+        except MarketoError:
+            pass  # typed
+
+
+def _request():
+    return prepare(get("leads.describe"), {})
+
+
+def _token(server: HostileServer):
+    return Secret(TOKEN["access_token"])
