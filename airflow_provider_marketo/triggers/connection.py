@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 
+from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.triggers.poller import run_in_thread
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from airflow.sdk import Connection
 
 
 async def settings_of(marketo_conn_id: str) -> ConnectionSettings:
@@ -18,8 +23,25 @@ async def settings_of(marketo_conn_id: str) -> ConnectionSettings:
 
     :param marketo_conn_id: id of the connection.
     :raises MarketoInvalidRequestError: a field is missing or out of range.
+    :raises MarketoError: the triggerer finds no such connection.
     """
-    return ConnectionSettings.from_connection(await BaseHook.aget_connection(marketo_conn_id))
+    return ConnectionSettings.from_connection(await _connection(marketo_conn_id))
+
+
+async def _connection(marketo_conn_id: str) -> Connection:
+    try:
+        return await BaseHook.aget_connection(marketo_conn_id)
+    except AirflowNotFoundException:
+        pass
+    # `airflow dags test` runs a trigger without an asynchronous way to the metadata database (Airflow 3.3).
+    try:
+        return await run_in_thread(lambda: BaseHook.get_connection(marketo_conn_id))
+    except AirflowNotFoundException:
+        raise MarketoError(
+            f"the triggerer finds no connection {marketo_conn_id}",
+            remedy="Define it where the triggerer looks, too: in Admin > Connections, in the secrets backend, or in the"
+            " environment of the triggerer.",
+        ) from None
 
 
 def off_loop() -> ModuleType:

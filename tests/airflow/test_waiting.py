@@ -178,3 +178,9 @@ def wait_for(look: Callable[[], Found | None], within: float) -> Found:
         assert time.monotonic() < deadline, f"nothing was found within {within} seconds"
         time.sleep(0.5)
     return found
+
+
+def test_dags_test_waits_with_a_connection_from_the_metadata_database(airflow: RealAirflow, marketo: Simulator) -> None:
+    fields = f"--conn-type marketo --conn-host {marketo.url} --conn-login {marketo.client_id}".split()
+    airflow.cli("connections", "add", "marketo_stored", *fields, "--conn-password", marketo.client_secret)
+    assert "running trigger in line" in airflow.cli("dags", "test", "tried_by_hand")
