@@ -33,6 +33,7 @@ EXCEPTIONS = {
     ("lineage/outlets.py", "airflow_provider_marketo"): "a part of operators, so two more seams: publish, openlineage",
     ("lineage/uris.py", "airflow"): "OpenLineage's classes take 150 ms, and Airflow imports this file for any asset",
     ("operators/base.py", "airflow_provider_marketo"): "the seams of all operators: what a deferral and its end need",
+    ("operators/failures.py", "airflow_provider_marketo"): "needed only by a task that has failed",
     ("output/formats.py", "pyarrow"): "it takes 100 ms, and a task that writes csv does not need it",
     (
         "triggers/connection.py",

@@ -23,6 +23,7 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.hooks import form, variables
 from airflow_provider_marketo.hooks.coordination import governor_of
+from airflow_provider_marketo.hooks.failure import without_frames
 from airflow_provider_marketo.hooks.quota import QuotaReader, require
 from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -197,7 +198,10 @@ class MarketoHook(BaseHook):
         :raises MarketoAmbiguousOutcomeError: Marketo may have run an operation that must not run twice.
         :raises MarketoError: any other failure; see :mod:`airflow_provider_marketo.client.errors`.
         """
-        return self.client.call(operation, **parameters)
+        try:
+            return self.client.call(operation, **parameters)
+        except MarketoError as error:
+            raise without_frames(error) from None
 
     def paginate(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
         """
@@ -208,7 +212,10 @@ class MarketoHook(BaseHook):
         :return: the records as Marketo sends them, a dict for most operations.
         :raises MarketoError: as :meth:`call`, when the page is called.
         """
-        return self.client.paginate(operation, **parameters)
+        try:
+            yield from self.client.paginate(operation, **parameters)
+        except MarketoError as error:
+            raise without_frames(error) from None
 
     def _observe(self, operation: str, waited: float, error: MarketoError | None) -> None:
         """Send the metrics of a call that has ended, and refresh the quota Variable if it is old."""

@@ -11,6 +11,7 @@ from airflow.sdk import get_current_context
 
 from airflow_provider_marketo.airflow_compat import get_listener_manager, hookimpl
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError, MarketoThrottledError
+from airflow_provider_marketo.hooks.failure import log_failure
 from airflow_provider_marketo.hooks.runtime import runtime
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
     :param observer: is called at the end of each call. The observer of the task's first hook is used.
     """
     if runtime().task is not None:
-        _listen()
+        listen()
     return runtime().tally(conn_id, observer)
 
 
@@ -91,8 +92,9 @@ class _EndOfTask:
         log_usage()
 
     @hookimpl
-    def on_task_instance_failed(self) -> None:
+    def on_task_instance_failed(self, error: BaseException | str | None) -> None:
         log_usage()
+        log_failure(error)
 
     @hookimpl
     def on_task_instance_skipped(self) -> None:
@@ -102,6 +104,6 @@ class _EndOfTask:
 _END_OF_TASK = _EndOfTask()
 
 
-def _listen() -> None:
-    """Register the listener; the manager ignores one that it already has."""
+def listen() -> None:
+    """Have Airflow log the usage, and why the task failed, when the task ends. Further calls change nothing."""
     get_listener_manager().add_listener(_END_OF_TASK)  # type: ignore[no-untyped-call]

@@ -18,7 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
 )
 from airflow_provider_marketo.hooks.work import Wait
-from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, no_retry_on_permanent_errors
+from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, TaskFailures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         :param context: Airflow's, of the running task.
         :return: counts, ids and places of files; never rows.
         """
-        with no_retry_on_permanent_errors():
+        with TaskFailures():
             return self._execute(context)
 
     def _execute(self, context: Context) -> Any:
@@ -193,7 +193,7 @@ class MarketoDeferrableOperator(MarketoOperator):
     def _advance(self, context: Context, event: Any = None, *, resumed: bool = False) -> Any:
         """From wherever the work stands to its end, or to the next deferral."""
         work: Work | None = None
-        with no_retry_on_permanent_errors():
+        with TaskFailures():
             try:
                 work = self._work = self._begin(context, resumed=resumed)
                 if self._killed:  # while it was being made

@@ -1,22 +1,18 @@
-"""Which of Marketo's errors are worth another try of the task."""
+"""Which of Marketo's errors are worth another try of the task, and how they show in its log."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoAuthError,
     MarketoBudgetError,
+    MarketoError,
     MarketoInvalidRequestError,
     MarketoPermissionError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from airflow_provider_marketo.hooks.failure import MarketoTaskError, without_frames
 
 PERMANENT_ERRORS = (
     MarketoAuthError,
@@ -28,20 +24,33 @@ PERMANENT_ERRORS = (
 """Errors that remain until a person has done something about them."""
 
 
-@contextmanager
-def no_retry_on_permanent_errors() -> Iterator[None]:
+class TaskFailures:
     """
-    Skip Airflow's retries after an error that a retry cannot mend.
+    Show the failure of a ``with`` block as one sentence, and skip Airflow's retries if a retry cannot mend it.
 
-    :raises AirflowFailException: instead of one of :data:`PERMANENT_ERRORS`, with its text.
+    ``contextlib.contextmanager`` will not do: it gives an error back the frames that it came with.
+
+    :raises MarketoTaskError: instead of one of :data:`PERMANENT_ERRORS`, with its text.
     """
-    try:
-        yield
-    except PERMANENT_ERRORS as error:
-        raise AirflowFailException(_text(error)) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, frames: object) -> None:
+        if isinstance(error, (MarketoError, AirflowException)):
+            _log_at_the_end()
+            raise self.shown(without_frames(error)) from None
+
+    def shown(self, error: Exception) -> Exception:
+        """
+        Return what the task ends with.
+
+        :param error: the failure.
+        """
+        return MarketoTaskError(error) if isinstance(error, PERMANENT_ERRORS) else error
 
 
-def _text(error: Exception) -> str:
-    parameter = getattr(error, "parameter", None)
-    text = str(error)
-    return f"{parameter}: {text}" if parameter and f"{parameter}=" not in text else text
+def _log_at_the_end() -> None:
+    from airflow_provider_marketo.hooks.usage import listen
+
+    listen()

@@ -81,6 +81,8 @@ class OutputFolder:
             return bytes(path.read_bytes())
         except FileNotFoundError:
             return None
+        except (PermissionError, NotADirectoryError) as error:
+            raise self._refused(error, "read") from error
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON document in one step."""
@@ -124,9 +126,9 @@ class OutputFolder:
         else:
             self._filesystem.put_file(str(local), target.path)
 
-    def _refused(self, error: BaseException) -> MarketoInvalidRequestError:
+    def _refused(self, error: BaseException, use: str = "write to") -> MarketoInvalidRequestError:
         return MarketoInvalidRequestError(
-            f"cannot write to {self._parameter}={self.url} ({type(error).__name__}: {error})",
+            f"cannot {use} {self._parameter}={self.url} ({type(error).__name__}: {error})",
             parameter=self._parameter,
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
             " provider of their file system, such as airflow-provider-marketo[s3].",

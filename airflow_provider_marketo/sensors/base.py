@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowNotFoundException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    conf,
-)
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_marketo.arguments import Check, ChecksArguments, flag, ids, text
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
-    MarketoError,
     MarketoExportFailedError,
     MarketoImportFailedError,
     MarketoInvalidRequestError,
 )
-from airflow_provider_marketo.operators.failures import no_retry_on_permanent_errors
+from airflow_provider_marketo.hooks.failure import MarketoTaskError
+from airflow_provider_marketo.operators.failures import TaskFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -37,25 +30,26 @@ if TYPE_CHECKING:
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 
-@contextmanager
-def soft_failures(sensor: BaseSensorOperator) -> Iterator[None]:
+class SensorFailures(TaskFailures):
     """
     Have ``soft_fail`` hold for every error in every mode. The reason is logged, since Airflow's own skip may hide it.
 
     :param sensor: the sensor.
     :raises AirflowSkipException: the sensor fails softly, and there was an error.
-    :raises AirflowFailException: another try of the task would end in the same way.
+    :raises MarketoTaskError: another try of the task would end in the same way.
     """
-    try:
-        with no_retry_on_permanent_errors():
-            yield
-    except (AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout, MarketoError) as error:
-        if sensor.soft_fail or sensor.never_fail:
-            sensor.log.warning("Skipping: %s", error)
-            raise AirflowSkipException(str(error)) from error
+
+    def __init__(self, sensor: BaseSensorOperator) -> None:
+        self._sensor = sensor
+
+    def shown(self, error: Exception) -> Exception:
+        if self._sensor.soft_fail or self._sensor.never_fail:
+            text = str(super().shown(error))
+            self._sensor.log.warning("Skipping: %s", text)
+            return AirflowSkipException(text)
         if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
-            raise AirflowFailException(str(error)) from error
-        raise
+            return MarketoTaskError(error)
+        return super().shown(error)
 
 
 class MarketoSensor(ChecksArguments, BaseSensorOperator):
@@ -99,7 +93,7 @@ class MarketoSensor(ChecksArguments, BaseSensorOperator):
 
         :param context: Airflow's, of the running task.
         """
-        with soft_failures(self):
+        with SensorFailures(self):
             condition = self.condition(context)
             found = self._asker.look(condition)
         if found is None:
@@ -118,14 +112,14 @@ class MarketoSensor(ChecksArguments, BaseSensorOperator):
         """
         self._has_looked = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
         if not self._has_looked:
-            with soft_failures(self):
+            with SensorFailures(self):
                 self._asker.check(self.condition(context))
         if not self.deferrable:
             return super().execute(context)
         done = self.poke(context)
         if isinstance(done, PokeReturnValue):
             return done.xcom_value
-        with soft_failures(self):
+        with SensorFailures(self):
             return self._wait_until(context, datetime.now(timezone.utc) + timedelta(seconds=self.timeout))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
@@ -136,7 +130,7 @@ class MarketoSensor(ChecksArguments, BaseSensorOperator):
         :param event: the trigger's event, which says what was found.
         """
         self.__dict__.pop("_asker", None)  # the connection may have changed during the wait
-        with soft_failures(self):
+        with SensorFailures(self):
             found = self._found(context, event or {})
         self.log.info("Found %s", found)
         return found

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator
 
 from airflow_provider_marketo.arguments import Check, ChecksArguments, count, flag, number, text
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.sensors.base import DEFERRABLE, soft_failures
+from airflow_provider_marketo.sensors.base import DEFERRABLE, SensorFailures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
 
         :param context: Airflow's, of the running task.
         """
-        with soft_failures(self):
+        with SensorFailures(self):
             self._check_together()
         if not self.deferrable:
             super().execute(context)
@@ -86,7 +86,7 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
 
         :param context: Airflow's, of the running task.
         """
-        with soft_failures(self):
+        with SensorFailures(self):
             self._left = self._asker.look()
         return self._left is not None
 
@@ -97,7 +97,7 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
         :param context: Airflow's, of the running task.
         :param event: the trigger's event: what is left, or what went wrong.
         """
-        with soft_failures(self):
+        with SensorFailures(self):
             self._left = self._asker.found(event)
             if self._left is None:
                 raise AirflowSensorTimeout(

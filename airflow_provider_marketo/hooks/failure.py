@@ -1,0 +1,50 @@
+"""How a failure shows in a task's log: its sentence as an error, and where it happened at DEBUG."""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeVar
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from airflow_provider_marketo.client.errors import MarketoError
+
+log = logging.getLogger(__name__)
+
+Failure = TypeVar("Failure", bound=BaseException)
+
+
+class MarketoTaskError(AirflowFailException):
+    """
+    A failure that no retry can mend. Airflow makes no further try of the task.
+
+    :param error: what happened.
+    :ivar error: the same, for callbacks: its class, ``code``, ``operation`` and ``request_id``.
+    """
+
+    def __init__(self, error: MarketoError) -> None:
+        parameter, text = getattr(error, "parameter", None), str(error)
+        super().__init__(f"{parameter}: {text}" if parameter and f"{parameter}=" not in text else text)
+        self.error = error
+
+
+def without_frames(error: Failure) -> Failure:
+    """
+    Log at DEBUG where an error happened, and return it without that, to be raised ``from None``.
+
+    Airflow logs every frame of an error and of its causes. Those of the client say nothing to the author of a DAG.
+
+    :param error: the error, which is being handled.
+    """
+    log.debug("Where the error happened:", exc_info=error)
+    return error.with_traceback(None)
+
+
+def log_failure(error: BaseException | str | None) -> None:
+    """
+    Log the sentence of a failure once more, as the last line of the task's log, below Airflow's frames.
+
+    :param error: why the task has failed. Errors of the author's own code say enough by themselves.
+    """
+    if isinstance(error, (MarketoError, AirflowException)):
+        log.error("%s", error)

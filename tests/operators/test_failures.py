@@ -1,0 +1,140 @@
+"""What a person sees of a failure: its sentence, without the frames of the client."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.airflow_compat import get_listener_manager
+from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoConnectionError, MarketoError
+from airflow_provider_marketo.hooks.failure import MarketoTaskError
+from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.operators.api import MarketoApiOperator
+from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
+from tests.simulated import extract, marketo
+from tests.support import task_context
+
+__all__ = ["marketo"]
+
+REFUSED = "identity refuses this client id and secret"
+
+
+@pytest.fixture
+def wrong_secret(marketo, monkeypatch) -> None:
+    instance = marketo()
+    connection = {"conn_type": "marketo", "host": instance.url, "login": instance.client_id, "password": "wrong"}
+    monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+
+
+@pytest.fixture
+def nobody_listens(marketo, monkeypatch) -> None:
+    marketo()
+    connection = {"conn_type": "marketo", "host": "http://127.0.0.1:9", "login": "an id", "password": "a secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
+    monkeypatch.setattr("airflow_provider_marketo.client.retry._resends", lambda error: 0)
+
+
+def failure_of(call: Callable[[], Any]) -> BaseException:
+    with pytest.raises((MarketoError, AirflowFailException)) as failed:
+        call()
+    return failed.value
+
+
+def an_operator() -> Any:
+    return MarketoApiOperator(task_id="a_task", operation="leads.describe").execute(task_context())
+
+
+def a_sensor() -> Any:
+    return MarketoLeadSensor(task_id="a_task", filter_values="a@example.org", mode="poke").execute(_sensor_context())
+
+
+def a_deferrable_sensor() -> Any:
+    sensor = MarketoLeadSensor(task_id="a_task", filter_values="a@example.org", deferrable=True)
+    return sensor.execute(_sensor_context())
+
+
+def a_call_of_the_hook() -> Any:
+    return MarketoHook().call("leads.describe")
+
+
+def a_query_of_the_hook() -> Any:
+    return list(MarketoHook().paginate("leads.get_by_filter_type", filterType="id", filterValues=[1001]))
+
+
+def _sensor_context() -> Any:
+    context = task_context()
+    context["ti"].get_first_reschedule_date = lambda _: None
+    return context
+
+
+everywhere = pytest.mark.parametrize(
+    "call", [an_operator, a_sensor, a_deferrable_sensor, a_call_of_the_hook, a_query_of_the_hook]
+)
+
+
+def shown(failure: BaseException) -> str:
+    """What Airflow's log shows of a failure."""
+    return "".join(traceback.format_exception(failure))
+
+
+@everywhere
+@pytest.mark.usefixtures("wrong_secret")
+def test_an_error_shows_no_cause_and_no_frame_of_the_client(call):
+    text = shown(failure_of(call))
+    assert text.count("Traceback") == 1
+    assert REFUSED in text.splitlines()[-1]
+    assert "tenacity" not in text
+    assert "/client/" not in text
+
+
+@everywhere
+@pytest.mark.usefixtures("nobody_listens")
+def test_an_error_that_a_retry_may_mend_shows_none_either(call):
+    failure = failure_of(call)
+    assert isinstance(failure, MarketoConnectionError)
+    text = shown(failure)
+    assert text.count("Traceback") == 1
+    assert "/client/client.py" not in text
+
+
+@pytest.mark.usefixtures("wrong_secret")
+def test_the_frames_are_in_the_log_at_debug(caplog):
+    with caplog.at_level(logging.DEBUG, logger="airflow_provider_marketo"):
+        failure_of(an_operator)
+    assert "/client/client.py" in caplog.text
+    assert {record.levelno for record in caplog.records if record.exc_info} == {logging.DEBUG}
+
+
+@pytest.mark.usefixtures("wrong_secret")
+def test_a_callback_finds_marketos_error_in_the_failure():
+    failure = failure_of(an_operator)
+    assert isinstance(failure, MarketoTaskError)
+    assert isinstance(failure.error, MarketoAuthError)
+    assert failure.error.operation == "identity.post_token"
+
+
+@pytest.mark.usefixtures("wrong_secret")
+@pytest.mark.parametrize("call", [an_operator, a_sensor])
+def test_the_last_line_of_the_log_is_the_sentence(call, caplog):
+    failure = failure_of(call)
+    get_listener_manager().hook.on_task_instance_failed(
+        previous_state=None, task_instance=SimpleNamespace(), error=failure
+    )
+    (line,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+    assert line is caplog.records[-1]
+    assert line.getMessage() == str(failure)
+
+
+def test_an_output_that_the_worker_cannot_use_is_one_sentence(marketo, tmp_path):
+    marketo()
+    (tmp_path / "a file").write_text("")
+    text = shown(failure_of(lambda: extract(tmp_path / "a file" / "leads").execute(task_context())))
+    assert text.count("Traceback") == 1
+    assert "cannot read output_path=" in text.splitlines()[-1]
