@@ -232,6 +232,14 @@ _CONFIG = {
                 "example": "True",
                 "default": "False",
             },
+            "upload_roots": {
+                "description": "Folders, separated by commas, from which a task may upload a file to Marketo although "
+                "a template or an XCom gives its path. Paths that are in the DAG file need no entry.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "s3://aws_default@lake/brand, /data/uploads",
+                "default": "",
+            },
             "triggerer_parallel": {
                 "description": "Calls that one triggerer may have in flight per Marketo instance.",
                 "version_added": "0.1.0",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_marketo.at_most_once.files import opened
 from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.at_most_once.xcom_result import XComResult
@@ -61,13 +60,13 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
     given: dict[str, Any] = arguments["arguments"] or {}
     output_path = arguments["output_path"]
     _check(operation, arguments)
-    parameters = opened(operation, given)
+    task = OnceTask(context, hook, arguments)
+    parameters = task.files.opened(operation, given)
     prepared = operations.prepare(operation, parameters)
     if arguments["dry_run"]:
         log.info("Would call %s %s: %s", prepared.method, prepared.path, described(operation.name, given))
         return _summary(operation, XComResult(operation), output_path)
     folder = _folder(output_path)
-    task = OnceTask(context, hook, arguments)
     push_place(context, hook, lead_id=given.get("leadId"), list_id=given.get("listId"))
     kept, files, sent_earlier = XComResult(operation), [], False
     pages: Iterable[Page]
@@ -127,7 +126,9 @@ def _send_once(
         reply = task.client.call(operation.name, **parameters)
         return {"records": reply.records, "warnings": reply.warnings}
 
-    sending = task.sending(operation.name, given, described(operation.name, given))
+    # An open file has no name that lasts, so its content tells one request from another.
+    content = {name: parameters[name] if hasattr(value, "read") else value for name, value in given.items()}
+    sending = task.sending(operation.name, content, described(operation.name, given))
     sent = task.ledger.once(sending, send)
     remembered = sent.result or {}
     return [(remembered.get("records", []), remembered.get("warnings", []))], sent.earlier

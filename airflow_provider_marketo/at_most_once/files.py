@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import mimetypes
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_marketo.at_most_once.named_files import path_of
 from airflow_provider_marketo.client.encoding import BODY_LIMIT
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
@@ -15,43 +19,109 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.operations import Operation, Parameter
 
+log = logging.getLogger(__name__)
 
-def opened(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
+_LOCAL = ("", "file")
+_LONGEST_PATH = 1_000
+
+
+class NamedFiles:
     """
-    Replace the files that parameters name by their content.
+    Reads the files that arguments name.
 
-    :param operation: the operation that the parameters are for.
-    :param parameters: the parameters. One of type file may be a path, a URL, bytes, or the text itself.
-    :raises MarketoInvalidRequestError: a file cannot be read, or is larger than Marketo accepts.
+    A path that is in the DAG file is the author's. One that a template, an XCom or a mapping has made is somebody
+    else's, and is read only in the folders that ``[marketo] upload_roots`` lists.
+
+    :param named: the arguments that the author gave as a file, and whether a template is part of the path.
+    :param mapped: whether the task is mapped, so that an XCom may have given the arguments.
     """
-    found = dict(parameters)
-    for name, parameter in operation.parameters.items():
-        value = found.get(name)
-        path = _path(value) if parameter.type == "file" else None
-        if path is not None:
-            found[name] = _read(operation.name, parameter, path)
-    return found
 
+    def __init__(self, named: Mapping[str, bool], *, mapped: bool) -> None:
+        self._fixed = set() if mapped else {name for name, is_template in named.items() if not is_template}
 
-def _path(value: Any) -> ObjectStoragePath | None:
-    """Return the path that a value names. Text with a bracket or a line break is the content itself, such as HTML."""
-    if isinstance(value, str) and ("://" in value or value.startswith("/")) and not set("<\n\r") & set(value):
-        return ObjectStoragePath(value)
-    return value if isinstance(value, ObjectStoragePath) else None
+    def opened(self, operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Replace the files that parameters name by their content.
 
+        :param operation: the operation that the parameters are for.
+        :param parameters: the parameters. One of type file may be a path, ``{"path": ...}``, an open file, or the
+            content itself as bytes or text.
+        :raises MarketoInvalidRequestError: a file cannot be read, is larger than Marketo accepts, or its path comes
+            from a template and lies outside the folders that are allowed.
+        """
+        found = dict(parameters)
+        for name, parameter in operation.parameters.items():
+            value = found.get(name)
+            if parameter.type != "file" or value is None:
+                continue
+            path = path_of(value)
+            if path is not None:
+                found[name] = self._read(operation.name, parameter, path)
+            elif hasattr(value, "read"):
+                found[name] = value.read()
+            elif _looks_like_a_path(value):
+                log.warning(
+                    "%s: %s is text that looks like a path, and text is the content itself. To send a file, write "
+                    '{"path": ...} in the DAG file.',
+                    operation.name,
+                    name,
+                )
+        return found
 
-def _read(operation: str, parameter: Parameter, path: ObjectStoragePath) -> tuple[str, bytes, str]:
-    most = parameter.schema.max_bytes or BODY_LIMIT
-    try:
-        size = path.stat().st_size
-        if size > most:
+    def _read(self, operation: str, parameter: Parameter, named: Any) -> tuple[str, bytes, str]:
+        most = parameter.schema.max_bytes or BODY_LIMIT
+        facts: dict[str, Any] = {"parameter": parameter.name, "operation": operation}
+        try:
+            path = ObjectStoragePath(str(named))
+            is_allowed = parameter.name in self._fixed or any(is_inside(path, root) for root in _upload_roots())
+            if is_allowed:
+                with path.open("rb") as file:  # type: ignore[no-untyped-call]
+                    content = bytes(file.read(most + 1))
+        except (OSError, ValueError, ImportError) as error:
             raise MarketoInvalidRequestError(
-                f"{path} has {size} bytes, and Marketo takes {most}", parameter=parameter.name, operation=operation
+                f"{_text_of(named)} cannot be read ({type(error).__name__}: {error})", **facts
+            ) from error
+        if not is_allowed:
+            raise MarketoInvalidRequestError(
+                f"{_text_of(named)} comes from a template or an XCom, and no folder of [marketo] upload_roots has it",
+                remedy="Write the path into the DAG file, or add its folder to upload_roots in the configuration.",
+                **facts,
             )
-        content = bytes(path.read_bytes())
-    except (OSError, ValueError, ImportError) as error:
-        raise MarketoInvalidRequestError(
-            f"{path} cannot be read ({type(error).__name__}: {error})", parameter=parameter.name, operation=operation
-        ) from error
-    media = parameter.schema.media or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return path.name, content, media
+        if len(content) > most:
+            size = max(len(content), path.stat().st_size)
+            raise MarketoInvalidRequestError(f"{path} has {size} bytes, and Marketo takes {most}", **facts)
+        media = parameter.schema.media or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        return path.name, content, media
+
+
+def _text_of(named: Any) -> str:
+    """Return a path for an error: on one line, and not endless."""
+    return repr(str(named)[:_LONGEST_PATH]).strip("'")
+
+
+def _looks_like_a_path(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and ("://" in value or value.startswith("/"))
+        and not set("<\n\r") & set(value)
+        and len(value) <= _LONGEST_PATH
+    )
+
+
+def _upload_roots() -> list[ObjectStoragePath]:
+    """Return the folders of ``[marketo] upload_roots``."""
+    listed: str = conf.get("marketo", "upload_roots", fallback="")
+    return [ObjectStoragePath(each.strip()) for each in listed.split(",") if each.strip()]
+
+
+def is_inside(path: ObjectStoragePath, root: ObjectStoragePath) -> bool:
+    """
+    Whether a path lies in a folder, with the same connection and after all links and dots.
+
+    :param path: the path of a file.
+    :param root: the folder.
+    """
+    if path.protocol in _LOCAL and root.protocol in _LOCAL:
+        return Path(path.path).resolve().is_relative_to(Path(root.path).resolve())
+    inside = path.path.startswith(f"{root.path.rstrip('/')}/") and not {"", ".", ".."} & set(path.path.split("/")[1:])
+    return inside and (path.protocol, path.conn_id) == (root.protocol, root.conn_id)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.at_most_once.entries import Sending, sending_of
+from airflow_provider_marketo.at_most_once.files import NamedFiles
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.at_most_once.ledger import Ledger
 from airflow_provider_marketo.at_most_once.stores import store_of
@@ -41,7 +42,9 @@ class OnceTask:
 
     :param context: Airflow's, of the running task.
     :param hook: the connection.
-    :param arguments: the operator's: ``ledger``, ``on_ambiguous``, ``force`` and ``dry_run``.
+    :param arguments: the operator's: ``ledger``, ``on_ambiguous``, ``force`` and ``dry_run``; ``named_files`` where
+        they may name files.
+    :ivar files: reads the files that arguments name.
     :raises MarketoInvalidRequestError: no file system is registered for the ledger's URL.
     """
 
@@ -49,6 +52,8 @@ class OnceTask:
         self.context = context
         self.hook = hook
         self.dry_run: bool = arguments["dry_run"]
+        map_index: int | None = getattr(context["ti"], "map_index", None)
+        self.files = NamedFiles(arguments.get("named_files", {}), mapped=map_index is not None and map_index >= 0)
         self.ledger = Ledger(
             store_of(arguments["ledger"]), on_ambiguous=arguments["on_ambiguous"], force=arguments["force"]
         )

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.at_most_once.files import opened
 from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.errors import (
@@ -58,7 +57,7 @@ def make(
     :raises MarketoTransientError: it may or may not have been made. The next try looks again.
     """
     found_operation = operations.get(operation)
-    parameters = opened(found_operation, arguments)
+    parameters = task.files.opened(found_operation, arguments)
     operations.prepare(found_operation, parameters)
     what = described(operation, arguments)
     if task.dry_run:

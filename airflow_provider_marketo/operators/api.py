@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, flag, mapping, text
+from airflow_provider_marketo.at_most_once.named_files import named_files
 from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
@@ -29,8 +30,9 @@ class MarketoApiOperator(MarketoOnceOperator):
     Adobe's operation: the one that ``operation`` names.
 
     :param operation: name in the catalogue, such as ``smart_campaigns.clone``, or Adobe's operationId.
-    :param arguments: arguments of the operation, in Adobe's spelling. For a file, give an ``ObjectStoragePath`` or its
-        URL.
+    :param arguments: arguments of the operation, in Adobe's spelling. For a file, give an ``ObjectStoragePath`` or
+        ``{"path": "s3://..."}``; text is the content itself. A path that comes from a template or an XCom must lie in a
+        folder of the option ``[marketo] upload_roots``.
     :param all_pages: follow the pages of a query to their end. Default: the first page only.
     :param output_path: folder for the result: ``<operation>.jsonl`` with one record per line, or the file that Marketo
         sends. Default: the result goes into XCom, 48,000 bytes at most.
@@ -88,8 +90,9 @@ class MarketoApiOperator(MarketoOnceOperator):
         self.all_pages = all_pages
         self.output_path = output_path
         self.check_arguments()
+        self._named_files = named_files(arguments)
 
     def _execute(self, context: Context) -> ApiResult:
         from airflow_provider_marketo.at_most_once.api import call_operation
 
-        return call_operation(context, self.hook, self.checked_arguments())
+        return call_operation(context, self.hook, self.checked_arguments() | {"named_files": self._named_files})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, mapping, place, text
+from airflow_provider_marketo.at_most_once.named_files import named_files
 from airflow_provider_marketo.choices import AssetAction, AssetType, IfExists, IfMissing
 from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
@@ -37,7 +38,8 @@ class MarketoAssetOperator(MarketoOnceOperator):
     :param asset_id: id of the asset; for ``clone``, of the asset to clone.
     :param name: name of the asset, instead of ``asset_id``; for ``create`` and ``clone``, the name of the new asset.
     :param folder: folder or program of the asset: ``{"id": 12, "type": "Folder"}`` or ``"type": "Program"``.
-    :param arguments: further arguments of the operation, in Adobe's spelling.
+    :param arguments: further arguments of the operation, in Adobe's spelling. Files as for
+        :class:`~airflow_provider_marketo.operators.api.MarketoApiOperator`: ``{"path": "s3://..."}``.
     :param if_exists: what to do if the name is taken: ``fail``; ``reuse`` the asset as it is; or ``update`` it with
         ``arguments``.
     :param if_missing: what to do if the asset does not exist: ``fail`` or ``skip``. Default: ``skip`` for ``delete``,
@@ -116,8 +118,9 @@ class MarketoAssetOperator(MarketoOnceOperator):
         self.if_exists = if_exists
         self.if_missing = if_missing
         self.check_arguments()
+        self._named_files = named_files(arguments)
 
     def _execute(self, context: Context) -> AssetResult:
         from airflow_provider_marketo.marketo_assets.asset import run
 
-        return run(context, self.hook, self.checked_arguments())
+        return run(context, self.hook, self.checked_arguments() | {"named_files": self._named_files})
