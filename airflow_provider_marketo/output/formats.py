@@ -69,7 +69,7 @@ class OutputFormat:
 
 
 def _write_csv(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
     writer = csv.DictWriter(text, list(columns), extrasaction="ignore")
     writer.writeheader()
     count = 0
@@ -112,7 +112,7 @@ def _cell(kind: str, value: Any) -> Any:
     if value is None:
         return None
     if kind == STRING:
-        return json.dumps(value) if isinstance(value, bool) else str(value)
+        return json.dumps(value) if isinstance(value, bool) else str(value).encode("utf-8", "replace").decode()
     return parse_date(value) if kind == DATETIME and isinstance(value, str) else value
 
 

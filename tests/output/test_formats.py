@@ -76,3 +76,12 @@ def test_a_truth_in_a_column_of_texts_is_written_as_json_writes_it():
     FORMATS["parquet"].write(file, {"answer": STRING}, [{"answer": True}, {"answer": 7}])
     file.seek(0)
     assert pyarrow.parquet.read_table(file).column("answer").to_pylist() == ["true", "7"]
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_half_of_a_surrogate_pair_is_replaced(name):
+    content = written(name, [{**RECORDS[1], "name": "a\ud83db"}])
+    if name == "parquet":
+        assert pyarrow.parquet.read_table(io.BytesIO(content)).column("name").to_pylist() == ["a?b"]
+    else:
+        assert "a?b" in content.decode("utf-8")

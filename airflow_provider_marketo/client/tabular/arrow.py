@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import dates
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular import cells
 from airflow_provider_marketo.client.tabular import schema as kinds
@@ -61,20 +62,19 @@ class Parser:
         self._last = (data, self._parse(data, lines))
         return None if self._last[1] is None else lines
 
-    def parse(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
+    def parse(self, block: Block, first_row: int) -> Any:
         """
         Read a block as a table of texts.
 
-        :param block: whole records.
+        :param block: whole records, in UTF-8.
         :param first_row: number of the block's first record in the file, for errors.
-        :return: the table, and how many values of a column were not UTF-8 and were mended.
         :raises MarketoDataError: a record has more or fewer cells than the header.
         """
         table = self._last[1] if self._last[0] is block.data else None
         if table is None and not block.tolerant:
             table = self._parse(block.data, block.rows)
         self._last = (b"", None)
-        return (table, {}) if table is not None else self._parse_tolerantly(block, first_row)
+        return table if table is not None else self._parse_tolerantly(block, first_row)
 
     def _parse(self, data: bytes, rows: int) -> Any:
         """Return the table, or None if Arrow might read it differently than we do."""
@@ -105,23 +105,19 @@ class Parser:
             return None
         return table.rename_columns(list(self._wanted))
 
-    def _parse_tolerantly(self, block: Block, first_row: int) -> tuple[Any, Mapping[str, int]]:
+    def _parse_tolerantly(self, block: Block, first_row: int) -> Any:
         pa = require_arrow()
         columns: dict[str, list[str | None]] = {name: [] for name in self._wanted}
-        mended = dict.fromkeys(self._wanted, 0)
         for number, record in enumerate(block.records(), first_row):
             row = fields(record)
             if len(row) != self._width:
-                raise MarketoDataError(f"row {number} has {len(row)} cells, and the header has {self._width}")
+                raise MarketoDataError(
+                    f"row {number} has {counted(len(row), 'cell')}, and the header has {self._width}"
+                )
             for name, position in self._wanted.items():
                 field = row[position]
-                try:
-                    columns[name].append(None if field.is_null else field.text.decode())
-                except UnicodeDecodeError:
-                    columns[name].append(field.text.decode("utf-8", "replace"))
-                    mended[name] += 1
-        table = pa.table([pa.array(column, pa.string()) for column in columns.values()], names=list(columns))
-        return table, {name: count for name, count in mended.items() if count}
+                columns[name].append(None if field.is_null else field.text.decode())
+        return pa.table([pa.array(column, pa.string()) for column in columns.values()], names=list(columns))
 
 
 def _ends_with_quote(pa: Any, table: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate, chain
@@ -15,6 +16,12 @@ _FLAT = {str, bool, type(None)}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
 _decode_numbers_as_text = json.JSONDecoder(parse_int=str, parse_float=str).decode
+HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What may be half of a surrogate pair, as JSON escapes it. Both halves together are a character."""
+
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
 _AT_A_TIME = 256
 _NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -54,6 +61,11 @@ def _one(cell: str) -> Mapping[str, Any] | None:
     if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
         value = {str(item["name"]): item.get("value") for item in value}
     return value if isinstance(value, dict) else None
+
+
+def without_half_pairs(cell: str) -> str:
+    """Replace escapes that are half of a surrogate pair by the escape of U+FFFD."""
+    return _ESCAPE.sub(lambda escape: r"\ufffd" if escape[1] else escape[0], cell)
 
 
 def as_text(value: Any) -> str | None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import arrow
-from airflow_provider_marketo.client.tabular.attributes import cells_to_map, columns_of, mappings, spread, to_map
+from airflow_provider_marketo.client.tabular.attributes import (
+    HALF_PAIR,
+    cells_to_map,
+    columns_of,
+    mappings,
+    spread,
+    to_map,
+    without_half_pairs,
+)
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES, STRING, ActivityType, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_marketo.client.tabular.transform import Rules
+    from airflow_provider_marketo.client.tabular.transform import Misfits, Rules
 
 MISFITS = "_misfits"
 """The column that keeps the texts of values that did not fit, with ``on_type_error="string"``."""
@@ -25,12 +32,12 @@ class Typing:
     Gives texts their types. The columns follow from the rules alone, whatever the rows say.
 
     :param rules: what becomes of the rows.
+    :param misfits: counts values that do not fit.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, misfits: Misfits) -> None:
         self._rules = rules
-        self.where = ""
-        self.errors: Counter[str] = Counter()
+        self._misfits = misfits
         self.unknown: Counter[str] = Counter()
 
     def tables(self, texts: Any) -> Iterator[tuple[str, Any]]:
@@ -53,27 +60,16 @@ class Typing:
             dataset = self._rules.partitions.type_folder(type_id)
             yield f"{dataset}/", self._table(rows, dataset, kind)
 
-    def count(self, column: str, misfits: int, what: str) -> None:
-        """
-        Add values that did not fit.
-
-        :raises MarketoDataError: if the author wants to be stopped by them.
-        """
-        self.errors[column] += misfits
-        if self._rules.on_type_error == "fail":
-            raise MarketoDataError(
-                f"{misfits} values of {column} are not {what}, in {self.where}",
-                remedy="Nothing was published. Use on_type_error='null' or 'string', or mend the values in Marketo.",
-            )
-
     def _table(self, texts: Any, dataset: str = "", kind: ActivityType | None = None) -> Any:
         pa = arrow.require_arrow()
-        table = _Table(self)
+        table = _Table(self._misfits)
         for column in self._rules.schema.columns:
             if column.name in texts.column_names:
                 cells = texts.column(column.name)
             else:
                 cells = pa.chunked_array([pa.nulls(texts.num_rows, pa.string())])
+            if column.kind == ATTRIBUTES:
+                cells = self._whole_pairs(column.name, cells)
             if column.name in self._rules.hashed:
                 cells = arrow.replace_each(cells, lambda text: self._rules.digest(text.encode()))
                 table.add(column.name, STRING, cells)
@@ -84,6 +80,16 @@ class Typing:
         if self._rules.on_type_error == "string":
             table.columns[MISFITS] = table.misfits(texts.num_rows)
         return pa.table(table.columns)
+
+    def _whole_pairs(self, name: str, cells: Any) -> Any:
+        """Replace halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+        if not any(HALF_PAIR.search(data) for data in arrow.values_of(cells)):
+            return cells
+        pc = arrow.require_arrow().compute
+        whole = arrow.replace_each(cells, without_half_pairs)
+        if mended := pc.sum(pc.not_equal(whole, cells)).as_py():
+            self._misfits.add(name, mended, "UTF-8")
+        return whole
 
     def _add_attributes(self, table: _Table, name: str, cells: Any, dataset: str, kind: ActivityType | None) -> None:
         pa = arrow.require_arrow()
@@ -103,8 +109,8 @@ class Typing:
 class _Table:
     """Columns under construction, and the cells that did not fit into them."""
 
-    def __init__(self, typing: Typing) -> None:
-        self._typing = typing
+    def __init__(self, counts: Misfits) -> None:
+        self._counts = counts
         self._misfits: list[tuple[str, Any, Any]] = []
         self.columns: dict[str, Any] = {}
 
@@ -118,7 +124,7 @@ class _Table:
         """Count the cells that are bad; None for none."""
         if bad is not None:
             self._misfits.append((name, cells, bad))
-            self._typing.count(label or name, arrow.require_arrow().compute.sum(bad).as_py(), what)
+            self._counts.add(label or name, arrow.require_arrow().compute.sum(bad).as_py(), what)
 
     def misfits(self, rows: int) -> Any:
         """The texts of the cells that did not fit, by column."""

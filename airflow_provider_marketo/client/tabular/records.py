@@ -37,6 +37,7 @@ _NOT_STRUCTURE = bytes(sorted(set(range(256)) - {_QUOTE, _LF}))
 # the search fast; a comma behind belongs to the match, since nearly all have one and looking ahead has its price.
 _QUOTED = re.compile(rb'"(?:(?<=[,\n]")|(?<=^"))[^"]*(?:",|(?:""[^"]*)*(?:",|"(?=\n|\r\n)|\Z))')
 _END_OF_PLAIN = re.compile(rb"[,\n]")
+_HALF_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _SPECIAL = re.compile(r'[,"\r\n]')
 
 
@@ -285,8 +286,28 @@ def header(data: bytes) -> tuple[list[str], int] | None:
 
 
 def line(values: Sequence[Any]) -> bytes:
-    """Values as a record, the way Marketo writes them: ``null`` without quotes is none."""
-    return (",".join(map(_cell, values)) + "\n").encode()
+    """
+    Return values as a record, the way Marketo writes them: null is ``null`` without quotes.
+
+    JSON can hold half of a surrogate pair, UTF-8 cannot. It is written all the same, for :func:`utf8` to find.
+    """
+    return (",".join(map(_cell, values)) + "\n").encode("utf-8", "surrogatepass")
+
+
+def utf8(data: bytes) -> bytes:
+    """Replace what is not UTF-8 by U+FFFD; half of a surrogate pair by one of them. ASCII around it stays."""
+    return _HALF_PAIR.sub("\ufffd".encode(), data).decode("utf-8", "replace").encode()
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _cell(value: Any) -> str:

@@ -6,14 +6,15 @@ import hashlib
 import hmac
 from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.cells import read
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
-from airflow_provider_marketo.client.tabular.records import Block, Splitter, header
+from airflow_provider_marketo.client.tabular.records import Block, Splitter, fields, header, is_utf8, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,6 +88,37 @@ class Outcome:
         return sum(file.rows for file in self.files)
 
 
+class Misfits:
+    """
+    Counts values that do not fit their column.
+
+    :param counts: by column; added to.
+    :param stop: whether the first of them stops the extract.
+    :ivar where: the rows that are read, in words.
+    """
+
+    def __init__(self, counts: Counter[str], *, stop: bool) -> None:
+        self._counts = counts
+        self._stop = stop
+        self.where = ""
+
+    def add(self, column: str, count: int, what: str) -> None:
+        """
+        Count values of a column.
+
+        :param column: its name.
+        :param count: how many do not fit.
+        :param what: what they are not.
+        :raises MarketoDataError: the author wants to be stopped by them.
+        """
+        self._counts[column] += count
+        if self._stop:
+            raise MarketoDataError(
+                f"{counted(count, 'value')} of {column} {'is' if count == 1 else 'are'} not {what}, in {self.where}",
+                remedy="Nothing was published. Use on_type_error='null' or 'string', or mend the values in Marketo.",
+            )
+
+
 class Transform(ABC):
     """
     Takes an export file block by block and writes rows; a consumer of :func:`~..bulk.fetch.fetch`.
@@ -101,7 +133,9 @@ class Transform(ABC):
         self.rules = rules
         self.outcome = Outcome(keys=seen)
         self._splitter = splitter
+        self._misfits = Misfits(self.outcome.type_errors, stop=rules.on_type_error == "fail")
         self._start: bytes | None = b""
+        self._names: Sequence[str] = ()
 
     def feed(self, data: bytes) -> None:
         """Take some bytes of the file."""
@@ -147,13 +181,30 @@ class Transform(ABC):
         for name in names:
             if name not in known:
                 self.outcome.unknown[f"column {name}"] += 1
+        self._names = names
         self._header(names, data[:end])
         return data[end:]
 
     def _take(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
-            self._write(block)
+            first, last = self.outcome.rows_read + 1, self.outcome.rows_read + block.rows
+            self._misfits.where = f"rows {first} to {last} of the file"
+            self._write(block if is_utf8(block.data) else self._mended(block))
             self.outcome.rows_read += block.rows
+
+    def _mended(self, block: Block) -> Block:
+        """Replace what is not UTF-8, and count the cells of each column that hold it."""
+        mended: Counter[str] = Counter()
+        records = block.records()
+        for number, record in enumerate(records):
+            if not is_utf8(record):
+                mended.update(
+                    name for name, cell in zip(self._names, fields(record), strict=False) if not is_utf8(cell.text)
+                )
+                records[number] = utf8(record)
+        for name, count in mended.items():
+            self._misfits.add(name, count, "UTF-8")
+        return replace(block, data=b"".join(records))
 
     def _new(self, rows: Sequence[Sequence[Key]]) -> list[bool]:
         """For each key whether its row is to be written."""

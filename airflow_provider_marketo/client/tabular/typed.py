@@ -37,7 +37,7 @@ class TypedTransform(Transform):
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
         arrow.require_arrow()
         super().__init__(rules, seen, Splitter(BLOCKS[file_format], self._lines))
-        self._typing = Typing(rules)
+        self._typing = Typing(rules, self._misfits)
         self._writer = InBackground(TableWriter(rules, open_file, file_format))
         self._parser = arrow.Parser(0, {})
 
@@ -57,7 +57,6 @@ class TypedTransform(Transform):
         self._parser = arrow.Parser(len(names), {name: names.index(name) for name in known if name in names})
 
     def _finish(self) -> Iterable[WrittenFile]:
-        self.outcome.type_errors.update(self._typing.errors)
         self.outcome.unknown.update(self._typing.unknown)
         return self._writer.finish()
 
@@ -65,11 +64,7 @@ class TypedTransform(Transform):
         return self._parser.lines(data)
 
     def _write(self, block: Block) -> None:
-        first = self.outcome.rows_read + 1
-        texts, mended = self._parser.parse(block, first)
-        self._typing.where = f"rows {first} to {first + block.rows - 1} of the file"
-        for name, count in mended.items():
-            self._typing.count(name, count, "UTF-8")
+        texts = self._parser.parse(block, self.outcome.rows_read + 1)
         texts = self._without_duplicates(self._inside(texts))
         if texts.num_rows:
             for item in self._typing.tables(texts):

@@ -34,7 +34,7 @@ def read_in_blocks(data: bytes, block: int):
     splitter = Splitter(block, parser.lines)
     rows = []
     for part in [*splitter.feed(data), *splitter.finish()]:
-        table, _ = parser.parse(part, len(rows) + 1)
+        table = parser.parse(part, len(rows) + 1)
         rows += zip(*(table.column(name).to_pylist() for name in NAMES), strict=True)
     return rows
 

@@ -155,7 +155,7 @@ def test_the_column_of_misfits_is_there_without_any(output):
 
 def test_a_value_that_does_not_fit_can_stop_the_extract_without_being_shown(output):
     rules = Rules(EVERY_TYPE, NAME, on_type_error="fail")
-    with pytest.raises(MarketoDataError, match=r"1 values of score are not of type score, in rows 1 to 2") as caught:
+    with pytest.raises(MarketoDataError, match=r"1 value of score is not of type score, in rows 1 to 2") as caught:
         output.run(rules, HEAD + FULL + FULL.replace(b"-5", b"secret"), "parquet")
     assert "secret" not in str(caught.value)
     assert "on_type_error" in caught.value.remedy
@@ -187,16 +187,9 @@ def test_a_quote_that_was_not_doubled_and_a_bare_cr_stay_in_their_fields(output,
     assert outcome.rows_read == 6
 
 
-@FORMATS
-def test_bytes_that_are_not_utf8_are_mended_and_counted(output, extension):
-    outcome = output.run(Rules(schema("id:integer", "text"), NAME), b"id,text\n1,caf\xe9\n2,fine\n", extension)
-    assert [row["text"] for row in output.rows(f"rows.{extension}")] == ["caf\ufffd", "fine"]
-    assert outcome.type_errors == {"text": 1}
-
-
 @pytest.mark.parametrize("row", [b"1,2,3\n", b"1\n"])
 def test_a_row_of_another_width_is_named(output, row):
-    with pytest.raises(MarketoDataError, match=r"row 2 has \d cells, and the header has 2"):
+    with pytest.raises(MarketoDataError, match=r"row 2 has (1 cell|3 cells), and the header has 2"):
         output.run(Rules(schema("id:integer", "text"), NAME), b"id,text\n1,a\n" + row, "jsonl")
 
 
