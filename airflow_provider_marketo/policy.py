@@ -1,9 +1,10 @@
 """
 The optional cluster policy that puts every Marketo task into the pool of its connection, whatever its DAG says.
 
-Airflow loads the policy in every process. It does nothing unless ``[marketo] enforce_pool`` is on. A policy cannot see
-pools, so ``airflow marketo setup`` stores the pool of each connection in a Variable. A task whose connection is missing
-there would wait forever in a pool that does not exist. Its DAG gets an import error instead, which names the command.
+Airflow loads the policy in every process and calls it for every task of every DAG. It does nothing unless the task is
+one of ours and ``[marketo] enforce_pool`` is on. A policy cannot see pools, so ``airflow marketo setup`` stores the
+pool of each connection in a Variable. A task whose connection is missing there would wait forever in a pool that does
+not exist. Its DAG gets an import error instead, which names the command.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import json
 from functools import cache
 from typing import Any
 
-from airflow.configuration import conf
 from airflow.exceptions import AirflowClusterPolicyViolation
 from airflow.policies import hookimpl
 
-from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo import airflow_compat, options
 
 POOLS_VARIABLE = "marketo_pools"
 """The Variable in which ``airflow marketo setup`` stores the pool of each connection."""
@@ -32,10 +32,10 @@ def task_policy(task: Any) -> None:
     :param task: an operator or a mapped operator.
     :raises AirflowClusterPolicyViolation: the task's connection has no pool.
     """
-    if not conf.getboolean("marketo", "enforce_pool", fallback=False):
-        return
     mapped = hasattr(task, "partial_kwargs")
-    if not _is_ours(task.operator_class if mapped else type(task)):
+    if not _is_ours(getattr(task, "operator_class", None) if mapped else type(task)) or not options.flag(
+        "enforce_pool"
+    ):
         return
     conn_id = (task.partial_kwargs if mapped else vars(task)).get("marketo_conn_id", "marketo_default")
     pool = _pool_of(str(conn_id), task.task_id)
@@ -63,6 +63,10 @@ def _pool_of(conn_id: str, task_id: str) -> str:
 
 @cache
 def read_pools() -> dict[str, str]:
-    """Read the Variable once per process; Airflow parses each DAG file in a new process."""
-    pools: dict[str, str] = json.loads(airflow_compat.Variable.get(POOLS_VARIABLE, default_var="{}"))
-    return pools
+    """Read the Variable once per process; Airflow parses each DAG file in a new process. A wrong text names no pool."""
+    try:
+        pools = json.loads(airflow_compat.Variable.get(POOLS_VARIABLE, default_var="{}"))
+    except ValueError:
+        return {}
+    known = pools.items() if isinstance(pools, dict) else ()
+    return {conn_id: pool for conn_id, pool in known if isinstance(pool, str) and pool}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from airflow.exceptions import AirflowClusterPolicyViolation
 from airflow.models.variable import Variable
+from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 
-from airflow_provider_marketo import policy
+from airflow_provider_marketo import options, policy
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
 
@@ -19,6 +20,7 @@ class OfAUser(MarketoGetLeadsOperator):
 @pytest.fixture(autouse=True)
 def _switched_on(monkeypatch):
     policy.read_pools.cache_clear()
+    options._warned.clear()
     monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", "True")
     yield
     policy.read_pools.cache_clear()
@@ -74,6 +76,34 @@ def test_a_template_as_connection_is_accepted_if_all_connections_share_a_pool(ma
     task = leads(marketo_conn_id="{{ params.connection }}")
     policy.task_policy(task)
     assert task.pool == "marketo"
+
+
+@pytest.mark.parametrize("wrong", ["enabled", "maybe", "2", "%(odd)s"])
+def test_a_wrong_value_is_one_warning_and_no_import_error(marker, monkeypatch, caplog, wrong):
+    monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", wrong)
+    ours, theirs = leads(), EmptyOperator(task_id="nothing")
+    for _ in range(3):
+        policy.task_policy(ours)
+        policy.task_policy(theirs)
+    assert (ours.pool, theirs.pool) == ("default_pool", "default_pool")
+    assert caplog.text.count("[marketo] enforce_pool has a wrong value") == 1
+
+
+def test_tasks_of_others_are_never_looked_at(marker, monkeypatch):
+    monkeypatch.setattr(options, "flag", lambda name: 1 / 0)
+    mapped = BashOperator.partial(task_id="two").expand(bash_command=["true"])
+    for task in (EmptyOperator(task_id="one"), mapped):
+        policy.task_policy(task)
+    assert mapped.partial_kwargs.get("pool", "default_pool") == "default_pool"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", "[]", "5", "null", '{"marketo_default": 5}', '{"marketo_default": ""}']
+)
+def test_a_marker_that_is_none_is_an_error_that_names_the_command(marker, text):
+    marker(text)
+    with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):
+        policy.task_policy(leads())
 
 
 def test_the_policy_does_nothing_when_it_is_switched_off(monkeypatch):

@@ -6,8 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_marketo import options
 from airflow_provider_marketo.arguments import as_utc
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
@@ -67,7 +66,7 @@ class ExtractWork(Work):
             context=context,
             timeout=arguments["timeout"],
             resumed=resumed,
-            in_flight=conf.getint("marketo", "jobs_in_flight", fallback=_JOBS_IN_FLIGHT),
+            in_flight=options.number("jobs_in_flight", _JOBS_IN_FLIGHT),
         )
         self._adopted = False
         self.poll_interval = timedelta(seconds=hook.settings.poll_interval)

@@ -6,8 +6,7 @@ import logging
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_marketo import options
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.dates import parse_date
@@ -192,7 +191,7 @@ class ImportWork(Work):
             staged.keeper.stop()
         if staged.plan.transport == BULK:
             jobs = ImportJobs(self._client, import_object(staged.request.object_type), staged.request.custom_object)
-            in_flight = conf.getint("marketo", "imports_in_flight", fallback=_IMPORTS_IN_FLIGHT)
+            in_flight = options.number("imports_in_flight", _IMPORTS_IN_FLIGHT)
             self._bulk = BulkImport(staged, jobs, min(in_flight, limits.QUEUED_JOBS))
             deadline_of(staged, self.arguments["timeout"], resumed=self._resumed)
         return staged

@@ -24,6 +24,11 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _LOCAL = "file"
 _STAGING = "_marketo/staging"
+_PRIVATE = "_marketo/runs/"
+"""What tasks keep between two tries: rows that wait to be sent, keys of rows. Nobody else reads it."""
+
+_PRIVATE_DEPTH = 4
+"""Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
 
 
 class OutputFolder:
@@ -51,8 +56,14 @@ class OutputFolder:
         self._is_local = self._root.protocol in (_LOCAL, "")
 
     def path(self, name: str) -> ObjectStoragePath:
-        """Where a file of this folder lies."""
-        return self._root / name
+        """
+        Where a file of this folder lies.
+
+        :param name: relative to the folder; empty for the folder itself.
+        :raises MarketoInvalidRequestError: the name leads out of the folder. Names come from users, from Marketo and
+            from files in the folder.
+        """
+        return self._root / contained(name) if name else self._root
 
     def check_writable(self) -> None:
         """
@@ -76,7 +87,7 @@ class OutputFolder:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, or None if there is none."""
-        path = self.path(name)
+        path = self.path(contained(name))
         try:
             return bytes(path.read_bytes())
         except FileNotFoundError:
@@ -96,11 +107,11 @@ class OutputFolder:
     def delete(self, name: str) -> None:
         """Delete a file; one that is not there is fine."""
         with suppress(FileNotFoundError):
-            self.path(name).unlink()
+            self.path(contained(name)).unlink()
 
     def delete_tree(self, name: str) -> None:
         """Delete a folder and what is in it; one that is not there is fine."""
-        path = self.path(name)
+        path = self.path(contained(name))
         if path.exists():
             self._filesystem.rm(path.path, recursive=True)
 
@@ -121,7 +132,11 @@ class OutputFolder:
         target = self.path(name)
         if self._is_local:
             final = Path(target.path)
-            final.parent.mkdir(parents=True, exist_ok=True)
+            if name.startswith(_PRIVATE):
+                _make_private(final.parent, levels=name.count("/") - _PRIVATE_DEPTH)
+                local.chmod(0o600)
+            else:
+                final.parent.mkdir(parents=True, exist_ok=True)
             os.replace(local, final)
         else:
             self._filesystem.put_file(str(local), target.path)
@@ -133,6 +148,32 @@ class OutputFolder:
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
             " provider of their file system, such as airflow-provider-marketo[s3].",
         )
+
+
+def _make_private(folder: Path, levels: int) -> None:
+    """Make a folder; the innermost levels, if they are new, are for this user only."""
+    if levels > 0 and not folder.exists():
+        _make_private(folder.parent, levels - 1)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def contained(name: str) -> str:
+    """
+    Return the name of a file of a folder.
+
+    :param name: relative to the folder, with slashes.
+    :raises MarketoInvalidRequestError: it is empty, or it may lead out of the folder.
+    """
+    parts = str(name).replace("\\", "/").split("/")
+    if not parts[0] or "\0" in name or "://" in name or not {".", ".."}.isdisjoint(parts):
+        raise MarketoInvalidRequestError(
+            f"{name!r} is not the name of a file in the output folder",
+            parameter="output_path",
+            remedy="Names have no empty first part, and no part that is . or .. .",
+        )
+    return name
 
 
 class Staging:
@@ -161,7 +202,7 @@ class Staging:
 
     def open(self, name: str, mode: str = "wb") -> BinaryIO:
         """A file of this name, to be closed by the caller. ``wb`` makes it, ``ab`` goes on at its end, ``rb`` reads."""
-        path = self._directory / name
+        path = self._directory / contained(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return cast("BinaryIO", path.open(mode))
 

@@ -12,8 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_marketo import options
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
@@ -43,7 +42,7 @@ def hook(settings: ConnectionSettings) -> MarketoHook:
 
     :param settings: the connection.
     """
-    parallel = conf.getint("marketo", "triggerer_parallel", fallback=1)
+    parallel = options.number("triggerer_parallel", 1)
     return MarketoHook(settings.conn_id, parallel=parallel, settings=settings)
 
 

@@ -1,0 +1,55 @@
+"""Options under ``[marketo]`` in Airflow's configuration. A wrong value is a warning, never the end of a process."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_SECTION = "marketo"
+_warned: set[str] = set()
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """
+    Return an option that is on or off.
+
+    :param name: of the option.
+    :param default: applies where the option is missing or is neither.
+    """
+    return bool(_read(conf.getboolean, name, default))
+
+
+def number(name: str, default: int) -> int:
+    """
+    Return an option that is a number from 1 on.
+
+    :param name: of the option.
+    :param default: applies where the option is missing or is no such number.
+    """
+    found = _read(conf.getint, name, default)
+    if found < 1:
+        _warn(name, default)
+        return default
+    return int(found)
+
+
+def _read(read: Callable[..., Any], name: str, default: Any) -> Any:
+    try:
+        found = read(_SECTION, name, fallback=default)
+    except Exception:  # noqa: BLE001 - a wrong text, an interpolation, a secrets backend that raises anything
+        _warn(name, default)
+        return default
+    return default if found is None else found
+
+
+def _warn(name: str, default: Any) -> None:
+    if name not in _warned:
+        _warned.add(name)
+        log.warning("The option [marketo] %s has a wrong value and counts as %s.", name, default)
