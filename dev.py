@@ -6,8 +6,10 @@ One command for everything that a developer runs. It needs Python 3.10 or newer 
     python3 dev.py test             every test that needs only Python
     python3 dev.py test --all       also the tests that start a real Airflow
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
+    python3 dev.py coverage         the same tests as "test", and how much of the code they run
     python3 dev.py lint             ruff, the arrows between folders, spelling
     python3 dev.py types            mypy
+    python3 dev.py docs             the documentation as a site, in build/docs
     python3 dev.py build            wheel and sdist; the wheel is tried in a clean environment
     python3 dev.py install          only the virtual environment, for your editor
 """
@@ -32,6 +34,7 @@ OLDEST_PYTHON = (3, 10)
 AIRFLOW_LINES = ("3.1", "3.2", "3.3")
 DEVELOPMENT_LINE = AIRFLOW_LINES[-1]
 TEST_WORKERS = "2"
+DOCS = HERE / "build" / "docs"
 INTERRUPTED = 130
 
 
@@ -142,6 +145,12 @@ def test(arguments: argparse.Namespace) -> None:
     _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest)
 
 
+def coverage(arguments: argparse.Namespace) -> None:
+    """Run the tests that need only Python; fail if they run too little of the code (pyproject.toml has the floor)."""
+    parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
+    _development().become("pytest", *parallel, "-m", "not airflow", "--cov", "--cov-report=term:skip-covered")
+
+
 def lint(arguments: argparse.Namespace) -> None:
     """Check rules and format (ruff), the arrows between folders, and spelling."""
     environment = _development()
@@ -154,6 +163,12 @@ def lint(arguments: argparse.Namespace) -> None:
 def types(arguments: argparse.Namespace) -> None:
     """Check types with mypy: strict, a little less so in tests."""
     _development().run("mypy")
+
+
+def docs(arguments: argparse.Namespace) -> None:
+    """Build the documentation as a site in build/docs; a warning is an error."""
+    _development().run("sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", DOCS)
+    print(f"Ready: {DOCS / 'index.html'}")
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -201,7 +216,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (demo, test, lint, types, build, install):
+    for command in (demo, test, coverage, lint, types, docs, build, install):
         one = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         one.set_defaults(command=command)
         if command is demo:
