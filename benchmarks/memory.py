@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.tabular import typed  # noqa: F401 - imported before memory is measured
-from airflow_provider_marketo.client.tabular.arrow import require_arrow
 from airflow_provider_marketo.extract.request import ExtractRequest
 from benchmarks.instance import Export, Instance
 from benchmarks.table import Row
@@ -66,9 +65,6 @@ def _peak(instance: Instance, export: Export, folder: Path, wanted: dict[str, An
 
 def main(facts: dict[str, Any]) -> float:
     """Run one extract; print the megabytes that it took."""
-    require_arrow()
-    import pyarrow.parquet  # noqa: F401
-
     instance = Instance.running(facts["url"], facts["client_id"], facts["client_secret"])
     export = Export(ExtractRequest.from_dict(facts["request"]), ExportJob(**facts["job"]), Path(), "", "")
     before = _megabytes("VmRSS")

@@ -26,15 +26,12 @@ SEAMS = {"_task", "execute", "_execute", "_begin", "hook", "condition", "_asker"
 # File, what it imports, and why it does so inside a function.
 EXCEPTIONS = {
     ("client/governor/redis.py", "redis"): "an extra, which few connections use",
-    ("client/tabular/arrow.py", "pyarrow"): "it takes 100 ms, and a task that writes csv does not need it",
-    ("client/tabular/tables.py", "pyarrow"): "it takes 100 ms, and only a table in Parquet needs it",
     ("hooks/coordination.py", "airflow_provider_marketo"): "hooks.redis needs an extra, which few connections use",
     ("hooks/form.py", "wtforms"): "Airflow 3.1 only: later lines draw the form from the provider's metadata",
     ("lineage/outlets.py", "airflow_provider_marketo"): "a part of operators, so two more seams: publish, openlineage",
     ("lineage/uris.py", "airflow"): "OpenLineage's classes take 150 ms, and Airflow imports this file for any asset",
     ("operators/base.py", "airflow_provider_marketo"): "the seams of all operators: what a deferral and its end need",
     ("operators/failures.py", "airflow_provider_marketo"): "needed only by a task that has failed",
-    ("output/formats.py", "pyarrow"): "it takes 100 ms, and a task that writes csv does not need it",
     (
         "triggers/connection.py",
         "airflow_provider_marketo",

@@ -14,7 +14,6 @@ from airflow_provider_marketo.extract.run import ExtractRun
 from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, progress_store
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import refuse_siblings, remember_leftovers
 
 if TYPE_CHECKING:
@@ -64,7 +63,6 @@ def begin(
     fingerprint = f"{client.instance}:{wanted.fingerprint()}"
     plan = load_plan(folder, run) if progress is not None and progress.fingerprint == fingerprint else None
     if progress is None or plan is None:
-        FORMATS[wanted.file_format].require()
         folder.check_writable()
         refuse_siblings(folder, wanted.name, wanted.fingerprint(), run)
         if progress is not None:

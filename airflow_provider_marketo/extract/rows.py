@@ -40,7 +40,6 @@ def write_rows(
     :return: the ids, and the facts of each file: name, rows, bytes, sha256. There is none if there are no rows.
     """
     output_format = FORMATS[file_format]
-    output_format.require()
     described = client.call("leads.describe").records if output_format.typed else ()
     rules = Rules(from_describe(described, fields, key=(KEY,), date=None), name)
     ids: list[int] = []

@@ -15,8 +15,11 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
+
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.tabular.arrow import arrow_type, require_arrow
+from airflow_provider_marketo.client.tabular.arrow import arrow_type
 from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
 from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
 from airflow_provider_marketo.client.tabular.typed import TypedTransform
@@ -58,15 +61,6 @@ class OutputFormat:
         """Return the name of a file: its stem with the extension."""
         return f"{name}.{self.name}"
 
-    def require(self) -> None:
-        """
-        Find out early whether the format can be written here.
-
-        :raises MarketoInvalidRequestError: pyarrow is not installed.
-        """
-        if self.typed:
-            require_arrow()
-
 
 def _write_csv(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
     text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
@@ -90,15 +84,12 @@ def _write_jsonl(file: BinaryIO, columns: Mapping[str, str], records: Iterable[M
 
 
 def _write_parquet(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
-    pyarrow = require_arrow()
-    from pyarrow.parquet import ParquetWriter
-
-    schema = pyarrow.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
+    schema = pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
     count = 0
     with ParquetWriter(file, schema) as writer:
         for block in _blocks(records):
             rows = [{name: _cell(kind, record.get(name)) for name, kind in columns.items()} for record in block]
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             count += len(rows)
     return count
 

@@ -16,7 +16,6 @@ from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.streams.feeds import ACTIVITIES, CHANGE_SCORE, FEEDS, LEAD_CHANGES
 from airflow_provider_marketo.streams.read import FeedReader
 from airflow_provider_marketo.streams.request import Pass
@@ -102,7 +101,6 @@ def publish_changed_leads(
     """
     assert request.start is not None  # the request was checked
     assert request.end is not None
-    FORMATS[request.file_format].require()
     folder.check_writable()
     plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
     window = Window(request.start - request.lookback, request.end)

@@ -18,7 +18,6 @@ from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
 from airflow_provider_marketo.streams.feeds import SKEW, kept
 from airflow_provider_marketo.streams.overlap import Overlap
@@ -107,7 +106,6 @@ class StreamRun:
         :return: the manifest.
         :raises MarketoInvalidRequestError: something is wrong with what is wanted, or Marketo no longer has it.
         """
-        FORMATS[self._request.file_format].require()
         self._folder.check_writable()
         plan = self._request.plan(self._client)
         position = self._positions.load(self._client.instance)

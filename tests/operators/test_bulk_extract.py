@@ -165,7 +165,6 @@ def test_what_is_returned_stays_small(marketo, tmp_path, context, monkeypatch):
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 @pytest.mark.parametrize("object_type", ["activities", "leads"])
 def test_typed_formats_have_the_same_rows(marketo, tmp_path, context, object_type, file_format):
-    pytest.importorskip("pyarrow")
     marketo()
     manifest = run_task(
         extract(

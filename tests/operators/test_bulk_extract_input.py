@@ -101,12 +101,6 @@ def test_an_output_that_cannot_be_written_is_found_before_marketo_is_asked(refus
     assert "cannot write to output_path=" in text
 
 
-@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
-def test_a_missing_library_is_named_with_the_command_that_installs_it(refused, monkeypatch, file_format):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    assert "pip install pyarrow" in refused(file_format=file_format)
-
-
 def test_a_run_without_a_data_interval_is_told_to_give_dates(refused):
     text = refused(start=None, end=None)
     assert "no data interval. Give start and end" in text

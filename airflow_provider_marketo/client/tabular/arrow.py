@@ -6,9 +6,13 @@ import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
 from airflow_provider_marketo.client import dates
 from airflow_provider_marketo.client.counts import counted
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import cells
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.cells import DECIMAL_DIGITS, DECIMAL_SCALE
@@ -19,25 +23,6 @@ if TYPE_CHECKING:
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
-
-
-def require_arrow() -> Any:
-    """
-    Import pyarrow.
-
-    :raises MarketoInvalidRequestError: it is not installed.
-    """
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.csv
-    except ImportError as error:
-        raise MarketoInvalidRequestError(
-            "jsonl and parquet are written with pyarrow, which is not installed",
-            parameter="file_format",
-            remedy="pip install pyarrow, or use file_format='csv'.",
-        ) from error
-    return pyarrow
 
 
 class Parser:
@@ -78,7 +63,6 @@ class Parser:
 
     def _parse(self, data: bytes, rows: int) -> Any:
         """Return the table, or None if Arrow might read it differently than we do."""
-        pa = require_arrow()
         if b"\r" in data and _LONE_CR.search(data):  # to Arrow a CR ends a record
             return None
         names = [str(position) for position in range(self._width)]
@@ -106,7 +90,6 @@ class Parser:
         return table.rename_columns(list(self._wanted))
 
     def _parse_tolerantly(self, block: Block, first_row: int) -> Any:
-        pa = require_arrow()
         columns: dict[str, list[str | None]] = {name: [] for name in self._wanted}
         for number, record in enumerate(block.records(), first_row):
             row = fields(record)
@@ -122,7 +105,7 @@ class Parser:
 
 def _ends_with_quote(pa: Any, table: Any) -> bool:
     columns = [column for column in table.columns if any(b'"' in data for data in values_of(column))]
-    return any(pa.compute.any(pa.compute.ends_with(column, '"')).as_py() for column in columns)
+    return any(pc.any(pc.ends_with(column, '"')).as_py() for column in columns)
 
 
 def values_of(texts: Any) -> Iterator[bytes]:
@@ -140,7 +123,6 @@ def values_of(texts: Any) -> Iterator[bytes]:
 
 def arrow_type(kind: str) -> Any:
     """Return the type of a kind in Arrow and Parquet."""
-    pa = require_arrow()
     return {
         kinds.STRING: pa.string(),
         kinds.INTEGER: pa.int64(),
@@ -161,8 +143,6 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     :param kind: one of the words of :mod:`.schema`, but attributes.
     :return: the values, and a boolean array that is true where a text did not fit and the value is null; None for none.
     """
-    pa = require_arrow()
-    pc = pa.compute
     if kind == kinds.STRING:
         return texts, None
     try:
@@ -186,7 +166,6 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
 
 def _cast(pa: Any, texts: Any, kind: str) -> Any:
     """:raises ArrowInvalid: a text does not fit."""
-    pc = pa.compute
     if kind == kinds.BOOLEAN:
         lowered = pc.utf8_lower(texts)
         is_true = pc.is_in(lowered, value_set=pa.array(_TRUE))
@@ -241,8 +220,7 @@ def _read_each(texts: Any, kind: str) -> Any:
 
 def convert_each(values: Any, convert: Callable[[Any], Any], data_type: Any) -> Any:
     """Convert each value by a function, equal values once; null stays null."""
-    pa = require_arrow()
-    codes = pa.compute.dictionary_encode(values)
+    codes = pc.dictionary_encode(values)
     chunks = codes.chunks if isinstance(codes, pa.ChunkedArray) else [codes]
     made = [pa.array(map(convert, chunk.dictionary.to_pylist()), data_type).take(chunk.indices) for chunk in chunks]
     return pa.chunked_array(made, data_type)
@@ -250,4 +228,4 @@ def convert_each(values: Any, convert: Callable[[Any], Any], data_type: Any) -> 
 
 def replace_each(texts: Any, change: Callable[[str], str | None]) -> Any:
     """Replace each text by the function's result; null stays null. Equal texts need one call."""
-    return convert_each(texts, change, require_arrow().string())
+    return convert_each(texts, change, pa.string())

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
-from airflow_provider_marketo.client.tabular.arrow import require_arrow
+import pyarrow as pa
+
 from airflow_provider_marketo.client.tabular.schema import ActivityType, folded, identifier, name_digest
 
 _FLAT = {str, bool, type(None)}
@@ -118,7 +119,6 @@ class _Maps:
         self._values += [value if type(value) is str else as_text(value) for value in values]
 
     def array(self) -> Any:
-        pa = require_arrow()
         offsets = pa.array([*self._starts, len(self._keys)], pa.int32())
         return pa.MapArray.from_arrays(offsets, pa.array(self._keys, pa.string()), pa.array(self._values, pa.string()))
 

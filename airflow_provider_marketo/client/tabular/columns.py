@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.attributes import (
     HALF_PAIR,
@@ -50,7 +53,6 @@ class Typing:
         if self._rules.attributes != "typed":
             yield "", self._table(texts)
             return
-        pc = arrow.require_arrow().compute
         ids = pc.fill_null(texts.column(ACTIVITY_TYPE_ID), "")
         for type_id in sorted(pc.unique(ids).to_pylist()):
             rows = texts.filter(pc.equal(ids, type_id))
@@ -61,7 +63,6 @@ class Typing:
             yield f"{dataset}/", self._table(rows, dataset, kind)
 
     def _table(self, texts: Any, dataset: str = "", kind: ActivityType | None = None) -> Any:
-        pa = arrow.require_arrow()
         table = _Table(self._misfits)
         for column in self._rules.schema.columns:
             if column.name in texts.column_names:
@@ -85,14 +86,12 @@ class Typing:
         """Replace halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
         if not any(HALF_PAIR.search(data) for data in arrow.values_of(cells)):
             return cells
-        pc = arrow.require_arrow().compute
         whole = arrow.replace_each(cells, without_half_pairs)
         if mended := pc.sum(pc.not_equal(whole, cells)).as_py():
             self._misfits.add(name, mended, "UTF-8")
         return whole
 
     def _add_attributes(self, table: _Table, name: str, cells: Any, dataset: str, kind: ActivityType | None) -> None:
-        pa = arrow.require_arrow()
         if kind is None:
             table.columns[name], bad = cells_to_map(cells.to_pylist())
         else:
@@ -124,12 +123,12 @@ class _Table:
         """Count the cells that are bad; None for none."""
         if bad is not None:
             self._misfits.append((name, cells, bad))
-            self._counts.add(label or name, arrow.require_arrow().compute.sum(bad).as_py(), what)
+            self._counts.add(label or name, pc.sum(bad).as_py(), what)
 
     def misfits(self, rows: int) -> Any:
         """The texts of the cells that did not fit, by column."""
         if not self._misfits:
-            return arrow.require_arrow().nulls(rows, arrow.arrow_type(ATTRIBUTES))
+            return pa.nulls(rows, arrow.arrow_type(ATTRIBUTES))
         kept: list[dict[str, str] | None] = [None] * rows
         for name, cells, bad in self._misfits:
             for row, (text, is_bad) in enumerate(zip(cells.to_pylist(), bad.to_pylist(), strict=True)):

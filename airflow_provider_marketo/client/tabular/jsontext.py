@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.tabular.arrow import require_arrow, values_of
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_marketo.client.tabular.arrow import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +33,6 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
     :param table: of at least one row.
     :param embedded: columns of texts that are JSON already.
     """
-    pa = require_arrow()
     parts: list[Any] = []
     before = "{"
     for position, name in enumerate(table.column_names):
@@ -42,32 +44,30 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
         parts += [f"{before}{_dump(name)}:{quote}", texts]
         before = f"{quote},"
     parts += [f"{before[:-1]}}}\n", ""]  # the last one stands between the others
-    joined = pa.compute.binary_join_element_wise(*parts, null_handling="replace", null_replacement="null")
+    joined = pc.binary_join_element_wise(*parts, null_handling="replace", null_replacement="null")
     return b"".join(values_of(joined))
 
 
 def to_json(values: Any) -> tuple[Any, str]:
     """An array as texts, null staying null, and the quote that has to stand around them."""
-    pa = require_arrow()
     kind = values.type
     if pa.types.is_string(kind):
         return _escaped(values), '"'
     if pa.types.is_timestamp(kind):
-        return _timestamps(pa, values), '"'
+        return _timestamps(values), '"'
     if pa.types.is_map(kind):
         maps = [None if pairs is None else _dump(dict(pairs)) for pairs in values.to_pylist()]
         return pa.array(maps, pa.string()), ""
-    return pa.compute.cast(values, pa.string()), '"' if pa.types.is_date(kind) else ""
+    return pc.cast(values, pa.string()), '"' if pa.types.is_date(kind) else ""
 
 
 def _embedded(texts: Any) -> Any:
     """Texts that are JSON as the JSON they are, others as strings: Marketo's attributes, unchanged."""
-    pa = require_arrow()
-    known = pa.compute.match_substring_regex(texts, _FLAT_OBJECT)
-    if not pa.compute.all(known).as_py():  # of those that are not null
+    known = pc.match_substring_regex(texts, _FLAT_OBJECT)
+    if not pc.all(known).as_py():  # of those that are not null
         pairs = zip(known.to_pylist(), texts.to_pylist(), strict=True)
         known = pa.array([flat or (text is not None and _is_json(text)) for flat, text in pairs], pa.bool_())
-        return pa.compute.if_else(known, texts, _quoted(_escaped(texts)))
+        return pc.if_else(known, texts, _quoted(_escaped(texts)))
     return texts
 
 
@@ -81,7 +81,6 @@ def _is_json(text: str) -> bool:
 
 def _escaped(texts: Any) -> Any:
     """Texts as they stand in JSON strings, not escaped beyond what JSON asks for."""
-    pc = require_arrow().compute
     special = {code for data in values_of(texts) for code in data.translate(None, _USUAL)}
     for code in sorted(special, key=lambda code: code != _BACKSLASH):  # before others bring backslashes in
         texts = pc.replace_substring(texts, chr(code), _dump(chr(code))[1:-1])
@@ -90,18 +89,17 @@ def _escaped(texts: Any) -> Any:
 
 def _quoted(texts: Any) -> Any:
     """Texts in quotes, null staying null. Inserting bytes is several times faster than joining."""
-    pa = require_arrow()
-    opened = pa.compute.binary_replace_slice(texts.view(pa.binary()), 0, 0, b'"')
-    return pa.compute.binary_replace_slice(opened, _BEHIND, _BEHIND, b'"').view(pa.string())
+    opened = pc.binary_replace_slice(texts.view(pa.binary()), 0, 0, b'"')
+    return pc.binary_replace_slice(opened, _BEHIND, _BEHIND, b'"').view(pa.string())
 
 
-def _timestamps(pa: Any, values: Any) -> Any:
+def _timestamps(values: Any) -> Any:
     """Write whole seconds without a fraction, as Marketo does, whatever the rows beside them have."""
     try:
-        naive = pa.compute.cast(values, pa.timestamp("s"))
+        naive = pc.cast(values, pa.timestamp("s"))
     except pa.ArrowInvalid:
-        naive = pa.compute.cast(values, pa.timestamp("us"))
-    texts = pa.compute.cast(naive, pa.string())  # faster than strftime, and with a space in the middle
+        naive = pc.cast(values, pa.timestamp("us"))
+    texts = pc.cast(naive, pa.string())  # faster than strftime, and with a space in the middle
     if naive.type.unit == "us":
-        texts = pa.compute.replace_substring_regex(texts, r"\.000000$", "")
-    return pa.compute.binary_join_element_wise(pa.compute.utf8_replace_slice(texts, 10, 11, "T"), "Z", "")
+        texts = pc.replace_substring_regex(texts, r"\.000000$", "")
+    return pc.binary_join_element_wise(pc.utf8_replace_slice(texts, 10, 11, "T"), "Z", "")

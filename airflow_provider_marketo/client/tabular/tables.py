@@ -6,6 +6,11 @@ import io
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+from pyarrow.parquet import ParquetWriter
+
 from airflow_provider_marketo.client.tabular import arrow, jsontext
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
@@ -76,7 +81,7 @@ class TableWriter:
 
     def _flush(self) -> None:
         for dataset in list(self._held):
-            rows = arrow.require_arrow().concat_tables(self._held.pop(dataset))
+            rows = pa.concat_tables(self._held.pop(dataset))
             for folder, part in self._spread(rows):
                 self._sink.write(f"{dataset}{folder}{self._rules.name}.{self._extension}", part)
         self._size = 0
@@ -86,8 +91,6 @@ class TableWriter:
         if not partitions.by:
             yield "", rows
             return
-        pa = arrow.require_arrow()
-        pc = pa.compute
         levels = [self._levels(rows, name) for name in partitions.by]
         codes = pc.dictionary_encode(pc.binary_join_element_wise(*levels, "").combine_chunks())
         order = pc.sort_indices(codes.indices)
@@ -104,9 +107,8 @@ class TableWriter:
         def level(value: Any) -> str:
             return partitions.level(name, partitions.part_of(name, value))
 
-        pa = arrow.require_arrow()
         levels = arrow.convert_each(rows.column(partitions.source(name)), level, pa.string())
-        return pa.compute.fill_null(levels, partitions.level(name, None))
+        return pc.fill_null(levels, partitions.level(name, None))
 
 
 class JsonLinesFiles:
@@ -158,7 +160,7 @@ class ParquetFiles:
             self._open[name].write(rows)
         else:
             file, _ = self._waiting.get(f"{name}{_WAITING}")
-            with arrow.require_arrow().ipc.new_stream(file, rows.schema) as stream:
+            with pa.ipc.new_stream(file, rows.schema) as stream:
                 stream.write_table(rows)
 
     def finish(self) -> list[WrittenFile]:
@@ -184,7 +186,6 @@ class ParquetFiles:
 
 def _large_pieces(file: BinaryIO) -> Iterator[Any]:
     """The tables of a file that Arrow streams were appended to, several as one."""
-    pa = arrow.require_arrow()
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     held: list[Any] = []
@@ -197,8 +198,6 @@ def _large_pieces(file: BinaryIO) -> Iterator[Any]:
 
 class _ParquetFile:
     def __init__(self, name: str, schema: Any, open_file: OpenFile) -> None:
-        from pyarrow.parquet import ParquetWriter
-
         self._file = OutputFile(name, open_file)
         self._writer = ParquetWriter(self._file, schema)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.background import InBackground
@@ -31,11 +34,9 @@ class TypedTransform(Transform):
     :param seen: keys of rows that must not be written again.
     :param open_file: opens the files to write.
     :param file_format: ``jsonl`` or ``parquet``.
-    :raises MarketoInvalidRequestError: pyarrow is not installed.
     """
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
-        arrow.require_arrow()
         super().__init__(rules, seen, Splitter(BLOCKS[file_format], self._lines))
         self._typing = Typing(rules, self._misfits)
         self._writer = InBackground(TableWriter(rules, open_file, file_format))
@@ -73,7 +74,6 @@ class TypedTransform(Transform):
     def _inside(self, texts: Any) -> Any:
         if self.rules.span is None or self.rules.schema.date is None:
             return texts
-        pc = arrow.require_arrow().compute
         dates, _ = arrow.typed(texts.column(self.rules.schema.date), kinds.DATETIME)
         outside = pc.or_(pc.less(dates, self.rules.span[0]), pc.greater_equal(dates, self.rules.span[1]))
         outside = pc.fill_null(outside, False)  # nothing says that an undated row lies outside
@@ -90,4 +90,4 @@ class TypedTransform(Transform):
             for name in self.rules.schema.key
         ]
         new = self._new(list(zip(*keys, strict=True)))
-        return texts if all(new) else texts.filter(arrow.require_arrow().array(new))
+        return texts if all(new) else texts.filter(pa.array(new))

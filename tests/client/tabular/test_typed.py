@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
@@ -337,10 +337,3 @@ def test_keys_of_several_columns_tell_rows_apart(output, extension):
     data = b"programId,leadId\n1,1\n1,2\n2,1\n1,1\nnull,null\nnull,null\n"
     outcome = output.run(Rules(table, NAME), data, extension, seen=SeenKeys().branch())
     assert (outcome.rows, outcome.rows_duplicate) == (5, 1)
-
-
-def test_a_missing_pyarrow_names_the_command(output, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MarketoInvalidRequestError, match="pip install pyarrow") as caught:
-        output.run(Rules(EVERY_TYPE, NAME), HEAD, "parquet")
-    assert caught.value.parameter == "file_format"
