@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ from airflow_provider_marketo.client.transport import Download, Reply, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from airflow_provider_marketo.client.operations import PreparedRequest
 
@@ -85,6 +87,7 @@ class MarketoClient:
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
         self._stopped = False
+        self._marketo_ahead: timedelta | None = None
 
     @property
     def instance(self) -> str:
@@ -107,6 +110,16 @@ class MarketoClient:
         """
         self._stopped = True
 
+    def marketo_time(self) -> datetime:
+        """
+        Return the time on Marketo's clock, never later than it is there.
+
+        The clock is read from the answers. Before the first one, a token is asked for, which costs no call.
+        """
+        if self._marketo_ahead is None:
+            self._tokens.get()
+        return self._clock.now() + (self._marketo_ahead or timedelta(0))
+
     def call(self, operation: str, /, **parameters: Any) -> Reply:
         """
         Call one operation of Marketo's API.
@@ -123,7 +136,9 @@ class MarketoClient:
 
         def exchange(token: Secret) -> Reply:
             with self._leased(prepared):
-                return self._transport.send(prepared, token)
+                answer = self._transport.send(prepared, token)
+            self._note_time()
+            return answer
 
         reply, resent = self._send(prepared, retry_class, exchange)
         if isinstance(records := parameters.get("input"), (list, tuple)):
@@ -245,6 +260,10 @@ class MarketoClient:
             self.governor.release(lease, outcome)
             self.tally.end(operation.name, lease.waited, outcome)
 
+    def _note_time(self) -> None:
+        if self._transport.date is not None:
+            self._marketo_ahead = self._transport.date - self._clock.now()
+
     def _counted(self, page: Reply) -> Reply:
         if not page.operation.startswith("bulk_"):  # jobs are no rows
             self.tally.add_rows(len(page.records))
@@ -263,6 +282,7 @@ class MarketoClient:
             retry_class="read",
             clock=self._clock,
         )
+        self._note_time()
         if self._on_secret:
             self._on_secret(token.value.reveal())
         return token

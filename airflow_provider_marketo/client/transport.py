@@ -161,6 +161,7 @@ class Transport:
     :param proxy: URL of an HTTP proxy; None follows the environment.
     :param ca_bundle: path of a file with certificates to trust; None follows the environment, or takes the usual ones.
     :param user_agent: value of the ``User-Agent`` header.
+    :ivar date: Marketo's clock when it last answered, aware; None before the first answer.
     :raises MarketoInvalidRequestError: the CA bundle does not exist, or the proxy is not a valid URL.
     """
 
@@ -183,6 +184,7 @@ class Transport:
         self._read_timeout = read_timeout
         self._proxy = proxy
         self._ca_bundle = ca_bundle
+        self.date: datetime | None = None
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -297,6 +299,7 @@ class Transport:
         if response is None:
             raise failure or errors.MarketoConnectionError("nothing was sent", operation=operation)
         with response:
+            self.date = answer.date_of(response) or self.date
             yield response, deadline
 
     def _environment(self, url: str) -> Any:

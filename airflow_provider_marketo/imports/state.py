@@ -73,12 +73,18 @@ class ChunkState:
     :param batch_id: Marketo's id of its import.
     :param account: of its rows, when it is done or lost.
     :param resent: whether it was sent before, with an unknown outcome.
+    :param sent_at: when it was first sent, on Marketo's clock, ISO 8601: an older record was not created by it.
     """
 
     state: str = STAGED
     batch_id: int | None = None
     account: dict[str, int] = field(default_factory=dict)
     resent: bool = False
+    sent_at: str = ""
+
+    def to_resend(self) -> ChunkState:
+        """Return the state of a chunk that is sent once more, because its outcome is unknown."""
+        return ChunkState(resent=True, sent_at=self.sent_at)
 
     @property
     def counts(self) -> Account:

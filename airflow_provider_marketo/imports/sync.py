@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.clock import Clock, SystemClock
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoError,
@@ -22,12 +21,17 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.retry import UPSERT
 from airflow_provider_marketo.imports import state
+from airflow_provider_marketo.imports.existing import creation_dates
+from airflow_provider_marketo.imports.outcomes import ALREADY_THERE, Outcome, judge, outcomes_of
 from airflow_provider_marketo.imports.rejects import Line
 from airflow_provider_marketo.imports.request import CREATE_DUPLICATE, ImportRequest
 from airflow_provider_marketo.imports.staging import CALL_BYTES
 from airflow_provider_marketo.imports.state import Account
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.imports.plan import Chunk
     from airflow_provider_marketo.imports.staged import StagedImport
@@ -35,31 +39,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ALREADY_THERE = frozenset({codes.LEAD_EXISTS, codes.OBJECT_EXISTS})
-"""What createOnly says of a record that an earlier sending of the same row has created."""
-
 TURNS = 30
 """Minutes that a call waits for its turn while other integrations use all calls of the instance."""
 
 _SPLIT = frozenset({codes.TIMED_OUT, codes.HTTP_TOO_LARGE})
 _OVERHEAD = 500
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    What became of a record.
-
-    :param kind: ``accepted``, ``rejected``, ``unknown`` or ``submitted``.
-    :param status: Marketo's word for it.
-    :param code: of the reason.
-    :param message: the reason.
-    """
-
-    kind: str
-    status: str = ""
-    code: str = ""
-    message: str = ""
 
 
 class SyncImport:
@@ -127,7 +111,7 @@ class SyncImport:
     def _lost(self, chunk: Chunk) -> None:
         if self._request.resends:
             self._held_back.add(chunk.name)
-            self._staged.put(chunk, state.ChunkState(resent=True))
+            self._staged.put(chunk, self._staged.state(chunk).to_resend())
         else:
             self._staged.lose(chunk, "the task died while these rows were on their way")
 
@@ -136,12 +120,13 @@ class SyncImport:
         records = [self._record(row) for row in rows]
         sending = self._staged.state(chunk)
         sending.state = state.SENDING
+        sending.sent_at = sending.sent_at or self._client.marketo_time().isoformat()
         self._staged.put(chunk, sending)
         sender = _Sender(
             self._client,
             self._request,
             self._values,
-            resent=sending.resent,
+            sent_since=parse_date(sending.sent_at) if sending.resent else None,
             correlation=chunk.name,
             staged=self._staged,
         )
@@ -156,7 +141,7 @@ class SyncImport:
                 self._run_stage(sender, stage, records, going, outcomes=outcomes, pool=pool)
         except MarketoError:
             self._staged.count_calls(sender.calls)
-            self._staged.put(chunk, state.ChunkState(resent=True) if sender.may_have_run else state.ChunkState())
+            self._staged.put(chunk, sending.to_resend() if sender.may_have_run else state.ChunkState())
             raise
         self._staged.count_calls(sender.calls)
         self._settle(chunk, rows, outcomes)
@@ -232,7 +217,7 @@ class _Sender:
     """
     Sends batches of a chunk, from any thread.
 
-    :param resent: whether the chunk was sent before.
+    :param sent_since: when the chunk was first sent, on Marketo's clock, if it was sent before; otherwise None.
     :param correlation: names the chunk for data ingestion.
     """
 
@@ -242,7 +227,7 @@ class _Sender:
         request: ImportRequest,
         values: Mapping[str, Any],
         *,
-        resent: bool,
+        sent_since: datetime | None,
         correlation: str,
         staged: StagedImport,
     ) -> None:
@@ -251,16 +236,20 @@ class _Sender:
         self._values = values
         self._correlation = correlation
         self._staged = staged
-        self._fine = ALREADY_THERE if resent else frozenset()
+        self._sent_since = sent_since
         self.calls = 0
-        self.may_have_run = resent
+        self.may_have_run = sent_since is not None
 
-    def send(self, stage: Stage, records: Sequence[Record], batch: Sequence[int]) -> dict[int, Outcome]:
+    def send(
+        self, stage: Stage, records: Sequence[Record], batch: Sequence[int], sent_since: datetime | None = None
+    ) -> dict[int, Outcome]:
         """
         Make one call, or several if it is too much for Marketo.
 
+        :param sent_since: when these records were first sent, if a larger call had them before.
         :return: position to outcome.
         """
+        sent_since, now = sent_since or self._sent_since, self._client.marketo_time()
         parameters = self._parameters(stage, records[batch[0]])
         parameters[stage.batch] = [stage.item(records[at]) for at in batch]
         self.calls += 1
@@ -279,14 +268,31 @@ class _Sender:
             if len(batch) > 1:
                 half = len(batch) // 2
                 log.info("A call with %d records was too much for Marketo and is split", len(batch))
-                return self.send(stage, records, batch[:half]) | self.send(stage, records, batch[half:])
+                since = sent_since or (now if error.executed else None)
+                return self.send(stage, records, batch[:half], since) | self.send(stage, records, batch[half:], since)
             if error.code == codes.TIMED_OUT:
                 raise
             return {batch[0]: Outcome("rejected", code="value", message="the row is larger than Marketo takes")}
         self.may_have_run = True
         if stage.submits:
             return dict.fromkeys(batch, Outcome("submitted"))
-        return self._outcomes(stage, batch, reply.records)
+        outcomes = outcomes_of(stage, batch, reply.records)
+        if sent_since is None and reply.resent:
+            sent_since = now
+        return outcomes if sent_since is None else self._judged(records, outcomes, sent_since)
+
+    def _judged(
+        self, records: Sequence[Record], outcomes: dict[int, Outcome], sent_since: datetime
+    ) -> dict[int, Outcome]:
+        """Tell records that an earlier sending has created from those that existed before."""
+        doubtful = [at for at, outcome in outcomes.items() if outcome.code in ALREADY_THERE]
+        if not doubtful:
+            return outcomes
+        found = creation_dates(self._client, self._request, self._staged.plan.key, [records[at] for at in doubtful])
+        self.calls += found.calls
+        for at, dates in zip(doubtful, found.dates, strict=True):
+            outcomes[at] = judge(outcomes[at], dates, sent_since)
+        return outcomes
 
     def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """Call, and wait for a turn: an import has time while other integrations use all calls of the instance."""
@@ -312,24 +318,3 @@ class _Sender:
         if stage.submits:
             parameters["X-Correlation-Id"] = f"{self._values['correlation']}/{self._correlation}"
         return parameters
-
-    def _outcomes(self, stage: Stage, batch: Sequence[int], entries: Sequence[Mapping[str, Any]]) -> dict[int, Outcome]:
-        found = {
-            batch[at]: self._outcome(stage, entry)
-            for position, entry in enumerate(entries)
-            if 0 <= (at := int(entry.get("seq", position))) < len(batch)
-        }
-        silent = Outcome("unknown", code="unknown", message="Marketo's answer has no entry for this row")
-        return {at: found.get(at, silent) for at in batch}
-
-    def _outcome(self, stage: Stage, entry: Mapping[str, Any]) -> Outcome:
-        status = str(entry.get("status") or "")
-        if status.lower() != "skipped":
-            return Outcome("accepted", status.lower())
-        reasons = entry.get("reasons") or entry.get("reason") or entry.get("errors") or []
-        reasons = [reasons] if isinstance(reasons, Mapping) else reasons
-        given = [str(reason.get("code", "")) for reason in reasons]
-        if given and all(code in stage.fine or code in self._fine for code in given):
-            return Outcome("accepted", "skipped")
-        message = "; ".join(str(reason.get("message", "")) for reason in reasons) or "Marketo gave no reason"
-        return Outcome("rejected", "skipped", given[0] if given else "", message)

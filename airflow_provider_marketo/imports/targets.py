@@ -77,6 +77,7 @@ class Target:
     :param extra: fields that no describe lists.
     :param needs: arguments of an import that must be given.
     :param refuses: arguments of an import that may not be given.
+    :param read: operation that finds records by their key; empty where none is created.
     """
 
     describes: tuple[str, ...]
@@ -85,6 +86,7 @@ class Target:
     extra: tuple[Field, ...] = ()
     needs: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()
+    read: str = ""
 
 
 _DEDUPE = {"action": "action", "dedupe_by": "dedupeBy"}
@@ -92,7 +94,9 @@ _LEAD_ID = Field(LEAD_ID, "integer")
 
 
 def _object(name: str, **needed: str) -> Target:
-    return Target((f"{name}.describe",), (Stage(f"{name}.sync", _DEDUPE | needed),), needs=tuple(needed))
+    return Target(
+        (f"{name}.describe",), (Stage(f"{name}.sync", _DEDUPE | needed),), needs=tuple(needed), read=f"{name}.get"
+    )
 
 
 SYNC_TARGETS: Mapping[str, Target] = {
@@ -105,6 +109,7 @@ SYNC_TARGETS: Mapping[str, Target] = {
             ),
         ),
         key=("email",),
+        read="leads.get_by_filter_type",
     ),
     **{
         name: _object(name)

@@ -272,6 +272,85 @@ def test_an_upsert_whose_answer_was_lost_is_repeated_and_makes_no_second_lead(ma
     assert len(list(leads.keys())) == leads.count + 300
 
 
+NEW_RECORDS = {
+    "leads": lambda number: {"email": f"new{number}@example.com"},
+    "companies": lambda number: {"externalCompanyId": f"c{number}"},
+    "opportunities": lambda number: {"externalOpportunityId": f"o{number}", "name": "Deal"},
+    "opportunity_roles": lambda number: {"externalOpportunityId": "o", "leadId": 1001 + number, "role": "Buyer"},
+    "sales_persons": lambda number: {"externalSalesPersonId": f"s{number}", "email": f"s{number}@example.com"},
+    "named_accounts": lambda number: {"name": f"Account {number}"},
+    "custom_objects": lambda number: {"vin": f"V{number}", "ownerId": 1001},
+}
+
+
+def pass_time(instance, minutes: int) -> None:
+    now = instance.clock.now
+    instance.clock.now = lambda: now() + timedelta(minutes=minutes)
+
+
+def existing(instance, tmp_path, object_type: str, *numbers: int) -> dict[str, str]:
+    """Create records half an hour before a task creates others. Returns what names their kind."""
+    how = {"object_type": object_type} | ({"custom_object": "car_c"} if object_type == "custom_objects" else {})
+    if object_type == "opportunity_roles":
+        opportunity = {"externalOpportunityId": "o", "name": "Deal"}
+        run_import(MarketoSyncOperator, tmp_path, object_type="opportunities", records=[opportunity])
+    run_import(MarketoSyncOperator, tmp_path, records=[NEW_RECORDS[object_type](number) for number in numbers], **how)
+    pass_time(instance, minutes=30)
+    return how
+
+
+@pytest.mark.parametrize("object_type", NEW_RECORDS)
+def test_records_that_the_lost_call_created_are_accepted_and_those_that_were_there_rejected(
+    marketo, tmp_path, governed, object_type
+):
+    instance = marketo(time_scale=1)
+    how = existing(instance, tmp_path, object_type, 0, 310)
+    instance.fail(f"{object_type}.sync", drop=True, executed=True)
+    records = [NEW_RECORDS[object_type](number) for number in range(320)]
+    result = run_import(MarketoSyncOperator, tmp_path, records=records, action="createOnly", max_reject_ratio=1, **how)
+    assert counts(result) == {"accepted": 318, "rejected": 2}
+    assert result["created"] == 318
+    assert [row["_marketo_row"] for row in table(result["rejects"])] == [1, 311]
+    assert instance.report().violations == {}
+
+
+@pytest.mark.parametrize("object_type", ["leads", "companies"])
+def test_records_that_a_killed_try_created_are_accepted_and_those_that_were_there_rejected(
+    marketo, tmp_path, governed, monkeypatch, object_type
+):
+    monkeypatch.setattr("airflow_provider_marketo.imports.sync.SystemClock", Impatient)
+    instance = marketo(time_scale=1)
+    how = existing(instance, tmp_path, object_type, 0, 310) | {"action": "createOnly", "max_reject_ratio": 1}
+    records = [NEW_RECORDS[object_type](number) for number in range(320)]
+    store = DyingStore(3, written=False)  # all calls are through, and nothing has written that down
+    with pytest.raises(DeadError):
+        run_import(MarketoSyncOperator, tmp_path, store, records=records, **how)
+    pass_time(instance, minutes=1)
+    result = run_import(MarketoSyncOperator, tmp_path, store.survivor(), records=records, **how)
+    assert counts(result) == {"accepted": 318, "rejected": 2}
+
+
+@pytest.mark.parametrize("read", ["leads.get_by_filter_type", "companies.get"])
+def test_records_whose_creation_cannot_be_read_are_unknown(marketo, tmp_path, governed, read):
+    instance = marketo(time_scale=1)
+    object_type = "leads" if read.startswith("leads") else "companies"
+    instance.fail(f"{object_type}.sync", drop=True, executed=True)
+    instance.fail(read, "603")
+    records = [NEW_RECORDS[object_type](number) for number in range(3)]
+    text, account = fails(MarketoSyncOperator, tmp_path, object_type=object_type, records=records, action="createOnly")
+    assert "3 of 3 rows may or may not be in Marketo" in text
+    assert counts(account) == {"unknown": 3}
+
+
+def test_a_key_with_a_comma_cannot_be_looked_up(marketo, tmp_path, governed):
+    instance = marketo(time_scale=1)
+    instance.fail("named_accounts.sync", drop=True, executed=True)
+    records = [{"name": "Acme, Inc."}, {"name": "Globex"}]
+    how = {"object_type": "named_accounts", "action": "createOnly"}
+    _, account = fails(MarketoSyncOperator, tmp_path, records=records, **how)
+    assert counts(account) == {"accepted": 1, "unknown": 1}
+
+
 def test_a_duplicate_that_may_have_been_created_is_unknown_and_not_sent_again(marketo, tmp_path, governed):
     instance = marketo()
     instance.fail("leads.sync", drop=True, executed=True)
