@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.bodies import parse_json
-from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.problems import ApiError, BadRecord
 from airflow_provider_marketo.simulator.request import Upload, as_integer, missing, parse_moment
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ _ROW_OF = {
 """Operations that also take a body, as the other operation does; the catalogue has the query only."""
 
 _ASSETS = "/rest/asset/"
+_LEAD_DATABASE, _SCHEMA = "/rest/v1/", "/schema/"
+_RECORDS = "input"
+"""The parameter with the records of a batch, in the lead database."""
+
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:?\d\d)")
 _DATETIME_WITH_FRACTION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)")
 
@@ -75,6 +79,7 @@ class _Reader:
         self._operation = operation
         self._note = note
         self._assets = operation.path.startswith(_ASSETS)
+        self._is_batch = operation.path.startswith(_LEAD_DATABASE) and _SCHEMA not in operation.path
 
     # Where parameters come from
 
@@ -120,8 +125,30 @@ class _Reader:
                 self._note(f"unknown member {name} in the body of {self._operation.name}")
                 raise ApiError("1003", f"Unrecognized field '{name}'")
             if value is not None and not (value == [] and (self._operation.name, name) in _OPTIONAL):
-                found[name] = self._from_json(parameter.schema, name, value)
+                records = (
+                    self._is_batch
+                    and name == _RECORDS
+                    and parameter.type == "array"
+                    and isinstance(value, list)
+                    and value != []
+                )
+                found[name] = (
+                    [self._record(parameter.schema.items, each) for each in value]
+                    if records
+                    else self._from_json(parameter.schema, name, value)
+                )
         return found
+
+    def _record(self, schema: Schema | None, value: Any) -> Any:
+        """Return a record of a batch. A member that is missing or wrong concerns this record only."""
+        if schema is None or not isinstance(value, dict):
+            return self._from_json(schema, _RECORDS, value) if schema is not None else value
+        if not schema.open and (unknown := value.keys() - schema.properties.keys()):
+            raise ApiError("1003", f"Unrecognized field '{sorted(unknown)[0]}' in '{_RECORDS}'")
+        try:
+            return self._from_json(schema, _RECORDS, value)
+        except ApiError as error:
+            return BadRecord(value, error)
 
     def _known(self, name: str) -> Parameter | None:
         parameter = self._operation.parameters.get(name)

@@ -58,6 +58,12 @@ class Call:
         return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
 
     @cached_property
+    def verb(self) -> str:
+        """The HTTP verb that the call stands for: ``_method`` in the query of a POST replaces its verb."""
+        override = dict(self.query).get("_method") if self.method == "POST" else None
+        return self.method if override in (None, "GET") else str(override).upper()
+
+    @cached_property
     def is_query(self) -> bool:
         """Whether this is a query sent as POST."""
         return bodies.is_query(self.method, self.path, self.query, self.headers, self.body)
@@ -158,7 +164,7 @@ class Gateway:
             return self.instance.tokens.grant(dict([*form, *call.query]))
 
     def _operation(self, call: Call, match: routes.Match) -> Operation | None:
-        operation = match.operations.get("GET" if call.is_query else call.method)
+        operation = match.operations.get("GET" if call.is_query else call.verb)
         with self.instance.lock:
             self.instance.seen.calls[operation.name if operation else "?"] += 1
         return operation

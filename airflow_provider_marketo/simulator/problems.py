@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 Record = TypeVar("Record")
 
@@ -105,8 +105,25 @@ class RecordError(CodedError):
         return {"status": "skipped", "reasons": [{"code": self.code, "message": self.message}], **more}
 
 
+class BadRecord(dict[str, Any]):
+    """
+    A record of a batch that lacks a member or has a wrong value. The instance skips it and processes the others.
+
+    :param members: as the client sent them.
+    :param error: why it is skipped.
+    """
+
+    def __init__(self, members: Mapping[str, Any], error: ApiError) -> None:
+        super().__init__(members)
+        self.error = RecordError(error.code, error.message)
+
+
+_IDENTIFYING = ("id", "leadId", "marketoGUID")
+"""Members that the entry of a bad record repeats."""
+
+
 def each_record(
-    records: Iterable[Record],
+    records: Iterable[Record | BadRecord],
     work: Callable[[Record], dict[str, Any]],
     identify: Callable[[Record], dict[str, Any]] | None = None,
     *,
@@ -121,9 +138,12 @@ def each_record(
     """
     result = []
     for number, record in enumerate(records):
-        try:
-            entry = work(record)
-        except RecordError as error:
-            entry = error.skipped(**(identify(record) if identify else {}))
+        if isinstance(record, BadRecord):
+            entry = record.error.skipped(**{name: record[name] for name in _IDENTIFYING if name in record})
+        else:
+            try:
+                entry = work(record)
+            except RecordError as error:
+                entry = error.skipped(**(identify(record) if identify else {}))
         result.append({"seq": number, **entry} if numbered else entry)
     return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from airflow_provider_marketo.simulator.ingestion import BASE, NO_TOKEN, TOKEN_HEADER, IngestionError
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.tokens import bearer
+from airflow_provider_marketo.simulator.user_errors import USERS, UserManagementError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,6 +87,13 @@ class DataIngestion:
         return IngestionError.of(error)
 
 
+class UserManagement(RestApi):
+    """User management. Its calls count like others, and its errors have HTTP statuses of their own."""
+
+    def refusal(self, error: ApiError, user: ApiUser | None) -> ApiError:
+        return UserManagementError.of(super().refusal(error, user))
+
+
 class Services:
     """
     All services of an instance.
@@ -95,7 +103,7 @@ class Services:
 
     def __init__(self, instance: Instance) -> None:
         self._rest = RestApi(instance)
-        self._others: Mapping[str, Service] = {BASE: DataIngestion()}
+        self._others: Mapping[str, Service] = {BASE: DataIngestion(), USERS: UserManagement(instance)}
 
     def of(self, path: str) -> Service:
         """Return the service that a path belongs to."""

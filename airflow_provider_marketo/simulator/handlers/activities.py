@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.paging import seal, unseal
-from airflow_provider_marketo.simulator.problems import ApiError
+from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
@@ -100,26 +101,28 @@ def get_deleted_leads(instance: Instance, request: Request) -> Reply:
 
 @answers("activities.add_custom_activities")
 def add_custom_activities(instance: Instance, request: Request) -> Reply:
-    return Envelope([_add(instance, record) for record in request["input"]])
+    entries = each_record(request["input"], partial(_add, instance))
+    # This operation calls the reasons of a skipped record errors.
+    return Envelope([{"errors" if name == "reasons" else name: entry[name] for name in entry} for entry in entries])
 
 
 def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
     log = instance.store.activities
     kind = log.types.get(record["activityTypeId"])
     if kind is None or not kind.custom:
-        return _skipped("1013", f"Custom activity type {record['activityTypeId']} not found")
+        raise RecordError("1013", f"Custom activity type {record['activityTypeId']} not found")
     if record["leadId"] not in instance.store.leads:
-        return _skipped("1004", f"Lead '{record['leadId']}' not found")
+        raise RecordError("1004", f"Lead '{record['leadId']}' not found")
     names = {name.lower().replace(" ", ""): name for name, _ in kind.attributes}
     attributes = {}
     for each in record["attributes"]:
         given = str(each.get("apiName") or each.get("name"))
         name = names.get(given.lower().replace(" ", ""))
         if name is None:
-            return _skipped("1006", f"Attribute '{given}' not found")
+            raise RecordError("1006", f"Attribute '{given}' not found")
         attributes[name] = each["value"]
     if len(json.dumps(attributes).encode()) > _MAX_ATTRIBUTES_BYTES:
-        return _skipped("1049", "Attributes are too large")
+        raise RecordError("1049", "Attributes are too large")
     activity = log.add(
         int(record["activityDate"].timestamp()),
         record["leadId"],
@@ -128,11 +131,6 @@ def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
         attributes=attributes,
     )
     return {"id": activity.number, "marketoGUID": str(activity.number), "status": "added"}
-
-
-def _skipped(code: str, message: str) -> dict[str, Any]:
-    """Return a skipped record. This operation calls the reasons ``errors``, not ``reasons``."""
-    return {"status": "skipped", "errors": [{"code": code, "message": message}]}
 
 
 def _leads(instance: Instance, request: Request) -> Collection[int] | None:
@@ -225,7 +223,11 @@ def _attributes(attributes: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _type(kind: ActivityType) -> dict[str, Any]:
-    shown: dict[str, Any] = {"id": kind.id, "name": kind.name, "description": kind.name}
+    shown: dict[str, Any] = {
+        "id": kind.id,
+        "name": kind.name,
+        "description": kind.name if kind.description is None else kind.description,
+    }
     if kind.primary is not None:
         shown["primaryAttribute"] = _attributes([kind.primary])[0]
     return {**shown, "attributes": _attributes(kind.attributes)}
@@ -236,7 +238,7 @@ def show_custom_type(kind: ActivityType) -> dict[str, Any]:
     return {
         **_type(kind),
         "apiName": kind.api_name,
-        "triggerName": kind.name,
-        "filterName": kind.name,
+        "triggerName": kind.trigger_name or kind.name,
+        "filterName": kind.filter_name or kind.name,
         "status": "approved",
     }

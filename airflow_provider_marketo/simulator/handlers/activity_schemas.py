@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 _MAX_TYPES, _MAX_ATTRIBUTES = 10, 20
+_NAMES = {
+    "name": "name",
+    "triggerName": "trigger_name",
+    "filterName": "filter_name",
+    "description": "description",
+}
 
 
 @answers("activities.get_custom_types")
@@ -52,6 +58,9 @@ def create(instance: Instance, request: Request) -> Reply:
         (primary["name"], primary.get("dataType") or "string"),
         (),
         name,
+        request["triggerName"],
+        request["filterName"],
+        request.get("description", ""),
     )
     return _save_draft(instance, kind)
 
@@ -62,7 +71,8 @@ def update(instance: Instance, request: Request) -> Reply:
     primary = request.get("primaryAttribute")
     if primary is not None:
         kind = replace(kind, primary=(primary["name"], primary.get("dataType") or "string"))
-    return _save_draft(instance, replace(kind, name=request.get("name", kind.name)))
+    given = {member: request[name] for name, member in _NAMES.items() if name in request.parameters}
+    return _save_draft(instance, replace(kind, **given))
 
 
 @answers("activities.approve_custom_type")

@@ -49,8 +49,9 @@ def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = N
         "createdAt": asset_timestamp(asset.created),
         "updatedAt": asset_timestamp(asset.updated),
         "folder": _folder(instance, asset),
-        "workspace": WORKSPACE,
     }
+    if asset.kind.shape != "named":
+        record["workspace"] = WORKSPACE
     if asset.kind.url is not None:
         record[asset.kind.url] = asset.url
     if asset.kind.drafts:
@@ -58,7 +59,7 @@ def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = N
     return record
 
 
-_HIDDEN = ("content", "sections", "fields", "variables", "segments", "variants")
+_HIDDEN = ("html", "content", "sections", "fields", "variables", "segments", "variants")
 
 
 def _folder(instance: Instance, asset: Asset) -> dict[str, Any]:
@@ -281,12 +282,21 @@ def delete(instance: Instance, asset: Asset) -> None:
     instance.store.assets.remove(asset)
 
 
+_SHOW_RECORD = frozenset(
+    (
+        *("email_templates.approve_draft", "email_templates.unapprove_draft", "forms.approve_draft"),
+        *("landing_page_templates.approve_draft", "landing_page_templates.unapprove", "landing_pages.unapprove"),
+        *("snippets.approve_draft", "snippets.unapprove"),
+    )
+)
+"""Changes of state that Adobe answers with the whole record. All others answer with the id."""
+
+
 def _handler_for(change: Callable[[Instance, Asset], None]) -> Callable[[Instance, Request], Reply]:
     def handler(instance: Instance, request: Request) -> Reply:
         asset = requested_asset(instance, request)
         change(instance, asset)
-        shows = change is not delete
-        return Envelope([show(instance, asset)]) if shows else id_reply(asset)
+        return Envelope([show(instance, asset)]) if request.operation.name in _SHOW_RECORD else id_reply(asset)
 
     return handler
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FAMILIES = ("emails_v2", "email_templates_v2", "fragments_v2")
 _MAX_PAGE_SIZE = 50
+WORKSPACE_ID = "1"
 _VALUES = ("description", "data", "headers", "settings", "editorContext", "templateId")
 
 
@@ -42,7 +43,7 @@ def _show(instance: Instance, asset: Asset) -> dict[str, Any]:
         "status": states[0],
         "state": states[-1],
         "associatedStates": [{"contentId": asset.id, "externalId": str(asset.id), "state": state} for state in states],
-        "appData": {**place, "workspaceId": "1", "workspaceName": WORKSPACE, "editorType": "designer"},
+        "appData": {**place, "workspaceId": WORKSPACE_ID, "workspaceName": WORKSPACE, "editorType": "designer"},
         "metadata": {
             "createdBy": "airflow@example.org",
             "createdAt": timestamp(asset.created),
@@ -67,7 +68,8 @@ def find(instance: Instance, request: Request) -> Reply:
         states = {name for name, version in (("approved", asset.live), ("draft", asset.draft)) if version is not None}
         wanted = {str(status).lower() for status in request.get("status") or ()}
         return (
-            (not wanted or bool(states & wanted))
+            request["workspaceId"] == WORKSPACE_ID
+            and (not wanted or bool(states & wanted))
             and request.get("name", "").lower() in asset.name.lower()
             and ("folderId" not in request.parameters or str(asset.location.id) == str(request["folderId"]))
             and _after(request.get("modifiedAtStart"), asset.updated)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import check_lead, requested_asset, show
+from airflow_provider_marketo.simulator.handlers.assets import check_lead, id_reply, requested_asset
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -76,7 +76,7 @@ def _show(instance: Instance, campaign: Asset) -> dict[str, Any]:
         "workspaceName": "Default",
         "createdAt": timestamp(campaign.created),
         "updatedAt": timestamp(campaign.updated),
-        **({"active": version["isActive"]} if kind == "trigger" else {}),
+        "active": version["isActive"],
     }
 
 
@@ -212,7 +212,7 @@ def deactivate(instance: Instance, request: Request) -> Reply:
     if not campaign.shown["isActive"]:
         raise ApiError("709", f"Smart campaign {campaign.id} is not active")
     instance.store.assets.change(campaign, instance.now, isActive=False, status="Inactive")
-    return Envelope([show(instance, campaign)])
+    return id_reply(campaign)
 
 
 @answers("emails.send_sample")

@@ -141,5 +141,7 @@ def _describe_type(kind: CustomObjectType) -> dict[str, Any]:
         "idField": _ID,
         "dedupeFields": list(kind.dedupe),
         "searchableFields": [list(key) for key in kind.searchable],
-        "relationships": [{"field": kind.link, "type": "child", "relatedTo": {"name": "Lead", "field": "Id"}}],
+        "relationships": [{"field": kind.link, "type": "child", "relatedTo": {"name": "Lead", "field": "Id"}}]
+        if kind.link
+        else [],
     }

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers.assets import (
     asset_timestamp,
-    id_reply,
     requested_asset,
     show,
 )
@@ -43,7 +42,7 @@ def create(instance: Instance, request: Request) -> Reply:
 def update_content(instance: Instance, request: Request) -> Reply:
     file = requested_asset(instance, request)
     instance.store.assets.change(file, instance.now, **_file_values(request["file"]))
-    return id_reply(file)
+    return Envelope([show(instance, file)])
 
 
 def _file_values(upload: Upload) -> dict[str, Any]:

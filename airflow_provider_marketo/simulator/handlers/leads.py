@@ -12,7 +12,7 @@ from airflow_provider_marketo.simulator.lead_writing import (
 )
 from airflow_provider_marketo.simulator.memberships import set_program_status
 from airflow_provider_marketo.simulator.paging import page
-from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
+from airflow_provider_marketo.simulator.problems import ApiError, BadRecord, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
@@ -190,9 +190,11 @@ def show(instance: Instance, lead_id: int, fields: Iterable[str]) -> dict[str, A
     return {name: lead.get(name) for name in fields}
 
 
-def lead_ids(request: Request) -> list[int]:
-    """Return the lead ids of a request, which has them in the query or in the body."""
-    return list(request.get("id") or [record["id"] for record in request.required("input")])
+def lead_ids(request: Request) -> list[int | BadRecord]:
+    """Return the lead ids of a request, which has them in the query or in the body, and records without an id."""
+    records = () if request.get("id") else request.required("input")
+    found = [record if isinstance(record, BadRecord) else record["id"] for record in records]
+    return list(request.get("id") or found)
 
 
 def _check_lead(instance: Instance, lead_id: int) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
 
+CREATED = "2020-01-01T00:00:00Z"
 DATA_TYPES = ("string", "boolean", "integer", "float", "link", "email", "currency", "date", "datetime", "phone", "text")
 _MAX_TYPES, _MAX_FIELDS, _MAX_DEDUPE_FIELDS = 10, 50, 3
 
@@ -210,6 +211,7 @@ def _save_draft(instance: Instance, kind: CustomObjectType) -> Reply:
 
 def _show(instance: Instance, kind: CustomObjectType, name: str) -> dict[str, Any]:
     draft = kind is instance.store.schemas.objects.get(name)
+    new = name not in instance.store.custom_objects
     return {
         "apiName": name,
         "displayName": kind.label,
@@ -217,9 +219,11 @@ def _show(instance: Instance, kind: CustomObjectType, name: str) -> dict[str, An
         "description": kind.description,
         "state": _state(instance, name),
         "version": "draft" if draft else "approved",
-        "idField": "marketoGUID",
+        "createdAt": None if new else CREATED,
+        "updatedAt": None if new else CREATED,
+        "idField": None if new else "marketoGUID",
         "dedupeFields": list(kind.dedupe),
-        "searchableFields": [list(key) for key in kind.searchable] if kind.dedupe else [[]],
+        "searchableFields": [[]] if new else [list(key) for key in kind.searchable],
         "relationships": [{"field": kind.link, "type": "child", "relatedTo": {"name": "Lead", "field": "Id"}}]
         if kind.link
         else [],

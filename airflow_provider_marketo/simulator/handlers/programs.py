@@ -16,7 +16,7 @@ from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
-from airflow_provider_marketo.simulator.store.assets import PROGRAM, PROGRAM_TYPES, Asset, Location
+from airflow_provider_marketo.simulator.store.assets import PROGRAM, PROGRAM_STATUSES, PROGRAM_TYPES, Asset, Location
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Channel
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def create(instance: Instance, request: Request) -> Reply:
             "channel": channel.name,
             "tags": tags,
             "costs": list(request.get("costs") or ()),
-            "status": "unlocked" if channel.program_type == "email" else "",
+            "status": PROGRAM_STATUSES.get(channel.program_type, ""),
             **_dates(request),
         },
         instance.now,
@@ -242,14 +242,20 @@ def _show_channel(channel: Channel) -> dict[str, Any]:
     return {
         "id": channel.id,
         "name": channel.name,
-        "description": "",
         "applicableProgramType": {"engagement": "nurture", "email": "email_batch", "default": "program"}.get(
             channel.program_type, channel.program_type
         ),
         "createdAt": asset_timestamp(1_577_836_800),
         "updatedAt": asset_timestamp(1_577_836_800),
         "progressionStatuses": [
-            {"name": status.name, "description": "", "hidden": False, "step": status.step, "success": status.success}
+            {
+                "name": status.name,
+                "description": "",
+                "hidden": False,
+                "type": f"{channel.program_type}.{status.name.lower()}",
+                "step": status.step,
+                "success": status.success,
+            }
             for status in channel.statuses
         ],
     }

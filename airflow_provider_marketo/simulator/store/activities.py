@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYPES, ActivityType
+from airflow_provider_marketo.simulator.store.asset_kinds import FIRST_FORM, FORM
 from airflow_provider_marketo.simulator.store.columns import TEXTS, WORDS, timestamp
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
 from airflow_provider_marketo.simulator.store.lists import Lists, initial_list
@@ -229,6 +230,8 @@ class Activities:
         name = f"{chance.choice(WORDS)}-{number}"
         primary = {types.VISIT_PAGE: f"www.example.com/{name}.html"}.get(type_id, f"{name}.{chance.choice(WORDS)}")
         typed = kind.primary is not None and kind.primary[1] == "integer"
+        if type_id == types.FILL_OUT_FORM:
+            number, primary = FIRST_FORM, FORM
         values = {each: _value(each, data_type, chance) for each, data_type in kind.attributes}
         return _Pattern(type_id, campaign, number if typed else None, primary, values)
 

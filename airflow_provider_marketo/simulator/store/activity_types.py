@@ -24,6 +24,9 @@ class ActivityType:
     :param primary: name and data type of the primary attribute; None for a type without one.
     :param attributes: names and data types of the other attributes.
     :param api_name: the API name of a custom type; None for a standard type.
+    :param trigger_name: name of the trigger of a custom type; None for the name of the type.
+    :param filter_name: name of the filter of a custom type; None for the name of the type.
+    :param description: free text; None for the name of the type.
     """
 
     id: int
@@ -31,6 +34,9 @@ class ActivityType:
     primary: tuple[str, str] | None
     attributes: tuple[tuple[str, str], ...]
     api_name: str | None = None
+    trigger_name: str | None = None
+    filter_name: str | None = None
+    description: str | None = None
 
     @property
     def custom(self) -> bool:

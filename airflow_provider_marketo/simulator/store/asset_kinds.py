@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+FIRST_FORM, FORM = 7001, "Newsletter Signup"
+"""The form that the activity log names."""
+
 MARKETING, DESIGN, DATABASE = "Marketing Activities", "Design Studio", "Lead Database"
 
 
@@ -133,7 +136,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("landing_page_templates", "Landing page template", "LT", 6001, "Landing Page Template",
              in_programs=False, drafts=True, values={"templateType": "freeForm", "enableMunchkin": True},
              needed=("content",), content="content"),
-        Kind("forms", "Form", "FO", 7001, "Landing Page Form", drafts=True, values=_FORM),
+        Kind("forms", "Form", "FO", FIRST_FORM, "Landing Page Form", drafts=True, values=_FORM),
         Kind("snippets", "Snippet", "SN", 8001, "Snippet", drafts=True, needed=("content",), content="content"),
         Kind("files", "File", "FI", 9001, "Image", in_programs=False, shape="named",
              values={"mimeType": "image/png", "size": 0}),

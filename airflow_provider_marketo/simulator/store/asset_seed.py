@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, KINDS, MARKETING
-from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, PROGRAM_TYPES, Assets, Location
+from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, FORM, KINDS, MARKETING
+from airflow_provider_marketo.simulator.store.assets import (
+    FOLDER,
+    PROGRAM,
+    PROGRAM_STATUSES,
+    PROGRAM_TYPES,
+    Assets,
+    Location,
+)
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Program
 from airflow_provider_marketo.simulator.store.table import parse_timestamp
 
@@ -51,7 +58,6 @@ GUIDED = """<html>
 <body style="background: ${colour}"><h1>${headline}</h1></body>
 </html>"""
 
-FORM = "Newsletter Signup"
 EMAIL = "Invitation"
 
 
@@ -112,8 +118,7 @@ def _program(assets: Assets, program: Program, folder: Location, created: int) -
     """Add a program of the lead database, with an e-mail and with a campaign of each type."""
     channel = CHANNELS[program.channel]
     values = {"type": PROGRAM_TYPES[channel.program_type], "channel": channel.name}
-    if channel.program_type == "email":
-        values["status"] = "unlocked"
+    values["status"] = "on" if channel.program_type == "engagement" else PROGRAM_STATUSES.get(channel.program_type, "")
     made = assets.add("programs", program.name, folder, values, parse_timestamp(program.created_at))
     location = Location(PROGRAM, int(made.id))
     assets.tokens[location] = {("Headline", "text"): "Hello", ("Date", "date"): "2026-05-04"}

@@ -6,6 +6,7 @@ import copy
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
 
 
 UI = "https://app-sim.marketo.com"
+IMAGES = "https://na-sim.marketo.com/rs/123-ABC-456/images"
 FOLDER, PROGRAM = "Folder", "Program"
 WORKSPACE = "Default"
 _FIRST_FOLDER = 101
 PROGRAM_TYPES = {"event": "Event", "engagement": "Engagement", "email": "Email", "default": "Default"}
 """Program types as program records name them, by the name that channels use."""
+
+
+PROGRAM_STATUSES = {"engagement": "off", "email": "unlocked"}
+"""Status of a new program by the program type of its channel; other programs have none."""
 
 
 class Location(NamedTuple):
@@ -87,7 +93,9 @@ class Asset:
 
     @property
     def url(self) -> str:
-        """The asset's address in Marketo's UI."""
+        """The asset's address in Marketo's UI; the public address of a file."""
+        if self.kind.family == "files":
+            return f"{IMAGES}/{quote(self.name)}"
         return f"{UI}/#{self.kind.code}{self.id}A1"
 
 

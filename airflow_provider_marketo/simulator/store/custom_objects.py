@@ -55,7 +55,7 @@ class CustomObjectType:
     @property
     def searchable(self) -> list[tuple[str, ...]]:
         """The keys by which records can be looked up, each a tuple of field names."""
-        return [self.dedupe, ("marketoGUID",), *([(self.link,)] if (self.link,) != self.dedupe else [])]
+        return [self.dedupe, ("marketoGUID",), *([(self.link,)] if self.link and (self.link,) != self.dedupe else [])]
 
 
 def _type(name: str, label: str, plural: str, dedupe: tuple[str, ...], link: str, *fields: Field) -> CustomObjectType:

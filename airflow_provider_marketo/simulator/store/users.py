@@ -27,11 +27,13 @@ class User:
     :param userid: the login name.
     :param attributes: the other members of Adobe's user record, such as ``emailAddress``.
     :param grants: the user's roles, each in a workspace.
+    :param created: time of the invitation; None for an initial user.
     """
 
     userid: str
     attributes: dict[str, Any]
     grants: list[Grant] = field(default_factory=list)
+    created: str | None = None
 
 
 class Users:
@@ -49,9 +51,10 @@ class Users:
             attributes = {"emailAddress": userid, "firstName": "API", "lastName": "User", "apiOnly": True}
             self.all[userid] = self._new_user(userid, attributes, [Grant(101, 1)])
 
-    def invite(self, userid: str, attributes: Mapping[str, Any], grants: list[Grant]) -> User:
+    def invite(self, userid: str, attributes: Mapping[str, Any], grants: list[Grant], now: str) -> User:
         """Invite a user."""
         self.invited[userid] = self._new_user(userid, attributes, grants)
+        self.invited[userid].created = now
         return self.invited[userid]
 
     def _new_user(self, userid: str, attributes: Mapping[str, Any], grants: list[Grant]) -> User:
