@@ -157,7 +157,7 @@ class BulkImport:
         if job.status == FAILED:
             self._take_failure(chunk, job)
             return
-        reported = bool(job.failed or job.warned)
+        reported = not job.counted or bool(job.failed or job.warned)
         rows: Sequence[Sequence[Any]] = self._staged.rows(chunk) if reported else ()
         numbers = self._staged.numbers(chunk) if reported else ()
         failures = self._report(job, FAILURES, job.failed, rows)
@@ -169,12 +169,14 @@ class BulkImport:
         ]
         rejected = sum(line.outcome == "rejected" for line in lines)
         lines += [self._untold(one) for one in failures if one.at is None]
-        unknown = min(chunk.rows - rejected, max(job.failed, len(failures)) - rejected)
-        if job.processed is not None and job.processed < chunk.rows:
+        unknown = min(chunk.rows - rejected, max(job.failed or 0, len(failures)) - rejected)
+        if not job.counted:  # Marketo says that the import is complete, and not what became of the rows
+            unknown = chunk.rows - rejected
+        elif job.processed is not None and job.processed < chunk.rows:
             # Marketo counts the good rows: the outcome of rows that it neither imported nor refused is unknown.
             unknown = max(unknown, chunk.rows - job.processed - rejected)
         left = chunk.rows - rejected - unknown
-        warned = min(left, max(job.warned, sum(line.outcome == "warned" for line in lines)))
+        warned = min(left, max(job.warned or 0, sum(line.outcome == "warned" for line in lines)))
         account = Account(accepted=left - warned, warned=warned, rejected=rejected, unknown=unknown)
         if unknown:
             log.warning("Import %d: %d rows cannot be told from Marketo's report", job.batch_id, unknown)
@@ -193,13 +195,14 @@ class BulkImport:
         self._staged.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
         log.warning("%s", message)
 
-    def _report(self, job: ImportJob, kind: str, count: int, rows: Sequence[Sequence[Any]]) -> list[Found]:
-        if not count:
+    def _report(self, job: ImportJob, kind: str, count: int | None, rows: Sequence[Sequence[Any]]) -> list[Found]:
+        if count == 0 or (count is None and job.counted):
             return []
         try:
             report = self._jobs.report(job.batch_id, kind)
         except MarketoNotFoundError:
-            log.warning("Import %d has %d %s, and Marketo has no file of them", job.batch_id, count, kind)
+            if count:
+                log.warning("Import %d has %d %s, and Marketo has no file of them", job.batch_id, count, kind)
             return []
         plan = self._staged.plan
         return match(report, kind, plan.header, plan.key, rows)

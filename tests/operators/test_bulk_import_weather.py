@@ -270,3 +270,15 @@ def test_a_task_that_was_mended_before_anything_was_sent_reads_its_input_anew(ma
     assert "Invalid file" in text
     result = run(tmp_path, source(count=7), store, columns={"email": "email"})
     assert (counts(result), len(jobs(instance))) == ({"accepted": 7}, 1)
+
+
+# Answers that are not documented.
+
+
+def test_an_import_that_is_complete_without_counters_has_no_row_that_is_surely_imported(marketo, tmp_path, source):
+    instance = marketo()
+    rows = [{"email": f"new{n}@example.com"} for n in range(4)] + [{"email": "no address"}]
+    body = '{"success": true, "requestId": "a#1", "result": [{"batchId": 1, "status": "Complete"}]}'
+    instance.fail("bulk_import_leads.get_status", status=200, body=body, times=None, skip=1)
+    _, account = refused(tmp_path, source(*rows))
+    assert counts(account) == {"unknown": 4, "rejected": 1}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from airflow_provider_marketo.client.bulk.jobs import whole_number
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
@@ -121,31 +122,35 @@ class ImportJob:
 
     :param batch_id: Marketo's id, and the only way to the job: there is no list of imports.
     :param status: one of the constants above, whatever Marketo's spelling; unknown words are kept.
-    :param processed: rows that were loaded, with or without a warning.
-    :param failed: rows that were not.
-    :param warned: rows that were loaded with a warning.
+    :param processed: rows that were imported, with or without a warning; None if Marketo does not say.
+    :param failed: rows that were not; None if Marketo does not say.
+    :param warned: rows that were imported with a warning; None if Marketo does not say.
     :param message: Marketo's.
     """
 
     batch_id: int
     status: str
     processed: int | None = None
-    failed: int = 0
-    warned: int = 0
+    failed: int | None = None
+    warned: int | None = None
     message: str = ""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], processed: str) -> ImportJob:
-        status = str(record.get("status", "")).lower()
-        done = record.get(processed)
+        status = str(record.get("status") or "").lower()
         return cls(
             batch_id=int(record["batchId"]),
             status=_SPELLINGS.get(status, status),
-            processed=int(done) if done is not None else None,
-            failed=int(record.get("numOfRowsFailed") or 0),
-            warned=int(record.get("numOfRowsWithWarning") or 0),
+            processed=whole_number(record.get(processed)),
+            failed=whole_number(record.get("numOfRowsFailed")),
+            warned=whole_number(record.get("numOfRowsWithWarning")),
             message=str(record.get("message") or ""),
         )
+
+    @property
+    def counted(self) -> bool:
+        """Whether Marketo says what became of the rows. Without its counters, none of them is surely imported."""
+        return self.processed is not None and self.failed is not None
 
     @property
     def ended(self) -> bool:
@@ -205,12 +210,12 @@ class ImportJobs:
         """
         reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
         record = next(iter(reply.records), None) or {}
-        job = ImportJob.from_record({"batchId": batch_id, **record}, self.kind.processed)
+        job = ImportJob.from_record({**record, "batchId": batch_id}, self.kind.processed)
         if job.ended:
             self._client.governor.leave_queue(IMPORT_QUEUE, [str(batch_id)])
             if batch_id not in self._counted:
                 self._counted.add(batch_id)
-                self._client.tally.add_rows((job.processed or 0) + job.failed)
+                self._client.tally.add_rows((job.processed or 0) + (job.failed or 0))
         return job
 
     def any_ended(self, batch_ids: Collection[int]) -> bool:

@@ -53,13 +53,13 @@ class ExportJob:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ExportJob:
-        status = str(record.get("status", "")).lower()
+        status = str(record.get("status") or "").lower()
         checksum = str(record.get("fileChecksum") or "").lower().removeprefix("sha256:")
         return cls(
             export_id=str(record.get("exportId") or ""),
             status=_SPELLINGS.get(status, status),
-            records=_number(record.get("numberOfRecords")),
-            size=_number(record.get("fileSize")),
+            records=whole_number(record.get("numberOfRecords")),
+            size=whole_number(record.get("fileSize")),
             checksum=checksum or None,
             error=str(record["errorMsg"]) if record.get("errorMsg") else None,
         )
@@ -70,8 +70,10 @@ class ExportJob:
         return self.status in WAITING
 
 
-def _number(value: Any) -> int | None:
-    return int(value) if value is not None and str(value).isdigit() else None
+def whole_number(value: Any) -> int | None:
+    """Return a counter of Marketo's as a number; None if it is missing or is none."""
+    text = str(value)
+    return int(text) if not isinstance(value, bool) and text.isascii() and text.isdecimal() else None
 
 
 class ExportJobs:

@@ -181,6 +181,9 @@ class Transform(ABC):
         for name in names:
             if name not in known:
                 self.outcome.unknown[f"column {name}"] += 1
+        for name in self.rules.schema.key:
+            if name in known:
+                position(names, name, "which tells rows apart")
         self._names = names
         self._header(names, data[:end])
         return data[end:]

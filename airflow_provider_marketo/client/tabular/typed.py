@@ -47,7 +47,7 @@ class TypedTransform(Transform):
 
     def _header(self, names: list[str], raw: bytes) -> None:
         rules = self.rules
-        needed = {name: "which tells rows apart" for name in rules.schema.key if self.outcome.keys is not None}
+        needed: dict[str, str] = {}
         if rules.span is not None and rules.schema.date is not None:
             needed[rules.schema.date] = "by which rows are cut to their window"
         if rules.attributes == "typed":

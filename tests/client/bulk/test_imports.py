@@ -72,6 +72,27 @@ def test_states_in_marketos_spellings(status, ended):
     assert ImportJob.from_record({"batchId": 1, "status": status}, "n").ended is ended
 
 
+@pytest.mark.parametrize(
+    ("counters", "counted"),
+    [
+        ({"n": 5, "numOfRowsFailed": 2}, True),
+        ({"n": "5", "numOfRowsFailed": "0"}, True),
+        ({"n": 0, "numOfRowsFailed": 0}, True),
+        ({}, False),
+        ({"n": 5}, False),
+        ({"numOfRowsFailed": 2}, False),
+        ({"n": None, "numOfRowsFailed": None}, False),
+        ({"n": "many", "numOfRowsFailed": [2]}, False),
+        ({"n": True, "numOfRowsFailed": -1}, False),
+    ],
+)
+def test_rows_are_counted_only_by_counters_that_marketo_gives(counters, counted):
+    job = ImportJob.from_record({"batchId": 1, "status": "Complete", **counters}, "n")
+    assert job.ended
+    assert job.counted is counted
+    assert (job.processed is not None and job.failed is not None) is counted
+
+
 def test_an_answer_without_a_batch_leaves_open_what_happened(jobs, requests_mock):
     requests_mock.post(f"{HOST}/bulk/v1/leads.json", **success())
     with pytest.raises(errors.MarketoAmbiguousOutcomeError, match="named no batch"):

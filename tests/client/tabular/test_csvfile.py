@@ -97,6 +97,14 @@ def test_a_file_without_the_column_that_rows_are_cut_by_is_refused(output, file_
         output.run(Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))), b"marketoGUID\na\n", file_format)
 
 
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("seen", [None, SeenKeys()])
+def test_a_file_without_its_key_column_is_refused(output, file_format, seen):
+    with pytest.raises(MarketoDataError, match="the file has no column id, which tells rows apart"):
+        output.run(Rules(LEADS, NAME), b"email,notes\na,x\n", file_format, seen=seen)
+    assert not list(output.folder.rglob("*.*"))
+
+
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
 def test_a_row_that_an_earlier_file_had_is_left_out(output, file_format):
     seen = SeenKeys()
