@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoError,
+    MarketoNotFoundError,
     MarketoPermissionError,
     MarketoStoppedError,
 )
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_marketo.client.operations import PreparedRequest
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -129,6 +133,8 @@ class MarketoClient:
 
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
         :param parameters: in Adobe's spelling.
+        :return: the answer. If the answer to a delete was lost and Marketo no longer finds what it names, an answer
+            without records.
         :raises MarketoInvalidRequestError: a parameter is missing, unknown or out of range; nothing was sent.
         :raises MarketoError: whatever else went wrong, by consequence (see :mod:`.errors`).
         """
@@ -140,7 +146,15 @@ class MarketoClient:
             self._note_time()
             return answer
 
-        reply, resent = self._send(prepared, retry_class, exchange)
+        try:
+            reply, resent = self._send(prepared, retry_class, exchange)
+        except MarketoNotFoundError as error:
+            if not (prepared.operation.deletes and error.executed and codes.is_not_found(error.code)):
+                raise
+            # An earlier sending may have deleted it, and its answer was lost.
+            log.info("%s: %s; the request was sent twice, so it is deleted", prepared.operation.name, error.message)
+            body: dict[str, Any] = {"success": True, "requestId": error.request_id, "result": []}
+            reply, resent = Reply(prepared.operation.name, body), True
         if isinstance(records := parameters.get("input"), (list, tuple)):
             self.tally.add_rows(len(records))
         return replace(reply, resent=resent)

@@ -185,6 +185,12 @@ class Operation:
         return self.name.partition(".")[0]
 
     @property
+    def deletes(self) -> bool:
+        """Whether it deletes or removes something, so that what a repeated request does not find is done."""
+        action = self.name.partition(".")[2].removeprefix("bulk_")
+        return self.retry != "read" and action.startswith(("delete", "remove"))
+
+    @property
     def longest_run(self) -> float:
         """Seconds after sending in which Marketo may still execute a call."""
         return self.timeout - TIMEOUT_MARGIN

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PROGRAM_STATUS = {"approve": "locked", "unapprove": "unlocked"}
+"""The status of an e-mail program that each action leads to."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -132,7 +135,7 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
     :param asset_type: such as ``emails``.
     :param action: such as ``approve``.
     :param asset_id: the asset's id.
-    :return: whether anything changed; False if the asset is already in that state.
+    :return: whether anything changed; False if the asset was in that state before.
     :raises MarketoInvalidRequestError: Marketo refuses; its reason is in the message.
     """
     operation = kinds.operation_of(asset_type, action)
@@ -141,7 +144,7 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
         return True
     except MarketoInvalidRequestError as error:
         if error.code == codes.BUSINESS_RULE and _is_done(client, asset_type, action, asset_id):
-            return False
+            return error.executed  # an earlier sending may have changed it, and its answer was lost
         error.parameter = "asset_id"
         raise
 
@@ -149,18 +152,18 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
 def _is_done(client: MarketoClient, asset_type: str, action: str, asset_id: int | str) -> bool:
     """Whether the asset is in the state that the action leads to, which is one reason for Marketo to refuse it."""
     if action in ("activate", "deactivate"):
-        record = find.by_id(client, asset_type, asset_id)
-        return record is not None and bool(record.get("isActive")) == (action == "activate")
+        record = find.by_id(client, asset_type, asset_id) or {}
+        # A batch campaign is never active, also if it is scheduled to run.
+        return record.get("type") == "trigger" and bool(record.get("isActive")) == (action == "activate")
     if asset_type == "programs":
-        record = find.by_id(client, asset_type, asset_id)
-        return record is not None and (record.get("status") == "locked") == (action == "approve")
+        record = find.by_id(client, asset_type, asset_id) or {}
+        # An e-mail program that has run is "completed", and programs of other types have no such status.
+        return record.get("status") == _PROGRAM_STATUS[action]
     if kinds.in_new_designer(asset_type):
         record = find.by_id(client, asset_type, asset_id) or {}
-        states = {str(each.get("state")).lower() for each in record.get("associatedStates", ())}
+        states = {str(each.get("state")).lower() for each in record.get("associatedStates") or ()}
         approved, draft = "approved" in states, "draft" in states
     else:
         approved = find.by_id(client, asset_type, asset_id, status="approved") is not None
         draft = find.by_id(client, asset_type, asset_id, status="draft") is not None
-    return {"approve": approved and not draft, "unapprove": not approved, "discard_draft": approved and not draft}[
-        action
-    ]
+    return (draft and not approved) if action == "unapprove" else (approved and not draft)

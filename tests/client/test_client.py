@@ -7,11 +7,13 @@ import re
 
 import pytest
 import requests
+import requests_mock
 from urllib3.exceptions import NewConnectionError
 
-from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client import errors, operations
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
+from tests.contract.samples import samples
 from tests.support import ManualClock
 from tools.services import free_port
 
@@ -405,3 +407,47 @@ def test_an_error_says_whether_any_of_its_sendings_may_have_run(client, marketo)
     with pytest.raises(errors.MarketoInvalidRequestError) as caught:
         client.call("leads.sync", input=[{"email": "a@example.com"}])
     assert caught.value.executed
+
+
+DELETES = [operation for operation in operations.all_operations() if operation.deletes]
+
+
+def lost_then(answer: dict, client: MarketoClient, marketo, operation: operations.Operation, **how):
+    """Call an operation whose first answer is lost, and which Marketo answers as given when it is sent again."""
+    address = re.compile(rf"{re.escape(operation.path.partition('{')[0])}")
+    marketo.register_uri(requests_mock.ANY, address, [{"status_code": 502}, {"json": answer, **how}])
+    return client.call(operation.name, **next(samples(operation)))
+
+
+@pytest.mark.parametrize("code", ["702", "710", "718", "1004", "1013"])
+@pytest.mark.parametrize("operation", DELETES, ids=lambda each: each.name)
+def test_what_a_repeated_delete_does_not_find_is_deleted(client, marketo, operation, code):
+    reply = lost_then(failure(code), client, marketo, operation)
+    assert (reply.records, reply.resent) == ([], True)
+
+
+@pytest.mark.parametrize("code", ["610", "709", "1003"])
+@pytest.mark.parametrize("operation", DELETES, ids=lambda each: each.name)
+def test_any_other_answer_to_a_repeated_delete_is_an_error(client, marketo, operation, code):
+    with pytest.raises(errors.MarketoInvalidRequestError):
+        lost_then(failure(code), client, marketo, operation)
+
+
+def test_a_delete_that_finds_nothing_at_once_is_an_error(client, marketo):
+    marketo.post(f"{HOST}/rest/asset/v1/staticList/7/delete.json", json=failure("702"))
+    with pytest.raises(errors.MarketoNotFoundError):
+        client.call("static_lists.delete", id=7)
+
+
+def test_a_delete_that_marketo_refused_before_is_not_taken_for_done(client, marketo):
+    answers = [{"json": failure("606")}, {"json": failure("702")}]  # after a 606 it certainly did not run
+    marketo.post(f"{HOST}/rest/asset/v1/staticList/7/delete.json", answers)
+    with pytest.raises(errors.MarketoNotFoundError):
+        client.call("static_lists.delete", id=7)
+
+
+def test_what_another_repeated_request_does_not_find_is_an_error(client, marketo):
+    answers = [{"status_code": 502}, {"json": failure("702")}]
+    marketo.post(f"{HOST}/rest/asset/v1/staticList/7.json", answers)
+    with pytest.raises(errors.MarketoNotFoundError):
+        client.call("static_lists.update_metadata", id=7, name="x")

@@ -158,6 +158,91 @@ def test_a_campaign_is_activated_and_deactivated(asset):
     assert asset.run(**campaign, action="activate")["changed"]
 
 
+DELETED = {
+    "emails": "Emails",
+    "email_templates": "Email Templates",
+    "emails_v2": "Emails",
+    "folders": "Campaigns",
+    "forms": "Landing Page Forms",
+    "fragments_v2": "Snippets",
+    "landing_page_templates": "Landing Page Templates",
+    "landing_pages": "Landing Pages",
+    "programs": "Campaigns",
+    "smart_campaigns": "Campaigns",
+    "smart_lists": "Lead Database",
+    "snippets": "Snippets",
+    "static_lists": "Lead Database",
+}
+"""Types that Marketo's API can delete, and where such an asset lies."""
+
+
+@pytest.mark.parametrize("asset_type", DELETED)
+def test_an_asset_whose_deletion_was_answered_to_nobody_is_deleted(asset, asset_type):
+    store = asset.marketo.instance.store.assets
+    home = store.location(asset.folder(DELETED[asset_type]))
+    if asset_type == "folders":
+        made: Any = store.add_folder("Old", home, store.folders[home.id].type, 0)
+    else:
+        made = store.add(asset_type, "Old", home, {}, 0)
+    asset.marketo.fail(f"{asset_type}.delete", drop=True, executed=True)
+    assert asset.run(asset_type=asset_type, action="delete", asset_id=made.id)["changed"]
+    assert asset.executed(f"{asset_type}.delete") == 1
+
+
+@pytest.mark.parametrize("action", ["approve", "unapprove", "discard_draft", "deactivate", "activate"])
+def test_a_change_whose_answer_was_lost_is_a_change_of_this_task(asset, action):
+    if action.endswith("activate"):
+        wanted: dict[str, Any] = {"asset_type": "smart_campaigns", "asset_id": TRIGGER}
+        asset.run(**wanted, action="deactivate" if action == "activate" else "activate")
+    else:
+        wanted = {"asset_type": "emails", "asset_id": EMAIL}
+        if action != "approve":
+            asset.run(**wanted, action="approve")
+        if action == "discard_draft":
+            asset.run(**wanted, action="update", arguments={"description": "new"})
+    operation = f"{wanted['asset_type']}.{'approve_draft' if action == 'approve' else action}"
+    before = asset.executed(operation)
+    asset.marketo.fail(operation, drop=True, executed=True)
+    assert asset.run(**wanted, action=action)["changed"]
+    assert asset.executed(operation) == before + 1
+
+
+def email_program(asset: Task, **values: Any) -> Any:
+    store = asset.marketo.instance.store.assets
+    home = store.location(asset.folder("Campaigns"))
+    return store.add("programs", "Mailing", home, {"type": "Email", "status": "unlocked", "startDate": "", **values}, 0)
+
+
+def test_an_email_program_that_is_unapproved_already_is_left_alone(asset):
+    program = email_program(asset)
+    assert not asset.run(asset_type="programs", action="unapprove", asset_id=program.id)["changed"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"status": "completed"}, {"type": "Default", "status": ""}, {"type": "Engagement", "status": "off"}],
+    ids=["an e-mail program that has run", "a program", "an engagement program"],
+)
+@pytest.mark.parametrize("action", ["approve", "unapprove"])
+def test_a_program_in_any_other_state_is_refused_with_marketos_reason(asset, action, values):
+    program = email_program(asset, **values)
+    with pytest.raises(AirflowFailException, match="Marketo code 709"):
+        asset.run(asset_type="programs", action=action, asset_id=program.id)
+
+
+@pytest.mark.parametrize("action", ["activate", "deactivate"])
+def test_a_batch_campaign_is_neither_active_nor_inactive(asset, action):
+    with pytest.raises(AirflowFailException, match="Marketo code 709"):
+        asset.run(asset_type="smart_campaigns", action=action, asset_id=2002)
+
+
+def test_what_is_in_use_is_not_taken_for_unapproved(asset):
+    asset.run(asset_type="emails", action="approve", asset_id=EMAIL)
+    asset.marketo.fail("emails.unapprove", "709")
+    with pytest.raises(AirflowFailException, match="Marketo code 709"):
+        asset.run(asset_type="emails", action="unapprove", asset_id=EMAIL)
+
+
 def test_deleting_an_asset_that_does_not_exist_succeeds(asset):
     assert asset.run(asset_type="static_lists", action="delete", name="Newsletter")["changed"]
     assert asset.run(asset_type="static_lists", action="delete", name="Newsletter")["changed"] is False
