@@ -1,8 +1,8 @@
-"""Stores the URL in Marketo's UI that a task's page in Airflow links to."""
+"""Finds the URL in Marketo's UI that a task's page in Airflow links to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +10,21 @@ if TYPE_CHECKING:
 
 XCOM_KEY = "marketo_link"
 _URL_MEMBERS = ("url", "computedUrl")
-_LEAD, _LIST = "/leadDatabase/loadLeadDetail?leadId={}", "/#ST{}A1"
+_PLACES = (
+    ("campaign_id", "/#SC{}A1"),
+    ("program_id", "/#PG{}A1"),
+    ("list_id", "/#ST{}A1"),
+    ("lead_id", "/leadDatabase/loadLeadDetail?leadId={}"),
+)
+"""Arguments that name what a task is about, and its path in Marketo's UI. The first one that is given is linked."""
+
+_OTHER_NAMES = {
+    "lead_ids": "lead_id",
+    "program_ids": "program_id",
+    "programIds": "program_id",
+    "staticListId": "list_id",
+}
+"""Arguments and filters that may hold one such id."""
 
 
 def push_link(context: Mapping[str, Any], records: Iterable[Any]) -> str | None:
@@ -28,6 +42,9 @@ def push_link(context: Mapping[str, Any], records: Iterable[Any]) -> str | None:
             url = record.get(member)
             if isinstance(url, str) and url.startswith("https://"):
                 context["ti"].xcom_push(key=XCOM_KEY, value=url)
+                task = getattr(context["ti"], "task", None)
+                if task is not None:
+                    task.marketo_url = url
                 return url
     return None
 
@@ -42,10 +59,49 @@ def push_place(
     :param hook: the hook of a connection that may have ``ui_url``.
     :param lead_id: id of the lead.
     :param list_id: id of the list; used if no lead is given.
-    :return: the URL; None if the connection has no ``ui_url``.
+    :return: the URL; None if the connection has no ``ui_url``, or if there is no lead and no list.
     """
+    ui, path = _ui(hook), _path({"list_id": list_id} if lead_id is None else {"lead_id": lead_id})
+    return push_link(context, [{"url": ui + path}]) if ui and path else None
+
+
+def recall_link(ti: Any) -> str | None:
+    """
+    Return the URL that a task had stored before a deferral.
+
+    :param ti: the running task instance.
+    """
+    url = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key=XCOM_KEY)
+    return str(url) if url else None
+
+
+def link_of(operator: Any) -> str:
+    """
+    Return the URL of what a task is about.
+
+    :param operator: of the task. Its work may have stored a URL. Otherwise its arguments name a lead, a campaign, a
+        program or a list, or the link leads to the start page of Marketo.
+    :return: the URL; empty without ``ui_url`` in the connection, and if the task did not come to Marketo.
+    """
+    if operator.marketo_url:
+        return str(operator.marketo_url)
+    hook = vars(operator).get("hook")
+    ui = _ui(hook) if hook is not None else ""
+    filters = getattr(operator, "filters", None)
+    return ui and ui + _path(vars(operator) | dict(filters if isinstance(filters, Mapping) else {}))
+
+
+def _ui(hook: MarketoHook) -> str:
     ui = (hook.settings.ui_url or "").rstrip("/")
-    number = str(list_id if lead_id is None else lead_id)
-    if not ui.startswith("https://") or not number.isdigit():
-        return None
-    return push_link(context, [{"url": ui + (_LIST if lead_id is None else _LEAD).format(number)}])
+    return ui if ui.startswith("https://") else ""
+
+
+def _path(about: Mapping[str, Any]) -> str:
+    named = {_OTHER_NAMES.get(name, name): _one_id(value) for name, value in about.items()}
+    return next((path.format(named[name]) for name, path in _PLACES if named.get(name)), "")
+
+
+def _one_id(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = value[0] if len(value) == 1 else None
+    return str(value) if str(value).isdigit() else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow.providers.common.compat.sdk import BaseOperatorLink
 
-from airflow_provider_marketo.hooks.link import XCOM_KEY
+from airflow_provider_marketo.hooks.link import XCOM_KEY, link_of
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -17,8 +17,9 @@ class MarketoLink(BaseOperatorLink):
     """
     A link to the Marketo asset, lead or list that a task is about.
 
-    Marketo itself names the URL of a program, campaign, e-mail or other Marketo asset. A link to a lead or a list needs
-    ``ui_url`` in the connection.
+    Marketo itself names the URL of a program, campaign, e-mail or other Marketo asset. Every other link needs
+    ``ui_url`` in the connection: to a lead, campaign, program or list that the arguments name, or to Marketo's start
+    page.
     """
 
     name = "Marketo"
@@ -29,5 +30,5 @@ class MarketoLink(BaseOperatorLink):
         return XCOM_KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL; empty until the task has found it."""
-        return str(XCom.get_value(key=self.xcom_key, ti_key=ti_key) or "")
+        """Return the URL, when the task ends: Airflow stores it then. Empty if there is none."""
+        return link_of(operator)

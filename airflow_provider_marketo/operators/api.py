@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, flag, mapping, text
 from airflow_provider_marketo.at_most_once.named_files import named_files
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
@@ -57,7 +56,6 @@ class MarketoApiOperator(MarketoOnceOperator):
     }
     template_fields: Sequence[str] = (*MarketoOnceOperator.template_fields, "operation", "arguments", "output_path")
     template_fields_renderers: ClassVar[dict[str, str]] = {"arguments": "json"}
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
 )
 from airflow_provider_marketo.hooks.work import Wait
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, TaskFailures
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         "max_export_mb": number(required=False),
     }
     template_fields: Sequence[str] = ("marketo_conn_id",)
+    operator_extra_links = (MarketoLink(),)
     ui_color = UI_COLOR
+    marketo_url: str | None = None
+    """Where the link on the task's page leads, once the task has found out."""
     _killed: bool = False
 
     def __init__(
@@ -114,9 +118,11 @@ class MarketoOperator(ChecksArguments, BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral: Airflow calls this in the new process."""
+        from airflow_provider_marketo.hooks.link import recall_link
         from airflow_provider_marketo.hooks.usage import recall_usage
 
         recall_usage(context["ti"])
+        self.marketo_url = recall_link(context["ti"])
         return super().resume_execution(next_method, next_kwargs, context)
 
 

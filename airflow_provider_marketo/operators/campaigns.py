@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, count, flag, ids, mapping, moment, one_id, text, texts
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         "tokens",
         "max_leads",
     )
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,
@@ -142,7 +140,6 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
         "tokens",
         "clone_to_program_name",
     )
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,
@@ -211,7 +208,6 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
         "text_only": flag(),
     }
     template_fields: Sequence[str] = (*MarketoOnceOperator.template_fields, "email_id", "email_addresses", "lead_id")
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, count, duration, flag, text, texts
 from airflow_provider_marketo.choices import OnQuotaExhausted, SourceFormat
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 from airflow_provider_marketo.operators.import_base import Source, paths
 
@@ -84,7 +83,6 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
-    operator_extra_links = (MarketoLink(),)
     deferrable = True
     """Nothing but the later look waits, and that may be a day."""
 

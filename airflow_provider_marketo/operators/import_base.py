@@ -12,7 +12,6 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_marketo.arguments import Check, as_list, choice, flag, is_filled_in_later, mapping, text
 from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 
 if TYPE_CHECKING:
@@ -135,7 +134,6 @@ class MarketoImportOperator(MarketoDeferrableOperator):
         "columns",
         "constants",
     )
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, one_id, text, texts, values
 from airflow_provider_marketo.choices import FileFormat
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ class MarketoGetLeadsOperator(MarketoOperator):
         "output_path",
         "file_format",
     )
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,

@@ -16,7 +16,6 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.conditions.encryption import decrypt, encrypt
 from airflow_provider_marketo.conditions.kinds import KINDS
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger, found_from_event
 from airflow_provider_marketo.triggers.poller import FAILURES_IN_A_ROW, PASSING
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class Asker:
     """
     Looks at Marketo for one sensor.
 
-    :param marketo_conn_id: id of the connection.
+    :param hook: the sensor's connection.
     :param has_looked: whether an earlier look reached Marketo. Until then an unreachable host is an error.
     """
 
-    def __init__(self, marketo_conn_id: str, *, has_looked: bool) -> None:
-        self._hook = MarketoHook(marketo_conn_id, parallel=1)
+    def __init__(self, hook: MarketoHook, *, has_looked: bool) -> None:
+        self._hook = hook
         self._has_looked = has_looked
         self._failures = 0
         self._pollers: dict[str, ConditionPoller[Any]] = {}

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
-from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.quota import Quota, require
 from airflow_provider_marketo.triggers.ending import TIMED_OUT
 from airflow_provider_marketo.triggers.poller import PASSING
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
 log = logging.getLogger(__name__)
 
 
@@ -23,13 +24,13 @@ class QuotaAsker:
     """
     Asks what is left of the day's quotas.
 
-    :param marketo_conn_id: id of the connection.
+    :param hook: the sensor's connection.
     :param min_calls: calls that must be left above the connection's reserve; None for any number.
     :param min_export_mb: megabytes of bulk export that must be left; None for any number.
     """
 
-    def __init__(self, marketo_conn_id: str, min_calls: int | None, min_export_mb: float | None) -> None:
-        self._hook = MarketoHook(marketo_conn_id, parallel=1)
+    def __init__(self, hook: MarketoHook, min_calls: int | None, min_export_mb: float | None) -> None:
+        self._hook = hook
         self._calls = min_calls or 0
         self._export_mb = min_export_mb or 0.0
 

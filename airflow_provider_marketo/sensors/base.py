@@ -17,6 +17,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
 )
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.failures import TaskFailures
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.conditions.condition import Condition
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.sensors.asking import Asker
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -52,7 +54,42 @@ class SensorFailures(TaskFailures):
         return super().shown(error)
 
 
-class MarketoSensor(ChecksArguments, BaseSensorOperator):
+class ConnectedSensor(ChecksArguments, BaseSensorOperator):
+    """
+    Base of all sensors: its connection, and the link on the task's page.
+
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param marketo_conn_id: id of the connection.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {"marketo_conn_id": text(required=True), "deferrable": flag()}
+    template_fields: Sequence[str] = ("marketo_conn_id",)
+    operator_extra_links = (MarketoLink(),)
+    ui_color = "#d8d0ee"
+    marketo_url: str | None = None
+    """Where the link on the task's page leads, once the task has found out."""
+
+    def __init__(
+        self, *, deferrable: bool = DEFERRABLE, marketo_conn_id: str = "marketo_default", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.marketo_conn_id = marketo_conn_id
+
+    @cached_property
+    def hook(self) -> MarketoHook:
+        """The connection's hook, with one call at a time."""
+        from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+        return MarketoHook(self.marketo_conn_id, parallel=1)
+
+    def _read_connection_anew(self) -> None:
+        """Drop the hook, after a wait in the triggerer: the connection may have changed meanwhile."""
+        for name in ("hook", "_asker"):
+            self.__dict__.pop(name, None)
+
+
+class MarketoSensor(ConnectedSensor):
     """
     Wait until a condition in Marketo is true: in ``poke`` or ``reschedule`` mode, or in the triggerer.
 
@@ -66,16 +103,10 @@ class MarketoSensor(ChecksArguments, BaseSensorOperator):
     :param marketo_conn_id: id of the connection.
     """
 
-    argument_checks: ClassVar[Mapping[str, Check]] = {"marketo_conn_id": text(required=True), "deferrable": flag()}
-    template_fields: Sequence[str] = ("marketo_conn_id",)
-    ui_color = "#d8d0ee"
-
     def __init__(
         self, *, deferrable: bool = DEFERRABLE, marketo_conn_id: str = "marketo_default", **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.deferrable = deferrable
-        self.marketo_conn_id = marketo_conn_id
+        super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
         self._has_looked = True
         self.check_arguments()
 
@@ -129,7 +160,7 @@ class MarketoSensor(ChecksArguments, BaseSensorOperator):
         :param context: Airflow's, of the running task.
         :param event: the trigger's event, which says what was found.
         """
-        self.__dict__.pop("_asker", None)  # the connection may have changed during the wait
+        self._read_connection_anew()
         with SensorFailures(self):
             found = self._found(context, event or {})
         self.log.info("Found %s", found)
@@ -139,7 +170,7 @@ class MarketoSensor(ChecksArguments, BaseSensorOperator):
     def _asker(self) -> Asker:
         from airflow_provider_marketo.sensors.asking import Asker
 
-        return Asker(self.marketo_conn_id, has_looked=self._has_looked)
+        return Asker(self.hook, has_looked=self._has_looked)
 
     def _found(self, context: Context, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the trigger found, or look once more if the trigger could not look until the deadline."""

@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-from airflow.sdk import BaseSensorOperator
 
-from airflow_provider_marketo.arguments import Check, ChecksArguments, count, flag, number, text
+from airflow_provider_marketo.arguments import Check, count, number
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.sensors.base import DEFERRABLE, SensorFailures
+from airflow_provider_marketo.sensors.base import DEFERRABLE, ConnectedSensor, SensorFailures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.sensors.asking_quota import QuotaAsker
 
 
-class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
+class MarketoQuotaSensor(ConnectedSensor):
     """
     Wait until an instance has enough calls, or megabytes of bulk export, left for the day.
 
@@ -38,13 +37,11 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
+        **ConnectedSensor.argument_checks,
         "min_calls": count(minimum=1, required=False),
         "min_export_mb": number(required=False),
-        "deferrable": flag(),
-        "marketo_conn_id": text(required=True),
     }
-    template_fields: Sequence[str] = ("min_calls", "min_export_mb", "marketo_conn_id")
-    ui_color = "#d8d0ee"
+    template_fields: Sequence[str] = (*ConnectedSensor.template_fields, "min_calls", "min_export_mb")
 
     def __init__(
         self,
@@ -55,11 +52,9 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
         self.min_calls = min_calls
         self.min_export_mb = min_export_mb
-        self.deferrable = deferrable
-        self.marketo_conn_id = marketo_conn_id
         self._left: Quota | None = None
         self.check_arguments()
         self._check_together()
@@ -97,6 +92,7 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
         :param context: Airflow's, of the running task.
         :param event: the trigger's event: what is left, or what went wrong.
         """
+        self._read_connection_anew()
         with SensorFailures(self):
             self._left = self._asker.found(event)
             if self._left is None:
@@ -109,7 +105,7 @@ class MarketoQuotaSensor(ChecksArguments, BaseSensorOperator):
     def _asker(self) -> QuotaAsker:
         from airflow_provider_marketo.sensors.asking_quota import QuotaAsker
 
-        return QuotaAsker(self.marketo_conn_id, self.argument("min_calls"), self.argument("min_export_mb"))
+        return QuotaAsker(self.hook, self.argument("min_calls"), self.argument("min_export_mb"))
 
     def _check_together(self) -> None:
         if self.min_calls is None and self.min_export_mb is None:

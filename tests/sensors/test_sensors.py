@@ -23,6 +23,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
 from airflow_provider_marketo.sensors.assets import MarketoAssetSensor
@@ -342,7 +343,7 @@ def test_a_triggerer_with_another_secret_than_the_worker_is_an_error(marketo, mo
 
 
 async def _with_another_secret(marketo_conn_id):
-    return replace(MarketoHook(marketo_conn_id).settings, client_secret="another")
+    return replace(MarketoHook(marketo_conn_id).settings, client_secret=Secret("another"))
 
 
 @every_mode

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.arguments import Check, choice, mapping, place, text
 from airflow_provider_marketo.at_most_once.named_files import named_files
 from airflow_provider_marketo.choices import AssetAction, AssetType, IfExists, IfMissing
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
@@ -77,7 +76,6 @@ class MarketoAssetOperator(MarketoOnceOperator):
         "if_exists",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"arguments": "json"}
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, choices, flag_or_texts, mapping, place, text
 from airflow_provider_marketo.choices import ApprovedInProgram, IfExists
-from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
@@ -75,7 +74,6 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
         "activate",
         "if_exists",
     )
-    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,
