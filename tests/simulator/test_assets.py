@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -326,3 +328,17 @@ def test_the_new_designer_has_drafts_states_and_numbers_that_are_texts(api):
     assert codes(send("POST", f"/{email['id']}/delete")) == ["709"]
     send("POST", "/state/transition", json={"contentId": email["id"], "action": "unapprove"})
     assert send("POST", f"/{email['id']}/delete")["success"]
+
+
+def test_the_page_on_the_simulator_lists_the_ids_that_there_are(sim):
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
+    table = page[page.index("## What is in it") : page.index("## E-mail content")]
+    store = sim.instance.store
+    known = {(asset.id, asset.name) for assets in store.assets.by_family.values() for asset in assets.values()}
+    known |= {(folder.id, folder.name) for folder in store.assets.folders.values()}
+    known |= set(store.smart_lists.items()) | {(kind.id, kind.api_name) for kind in store.activities.types.values()}
+    known |= {(each["id"], each["name"]) for each in Api(sim).result(asset("segmentation/1001/segments"))}
+    listed = {(int(number), name) for number, name in re.findall(r"(\d{3,6}) `([^`]+)`", table)}
+
+    assert len(listed) > 20
+    assert listed <= known
