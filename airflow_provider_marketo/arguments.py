@@ -307,6 +307,23 @@ def text(*, required: bool = False) -> Check:
     return check
 
 
+def name(*, required: bool = False) -> Check:
+    """One text under which something is kept. Returns it, or None if it is not given. It has no blank at its ends."""
+    check_text = text(required=required)
+
+    def check(parameter: str, value: Any) -> str | None:
+        found: str | None = check_text(parameter, value)
+        if found is not None and isinstance(value, str) and found != value:
+            raise MarketoInvalidRequestError(
+                f"{parameter}={value!r} starts or ends with a blank, which would not tell it from {found!r}",
+                parameter=parameter,
+                remedy=f"Write {parameter}={found!r}.",
+            )
+        return found
+
+    return check
+
+
 def place(*, required: bool = False) -> Check:
     """A folder or program of Marketo. Returns ``{"id": 12, "type": "Folder"}`` or ``"Program"``, or None."""
 

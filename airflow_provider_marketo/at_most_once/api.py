@@ -66,7 +66,7 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
     if arguments["dry_run"]:
         log.info("Would call %s %s: %s", prepared.method, prepared.path, described(operation.name, given))
         return _summary(operation, XComResult(operation), output_path)
-    folder = _folder(output_path)
+    folder = _folder(output_path, context)
     push_place(context, hook, lead_id=given.get("leadId"), list_id=given.get("listId"))
     kept, files, sent_earlier = XComResult(operation), [], False
     pages: Iterable[Page]
@@ -109,10 +109,10 @@ def _check(operation: Operation, arguments: Mapping[str, Any]) -> None:
         )
 
 
-def _folder(output_path: str | None) -> OutputFolder | None:
+def _folder(output_path: str | None, context: Mapping[str, Any]) -> OutputFolder | None:
     if output_path is None:
         return None
-    folder = OutputFolder(output_path)
+    folder = OutputFolder.for_task(output_path, context["ti"])
     folder.check_writable()
     return folder
 

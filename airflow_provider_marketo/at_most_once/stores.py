@@ -52,8 +52,7 @@ class FolderStore:
 
     def all_keys(self) -> list[str]:
         """Return the keys of all entries and claims."""
-        root = self._folder.path("")
-        names = [path.name for path in root.iterdir()] if root.exists() else []
+        names = self._folder.names("")
         return sorted(name.removesuffix(".json") for name in names if name.startswith(PREFIX))
 
 

@@ -177,6 +177,12 @@ class MarketoTransientError(MarketoError):
     default_remedy = "Try again later; if it stays, ask Adobe's support with the request id."
 
 
+class MarketoStorageError(MarketoError):
+    """The storage of an output failed, and did not say that something is missing or forbidden."""
+
+    default_remedy = "It may be a passing failure: the task's next retry tries again."
+
+
 class MarketoInvalidRequestError(MarketoError):
     """
     The request is wrong and stays wrong.

@@ -50,9 +50,8 @@ def begin(
     :param in_flight: jobs to keep in Marketo's queue at a time.
     :raises MarketoInvalidRequestError: something is wrong with what is wanted; no job was created.
     """
-    folder = OutputFolder(output_path)
-    task = context["ti"]
-    run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+    run = layout.task_folder(context["ti"])
+    folder = OutputFolder.for_task(output_path, context["ti"])
     store = progress_store(context, folder, run)
     client = hook.get_conn()
     progress = store.load()

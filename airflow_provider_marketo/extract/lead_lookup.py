@@ -53,7 +53,7 @@ def look_up_leads(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     if arguments["output_path"] is None:
         ids = [row["id"] for row in rows]
     else:
-        folder = OutputFolder(arguments["output_path"])
+        folder = OutputFolder.for_task(arguments["output_path"], context["ti"])
         folder.check_writable()
         map_index = context["ti"].map_index
         name = "leads" if map_index is None or map_index < 0 else f"leads_{map_index}"

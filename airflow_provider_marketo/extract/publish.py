@@ -80,7 +80,7 @@ class SlicePublisher:
         :raises MarketoDataError: the file is not what Marketo announced, or not a table; nothing was published.
         """
         rules = self._rules(one)
-        with self._folder.staging(f"{self._run_folder}/staging") as staging:
+        with self._folder.staging() as staging:
             outcome = Outcome() if job.records == 0 else fetch(lambda: InBackground(self._transform(rules, staging)))
             if job.records is not None and outcome.rows_read != job.records:
                 raise MarketoDataError(

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from airflow_provider_marketo.arguments import as_list, as_utc
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.output.formats import FORMATS
 
@@ -95,11 +95,11 @@ class ExtractRequest(Plain):
     @property
     def _table(self) -> str:
         """What file names start with. They also name a list that selects the rows in place of dates."""
-        name = self.custom_object or self.object_type
+        name = key_part(self.custom_object or self.object_type)
         if not (self.export.exclusive and self.filters):
             return name
         list_filter, value = next(iter(self.filters.items()))
-        return f"{name}_{list_filter}-{quote(str(value), safe='')}"
+        return f"{name}_{list_filter}-{key_part(str(value))}"
 
     @property
     def _span(self) -> Window | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see m
 
 def variable_name(conn_id: str) -> str:
     """Return the name of a connection's Variable."""
-    return f"marketo_quota_{conn_id}"
+    return f"marketo_quota_{key_part(conn_id)}"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.checks import check_list, check_statuses, program_statuses
@@ -60,13 +60,13 @@ class Beginning:
     ) -> None:
         task = context["ti"]
         self._client = client
-        self.run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+        self.run = layout.task_folder(task)
         if preview:
             self.run += "/preview"
-        self._table = "-".join(quote(str(part), safe="") for part in _parts(task))
-        self._rejects = OutputFolder(rejects, parameter="rejects_path")
-        self.staging = OutputFolder(staging, parameter="staging")
-        self._folder = OutputFolder(f"{self.staging.url}/{self.run}", parameter="staging")
+        self._table = key_part("/".join(map(str, _parts(task))))
+        self._rejects = OutputFolder.for_task(rejects, task, parameter="rejects_path")
+        self.staging = OutputFolder.for_task(staging, task, parameter="staging")
+        self._folder = OutputFolder.for_task(f"{self.staging.url}/{self.run}", task, parameter="staging")
         self._store = (
             FolderProgress(self._folder, _PROGRESS, ImportProgress)
             if preview

@@ -101,8 +101,8 @@ class Evidence:
     def __init__(self, url: str, task: Mapping[str, Any]) -> None:
         key = hashlib.sha256(repr(sorted(task.items())).encode()).hexdigest()[:16]
         self._name = f"erasure-{key}.json"
-        self._folder = OutputFolder(url, parameter="evidence", scratch=f"_marketo/staging/erasure-{key}")
-        self._folder.clear_scratch()
+        self._folder = OutputFolder(url, parameter="evidence", owner=f"erasure-{key}")
+        self._folder.remove_temporary()
         self._folder.check_writable()
         self._facts: dict[str, Any] = self._folder.read_json(self._name) or {
             **task,
@@ -163,7 +163,7 @@ class Evidence:
 
     def close(self) -> None:
         """Delete unfinished files."""
-        self._folder.clear_scratch()
+        self._folder.remove_temporary()
 
     def finish(self, remaining: int, refused: Mapping[str, int]) -> dict[str, Any]:
         """

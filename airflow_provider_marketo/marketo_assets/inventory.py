@@ -45,7 +45,7 @@ def run(
     :param at_once: how many types to read in parallel.
     """
     types = arguments["asset_types"] or INVENTORY_TYPES
-    folder = OutputFolder(arguments["output_path"])
+    folder = OutputFolder.for_task(arguments["output_path"], context["ti"])
     folder.check_writable()
     store = InventoryStore(folder, context["ti"].run_id)
     began = datetime.now(timezone.utc)

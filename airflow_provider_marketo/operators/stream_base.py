@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, count, flag, moment, period, text, texts
+from airflow_provider_marketo.arguments import Check, choice, count, flag, moment, name, period, text, texts
 from airflow_provider_marketo.choices import AttributesForm, FileFormat, OnGap, OnQuotaExhausted, OnTypeError
 from airflow_provider_marketo.client.dates import parse_date, without_zone
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
@@ -59,7 +59,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "output_path": text(required=True),
-        "stream": text(),
+        "stream": name(),
         "start": moment(),
         "end": moment(),
         "lookback": period(required=False),

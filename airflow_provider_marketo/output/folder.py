@@ -1,34 +1,44 @@
 """
 Files that appear whole or not at all, on any file system that Airflow knows.
 
-A file is written to local disk first: next to its final place where that is local, in a temporary directory where it
-is an object store. Only when everything about it has been verified does it get its final name, by a rename or by one
-upload. A writer that is left through an exception would otherwise publish what it has so far on S3, and not every store
-can take an upload back. Marketo's daily export volume bounds what the disk must hold.
+A file is written to local disk first: in the folder itself where that is local, in a temporary directory where it is
+an object store. Once everything about it is verified, a rename or one upload gives it its final name. A writer that is
+left through an exception would otherwise publish what it has so far on S3, and not every store can take an upload back.
+Marketo's daily export volume bounds what the disk must hold.
+
+Every name is a literal key: ``[``, ``?`` and ``*`` in a folder's name stand for themselves.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.disk import make_folders, sync
 
 _LOCAL = "file"
-_STAGING = "_marketo/staging"
 _PRIVATE = "_marketo/runs/"
 """What tasks keep between two tries: rows that wait to be sent, keys of rows. Nobody else reads it."""
 
 _PRIVATE_DEPTH = 4
 """Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
+
+_FINAL_ERRORS = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, ImportError)
+_FINAL_NUMBERS = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.EROFS})
+_FINAL_CODES = frozenset({"401", "403", "404"})
+_NOT_FOUND = "NotFound"
 
 
 class OutputFolder:
@@ -37,23 +47,34 @@ class OutputFolder:
 
     :param url: of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
     :param parameter: the operator's name for it, for errors.
-    :param scratch: where in the folder unfinished files lie. The place of a task instance is found by its next try,
-        which clears it: see :meth:`clear_scratch`.
+    :param owner: the task instance, as :func:`~.layout.run_folder` names it. Temporary files belong to it, so that its
+        next try finds them.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """
 
-    def __init__(
-        self, url: str | ObjectStoragePath, *, parameter: str = "output_path", scratch: str = _STAGING
-    ) -> None:
+    def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path", owner: str = "") -> None:
         self.url = str(url).rstrip("/")
-        self._scratch = scratch
         self._parameter = parameter
+        self._owner = hashlib.sha256(f"{self.url}\n{owner}".encode()).hexdigest()[:16]
         try:
             self._root = ObjectStoragePath(self.url)
             self._filesystem = self._root.fs
         except (ValueError, ImportError, OSError) as error:
             raise self._refused(error) from error
-        self._is_local = self._root.protocol in (_LOCAL, "")
+        self.is_local = self._root.protocol in (_LOCAL, "")
+
+    @classmethod
+    def for_task(cls, url: str | ObjectStoragePath, task: Any, *, parameter: str = "output_path") -> OutputFolder:
+        """
+        Return a folder whose temporary files belong to a task instance; those that a killed try has left are removed.
+
+        :param url: of the folder.
+        :param task: the running task instance, ``context["ti"]``.
+        :param parameter: the operator's name for the folder, for errors.
+        """
+        folder = cls(url, parameter=parameter, owner=layout.task_folder(task))
+        folder.remove_temporary()
+        return folder
 
     def path(self, name: str) -> ObjectStoragePath:
         """
@@ -65,13 +86,39 @@ class OutputFolder:
         """
         return self._root / contained(name) if name else self._root
 
+    def names(self, place: str) -> list[str]:
+        """
+        Return the names of the files directly in a folder, sorted; nothing if there is no such folder.
+
+        :param place: name of a folder in this one.
+        """
+        self._filesystem.invalidate_cache()  # s3fs and others remember what they have listed
+        try:
+            found = self._filesystem.ls(self._key(place), detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(str(each["name"]).rpartition("/")[2] for each in found if each["type"] == "file")
+
+    def tree(self, place: str) -> list[str]:
+        """
+        Return the names of all files below a folder, as paths from there, sorted.
+
+        :param place: name of a folder in this one.
+        """
+        self._filesystem.invalidate_cache()
+        root = self._key(place).rstrip("/") + "/"
+        found = [str(key) for key in self._filesystem.find(root.rstrip("/"))]
+        # A store may list the folder itself.
+        return sorted(key.removeprefix(root) for key in found if key.startswith(root) and key != root)
+
     def check_writable(self) -> None:
         """
         Write and delete a small file, so that a wrong bucket is found before Marketo is asked for anything.
 
-        :raises MarketoInvalidRequestError: the folder cannot be written to.
+        :raises MarketoInvalidRequestError: the folder does not exist, or this user may not write to it.
+        :raises MarketoStorageError: the storage failed in another way, which a retry may mend.
         """
-        probe = f"{self._scratch}/.write-check-{uuid.uuid4().hex}"
+        probe = self._write_check
         try:
             self.write(probe, b"")
             self.delete(probe)
@@ -87,9 +134,9 @@ class OutputFolder:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, or None if there is none."""
-        path = self.path(contained(name))
+        key = self._key(contained(name))
         try:
-            return bytes(path.read_bytes())
+            return bytes(self._filesystem.cat_file(key))
         except FileNotFoundError:
             return None
         except (PermissionError, NotADirectoryError) as error:
@@ -107,56 +154,66 @@ class OutputFolder:
     def delete(self, name: str) -> None:
         """Delete a file; one that is not there is fine."""
         with suppress(FileNotFoundError):
-            self.path(contained(name)).unlink()
+            self._filesystem.rm_file(self._key(contained(name)))
 
     def delete_tree(self, name: str) -> None:
         """Delete a folder and what is in it; one that is not there is fine."""
-        path = self.path(contained(name))
-        if path.exists():
-            self._filesystem.rm(path.path, recursive=True)
+        if self.is_local:
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self._key(contained(name)))
+            return
+        for each in self.tree(contained(name)):
+            self.delete(f"{name}/{each}")
 
-    def staging(self, place: str | None = None) -> Staging:
-        """
-        A place for files that are not to be seen yet.
+    def staging(self) -> Staging:
+        """Return a place for files that are not to be seen yet."""
+        return Staging(self, self._temporary_place(), self._owner)
 
-        :param place: where they are kept in the meantime, if that is in this folder. Default: the folder's scratch.
-        """
-        return Staging(self, (place or self._scratch) if self._is_local else None)
+    def remove_temporary(self) -> None:
+        """Remove what killed tries of this task instance have left on its way into the folder."""
+        if self.is_local:
+            shutil.rmtree(self._temporary_place(), ignore_errors=True)
+            return
+        with suppress(Exception):  # where the storage fails, the work that follows says so
+            self.delete(self._write_check)
+        for path in Path(tempfile.gettempdir()).glob(f"{layout.TEMPORARY_PREFIX}{self._owner}-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
-    def clear_scratch(self) -> None:
-        """Delete unfinished files that a killed process has left. Only the owner of the scratch calls this."""
-        with suppress(OSError):
-            self.delete_tree(self._scratch)
+    @property
+    def _write_check(self) -> str:
+        return f"{layout.STAGING}/{self._owner}/write-check"
 
-    def _put(self, local: Path, name: str) -> None:
-        target = self.path(name)
-        if self._is_local:
-            final = Path(target.path)
-            if name.startswith(_PRIVATE):
-                _make_private(final.parent, levels=name.count("/") - _PRIVATE_DEPTH)
-                local.chmod(0o600)
-            else:
-                final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(local, final)
+    def _temporary_place(self) -> Path:
+        return Path(self._key(f"{layout.STAGING}/{self._owner}")) if self.is_local else Path(tempfile.gettempdir())
+
+    def _key(self, name: str) -> str:
+        return str(self.path(name).path)
+
+    def _put(self, local: Path, name: str, mode: int) -> None:
+        key = self._key(name)
+        if not self.is_local:
+            self._filesystem.put_file(str(local), key)
+            return
+        final = Path(key)
+        if name.startswith(_PRIVATE):
+            make_folders(final.parent, private=name.count("/") - _PRIVATE_DEPTH)
         else:
-            self._filesystem.put_file(str(local), target.path)
+            make_folders(final.parent)
+            local.chmod(mode)
+        sync(local)
+        os.replace(local, final)
+        sync(final.parent)
 
-    def _refused(self, error: BaseException, use: str = "write to") -> MarketoInvalidRequestError:
+    def _refused(self, error: BaseException, use: str = "write to") -> MarketoError:
+        what = f"cannot {use} {self._parameter}={self.url} ({type(error).__name__}: {error})"
+        if not _is_final(error):
+            return MarketoStorageError(what)
         return MarketoInvalidRequestError(
-            f"cannot {use} {self._parameter}={self.url} ({type(error).__name__}: {error})",
+            what,
             parameter=self._parameter,
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
             " provider of their file system, such as airflow-provider-marketo[s3].",
         )
-
-
-def _make_private(folder: Path, levels: int) -> None:
-    """Make a folder; the innermost levels, if they are new, are for this user only."""
-    if levels > 0 and not folder.exists():
-        _make_private(folder.parent, levels - 1)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def contained(name: str) -> str:
@@ -180,19 +237,18 @@ class Staging:
     """
     Files on their way into an output folder. Leaving the ``with`` block removes whatever was not published.
 
+    Only this user can read them: files have the mode 0600, folders 0700.
+
     :param folder: where they go.
-    :param place: where in the folder itself, so that publishing is a rename on one file system; None for a temporary
-        directory of this host.
+    :param place: where they are kept in the meantime: in the folder itself where it is local, so that publishing is a
+        rename on one file system.
+    :param owner: the task instance, as a part of a name.
     """
 
-    def __init__(self, folder: OutputFolder, place: str | None) -> None:
+    def __init__(self, folder: OutputFolder, place: Path, owner: str) -> None:
         self._folder = folder
-        if place is not None:
-            parent = Path(folder.path(place).path)
-            parent.mkdir(parents=True, exist_ok=True)
-            self._directory = Path(tempfile.mkdtemp(dir=parent))
-        else:
-            self._directory = Path(tempfile.mkdtemp(prefix="marketo-"))
+        make_folders(place)
+        self._directory = Path(tempfile.mkdtemp(prefix=f"{layout.TEMPORARY_PREFIX}{owner}-", dir=place))
 
     def __enter__(self) -> Staging:
         return self
@@ -203,10 +259,36 @@ class Staging:
     def open(self, name: str, mode: str = "wb") -> BinaryIO:
         """A file of this name, to be closed by the caller. ``wb`` makes it, ``ab`` goes on at its end, ``rb`` reads."""
         path = self._directory / contained(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return cast("BinaryIO", path.open(mode))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cast("BinaryIO", open(path, mode, opener=_open_privately))
 
     def publish(self, names: list[str]) -> None:
-        """Give files their final names, in this order; each appears whole."""
+        """Give files their final names, in this order; each appears whole, and with the mode of any new file."""
+        if not names:
+            return
+        mode = self._usual_mode()
         for name in names:
-            self._folder._put(self._directory / name, name)
+            self._folder._put(self._directory / name, name, mode)
+
+    def _usual_mode(self) -> int:
+        """Return the mode of a new file here: the umask and the folder's ACL decide it."""
+        probe = self._directory / ".mode"
+        probe.touch()
+        mode = stat.S_IMODE(probe.stat().st_mode)
+        probe.unlink()
+        return mode
+
+
+def _open_privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether storage says that something does not exist or is not allowed: trying again would not help."""
+    code = getattr(error, "status_code", None) or getattr(error, "code", None)
+    return (
+        isinstance(error, _FINAL_ERRORS)
+        or getattr(error, "errno", None) in _FINAL_NUMBERS
+        or str(code) in _FINAL_CODES
+        or _NOT_FOUND in type(error).__name__
+    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from typing import Any
+
+from airflow_provider_marketo.client.names import key_part
 
 SCHEMA = "_marketo/schema.json"
 MANIFESTS = "_marketo/manifests"
 RUNS = "_marketo/runs"
+STAGING = "_marketo/staging"
+TEMPORARY_PREFIX = "marketo-"
+"""What names of temporary folders start with, in an output folder or in the temporary folder of a host."""
 
 
 def manifest(name: str) -> str:
@@ -14,9 +19,15 @@ def manifest(name: str) -> str:
     return f"{MANIFESTS}/{name}.json"
 
 
-def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:
+def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int | None) -> str:
     """What a task instance must not forget between two tries."""
-    return f"{RUNS}/" + "/".join(quote(part, safe="") for part in (dag_id, task_id, run_id, str(map_index)))
+    parts = [*map(key_part, (dag_id, task_id, run_id)), str(-1 if map_index is None else map_index)]
+    return "/".join([RUNS, *parts])
+
+
+def task_folder(task: Any) -> str:
+    """Return the folder of a running task instance, ``context["ti"]``."""
+    return run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
 
 
 def request(run: str) -> str:
@@ -42,6 +53,11 @@ def leftovers(run: str) -> str:
 def slice_record(run: str, slice_name: str) -> str:
     """What the manifest will say of a published slice."""
     return f"{run}/slices/{slice_name}.json"
+
+
+def is_slice_record(name: str) -> bool:
+    """Whether a file below the folder of all runs is the record of a slice."""
+    return name.endswith(".json") and name.split("/")[-2:-1] == ["slices"]
 
 
 def slice_keys(run: str, slice_name: str) -> str:

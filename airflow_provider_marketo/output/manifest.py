@@ -280,8 +280,7 @@ def refuse_siblings(folder: OutputFolder, name: str, request: str, run_folder: s
 
 def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> set[str]:
     """Return files that other manifests list, or that extracts without a manifest so far have published."""
-    root = len(folder.path("").path.rstrip("/")) + 1
-    found = [*folder.path(layout.MANIFESTS).glob("*.json"), *folder.path(layout.RUNS).glob("*/*/*/*/slices/*.json")]
-    names = [path.path[root:] for path in found]
+    names = [f"{layout.MANIFESTS}/{name}" for name in folder.names(layout.MANIFESTS) if name.endswith(".json")]
+    names += [f"{layout.RUNS}/{name}" for name in folder.tree(layout.RUNS) if layout.is_slice_record(name)]
     others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
     return {file["name"] for name in others for file in (folder.read_json(name) or {}).get("files", ())}

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.hooks import variables
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     :return: ``{"batch_ids", "activities", "lead_ids"}``; empty lists if there is nothing new.
     :raises OSError: Airflow does not say what was taken; a batch might be processed twice.
     """
-    name = PREFIX + stream
+    name = PREFIX + key_part(stream)
     taken: dict[str, str] = variables.read_json(name) or {}
     found = list(events)
     found += airflow_compat.events_after(later, max(event.timestamp for event in found)) if found else []

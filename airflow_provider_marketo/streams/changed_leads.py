@@ -65,8 +65,7 @@ def expected(folder: OutputFolder, request: ExtractRequest) -> tuple[int, float]
     :param request: with its span.
     :return: rows and megabytes; None for a new output, or one that was last written to in another way.
     """
-    manifests = folder.path(layout.manifest("x")).parent
-    names = sorted(path.name for path in manifests.iterdir()) if manifests.exists() else []
+    names = folder.names(layout.MANIFESTS)
     last = folder.read_json(layout.manifest(names[-1].removesuffix(".json"))) if names else None
     if not last or last.get("date_field") != request.date_filter or request.start is None or request.end is None:
         return None

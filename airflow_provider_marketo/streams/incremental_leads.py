@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoPermissionError,
 )
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.extract.state import progress_store
 from airflow_provider_marketo.extract.task import ExtractWork, extract_request
 from airflow_provider_marketo.hooks import variables
@@ -76,7 +77,7 @@ class IncrementalLeadsWork(Work):
         self._context = context
         self._hook = hook
         self._arguments = {**_OF_LEADS, **arguments}
-        self._folder = OutputFolder(arguments["output_path"])
+        self._folder = OutputFolder.for_task(arguments["output_path"], context["ti"])
         self._features = Features(hook)
         self._work = self._extract({}, resumed=True) if resumed and self._has_jobs() else self._choose()
 
@@ -127,7 +128,7 @@ class IncrementalLeadsWork(Work):
         self._work.give_up()
 
     def _has_jobs(self) -> bool:
-        return progress_store(self._context, self._folder, _run_folder(self._context)).load() is not None
+        return progress_store(self._context, self._folder, layout.task_folder(self._context["ti"])).load() is not None
 
     def _extract(self, changes: Mapping[str, Any], *, resumed: bool = False) -> Work:
         return ExtractWork(self._context, self._hook, {**self._arguments, **changes}, resumed=resumed)
@@ -143,11 +144,10 @@ class IncrementalLeadsWork(Work):
             self._refuse_gap(request)
         if mode != SNAPSHOT:
             self._log_choice(mode, request)
-            return (
-                ChangeFeedWork(self._hook, self._arguments, request, self._context)
-                if mode == CHANGE_FEED
-                else (self._extract({}))
-            )
+            if mode != CHANGE_FEED:
+                return self._extract({})
+            run_folder = layout.task_folder(self._context["ti"])
+            return ChangeFeedWork(self._hook, self._arguments, request, self._folder, run_folder)
         first_lead = self._first_lead()
         self._log_choice(mode, replace(request, date_field="createdAt", start=first_lead, lookback=timedelta(0)))
         return self._extract({"date_field": "createdAt", "start": first_lead})
@@ -213,7 +213,8 @@ class ChangeFeedWork(Work):
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
     :param request: of leads, by ``updatedAt``.
-    :param context: Airflow's, of the running task.
+    :param folder: the output.
+    :param run_folder: the task instance's place in it.
     """
 
     def __init__(
@@ -221,19 +222,21 @@ class ChangeFeedWork(Work):
         hook: MarketoHook,
         arguments: Mapping[str, Any],
         request: ExtractRequest,
-        context: Mapping[str, Any],
+        folder: OutputFolder,
+        run_folder: str,
     ) -> None:
         self._hook = hook
+        self._folder = folder
         self._arguments = arguments
         self._request = request
-        self._run_folder = _run_folder(context)
+        self._run_folder = run_folder
         self._manifest: dict[str, Any] = {}
 
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
         """Read and publish."""
         self._manifest = publish_changed_leads(
             self._request,
-            OutputFolder(self._arguments["output_path"]),
+            self._folder,
             self._hook.get_conn(),
             self._run_folder,
             hash_key=self._hook.settings.hash_key(self._request.hash_fields),
@@ -256,7 +259,7 @@ class Features:
 
     def __init__(self, hook: MarketoHook) -> None:
         self._hook = hook
-        self._name = FEATURES + hook.marketo_conn_id
+        self._name = FEATURES + key_part(hook.marketo_conn_id)
 
     def exports_by_updated_at(self) -> bool:
         """Whether leads can be exported by ``updatedAt``."""
@@ -279,8 +282,3 @@ class Features:
 def _first_of(request: ExtractRequest) -> datetime:
     assert request.start is not None  # the request was checked
     return request.start - request.lookback
-
-
-def _run_folder(context: Mapping[str, Any]) -> str:
-    task = context["ti"]
-    return layout.run_folder(task.dag_id, task.task_id, task.run_id, -1 if task.map_index is None else task.map_index)

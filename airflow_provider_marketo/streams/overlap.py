@@ -88,9 +88,7 @@ class Overlap:
 
     def _near(self, place: str) -> list[str]:
         """Ranges of others that have rows in this one."""
-        folder = self._folder.path(place)
-        folder.fs.invalidate_cache()  # s3fs and others remember what they have listed
-        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        names = self._folder.names(place)
         start, end = compact(self._window.start), compact(self._window.end)
         return [name for name in names if name != self._window.name and name[:16] < end and name[17:] > start]
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-from urllib.parse import quote
 
 from airflow.sdk import Asset
 
 from airflow_provider_marketo.airflow_compat import asset_state_store
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.hooks import variables
 
@@ -82,7 +82,7 @@ class _Copy:
     """A copy beside the output, where no change of the DAG or of Airflow loses it."""
 
     def __init__(self, stream: str, folder: OutputFolder) -> None:
-        self._name = _COPY.format(quote(stream, safe=""))
+        self._name = _COPY.format(key_part(stream))
         self._folder = folder
 
     def get(self, key: str) -> Mapping[str, Any] | None:
@@ -107,7 +107,7 @@ class PositionStore:
     """
 
     def __init__(self, stream: str, folder: OutputFolder, context: Mapping[str, Any]) -> None:
-        self._key = PREFIX + stream
+        self._key = PREFIX + key_part(stream)
         self._copy = _Copy(stream, folder)
         self._stores: list[_Store] = [*_asset_store(context), _Variables(), self._copy]
 

@@ -93,8 +93,7 @@ class StreamRun:
         self._max_empty_pages = max_empty_pages
         self._on_gap = on_gap
         self._positions = PositionStore(stream, folder, context)
-        task = context["ti"]
-        self._run = layout.run_folder(task.dag_id, task.task_id, task.run_id, task.map_index)
+        self._run = layout.task_folder(context["ti"])
         self._place = f"{self._run}/range.json"
 
     def run(self, since: datetime | None, end: datetime | None) -> dict[str, Any]:

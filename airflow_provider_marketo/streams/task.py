@@ -31,13 +31,14 @@ class StreamWork(Work):
     """
 
     def __init__(self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> None:
+        task = context["ti"]
         self._dates = _dates(context, arguments)
         self._manifest: dict[str, Any] = {}
         request = stream_request(arguments)
         self._run = StreamRun(
             request,
-            arguments["stream"] or f"{context['ti'].dag_id}.{context['ti'].task_id}",
-            OutputFolder(arguments["output_path"]),
+            arguments["stream"] or default_stream(task.dag_id, task.task_id),
+            OutputFolder.for_task(arguments["output_path"], task),
             hook.get_conn(),
             context,
             hash_key=hook.settings.hash_key(request.hash_fields),
@@ -54,6 +55,18 @@ class StreamWork(Work):
     def finish(self) -> dict[str, Any]:
         """Return the manifest."""
         return self._manifest
+
+
+def default_stream(dag_id: str, task_id: str) -> str:
+    """
+    Return the name of a stream that the author does not name: ``<dag_id>.<task_id>``.
+
+    Both ids may have dots. A slash, which no id has, follows a DAG id with dots, so two tasks never share a stream.
+
+    :param dag_id: id of the DAG.
+    :param task_id: id of the task.
+    """
+    return f"{dag_id}{'/' if '.' in dag_id else '.'}{task_id}"
 
 
 def stream_request(arguments: Mapping[str, Any]) -> StreamRequest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_marketo.arguments import count, duration, ids, moment, names_or_ids, one_id, text
+from airflow_provider_marketo.arguments import count, duration, ids, moment, name, names_or_ids, one_id, text
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
@@ -62,7 +62,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         first = moment()("start", start)
         interval = duration(required=False)("poll_interval", poll_interval)
         types = names_or_ids(required=True)("activity_types", activity_types)
-        self.stream = text(required=True)("stream", stream)
+        self.stream = name(required=True)("stream", stream)
         self.activity_types = sorted(map(str, types))
         self.asset_ids = sorted(ids()("asset_ids", asset_ids) or ())
         self.list_id = one_id()("list_id", list_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.streams.position import PREFIX
 from airflow_provider_marketo.streams.watch import Handover, WatchState
@@ -88,7 +89,7 @@ class Watch:
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._variable = PREFIX + watched.stream
+        self._variable = PREFIX + key_part(watched.stream)
         self._settings: ConnectionSettings | None = None
         self._handover: Handover | None = None
         self._stored: dict[str, Any] | None = None

@@ -128,6 +128,21 @@ def test_a_bucket_that_there_is_not_is_found_before_marketo_is_asked(marketo, bu
     assert instance.report().total_calls == 0
 
 
+@pytest.mark.parametrize(("name", "neighbour"), [("EU [test]", "EU t"), ("Q?x", "Q1x"), ("a*b", "aXb")])
+def test_a_folders_name_is_literal(marketo, bucket, name, neighbour):
+    """Two runs leave what one leaves, and the folder that the name would match as a pattern stays as it is."""
+    marketo()
+    bucket.client.put_object(Bucket=bucket.name, Key=f"lake/{neighbour}/_marketo/schema.json", Body=b"{}")
+    for _ in range(2):
+        run_task(extract(f"{bucket.url}/{name}", window="P20D"), task_context(StateStore()))
+    before = [key for key in bucket.names() if key.startswith(f"{name}/activities_")]
+    run_task(extract(f"{bucket.url}/{name}"), task_context(StateStore()))
+    after = [key for key in bucket.names() if key.startswith(f"{name}/activities_")]
+    assert (len(before), len(after)) == (4, 3)
+    assert f"{neighbour}/_marketo/schema.json" in bucket.names()
+    assert not [key for key in bucket.names() if "/runs/" in key or "/staging/" in key]
+
+
 def test_leads_by_key_land_in_a_bucket(marketo, bucket):
     marketo()
     operator = MarketoGetLeadsOperator(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
 import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.output.folder import OutputFolder
 
 
@@ -83,7 +89,7 @@ def bucket():
 
 
 def test_an_object_store_sees_a_file_when_it_is_uploaded_and_not_before(bucket):
-    with bucket.staging("_marketo/runs/x/staging") as staging:
+    with bucket.staging() as staging:
         with staging.open("date=2026-01-01/rows.csv") as file:
             file.write(b"id\n1\n")
         assert bucket.read("date=2026-01-01/rows.csv") is None
@@ -103,6 +109,106 @@ def test_a_staged_file_can_be_continued_and_read_before_it_is_published(tmp_path
 
 
 def test_staging_lies_in_the_folder_itself_so_that_publishing_is_a_rename(tmp_path):
-    with OutputFolder(str(tmp_path)).staging("_marketo/runs/x/staging") as staging, staging.open("rows.csv") as file:
+    with OutputFolder(str(tmp_path)).staging() as staging, staging.open("rows.csv") as file:
         file.write(b"x")
-        assert [path.name for path in (tmp_path / "_marketo/runs/x/staging").rglob("rows.csv")] == ["rows.csv"]
+        assert [path.name for path in (tmp_path / "_marketo/staging").rglob("rows.csv")] == ["rows.csv"]
+
+
+@pytest.mark.parametrize("name", ["EU [test]", "Q?x", "a*b", "h#x", "per%20cent", "{a,b}", "~x", "100%"])
+def test_a_folders_name_is_literal(tmp_path, name):
+    neighbour = OutputFolder(str(tmp_path / "EU t"))
+    neighbour.write("rows.csv", b"of a neighbour")
+    folder = OutputFolder(str(tmp_path / name))
+    folder.check_writable()
+    for each in ("rows.csv", "b/rows [1].csv", "b/c/rows?.csv"):
+        folder.write(each, each.encode())
+    assert folder.names("") == ["rows.csv"]
+    assert folder.tree("") == ["b/c/rows?.csv", "b/rows [1].csv", "rows.csv"]
+    assert folder.read("b/rows [1].csv") == b"b/rows [1].csv"
+    folder.delete("rows.csv")
+    folder.delete_tree("b/c")
+    assert visible(tmp_path) == {f"{name}/b/rows [1].csv", "EU t/rows.csv"}
+    assert folder.names("nowhere") == folder.tree("nowhere") == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC, errno.ETIMEDOUT])
+def test_a_failure_of_the_storage_may_be_retried(tmp_path, monkeypatch, number):
+    folder = OutputFolder(str(tmp_path))
+
+    def broken(*_):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", broken)
+        with pytest.raises(MarketoStorageError, match="cannot write to output_path="):
+            folder.check_writable()
+    folder.check_writable()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError("Access Denied"),
+        FileNotFoundError("The specified bucket does not exist"),
+        OSError(errno.EROFS, "Read-only file system"),
+        type("HttpError", (Exception,), {"code": 403})("Forbidden"),
+        type("ResourceNotFoundError", (Exception,), {})("The specified container does not exist"),
+    ],
+    ids=str,
+)
+def test_a_storage_that_says_permission_or_not_found_is_not_tried_again(tmp_path, monkeypatch, error):
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(MarketoInvalidRequestError):
+        OutputFolder(str(tmp_path)).check_writable()
+
+
+def left_behind(url: str, owner: str) -> None:
+    """A try that is killed while it writes."""
+    staging = OutputFolder(url, owner=owner).staging()
+    with staging.open("date=2026-01-01/rows.csv") as file:
+        file.write(b"an address")
+
+
+@pytest.mark.parametrize("store", ["disk", "bucket"])
+def test_the_next_try_removes_what_a_killed_try_has_left_and_nothing_of_others(tmp_path, monkeypatch, store):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    attach("memory", fs=MemoryFileSystem())
+    url = str(tmp_path / "out") if store == "disk" else "memory://bucket/left"
+    left_behind(url, "mine")
+    left_behind(url, "another's")
+    assert len(visible(tmp_path)) == 2
+    OutputFolder(url, owner="mine").remove_temporary()
+    assert len(visible(tmp_path)) == 1
+    OutputFolder(url, owner="another's").remove_temporary()
+    assert visible(tmp_path) == set()
+
+
+def test_only_this_user_can_read_a_file_before_it_is_published(tmp_path):
+    with OutputFolder(str(tmp_path)).staging() as staging:
+        with staging.open("a/rows.csv") as file:
+            path = Path(file.name)
+        assert [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent, path.parent.parent)] == [
+            0o600,
+            0o700,
+            0o700,
+        ]
+        staging.publish(["a/rows.csv"])
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "a/rows.csv").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_published_file_and_its_name_are_on_the_disk(tmp_path, monkeypatch):
+    """What a host that loses its power remembers: content that was synced, under names that were synced."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    renamed = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (synced.append("rename"), renamed(old, new)))
+    OutputFolder(str(tmp_path / "out")).write("a/rows.csv", b"1")
+    before = synced[: synced.index("rename")]
+    assert any(name.endswith("/a/rows.csv") for name in before)
+    assert {str(tmp_path), str(tmp_path / "out")} <= set(before), "the names of new folders"
+    assert synced[synced.index("rename") + 1 :] == [str(tmp_path / "out/a")]

@@ -148,6 +148,7 @@ def test_only_activities_of_a_form(stream):
         ({"attributes": "map"}, "cannot be written as csv"),
         ({"file_format": "xlsx"}, "file_format='xlsx'"),
         ({"lookback": "soon"}, "lookback='soon'"),
+        ({"stream": "forms "}, "stream='forms ' starts or ends with a blank"),
         ({"start": "yesterday"}, "start='yesterday' is not a date"),
         ({"on_gap": "ignore"}, "on_gap='ignore'"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import datetime, timedelta, timezone
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -14,6 +15,7 @@ from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator
 from airflow_provider_marketo.streams import run as run_module
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import PositionStore
+from airflow_provider_marketo.streams.task import default_stream
 from airflow_provider_marketo.streams.watch import WatchState
 from tests.streams.conftest import HOUR, START, AssetStore
 
@@ -246,6 +248,21 @@ def test_a_token_that_marketo_no_longer_accepts_is_replaced_by_the_time(stream, 
     followed.hour(1, **JSONL)
     assert "reading by its time" in caplog.text
     assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
+
+
+@pytest.mark.parametrize("names", [("forms?emea", "forms?apac"), ("a/b", "a%2Fb"), ("Forms", "forms")])
+def test_streams_with_similar_names_have_positions_of_their_own(stream, variables, tmp_path, names):
+    followed = stream(has_asset_store=False)
+    found = [followed.hour(0, stream=name, output_path=str(tmp_path / f"{at}")) for at, name in enumerate(names)]
+    assert found[0]["rows"] == found[1]["rows"] > 0
+    # What Airflow's API, in whose paths the names stand, and a database that ignores case and blanks make of them.
+    stored = {unquote(urlsplit(f"/variables/{name}").path).casefold().rstrip() for name in variables}
+    assert len(stored) == 2
+
+
+def test_two_tasks_whose_ids_join_to_the_same_text_have_different_streams():
+    assert default_stream("a.b", "c") != default_stream("a", "b.c")
+    assert default_stream("a", "b.c") == "a.b.c"
 
 
 @pytest.mark.parametrize("has_asset_store", [True, False], ids=["asset state store", "Variable"])
