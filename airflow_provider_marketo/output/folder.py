@@ -35,7 +35,15 @@ _PRIVATE = "_marketo/runs/"
 _PRIVATE_DEPTH = 4
 """Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
 
-_FINAL_ERRORS = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, ImportError)
+_FINAL_ERRORS = (
+    PermissionError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    ValueError,
+    ImportError,
+)
 _FINAL_NUMBERS = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.EROFS})
 _FINAL_CODES = frozenset({"401", "403", "404"})
 _NOT_FOUND = "NotFound"

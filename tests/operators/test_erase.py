@@ -19,6 +19,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError, MarketoStop
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.imports.erasure import Erasure
 from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
+from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.simulator.routes import HANDLERS
 from tests.support import run_task, task_context
 
@@ -280,8 +281,8 @@ def test_a_lead_without_an_id_is_an_error_and_nobody_is_deleted(request_, monkey
 def test_what_a_killed_try_left_is_gone_after_the_next_one(request_):
     request_.run()
     (evidence,) = (request_.folder / "evidence").glob("*.json")
-    left = request_.folder / "evidence/_marketo/staging" / evidence.stem / "tmpabc/erasure.json"
-    left.parent.mkdir(parents=True)
-    left.write_text("{}")
+    folder = OutputFolder(str(request_.folder / "evidence"), owner=evidence.stem)
+    with folder.staging().open("erasure.json") as left:
+        left.write(b"{}")
     request_.run()
     assert [path.name for path in (request_.folder / "evidence").rglob("*") if path.is_file()] == [evidence.name]

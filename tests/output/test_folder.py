@@ -206,7 +206,12 @@ def test_a_published_file_and_its_name_are_on_the_disk(tmp_path, monkeypatch):
     synced: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
     renamed = os.replace
-    monkeypatch.setattr(os, "replace", lambda old, new: (synced.append("rename"), renamed(old, new)))
+
+    def rename(old, new):
+        synced.append("rename")
+        renamed(old, new)
+
+    monkeypatch.setattr(os, "replace", rename)
     OutputFolder(str(tmp_path / "out")).write("a/rows.csv", b"1")
     before = synced[: synced.index("rename")]
     assert any(name.endswith("/a/rows.csv") for name in before)
