@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MAKES = ("create", "clone")
+_DONE = {
+    "create": "Created",
+    "update": "Updated",
+    "clone": "Cloned",
+    "approve": "Approved",
+    "unapprove": "Unapproved",
+    "discard_draft": "Discarded the draft of",
+    "delete": "Deleted",
+    "activate": "Activated",
+    "deactivate": "Deactivated",
+}
 _NEEDS = {"create": ("name",), "clone": ("asset_id", "name")}
 
 
@@ -53,6 +64,8 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     record, changed = asset.make() if arguments["action"] in _MAKES else asset.change()
     asset.task.link([record] if record else [])
     found = record or {}
+    if record and not asset.task.dry_run:
+        log.info("%s %s: %s", _DONE[asset.action] if changed else "Found", asset.type, find.shown(record))
     return {
         "asset_type": asset.type,
         "action": asset.action,
@@ -157,10 +170,11 @@ class _Asset:
 
     def _skip_or_fail(self) -> None:
         named = repr(self._name) if self._id is None else self._id
+        if self._if_missing == "fail" and self._id is None:
+            raise find.no_such_name(self.task.client, self.type, str(self._name), "name", f"{self.type}: {named}")
         if self._if_missing == "fail":
             raise MarketoNotFoundError(
-                f"{self.type}: {named} does not exist, or the API user cannot see it",
-                parameter="name" if self._id is None else "asset_id",
+                f"{self.type}: {named} does not exist, or the API user cannot see it", parameter="asset_id"
             )
         log.info("%s: %s does not exist; the task skips it", self.type, named)
 

@@ -62,6 +62,7 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     task.link([made.record])
     contents = ProgramContents(task.client, int(made.record["id"]))
     if not made.ours and if_exists == "reuse":
+        log.info("Found programs: %s", find.shown(made.record))
         return _summary(arguments, made.record, contents, created=False)
     return _fill(task, arguments, made, contents, asked)
 
@@ -80,11 +81,13 @@ def _template(task: OnceTask, named: str) -> Record:
         if named.isdecimal()
         else find.by_name(task.client, "programs", named)
     )
-    if found is None:
+    if found is not None:
+        return found
+    if named.isdecimal():
         raise MarketoNotFoundError(
-            f"program {named!r} does not exist, or the API user cannot see it", parameter="template"
+            f"program {named} does not exist, or the API user cannot see it", parameter="template"
         )
-    return found
+    raise find.no_such_name(task.client, "programs", named, "template", f"program {named!r}")
 
 
 def _fill(
@@ -103,7 +106,18 @@ def _fill(
     activated = activate(client, contents, arguments["activate"] or (), dry_run=dry_run)
     result = _summary(arguments, made.record, contents, created=made.ours)
     result["tokens_changed"], result["approved"], result["activated"] = changed, approved, activated
+    if not dry_run:
+        _log_result(result, made.record)
     return result
+
+
+def _log_result(result: CloneResult, program: Record) -> None:
+    log.info("%s programs: %s", "Cloned" if result["created"] else "Updated", find.shown(program))
+    if result["tokens_changed"]:
+        log.info("Wrote tokens: %s", ", ".join(map(repr, result["tokens_changed"])))
+    for asset_type, records in result["contents"].items():
+        for record in records:
+            log.info("The program has %s: %s", asset_type, find.shown(record))
 
 
 def _log_preview(arguments: Mapping[str, Any], names: Sequence[str]) -> None:

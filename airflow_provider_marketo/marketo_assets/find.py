@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.marketo_assets import kinds
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 _PAGE = 200
+_MOST_NAMES = 2_000
+"""Names that are looked through for the one that the author meant: ten calls at most."""
 
 
 def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version: Any) -> Record | None:
@@ -95,3 +99,46 @@ def url_of(record: Record) -> str | None:
     :param record: the asset's record.
     """
     return record.get("url") or record.get("computedUrl")
+
+
+def shown(record: Record) -> str:
+    """
+    Return an asset's id, name and address for a log line.
+
+    :param record: the asset's record.
+    """
+    url = url_of(record)
+    return f"{record.get('id')} {record.get('name')!r}" + (f" {url}" if url else "")
+
+
+def no_such_name(client: MarketoClient, asset_type: str, name: str, parameter: str, what: str) -> MarketoNotFoundError:
+    """
+    Return the error for a name that no asset has. It asks for the nearest names that assets have.
+
+    :param client: the instance.
+    :param asset_type: such as ``emails``.
+    :param name: the name as it was given.
+    :param parameter: the argument that has the name.
+    :param what: the asset in words, with its name.
+    """
+    try:
+        records = client.paginate(f"{asset_type}.get", maxReturn=_PAGE)
+        known = [str(record.get("name")) for record in islice(records, _MOST_NAMES)]
+    except MarketoError:
+        known = []  # the error is about the name
+    return MarketoNotFoundError(
+        f"{what} does not exist, or the API user cannot see it",
+        parameter=parameter,
+        remedy=which_of(name, known),
+    )
+
+
+def which_of(name: str, known: Iterable[str]) -> str | None:
+    """
+    Ask for the names that are nearest to a name; None if none is near.
+
+    :param name: the name as it was given.
+    :param known: the names that there are.
+    """
+    near = nearest(name, known, most=3)
+    return did_you_mean([repr(each) for each in near]) if near else None

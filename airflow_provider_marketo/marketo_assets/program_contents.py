@@ -138,7 +138,7 @@ def activate(
         raise MarketoInvalidRequestError(
             f"the program has no smart campaign {missing[0]!r}",
             parameter="activate",
-            remedy=f"It has {', '.join(campaigns) or 'no campaigns'}.",
+            remedy=find.which_of(missing[0], list(campaigns)) or f"It has {', '.join(campaigns) or 'no campaigns'}.",
         )
     waiting = [name for name in wanted if not campaigns[name].get("isActive")]
     for name in waiting:

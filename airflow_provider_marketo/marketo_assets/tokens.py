@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.client.dates import is_day
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.hooks.link import push_link
+from airflow_provider_marketo.marketo_assets import find
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.marketo_assets.find import Record
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +57,11 @@ class TokensResult(TypedDict):
     changed: list[str]
 
 
-def run(hook: MarketoHook, arguments: Mapping[str, Any]) -> TokensResult:
+def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> TokensResult:
     """
     Give a program or folder its My Tokens.
 
+    :param context: Airflow's, of the running task.
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
     """
@@ -71,9 +75,30 @@ def run(hook: MarketoHook, arguments: Mapping[str, Any]) -> TokensResult:
     home: dict[str, Any] = folder or {"id": program_id, "type": "Program"}
     asked = wanted(arguments["tokens"])
     dry_run = arguments["dry_run"]
-    changed = apply(hook.get_conn(), home, asked, dry_run=dry_run)
-    log.info("%s %d of %d tokens", "Would write" if dry_run else "Wrote", len(changed), len(asked))
+    client = hook.get_conn()
+    place = _place(client, home)
+    push_link(context, [place])
+    changed = apply(client, home, asked, dry_run=dry_run)
+    log.info(
+        "%s %d of %d tokens of %s %s: %s",
+        "Would write" if dry_run else "Wrote",
+        len(changed),
+        len(asked),
+        home["type"].lower(),
+        find.shown(place),
+        ", ".join(map(repr, changed)) or "all have their values",
+    )
     return {"folder": home, "tokens": len(asked), "changed": changed}
+
+
+def _place(client: MarketoClient, home: Mapping[str, Any]) -> Record:
+    found = find.by_id(client, "programs" if home["type"] == "Program" else "folders", home["id"])
+    if found is None:
+        raise MarketoNotFoundError(
+            f"{home['type'].lower()} {home['id']} does not exist, or the API user cannot see it",
+            parameter="program_id" if home["type"] == "Program" else "folder",
+        )
+    return found
 
 
 def wanted(tokens: Mapping[str, Any]) -> list[Token]:

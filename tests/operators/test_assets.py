@@ -455,3 +455,68 @@ def test_a_wrong_token_is_refused_before_anything_is_written(tokens, wanted, mes
     with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         tokens.run(tokens={"Headline": "New", **wanted})
     assert tokens.marketo.report().total_calls == 0
+
+
+# What the log and the errors say
+
+
+def test_the_log_says_what_was_made_and_where_it_is(program, tokens, tmp_path, caplog):
+    caplog.set_level("INFO")
+    done = program.run(**EVERYTHING)
+    assert f"Cloned programs: {done['program_id']} 'Autumn Webinar' https://app-sim.marketo.com/#" in caplog.text
+    assert "Wrote tokens: 'Headline', 'Seats'" in caplog.text
+    for asset_type, records in done["contents"].items():
+        for record in records:
+            said = f"The program has {asset_type}: {record['id']} {record['name']!r} {record['url']}"
+            assert said in caplog.text
+    tokens.run(tokens={"Headline": "a value of somebody's"})
+    assert f"Wrote 1 of 1 tokens of program {PROGRAM} 'Spring Webinar' https://app-sim" in caplog.text
+    assert "a value of somebody" not in caplog.text
+    assert tokens.context["ti"].xcoms["marketo_link"].endswith(f"#PG{PROGRAM}A1")
+
+
+def test_the_log_of_an_asset_names_it_with_its_address(asset, caplog):
+    caplog.set_level("INFO")
+    made = asset.run(asset_type="static_lists", action="create", name="New", folder=asset.folder("Lead Database"))
+    asset.run(asset_type="static_lists", action="create", name="New", folder=asset.folder("Lead Database"))
+    asset.run(asset_type="static_lists", action="delete", name="New")
+    for done in ("Created", "Deleted"):
+        assert f"{done} static_lists: {made['id']} 'New' {made['url']}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("asset_type", "name", "near"),
+    [
+        ("programs", "spring webiner", "'Spring Webinar'"),
+        ("smart_campaigns", "Weekly Sent", "'Weekly Send'"),
+        ("emails", "Invitatoin", "'Invitation'"),
+        ("static_lists", "News letter", "'Newsletter'"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(asset, asset_type, name, near):
+    with pytest.raises(
+        AirflowFailException, match=rf"name: {asset_type}: '{name}' does not exist.*Did you mean {near}"
+    ):
+        asset.run(asset_type=asset_type, action="get", name=name)
+
+
+def test_a_misspelt_template_or_campaign_is_answered_with_the_nearest(program):
+    with pytest.raises(
+        AirflowFailException, match=r"template: program 'Spring Webiner' .*Did you mean 'Spring Webinar'"
+    ):
+        program.run(template="Spring Webiner")
+    with pytest.raises(
+        AirflowFailException, match=r"no smart campaign 'Send Invitatoin'.*Did you mean 'Send Invitation'"
+    ):
+        program.run(activate=["Send Invitatoin"])
+
+
+def test_a_list_of_names_that_fails_does_not_hide_the_error(asset):
+    asset.marketo.fail("programs.get", "603")
+    with pytest.raises(AirflowFailException, match=r"'spring webiner' does not exist"):
+        asset.run(asset_type="programs", action="get", name="spring webiner")
+
+
+def test_tokens_of_a_program_that_does_not_exist_are_refused(tokens):
+    with pytest.raises(AirflowFailException, match="program_id: program 99 does not exist"):
+        tokens.run(program_id=99, tokens={"Headline": "x"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, flag, mapping, one_id, place
+from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.base import MarketoOperator
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class MarketoProgramTokensOperator(MarketoOperator):
     """
     Give a program or folder its My Tokens. Only tokens that differ are written.
 
-    Adobe's operations: ``tokens.get_by_folder_id``, ``tokens.create``, ``tokens.delete_by_name``.
+    Adobe's operations: ``programs.get_by_id`` or ``folders.get_by_id``, ``tokens.get_by_folder_id``,
+    ``tokens.create``, ``tokens.delete_by_name``.
 
     :param tokens: ``{"{{my.Headline}}": "Hello"}`` or ``{"Headline": "Hello"}``. Values are text, numbers, dates, None
         to delete, or ``{"type": "rich text", "value": "<b>Hi</b>"}``; the types are text, rich text, number, score,
@@ -42,6 +44,7 @@ class MarketoProgramTokensOperator(MarketoOperator):
         "dry_run": flag(),
     }
     template_fields: Sequence[str] = (*MarketoOperator.template_fields, "tokens", "program_id", "folder")
+    operator_extra_links = (MarketoLink(),)
 
     def __init__(
         self,
@@ -65,4 +68,4 @@ class MarketoProgramTokensOperator(MarketoOperator):
     def _execute(self, context: Context) -> TokensResult:
         from airflow_provider_marketo.marketo_assets.tokens import run
 
-        return run(self.hook, self.checked_arguments())
+        return run(context, self.hook, self.checked_arguments())
