@@ -7,27 +7,24 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from itertools import chain, islice
 from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.parquet import ParquetReader
 
 BATCH_ROWS = 2_000
 """Rows that are in memory at a time."""
 
 LONGEST_CELL = 64 << 20
 """Python's csv module gives up at 128 KB; a cell that is too long for Marketo has to be a reject, not a crash."""
-
-_PARQUET_BUFFER = 1 << 20
-"""Bytes that are read of a column at a time. Otherwise a whole group of rows is read, which may be the whole file."""
 
 RANDOM_ACCESS_OPTIONS = {"cache_type": "none"}
 """Tells object stores to read nothing ahead: Parquet is not read from its beginning to its end."""
@@ -39,8 +36,43 @@ _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl",
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _MAGIC = "*?["
 
-Columns = Sequence[Sequence[Any]]
-Table = tuple[Sequence[str], Iterator[Columns]]
+
+class Batch(Sequence[Sequence[Any]]):
+    """
+    Some rows, column by column. A column is read when it is asked for.
+
+    :param rows: how many rows.
+    :param width: how many columns.
+    :param column: returns the values of the column at a position.
+    """
+
+    def __init__(self, rows: int, width: int, column: Callable[[int], Sequence[Any]]) -> None:
+        self.rows = rows
+        self._width = width
+        self._column = column
+        self._read: dict[int, Sequence[Any]] = {}
+
+    @classmethod
+    def of(cls, columns: Sequence[Sequence[Any]]) -> Batch:
+        """Return the batch of columns of one length."""
+        return cls(len(columns[0]) if columns else 0, len(columns), columns.__getitem__)
+
+    def reordered(self, order: Sequence[int]) -> Batch:
+        """Return the batch with its columns in another order."""
+        return Batch(self.rows, len(order), lambda place: self[order[place]])
+
+    def __len__(self) -> int:
+        return self._width
+
+    def __getitem__(self, place: Any) -> Any:
+        if not 0 <= place < self._width:
+            raise IndexError(place)
+        if place not in self._read:
+            self._read[place] = self._column(place)
+        return self._read[place]
+
+
+Table = tuple[Sequence[str], Iterator[Batch]]
 """Names of the columns, and the batches."""
 
 
@@ -50,12 +82,12 @@ class Rows:
     An open input.
 
     :param columns: names, in the order of each batch.
-    :param batches: the values, column by column; all columns of a batch are of one length.
+    :param batches: the values, column by column.
     :param files: address of each file that was begun, and how many rows were read before it.
     """
 
     columns: Sequence[str]
-    batches: Iterator[Columns]
+    batches: Iterator[Batch]
     files: list[tuple[str, int]] = field(default_factory=list)
 
 
@@ -75,7 +107,7 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> Rows:
             )
     names = list(dict.fromkeys(str(name) for record in taken for name in record))
     batches = (
-        [[record.get(name) for record in taken[first : first + BATCH_ROWS]] for name in names]
+        Batch.of([[record.get(name) for record in taken[first : first + BATCH_ROWS]] for name in names])
         for first in range(0, len(taken), BATCH_ROWS)
     )
     return Rows(names, batches)
@@ -123,7 +155,7 @@ def _found(source: Any) -> list[Any]:
         ) from error
 
 
-def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table]) -> Iterator[Columns]:
+def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table]) -> Iterator[Batch]:
     read = 0
     for path, (columns, batches) in zip(paths, tables, strict=True):
         rows.files.append((str(path), read))
@@ -133,8 +165,8 @@ def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table]) -> Itera
         order = [columns.index(name) for name in rows.columns]
         with _intact(path):
             for batch in batches:
-                read += len(batch[0])
-                yield [batch[at] for at in order]
+                read += batch.rows
+                yield batch.reordered(order)
 
 
 @contextmanager
@@ -177,7 +209,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Tabl
     if not header:
         raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
 
-    def batches() -> Iterator[Columns]:
+    def batches() -> Iterator[Batch]:
         try:
             with file:
                 while rows := list(islice(reader, BATCH_ROWS)):
@@ -188,7 +220,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Tabl
                         if ragged is not None:
                             raise _ragged(path, packed, delimiter, width)
                     if rows:
-                        yield list(zip(*rows, strict=True))
+                        yield Batch.of(list(zip(*rows, strict=True)))
         except (UnicodeDecodeError, csv.Error) as error:
             raise _unreadable(path, packed, reader.line_num, error) from None
         finally:
@@ -237,11 +269,11 @@ def _jsonl(path: Any, file: IO[bytes]) -> Table:
     names = list(dict.fromkeys(name for record in first for name in record))
     known = set(names)
 
-    def batches() -> Iterator[Columns]:
+    def batches() -> Iterator[Batch]:
         with file:
             records = first
             while records:
-                yield [[record.get(name) for record in records] for name in names]
+                yield Batch.of([[record.get(name) for record in records] for name in names])
                 records = []
                 for number, line in islice(lines, BATCH_ROWS):
                     if not line.strip():
@@ -263,7 +295,7 @@ def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
         record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
         raise _refused(f"{path} is not UTF-8: line {number}, byte {error.start} of the line") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused(f"{path}, line {number} is not JSON: {error}") from None
     if not isinstance(record, dict):
         raise _refused(f"{path}, line {number} is not a JSON object")
@@ -271,19 +303,14 @@ def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
 
 
 def _parquet(path: Any, file: IO[bytes]) -> Table:
-    try:
-        table = pq.ParquetFile(file, buffer_size=_PARQUET_BUFFER, pre_buffer=False)
-    except pa.ArrowInvalid as error:
-        file.close()
-        raise _refused(f"{path} is not Parquet: {error}") from None
-
-    def batches() -> Iterator[Columns]:
-        with file:
-            for batch in table.iter_batches(batch_size=BATCH_ROWS):
-                if batch.num_rows:
-                    yield [column.to_pylist() for column in batch.columns]
-
-    return table.schema_arrow.names, batches()
+    reader = ParquetReader(path, file)
+    # The file is open as long as a batch is there to be asked for its columns.
+    batches = (
+        Batch(stop - start, len(reader.names), partial(reader.values, start=start, stop=stop))
+        for start in range(0, reader.rows, BATCH_ROWS)
+        for stop in [min(start + BATCH_ROWS, reader.rows)]
+    )
+    return reader.names, batches
 
 
 def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
@@ -308,10 +335,10 @@ def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
         connection.close()
         raise
 
-    def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Columns]:
+    def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Batch]:
         try:
             while rows:
-                yield list(zip(*rows, strict=True))
+                yield Batch.of(list(zip(*rows, strict=True)))
                 rows = cursor.fetchmany(BATCH_ROWS)
         finally:
             cursor.close()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_marketo.imports.fields import Field
-    from airflow_provider_marketo.imports.source import Columns, Rows
+    from airflow_provider_marketo.imports.source import Batch, Rows
     from airflow_provider_marketo.output.folder import Staging
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ChunkWriter:
         self._open = Chunk("", "", 0, 0, 0, 0)
         self.chunks: list[Chunk] = []
 
-    def write(self, rows: Sequence[int], columns: Columns) -> list[int]:
+    def write(self, rows: Sequence[int], columns: Sequence[Sequence[Any]]) -> list[int]:
         """
         Write rows into the open chunk, and into new ones as needed.
 
@@ -223,8 +223,8 @@ class Stager:
         """API name to values that are the word ``null``."""
         return count_by_field(self._encoders, "null_words")
 
-    def _take(self, batch: Columns) -> None:
-        size = len(batch[0])
+    def _take(self, batch: Batch) -> None:
+        size = batch.rows
         columns: list[Sequence[Any]] = []
         faults: dict[int, str] = {}
         for at, (encoder, (place, _)) in enumerate(zip(self._encoders, self._layout, strict=True)):

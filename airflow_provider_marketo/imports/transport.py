@@ -40,7 +40,7 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
     seen, count = [], 0
     for batch in rows.batches:
         seen.append(batch)
-        count += len(batch[0])
+        count += batch.rows
         if count > most:
             break
     # The list of files grows while batches are read: it has to stay the same object.

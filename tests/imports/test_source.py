@@ -6,6 +6,8 @@ import gzip
 import json
 import sqlite3
 import tracemalloc
+from datetime import datetime, time, timedelta, timezone
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports import source
-from airflow_provider_marketo.imports.source import from_files, from_query, from_records
+from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_query, from_records
 
 
 def rows_of(rows) -> list[dict]:
@@ -154,6 +156,102 @@ def test_a_name_that_says_nothing_needs_a_format(tmp_path):
         from_files(str(tmp_path / "in.txt"))
     assert "source_format" in str(caught.value)
     assert rows_of(from_files(str(tmp_path / "in.txt"), "csv")) == [{"email": "a@example.org"}]
+
+
+UTC = timezone.utc
+NS = 1_704_164_645_123_456_789  # 2024-01-02T03:04:05.123456789Z
+MICROSECONDS = datetime(2024, 1, 2, 3, 4, 5, 123_456)  # noqa: DTZ001 - the column has no time zone
+
+
+def parquet(tmp_path, column, *, int96: bool = False) -> Rows:
+    table = pa.table({"email": [f"a{n}@example.org" for n in range(len(column))], "value": column})
+    pq.write_table(table, tmp_path / "in.parquet", use_deprecated_int96_timestamps=int96)
+    return from_files(str(tmp_path / "in.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([NS], pa.timestamp("ns")), MICROSECONDS),
+        (pa.array([NS], pa.timestamp("ns", "UTC")), MICROSECONDS.replace(tzinfo=UTC)),
+        (pa.array([1], pa.timestamp("ns", "+05:30")), datetime(1970, 1, 1, tzinfo=UTC)),
+        (pa.array([NS], pa.timestamp("ns")).dictionary_encode(), MICROSECONDS),
+        (pa.array([[NS, None]], pa.list_(pa.timestamp("ns"))), [MICROSECONDS, None]),
+        (pa.array([{"at": NS}], pa.struct([("at", pa.timestamp("ns"))])), {"at": MICROSECONDS}),
+        (pa.array([[("at", NS)]], pa.map_(pa.string(), pa.timestamp("ns"))), [("at", MICROSECONDS)]),
+        (pa.array([3_723_000_000_001], pa.time64("ns")), time(1, 2, 3)),
+        (pa.array([1_001], pa.duration("ns")), timedelta(microseconds=1)),
+        (pa.array([Decimal("1.50")], pa.decimal256(50, 2)), Decimal("1.50")),
+        (pa.array([1.5], pa.float32()), 1.5),
+        (pa.array([2**64 - 1], pa.uint64()), 2**64 - 1),
+        (pa.array([b"\xff"]), b"\xff"),
+        (pa.array(["a"]).dictionary_encode(), "a"),
+        (pa.array([None], pa.null()), None),
+    ],
+    ids=lambda column: str(getattr(column, "type", "")),
+)
+def test_parquet_is_read_with_microseconds_whatever_its_types(tmp_path, column, expected):
+    [row] = rows_of(parquet(tmp_path, column))
+    assert row["value"] == expected
+
+
+@pytest.mark.parametrize("year", [1, 1677, 2024, 2263, 9999])
+def test_dates_of_older_writers_are_read_in_every_year(tmp_path, year):
+    moment = datetime(year, 1, 2, 3, 4, 5, 600_000)  # noqa: DTZ001 - INT96 has no time zone
+    within_ns = datetime(1678, 1, 1) < moment < datetime(2262, 1, 1)  # noqa: DTZ001
+    column = pa.array([moment], pa.timestamp("us"))
+    [row] = rows_of(parquet(tmp_path, column, int96=within_ns))
+    assert row["value"] == moment
+
+
+YEAR_10000 = 253_402_300_800
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0, YEAR_10000], pa.timestamp("s")),
+        pa.array([0, YEAR_10000 * 1000], pa.timestamp("ms", "UTC")),
+        pa.array([0, -YEAR_10000], pa.timestamp("s")),
+        pa.array([0, YEAR_10000 // 86_400], pa.date32()),
+        pa.array([[0], [YEAR_10000]], pa.list_(pa.timestamp("s"))),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_date_that_python_cannot_hold_is_named_by_file_column_and_row(tmp_path, column):
+    with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value, row 2: Python has no such"):
+        rows_of(parquet(tmp_path, column))
+
+
+def test_a_column_that_is_not_asked_for_is_not_read(tmp_path):
+    rows = parquet(tmp_path, pa.array([0, YEAR_10000], pa.timestamp("s")))
+    [batch] = rows.batches  # all of them are read, as by a look at how many rows there are
+    assert batch.rows == 2
+    assert batch[rows.columns.index("email")] == ["a0@example.org", "a1@example.org"]
+
+
+def test_columns_of_parquet_stay_in_step_over_groups_and_batches(tmp_path):
+    rows, late = 25_000, []
+    table = pa.table({"id": range(rows), "text": [f"t{n}" for n in range(rows)]})
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=777)
+    opened = from_files(str(tmp_path / "in.parquet"))
+    for number, batch in enumerate(opened.batches):
+        assert len(batch[0]) == batch.rows
+        if number > 2:  # a column may be asked for late
+            late += batch[1]
+            assert late[-1] == f"t{batch[0][-1]}"
+    assert late == [f"t{n}" for n in range(3 * BATCH_ROWS, rows)]
+
+
+def test_a_damaged_column_is_named(tmp_path):
+    table = pa.table({"email": ["a"] * 5000, "value": [str(n) for n in range(5000)]})
+    pq.write_table(table, tmp_path / "in.parquet", compression="gzip", use_dictionary=False)
+    place = pq.ParquetFile(tmp_path / "in.parquet").metadata.row_group(0).column(1).data_page_offset
+    content = bytearray((tmp_path / "in.parquet").read_bytes())
+    content[place + 40 : place + 400] = bytes(360)
+    (tmp_path / "in.parquet").write_bytes(content)
+    with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value cannot be read from row 1 on"):
+        rows_of(from_files(str(tmp_path / "in.parquet")))
 
 
 def test_what_is_called_parquet_and_is_not(tmp_path):

@@ -18,7 +18,7 @@ from airflow_provider_marketo.imports.plan import (
     verified,
     without,
 )
-from airflow_provider_marketo.imports.source import Rows
+from airflow_provider_marketo.imports.source import Batch, Rows
 from airflow_provider_marketo.imports.staging import ChunkLimits, ChunkWriter, Stager
 from airflow_provider_marketo.output.folder import OutputFolder
 
@@ -88,7 +88,7 @@ def test_rows_are_taken_out_of_a_chunk(form, comment):
 def staged(area, *batches, on_duplicates="last", size=40):
     plan = ImportPlan({}, "bulk", HEADER, ("email",), {name: name for name in HEADER})
     layout = [(0, Field("email", "email")), (1, Field("comments"))]
-    stager = Stager(area, Rows(HEADER, iter(batches)), layout, {}, plan, limits=ChunkLimits(None, size, size))
+    stager = Stager(area, Rows(HEADER, map(Batch.of, batches)), layout, {}, plan, limits=ChunkLimits(None, size, size))
     return stager, stager.stage(on_duplicates)
 
 

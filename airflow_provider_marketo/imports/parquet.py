@@ -1,0 +1,139 @@
+"""Parquet files as batches of Python values. A column is read only when somebody asks for it."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+from zoneinfo import ZoneInfoNotFoundError
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_BUFFER = 1 << 20
+"""Bytes that are read of a column at a time. Otherwise a whole group of rows is read, which may be the whole file."""
+
+_ROWS = 8_192
+"""Rows of a column that are in memory at a time."""
+
+_UNREADABLE = (ValueError, OverflowError, ArithmeticError, ZoneInfoNotFoundError)
+"""What Python raises for a value that it cannot hold. Errors of Arrow are ValueErrors, too."""
+
+
+class ParquetReader:
+    """
+    Reads columns of one file.
+
+    :param path: the file's address, for errors.
+    :param file: the open file.
+    :raises MarketoInvalidRequestError: it is not Parquet.
+    """
+
+    def __init__(self, path: Any, file: IO[bytes]) -> None:
+        self._path = path
+        try:
+            # Nanoseconds, in which older writers store dates, end with the year 2262 and then begin again.
+            self._file = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us")
+        except (pa.ArrowException, OSError) as error:
+            file.close()
+            raise _refused(f"{path} is not Parquet: {error}") from None
+        self.names: Sequence[str] = self._file.schema_arrow.names
+        self.rows: int = self._file.metadata.num_rows
+        self._columns: dict[int, _Column] = {}
+
+    def values(self, place: int, start: int, stop: int) -> list[Any]:
+        """
+        Return values of a column.
+
+        :param place: the column's position in ``names``.
+        :param start: the first row. Each call for a column goes on behind the one before.
+        :param stop: the row behind the last.
+        :raises MarketoInvalidRequestError: a value cannot be read. The error names file, column and row.
+        """
+        if place not in self._columns:
+            self._columns[place] = _Column(f"{self._path}, column {self.names[place]}", self._arrays(place))
+        return self._columns[place].values(start, stop)
+
+    def _arrays(self, place: int) -> Iterator[Any]:
+        name = self.names[place]
+        for batch in self._file.iter_batches(_ROWS, columns=[name]):
+            yield batch.column(name)
+
+
+class _Column:
+    """
+    The values of one column, from its beginning to its end.
+
+    :param where: file and column, for errors.
+    :param arrays: the column in pieces.
+    """
+
+    def __init__(self, where: str, arrays: Iterator[Any]) -> None:
+        self._where = where
+        self._arrays = arrays
+        self._held = pa.nulls(0)
+        self._start = 0
+
+    def values(self, start: int, stop: int) -> list[Any]:
+        found: list[Any] = []
+        while start < stop:
+            held_until = self._start + len(self._held)
+            if start < held_until:
+                piece = self._held.slice(start - self._start, stop - start)
+                found += self._convert(piece, start)
+                start += len(piece)
+            else:
+                self._start, self._held = held_until, self._next(held_until)
+        return found
+
+    def _next(self, row: int) -> Any:
+        try:
+            return next(self._arrays)
+        except (pa.ArrowException, OSError, StopIteration) as error:
+            raise _refused(f"{self._where} cannot be read from row {row + 1} on: {error}") from None
+
+    def _convert(self, array: Any, start: int) -> list[Any]:
+        try:
+            plain = array.cast(_for_python(array.type), safe=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            plain = array
+        try:
+            values: list[Any] = plain.to_pylist()
+            return values
+        except _UNREADABLE:
+            pass
+        for row, value in enumerate(plain, start + 1):
+            try:
+                value.as_py()
+            except _UNREADABLE as error:
+                raise _refused(
+                    f"{self._where}, row {row}: Python has no such {array.type} ({error})",
+                    remedy="Correct the row (dates go from the year 1 to 9999), or do not send the column (columns=).",
+                ) from None
+        raise AssertionError("unreachable: a value that cannot be read was found before")
+
+
+def _for_python(kind: Any) -> Any:
+    """Return the type whose values Python can hold: microseconds for nanoseconds, in nested values, too."""
+    return next((convert(kind) for holds, convert in _CONVERSIONS if holds(kind)), kind)
+
+
+_CONVERSIONS: Sequence[tuple[Callable[[Any], bool], Callable[[Any], Any]]] = (
+    (pa.types.is_timestamp, lambda kind: pa.timestamp("us", kind.tz)),
+    (pa.types.is_time64, lambda _: pa.time64("us")),
+    (pa.types.is_duration, lambda _: pa.duration("us")),
+    (pa.types.is_float16, lambda _: pa.float32()),
+    (pa.types.is_dictionary, lambda kind: _for_python(kind.value_type)),
+    (pa.types.is_struct, lambda kind: pa.struct([field.with_type(_for_python(field.type)) for field in kind])),
+    (pa.types.is_map, lambda kind: pa.map_(_for_python(kind.key_type), _for_python(kind.item_type))),
+    (pa.types.is_large_list, lambda kind: pa.large_list(_for_python(kind.value_type))),
+    (pa.types.is_list, lambda kind: pa.list_(_for_python(kind.value_type))),
+    (pa.types.is_fixed_size_list, lambda kind: pa.list_(_for_python(kind.value_type))),
+)
+
+
+def _refused(text: str, remedy: str | None = None) -> MarketoInvalidRequestError:
+    return MarketoInvalidRequestError(text, parameter="source", remedy=remedy)
