@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
 from airflow_provider_marketo.client import codes, errors
 
@@ -42,6 +42,39 @@ _PLAIN_RESULTS = frozenset({"custom_object_schema.get_type_field_data_types"})
 """Operations whose result is a list of texts. All other results are objects."""
 
 
+_NEVER_THERE: Mapping[str, tuple[str, str]] = {
+    "ProxyError": (
+        "the proxy did not let it through",
+        "Check the connection's proxy, or the worker's HTTPS_PROXY and NO_PROXY.",
+    ),
+    "SSLError": (
+        "the certificate is not trusted, or TLS failed",
+        "Check the connection's host; behind a proxy that opens TLS, name its certificate in the extra ca_bundle.",
+    ),
+    "NameResolutionError": (
+        "there is no such host",
+        "Check the Munchkin ID in the connection's host, then the DNS of the worker.",
+    ),
+    "NewConnectionError": (
+        "nothing listens there, or there is no route",
+        "Check the connection's host, the proxy and the network of the worker.",
+    ),
+    "ConnectTimeoutError": (
+        "no answer",
+        "Check that the worker's firewall lets it through, and whether it needs a proxy.",
+    ),
+    "ConnectTimeout": (
+        "no answer",
+        "Check that the worker's firewall lets it through, and whether it needs a proxy.",
+    ),
+    "ValueError": ("this is not a URL", "Check the connection's host and identity_url."),
+}
+"""
+Why a connection was never made, by what ``requests`` and ``urllib3`` call it, and what to do about it. The first name
+that fits counts, and a name fits subclasses, too.
+"""
+
+
 def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoError:
     """
     Tell a connection that was never made, so nothing ran, from one that broke, so the request may have run.
@@ -50,15 +83,13 @@ def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoEr
     :param error: what ``requests`` raised.
     :param host: the host that was called.
     """
-    never_there = isinstance(
-        error,
-        # ValueError: the URL is invalid.
-        (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError, ValueError),
-    ) or isinstance(_reason(error), (NewConnectionError, ConnectTimeoutError))
-    if not never_there:
+    reason = _reason(error)
+    name = next((name for name in _NEVER_THERE if name in _class_names(error) | _class_names(reason)), None)
+    if name is None:
         return broken(operation, error)
+    what, remedy = _NEVER_THERE[name]
     return errors.MarketoConnectionError(
-        f"cannot connect to {host} ({type(_reason(error)).__name__})", operation=operation
+        f"cannot connect to {host} ({type(reason).__name__}: {what})", operation=operation, remedy=remedy
     )
 
 
@@ -75,6 +106,10 @@ def broken(operation: str, error: Exception) -> errors.MarketoTransientError:
     else:
         text = f"the connection broke before the answer was complete ({type(reason).__name__})"
     return errors.MarketoTransientError(text, operation=operation, executed=True)
+
+
+def _class_names(error: Exception) -> set[str]:
+    return {each.__name__ for each in type(error).__mro__}
 
 
 def _reason(error: Exception) -> Exception:
@@ -159,8 +194,8 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
         raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
     if status >= 500:
         raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
-    kind, text, remedy = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request", ""))
-    raise kind(text + reason, remedy=remedy or None, **facts)
+    kind, text = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request"))
+    raise kind(text + reason, remedy=errors.way_out(kind, codes.http(status), operation), **facts)
 
 
 def date_of(response: requests.Response) -> datetime | None:
@@ -281,14 +316,10 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-_STATUS: Mapping[int, tuple[type[errors.MarketoError], str, str]] = {
-    401: (errors.MarketoAuthError, "Marketo refuses the access token", ""),
-    403: (errors.MarketoPermissionError, "Marketo refuses this call", ""),
-    404: (errors.MarketoNotFoundError, "Marketo has nothing at this address", ""),
-    413: (errors.MarketoInvalidRequestError, "the request is larger than Marketo takes", "Send fewer records at once."),
-    414: (
-        errors.MarketoInvalidRequestError,
-        "the address is longer than Marketo takes",
-        "Ask for fewer values at once.",
-    ),
+_STATUS: Mapping[int, tuple[type[errors.MarketoError], str]] = {
+    401: (errors.MarketoAuthError, "Marketo refuses the access token"),
+    403: (errors.MarketoPermissionError, "Marketo refuses this call"),
+    404: (errors.MarketoNotFoundError, "Marketo has nothing at this address"),
+    413: (errors.MarketoInvalidRequestError, "the request is larger than Marketo takes"),
+    414: (errors.MarketoInvalidRequestError, "the address is longer than Marketo takes"),
 }

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.printable import printable
+from airflow_provider_marketo.client.remedies import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -267,11 +268,10 @@ class MarketoStoppedError(MarketoError):
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What a code says: the class to raise, whether the request may have run, and a remedy of its own if it has one."""
+    """What a code says: the class to raise, and whether the request may have run."""
 
     error: type[MarketoError]
     executed: bool = False
-    remedy: str | None = None
 
 
 _TRANSIENT_AMBIGUOUS = _Meaning(MarketoTransientError, executed=True)
@@ -288,42 +288,25 @@ MEANINGS: Mapping[str, _Meaning] = {
     codes.TOKEN_INVALID: _TOKEN,
     codes.TOKEN_EXPIRED: _TOKEN,
     codes.ACCESS_DENIED: _Meaning(MarketoPermissionError),
-    codes.TIMED_OUT: _Meaning(
-        MarketoTransientError, executed=True, remedy="Ask for less at once: Marketo ran out of time."
-    ),
+    codes.TIMED_OUT: _TRANSIENT_AMBIGUOUS,
     codes.RATE_LIMIT: _Meaning(MarketoThrottledError),
     codes.DAILY_QUOTA: _Meaning(MarketoQuotaExhaustedError),
     codes.TEMPORARILY_UNAVAILABLE: _TRANSIENT_SAFE,
-    codes.NO_SUCH_ADDRESS: _Meaning(
-        MarketoInvalidRequestError, remedy="Check the connection's host: this address does not exist there."
-    ),
+    codes.NO_SUCH_ADDRESS: _INVALID,
     codes.SYSTEM_ERROR: _TRANSIENT_AMBIGUOUS,
-    codes.SUBSCRIPTION_UNREACHABLE: _Meaning(
-        MarketoTransientError, remedy="Usually temporary; if it stays, check the Munchkin ID in the connection's host."
-    ),
+    codes.SUBSCRIPTION_UNREACHABLE: _TRANSIENT_SAFE,
     codes.CONCURRENCY_LIMIT: _Meaning(MarketoThrottledError),
     codes.WRONG_SUBSCRIPTION_TYPE: _UNAVAILABLE,
     codes.FEATURE_OFF: _UNAVAILABLE,
     codes.RESOURCE_UNAVAILABLE: _TRANSIENT_AMBIGUOUS,
     codes.LOCK_TIMEOUT: _TRANSIENT_AMBIGUOUS,
     codes.INVALID_DATA: _INVALID,
-    codes.UNKNOWN_FIELD: _Meaning(
-        MarketoInvalidRequestError, remedy="Compare the field names with the REST API names in Field Management."
-    ),
-    codes.PARTITION_DENIED: _Meaning(
-        MarketoPermissionError, remedy="Give the API user's role access to the lead partition."
-    ),
+    codes.UNKNOWN_FIELD: _INVALID,
+    codes.PARTITION_DENIED: _Meaning(MarketoPermissionError),
     codes.TOO_MANY_IMPORTS: _Meaning(MarketoQueueFullError),
-    codes.CRM_OWNS_RECORDS: _Meaning(
-        MarketoFeatureUnavailableError,
-        remedy="A native CRM synchronisation owns these records: change them in the CRM.",
-    ),
-    codes.LIST_BUSY: _Meaning(
-        MarketoQueueFullError, remedy="Wait until the running import into the same list has finished."
-    ),
-    codes.CLONE_ALLOWANCE: _Meaning(
-        MarketoQuotaExhaustedError, remedy="Clone the program with programs.clone instead."
-    ),
+    codes.CRM_OWNS_RECORDS: _UNAVAILABLE,
+    codes.LIST_BUSY: _Meaning(MarketoQueueFullError),
+    codes.CLONE_ALLOWANCE: _Meaning(MarketoQuotaExhaustedError),
     codes.CUSTOM_OBJECTS_OFF: _UNAVAILABLE,
     codes.FILTER_UNSUPPORTED: _UNAVAILABLE,
 }
@@ -380,7 +363,7 @@ def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
         "operation": operation,
         "code": code or None,
         "request_id": request_id,
-        "remedy": meaning.remedy,
+        "remedy": way_out(meaning.error, code, operation),
         # One ambiguous entry is enough to leave open whether the request ran.
         "executed": any(_meaning(*entry).executed for entry in entries),
     }
@@ -395,6 +378,18 @@ def _entry(entry: Any) -> tuple[str, str]:
         return "", printable(entry)
     code, message = entry.get("code"), entry.get("message")
     return "" if code is None else printable(code, _LONGEST_ID), "" if message is None else printable(message)
+
+
+def way_out(error: type[MarketoError], code: str, operation: str) -> str:
+    """
+    Return what a person can do about a code.
+
+    :param error: the class that stands for the code.
+    :param code: Marketo's code, or ``HTTP <status>``.
+    :param operation: the operation's name in the catalogue.
+    """
+    described = f"Change what the message names: `airflow marketo describe {operation}` shows the parameters."
+    return remedy_of(code, operation) or error.default_remedy or described
 
 
 def _rank(error: type[MarketoError]) -> int:

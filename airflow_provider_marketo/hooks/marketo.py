@@ -234,7 +234,7 @@ class MarketoHook(BaseHook):
             client.call("usage.get_daily_usage")
             denied = _denied(client)
         except MarketoConnectionError as error:
-            return False, f"Cannot reach {self.settings.host}: {error.message}. Check host, proxy and network."
+            return False, f"Cannot reach {self.settings.host}: {error.message}. {error.remedy}"
         except MarketoAuthError as error:
             return False, f"Marketo at {self.settings.host} refuses the credentials: {error.message}. {error.remedy}"
         except MarketoPermissionError as error:

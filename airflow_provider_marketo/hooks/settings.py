@@ -141,6 +141,8 @@ class ConnectionSettings:
         if not connection.login or not connection.password:
             missing = "login (client id)" if not connection.login else "password (client secret)"
             raise reader.refused(missing, "is empty", "Copy it from Admin > LaunchPoint > View Details.")
+        reader.check_blanks("login (client id)", connection.login)
+        reader.check_blanks("password (client secret)", connection.password)
         host, login, password = connection.host, connection.login, Secret(connection.password)
         if connection.port and "://" in host and f":{connection.port}" not in host:
             host = f"{host.rstrip('/')}:{connection.port}"
@@ -185,6 +187,19 @@ class _Reader:
         return MarketoInvalidRequestError(
             f"connection {self.conn_id}: {name} {what}", parameter=name, remedy=remedy or None
         )
+
+    def check_blanks(self, name: str, value: str) -> None:
+        """
+        Refuse what was copied with a blank or a line break, which a page does not show.
+
+        :param name: of the field.
+        :param value: is not shown.
+        """
+        ends = [end for end, part in (("begins", value[:1]), ("ends", value[-1:])) if part.isspace()]
+        if ends:
+            raise self.refused(
+                name, f"{' and '.join(ends)} with a blank or a line break", "Enter it again, without what surrounds it."
+            )
 
     def text(self, name: str) -> str | None:
         value = self.extra.get(name)

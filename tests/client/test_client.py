@@ -8,7 +8,7 @@ import re
 import pytest
 import requests
 import requests_mock
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
 
 from airflow_provider_marketo.client import errors, operations
 from airflow_provider_marketo.client.client import MarketoClient
@@ -162,6 +162,30 @@ def test_a_host_that_cannot_be_reached_is_named_and_the_query_is_not(clock):
     with pytest.raises(errors.MarketoConnectionError, match=f"cannot connect to {address} ") as caught:
         client.call("leads.get_by_filter_type", filterType="email", filterValues=["ann@example.com"])
     assert "example.com" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (NameResolutionError("999-zzz-999.mktorest.com", None, OSError("gone")), "Check the Munchkin ID"),
+        (ConnectTimeoutError("slow"), "firewall"),
+        (NewConnectionError(None, "refused"), "Check the connection's host"),
+    ],
+)
+def test_why_a_host_cannot_be_reached_comes_with_a_way_out(client, marketo, error, remedy):
+    unreachable = requests.exceptions.ConnectionError(MaxRetryError(None, "/", error))
+    marketo.get(f"{HOST}/rest/v1/leads/describe.json", exc=unreachable)
+    with pytest.raises(errors.MarketoConnectionError, match=remedy):
+        client.call("leads.describe")
+
+
+def test_a_proxy_that_cannot_be_found_does_not_point_at_the_munchkin_id(client, marketo):
+    cause = NameResolutionError("proxy.example.org", None, OSError("gone"))
+    marketo.get(
+        f"{HOST}/rest/v1/leads/describe.json", exc=requests.exceptions.ProxyError(MaxRetryError(None, "/", cause))
+    )
+    with pytest.raises(errors.MarketoConnectionError, match="Check the connection's proxy"):
+        client.call("leads.describe")
 
 
 def test_an_empty_answer_is_no_success(client, marketo, clock):

@@ -109,3 +109,39 @@ def test_an_invalid_request_keeps_its_parameter_through_json():
     again = errors.from_dict(errors.MarketoNotFoundError("gone", parameter="list_id").to_dict())
     assert type(again) is errors.MarketoNotFoundError
     assert again.parameter == "list_id"
+
+
+_NUMBERS = (500, 502, *range(601, 617), *range(701, 705), *range(709, 715), 718, 719, *range(1001, 1023))
+DOCUMENTED = [
+    str(code) for code in (*_NUMBERS, 1027, 1028, 1029, 1035, 1036, 1037, 1042, 1048, 1049, *range(1076, 1081))
+]
+"""Every code that Adobe documents."""
+
+
+@pytest.mark.parametrize("code", DOCUMENTED)
+def test_every_documented_code_comes_with_a_way_out(code):
+    error = reply_error(code)
+    assert error.remedy
+    assert str(error).endswith(error.remedy)
+
+
+@pytest.mark.parametrize("code", sorted(set(DOCUMENTED) - {"500", "502", "601", "602", "603", "606", "607", "608"}))
+def test_no_documented_request_error_gets_the_way_out_of_an_unknown_code(code):
+    assert reply_error(code).remedy != reply_error("1099").remedy
+
+
+def test_an_unknown_code_points_at_the_operations_parameters():
+    assert "`airflow marketo describe leads.sync`" in str(reply_error("1099"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "describe"),
+    [
+        ("leads.get_by_filter_type", "leads.describe2"),
+        ("companies.get", "companies.describe"),
+        ("custom_objects.get", "custom_objects.describe"),
+    ],
+)
+def test_1011_says_which_operation_lists_the_searchable_fields(operation, describe):
+    error = errors.from_reply(operation, [{"code": "1011", "message": "not supported as filterType"}], None)
+    assert f"{describe} lists them as searchableFields" in str(error)

@@ -75,6 +75,9 @@ def test_a_port_belongs_to_the_host():
     ("fields", "message"),
     [
         ({"host": ""}, "marketo_eu: host is empty"),
+        ({"password": "a-secret\n"}, r"password \(client secret\) ends with a blank or a line break"),
+        ({"password": " a-secret\t"}, r"password \(client secret\) begins and ends with a blank"),
+        ({"login": "\u00a0an-id"}, r"login \(client id\) begins with a blank"),
         ({"login": None}, "client id"),
         ({"password": None}, "client secret"),
         ({"extra": '{"max_parallel": 11}'}, "max_parallel is 11 and must be between 1 and 10"),
