@@ -96,7 +96,7 @@ def delete_rule(instance: Instance, request: Request) -> Reply:
 @answers("landing_page_redirect_rules.get_domains")
 def get_domains(instance: Instance, request: Request) -> Reply:
     return asset_page(
-        request, HOSTS, lambda host: {"hostname": host, "type": "alias" if host != HOSTS[0] else "domain"}
+        request, HOSTS, lambda host: {"hostname": host, "type": "domain-alias" if host != HOSTS[0] else "domain"}
     )
 
 

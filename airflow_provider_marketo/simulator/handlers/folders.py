@@ -12,6 +12,7 @@ from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
+from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, MARKETING
 from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, UI, WORKSPACE, Folder, Location
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
 
+_FOLDER_TYPES = {MARKETING: "Marketing Folder", DATABASE: "Marketing Folder"}
+_PROGRAM_FOLDER_TYPES = {"Event": "Marketing Event", "Engagement": "Nurture Program", "Email": "Email Batch Program"}
 _TOKEN_TYPES = ("date", "number", "rich text", "score", "sfdc campaign", "text")
 _MAX_TOKEN_NAME_LENGTH = 50
 _SCORE = re.compile(r"[+-]?\d+")
@@ -34,7 +37,7 @@ def _show(instance: Instance, folder: Folder) -> dict[str, Any]:
         "description": folder.description,
         "parent": {"id": parent.id, "type": parent.type} if parent else None,
         "path": instance.store.assets.path(folder),
-        "folderType": "Marketing Folder" if folder.type == "Marketing Activities" else folder.type,
+        "folderType": "Zone" if parent is None else _FOLDER_TYPES.get(folder.type, folder.type),
         "isArchive": folder.archived,
         "isSystem": folder.system,
         "accessZoneId": 1,
@@ -57,7 +60,7 @@ def _show_program(instance: Instance, program_id: int) -> dict[str, Any]:
         "description": program.shown["description"],
         "parent": {"id": parent.id, "type": parent.type},
         "path": f"{store.path(store.folders[parent.id])}/{program.name}",
-        "folderType": "Marketing Program",
+        "folderType": _PROGRAM_FOLDER_TYPES.get(program.shown["type"], "Marketing Program"),
         "isArchive": False,
         "isSystem": False,
         "accessZoneId": 1,
@@ -112,7 +115,8 @@ def get_contents(instance: Instance, request: Request) -> Reply:
     location = store.location({"type": request["type"], "id": request["id"]})
     rows = [
         *({"id": folder.id, "type": FOLDER} for folder in store.subfolders(location)),
-        *({"id": asset.id, "type": asset.kind.title} for asset in store.inside(location)),
+        # The new designer's assets have texts for ids, and only its own calls list them.
+        *({"id": each.id, "type": each.kind.title} for each in store.inside(location) if isinstance(each.id, int)),
     ]
     return asset_page(request, rows, lambda row: row)
 

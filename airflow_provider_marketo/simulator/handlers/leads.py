@@ -61,7 +61,10 @@ def get_by_program_id(instance: Instance, request: Request) -> Reply:
     fields = wanted_fields(instance, request)
 
     def show_member(member: Member) -> dict[str, Any]:
-        return {**show(instance, member["leadId"], fields), "membership": _membership(instance, member)}
+        membership = {
+            name: value for name, value in _membership(instance, member).items() if name not in ("id", "updatedAt")
+        }
+        return {**show(instance, member["leadId"], fields), "membership": membership}
 
     return page(request, list(instance.store.programs.members(program_id)), show_member, says_more=False)
 
