@@ -14,11 +14,13 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoNotFoundError,
     MarketoQueueFullError,
+    MarketoTransientError,
 )
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import code_of
 from airflow_provider_marketo.imports.matching import Found, match
 from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.request import RESEND
 from airflow_provider_marketo.imports.state import Account
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UPLOADS = 6
+"""How often a try of the task uploads a chunk while the answers are lost: as often as the client sends a call."""
+
 LOST = "the answer to the upload was lost, and Marketo has no list of imports to find it in"
 
 
@@ -40,14 +45,14 @@ class BulkImport:
     :param staged: what is staged.
     :param jobs: the instance's imports.
     :param in_flight: imports to keep in Marketo's queue at a time.
+    :param resumed: whether this is the same try after a deferral, which does not ask again for what it was not told.
     """
 
-    def __init__(self, staged: StagedImport, jobs: ImportJobs, in_flight: int) -> None:
+    def __init__(self, staged: StagedImport, jobs: ImportJobs, in_flight: int, *, resumed: bool = False) -> None:
         self._staged = staged
         self._jobs = jobs
         self._in_flight = in_flight
         self._parameters = import_parameters(staged.request)
-        self._lost_here: set[str] = set()
         for chunk in staged.chunks:
             found = staged.state(chunk).state
             if found == state.SENDING:
@@ -55,6 +60,8 @@ class BulkImport:
                 self._lost(chunk)
             elif found == state.LOST and staged.request.resends:
                 self._again(chunk)
+            elif found == state.UNTOLD and not resumed:
+                staged.reopen(chunk)
 
     def step(self) -> tuple[int, ...] | None:
         """
@@ -97,11 +104,14 @@ class BulkImport:
             if not following or len(queued) >= self._in_flight:
                 return None
             try:
-                self._send(following[0])
+                lost = self._send(following[0])
             except MarketoQueueFullError as error:
                 return error
+            if lost is not None and len(fresh) <= 1:
+                return lost  # nothing else can be sent before a pause
 
-    def _send(self, chunk: Chunk) -> None:
+    def _send(self, chunk: Chunk) -> MarketoError | None:
+        """Upload a chunk. Return the error if the answer was lost and the chunk is sent again later."""
         data = self._staged.data(chunk)
         before = self._staged.state(chunk)
         sending = self._staged.state(chunk)
@@ -112,19 +122,25 @@ class BulkImport:
             job = self._jobs.start(data, **self._parameters)
         except MarketoAmbiguousOutcomeError as error:
             log.warning("Chunk %s: %s", chunk.name, error)
-            if chunk.name in self._lost_here:
-                self._lost(chunk)
-                raise
-            self._lost_here.add(chunk.name)
             self._lost(chunk)
-            return
+            losses = self._staged.state(chunk).losses
+            if losses and losses % UPLOADS == 0:
+                raise MarketoTransientError(
+                    f"the answers to {losses} uploads of chunk {chunk.name} were lost",
+                    operation=error.operation,
+                    code=error.code,
+                    request_id=error.request_id,
+                    executed=True,
+                    remedy="The next try of the task sends it again.",
+                ) from None
+            return error if losses else None
         except MarketoInvalidRequestError as error:
             self._staged.put(chunk, before)
             if error.code != codes.HTTP_TOO_LARGE or chunk.rows == 1:
                 raise
             log.warning("Chunk %s of %d bytes is too large for Marketo and is split", chunk.name, chunk.size)
             self._staged.split(chunk)
-            return
+            return None
         except MarketoError:
             self._staged.put(chunk, before)
             raise
@@ -132,6 +148,7 @@ class BulkImport:
         queued.state, queued.batch_id = state.QUEUED, job.batch_id
         self._staged.put(chunk, queued)
         log.info("Chunk %s: %d rows are import %d", chunk.name, chunk.rows, job.batch_id)
+        return None
 
     def _lost(self, chunk: Chunk) -> None:
         if self._staged.request.resends:
@@ -140,13 +157,13 @@ class BulkImport:
             self._staged.lose(chunk, LOST)
 
     def _again(self, chunk: Chunk) -> None:
-        self._staged.put(chunk, state.ChunkState(resent=True))
+        self._staged.put(chunk, self._staged.state(chunk).to_resend())
 
     def _look(self, chunk: Chunk) -> None:
         batch_id = self._staged.state(chunk).batch_id
         assert batch_id is not None
         try:
-            job = self._jobs.status(batch_id)
+            job = self._jobs.outcome(batch_id)
         except MarketoNotFoundError:
             self._staged.lose(chunk, f"Marketo no longer knows import {batch_id}: it forgets them after seven days")
             return
@@ -157,9 +174,9 @@ class BulkImport:
         if job.status == FAILED:
             self._take_failure(chunk, job)
             return
-        reported = not job.counted or bool(job.failed or job.warned)
-        rows: Sequence[Sequence[Any]] = self._staged.rows(chunk) if reported else ()
-        numbers = self._staged.numbers(chunk) if reported else ()
+        good = job.counted and not job.failed and not job.warned and job.processed == chunk.rows
+        rows: Sequence[Sequence[Any]] = () if good else self._staged.rows(chunk)
+        numbers: Sequence[int] = () if good else self._staged.numbers(chunk)
         failures = self._report(job, FAILURES, job.failed, rows)
         warnings = self._report(job, WARNINGS, job.warned, rows)
         lines = [_line("rejected", one, rows, numbers) for one in failures if one.at is not None]
@@ -168,25 +185,38 @@ class BulkImport:
             _line("warned", one, rows, numbers) for one in warnings if one.at is not None and one.at not in failed_at
         ]
         rejected = sum(line.outcome == "rejected" for line in lines)
-        lines += [self._untold(one) for one in failures if one.at is None]
+        unmatched = [self._untold(one) for one in failures if one.at is None]
         unknown = min(chunk.rows - rejected, max(job.failed or 0, len(failures)) - rejected)
         if not job.counted:  # Marketo says that the import is complete, and not what became of the rows
             unknown = chunk.rows - rejected
         elif job.processed is not None and job.processed < chunk.rows:
             # Marketo counts the good rows: the outcome of rows that it neither imported nor refused is unknown.
             unknown = max(unknown, chunk.rows - job.processed - rejected)
+        if unknown and self._staged.state(chunk).reopened and self._staged.request.on_lost_upload == RESEND:
+            log.warning("Import %d: Marketo does not tell what became of its rows, which are sent again", job.batch_id)
+            self._again(chunk)
+            return
         left = chunk.rows - rejected - unknown
         warned = min(left, max(job.warned or 0, sum(line.outcome == "warned" for line in lines)))
         account = Account(accepted=left - warned, warned=warned, rejected=rejected, unknown=unknown)
         if unknown:
             log.warning("Import %d: %d rows cannot be told from Marketo's report", job.batch_id, unknown)
-        self._staged.settle(chunk, state.DONE, account, lines)
+        if unknown > len(unmatched):
+            told_at = {one.at for one in (*failures, *warnings)}
+            why = f"import {job.batch_id} does not tell which of its rows these {unknown} are; this may be one of them"
+            lines += [
+                Line("unknown", "unknown", why, number, row)
+                for at, (number, row) in enumerate(zip(numbers, rows, strict=True))
+                if at not in told_at
+            ]
+        self._staged.settle(chunk, state.UNTOLD if unknown else state.DONE, account, [*lines, *unmatched])
         log.info("Import %d is complete: %s", job.batch_id, account)
 
     def _take_failure(self, chunk: Chunk, job: ImportJob) -> None:
         message = f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}"
-        if job.processed:
-            self._staged.lose(chunk, f"{message}, after {job.processed} rows were imported")
+        if job.processed is None or job.processed > 0:
+            after = "an unknown number of" if job.processed is None else job.processed
+            self._staged.lose(chunk, f"{message}, after {after} rows were imported")
             return
         lines = [
             Line("rejected", code_of(job.message), message, number, row)

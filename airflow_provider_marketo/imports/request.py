@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
 
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
+RESEND = "resend"
 POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
 """What an author may change between two tries of what is staged."""
 
@@ -115,7 +116,7 @@ class ImportRequest(Plain):
     def resends(self) -> bool:
         """Whether rows whose outcome is unknown are sent again."""
         if self.on_lost_upload is not None:
-            return self.on_lost_upload == "resend"
+            return self.on_lost_upload == RESEND
         if self.transport == SYNC:
             return self.action != CREATE_DUPLICATE
         return (

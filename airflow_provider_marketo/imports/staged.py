@@ -155,6 +155,13 @@ class StagedImport:
         ]
         self.settle(chunk, state.LOST, Account(unknown=chunk.rows), lines)
 
+    def reopen(self, chunk: Chunk) -> None:
+        """Have a chunk's import asked again for what became of its rows."""
+        for table in _TABLES:
+            self._staging.delete(_part(table, chunk))
+        before = self.state(chunk)
+        self.put(chunk, ChunkState(state.QUEUED, before.batch_id, resent=before.resent, reopened=True))
+
     def split(self, chunk: Chunk) -> None:
         """Replace a chunk that is too large for Marketo by two."""
         numbers, rows = self.numbers(chunk), self.rows(chunk)
@@ -246,11 +253,13 @@ class StagedImport:
 
     def _verdict(self, account: Account, address: str | None) -> MarketoError | None:
         if account.unknown:
+            untold = any(self.state(chunk).state == state.UNTOLD for chunk in self.chunks)
+            where = f", listed in {address}" if address else ""
             return MarketoRowsUnknownError(
-                f"{account.unknown} of {counted(self.plan.rows, 'row')} may or may not be in Marketo,"
-                f" listed in {address}",
-                remedy="Look whether they are there. To send them once more, set on_lost_upload='resend' and clear the"
-                " task; what was staged is kept for that. All other rows were sent.",
+                f"{account.unknown} of {counted(self.plan.rows, 'row')} may or may not be in Marketo{where}",
+                remedy=f"{'Clear the task: it asks Marketo again for their reports. ' if untold else ''}Look whether"
+                " they are there. To send them once more, set on_lost_upload='resend' and clear the task; what was"
+                " staged is kept for that. All other rows were sent.",
             )
         rejected = account.rejected
         allowed = self.request.max_reject_ratio

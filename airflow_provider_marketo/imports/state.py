@@ -11,11 +11,12 @@ from airflow_provider_marketo.output import progress as kept
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-STAGED, SENDING, QUEUED, DONE, LOST = "staged", "sending", "queued", "done", "lost"
+STAGED, SENDING, QUEUED, DONE, LOST, UNTOLD = "staged", "sending", "queued", "done", "lost", "untold"
 """A chunk's states.
 
 ``sending`` is written down before a byte leaves: a try that finds it knows that the answer was lost. A chunk that is
-``lost`` is sent again only if its author says so."""
+``lost`` is sent again only if its author says so. Of a chunk that is ``untold`` Marketo did not say what became of some
+rows, although its import has ended: the next try asks again."""
 
 
 @dataclass
@@ -73,6 +74,8 @@ class ChunkState:
     :param batch_id: Marketo's id of its import.
     :param account: of its rows, when it is done or lost.
     :param resent: whether it was sent before, with an unknown outcome.
+    :param reopened: whether Marketo is asked once more for what it did not tell an earlier try.
+    :param losses: how often the answer to its upload was lost.
     :param sent_at: when it was first sent, on Marketo's clock, ISO 8601: an older record was not created by it.
     """
 
@@ -80,11 +83,13 @@ class ChunkState:
     batch_id: int | None = None
     account: dict[str, int] = field(default_factory=dict)
     resent: bool = False
+    reopened: bool = False
+    losses: int = 0
     sent_at: str = ""
 
     def to_resend(self) -> ChunkState:
         """Return the state of a chunk that is sent once more, because its outcome is unknown."""
-        return ChunkState(resent=True, sent_at=self.sent_at)
+        return ChunkState(resent=True, losses=self.losses + 1, sent_at=self.sent_at)
 
     @property
     def counts(self) -> Account:

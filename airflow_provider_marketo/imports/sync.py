@@ -185,7 +185,9 @@ class SyncImport:
                 setattr(account, outcome.status, getattr(account, outcome.status) + 1)
             if outcome.kind in ("rejected", "unknown"):
                 lines.append(Line(outcome.kind, outcome.code, outcome.message, numbers[at], row))
-        self._staged.settle(chunk, state.DONE, account, lines)
+        # A chunk whose rows may all be sent again goes again once the author says so; see ImportRequest.resends.
+        lost = account.unknown and (account.unknown == chunk.rows or self._request.action != CREATE_DUPLICATE)
+        self._staged.settle(chunk, state.LOST if lost else state.DONE, account, lines)
 
 
 _NOTHING_TO_SAY = Outcome("accepted")

@@ -192,7 +192,7 @@ class ImportWork(Work):
         if staged.plan.transport == BULK:
             jobs = ImportJobs(self._client, import_object(staged.request.object_type), staged.request.custom_object)
             in_flight = options.number("imports_in_flight", _IMPORTS_IN_FLIGHT)
-            self._bulk = BulkImport(staged, jobs, min(in_flight, limits.QUEUED_JOBS))
+            self._bulk = BulkImport(staged, jobs, min(in_flight, limits.QUEUED_JOBS), resumed=self._resumed)
             deadline_of(staged, self.arguments["timeout"], resumed=self._resumed)
         return staged
 

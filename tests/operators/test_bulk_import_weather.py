@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoDeadlineError, MarketoStoppedError
+from airflow_provider_marketo.client.clock import SystemClock
+from airflow_provider_marketo.client.errors import (
+    MarketoDataError,
+    MarketoDeadlineError,
+    MarketoStoppedError,
+    MarketoTransientError,
+)
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from tests.operators.bulk_importing import LEADS, WEBINAR, jobs, refused, run, small_chunks, source
@@ -15,6 +21,20 @@ from tests.operators.importing import DeadError, DyingStore, counts, staged, tab
 from tests.support import StateStore, run_task, task_context
 
 __all__ = ["small_chunks", "source"]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> list[float]:
+    """The pauses before Marketo is asked again for what it owes, which take no time here."""
+    pauses: list[float] = []
+
+    class Noting(SystemClock):
+        def sleep(self, seconds: float) -> None:
+            pauses.append(seconds)
+
+    monkeypatch.setattr("airflow_provider_marketo.client.bulk.imports.SystemClock", Noting)
+    return pauses
+
 
 # Queue and quota.
 
@@ -135,6 +155,35 @@ def test_a_lost_upload_that_may_fire_campaigns_is_not_sent_again(marketo, tmp_pa
     assert result["accepted"] + result["warned"] == 200  # members that were members already
     assert len(jobs(instance)) == sent + 1
     assert result["rejects"] is None
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_lost_uploads_are_repeated_with_a_pause_as_often_as_calls_are(
+    marketo, tmp_path, source, monkeypatch, deferrable
+):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", status=502, times=3)
+    pauses = []
+    wait = MarketoBulkImportOperator._wait
+
+    def noted(*given):
+        pauses.append(given)
+        wait(*given)
+
+    monkeypatch.setattr(MarketoBulkImportOperator, "_wait", noted)
+    result = run(tmp_path, source(), on_lost_upload="resend", deferrable=deferrable)
+    assert counts(result) == {"accepted": 200}
+    assert len(pauses) >= 3
+    assert len(jobs(instance)) == 1
+
+
+def test_uploads_that_stay_lost_leave_the_chunk_to_the_next_try(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.import", status=502, times=8)
+    store = StateStore()
+    with pytest.raises(MarketoTransientError, match="the answers to 6 uploads of chunk"):
+        run(tmp_path, source(), store)
+    assert counts(run(tmp_path, source(), store)) == {"accepted": 200}
 
 
 # Kills.
@@ -282,3 +331,65 @@ def test_an_import_that_is_complete_without_counters_has_no_row_that_is_surely_i
     instance.fail("bulk_import_leads.get_status", status=200, body=body, times=None, skip=1)
     _, account = refused(tmp_path, source(*rows))
     assert counts(account) == {"unknown": 4, "rejected": 1}
+
+
+ODD = [{"email": f"new{n}@example.com"} for n in range(40)] + [{"email": f"no address {n}"} for n in range(3)]
+
+
+def test_a_report_that_marketo_does_not_have_yet_is_asked_for_again(marketo, tmp_path, source, patient):
+    instance = marketo()
+    instance.fail("bulk_import_leads.get_failures", status=404, times=3)
+    result = run(tmp_path, source(*ODD), max_reject_ratio=1)
+    assert counts(result) == {"accepted": 40, "rejected": 3}
+    assert len(patient) == 3
+
+
+def test_rows_without_a_report_are_listed_and_the_next_try_asks_again(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.get_failures", status=404, times=None)
+    store = StateStore()
+    text, account = refused(tmp_path, source(*ODD), store)
+    assert "Clear the task: it asks Marketo again for their reports" in text
+    assert counts(account) == {"accepted": 40, "unknown": 3}
+    assert "does not tell which of its rows these 3 are" in table(account["rejects"])[0]["_marketo_message"]
+    _, account = refused(tmp_path, "gone.csv", store)  # still none
+    assert counts(account) == {"accepted": 40, "unknown": 3}
+    instance.instance.faults.clear()
+    result = run(tmp_path, "gone.csv", store, max_reject_ratio=1)
+    assert counts(result) == {"accepted": 40, "rejected": 3}
+    assert len(table(result["rejects"])) == 3
+    assert len(jobs(instance)) == 1
+
+
+def test_rows_that_marketo_never_tells_of_are_sent_once_more_if_the_author_wants_that(marketo, tmp_path, source):
+    instance = marketo()
+    instance.fail("bulk_import_leads.get_failures", status=404, times=8)
+    store = StateStore()
+    refused(tmp_path, source(*ODD), store)
+    result = run(tmp_path, "gone.csv", store, on_lost_upload="resend", max_reject_ratio=1)
+    assert counts(result) == {"accepted": 40, "rejected": 3}
+    assert len(jobs(instance)) == 2
+
+
+def test_an_import_that_marketo_does_not_know_yet_is_asked_for_again(marketo, tmp_path, source, patient):
+    instance = marketo()
+    instance.fail("bulk_import_leads.get_status", "1013", times=3)
+    assert counts(run(tmp_path, source())) == {"accepted": 200}
+    assert patient
+
+
+def test_counters_that_come_late_are_asked_for_again(marketo, tmp_path, source):
+    instance = marketo()
+    body = '{"success": true, "requestId": "a#1", "result": [{"batchId": 1, "status": "Complete"}]}'
+    instance.fail("bulk_import_leads.get_status", status=200, body=body, times=3)
+    instance.instance.clock.sleep(1)
+    result = run(tmp_path, source(*ODD), max_reject_ratio=1)
+    assert counts(result) == {"accepted": 40, "rejected": 3}
+
+
+def test_an_import_that_failed_without_counters_is_unknown(marketo, tmp_path, source):
+    instance = marketo()
+    body = '{"success": true, "requestId": "a#1", "result": [{"batchId": 1, "status": "Failed"}]}'
+    instance.fail("bulk_import_leads.get_status", status=200, body=body, times=None)
+    _, account = refused(tmp_path, source())
+    assert counts(account) == {"unknown": 200}

@@ -361,6 +361,29 @@ def test_a_duplicate_that_may_have_been_created_is_unknown_and_not_sent_again(ma
     assert instance.report().executed["leads.sync"] == 2
 
 
+def test_the_author_may_have_rows_sent_once_more_that_may_or_may_not_have_been_created(marketo, tmp_path, governed):
+    instance = marketo()
+    instance.fail("leads.sync", drop=True)
+    store = StateStore()
+    fails(MarketoSyncLeadsOperator, tmp_path, store, records=people(400), action="createDuplicate")
+    how = {"action": "createDuplicate", "on_lost_upload": "resend"}
+    assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, store, records=[], **how)) == {"accepted": 400}
+    leads = instance.instance.store.leads
+    assert len(list(leads.keys())) == leads.count + 400
+
+
+def test_rows_without_a_status_are_sent_once_more_by_the_next_try_where_that_does_no_harm(marketo, tmp_path, governed):
+    instance = marketo()
+    body = json.dumps({"success": True, "requestId": "a#1", "result": [{"id": 1}, None, {"status": "created"}]})
+    instance.fail("companies.sync", status=200, body=body)
+    store = StateStore()
+    _, account = fails(MarketoSyncOperator, tmp_path, store, records=companies(3), object_type="companies")
+    assert counts(account) == {"accepted": 1, "unknown": 2}
+    result = run_import(MarketoSyncOperator, tmp_path, store, records=[], object_type="companies")
+    assert counts(result) == {"accepted": 3}
+    assert result["rejects"] is None
+
+
 def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, governed, monkeypatch):
     instance = marketo()
     token_expires_at(monkeypatch, "leads.sync")

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from airflow_provider_marketo.client.bulk.jobs import whole_number
+from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
+    MarketoNotFoundError,
     MarketoQueueFullError,
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.governor import IMPORT_QUEUE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.transport import Reply
+
+Answer = TypeVar("Answer")
 
 QUEUED, IMPORTING, COMPLETE, FAILED = "queued", "importing", "complete", "failed"
 FAILURES, WARNINGS = "failures", "warnings"
 REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
 """Columns that Marketo adds to the rows of its reports."""
 
-DOWNLOADS = 3
-"""Of a report, should it break off: it is no larger than the file that was sent."""
+TRIES = 4
+"""How often Marketo is asked for what it owes: an import by its id, and counters and reports of one that has ended."""
+
+PAUSE = 5.0
+"""Seconds between two of them."""
 
 _SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPORTING}
 
@@ -165,10 +173,19 @@ class ImportJobs:
     :param client: the instance.
     :param kind: of object.
     :param custom_object: API name of the custom object type; only for ``custom_objects``.
+    :param clock: the time.
     """
 
-    def __init__(self, client: MarketoClient, kind: ImportObject, custom_object: str | None = None) -> None:
+    def __init__(
+        self,
+        client: MarketoClient,
+        kind: ImportObject,
+        custom_object: str | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self._client = client
+        self._clock = clock or SystemClock()
         self.kind = kind
         self._path: Mapping[str, Any] = dict.fromkeys(kind.status_path, custom_object)
         self._counted: set[int] = set()
@@ -192,7 +209,7 @@ class ImportJobs:
         finally:
             governor.leave_queue(IMPORT_QUEUE, [place])
         self._client.tally.moved(len(data))
-        record = next(iter(reply.records), None) or {}
+        record = _first(reply)
         if not str(record.get("batchId") or "").isdigit():
             raise MarketoAmbiguousOutcomeError(
                 "Marketo accepted the file but named no batch", operation=operation, request_id=reply.request_id
@@ -209,14 +226,21 @@ class ImportJobs:
         :raises MarketoNotFoundError: Marketo no longer knows it; it forgets imports after seven days.
         """
         reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
-        record = next(iter(reply.records), None) or {}
-        job = ImportJob.from_record({**record, "batchId": batch_id}, self.kind.processed)
+        job = ImportJob.from_record({**_first(reply), "batchId": batch_id}, self.kind.processed)
         if job.ended:
             self._client.governor.leave_queue(IMPORT_QUEUE, [str(batch_id)])
             if batch_id not in self._counted:
                 self._counted.add(batch_id)
                 self._client.tally.add_rows((job.processed or 0) + (job.failed or 0))
         return job
+
+    def outcome(self, batch_id: int) -> ImportJob:
+        """
+        Ask for one import, and again if it is unknown or has ended without its counters.
+
+        :raises MarketoNotFoundError: Marketo no longer knows it.
+        """
+        return self._asked_again(lambda: self.status(batch_id), lambda job: job.counted or not job.ended)
 
     def any_ended(self, batch_ids: Collection[int]) -> bool:
         """Whether one of several imports has ended. Asks for one after the other, as there is no list to ask for."""
@@ -230,11 +254,27 @@ class ImportJobs:
         :return: a CSV file.
         :raises MarketoNotFoundError: Marketo has no such file.
         """
-        for _ in range(DOWNLOADS - 1):
-            with suppress(MarketoTransientError):
-                return self._read(f"get_{report}", batch_id)
-        return self._read(f"get_{report}", batch_id)
+        return self._asked_again(lambda: self._read(f"get_{report}", batch_id), lambda _: True)
+
+    def _asked_again(self, ask: Callable[[], Answer], is_enough: Callable[[Answer], bool]) -> Answer:
+        """Ask until Marketo has an answer, or until it has had its chances."""
+        for left in reversed(range(TRIES)):
+            try:
+                answer = ask()
+                if is_enough(answer) or not left:
+                    return answer
+            except (MarketoNotFoundError, MarketoTransientError):
+                if not left:
+                    raise
+            self._clock.sleep(PAUSE)
+        raise AssertionError  # the last round returns or raises
 
     def _read(self, action: str, batch_id: int) -> bytes:
         with self._client.download(self.kind.operation(action), batchId=batch_id, **self._path) as download:
             return b"".join(download.blocks)
+
+
+def _first(reply: Reply) -> Mapping[str, Any]:
+    """Return the only record of a reply; an empty one if Marketo left it out."""
+    record = next(iter(reply.records), None)
+    return record if isinstance(record, dict) else {}

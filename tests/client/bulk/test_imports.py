@@ -16,7 +16,9 @@ HOST = "http://127.0.0.1:1"
 def jobs(requests_mock):
     requests_mock.post(f"{HOST}/identity/oauth/token", json={"access_token": "a-token", "expires_in": 3599})
     client = MarketoClient(HOST, "an-id", "a-secret", clock=ManualClock())
-    return lambda name="leads", custom_object=None: ImportJobs(client, import_object(name), custom_object)
+    return lambda name="leads", custom_object=None: ImportJobs(
+        client, import_object(name), custom_object, clock=ManualClock()
+    )
 
 
 def success(*result: dict) -> dict:
