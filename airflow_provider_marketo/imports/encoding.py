@@ -6,14 +6,17 @@ import dataclasses
 import json
 import math
 import re
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.dates import has_zone, iso, parse_date
+from airflow_provider_marketo.client.dates import has_zone, is_day, iso, parse_date, parse_date_or_none
 from airflow_provider_marketo.client.tabular import schema
+from airflow_provider_marketo.client.values import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,8 +29,8 @@ _NULL = "null"
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_INTEGER_LIMIT = 1 << 63
+_DAY_LENGTH = len("2026-01-31")
 _NONE = type(None)
 
 
@@ -80,8 +83,10 @@ class Column:
         together = joined(values) if self._is_text else None
         if together is None:  # not all are texts
             kinds = set(map(type, values)) - {_NONE}
-            if not kinds <= self._plain:
-                values = self._each(values, faults) if len(kinds) > 1 else self._each_once(values, faults)
+            if not kinds <= self._plain or (kinds == {int} and not _in_range(values)):
+                # Equal moments of different time zones have different dates, and equal decimals different texts.
+                alike = len(kinds) == 1 and not kinds & {datetime, Decimal}
+                values = self._each_once(values, faults) if alike else self._each(values, faults)
             if self._is_text:
                 together = "".join(filter(None, values))
         if together:
@@ -93,13 +98,15 @@ class Column:
     def _each_once(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
         """Encode as :meth:`_each` does, each distinct value once: dates and booleans repeat."""
         try:
-            distinct = list(dict.fromkeys(values))
+            counts = Counter(values)
         except TypeError:  # dictionaries and lists
             return self._each(values, faults)
-        if len(distinct) > len(values) // 2:
+        if len(counts) > len(values) // 2:
             return self._each(values, faults)
-        wrong: dict[int, str] = {}
+        distinct, wrong = list(counts), dict[int, str]()
         encoded = dict(zip(distinct, self._each(distinct, wrong), strict=True))
+        if self._one == self._datetime:
+            self.naive += sum((count - 1) * _is_naive(value) for value, count in counts.items())
         if wrong:
             texts = {distinct[at]: fault for at, fault in wrong.items()}
             faults.update((at, texts[value]) for at, value in enumerate(values) if value in texts)
@@ -109,12 +116,16 @@ class Column:
         encoded: list[Any] = []
         for at, value in enumerate(values):
             try:
-                encoded.append(None if value is None or value == "" else self._one(value))
+                encoded.append(self._nothing(value) if value is None or value == "" else self._one(value))
             except (ValueError, ArithmeticError, TypeError) as error:
                 fault = str(error) if isinstance(error, ValueFaultError) else f"is not of type {self.field.type}"
                 faults[at] = f"{self.field.name} {fault}"
                 encoded.append(None if isinstance(value, (bytes, bytearray)) else str(value))
         return encoded
+
+    def _nothing(self, value: Any) -> Any:
+        """Return what empties the field: an empty text stays one among texts."""
+        return value if self._is_text else None
 
     def _look_at_texts(self, values: Sequence[Any], together: str, faults: dict[int, str]) -> None:
         """Find what is wrong with texts. One look at all of them joined mostly shows that nothing is."""
@@ -139,23 +150,29 @@ class Column:
             self.long += sum(len(text.encode("utf-8", "replace") if in_bytes else text) > length for text in texts)
 
     def _datetime(self, value: Any) -> str:
+        if not isinstance(value, (str, date)):
+            raise ValueFaultError("is not a date and time")
+        self.naive += _is_naive(value)
         if isinstance(value, str):
-            if _DATETIME.fullmatch(value):
-                return value
-            when, aware = _moment(value)
-            self.naive += not aware
-            return when
-        if isinstance(value, datetime):
-            self.naive += value.tzinfo is None
-            return iso(value)
-        if isinstance(value, date):
-            return f"{value.isoformat()}T00:00:00Z"
-        raise ValueFaultError("is not a date and time")
+            return _moment(value)
+        return iso(value) if isinstance(value, datetime) else f"{value.isoformat()}T00:00:00Z"
 
 
 @lru_cache(maxsize=65_536)
-def _moment(value: str) -> tuple[str, bool]:
-    return iso(parse_date(value)), has_zone(value)
+def _moment(value: str) -> str:
+    return iso(parse_date(value))
+
+
+def _is_naive(value: Any) -> bool:
+    """Whether a date and time does not say its time zone. A date alone is midnight in UTC."""
+    if isinstance(value, str):
+        return not value.endswith("Z") and parse_date_or_none(value) is not None and not has_zone(value)
+    return isinstance(value, datetime) and value.tzinfo is None
+
+
+def _in_range(values: Sequence[Any]) -> bool:
+    numbers: list[int] = [value for value in values if value is not None]
+    return min(numbers) >= -_INTEGER_LIMIT and max(numbers) < _INTEGER_LIMIT
 
 
 def _text(value: Any) -> Any:
@@ -177,8 +194,8 @@ def _number_text(value: float | Decimal) -> str:
 def _other_text(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise ValueFaultError("holds bytes, which Marketo has no field for")
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return json.dumps(plain(value, ""), ensure_ascii=False, separators=(",", ":"))
     return str(value)
 
 
@@ -191,9 +208,9 @@ def _number(value: Any) -> Any:
             hint = "; write a point, not a comma" if "," in written else ""
             raise ValueFaultError(f"is not a number{hint}")
         value = Decimal(written)
-    if isinstance(value, int):
-        return value
-    number = _finite(value)
+    number = value if isinstance(value, int) else _finite(value)
+    if abs(number) > sys.float_info.max:
+        raise ValueFaultError("is larger than any number that Marketo stores")
     return int(number) if number == int(number) else float(number)
 
 
@@ -201,17 +218,19 @@ def _integer(value: Any) -> int:
     number = _number(value)
     if not isinstance(number, int):
         raise ValueFaultError("is not a whole number")
+    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
+        raise ValueFaultError("is larger than any whole number that Marketo stores")
     return number
 
 
 def _finite(value: Any) -> Any:
-    if not math.isfinite(value):
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
         raise ValueFaultError("is not a finite number")
     return value
 
 
 def _boolean(value: Any) -> bool:
-    word = str(value).strip().lower()
+    word = str(_number(value) if isinstance(value, (float, Decimal)) else value).strip().lower()
     if word in _TRUE:
         return True
     if word in _FALSE:
@@ -229,10 +248,10 @@ def _date(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     written = str(value).strip()
-    if not _DATE.fullmatch(written[:10]):
+    day = written[:_DAY_LENGTH]
+    if not is_day(day) or parse_date_or_none(written) is None:
         raise ValueFaultError("is not a date like 2026-01-31")
-    date.fromisoformat(written[:10])
-    return written[:10]
+    return day
 
 
 def joined(values: Sequence[Any]) -> str | None:

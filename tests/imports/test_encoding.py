@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, encode_constant
 from airflow_provider_marketo.imports.fields import Field
@@ -31,6 +33,13 @@ def encode(kind, *values, as_text=False, **field):
         ("string", Decimal("1E+2"), "100"),
         ("string", UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ("string", {"a": "ü"}, '{"a":"ü"}'),
+        ("string", ("a", 1), '["a",1]'),
+        ("string", [NOON.replace(tzinfo=TEN_EAST)], '["2026-01-31T02:30:00Z"]'),
+        ("datetime", datetime(1, 1, 1, tzinfo=timezone.utc), "0001-01-01T00:00:00Z"),
+        ("date", date(987, 5, 4), "0987-05-04"),
+        ("boolean", 1.0, True),
+        ("boolean", Decimal("0.0"), False),
+        ("integer", -(2**63), -(2**63)),
         ("integer", "7", 7),
         ("integer", 7.0, 7),
         ("integer", " 7 ", 7),
@@ -69,7 +78,16 @@ def test_a_value_is_written_as_its_field_wants_it(kind, value, encoded):
         ("currency", Decimal("Infinity"), "f is not a finite number"),
         ("boolean", "perhaps", "f is neither true nor false"),
         ("date", "31.01.2026", "f is not a date like 2026-01-31"),
-        ("date", "2026-02-30", "f is not of type date"),
+        ("date", "2026-02-30", "f is not a date like 2026-01-31"),
+        ("date", "2026-01-31 or so", "f is not a date like 2026-01-31"),
+        ("datetime", "2026-02-30T00:00:00Z", "f is not of type datetime"),
+        ("datetime", "2026-01-31T24:00:00Z", "f is not of type datetime"),
+        ("datetime", datetime(1, 1, 1, tzinfo=TEN_EAST), "f is not of type datetime"),
+        ("integer", 2**63, "f is larger than any whole number that Marketo stores"),
+        ("integer", "1e300", "f is larger than any whole number that Marketo stores"),
+        ("float", "1e999", "f is larger than any number that Marketo stores"),
+        ("string", [float("nan")], "f is not of type string"),
+        ("string", {"a": "\ud83d"}, "f is not of type string"),
         ("datetime", "yesterday", "f is not of type datetime"),
         ("datetime", 7, "f is not a date and time"),
         ("string", b"\x00", "f holds bytes, which Marketo has no field for"),
@@ -104,6 +122,46 @@ def test_the_word_null_is_sent_and_counted():
     column = Column(Field("f"), as_text=True)
     assert column.encode(["null", "", None])[0] == ["null", "", None]
     assert column.null_words == 1
+
+
+KINDS = st.sampled_from(["string", "integer", "float", "currency", "boolean", "date", "datetime", "email"])
+ZONES = st.sampled_from([None, timezone.utc, TEN_EAST, timezone(timedelta(hours=-12))])
+MOMENTS = st.sampled_from([NOON, NOON.replace(year=1, month=1, day=1), NOON.replace(year=9999, month=12, day=31)])
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, 7, 2**63, -(2**63), 10**400]),
+    st.sampled_from([0.0, 1.0, 1.5, 1e300, float("nan"), float("-inf")]),
+    st.sampled_from([Decimal("1"), Decimal("1.0"), Decimal("1.50"), Decimal("1E+400"), Decimal("NaN")]),
+    st.builds(
+        lambda moment, zone: moment.replace(tzinfo=zone),
+        MOMENTS,
+        ZONES,
+    ),
+    st.sampled_from([date(2026, 1, 31), date.min, date.max, time(12, 30), timedelta(hours=30)]),
+    st.sampled_from(
+        ["", "1", "1.0", "true", "2026-01-31", "2026-01-31T12:30:00", "2026-02-30T00:00:00Z", "\ud83d", "null"]
+    ),
+    st.sampled_from([b"a", ("a",), ["a"], {"a": 1.5}, {"a": b""}, UUID(int=1)]),
+)
+
+
+@settings(max_examples=300)
+@given(KINDS, st.lists(VALUES, min_size=1, max_size=4), st.booleans(), st.integers(1, 5))
+def test_a_value_is_encoded_the_same_whatever_stands_beside_it(kind, values, as_text, times):
+    alone = []
+    naive = 0
+    for value in values:
+        column = Column(Field("f", kind), as_text=as_text)
+        alone.append(column.encode([value]))
+        naive += column.naive
+    together = Column(Field("f", kind), as_text=as_text)
+    encoded, faults = together.encode(values * times)
+    assert list(encoded) == [one[0][0] for one in alone] * times
+    assert faults == {
+        at: alone[at % len(values)][1][0] for at in range(len(values) * times) if alone[at % len(values)][1]
+    }
+    assert together.naive == naive * times
 
 
 def test_datetimes_without_a_zone_are_counted():
