@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoDeletedLeadsOperator
+from airflow_provider_marketo.simulator.routes import HANDLERS
 from airflow_provider_marketo.streams import run as run_module
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import PositionStore
@@ -37,6 +38,31 @@ def kill_hour_one(followed, monkeypatch, owner, name):
         patch.setattr(owner, name, killed)
         with pytest.raises(Killed):
             followed.hour(1, **JSONL)
+
+
+def test_a_stream_that_a_person_stops_reads_no_further_and_publishes_nothing(stream, monkeypatch):
+    followed, pages, tasks = stream(), "activities.get_lead_activities", []
+    answer = HANDLERS[pages]
+    span = {"start": START, "end": START + 40 * HOUR, **JSONL}
+    followed.clock.advance(HOURS * HOUR.total_seconds())
+
+    class Stoppable(MarketoActivitiesOperator):
+        def execute(self, context):
+            tasks.append(self)
+            return super().execute(context)
+
+    def stopped_here(*given):
+        tasks[-1].on_kill()
+        return answer(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(HANDLERS, pages, stopped_here)
+        with pytest.raises(MarketoStoppedError):
+            followed.run(operator=Stoppable, **span)
+    assert followed.sim.report().calls[pages] == 1
+    assert followed.rows() == []
+    followed.run(**span)
+    assert followed.published() == sorted(followed.happened(START, START + 40 * HOUR))
 
 
 def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
