@@ -166,8 +166,11 @@ def types(arguments: argparse.Namespace) -> None:
 
 
 def docs(arguments: argparse.Namespace) -> None:
-    """Build the documentation as a site in build/docs; a warning is an error."""
-    _development().run("sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", DOCS)
+    """Build the documentation as a site in build/docs and check its links; a warning is an error."""
+    environment = _development()
+    shutil.rmtree(DOCS, ignore_errors=True)
+    environment.run("sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", DOCS)
+    environment.run("python", "-m", "tools.documentation.check", DOCS)
     print(f"Ready: {DOCS / 'index.html'}")
 
 

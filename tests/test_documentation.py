@@ -1,0 +1,76 @@
+"""What the site shows of the code is complete, and its check finds what is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.operations import all_operations
+from tools.arguments_page import public_classes
+from tools.documentation import PARTS, check, picture
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+GENERATED = {
+    name for page in DOCS.rglob("*.md") for name in re.findall(r"<!-- generated: ([\w ]+) -->", page.read_text("utf-8"))
+}
+
+
+def test_each_part_is_shown_by_a_page():
+    assert set(PARTS) == GENERATED
+
+
+def test_each_public_class_has_a_section_in_the_reference():
+    shown = "".join(PARTS[name]() for name in ("operators", "sensors", "transfers", "hook and triggers"))
+    assert {kind.__name__ for kind in public_classes()} == set(re.findall(r"^## (\w+)$", shown, re.MULTILINE))
+
+
+def test_the_table_of_operations_has_a_row_for_each():
+    rows = re.findall(r"^\| `([\w.]+)` \|", PARTS["operations"](), re.MULTILINE)
+    assert rows == [operation.name for operation in all_operations()]
+
+
+def test_the_table_of_errors_names_each_code_and_the_class_that_it_raises():
+    table = PARTS["errors"]()
+    named = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
+    assert set(re.findall(r"^\| `([\w ]+)` \|", table, re.MULTILINE)) == named
+    assert re.search(r"^\| `606` \| Rate limit \| `MarketoThrottledError` \| no \|", table, re.MULTILINE)
+    assert re.search(r"^\| `611` \| System error \| `MarketoTransientError` \| maybe \|", table, re.MULTILINE)
+
+
+def test_the_picture_shows_every_folder_of_the_package():
+    folders = {
+        folder.name for folder in picture.PACKAGE.iterdir() if folder.is_dir() and (folder / "__init__.py").exists()
+    }
+    drawn = set(re.findall(r">(\w+)</text>", picture.architecture()))
+    assert folders <= drawn
+    assert drawn == {name for row in picture.layers() for name in row}
+
+
+def test_the_page_of_metrics_lists_each_metric():
+    code = "".join(file.read_text("utf-8") for file in picture.PACKAGE.rglob("*.py"))
+    sent = set(re.findall(r"Stats\.\w+\(\s*\"([\w.]+)\"", code))
+    listed = set(re.findall(r"^\| `(marketo\.\w+)` \|", (DOCS / "reference/metrics.md").read_text("utf-8"), re.M))
+    assert sent == listed
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "index.html").write_text('<a href="below/page.html?x=1#there">x</a><a href="#here" id="here">x</a>')
+    (tmp_path / "below" / "page.html").write_text('<p id="there"></p><a href="../">x</a><a href="https://example.org">')
+    return tmp_path
+
+
+def test_links_that_lead_somewhere_are_right(site):
+    assert list(check.broken_links(site)) == []
+
+
+@pytest.mark.parametrize("link", ["missing.html", "below/page.html#missing", "#missing"])
+def test_a_link_that_leads_nowhere_is_found(site, link):
+    page = site / "index.html"
+    page.write_text(page.read_text() + f'<a href="{link}">x</a>')
+    assert list(check.broken_links(site)) == [f"index.html: {link} leads nowhere"]

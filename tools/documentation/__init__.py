@@ -1,0 +1,84 @@
+"""
+The parts of the documentation that are made from the code, as an extension of Sphinx.
+
+A line ``<!-- generated: operations -->`` in a page of ``docs`` becomes what :data:`PARTS` has under this name. A line
+``<!-- file: README.md -->`` becomes the text of this file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.documentation import classes, picture, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sphinx.application import Sphinx
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "architecture": picture.architecture,
+    "commands": tables.commands,
+    "configuration": tables.configuration,
+    "connection": tables.connection,
+    "errors": tables.errors,
+    "exceptions": tables.exceptions,
+    "hook and triggers": classes.hook_and_triggers,
+    "operations": tables.operations,
+    "operators": classes.operators,
+    "recipes": tables.recipes,
+    "results": classes.results,
+    "sensors": classes.sensors,
+    "simulator": classes.simulator,
+    "transfers": classes.transfers,
+}
+_GENERATED = re.compile(r"^<!-- generated: ([\w ]+) -->$", re.MULTILINE)
+_FILE = re.compile(r"^<!-- file: (\w+\.md) -->$", re.MULTILINE)
+_LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
+_ROOT = Path(__file__).parents[2]
+_REPOSITORY = "https://github.com/airflow-provider-marketo/airflow-provider-marketo/blob/main"
+_PAGES = {
+    "README.md": "first_steps.md",
+    "CHANGELOG.md": "project/changes.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "RELEASING.md": "project/releasing.md",
+}
+"""Files of the project that a page of the site shows with ``<!-- file: README.md -->``."""
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.connect("source-read", _fill)
+    app.connect("autodoc-process-docstring", _add_template_fields)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _fill(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put in what is generated and the files that are shown, and let each link lead to a page or to the repository."""
+    folder = (Path("docs") / page).parent
+    text = _GENERATED.sub(lambda found: PARTS[found[1]](), _with_links(source[0], folder, folder))
+    source[0] = _FILE.sub(lambda found: _with_links((_ROOT / found[1]).read_text("utf-8"), Path(), folder), text)
+
+
+def _with_links(text: str, written_in: Path, shown_in: Path) -> str:
+    """Return the text with its relative links as they are right in another folder of the project."""
+    return _LINK.sub(lambda link: f"]({_target(os.path.normpath(written_in / link[1]), shown_in)}", text)
+
+
+def _target(file: str, shown_in: Path) -> str:
+    """Return the address of a file of the project, as it is written in a page of a folder."""
+    page = Path("docs") / _PAGES[file] if file in _PAGES else Path(file)
+    if page.parts[0] != "docs":
+        return f"{_REPOSITORY}/{page}"
+    return os.path.relpath(page, shown_in)
+
+
+def _add_template_fields(*event: Any) -> None:
+    """Name a class's template fields below its docstring."""
+    _, what, _, kind, _, lines = event
+    fields = getattr(kind, "template_fields", ()) if what == "class" else ()
+    if fields:
+        lines += ["", f"Template fields: {', '.join(f'``{field}``' for field in fields)}.", ""]
