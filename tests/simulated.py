@@ -1,4 +1,4 @@
-"""A simulated instance for tests of what stands above the client; their conftest imports the fixture."""
+"""A simulated instance for tests of the code above the client. Their conftest imports the fixture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from tests.seed import DATES
 
 FAST = 1200.0
-"""Simulated seconds in a second: a job takes 25 ms, and states are refreshed every 50 ms."""
+"""Simulated seconds in a second. A job takes 25 ms, and states are refreshed every 50 ms."""
 
 POLL = 0.05
 
@@ -25,29 +25,29 @@ START, END = "2026-01-01", "2026-03-12"
 
 
 class Marketo(Simulator):
-    """A simulator that an Airflow connection leads to, and questions that tests ask it."""
+    """A simulator that an Airflow connection points to, with the queries that tests need."""
 
     def jobs(self) -> list[dict[str, Any]]:
-        """All export jobs as they are now, in the order of their creation."""
+        """Return all export jobs as they are now, in the order of their creation."""
         with self.instance.lock:
             return [job.record(self.clock.now()) for job in self.instance.exports.all()]
 
     def statuses(self) -> dict[str, int]:
-        """How many export jobs are in which state."""
+        """Return the number of export jobs by status."""
         return dict(Counter(job["status"] for job in self.jobs()))
 
     def activities(self, start: str, end: str) -> int:
-        """How many activities there are from the first second of a day to the last before another."""
+        """Return the number of activities from a day to another; the second day is not included."""
         return sum(1 for _ in self.instance.store.activities.between(_second(start), _second(end) - 1))
 
     def leads(self, date_field: str, start: str, end: str) -> int:
-        """How many leads were created or updated from the first second of a day to the first of another."""
+        """Return the number of leads that were created or updated from a day to the first second of another."""
         leads = self.instance.store.leads
         found = leads.created_between if date_field == "createdAt" else leads.updated_between
         return sum(len(rows) if isinstance(rows, range) else 1 for rows in found(_second(start), _second(end)))
 
     def calls(self, action: str) -> int:
-        """How often an operation of a bulk export was called, whatever the object."""
+        """Return how often an operation of bulk exports was called, for all objects together."""
         counted = self.report().calls.items()
         return sum(count for name, count in counted if name.startswith("bulk_export_") and name.endswith(f".{action}"))
 
@@ -58,7 +58,7 @@ def _second(day: str) -> int:
 
 @pytest.fixture
 def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Marketo]]:
-    """Starts an instance with the given settings and points ``marketo_default`` to it."""
+    """Return a function that starts an instance and points ``marketo_default`` to it."""
     with ExitStack() as stack:
 
         def start(extra: dict[str, Any] | None = None, **settings: Any) -> Marketo:
@@ -78,18 +78,18 @@ def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Marketo]]
 
 
 def extract(output: Path, **arguments: Any) -> MarketoBulkExtractOperator:
-    """A bulk extract of 70 days of activities in three windows, unless told otherwise."""
+    """Return an operator that extracts 70 days of activities in three windows, unless arguments differ."""
     given = {"object_type": "activities", "start": START, "end": END, "deferrable": True, "poll_interval": POLL}
     given |= {"file_format": "csv", "output_path": str(output)} | arguments
     return MarketoBulkExtractOperator(task_id="a_task", **given)
 
 
 def data_files(output: Path) -> list[str]:
-    """Names of the files that a reader of the data sees."""
+    """Return the names of the files that readers of the data see."""
     names = (path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
     return sorted(name for name in names if not name.startswith("_"))
 
 
 def lines(output: Path) -> list[str]:
-    """The rows of all csv files, without the header."""
+    """Return the rows of all csv files, without headers."""
     return [line for name in data_files(output) for line in (output / name).read_text("utf-8").split("\n")[1:] if line]

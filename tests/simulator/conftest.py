@@ -1,4 +1,4 @@
-"""A small instance whose time stands still, and somebody who calls it."""
+"""Fixtures: a small instance whose time stands still, and a caller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Make = Callable[..., Api]
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Makes a caller of an instance with other settings."""
+    """Return a function that starts an instance with other settings and returns a caller."""
     with ExitStack() as stack:
 
         def make_one(**settings: Any) -> Api:

@@ -1,4 +1,4 @@
-"""A caller that knows nothing of the provider: plain requests."""
+"""A caller of the simulator that uses plain requests and nothing of the provider."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Api:
         self.wait(0)
 
     def wait(self, seconds: float) -> None:
-        """Let simulated time pass, and get a token that is good then."""
+        """Let simulated time pass, and get a token that is valid afterwards."""
         self.simulator.clock.sleep(seconds)
         self.session.headers["Authorization"] = f"Bearer {self.token()['access_token']}"
 
@@ -51,18 +51,18 @@ class Api:
         return dict(self.send("POST", path, json=body, params=query).json())
 
     def result(self, path: str, **query: Any) -> Any:
-        """The result of a query that goes well."""
+        """Return the result of a query that succeeds."""
         return _result(self.get(path, **query))
 
     def done(self, path: str, body: Any = None, **query: Any) -> Any:
-        """The result of a write that goes well."""
+        """Return the result of a write that succeeds."""
         return _result(self.post(path, body, **query))
 
     def sync(self, *records: dict[str, Any], **how: Any) -> Any:
         return self.done("/rest/v1/leads.json", {**how, "input": list(records)})
 
     def feed(self, path: str, since: str, **query: Any) -> list[dict[str, Any]]:
-        """A feed from a time to its end."""
+        """Return a feed from a time to its end."""
         token = self.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=since)["nextPageToken"]
         found: list[dict[str, Any]] = []
         while True:
@@ -74,7 +74,7 @@ class Api:
                 return found
 
     def pages(self, path: str, **query: Any) -> list[Any]:
-        """A query that is paged by position, to its end."""
+        """Return all pages of a query that is paged by position."""
         found: list[Any] = []
         while True:
             reply = self.get(path, **query)
@@ -117,7 +117,7 @@ class Export:
         return self.api.send("GET", f"{self.path}/{export_id}/file.json", headers=headers)
 
     def run(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> str:
-        """The id of a job that has finished."""
+        """Run a job to its end and return its id."""
         export_id = self.created(fields, job_filter, **more)
         assert self.enqueue(export_id)["success"]
         self.api.wait(120)
@@ -125,19 +125,19 @@ class Export:
         return export_id
 
     def content(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> bytes:
-        """The file of a job that has finished."""
+        """Run a job to its end and return its file."""
         return self.file(self.run(fields, job_filter, **more)).content
 
 
 def codes(reply: dict[str, Any]) -> list[str]:
-    """Of a call that failed as a whole."""
+    """Return the error codes of a call that failed as a whole."""
     assert reply["success"] is False
     assert "result" not in reply
     return [error["code"] for error in reply["errors"]]
 
 
 def skipped(result: list[dict[str, Any]]) -> list[str | None]:
-    """The code of each record that was skipped, None for each that was not."""
+    """Return the code of each skipped record, and None for each other record."""
     return [record["reasons"][0]["code"] if record["status"] == "skipped" else None for record in result]
 
 

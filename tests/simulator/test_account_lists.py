@@ -1,4 +1,4 @@
-"""Lists of named accounts, field metadata of the CRM's objects, and forms that a server fills in."""
+"""Lists of named accounts, field metadata of CRM objects, and forms that a server submits."""
 
 from __future__ import annotations
 

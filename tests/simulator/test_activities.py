@@ -1,4 +1,4 @@
-"""The feeds that a paging token starts."""
+"""Activity feeds, which are read from a paging token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL_TYPES = "1,2,3,6,7,8,9,10,11,12"
 NOON = "2026-03-15T12:00:00Z"
 
 
-def test_a_feed_tells_everything_since_a_time_in_order(api: Api):
+def test_a_feed_returns_all_activities_since_a_time_in_order(api: Api):
     found = api.feed(ACTIVITIES, "2026-02-01T00:00:00Z", activityTypeIds=ALL_TYPES)
     dates = [activity["activityDate"] for activity in found]
 
@@ -42,7 +42,7 @@ def test_pages_may_be_short_or_empty_while_there_is_more(make: Make):
     assert sum(pages) == len(api.feed(ACTIVITIES, "2026-01-01T00:00:00Z", activityTypeIds="9")) > 0
 
 
-def test_the_last_token_is_where_the_next_reading_begins(api: Api, clock: ManualClock):
+def test_the_last_token_continues_the_feed(api: Api, clock: ManualClock):
     api.sync({"email": "one@example.org"})
     token = api.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=NOON)["nextPageToken"]
     first = api.get(ACTIVITIES, nextPageToken=token, activityTypeIds="12")
@@ -68,7 +68,7 @@ def test_the_last_token_is_where_the_next_reading_begins(api: Api, clock: Manual
         {"activityTypeIds": "1,2", "assetIds": "7"},
     ],
 )
-def test_ten_types_and_thirty_leads_are_the_most(api: Api, query: dict[str, str]):
+def test_a_feed_takes_at_most_ten_types_and_thirty_leads(api: Api, query: dict[str, str]):
     token = api.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=NOON)["nextPageToken"]
 
     assert codes(api.get(ACTIVITIES, nextPageToken=token, **query)) == ["1003"]
@@ -91,7 +91,7 @@ def test_a_feed_can_be_narrowed_to_leads_or_a_list(api: Api):
     assert {activity["leadId"] % 5 for activity in on_list} == {2}
 
 
-def test_lead_changes_tell_old_and_new_values_of_the_fields_asked_for(api: Api):
+def test_lead_changes_have_old_and_new_values_of_the_requested_fields(api: Api):
     before = api.result("/rest/v1/lead/1001.json", fields="title")[0]["title"]
     api.sync({"email": "lead1001@example.com", "title": "Boss", "city": "Rome"}, {"email": "new@example.org"})
     changed, created = api.feed(CHANGES, NOON, fields="title,email")
@@ -101,7 +101,7 @@ def test_lead_changes_tell_old_and_new_values_of_the_fields_asked_for(api: Api):
     assert (created["leadId"], created["activityTypeId"], created["fields"]) == (1101, 12, [])
 
 
-def test_lead_changes_do_not_tell_of_scores(api: Api):
+def test_lead_changes_leave_scores_out(api: Api):
     api.sync({"email": "lead1001@example.com", "leadScore": 12_345})
     assert api.feed(CHANGES, NOON, fields="leadScore") == []
     assert [each["leadId"] for each in api.feed(ACTIVITIES, NOON, activityTypeIds="22")] == [1001]
@@ -114,7 +114,7 @@ def test_unknown_fields_are_refused_in_lead_changes(api: Api):
     assert codes(api.get(CHANGES, nextPageToken=token)) == ["1002"]
 
 
-def test_deleted_leads_are_told_for_two_weeks(api: Api, clock: ManualClock):
+def test_deleted_leads_are_listed_for_two_weeks(api: Api, clock: ManualClock):
     api.done("/rest/v1/leads/delete.json", {"input": [{"id": 1001}]})
     (deleted,) = api.feed(DELETED, NOON)
     api.wait(15 * 86_400)
@@ -144,7 +144,7 @@ def test_custom_activities_are_added_and_read_back(api: Api):
     assert found["attributes"] == [{"name": "Duration Minutes", "value": 90}]
 
 
-def test_types_tell_their_attributes_and_custom_types_their_api_name(api: Api):
+def test_types_have_attributes_and_custom_types_an_api_name(api: Api):
     types = {kind["id"]: kind for kind in api.result("/rest/v1/activities/types.json")}
     (custom,) = api.result("/rest/v1/activities/external/types.json")
 

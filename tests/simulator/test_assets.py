@@ -1,4 +1,4 @@
-"""Marketo assets in the simulator: folders, names, drafts and approvals, and what was sent to people."""
+"""Marketo assets in the simulator: folders, names, drafts, approvals, and a count of what was sent twice."""
 
 from __future__ import annotations
 
@@ -83,19 +83,19 @@ def test_a_draft_is_approved_changed_and_discarded(api):
 
 
 @pytest.mark.parametrize("action", ["approveDraft", "discardDraft"])
-def test_without_a_draft_there_is_nothing_to_approve_or_to_discard(api, action):
+def test_an_asset_without_a_draft_cannot_be_approved_or_discarded(api, action):
     number = with_content(api, snippet(api))
     made(api, f"snippet/{number}/approveDraft")
     assert codes(form(api, f"snippet/{number}/{action}")) == ["709"]
 
 
-def test_what_lacks_something_cannot_be_approved(api):
+def test_an_incomplete_draft_cannot_be_approved(api):
     reply = form(api, f"snippet/{snippet(api)}/approveDraft")
     assert codes(reply) == ["709"]
     assert "content is missing" in reply["errors"][0]["message"]
 
 
-def test_what_is_approved_or_in_use_cannot_be_deleted(api):
+def test_an_asset_that_is_approved_or_in_use_cannot_be_deleted(api):
     number = with_content(api, snippet(api))
     made(api, f"snippet/{number}/approveDraft")
     assert codes(form(api, f"snippet/{number}/delete")) == ["709"]
@@ -121,7 +121,7 @@ def test_an_email_needs_a_sender_and_an_approved_template(api):
 # Names and folders
 
 
-def test_a_name_exists_once_outside_of_programs_and_once_in_each(api):
+def test_a_name_is_unique_outside_of_programs_and_in_each_program(api):
     snippet(api)
     assert codes(form(api, "snippets", name="Footer", folder=folder(api, "snippets"))) == ["709"]
     inside = {"id": program(api)["id"], "type": "Program"}
@@ -129,7 +129,7 @@ def test_a_name_exists_once_outside_of_programs_and_once_in_each(api):
     assert codes(form(api, "snippets", name="Footer", folder=inside)) == ["709"]
 
 
-def test_a_program_has_its_name_alone(api):
+def test_the_name_of_a_program_is_unique(api):
     reply = form(
         api, "programs", name="Spring Webinar", folder=folder(api, "programs"), type="Default", channel="Content"
     )
@@ -158,7 +158,7 @@ def test_the_same_number_is_one_folder_and_another_program(api):
     assert "result" not in api.get(asset(f"folder/{number}"), type="Folder")
 
 
-def test_folders_are_made_walked_renamed_and_deleted_when_empty(api):
+def test_folders_are_created_listed_renamed_and_deleted_when_empty(api):
     parent = folder(api, "programs")
     new = made(api, "folders", name="2026", parent=parent)
     assert new["path"] == "/Marketing Activities/Campaigns/2026"
@@ -189,7 +189,7 @@ def test_pages_end_with_an_empty_one_and_a_warning(make):
     assert api.get(asset("snippets"), offset=250)["warnings"] == ["No assets found for the given search criteria."]
 
 
-def test_dates_select_what_changed_and_must_not_be_the_wrong_way_round(api, clock):
+def test_dates_select_what_changed_and_must_be_in_order(api, clock):
     clock.advance(60)
     since = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     made(api, "staticLists", name="New", folder=folder(api, "staticLists"))
@@ -203,7 +203,7 @@ def test_dates_select_what_changed_and_must_not_be_the_wrong_way_round(api, cloc
 # Programs
 
 
-def test_a_clone_has_what_is_in_the_program_and_its_own_tokens(api):
+def test_a_clone_has_the_contents_of_the_program_and_its_own_tokens(api):
     source = program(api)
     reply = made(api, f"program/{source['id']}/clone", name="Autumn Webinar", folder=folder(api, "programs"))
     content = api.result(asset(f"folder/{reply['id']}/content"), type="Program")
@@ -240,7 +240,7 @@ def test_costs_are_added_unless_they_are_to_be_replaced(api):
         ("colour", "red", "1003"),
     ],
 )
-def test_a_token_has_a_type_and_a_value_of_it(api, kind, value, code):
+def test_the_value_of_a_token_must_fit_its_type(api, kind, value, code):
     reply = form(api, f"folder/{program(api)['id']}/tokens", folderType="Program", name="New", type=kind, value=value)
     assert codes(reply) == [code]
 

@@ -1,4 +1,4 @@
-"""Export jobs: what may be asked for, the queue, the file."""
+"""Export jobs: filters, the queue, the file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def message(reply: dict[str, Any]) -> str:
     return str(reply["errors"][0]["message"])
 
 
-def test_a_job_goes_from_created_to_completed_and_tells_when(leads: Export, clock: ManualClock):
+def test_a_job_goes_from_created_to_completed_with_a_date_for_each_step(leads: Export, clock: ManualClock):
     export_id = leads.created(["id"], JANUARY_LEADS)
     created = leads.status(export_id)
     queued = leads.enqueue(export_id)["result"][0]
@@ -52,7 +52,7 @@ def test_a_job_goes_from_created_to_completed_and_tells_when(leads: Export, cloc
     assert completed["format"] == "CSV"
 
 
-def test_what_was_announced_is_what_the_file_is(leads: Export):
+def test_the_file_has_the_announced_size_rows_and_checksum(leads: Export):
     export_id = leads.run(["id", "email", "comments"], JANUARY_LEADS)
     job, content = leads.status(export_id), leads.file(export_id).content
 
@@ -72,7 +72,7 @@ def test_the_visible_state_changes_once_a_minute(leads: Export, clock: ManualClo
     assert leads.status(export_id)["status"] == "Completed"
 
 
-def test_looking_more_often_than_that_is_noted(leads: Export, clock: ManualClock):
+def test_polling_more_often_is_a_violation(leads: Export, clock: ManualClock):
     export_id = leads.created(["id"], JANUARY_LEADS)
     leads.enqueue(export_id)
     for _ in range(3):
@@ -152,7 +152,7 @@ def test_a_cancelled_job_frees_its_place_and_has_no_file(leads: Export, clock: M
     assert codes(leads.cancel(second)) == ["1003"]
 
 
-def test_jobs_are_seen_by_their_maker_only_and_under_their_own_kind(make: Make):
+def test_only_the_user_who_created_a_job_sees_it_and_only_under_its_kind(make: Make):
     one = make(users=(DEFAULT_USER, ApiUser("other", "secret", "other@example.org")))
     two = Api(one.simulator, user=1)
     export_id = Export(one, "leads").run(["id"], JANUARY_LEADS)
@@ -195,7 +195,7 @@ def test_a_job_is_forgotten_after_thirty_days(leads: Export):
     ("asked", "status", "first", "last"),
     [("bytes=0-9", 206, 0, 9), ("bytes=100-", 206, 100, None), ("bytes=50-100000000", 206, 50, None)],
 )
-def test_a_part_of_a_file_can_be_asked_for(leads: Export, asked: str, status: int, first: int, last: int | None):
+def test_a_part_of_a_file_can_be_requested(leads: Export, asked: str, status: int, first: int, last: int | None):
     export_id = leads.run(["id", "email"], {"staticListId": 1001})
     whole, part = leads.file(export_id), leads.file(export_id, Range=asked)
     last = len(whole.content) - 1 if last is None else last
@@ -206,7 +206,7 @@ def test_a_part_of_a_file_can_be_asked_for(leads: Export, asked: str, status: in
     assert part.content == whole.content[first : last + 1]
 
 
-def test_a_part_behind_the_end_is_http_416_and_a_file_that_is_not_there_404_in_plain_text(leads: Export):
+def test_a_part_behind_the_end_is_http_416_and_a_missing_file_404_in_plain_text(leads: Export):
     export_id = leads.run(["id"], JANUARY_LEADS)
     missing = leads.file("00000000-0000-0000-0000-000000000000")
 
@@ -228,7 +228,7 @@ def test_missing_values_are_the_word_null_and_hard_values_are_quoted(leads: Expo
 
 
 @pytest.mark.parametrize(("name", "delimiter"), [("CSV", ","), ("TSV", "\t"), ("SSV", ";")])
-def test_files_come_in_three_formats_with_titles_of_ones_own(leads: Export, name: str, delimiter: str):
+def test_files_have_three_formats_and_titles_by_request(leads: Export, name: str, delimiter: str):
     content = leads.content(
         ["id", "email", "company"], JANUARY_LEADS, format=name, columnHeaderNames={"email": "Email Address"}
     )
@@ -401,7 +401,7 @@ def test_what_is_exported_is_fixed_when_the_job_starts(make: Make):
     assert "Boss" not in leads.file(export_id).text
 
 
-def test_tests_may_bring_rows_of_their_own(make: Make):
+def test_tests_may_supply_the_rows(make: Make):
     odd: list[list[Any]] = [["1", None], ["2", 'a "quote"\n'], ["3", b'"null"'], ["4", "nul \0 and \r"]]
     api = make(
         export_rows=lambda kind, fields: odd if kind == "leads" else [],
@@ -412,7 +412,7 @@ def test_tests_may_bring_rows_of_their_own(make: Make):
     assert content == b'comments,id\n1,null\n2,"a ""quote""\n"\n3,"null"\n4,"nul \0 and \r"\n'
 
 
-def test_a_job_whose_rows_cannot_be_made_fails_and_says_why(make: Make):
+def test_a_job_whose_rows_cannot_be_made_fails_with_the_reason(make: Make):
     def broken(kind: str, fields: Any) -> Any:
         yield ["1"]
         raise ValueError("no more rows")

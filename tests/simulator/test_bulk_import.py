@@ -1,4 +1,4 @@
-"""Imports: queue, validation by type, and reports with Marketo's oddities."""
+"""Imports: queue, validation by type, and reports with Marketo's quirks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def upload(api: Api, text: str | bytes, path: str = LEADS, **query: Any) -> dict
 
 
 def imported(api: Api, text: str, path: str = LEADS, **query: Any) -> dict[str, Any]:
-    """The end of an import."""
+    """Return the reply and the reports of a finished import."""
     (started,) = upload(api, text, path, **query)["result"]
     assert started["status"] == "Queued"
     api.wait(JOB)
@@ -57,7 +57,7 @@ def test_a_value_of_the_wrong_type_is_a_warning_and_the_rest_of_the_row_is_loade
     assert report(api, ended["batchId"], "failures").status_code == 404
 
 
-def test_failed_rows_come_back_without_empty_columns_and_with_values_written_anew(api):
+def test_failed_rows_are_reported_without_empty_columns_and_with_rewritten_values(api):
     ended = imported(api, "email,city,leadScore,country\nA@Example.org,,7,\n BAD@x ,, 1.0,\n")
     assert (ended["numOfLeadsProcessed"], ended["numOfRowsFailed"]) == (1, 1)
     answer = report(api, ended["batchId"], "failures")
@@ -95,7 +95,7 @@ def test_a_row_without_its_key_fails(api):
         (b"email\nzo\xeb@example.org\n", LEADS, {}, "1003"),
     ],
 )
-def test_what_is_refused_at_once(api, text, path, query, code):
+def test_files_and_parameters_that_are_refused_at_once(api, text, path, query, code):
     answer = upload(api, text, path, **query)
     assert [error["code"] for error in answer["errors"]] == [code]
 
@@ -116,7 +116,7 @@ def test_one_import_at_a_time_into_a_list(api):
     assert upload(api, "email\nb@example.org\n", listId=1002)["success"]
 
 
-def test_a_batch_is_known_for_seven_days_and_only_as_what_it_is(api):
+def test_a_batch_is_known_for_seven_days_and_only_under_its_kind(api):
     ended = imported(api, "vin,ownerId,make\nV1,1001,Saab\n", CARS)
     assert (ended["objectApiName"], ended["numOfObjectsProcessed"]) == ("car_c", 1)
     assert api.get(STATUS[LEADS].format(ended["batchId"]))["errors"][0]["code"] == "1013"
@@ -124,7 +124,7 @@ def test_a_batch_is_known_for_seven_days_and_only_as_what_it_is(api):
     assert api.get(STATUS[CARS].format(ended["batchId"]))["errors"][0]["code"] == "1013"
 
 
-def test_members_join_and_never_go_back(api):
+def test_members_never_go_back_to_an_earlier_status(api):
     ended = imported(api, "email\nnew@example.org\n", MEMBERS, programMemberStatus="Attended")
     assert ended["numOfLeadsProcessed"] == 1
     ended = imported(api, "email\nnew@example.org\n", MEMBERS, programMemberStatus="Registered")

@@ -1,4 +1,4 @@
-"""The simulator as a command, as a fixture, and at a faster pace."""
+"""The simulator as a command, as a pytest fixture, and with faster time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, A
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_tells_where_it_listens_and_ends_with_a_report(
+def test_the_command_prints_its_address_and_ends_with_a_report(
     process: tuple[subprocess.Popen[str], dict[str, Any]], tmp_path: Path, number: signal.Signals
 ):
     started, where = process
@@ -85,7 +85,7 @@ def test_other_commands_steer_a_running_simulator(capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["rejected"] == {"611": 1}
 
 
-def test_steering_a_simulator_that_is_not_there_says_so(capsys: pytest.CaptureFixture[str]):
+def test_steering_names_the_address_at_which_no_simulator_answers(capsys: pytest.CaptureFixture[str]):
     assert main(["report", "http://127.0.0.1:1"]) == 1
     assert "No simulator answers at http://127.0.0.1:1" in capsys.readouterr().err
 
@@ -113,12 +113,12 @@ def test_the_long_help_explains_every_setting(capsys: pytest.CaptureFixture[str]
     "wrong",
     [{"start": date(2027, 1, 1)}, {"attributes_style": "xml"}, {"users": ()}],
 )
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]):
+def test_contradictory_settings_are_refused_by_name(wrong: dict[str, Any]):
     with pytest.raises(ValueError, match=r"end=\S+ is not after|attributes_style|at least one"):
         Settings(**wrong)
 
 
-def test_a_simulator_that_was_not_started_says_so():
+def test_a_simulator_that_is_not_running_has_no_address():
     with pytest.raises(RuntimeError, match="not running"):
         _ = Simulator().url
 
@@ -138,7 +138,7 @@ def test_the_fixture_gives_a_simulator_whose_minutes_are_seconds(marketo_simulat
     assert leads.file(export_id).text.startswith("id\n")
 
 
-def test_export_files_go_with_the_simulator_unless_they_have_a_folder(tmp_path: Path):
+def test_export_files_are_removed_at_the_end_unless_a_setting_names_their_folder(tmp_path: Path):
     settings = Settings(leads=10, activities=0, spool=tmp_path / "spool")
     with Simulator(settings, clock=ManualClock()) as simulator:
         Export(Api(simulator), "leads").run(["id"], {"createdAt": JANUARY})

@@ -1,4 +1,4 @@
-"""Data ingestion: another host's manners, work that is done later, and outcomes that nobody is told."""
+"""Data ingestion: its own errors, work that is done later, and outcomes that only the report shows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Ingestion:
         return requests.post(url, json=body, headers=given, timeout=10)
 
     def done(self, what: str, body: Any) -> None:
-        """A request that is taken in, and time for it to be done."""
+        """Send a request that is accepted, and let its work be done."""
         reply = self.post(what, body)
         assert reply.status_code == 202, reply.text
         self.api.wait(10)
 
     def refused(self, what: str, body: Any, **how: Any) -> str:
-        """The code of a request that is not taken in."""
+        """Return the error code of a request that is refused."""
         reply = self.post(what, body, **how)
         assert reply.json().keys() == {"error_code", "message"}
         assert str(reply.status_code) == reply.json()["error_code"][:3]
@@ -49,7 +49,7 @@ def leads(api: Api, **wanted: str) -> list[dict[str, Any]]:
     return list(api.result("/rest/v1/leads.json", filterType=name, filterValues=value, fields="email,firstName,city"))
 
 
-def test_a_request_is_taken_in_with_an_empty_answer_and_done_later(ingestion, api):
+def test_a_request_is_accepted_with_an_empty_reply_and_done_later(ingestion, api):
     reply = ingestion.post("persons", {"persons": [PERSON]}, X_Correlation_Id="run 1", X_Request_Source="tests")
     assert (reply.status_code, reply.content) == (202, b"")
     assert reply.headers["X-Request-Id"]
@@ -65,7 +65,7 @@ def test_it_does_not_use_up_the_limits_of_the_instance(ingestion, api, sim):
     assert sim.report().executed["data_ingestion.sync_persons"] == 1
 
 
-def test_two_fields_find_a_person_together(ingestion, api):
+def test_two_fields_together_identify_a_person(ingestion, api):
     for person in (PERSON, {**PERSON, "firstName": "Bea"}, {**PERSON, "city": "Bern"}):
         ingestion.done("persons", {"dedupeFields": {"field1": "email", "field2": "firstName"}, "persons": [person]})
     found = leads(api, email="new@example.com")
@@ -89,7 +89,7 @@ def test_custom_objects_and_companies_are_written(ingestion, api):
     assert company["company"] == "New"
 
 
-def test_people_come_into_lists_and_programs_and_go(ingestion, api):
+def test_people_are_added_to_lists_and_programs_and_removed(ingestion, api):
     list_id = api.result("/rest/v1/lists.json")[0]["id"]
     (lead,) = api.sync({"email": "new@example.com"})
     member = {"leadId": lead["id"]}
@@ -109,7 +109,7 @@ def test_people_come_into_lists_and_programs_and_go(ingestion, api):
     assert (on_list(), in_programs()) == ("notmemberof", [])
 
 
-def test_what_comes_of_a_bad_record_stands_in_the_report_only(ingestion, api, sim):
+def test_only_the_report_shows_a_bad_record(ingestion, api, sim):
     ingestion.done("persons", {"persons": [{"email": "none at all"}, PERSON]})
     ingestion.done("lists", {"listId": 77, "input": [{"leadId": 1}]})
     assert leads(api, email="new@example.com")
@@ -146,7 +146,7 @@ COMPANY, MEMBERS = {"externalCompanyId": "N1"}, [{"leadId": number} for number i
         ("lists", {"listId": 1, "input": MEMBERS}, {}, "4000802"),
     ],
 )
-def test_it_refuses_with_a_status_and_a_code_of_its_own(ingestion, sim, what, body, how, code):
+def test_refusals_have_a_status_and_a_code_of_the_service(ingestion, sim, what, body, how, code):
     assert ingestion.refused(what, body, **how) == code
     assert sim.report().rejected == {code: 1}
 
@@ -160,7 +160,7 @@ def test_a_day_has_a_quota_of_its_own(make):
 @pytest.mark.parametrize(
     ("marketos", "code"), [("601", "401013"), ("606", "429001"), ("607", "4290801"), ("611", "5000801")]
 )
-def test_bad_weather_has_its_codes_too(ingestion, sim, marketos, code):
+def test_faults_have_the_codes_of_the_service(ingestion, sim, marketos, code):
     sim.fail("data_ingestion.sync_persons", code=marketos)
     assert ingestion.refused("persons", {"persons": [PERSON]}) == code
 

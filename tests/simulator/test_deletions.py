@@ -1,4 +1,4 @@
-"""What was deleted fails the jobs that need it, and nothing else."""
+"""A deletion fails the jobs that need the deleted object, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad weather on request."""
+"""Faults on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def leads(api: Api) -> Export:
     return Export(api, "leads")
 
 
-def test_an_error_befalls_as_many_calls_as_asked_for(api: Api):
+def test_a_fault_meets_the_requested_number_of_calls(api: Api):
     api.simulator.fail("activities.get_types", "611", times=2, skip=1, message="Out of order")
     replies = [api.get(TYPES) for _ in range(4)]
 
@@ -29,7 +29,7 @@ def test_an_error_befalls_as_many_calls_as_asked_for(api: Api):
     assert api.simulator.report().faults == {"activities.get_types": 2}
 
 
-def test_a_star_stands_for_any_operation_and_no_number_for_ever(api: Api):
+def test_a_star_matches_any_operation_and_no_number_means_for_ever(api: Api):
     api.simulator.fail("*", "608", times=None)
     assert all(codes(api.get(path)) == ["608"] for path in (TYPES, "/rest/v1/lists.json") for _ in range(3))
 
@@ -37,7 +37,7 @@ def test_a_star_stands_for_any_operation_and_no_number_for_ever(api: Api):
     assert api.get(TYPES)["success"]
 
 
-def test_identity_has_bad_days_too(api: Api):
+def test_identity_can_fail(api: Api):
     api.simulator.fail("identity.*", status=502)
     query = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "x"}
 
@@ -65,7 +65,7 @@ def test_a_write_may_fail_before_or_after_it_was_executed(api: Api, how: dict[st
     assert len(api.result(LEADS, filterType="email", filterValues="new@example.org")) == executed
 
 
-def test_an_answer_may_take_its_time(api: Api):
+def test_a_reply_can_be_delayed(api: Api):
     api.simulator.fail("activities.get_types", delay=0.3)
     started = time.monotonic()
 
@@ -126,7 +126,7 @@ def test_a_request_for_a_part_may_be_answered_with_the_whole(leads: Export):
 
 @pytest.mark.parametrize("action", ["create_job", "enqueue_job"])
 @pytest.mark.parametrize(("end", "status"), [("failed", "Failed"), ("cancelled", "Cancelled"), ("stuck", "Queued")])
-def test_a_job_may_come_to_nothing(leads: Export, end: str, status: str, action: str):
+def test_a_job_can_fail_be_cancelled_or_stay_in_the_queue(leads: Export, end: str, status: str, action: str):
     leads.api.simulator.fail(f"bulk_export_leads.{action}", job=end)
     doomed = leads.created(["id"], {"createdAt": JANUARY})
     leads.enqueue(doomed)
@@ -139,7 +139,7 @@ def test_a_job_may_come_to_nothing(leads: Export, end: str, status: str, action:
     assert leads.run(["id"], {"createdAt": JANUARY})
 
 
-def test_another_process_asks_over_http(api: Api):
+def test_another_process_injects_faults_over_http(api: Api):
     def ask(action: str, **facts: Any) -> requests.Response:
         return requests.post(f"{api.url}/simulator/{action}", json=facts, timeout=10)
 
@@ -176,6 +176,6 @@ def test_a_web_page_cannot_steer_the_simulator(api: Api):
         {"operation": "x", "job": "lost"},
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused(api: Api, facts: dict[str, Any]):
+def test_a_fault_that_does_nothing_is_refused(api: Api, facts: dict[str, Any]):
     assert requests.post(f"{api.url}/simulator/fault", json=facts, timeout=10).status_code == 400
     assert requests.post(f"{api.url}/simulator/nothing", json={}, timeout=10).status_code == 404

@@ -1,4 +1,4 @@
-"""What an instance says of its fields."""
+"""The metadata of fields."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_describe_gives_names_types_and_numbers(api: Api):
     assert len({item["id"] for item in by_name.values()}) == len(by_name)
 
 
-def test_some_field_is_out_of_the_reach_of_rest(api: Api):
+def test_some_field_is_not_available_over_rest(api: Api):
     assert [item["displayName"] for item in api.result("/rest/v1/leads/describe.json") if "rest" not in item] == [
         "Legacy Sync State"
     ]
 
 
-def test_describe2_names_what_leads_are_found_by(api: Api):
+def test_describe2_names_the_searchable_fields(api: Api):
     (lead,) = api.result("/rest/v1/leads/describe2.json")
 
     assert lead["name"] == "API Lead"
@@ -53,7 +53,7 @@ def test_hidden_fields_are_known_to_the_field_list_only(api: Api):
         ("/rest/v1/programs/members/schema/fields.json", {"dietaryNeeds"}),
     ],
 )
-def test_the_field_list_tells_which_fields_are_sensitive(api: Api, path: str, sensitive: set[str]):
+def test_the_field_list_marks_sensitive_fields(api: Api, path: str, sensitive: set[str]):
     assert {field["name"] for field in api.pages(path) if field["isSensitive"]} == sensitive
 
 
@@ -87,7 +87,7 @@ def test_a_field_that_was_created_holds_values_and_can_be_exported(api: Api):
         ("shoeSize", {"description": "none"}, "1006"),
     ],
 )
-def test_what_of_a_field_may_be_changed(api: Api, name: str, change: dict[str, Any], outcome: str):
+def test_which_metadata_of_a_field_can_be_changed(api: Api, name: str, change: dict[str, Any], outcome: str):
     reply = api.post(f"/rest/v1/leads/schema/fields/{name}.json", {"input": [change]})
 
     if outcome == "updated":

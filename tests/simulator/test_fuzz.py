@@ -124,7 +124,7 @@ def changed(good: Mapping[str, Any], where: list[Any], odd: Any) -> dict[str, An
 
 
 def outcome(world: World, operation: Operation, call: Mapping[str, Any]) -> str:
-    """Return how a call ends; whatever Marketo would not answer is raised."""
+    """Return how a call ends. An exception that is no reply of Marketo's passes through."""
     try:
         reply = world.send(operation.name, call)
     except ApiError as error:

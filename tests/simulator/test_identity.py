@@ -1,4 +1,4 @@
-"""Tokens: who gets one, how long it lives, and where it has to stand."""
+"""Access tokens: who gets one, how long it lives, and where it must stand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.simulator.support import Api, codes
 TYPES = "/rest/v1/activities/types.json"
 
 
-def test_identity_hands_the_same_token_back_with_what_is_left_of_its_life(api: Api, clock: ManualClock):
+def test_identity_returns_the_same_token_with_its_remaining_lifetime(api: Api, clock: ManualClock):
     first = api.token()
     clock.advance(3000)
     second = api.token()
@@ -32,7 +32,7 @@ def test_the_first_use_of_an_expired_token_is_602_and_any_later_601(api: Api, cl
 
 
 @pytest.mark.parametrize(("header", "code"), [("Bearer made-up", "601"), ("Basic abc", "603"), (None, "603")])
-def test_a_token_that_was_made_up_is_601_and_none_at_all_603(api: Api, header: str | None, code: str):
+def test_an_unknown_token_is_601_and_a_missing_one_603(api: Api, header: str | None, code: str):
     del api.session.headers["Authorization"]
     if header is not None:
         api.session.headers["Authorization"] = header
@@ -40,7 +40,7 @@ def test_a_token_that_was_made_up_is_601_and_none_at_all_603(api: Api, header: s
     assert codes(api.get(TYPES)) == [code]
 
 
-def test_revoked_tokens_are_601_although_identity_still_hands_them_out(api: Api, sim: Simulator):
+def test_revoked_tokens_are_601_although_identity_still_returns_them(api: Api, sim: Simulator):
     before = api.token()["access_token"]
     sim.revoke_tokens()
 

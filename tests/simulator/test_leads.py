@@ -12,7 +12,7 @@ from tests.simulator.support import Api, codes, skipped
 LEADS = "/rest/v1/leads.json"
 
 
-def test_leads_are_found_by_email_whatever_its_case(api: Api):
+def test_leads_are_found_by_email_in_any_case(api: Api):
     assert api.result(LEADS, filterType="email", filterValues="LEAD1001@example.com,nobody@example.org") == [
         {
             "id": 1001,
@@ -25,7 +25,7 @@ def test_leads_are_found_by_email_whatever_its_case(api: Api):
     ]
 
 
-def test_only_the_fields_that_were_asked_for_come_back_and_the_id(api: Api):
+def test_a_query_returns_the_requested_fields_and_the_id(api: Api):
     (lead,) = api.result("/rest/v1/lead/1002.json", fields="company,leadScore")
 
     assert list(lead) == ["id", "company", "leadScore"]
@@ -141,7 +141,7 @@ def test_leads_can_be_looked_up_by_a_custom_field(api: Api):
     assert result == [{"id": 1101, "status": "updated"}]
 
 
-def test_no_value_and_no_text_are_the_same(api: Api):
+def test_null_and_an_empty_text_are_the_same(api: Api):
     api.sync({"email": "lead1001@example.com", "title": "Boss", "city": "Rome"})
     api.sync({"email": "lead1001@example.com", "title": "", "city": None})
 
@@ -185,7 +185,7 @@ def test_leads_move_between_partitions(api: Api):
     assert api.result("/rest/v1/lead/1001.json", fields="leadPartitionId")[0]["leadPartitionId"] == 2
 
 
-def test_a_lead_tells_its_lists_and_programs(api: Api):
+def test_the_lists_and_programs_of_a_lead_are_listed(api: Api):
     lists = api.result("/rest/v1/leads/1001/listMembership.json")
     programs = api.result("/rest/v1/leads/1001/programMembership.json")
 
@@ -194,7 +194,7 @@ def test_a_lead_tells_its_lists_and_programs(api: Api):
     assert api.result("/rest/v1/leads/1001/programMembership.json", filterType="programId", filterValues="1002") == []
 
 
-def test_a_pushed_lead_leaves_a_mark_every_time(api: Api):
+def test_every_push_of_a_lead_logs_an_activity(api: Api):
     body = {
         "programName": "Spring Webinar",
         "programStatus": "Registered",

@@ -1,4 +1,4 @@
-"""What Marketo allows of an instance, and what its refusals cost."""
+"""The limits of an instance, and which refused calls count toward them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_body_of_more_than_1_mb_is_http_413(api: Api):
     assert api.get(TYPES)["success"]
 
 
-def test_usage_tells_the_calls_and_errors_of_the_last_seven_days(api: Api, clock: ManualClock):
+def test_usage_has_the_calls_and_errors_of_the_last_seven_days(api: Api, clock: ManualClock):
     api.get(TYPES)
     api.simulator.fail("activities.get_types", "1003")
     api.get(TYPES)

@@ -17,7 +17,7 @@ def test_lists_are_found_by_id_or_name(api: Api):
     assert codes(api.get("/rest/v1/lists/7.json")) == ["1013"]
 
 
-def test_members_come_in_pages_with_the_fields_asked_for(api: Api):
+def test_members_are_paged_with_the_requested_fields(api: Api):
     members = api.pages(MEMBERS, batchSize=7, fields="email")
 
     assert [member["id"] for member in members] == list(range(1001, 1101, 5))

@@ -43,7 +43,7 @@ def test_searches_that_marketo_refuses(api: Api, query: dict[str, str], code: st
     assert codes(api.get("/rest/v1/programs/7/members.json", filterType="leadId", filterValues="1")) == ["1013"]
 
 
-def test_a_status_goes_forward_only(api: Api):
+def test_a_status_never_goes_back(api: Api):
     def move(status: str, *leads: int) -> Any:
         return api.done(STATUS, {"statusName": status, "input": [{"leadId": lead} for lead in leads]})
 

@@ -83,7 +83,7 @@ def test_lists_may_be_repeated_or_separated_by_commas(api: Api):
     assert commas == repeated
 
 
-def test_an_unknown_query_parameter_does_no_harm_and_is_noted(api: Api):
+def test_an_unknown_query_parameter_is_ignored_and_counted_as_a_violation(api: Api):
     assert api.get("/rest/v1/leads/partitions.json", colour="red")["success"]
     assert api.simulator.report().violations == {"unknown parameter colour of leads.get_partitions": 1}
 
@@ -135,7 +135,7 @@ def test_the_report_counts_calls_and_refusals(api: Api):
     assert "3 API calls, at most 1 at once and 3 in a window" in str(report)
 
 
-def test_clients_in_wide_use_send_the_method_in_the_form_and_credentials_to_identity_as_one(api: Api):
+def test_the_method_and_the_credentials_may_be_sent_in_a_form(api: Api):
     form = {"_method": "GET", "filterType": "id", "filterValues": "1001"}
     credentials = {
         "grant_type": "client_credentials",

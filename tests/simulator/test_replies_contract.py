@@ -1,4 +1,4 @@
-"""Replies held against Adobe's OpenAPI files, whose lists of required members no real reply fulfils."""
+"""Replies over HTTP, compared with Adobe's OpenAPI files without their lists of required members."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def document() -> Mapping[str, Any]:
 
 
 def _relaxed(node: Any) -> Any:
-    """Without ``required``, and with null for every value: an absent value may be shown as null."""
+    """Return schemas without ``required`` that accept null for every value, as Marketo's replies need."""
     if isinstance(node, list):
         return [_relaxed(item) for item in node]
     if not isinstance(node, dict):

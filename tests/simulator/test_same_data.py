@@ -1,4 +1,4 @@
-"""The data is the same whichever way it is read, and for the same seed every time."""
+"""Every way to read the data returns the same, and a seed always generates the same data."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_log_agrees_with_lists_and_programs(api: Api):
         assert {"name": "New Status", "value": member["statusName"]} in each["attributes"]
 
 
-def test_what_is_written_is_seen_everywhere(api: Api):
+def test_every_read_shows_what_was_written(api: Api):
     (new,) = api.sync({"email": "new@example.org", "title": "Boss"})
     api.sync({"email": "new@example.org", "title": "Chief"})
     api.done("/rest/v1/lists/1001/leads.json", {"input": [{"id": new["id"]}]})

@@ -65,7 +65,7 @@ FIELDS = [
 
 @pytest.fixture
 def order(api: Api) -> str:
-    """A draft of a type with two fields."""
+    """Create a draft of a type with two fields."""
     api.done(f"{OBJECTS}.json", {"apiName": "order_c", "displayName": "Order", "pluralName": "Orders"})
     api.done(f"{OBJECTS}/order_c/addField.json", {"input": FIELDS})
     return f"{OBJECTS}/order_c"

@@ -21,7 +21,7 @@ def send(api: Api, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     return reply.status_code, reply.json()
 
 
-def test_who_is_invited_is_no_user_yet(api):
+def test_an_invitation_is_not_a_user_yet(api):
     assert send(api, "POST", "invite", INVITATION) == (200, True)
     assert send(api, "GET", "new%40example.org/invite")[1]["firstName"] == "New"
     assert send(api, "GET", "new%40example.org/user")[0] == 404
