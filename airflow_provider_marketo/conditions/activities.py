@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.retention import kept
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
 from airflow_provider_marketo.conditions.existing import existing
 from airflow_provider_marketo.extract.plan import activity_type_id
-from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, SKEW, TYPES_PER_PASS, kept
+from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, SKEW, TYPES_PER_PASS
 from airflow_provider_marketo.streams.follow import OVERLAP, FeedFollower
 from airflow_provider_marketo.streams.request import Pass
 

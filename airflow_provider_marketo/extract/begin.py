@@ -73,7 +73,7 @@ def begin(
         folder.write_json(layout.request(run), wanted.to_dict())
         save_plan(folder, run, plan)
         progress = Progress(fingerprint)
-        count = len(wanted.slices(plan.filters))
+        count = len(wanted.slices(plan.filters, plan.until))
         log.info("Extracting %s in %d jobs", wanted.describe(), count)
         types = [wanted.custom_object] if wanted.custom_object else []
         hook.check_budget(calls=CALLS_A_JOB * count, custom_objects=types)
@@ -105,7 +105,7 @@ def _leftovers(folder: OutputFolder, run: str) -> set[str]:
     names = set(folder.read_json(layout.leftovers(run)) or ())
     begun, plan = folder.read_json(layout.request(run)), load_plan(folder, run)
     if begun and plan:
-        for one in ExtractRequest.from_dict(begun).slices(plan.filters):
+        for one in ExtractRequest.from_dict(begun).slices(plan.filters, plan.until):
             record = folder.read_json(layout.slice_record(run, one.name)) or {}
             names.update(file["name"] for file in record.get("files", ()))
     return names

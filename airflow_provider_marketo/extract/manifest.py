@@ -36,11 +36,15 @@ def write_manifest(
     """
     schema = plan.written(request.attributes_form)
     has_dates = request.date_filter is not None
+    end = request.end if plan.until is None or request.end is None else min(request.end, plan.until)
     facts = {
         "object_type": request.object_type,
+        "kind": request.kind,
+        "as_of": plan.as_of or None,
         "custom_object": request.custom_object,
         "start": iso(request.start) if request.start and has_dates else None,
-        "end": iso(request.end) if request.end and has_dates else None,
+        "end": iso(end) if end and has_dates else None,
+        "requested_end": iso(request.end) if request.end and has_dates else None,
         "date_field": request.date_filter,
         "file_format": request.file_format,
         **{count: sum(one[count] for one in slices) for count in ("rows", "rows_cut", "rows_duplicate", "bytes")},

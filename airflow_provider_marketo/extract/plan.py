@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
@@ -40,6 +42,8 @@ class ExtractPlan(Plain):
     :param filters: found out from Marketo, beside the author's.
     :param dropped: fields that were left out, with the reason.
     :param schema_changes: against what this output held before.
+    :param as_of: Marketo's time when the plan was made; ISO 8601, UTC.
+    :param until: first second that is not read, where the span ends in the future; None where all of it is read.
     """
 
     VERSION: ClassVar[int] = 1
@@ -50,6 +54,13 @@ class ExtractPlan(Plain):
     filters: Mapping[str, Any]
     dropped: Mapping[str, str]
     schema_changes: tuple[Mapping[str, Any], ...] = ()
+    as_of: str = ""
+    until: datetime | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of the rows."""
+        return [column.name for column in self.schema.columns]
 
     def without(self, refused: Iterable[str], reason: str) -> ExtractPlan:
         """The same without some fields."""
@@ -57,7 +68,7 @@ class ExtractPlan(Plain):
         columns = tuple(column for column in self.schema.columns if column.name not in gone)
         return replace(
             self,
-            fields=tuple(name for name in self.fields if name not in gone),
+            fields=tuple(name for name in self.fields if name not in gone or name == self.schema.date),
             schema=replace(self.schema, columns=columns),
             dropped={**self.dropped, **dict.fromkeys(sorted(gone), reason)},
         )
@@ -99,13 +110,13 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
     :param client: the instance.
     :param previous_schema: of what the output holds already; None for a new output.
     :raises MarketoInvalidRequestError: a field or activity type that the instance does not have, with the nearest
-        names; or a changed schema where the author wants to be stopped by one.
+        names; a span that lies in the future; or a changed schema where the author wants to be stopped by one.
     """
     plan = _plan_fields(request, client) if request.export.describes else _plan_activities(request, client)
     if request.exclude_sensitive:
-        sensitive = _sensitive_fields(request, client) & set(plan.fields) - set(request.export.key)
+        sensitive = _sensitive_fields(request, client) & set(plan.columns) - set(request.export.key)
         plan = plan.without(sensitive, "sensitive")
-    unknown = [name for name in request.hash_fields if name not in plan.fields]
+    unknown = [name for name in request.hash_fields if name not in plan.columns]
     if unknown:
         raise MarketoInvalidRequestError(f"{', '.join(unknown)} is not exported", parameter="hash_fields")
     changes = describe_change(previous_schema, plan.written(request.attributes_form))
@@ -116,7 +127,8 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
             parameter="on_schema_change",
             remedy="Write to another output, or use on_schema_change='evolve'.",
         )
-    return replace(plan, schema_changes=tuple(changes))
+    now = client.marketo_time().replace(microsecond=0)
+    return replace(plan, schema_changes=tuple(changes), as_of=iso(now), until=request.cap(now))
 
 
 def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
@@ -124,7 +136,7 @@ def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractP
     known = (*export.fields, *export.fields_on_request)
     wanted = tuple(request.fields or export.fields) if request.fields != ALL_FIELDS else known
     require_known("fields", wanted, {name: name for name in known})
-    fields = _with_key(wanted, (*export.key, *filter(None, [export.row_date])))
+    fields = _with_key(wanted, (*export.key, *export.cut_by.values()))
     names_matter = request.activity_types or request.attributes == "typed" or "activity_type" in request.partition_by
     kinds: dict[int, ActivityType] = {}
     filters: dict[str, Any] = {}
@@ -157,7 +169,10 @@ def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
         tuple(name for name in wanted if name not in added), tuple(name for name in key if name not in added)
     )
     columns = (*added, *fields)
-    schema = from_describe(list(items.values()), columns, key=key, date=None)
+    date = export.cut_by.get(request.date_filter or "")
+    schema = from_describe(list(items.values()), columns, key=key, date=date)
+    if schema.helper:
+        fields = (schema.helper, *fields)
     return ExtractPlan(fields, schema, {}, {}, dict.fromkeys(computed, "computed when it is shown"))
 
 

@@ -59,7 +59,7 @@ class SlicePublisher:
         self._folder = folder
         self._run_folder = run_folder
         self._hash_key = hash_key
-        self._slices = [one.name for one in request.slices(plan.filters)]
+        self._slices = [one.name for one in request.slices(plan.filters, plan.until)]
         self._published = tuple(published)
         self._seen: SeenKeys | None = None
         self._partitions()

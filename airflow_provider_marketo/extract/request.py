@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -17,8 +18,14 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.output.formats import FORMATS
+from airflow_provider_marketo.output.manifest import CHANGES, FULL
+
+log = logging.getLogger(__name__)
 
 ALL_FIELDS = "all"
+
+CLOCK_TOLERANCE = timedelta(seconds=30)
+"""A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
 
 
 @dataclass(frozen=True)
@@ -107,21 +114,62 @@ class ExtractRequest(Plain):
             return None
         return Window(self.start - self.lookback, self.end)
 
-    def slices(self, more_filters: Mapping[str, Any]) -> list[Slice]:
+    @property
+    def kind(self) -> str:
+        """What the rows are to a reader: ``changes`` of a span, or the ``full`` list that the filters select."""
+        return CHANGES if self.date_filter is not None else FULL
+
+    def refuse_future(self, now: datetime) -> None:
         """
-        The jobs to run.
+        Refuse a span of which nothing has happened yet.
+
+        :param now: Marketo's time.
+        :raises MarketoInvalidRequestError: the whole span lies in the future.
+        """
+        if self.date_filter is not None and self.start is not None and self.start >= now:
+            raise MarketoInvalidRequestError(
+                f"the span from {iso(self.start)} lies in the future: Marketo's clock says {iso(now)}",
+                parameter="start",
+                remedy="Ask for a span that has begun.",
+            )
+
+    def cap(self, now: datetime) -> datetime | None:
+        """
+        Return where reading ends because the rest of the span lies in the future; None if nothing of it does.
+
+        :param now: Marketo's time, whole seconds.
+        :raises MarketoInvalidRequestError: the whole span lies in the future.
+        """
+        self.refuse_future(now)
+        if self.date_filter is None or self.end is None or self.end <= now + CLOCK_TOLERANCE:
+            return None
+        log.warning("%s lies in the future; the rows are read up to now, %s", iso(self.end), iso(now))
+        return now
+
+    def slices(self, more_filters: Mapping[str, Any], until: datetime | None = None) -> list[Slice]:
+        """
+        Return the jobs to run. Their names follow the span that was asked for, and no other span's jobs share them.
 
         :param more_filters: found out from Marketo, such as ``activityTypeIds`` for ``activity_types``.
+        :param until: first second that is not read, from :meth:`cap`.
         """
         span = self._span
-        return slices(
+        spans = list(windows(span.start, span.end, self.window)) if span else []
+        planned = slices(
             self.export,
-            name=self._table,
+            name=self.name if len(spans) > 1 else self._table,
             date_filter=self.date_filter,
-            spans=list(windows(span.start, span.end, self.window)) if span else [],
+            spans=spans,
             filters={**self.filters, **more_filters},
             order=self.order,
         )
+        return planned if until is None else [self._capped(one, until) for one in planned if _begins_before(one, until)]
+
+    def _capped(self, one: Slice, until: datetime) -> Slice:
+        if one.window is None or self.date_filter is None or one.window.end <= until:
+            return one
+        dates = {**one.filter[self.date_filter], "endAt": iso(until)}
+        return replace(one, filter={**one.filter, self.date_filter: dates}, window=Window(one.window.start, until))
 
     def fingerprint(self) -> str:
         """Return a digest of the request, so that a retry never continues with another request's jobs."""
@@ -194,6 +242,10 @@ class ExtractRequest(Plain):
                 raise MarketoInvalidRequestError(
                     f"{name} tells the rows apart and cannot be hashed", parameter="hash_fields"
                 )
+
+
+def _begins_before(one: Slice, until: datetime) -> bool:
+    return one.window is None or one.window.start < until
 
 
 def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:

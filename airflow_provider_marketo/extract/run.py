@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
-from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoBudgetError,
     MarketoDeadlineError,
@@ -22,6 +22,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoQueueFullError,
     MarketoQuotaExhaustedError,
 )
+from airflow_provider_marketo.client.retention import MONTHS_25, kept
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
 from airflow_provider_marketo.output import layout
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
+
+ACTIVITIES = "activities"
 
 MAX_RECREATIONS = 2
 """An earlier try may have cancelled a job. A job that is cancelled more often than this has another enemy."""
@@ -102,7 +105,7 @@ class ExtractRun:
         self.poll_interval = poll_interval
         self.object_type = request.object_type
         self.custom_object = request.custom_object
-        self._slices = {one.name: one for one in request.slices(plan.filters)}
+        self._slices = {one.name: one for one in request.slices(plan.filters, plan.until)}
         self._queued: set[str] = set()
         self._largest = 0
 
@@ -198,6 +201,7 @@ class ExtractRun:
         """
         self._ledger.check()
         records = [self._folder.read_json(layout.slice_record(self._run_folder, name)) for name in self._slices]
+        self._refuse_forgotten(sum(record["rows_read"] for record in records))
         manifest = write_manifest(self._folder, self._request, self._plan, records, run_folder=self._run_folder)
         self._ledger.clear()
         try:
@@ -212,6 +216,27 @@ class ExtractRun:
             len(manifest.files),
         )
         return manifest.to_xcom()
+
+    def _refuse_forgotten(self, rows: int) -> None:
+        """
+        Tell a span without activities from one whose activities Marketo no longer has.
+
+        A contract may say that Marketo keeps them longer, so only an answer without a row proves it.
+
+        :param rows: rows that Marketo sent.
+        :raises MarketoInvalidRequestError: there is no row, and the whole span is older than Marketo keeps activities.
+        """
+        request, plan = self._request, self._plan
+        if rows or request.object_type != ACTIVITIES or request.end is None:
+            return
+        wanted = [plan.activity_types[each] for each in plan.filters.get("activityTypeIds", ())]
+        longest = max((kept(kind.name) for kind in wanted), default=MONTHS_25)
+        if request.end <= self._client.marketo_time() - longest:
+            raise MarketoInvalidRequestError(
+                f"Marketo has no activity before {iso(request.end)}: it keeps these activities for {longest.days} days",
+                parameter="start",
+                remedy="Ask for a later span.",
+            )
 
     def cancel(self) -> None:
         """Cancel the jobs of this task instance, and no others."""
@@ -313,8 +338,9 @@ class ExtractRun:
         if self._request.fields != ALL_FIELDS or error.code not in (codes.INVALID_DATA, codes.UNKNOWN_FIELD):
             return []
         named = _LISTED.search(error.message)
+        protected = {*self._jobs.export.key, plan.schema.date}
         words = set(_WORD.findall(named.group() if named else error.message))
-        return [name for name in plan.fields if name in words and name not in self._jobs.export.key]
+        return [name for name in plan.fields if name in words and name not in protected]
 
     def _publish(self, one: Slice, job: ExportJob) -> None:
         try:

@@ -37,6 +37,9 @@ MOST_LISTED = 100
 
 _LISTS = ("files", "windows", "columns")
 
+CHANGES, FULL, DELETES = "changes", "full", "deletes"
+"""What the rows of a manifest are: new and changed rows of a span, all rows of a list, or rows that are gone."""
+
 
 @dataclass(frozen=True)
 class ManifestFile:
@@ -108,9 +111,14 @@ class Manifest(Plain):
     :param output: URL of the output folder.
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
     :param manifest: URL of this manifest's file; None if a run found nothing to read and published nothing.
+    :param kind: ``changes`` (new and changed rows of a span), ``full`` (all rows that a list has) or ``deletes`` (rows
+        that are gone).
+    :param as_of: Marketo's time when reading began, ISO 8601 in UTC: how new the rows are.
     :param custom_object: API name of the custom object type.
     :param start: first second of the span, ISO 8601 in UTC; None if a list selected the rows.
-    :param end: first second after the span.
+    :param end: first second after the span that was read.
+    :param requested_end: first second after the span that was asked for. It is later than ``end`` where the task asked
+        for the future; the names of the files and of the manifest follow it.
     :param date_field: the field that the span selects by.
     :param rows: number of rows.
     :param rows_cut: rows outside their window, which were left out.
@@ -133,9 +141,12 @@ class Manifest(Plain):
     output: str
     file_format: str
     manifest: str | None = None
+    kind: str = CHANGES
+    as_of: str | None = None
     custom_object: str | None = None
     start: str | None = None
     end: str | None = None
+    requested_end: str | None = None
     date_field: str | None = None
     rows: int = 0
     rows_cut: int = 0

@@ -102,7 +102,7 @@ def publish_changed_leads(
     assert request.end is not None
     folder.check_writable()
     plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
-    window = Window(request.start - request.lookback, request.end)
+    window = Window(request.start - request.lookback, plan.until or request.end)
     ids = _changed(client, plan, window, parallel, max_empty_pages)
     log.info("%d leads changed; they are read in %d calls", len(ids), -(-len(ids) // IDS_PER_CALL))
     publisher = SlicePublisher(request, plan, folder, run_folder, hash_key=hash_key)

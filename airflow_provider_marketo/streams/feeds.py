@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.objects import ExportObject
+from airflow_provider_marketo.client.retention import DAYS_14, DAYS_90
 
 ACTIVITIES, LEAD_CHANGES = "activities", "lead_changes"
 DELETED_LEADS, MERGED_LEADS = "deleted_leads", "merged_leads"
@@ -21,38 +22,11 @@ LEADS_PER_PASS = 30
 SKEW = timedelta(seconds=30)
 """Difference of this host's clock from Marketo's that is worth a warning."""
 
-MERGE_LEADS, DELETE_LEAD, CHANGE_SCORE = "Merge Leads", "Delete Lead", "Change Score"
+MERGE_LEADS, CHANGE_SCORE = "Merge Leads", "Change Score"
 
-HIGH_VOLUME = frozenset(
-    {
-        "add to list",
-        "change data value",
-        "change score",
-        "click link",
-        "click link on webpage",
-        "email delivered",
-        "request campaign",
-        "send email",
-        "sync lead to microsoft",
-        "sync lead to sfdc",
-        "sync lead updates to sfdc",
-        "update opportunity",
-        "visit webpage",
-    }
-)
-"""Names, in lower case, of the activity types that Marketo keeps for 90 days and not for 25 months."""
-
-_DAYS_14, _DAYS_90, _MONTHS_25 = timedelta(days=14), timedelta(days=90), timedelta(days=760)
 _NUMBER = re.compile(r"\d+")
 
 Record = Mapping[str, Any]
-
-
-def kept(type_name: str) -> timedelta:
-    """How long Marketo keeps activities of a type. Contracts may say more, never less."""
-    if type_name == DELETE_LEAD:
-        return _DAYS_14
-    return _DAYS_90 if type_name.lower() in HIGH_VOLUME else _MONTHS_25
 
 
 @dataclass(frozen=True)
@@ -141,7 +115,7 @@ def _feed(
         key=key,
         describes=(),
         date_filters=("activityDate",),
-        row_date="activityDate",
+        cut_by={"activityDate": "activityDate"},
         fields=tuple(columns),
     )
     return Feed(export, operation, columns, rows, kept)
@@ -164,9 +138,9 @@ FEEDS: Mapping[str, Feed] = {
             },
             _lead_change,
             key=("marketoGUID", "fieldName"),
-            kept=_DAYS_90,
+            kept=DAYS_90,
         ),
-        _feed(DELETED_LEADS, "activities.get_deleted_leads", _ACTIVITY, _activity, kept=_DAYS_14),
+        _feed(DELETED_LEADS, "activities.get_deleted_leads", _ACTIVITY, _activity, kept=DAYS_14),
         _feed(
             MERGED_LEADS,
             "activities.get_lead_activities",

@@ -136,6 +136,7 @@ class IncrementalLeadsWork(Work):
     def _choose(self) -> Work:
         """Return the work of the mode that the author names, or of the best that there is."""
         request = extract_request(self._context, self._arguments)
+        request.refuse_future(self._hook.get_conn().marketo_time())
         self._hook.settings.hash_key(request.hash_fields)
         mode = self._arguments["mode"]
         if mode == AUTO:

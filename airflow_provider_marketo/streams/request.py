@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
 from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow_provider_marketo.output.manifest import CHANGES, DELETES
 from airflow_provider_marketo.streams.feeds import (
     ACTIVITIES,
-    DELETE_LEAD,
+    DELETED_LEADS,
     FEEDS,
     LEAD_CHANGES,
     LEADS_PER_PASS,
@@ -71,6 +73,10 @@ class StreamRequest(ExtractRequest):
     def export(self) -> ExportObject:
         return self.feed.export
 
+    @property
+    def kind(self) -> str:
+        return DELETES if self.object_type in (DELETED_LEADS, MERGED_LEADS) else CHANGES
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.lead_ids) > LEADS_PER_PASS:
@@ -123,7 +129,7 @@ class StreamRequest(ExtractRequest):
                 log.warning("Marketo does not list changes of %s here: follow the activity Change Score", scores)
         return ExtractPlan(
             fields=tuple(feed.columns),
-            schema=TableSchema(columns, feed.export.key, feed.export.row_date),
+            schema=TableSchema(columns, feed.export.key, feed.export.cut_by[feed.export.date_filters[0]]),
             activity_types=kinds,
             filters={},
             dropped={},

@@ -13,13 +13,14 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.retention import kept
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
-from airflow_provider_marketo.streams.feeds import SKEW, kept
+from airflow_provider_marketo.streams.feeds import SKEW
 from airflow_provider_marketo.streams.overlap import Overlap
 from airflow_provider_marketo.streams.position import Position, PositionStore
 from airflow_provider_marketo.streams.read import FeedReader
@@ -111,6 +112,13 @@ class StreamRun:
         recorded = self._recorded()
         begun = recorded or self._next_range(position, since, end)
         first_page, now = self._page_at(begun.read_from)
+        plan = replace(plan, as_of=iso(now))
+        if recorded is None and begun.start > now + SKEW:
+            raise MarketoInvalidRequestError(
+                f"the stream starts at {iso(begun.start)}, which lies in the future: Marketo's clock says {iso(now)}",
+                parameter="start",
+                remedy="Give a time that has passed.",
+            )
         oldest = self._oldest(plan, now)
         if recorded and begun.start < oldest and (manifest := self._manifest_of(begun)):
             log.warning("Marketo no longer has all of this run's range; what the run has published stays as it is")

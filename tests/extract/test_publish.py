@@ -97,7 +97,7 @@ ROWS = (
 def test_a_slice_is_published_with_its_record(tmp_path):
     publishing = Publishing(tmp_path, *activities())
     record = publishing.publish(0, ROWS, records=4)
-    name = "activities_20260101T000000Z_20260131T000000Z"
+    name = "activities_20260101T000000Z_20260302T000000Z_20260101T000000Z_20260131T000000Z"
     content = (tmp_path / f"{name}.csv").read_bytes()
     assert content == b"".join(row + b"\n" for row in ROWS.split(b"\n") if row[:1] in (b"m", b"b", b"c"))
     assert record == {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -55,7 +55,8 @@ class ExportObject:
     :param key: columns that make a row unique across windows; always exported.
     :param describes: operations that list its fields; empty if the fields are fixed.
     :param date_filters: filters that take a window, the default first.
-    :param row_date: column by which rows are cut to the window; None if only duplicates are removed.
+    :param cut_by: by date filter, the column by which rows are cut to the window. Rows that another filter selects are
+        never cut: ``updatedAt``, as Marketo shows it, is not what its filter uses.
     :param filters: other filters, by Adobe's names.
     :param exclusive: whether a filter takes the place of the window, as Marketo allows one filter only.
     :param window_required: whether no filter can take the place of the window.
@@ -74,7 +75,7 @@ class ExportObject:
     key: tuple[str, ...]
     describes: tuple[str, ...]
     date_filters: tuple[str, ...]
-    row_date: str | None = None
+    cut_by: Mapping[str, str] = field(default_factory=dict)
     filters: tuple[str, ...] = ()
     exclusive: bool = False
     window_required: bool = False
@@ -101,6 +102,7 @@ OBJECTS: Mapping[str, ExportObject] = {
             key=("id",),
             describes=("leads.describe",),
             date_filters=("createdAt", "updatedAt"),
+            cut_by={"createdAt": "createdAt"},
             filters=LIST_FILTERS,
             exclusive=True,
             all_by_default=True,
@@ -112,7 +114,7 @@ OBJECTS: Mapping[str, ExportObject] = {
             key=("marketoGUID",),
             describes=(),
             date_filters=("createdAt",),
-            row_date="activityDate",
+            cut_by={"createdAt": "activityDate"},
             filters=("activityTypeIds", "primaryAttributeValueIds", "primaryAttributeValues"),
             window_required=True,
             fields=ACTIVITY_FIELDS,

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
 
 
+# Of a block of which each line is a record that starts with a date.
+_FIRST_CELL = re.compile(rb"(?m)^[^,\n]*,")
+
+
 class CsvTransform(Transform):
     """
     Writes csv. Most blocks are copied whole after the dates of their rows were checked.
@@ -38,13 +42,16 @@ class CsvTransform(Transform):
         self._writer = _Writer(rules.name, open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
+        self._helper: int | None = None
 
     def abort(self) -> None:
         self._writer.abort()
 
     def _header(self, names: list[str], raw: bytes) -> None:
         rules = self.rules
-        self._writer.feed(("", raw if raw.endswith(b"\n") else raw + b"\n", 0))
+        if rules.schema.helper in names:
+            self._helper = names.index(str(rules.schema.helper))
+        self._writer.feed(("", self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n"), 0))
         if rules.span is not None and rules.schema.date is not None:
             self._dates = _Dates(
                 position(names, rules.schema.date, "by which rows are cut to their window"), rules.span
@@ -60,8 +67,9 @@ class CsvTransform(Transform):
 
     def _write(self, block: Block) -> None:
         inside = self._dates is None or (block.simple and self._dates.all_inside(block))
-        if inside and self._cells is None:
-            self._writer.feed(("", block.data, block.rows))
+        if inside and self._cells is None and (self._helper is None or (self._helper == 0 and block.simple)):
+            data = block.data if self._helper is None else _FIRST_CELL.sub(b"", block.data)
+            self._writer.feed(("", data, block.rows))
             return
         records = block.records()
         if self._dates is not None and not inside:
@@ -69,7 +77,17 @@ class CsvTransform(Transform):
             self.outcome.rows_cut += len(records) - len(kept)
             records = kept
         for folder, written in self._spread(records).items():
-            self._writer.feed((folder, b"".join(written), len(written)))
+            self._writer.feed((folder, b"".join(map(self._without_helper, written)), len(written)))
+
+    def _without_helper(self, record: bytes) -> bytes:
+        """Drop the cell by which rows are only cut, with a comma beside it."""
+        if self._helper is None:
+            return record
+        row = fields(record, self._helper + 1)
+        if len(row) <= self._helper:
+            return record
+        cell = row[self._helper]
+        return record[cell.end + 1 :] if cell.start == 0 else record[: cell.start - 1] + record[cell.end :]
 
     def _spread(self, records: list[bytes]) -> dict[str, list[bytes]]:
         """Records as they are to be written, by folder."""

@@ -71,12 +71,17 @@ class TableSchema(Plain):
 
     :param columns: in the order of the output.
     :param key: names of the columns that make a row unique; empty where rows cannot be told apart.
-    :param date: name of the column by which rows are cut to a span; None for none.
+    :param date: name of the column by which rows are cut to a span; None for none. It need not be among the columns.
     """
 
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     date: str | None = None
+
+    @property
+    def helper(self) -> str | None:
+        """The column that is read to cut rows by it, and not written; None for none."""
+        return None if self.date in {column.name for column in self.columns} else self.date
 
 
 @dataclass(frozen=True)

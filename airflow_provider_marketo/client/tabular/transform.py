@@ -179,7 +179,7 @@ class Transform(ABC):
         known = [column.name for column in self.rules.schema.columns]
         self.outcome.missing_columns = [name for name in known if name not in names]
         for name in names:
-            if name not in known:
+            if name not in known and name != self.rules.schema.helper:
                 self.outcome.unknown[f"column {name}"] += 1
         for name in self.rules.schema.key:
             if name in known:

@@ -54,7 +54,7 @@ class TypedTransform(Transform):
             needed[ACTIVITY_TYPE_ID] = "by which rows are spread over datasets"
         for name, why in needed.items():
             position(names, name, why)
-        known = [column.name for column in rules.schema.columns]
+        known = [*(column.name for column in rules.schema.columns), rules.schema.helper]
         self._parser = arrow.Parser(len(names), {name: names.index(name) for name in known if name in names})
 
     def _finish(self) -> Iterable[WrittenFile]:
@@ -68,6 +68,8 @@ class TypedTransform(Transform):
         texts = self._parser.parse(block, self.outcome.rows_read + 1)
         texts = self._without_duplicates(self._inside(texts))
         if texts.num_rows:
+            if self.rules.schema.helper in texts.column_names:
+                texts = texts.drop_columns([self.rules.schema.helper])
             for item in self._typing.tables(texts):
                 self._writer.feed(item)
 
