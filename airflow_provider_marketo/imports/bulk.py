@@ -82,6 +82,11 @@ class BulkImport:
             log.info("%s", blocked)
         return tuple(batch for chunk in queued if (batch := self._staged.state(chunk).batch_id) is not None)
 
+    def give_back(self) -> None:
+        """Give back the places in Marketo's queue: this process waits no longer."""
+        batches = [self._staged.state(chunk).batch_id for chunk in self._in(state.QUEUED)]
+        self._jobs.give_back([batch for batch in batches if batch is not None])
+
     def overdue(self) -> MarketoDeadlineError:
         """Return the error of a deadline that has passed. The imports stay known: another try waits for them again."""
         batches = ", ".join(str(self._staged.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
@@ -118,8 +123,14 @@ class BulkImport:
         sending.state = state.SENDING
         self._staged.put(chunk, sending)  # before a byte leaves: a try that finds this knows that the answer was lost
         self._staged.count_calls(1)
+
+        def queued(job: ImportJob) -> None:
+            named = self._staged.state(chunk)
+            named.state, named.batch_id = state.QUEUED, job.batch_id
+            self._staged.put(chunk, named)
+
         try:
-            job = self._jobs.start(data, **self._parameters)
+            job = self._jobs.start(data, write_down=queued, **self._parameters)
         except MarketoAmbiguousOutcomeError as error:
             log.warning("Chunk %s: %s", chunk.name, error)
             self._lost(chunk)
@@ -144,9 +155,6 @@ class BulkImport:
         except MarketoError:
             self._staged.put(chunk, before)
             raise
-        queued = self._staged.state(chunk)
-        queued.state, queued.batch_id = state.QUEUED, job.batch_id
-        self._staged.put(chunk, queued)
         log.info("Chunk %s: %d rows are import %d", chunk.name, chunk.rows, job.batch_id)
         return None
 

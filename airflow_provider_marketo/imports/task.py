@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta, timezone
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import options
@@ -180,6 +181,9 @@ class ImportWork(Work):
         self._killed = True
         if self._staged is not None:
             self._staged.keeper.stop()
+        if self._bulk is not None:
+            # In a thread of its own: the interrupted code may hold the governor's lock, and gives it back soon.
+            Thread(target=self._bulk.give_back, name="marketo-give-back", daemon=True).start()
 
     def _begin(self) -> StagedImport:
         """Resume what an earlier try staged, or stage the input."""

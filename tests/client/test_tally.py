@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
+from airflow_provider_marketo.client.bulk.imports import UPLOAD_LAPSE, ImportJobs, import_object
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoQueueFullError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.governor import EXPORT_QUEUE, IMPORT_QUEUE
@@ -96,6 +98,59 @@ def test_an_import_holds_a_place_in_the_queue_until_it_has_ended(marketo):
     jobs.start(b"email\n")
     jobs.status(7)
     assert one.tally.rows == 6
+
+
+def full_of_others(one: MarketoClient, *places: str) -> ImportJobs:
+    """Eight imports hold our places; processes that were killed have started them."""
+    for place in places or [f"leads:{number}" for number in range(101, 109)]:
+        one.governor.enter_queue(IMPORT_QUEUE, place)
+    return ImportJobs(one, import_object("leads"))
+
+
+def test_places_of_imports_that_have_ended_are_free_whoever_started_them(marketo):
+    ended = {"json": {"success": True, "result": [{"batchId": 1, "status": "Complete", "numOfLeadsProcessed": 5}]}}
+    running = {"json": {"success": True, "result": [{"batchId": 1, "status": "Importing"}]}}
+    marketo.post(f"{HOST}/bulk/v1/leads.json", json={"success": True, "result": [{"batchId": 7, "status": "Queued"}]})
+    marketo.get(re.compile("/bulk/v1/leads/batch/10[1-6].json"), **running)
+    marketo.get(f"{HOST}/bulk/v1/customobjects/car_c/import/107/status.json", **ended)
+    marketo.get(f"{HOST}/bulk/v1/program/members/import/108/status.json", **failure("1013"))
+    one = client()
+    running_still = [f"leads:{number}" for number in range(101, 107)]
+    full_of_others(one, *running_still, "custom_objects:car_c:107", "program_members:108").start(b"email\n")
+    assert one.governor.queued(IMPORT_QUEUE) == [*running_still, "leads:7"]
+
+
+def test_one_process_asks_for_imports_of_others_now_and_then(marketo):
+    running = {"success": True, "result": [{"batchId": 1, "status": "Importing"}]}
+    marketo.get(re.compile("/bulk/v1/leads/batch/"), json=running)
+    one = client()
+    jobs = full_of_others(one)
+    for _ in range(3):
+        with pytest.raises(MarketoQueueFullError):
+            jobs.start(b"email\n")
+    assert sum("/batch/" in request.path for request in marketo.request_history) == 8
+
+
+def test_the_batch_is_written_down_before_it_holds_a_place(marketo):
+    marketo.post(f"{HOST}/bulk/v1/leads.json", json={"success": True, "result": [{"batchId": 7, "status": "Queued"}]})
+    one = client()
+    seen = []
+
+    def killed(job):
+        seen.append(job.batch_id)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ImportJobs(one, import_object("leads")).start(b"email\n", write_down=killed)
+    assert (seen, one.governor.queued(IMPORT_QUEUE)) == ([7], [])
+
+
+def test_the_place_of_an_upload_whose_process_was_killed_is_soon_free_by_itself():
+    clock = ManualClock()
+    governor = LocalGovernor(clock=clock)
+    governor.enter_queue(IMPORT_QUEUE, "upload:1", UPLOAD_LAPSE)
+    clock.advance(UPLOAD_LAPSE + 1)
+    assert governor.queued(IMPORT_QUEUE) == []
 
 
 def test_an_import_that_marketo_refuses_gives_its_place_back(marketo):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.clock import SystemClock
 from airflow_provider_marketo.client.errors import (
     MarketoDataError,
@@ -14,13 +17,14 @@ from airflow_provider_marketo.client.errors import (
     MarketoStoppedError,
     MarketoTransientError,
 )
-from airflow_provider_marketo.client.governor import rules
+from airflow_provider_marketo.client.governor import IMPORT_QUEUE, rules
+from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from tests.operators.bulk_importing import LEADS, WEBINAR, jobs, refused, run, small_chunks, source
-from tests.operators.importing import DeadError, DyingStore, counts, staged, table, token_expires_at
+from tests.operators.importing import DeadError, DyingStore, counts, governed, staged, table, token_expires_at
 from tests.support import StateStore, run_task, task_context
 
-__all__ = ["small_chunks", "source"]
+__all__ = ["governed", "small_chunks", "source"]
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +127,43 @@ def test_an_import_that_marketo_has_forgotten_is_unknown(marketo, tmp_path, sour
     _, account = refused(tmp_path, source())
     assert counts(account) == {"unknown": 200}
     assert "it forgets them after seven days" in table(account["rejects"])[0]["_marketo_message"]
+
+
+def test_a_killed_task_gives_its_places_in_the_queue_back(
+    marketo, tmp_path, source, small_chunks, governed, monkeypatch
+):
+    marketo()
+    held = []
+    given = {"task_id": "a", "source": source(), "rejects_path": str(tmp_path), "deferrable": False}
+    task = MarketoBulkImportOperator(**LEADS, **given, poll_interval=0.05)
+    wait = task._wait
+
+    def killed(*arguments):
+        held.append(task.hook.client.governor.queued(IMPORT_QUEUE))
+        task.on_kill()
+        wait(*arguments)
+
+    task._wait = killed
+    with pytest.raises(MarketoStoppedError):
+        task.execute(task_context(StateStore()))
+    for thread in threading.enumerate():
+        if thread.name == "marketo-give-back":
+            thread.join()
+    assert len(held[0]) == 4
+    assert task.hook.client.governor.queued(IMPORT_QUEUE) == []
+
+
+def test_imports_of_killed_tasks_that_have_ended_stop_no_other_import(
+    marketo, tmp_path, source, small_chunks, governed
+):
+    instance = marketo()
+    client = MarketoHook().client
+    for _ in range(8):  # eight imports of tasks that were killed
+        ImportJobs(client, import_object("leads")).start(b"email\nother@example.com\n")
+    while not all(job.finished_at is not None and job.finished_at <= instance.clock.now() for job in jobs(instance)):
+        time.sleep(0.01)
+    assert len(client.governor.queued(IMPORT_QUEUE)) == 8
+    assert counts(run(tmp_path, source(), timeout=timedelta(seconds=20))) == {"accepted": 200}
 
 
 # Lost uploads.

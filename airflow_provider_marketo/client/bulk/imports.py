@@ -13,6 +13,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
     MarketoNotFoundError,
+    MarketoPermissionError,
     MarketoQueueFullError,
     MarketoTransientError,
 )
@@ -36,6 +37,12 @@ TRIES = 4
 
 PAUSE = 5.0
 """Seconds between two of them."""
+
+UPLOAD_LAPSE = 900.0
+"""Seconds after which the place of an upload is free whose process was killed."""
+
+QUEUE_CHECK = 30.0
+"""Seconds between two looks at the imports that hold our places, over all processes."""
 
 _SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPORTING}
 
@@ -189,12 +196,17 @@ class ImportJobs:
         self.kind = kind
         self._path: Mapping[str, Any] = dict.fromkeys(kind.status_path, custom_object)
         self._counted: set[int] = set()
+        self._mine: set[str] = set()
 
-    def start(self, data: bytes, **parameters: Any) -> ImportJob:
+    def start(
+        self, data: bytes, *, write_down: Callable[[ImportJob], None] | None = None, **parameters: Any
+    ) -> ImportJob:
         """
         Upload a CSV file and queue its import (``bulk_import_*.import``).
 
         :param data: the file, header included.
+        :param write_down: called with the job before the job takes a place in our count of the queue: a process that is
+            killed in between would leave a place that no later try gives back.
         :param parameters: in Adobe's spelling: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
             ``programMemberStatus``.
         :raises MarketoQueueFullError: ten imports are ahead (1016), other imports of ours have all places that we take,
@@ -202,12 +214,12 @@ class ImportJobs:
         :raises MarketoInvalidRequestError: Marketo refuses it; with code ``HTTP 413`` for its size.
         :raises MarketoAmbiguousOutcomeError: the file may have been queued, and imports cannot be looked up.
         """
-        operation, governor, place = self.kind.operation("import"), self._client.governor, uuid4().hex
-        governor.enter_queue(IMPORT_QUEUE, place)
+        operation, place = self.kind.operation("import"), f"upload:{uuid4().hex}"
+        self._take_place(place)
         try:
             reply = self._client.call(operation, file=("rows.csv", data, "text/csv"), **self._path, **parameters)
         finally:
-            governor.leave_queue(IMPORT_QUEUE, [place])
+            self._client.governor.leave_queue(IMPORT_QUEUE, [place])
         self._client.tally.moved(len(data))
         record = _first(reply)
         if not str(record.get("batchId") or "").isdigit():
@@ -215,9 +227,46 @@ class ImportJobs:
                 "Marketo accepted the file but named no batch", operation=operation, request_id=reply.request_id
             )
         job = ImportJob.from_record(record, self.kind.processed)
+        if write_down is not None:
+            write_down(job)
+        self._mine.add(self._place(job.batch_id))
         with suppress(MarketoQueueFullError):  # the job is queued, even if another one took our place meanwhile
-            governor.enter_queue(IMPORT_QUEUE, str(job.batch_id))
+            self._client.governor.enter_queue(IMPORT_QUEUE, self._place(job.batch_id))
         return job
+
+    def give_back(self, batch_ids: Collection[int]) -> None:
+        """No longer count imports: nothing waits for them, and Marketo says by itself when its queue is full (1016)."""
+        self._client.governor.leave_queue(IMPORT_QUEUE, list(map(self._place, batch_ids)))
+
+    def _place(self, batch_id: int) -> str:
+        """Return the name of an import's place, by which any other process can ask Marketo for it."""
+        return ":".join([self.kind.name, *map(str, self._path.values()), str(batch_id)])
+
+    def _take_place(self, place: str) -> None:
+        """Take a place for an upload. If all are taken, see whether imports of others that hold them have ended."""
+        governor = self._client.governor
+        try:
+            governor.enter_queue(IMPORT_QUEUE, place, UPLOAD_LAPSE)
+        except MarketoQueueFullError:
+            if not governor.claim("import_queue", QUEUE_CHECK):
+                raise
+            for held in set(governor.queued(IMPORT_QUEUE)) - self._mine:
+                self._free_if_ended(held)
+            governor.enter_queue(IMPORT_QUEUE, place, UPLOAD_LAPSE)
+
+    def _free_if_ended(self, place: str) -> None:
+        """Ask for an import, whoever has started it: its task may have been killed."""
+        name, _, rest = place.partition(":")
+        *path, batch_id = rest.split(":")
+        kind = OBJECTS.get(name)
+        if kind is None or not batch_id.isdecimal() or len(path) != len(kind.status_path):
+            return  # an upload that is under way
+        try:
+            ImportJobs(self._client, kind, *path, clock=self._clock).status(int(batch_id))
+        except MarketoNotFoundError:
+            self._client.governor.leave_queue(IMPORT_QUEUE, [place])
+        except (MarketoInvalidRequestError, MarketoPermissionError):
+            return
 
     def status(self, batch_id: int) -> ImportJob:
         """
@@ -225,10 +274,11 @@ class ImportJobs:
 
         :raises MarketoNotFoundError: Marketo no longer knows it; it forgets imports after seven days.
         """
+        self._mine.add(self._place(batch_id))
         reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
         job = ImportJob.from_record({**_first(reply), "batchId": batch_id}, self.kind.processed)
         if job.ended:
-            self._client.governor.leave_queue(IMPORT_QUEUE, [str(batch_id)])
+            self.give_back([batch_id])
             if batch_id not in self._counted:
                 self._counted.add(batch_id)
                 self._client.tally.add_rows((job.processed or 0) + (job.failed or 0))

@@ -28,6 +28,9 @@ LEASE_MARGIN = 30.0
 CREATES_EXPORT = frozenset({"create_job", "enqueue_job"})
 """The operations of the bulk export families that the export quota refuses."""
 
+QUEUE_LAPSE = 7200.0
+"""Seconds after which the place of a job in a queue is free, although nothing has given it back."""
+
 EXPORT_QUEUE, IMPORT_QUEUE = "export", "import"
 """Marketo's two job queues. Each holds ten, for all integrations together."""
 
@@ -82,18 +85,23 @@ class Governor(Protocol):
         """
         ...
 
-    def enter_queue(self, queue: str, job_id: str) -> None:
+    def enter_queue(self, queue: str, job_id: str, seconds: float = QUEUE_LAPSE) -> None:
         """
         Take one of our places in a job queue of Marketo, before the job enters it. A job that has a place keeps it.
 
         :param queue: :data:`EXPORT_QUEUE` or :data:`IMPORT_QUEUE`.
-        :param job_id: Marketo's id of the job.
+        :param job_id: Marketo's id of the job, or a name by which it can be asked for.
+        :param seconds: after which the place is free again, if it is not given back.
         :raises MarketoQueueFullError: other jobs of ours hold all places; nothing was sent.
         """
         ...
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
-        """Give back the places of jobs that have ended. A place that is not given back is free after two hours."""
+        """Give back the places of jobs that have ended."""
+        ...
+
+    def queued(self, queue: str) -> list[str]:
+        """Return the jobs that hold our places in a queue, whichever process has started them."""
         ...
 
     def claim(self, name: str, seconds: float) -> bool:

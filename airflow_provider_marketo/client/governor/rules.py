@@ -21,7 +21,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoQuotaExhaustedError,
     MarketoThrottledError,
 )
-from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, spends_export_quota
+from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, QUEUE_LAPSE, spends_export_quota
 from airflow_provider_marketo.client.limits import QUEUED_JOBS, WINDOW
 from airflow_provider_marketo.client.quota_day import RESET_MARGIN, next_probe, next_reset
 
@@ -57,7 +57,6 @@ _SLOT_POLL = 0.02
 _PROBE_POLL = 1.0
 _LAPSE = 1.0
 _CLOCK_TOLERANCE = 1.0
-_QUEUE_LAPSE = 7200.0
 _LATCHES = {codes.DAILY_QUOTA: "calls", codes.EXPORT_REFUSED: "export"}
 _SPENT = {
     "calls": (codes.DAILY_QUOTA, "the daily call quota is spent"),
@@ -170,14 +169,22 @@ def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | No
     _settle_latches(state, lease_id, error, at)
 
 
-def enter_queue(state: State, limits: Limits, queue: str, job_id: str, at: Moment) -> bool:
+def enter_queue(
+    state: State, limits: Limits, queue: str, job_id: str, at: Moment, seconds: float = QUEUE_LAPSE
+) -> bool:
     """Take a place in a job queue; return False if all places are taken."""
     now = _advance(state, limits, at)
     jobs = state.queues.setdefault(queue, {})
     if job_id not in jobs and len(jobs) >= QUEUE_PLACES:
         return False
-    jobs[job_id] = now + _QUEUE_LAPSE
+    jobs[job_id] = now + seconds
     return True
+
+
+def queued(state: State, limits: Limits, queue: str, at: Moment) -> list[str]:
+    """Return the jobs that hold places."""
+    _advance(state, limits, at)
+    return list(state.queues.get(queue, {}))
 
 
 def leave_queue(state: State, queue: str, job_ids: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoQueueFullError,
     MarketoThrottledError,
 )
-from airflow_provider_marketo.client.governor import LONGEST_WAIT, Lease, kind_of, rules
+from airflow_provider_marketo.client.governor import LONGEST_WAIT, QUEUE_LAPSE, Lease, kind_of, rules
 from airflow_provider_marketo.client.governor.rules import Ask, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
 from airflow_provider_marketo.client.governor.stores import Answer, GovernorStore, MemoryStore, StoreUnavailableError
@@ -100,8 +100,8 @@ class SharedGovernor:
         self._renewed_at.pop(lease.id, None)
         self._update(lambda state, limits, at: rules.settle(state, limits, lease.id, error, at))
 
-    def enter_queue(self, queue: str, job_id: str) -> None:
-        if not self._update(lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at)):
+    def enter_queue(self, queue: str, job_id: str, seconds: float = QUEUE_LAPSE) -> None:
+        if not self._update(lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds)):
             raise MarketoQueueFullError(
                 f"other jobs of this Airflow hold the {rules.QUEUE_PLACES} places in Marketo's {queue} queue that it "
                 "takes for itself"
@@ -110,6 +110,9 @@ class SharedGovernor:
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
         if job_ids:
             self._update(lambda state, limits, at: rules.leave_queue(state, queue, job_ids))
+
+    def queued(self, queue: str) -> list[str]:
+        return self._update(lambda state, limits, at: rules.queued(state, limits, queue, at))
 
     def claim(self, name: str, seconds: float) -> bool:
         return self._update(lambda state, limits, at: rules.claim(state, limits, name, seconds, at))
