@@ -139,12 +139,8 @@ class MarketoDeferrableOperator(MarketoOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOperator.argument_checks,
         "on_quota_exhausted": choice(OnQuotaExhausted),
-        "deferrable": flag(),
-        "poll_interval": duration(required=False),
-        "timeout": duration(),
     }
     deferrable: bool = False
-    poll_interval: timedelta | float | str | None = None
     _work: Work | None = None
 
     def __init__(
@@ -261,8 +257,31 @@ class MarketoDeferrableOperator(MarketoOperator):
         self.defer(trigger=trigger_for(wait, self.marketo_conn_id, interval), method_name="execute_complete")
 
     def _interval(self, work: Work) -> timedelta:
+        """Return the time between two looks at Marketo."""
+        return work.poll_interval
+
+
+class MarketoJobOperator(MarketoDeferrableOperator):
+    """
+    Base of the operators that wait for Marketo's jobs.
+
+    A subclass has the three arguments in its signature and stores them.
+
+    :param deferrable: wait in the triggerer, without a worker.
+    :param poll_interval: time between two looks at Marketo. Default: as the connection says.
+    :param timeout: how long the task waits for Marketo.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoDeferrableOperator.argument_checks,
+        "deferrable": flag(),
+        "poll_interval": duration(required=False),
+        "timeout": duration(),
+    }
+
+    def _interval(self, work: Work) -> timedelta:
         given: timedelta | None = self.argument("poll_interval")
-        return given or work.poll_interval
+        return given or super()._interval(work)
 
 
 def _found_from(event: Any) -> Mapping[str, Any] | None:

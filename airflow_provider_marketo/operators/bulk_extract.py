@@ -29,7 +29,7 @@ from airflow_provider_marketo.choices import (
     WindowOrder,
 )
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
-from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
+from airflow_provider_marketo.operators.base import MarketoJobOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 SHORTEST_WINDOW = timedelta(hours=1)
 
 
-class MarketoBulkExtractOperator(PublishesLineage, MarketoDeferrableOperator):
+class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     """
     Extract objects from Marketo in bulk into files of an object store or a local folder.
 
@@ -95,7 +95,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoDeferrableOperator):
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
-        **MarketoDeferrableOperator.argument_checks,
+        **MarketoJobOperator.argument_checks,
         "object_type": choice(BulkObject),
         "output_path": text(required=True),
         "start": moment(),
@@ -118,7 +118,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoDeferrableOperator):
         "partition_events": flag(),
     }
     template_fields: Sequence[str] = (
-        *MarketoDeferrableOperator.template_fields,
+        *MarketoJobOperator.template_fields,
         "object_type",
         "output_path",
         "start",

@@ -55,7 +55,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
-        **{name: check for name, check in MarketoDeferrableOperator.argument_checks.items() if name != "timeout"},
+        **MarketoDeferrableOperator.argument_checks,
         "evidence": text(required=True),
         "filter_type": text(required=True),
         "filter_values": texts(),

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_marketo.arguments import Check, as_list, choice, flag, is_filled_in_later, mapping, text
 from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
+from airflow_provider_marketo.operators.base import MarketoJobOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def removals(parameter: str, value: Any) -> float:
     return float(value)
 
 
-class MarketoImportOperator(MarketoDeferrableOperator):
+class MarketoImportOperator(MarketoJobOperator):
     """
     Base of the operators that send rows to Marketo; no operator by itself.
 
@@ -116,7 +116,7 @@ class MarketoImportOperator(MarketoDeferrableOperator):
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
-        **MarketoDeferrableOperator.argument_checks,
+        **MarketoJobOperator.argument_checks,
         "rejects_path": text(required=True),
         "rejects_format": choice(RejectsFormat),
         "staging": text(),
@@ -128,7 +128,7 @@ class MarketoImportOperator(MarketoDeferrableOperator):
         "dry_run": flag(),
     }
     template_fields: Sequence[str] = (
-        *MarketoDeferrableOperator.template_fields,
+        *MarketoJobOperator.template_fields,
         "rejects_path",
         "staging",
         "columns",

@@ -27,7 +27,7 @@ from airflow_provider_marketo.choices import (
     WindowOrder,
 )
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
-from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
+from airflow_provider_marketo.operators.base import MarketoJobOperator
 from airflow_provider_marketo.operators.bulk_extract import SHORTEST_WINDOW
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.work import Work
 
 
-class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoDeferrableOperator):
+class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
     """
     Extract the leads that are new or have changed in a span, whatever the subscription can do.
 
@@ -90,7 +90,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoDeferrableOperato
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
-        **MarketoDeferrableOperator.argument_checks,
+        **MarketoJobOperator.argument_checks,
         "output_path": text(required=True),
         "start": moment(),
         "end": moment(),
@@ -110,7 +110,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoDeferrableOperato
         "partition_events": flag(),
     }
     template_fields: Sequence[str] = (
-        *MarketoDeferrableOperator.template_fields,
+        *MarketoJobOperator.template_fields,
         "output_path",
         "start",
         "end",

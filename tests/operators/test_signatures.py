@@ -12,6 +12,9 @@ from airflow_provider_marketo.operators.base import MarketoOperator
 from tests.operators.test_dry_runs import all_operators
 
 STORED_AS = {"dry_run": "_preview"}  # BaseOperator.dry_run is a method
+FIXED = {"MarketoSyncLeadsOperator": {"object_type", "custom_object", "dedupe_by"}}
+"""Arguments of the base class that an operator sets by itself."""
+
 OPERATORS = sorted(all_operators(), key=lambda kind: kind.__name__)
 
 
@@ -32,7 +35,7 @@ def test_every_argument_is_typed_documented_and_checked(kind: type[MarketoOperat
     names = [parameter.name for parameter in parameters(kind)]
     assert [parameter.name for parameter in parameters(kind) if parameter.annotation is parameter.empty] == []
     assert [name for name in names if f":param {name}:" not in words] == []
-    assert set(names) <= set(kind.argument_checks)
+    assert set(names) | FIXED.get(kind.__name__, set()) == set(kind.argument_checks)
 
 
 @pytest.mark.parametrize("kind", OPERATORS, ids=lambda kind: kind.__name__)
