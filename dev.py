@@ -12,6 +12,7 @@ One command for everything that a developer runs. It needs Python 3.10 or newer 
     python3 dev.py docs             the documentation as a site, in build/docs
     python3 dev.py build            wheel and sdist; the wheel is tried in a clean environment
     python3 dev.py install          only the virtual environment, for your editor
+    python3 dev.py clean            remove everything that these commands made
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ AIRFLOW_LINES = ("3.1", "3.2", "3.3")
 DEVELOPMENT_LINE = AIRFLOW_LINES[-1]
 TEST_WORKERS = "2"
 DOCS = HERE / "build" / "docs"
+MADE = (".venv*", ".demo", "build", "dist", ".*_cache", ".hypothesis", ".coverage*")
+"""What the commands create in the project's folder, as patterns."""
+
 INTERRUPTED = 130
 
 
@@ -195,6 +199,14 @@ def install(arguments: argparse.Namespace) -> None:
     print(f"Ready: {environment.python}")
 
 
+def clean(arguments: argparse.Namespace) -> None:
+    """Remove the virtual environments, what was built, and the caches."""
+    for pattern in MADE:
+        for path in HERE.glob(pattern):
+            with stage(f"removing {path.name}"):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
 def main() -> int:
     """Run a command; return the exit code."""
     if sys.version_info < OLDEST_PYTHON or os.name == "nt":
@@ -219,7 +231,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (demo, test, coverage, lint, types, docs, build, install):
+    for command in (demo, test, coverage, lint, types, docs, build, install, clean):
         one = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         one.set_defaults(command=command)
         if command is demo:

@@ -1,7 +1,7 @@
 """
-A backfill that leaves the day's business its calls: it waits for a day with enough left, takes no more than its share
-of the export volume, and goes on where it stopped.
+A backfill that leaves part of the daily quota to others.
 
+It waits for a day with enough left, takes no more than its share of the export volume, and continues where it stopped.
 Newest windows come first. When a window would pass ``max_export_mb`` the task fails, and what it has published stays:
 clear it the next day. When Marketo itself says that the day is spent, it sleeps until midnight in Chicago and goes on.
 The extra ``reserve`` of the connection keeps calls back from all extracts.

@@ -78,7 +78,7 @@ def fetch(
     for attempt in range(1, DOWNLOADS + 1):
         sink = _Sink(consumer(), job)
         try:
-            _download(client, operation, job, sink, clock, path or {})
+            _download(client, operation, job, sink, clock=clock, path=path or {})
             problem = sink.difference()
             if problem is None:
                 return sink.finish()
@@ -141,6 +141,7 @@ def _download(
     operation: str,
     job: ExportJob,
     sink: _Sink[Any],
+    *,
     clock: Clock,
     path: Mapping[str, str],
 ) -> None:

@@ -314,11 +314,11 @@ def _check_latches(state: State, ask: Ask, at: Moment) -> tuple[list[str], bool]
     """
     probing = []
     probed = False
-    for quota, until in list(state.latches.items()):
+    for quota, latched in list(state.latches.items()):
         if quota == "export" and not spends_export_quota(ask.operation):
             continue
         # Never later than the next try from now: the clock may have been wrong when the quota was found spent.
-        until = state.latches[quota] = min(until, next_probe(at.wall).timestamp())
+        until = state.latches[quota] = min(latched, next_probe(at.wall).timestamp())
         if at.wall.timestamp() < until:
             code, text = _SPENT[quota]
             raise MarketoQuotaExhaustedError(
