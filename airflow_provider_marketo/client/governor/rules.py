@@ -170,7 +170,7 @@ def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | No
 
 
 def enter_queue(
-    state: State, limits: Limits, queue: str, job_id: str, at: Moment, seconds: float = QUEUE_LAPSE
+    state: State, limits: Limits, queue: str, job_id: str, at: Moment, *, seconds: float = QUEUE_LAPSE
 ) -> bool:
     """Take a place in a job queue; return False if all places are taken."""
     now = _advance(state, limits, at)

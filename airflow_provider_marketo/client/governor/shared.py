@@ -101,7 +101,9 @@ class SharedGovernor:
         self._update(lambda state, limits, at: rules.settle(state, limits, lease.id, error, at))
 
     def enter_queue(self, queue: str, job_id: str, seconds: float = QUEUE_LAPSE) -> None:
-        if not self._update(lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds)):
+        if not self._update(
+            lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds=seconds)
+        ):
             raise MarketoQueueFullError(
                 f"other jobs of this Airflow hold the {rules.QUEUE_PLACES} places in Marketo's {queue} queue that it "
                 "takes for itself"
