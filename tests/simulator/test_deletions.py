@@ -10,8 +10,9 @@ import pytest
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.problems import ApiError
 from tests.simulator.conftest import Make
-from tests.simulator.examples import File, World, example
+from tests.simulator.examples import example
 from tests.simulator.support import JANUARY, Api, Export, codes
+from tests.simulator.world import File, World
 
 LEADS, MEMBERS, OBJECTS = (
     "/bulk/v1/leads.json",

@@ -15,7 +15,8 @@ from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.operation import Operation, Schema
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.reply import Bare, Envelope
-from tests.simulator.examples import File, World, example
+from tests.simulator.examples import example
+from tests.simulator.world import File, World
 
 SEED = 20_261_128
 NAMES = [operation.name for operation in operations.all_operations() if operation.family != "identity"]

@@ -18,7 +18,8 @@ import pytest
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.reply import Bare, Envelope
-from tests.simulator.examples import World, example
+from tests.simulator.examples import example
+from tests.simulator.world import World
 from tools.catalogue import snapshot
 
 Json = Mapping[str, Any]

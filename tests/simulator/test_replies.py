@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.examples import World, example
+from tests.simulator.examples import example
 from tests.simulator.support import JANUARY, Api, Export
+from tests.simulator.world import World
 
 
 @pytest.fixture
