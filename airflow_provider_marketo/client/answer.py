@@ -195,6 +195,8 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     if status >= 500:
         raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
     kind, text = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request"))
+    if kind is errors.MarketoAuthError and operation.startswith("identity."):
+        text = "identity refuses this client id and secret"
     raise kind(text + reason, remedy=errors.way_out(kind, codes.http(status), operation), **facts)
 
 

@@ -45,6 +45,10 @@ def _value(schema: Schema, value: Any, where: str) -> Any:
         members = f" with {' and '.join(schema.required)}" if schema.type == "object" and schema.required else ""
         raise FaultError(where, f"must be {meant}{members}") from None
     if schema.enum and found not in schema.enum:
+        # Adobe's sources write CSV in large letters here and in small ones there.
+        spelled = next((one for one in schema.enum if str(one).casefold() == str(found).casefold()), None)
+        if spelled is not None:
+            return spelled
         raise FaultError(where, f"must be one of {', '.join(map(str, schema.enum))}")
     if schema.maximum is not None and found > schema.maximum:
         raise FaultError(where, f"must be at most {schema.maximum}")

@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoError,
+    MarketoInvalidRequestError,
     MarketoNotFoundError,
     MarketoPermissionError,
     MarketoStoppedError,
@@ -201,6 +202,13 @@ class MarketoClient:
 
     def _prepare(self, name: str, parameters: Mapping[str, Any]) -> tuple[PreparedRequest, str]:
         operation = operations.get(name)
+        if operation.family == "identity" and not parameters:
+            raise MarketoInvalidRequestError(
+                "the client requests and renews its own tokens, and this call is for others' credentials",
+                parameter="client_id",
+                operation=operation.name,
+                remedy="Give client_id and client_secret, or call any other operation to check the connection.",
+            )
         return operations.prepare(operation, parameters), operation.retry_class(parameters)
 
     def _send(

@@ -56,10 +56,10 @@ class Reply:
 
     @property
     def result(self) -> Any:
-        """The ``result`` member, or the bare body of the families that have no envelope; None when there is none."""
-        if isinstance(self.body, dict) and ("success" in self.body or "result" in self.body):
-            return self.body.get("result")
-        return self.body
+        """The ``result`` member, or the bare body of the families that have no envelope; an empty list for none."""
+        enveloped = isinstance(self.body, dict) and ("success" in self.body or "result" in self.body)
+        result = self.body.get("result") if enveloped else self.body
+        return [] if result is None else result
 
     @property
     def records(self) -> list[Any]:

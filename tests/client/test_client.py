@@ -57,6 +57,27 @@ def test_the_token_goes_into_the_header_and_nowhere_else(client, marketo):
     assert "token" not in request.url
 
 
+@pytest.mark.parametrize(
+    "body", [{"success": True, "requestId": "a#1"}, {"success": True, "result": None}, {"success": True, "result": []}]
+)
+def test_the_result_of_an_empty_answer_is_an_empty_list(client, marketo, body):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=body)
+    assert client.call("leads.get_by_id", leadId=7).result == []
+
+
+@pytest.mark.parametrize("name", ["identity.get_token", "identity.post_token", "identityUsingGET"])
+def test_a_token_that_is_requested_by_name_says_whose_credentials_it_needs(client, marketo, name):
+    with pytest.raises(errors.MarketoInvalidRequestError, match="requests and renews its own tokens"):
+        client.call(name)
+    assert not marketo.called
+
+
+def test_credentials_that_identity_refuses_are_not_taken_for_the_clients_token(client, marketo):
+    marketo.get(IDENTITY, status_code=401, json={"error": "unauthorized"})
+    with pytest.raises(errors.MarketoAuthError, match="identity refuses this client id and secret"):
+        client.call("identity.get_token", client_id="an-id", client_secret="a-secret")
+
+
 @pytest.mark.parametrize("code", ["601", "602"])
 def test_a_refused_token_is_replaced_once_and_the_call_sent_again(client, marketo, code):
     marketo.get(f"{HOST}/rest/v1/lead/7.json", [{"json": failure(code)}, {"json": OK}])

@@ -204,3 +204,19 @@ def test_a_prepared_request_shows_neither_path_nor_values():
     request = prepared("leads.get_by_filter_type", filterType="email", filterValues=["ada@example.org"])
 
     assert "ada@example.org" not in repr(request)
+
+
+@pytest.mark.parametrize("written", ["csv", "CSV", "Csv"])
+def test_a_word_of_a_closed_set_is_taken_in_any_case_and_sent_as_marketo_spells_it(written):
+    upload = prepare(get("bulk_import_leads.import"), {"file": b"email\n", "format": written})
+    export = prepare(
+        get("bulk_export_leads.create_job"), {"fields": ["id"], "format": written, "filter": {"staticListId": 1}}
+    )
+    assert dict(upload.query)["format"] == "csv"
+    assert export.json["format"] == "CSV"
+
+
+def test_the_default_rule_of_a_form_is_taken_as_marketo_returns_it():
+    rule = {"followupType": "none", "followupValue": None, "default": True}
+    request = prepare(get("forms.update_thank_you_page"), {"id": 1, "thankyou": [rule]})
+    assert json.loads(dict(request.form)["thankyou"]) == [{"followupType": "none", "default": True}]

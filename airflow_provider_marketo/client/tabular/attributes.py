@@ -23,6 +23,11 @@ HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
+_RUN_ID = r'Run ?I[dD]"\s*(?:,\s*"value"\s*)?:\s*'
+QUOTED_RUN_ID = re.compile((_RUN_ID + r'"(?:"|\\")\d').encode())
+"""What a campaign's run id is when Marketo has quoted it twice; searched for fast, since most blocks have run ids."""
+
+_QUOTED_RUN_ID = re.compile(rf'("[Cc]ampaign ?{_RUN_ID})(?:""(\d+)""|"\\"(\d+)\\"")')
 _AT_A_TIME = 256
 _NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -67,6 +72,11 @@ def _one(cell: str) -> Mapping[str, Any] | None:
 def without_half_pairs(cell: str) -> str:
     """Replace escapes that are half of a surrogate pair by the escape of U+FFFD."""
     return _ESCAPE.sub(lambda escape: r"\ufffd" if escape[1] else escape[0], cell)
+
+
+def with_run_id(cell: str) -> str:
+    """Take the quotes away in which exports before August 2026 have a campaign's run id, which is a number since."""
+    return _QUOTED_RUN_ID.sub(lambda match: f"{match[1]}{match[2] or match[3]}", cell)
 
 
 def as_text(value: Any) -> str | None:

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.attributes import (
     HALF_PAIR,
+    QUOTED_RUN_ID,
     cells_to_map,
     columns_of,
     mappings,
     spread,
     to_map,
+    with_run_id,
     without_half_pairs,
 )
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
@@ -70,7 +72,7 @@ class Typing:
             else:
                 cells = pa.chunked_array([pa.nulls(texts.num_rows, pa.string())])
             if column.kind == ATTRIBUTES:
-                cells = self._whole_pairs(column.name, cells)
+                cells = self._mended(column.name, cells)
             if column.name in self._rules.hashed:
                 cells = arrow.replace_each(cells, lambda text: self._rules.digest(text.encode()))
                 table.add(column.name, STRING, cells)
@@ -82,8 +84,10 @@ class Typing:
             table.columns[MISFITS] = table.misfits(texts.num_rows)
         return pa.table(table.columns)
 
-    def _whole_pairs(self, name: str, cells: Any) -> Any:
-        """Replace halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    def _mended(self, name: str, cells: Any) -> Any:
+        """Mend attributes: run ids that Marketo quoted twice, and halves of surrogate pairs, which are counted."""
+        if any(QUOTED_RUN_ID.search(data) for data in arrow.values_of(cells)):
+            cells = arrow.replace_each(cells, with_run_id)
         if not any(HALF_PAIR.search(data) for data in arrow.values_of(cells)):
             return cells
         whole = arrow.replace_each(cells, without_half_pairs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +88,32 @@ def test_an_attribute_that_was_not_announced_goes_to_the_rest_and_is_counted(out
     assert (row[company], row[department], row[title]) == ("Acme", "Sales", "CEO")
     assert row["attributes"] == {POSITION: "Director"}
     assert outcome.unknown == {f"attribute activity_type_1.{POSITION}": 1}
+
+
+RUN_IDS = [
+    '{"Campaign Run ID":102938}',
+    '{"Campaign Run ID":""102938""}',
+    r'{"Campaign Run ID":"\"102938\""}',
+    r'[{"name":"Campaign Run ID","value":"\"102938\""}]',
+    r'{"Step ID":""}',
+]
+
+
+@pytest.mark.parametrize("form", ["json", "map", "typed"])
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_a_run_id_that_marketo_quoted_twice_is_the_number_that_it_is_today(output, form, file_format):
+    types = {1: ActivityType(1, "Visit", {"Campaign Run ID": "integer", "Step ID": "integer"})}
+    cells = [cell.replace('"', '""') for cell in RUN_IDS]
+    data = ACTIVITIES + b"".join(f'{n},7,2026-01-01T00:00:00Z,1,"{cell}"\n'.encode() for n, cell in enumerate(cells))
+    rules = Rules(ACTIVITY_SCHEMA, NAME, attributes=form, activity_types=types)
+    outcome = output.run(rules, data, file_format)
+    rows = output.rows(outcome.files[0].name)
+    if form == "typed":
+        assert [row["campaign_run_id"] for row in rows] == [102938, 102938, 102938, 102938, None]
+    else:
+        found = [row["attributes"] for row in rows]
+        found = [json.loads(value) if isinstance(value, str) else value for value in found]
+        found = [{one["name"]: one["value"] for one in value} if isinstance(value, list) else value for value in found]
+        run_id = 102938 if form == "json" else "102938"
+        assert found == [{"Campaign Run ID": run_id}] * 4 + [{"Step ID": ""}]
+    assert not outcome.type_errors
