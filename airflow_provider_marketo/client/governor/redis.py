@@ -22,7 +22,9 @@ return {0, held, time[1], time[2]}
 """
 """Replaces the old state by a new one if it has not changed; otherwise returns the current state and the time."""
 
-_LIFE = 48 * 3600 * 1000
+_LIFE = 30 * 24 * 3600 * 1000
+"""Milliseconds. Without its history, an instance begins with a pause of a window."""
+
 _ATTEMPTS = 200
 
 
@@ -50,7 +52,8 @@ class RedisStore:
             for _ in range(_ATTEMPTS):
                 before, seconds, microseconds = reply[1], int(reply[2]), int(reply[3])
                 now = seconds + microseconds / 1e6
-                state = State.load(before.decode())
+                # Without a history: the server lost it, or nobody has called for a month.
+                state = State.load(before.decode(errors="replace")) if before else State(unknown=True)
                 answer = change(state, Moment(now, datetime.fromtimestamp(now, timezone.utc)))
                 after = state.dump().encode()
                 if after == before:

@@ -240,6 +240,11 @@ def _advance(state: State, limits: Limits, at: Moment) -> float:
         log.warning("The clock went back by %.1f seconds; the limits go on from where they were", state.clock - at.now)
         state.shift(at.now - state.clock)
     now = state.clock = max(at.now, state.clock)
+    if state.unknown:  # the window counts as used
+        state.sent, state.unknown = [now] * limits.rate, False
+    if state.back and now >= state.alone_until:
+        state.back = []
+    state.paused_until = min(state.paused_until, now + 2 * limits.span)
     state.sent = [sent for sent in state.sent if sent > now - limits.span]
     state.leases = {lease: times for lease, times in state.leases.items() if times[1] > now}
     state.waiting = {ask: times for ask, times in state.waiting.items() if times[1] > now}

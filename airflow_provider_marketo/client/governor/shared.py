@@ -71,6 +71,7 @@ class SharedGovernor:
         self._store_worked = False
         self._alone_since: float | None = None
         self._renewed_at: dict[str, float] = {}
+        self._id = uuid.uuid4().hex[:12]
         _instances.add(self)
 
     def acquire(self, operation: str, *, hold: float = LONGEST_WAIT) -> Lease:
@@ -156,7 +157,9 @@ class SharedGovernor:
     def _update(self, change: Callable[[State, Limits, Moment], Answer]) -> Answer:
         if self._clock.monotonic() >= self._try_store_at:
             try:
-                answer = self._store.update(lambda state, at: change(self._with_own(state, at), self.limits, at))
+                answer = self._store.update(
+                    lambda state, at: change(self._with_own(state, at), self._limits_at(state, at), at)
+                )
             except StoreUnavailableError as error:
                 self._go_alone(error)
             else:
@@ -182,12 +185,32 @@ class SharedGovernor:
         self._alone_since = now
         self._try_store_at = now + _TRY_STORE_AGAIN
 
+    def _limits_at(self, state: State, at: Moment) -> Limits:
+        """
+        Return the limits of all processes that use the store at a moment.
+
+        After a failure, others may still go on alone for a while, each with its share. Meanwhile those that have come
+        back use their shares and no more.
+        """
+        alone = self._alone
+        if alone is None or at.now >= state.alone_until:
+            return self.limits
+        together = max(1, len(state.back))
+        return Limits(
+            min(self.limits.rate, alone.rate * together),
+            min(self.limits.parallel, alone.parallel * together),
+            alone.window,
+            paced=True,
+        )
+
     def _with_own(self, state: State, at: Moment) -> State:
         """Add what this process did on its own since the store failed."""
         if self._alone_since is not None:
             own = State.load(self._own.state.dump())
             own.shift(at.now - self._clock.monotonic())
             state.absorb(own)
+            state.alone_until = at.now + _TRY_STORE_AGAIN
+            state.back = [*state.back, self._id]
         return state
 
     def _come_back(self) -> None:

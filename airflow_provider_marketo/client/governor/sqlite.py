@@ -47,7 +47,7 @@ class SQLiteStore:
                 try:
                     row = connection.execute(_READ, (self._instance,)).fetchone()
                     before = row[0] if row else None
-                    state = State.load(before)
+                    state = State.load(before if before is None or isinstance(before, str) else "a blob")
                     answer = change(state, Moment(time.monotonic(), datetime.now(timezone.utc)))
                     after = state.dump()
                     if after != before:

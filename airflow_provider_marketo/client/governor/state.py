@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class State:
     :param claims: name of a task that only one process does to the time at which it is due again.
     :param day_ends: epoch second at which the quota day of the following fields ends.
     :param used: calls of all users today: Marketo's last count plus ours since; None before the first count.
+    :param unknown: whether the history is lost: other processes may have filled the window.
+    :param alone_until: until then processes may still go on without the store, each with its fixed share.
+    :param back: processes that went on without the store and have come back.
     :param extracts_end: value of ``used`` at which extracts have to stop.
     :param calls_of: our calls today by owner, such as a DAG.
     """
@@ -64,6 +72,9 @@ class State:
     used: int | None = None
     extracts_end: int | None = None
     calls_of: dict[str, int] = field(default_factory=dict)
+    unknown: bool = False
+    alone_until: float = 0.0
+    back: list[str] = field(default_factory=list)
 
     def dump(self) -> str:
         """Write the state as text."""
@@ -74,12 +85,23 @@ class State:
         """
         Read a state from text. An empty text is the state of an instance without calls.
 
-        :raises ValueError: the text is not a state.
+        A state with values of the wrong type is replaced by one that does not know its history.
+
+        :raises ValueError: another program or another release wrote the text.
         """
+        if not text:
+            return cls()
         try:
-            return cls(**json.loads(text)) if text else cls()
-        except TypeError as error:  # another release or another program wrote it
-            raise ValueError(f"not a governor's state: {error}") from None
+            facts = json.loads(text)
+        except RecursionError:
+            facts = None
+        if not isinstance(facts, dict) or not _CHECKS.keys() >= facts.keys():
+            raise ValueError("not a governor's state")
+        try:
+            return cls(**{name: _CHECKS[name](value) for name, value in facts.items()})
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            log.warning("The limits of a Marketo instance were damaged and begin anew (%s)", error)
+            return cls(unknown=True)
 
     def shift(self, seconds: float) -> None:
         """Add seconds to every time on the store's clock."""
@@ -91,6 +113,7 @@ class State:
         self.cut_at += seconds
         self.slot_lost_at += seconds
         self.paused_until += seconds
+        self.alone_until += seconds
         self.claims = {name: due + seconds for name, due in self.claims.items()}
         for jobs in self.queues.values():
             for job_id in jobs:
@@ -108,3 +131,69 @@ class State:
             self.latches[quota] = max(until, self.latches.get(quota, 0.0))
         for owner, calls in other.calls_of.items():
             self.calls_of[owner] = self.calls_of.get(owner, 0) + calls
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise TypeError("not a number")
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("not a count")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("not a flag")
+    return value
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    first, second = map(_number, value)
+    return first, second
+
+
+def _optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+def _list_of(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: sorted(map(check, value)) if isinstance(value, list) else _number(None)
+
+
+def _map_of(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: {key: check(each) for key, each in value.items()}
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "clock": _number,
+    "sent": _list_of(_number),
+    "leases": _map_of(_pair),
+    "waiting": _map_of(_pair),
+    "ceiling": _optional(_number),
+    "cut_at": _number,
+    "slots": _optional(_count),
+    "slot_lost_at": _number,
+    "paused_until": _number,
+    "latches": _map_of(_number),
+    "probes": _map_of(_text),
+    "queues": _map_of(_map_of(_number)),
+    "claims": _map_of(_number),
+    "day_ends": _number,
+    "used": _optional(_count),
+    "extracts_end": _optional(_count),
+    "calls_of": _map_of(_count),
+    "unknown": _flag,
+    "alone_until": _number,
+    "back": _list_of(_text),
+}
+"""How each field of a state is checked when it is read."""

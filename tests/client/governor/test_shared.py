@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
+import uuid
+from dataclasses import fields
 
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoQueueFullError, MarketoQuotaExhaustedError
-from airflow_provider_marketo.client.governor.rules import Limits
+from airflow_provider_marketo.client.governor.rules import Ask, Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
+from airflow_provider_marketo.client.governor.state import State
 from airflow_provider_marketo.client.governor.stores import MemoryStore, StoreUnavailableError, UnusableStore
+from tests.client.governor.support import most_in_a_window
 from tests.support import ManualClock
 
 TOGETHER, ALONE = Limits(90, 8), Limits(11, 1)
@@ -77,9 +82,9 @@ def test_a_store_that_comes_back_learns_of_the_calls_made_meanwhile(governor, st
     assert clock.monotonic() < 62
     store.broken = False
     clock.advance(60)
-    governor._own.state.sent = [clock.monotonic() - 1] * 11
+    governor._own.state.sent = [clock.monotonic() - 1] * 10
     lease = governor.acquire("leads.describe")
-    assert len(store.state.sent) == 12
+    assert len(store.state.sent) == 11
     assert "shared again" in caplog.text
     governor.release(lease, None)
     assert store.state.leases == {}
@@ -133,3 +138,68 @@ def test_a_child_process_starts_without_what_its_parents_threads_hold(store):
         finally:
             os._exit(0 if governor._in_flight == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+class TestWithoutHistory:
+    """What other processes did is not known: the store was lost, damaged, or others went on without it."""
+
+    def test_the_window_counts_as_used(self, store, clock):
+        store.state = State(unknown=True)
+        governor = SharedGovernor(store, TOGETHER, alone=ALONE, parallel=8, clock=clock)
+        call(governor)
+        assert 20 <= clock.monotonic() < 22
+        call(governor, 89)
+        assert clock.monotonic() < 22, "the first call waits, and no other"
+
+    def test_processes_that_went_alone_and_those_that_came_back_stay_within_the_limits(self, store, clock):
+        governors = [SharedGovernor(store, TOGETHER, alone=ALONE, parallel=8, clock=clock) for _ in range(8)]
+        store.broken = True
+        for governor in governors:
+            clock.advance(5)  # each notices at a time of its own, and tries the store again a minute later
+            call(governor)
+        clock.advance(30)
+        store.broken, store.state, sent = False, State(unknown=True), []
+        asked = {governor: (uuid.uuid4().hex, clock.monotonic()) for governor in governors}
+        while clock.monotonic() < 250:
+            for governor, (ask, since) in asked.items():
+                waited = clock.monotonic() - since
+                if not governor._admit(Ask(ask, "leads.describe", "interactive", 0.1, waited)):
+                    sent.append(clock.monotonic())
+                    governor._in_flight -= 1
+                    asked[governor] = uuid.uuid4().hex, clock.monotonic()
+            clock.advance(0.2)
+        assert most_in_a_window(sent, 20) <= 100
+        assert most_in_a_window([at for at in sent if at > 200], 20) >= 85, "the whole limit is used again"
+
+    @pytest.mark.parametrize("name", [each.name for each in fields(State)])
+    @pytest.mark.parametrize("value", [None, "x", 5, -1.5, [1, None], {"a": "b"}, {"a": [1]}, [[1]], True, 1e400])
+    def test_a_state_of_wrong_types_is_healed(self, clock, name, value):
+        store = TextStore(clock, json.dumps({name: value}))
+        governor = SharedGovernor(store, TOGETHER, parallel=8, clock=clock)
+        call(governor, 3)
+        assert governor.latches() is not None
+        assert clock.monotonic() < 60
+        assert isinstance(State.load(store.text), State)
+
+    @pytest.mark.parametrize("text", ["5", "[]", "null", '"x"', "{", '{"other": 1}', "[" * 100_000, "1e999"])
+    def test_a_text_that_is_no_state_is_bypassed(self, clock, text):
+        governor = SharedGovernor(TextStore(clock, text), TOGETHER, alone=ALONE, parallel=8, clock=clock)
+        call(governor, 3)
+        assert clock.monotonic() < 60
+
+
+class TextStore(MemoryStore):
+    """A store that keeps a text, as files and servers do."""
+
+    def __init__(self, clock, text: str) -> None:
+        super().__init__(clock)
+        self.text = text
+
+    def update(self, change):
+        try:
+            self.state = State.load(self.text)
+        except ValueError as error:
+            raise StoreUnavailableError(str(error)) from error
+        answer = super().update(change)
+        self.text = self.state.dump()
+        return answer
