@@ -49,12 +49,17 @@ __all__ = [
     "events_after",
     "get_listener_manager",
     "hookimpl",
+    "is_supervised",
     "providers_configuration_loaded",
+    "runs_in_process",
     "supervisor",
     "task_state_store",
     "use_metadata_database",
     "variable_is_listed",
 ]
+
+IN_PROCESS_SUPERVISOR = "InProcessSupervisorComms"
+"""Class in ``airflow.sdk.execution_time.supervisor``. Its module is loaded where it is used, and nowhere else by us."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     # What a task or a trigger asks its supervisor.
@@ -127,6 +132,20 @@ def variable_is_listed(name: str) -> bool:
     if not isinstance(keys, list):
         raise OSError(f"Airflow does not say whether the Variable {name} exists")
     return name in keys
+
+
+def is_supervised() -> bool:
+    """Whether this process is a task or a trigger, which has a supervisor."""
+    try:
+        supervisor()
+    except OSError:
+        return False
+    return True
+
+
+def runs_in_process() -> bool:
+    """Whether ``dags test``, ``tasks test`` or ``dag.test()`` runs the task in this process, without a scheduler."""
+    return is_supervised() and type(supervisor()).__name__ == IN_PROCESS_SUPERVISOR
 
 
 def use_metadata_database() -> None:

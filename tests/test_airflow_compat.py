@@ -156,6 +156,13 @@ def test_a_process_without_a_task_has_no_supervisor():
         airflow_compat.supervisor()
 
 
+def test_the_supervisor_of_a_test_command_has_its_name():
+    from airflow.sdk.execution_time import supervisor
+
+    assert hasattr(supervisor, airflow_compat.IN_PROCESS_SUPERVISOR)
+    assert not airflow_compat.runs_in_process()
+
+
 def test_the_stores_of_a_task_come_from_its_context():
     assert airflow_compat.task_state_store({}) is None
     assert airflow_compat.task_state_store({"task_state_store": "a store"}) == "a store"

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}", re.IGNORECASE)
+_PLAIN = re.compile(r"[!-~]+")
+"""A URL has neither blanks nor control characters. Names outside of ASCII are no hosts of Marketo's."""
+
 _PATHS_COPIED = ("/rest", "/identity", "/bulk")
 
 
@@ -44,8 +47,9 @@ class Endpoint:
         base = _checked(host if "://" in host else f"https://{host}", "host")
         identity = f"{base}/identity"
         if identity_url:
+            identity = _checked(identity_url.strip(), "identity_url")
             path = urlsplit(identity_url.strip()).path.rstrip("/").removesuffix("/oauth/token")
-            identity = _checked(identity_url.strip(), "identity_url") + (path or "/identity")
+            identity += path or "/identity"
         parts = urlsplit(base)
         found = _MUNCHKIN.match(parts.netloc)
         instance = found.group().upper() if found else parts.netloc
@@ -55,7 +59,11 @@ class Endpoint:
 
 
 def _checked(url: str, parameter: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url if _PLAIN.fullmatch(url) else "")  # urlsplit drops line breaks
+        _ = parts.port
+    except ValueError:  # a port or an IPv6 address that is none
+        parts = urlsplit("")
     path = parts.path.rstrip("/")
     if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:
         raise MarketoInvalidRequestError(
@@ -79,6 +87,7 @@ def _checked(url: str, parameter: str) -> str:
 
 
 def _is_this_machine(hostname: str) -> bool:
+    """Whether a host's name or address is the loopback."""
     if hostname == "localhost":
         return True
     try:

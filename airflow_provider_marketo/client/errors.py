@@ -262,6 +262,12 @@ class MarketoDeadlineError(MarketoError):
     default_remedy = "Raise timeout, or shorten window so that each job is smaller. The jobs were cancelled."
 
 
+class MarketoPackageMissingError(MarketoError):
+    """A package that is not installed on this host. It is not final: the next try may run on a host that has it."""
+
+    default_remedy = "Install it on every worker and triggerer. The next try may run on a host that has it."
+
+
 class MarketoStoppedError(MarketoError):
     """The process must not continue: its task was killed, or another try has taken over."""
 

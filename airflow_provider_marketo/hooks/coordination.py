@@ -12,12 +12,13 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_marketo.client.clock import SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoPackageMissingError
 from airflow_provider_marketo.client.governor.redis import RedisStore
 from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import GovernorStore, MemoryStore, UnusableStore
+from airflow_provider_marketo.hooks.host import reason_for_host
 from airflow_provider_marketo.hooks.runtime import runtime
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
     :param parallel: calls that this process may have in flight. Default: the task's ``pool_slots`` if it is in the
         connection's pool, else 1.
     :raises MarketoInvalidRequestError: the connection names a Redis server that cannot be used.
+    :raises MarketoPackageMissingError: the Redis client is not installed on this host.
     """
     instance = Endpoint.parse(settings.host).instance
     task = runtime().task
@@ -98,7 +100,8 @@ def choose(settings: ConnectionSettings) -> tuple[str, str]:
     file_system = network_file_system(governor_folder())
     if file_system:
         return "pool", f"{governor_folder()} is on a network file system ({file_system})"
-    return "host", f"{_LOCAL_EXECUTOR} runs every task on this host"
+    reason = reason_for_host(governor_folder(), is_task=runtime().task is not None)
+    return ("host", reason) if reason else ("pool", "the scheduler may run on another host")
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:
@@ -155,10 +158,9 @@ def _redis(settings: ConnectionSettings, instance: str) -> GovernorStore:
     try:
         from airflow_provider_marketo.hooks.redis import redis_client
     except ImportError:
-        raise MarketoInvalidRequestError(
-            f"connection {settings.conn_id}: coordination through Redis needs the Redis client",
-            parameter="redis_conn_id",
-            remedy="pip install 'airflow-provider-marketo[redis]'",
+        raise MarketoPackageMissingError(
+            f"connection {settings.conn_id}: coordination through Redis needs airflow-provider-marketo[redis], "
+            "which is not installed on this host",
         ) from None
     return RedisStore(redis_client(settings), instance)
 

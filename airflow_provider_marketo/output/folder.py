@@ -24,11 +24,27 @@ from typing import Any, BinaryIO, cast
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
+from airflow_provider_marketo.client.errors import (
+    MarketoError,
+    MarketoInvalidRequestError,
+    MarketoPackageMissingError,
+    MarketoStorageError,
+)
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.disk import make_folders, sync
 
 _LOCAL = "file"
+_PACKAGES = {
+    "s3": "airflow-provider-marketo[s3]",
+    "s3a": "airflow-provider-marketo[s3]",
+    "gs": "airflow-provider-marketo[gcs]",
+    "gcs": "airflow-provider-marketo[gcs]",
+    "abfs": "airflow-provider-marketo[azure]",
+    "abfss": "airflow-provider-marketo[azure]",
+    "adl": "airflow-provider-marketo[azure]",
+}
+"""What a worker must have for each kind of remote folder."""
+
 _PRIVATE = "_marketo/runs/"
 """What tasks keep between two tries: rows that wait to be sent, keys of rows. Nobody else reads it."""
 
@@ -58,6 +74,7 @@ class OutputFolder:
     :param owner: the task instance, as :func:`~.layout.run_folder` names it. Temporary files belong to it, so that its
         next try finds them.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
+    :raises MarketoPackageMissingError: this host lacks the package of the file system; another worker may have it.
     """
 
     def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path", owner: str = "") -> None:
@@ -214,6 +231,9 @@ class OutputFolder:
 
     def _refused(self, error: BaseException, use: str = "write to") -> MarketoError:
         what = f"cannot {use} {self._parameter}={self.url} ({type(error).__name__}: {error})"
+        package = _PACKAGES.get(self.url.partition("://")[0])
+        if package and (isinstance(error, ImportError) or "registered" in str(error)):
+            return MarketoPackageMissingError(f"{what}: this host does not have {package}")
         if not _is_final(error):
             return MarketoStorageError(what)
         return MarketoInvalidRequestError(

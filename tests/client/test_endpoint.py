@@ -48,10 +48,33 @@ def test_data_ingestion_is_adobes_host_unless_a_simulator_on_this_machine_does_i
         assert Endpoint.parse(host).ingestion == host
 
 
-@pytest.mark.parametrize("host", ["", "ftp://x.example.com", "https://", "https://user:secret@x.example.com"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "ftp://x.example.com",
+        "https://",
+        "https://user:secret@x.example.com",
+        "https://x.exam ple.com",
+        "https://x.example.com\r\nHost: y.example.com",
+        "https://x.exa\nmple.com",
+        "https://x.example\t.com",
+        "x.example.com\x00",
+        "https://x.example.com:port",
+        "https://x.example.com:99999",
+        "https://[::1",
+        "https://ex\u200bample.com",
+    ],
+)
 def test_anything_else_is_refused(host):
     with pytest.raises(MarketoInvalidRequestError, match="Munchkin"):
         Endpoint.parse(host)
+
+
+@pytest.mark.parametrize("url", ["https://id.exa\r\nmple.com/identity", "https://id.example.com/iden tity", "id"])
+def test_an_identity_url_has_no_blanks_and_no_line_breaks(url):
+    with pytest.raises(MarketoInvalidRequestError, match="identity_url"):
+        Endpoint.parse("123-ABC-456", url)
 
 
 def test_plain_http_is_for_this_machine_only():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoPackageMissingError
 from airflow_provider_marketo.client.governor.redis import RedisStore
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import MemoryStore
@@ -16,12 +17,27 @@ from airflow_provider_marketo.hooks import coordination
 from airflow_provider_marketo.hooks.coordination import choose, governor_folder, governor_of, network_file_system, share
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.hooks.task import RunningTask
+from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS
 
 IN_THE_POOL = RunningTask("a_dag", "a_task", "marketo", 1)
 
 
+HERE = "the scheduler on this host has started this task"
+
+
+@pytest.fixture(autouse=True)
+def scheduler(monkeypatch):
+    """Returns a function that says whether the scheduler runs on this host."""
+
+    def runs_here(reason: str | None) -> None:
+        monkeypatch.setattr(coordination, "reason_for_host", lambda folder, **facts: reason)
+
+    runs_here(HERE)
+    return runs_here
+
+
 @pytest.fixture
-def executor(monkeypatch):
+def executor(monkeypatch, scheduler):
     def configure(names: str) -> None:
         monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", names)
 
@@ -39,12 +55,12 @@ def settings(host: str = "123-ABC-456", conn_id: str = "marketo_default", **extr
 @pytest.mark.parametrize(
     ("names", "mode", "reason"),
     [
-        ("LocalExecutor", "host", "LocalExecutor runs every task on this host"),
+        ("LocalExecutor", "host", HERE),
         ("CeleryExecutor", "pool", "CeleryExecutor may run tasks on other hosts"),
         ("LocalExecutor,KubernetesExecutor", "pool", "KubernetesExecutor may run"),
         ("airflow.providers.celery.executors.celery_executor.CeleryExecutor", "pool", "CeleryExecutor may run"),
         ("LocalExecutor;team1=my.module.MyExecutor", "pool", "MyExecutor may run"),
-        ("my_alias:airflow.executors.local_executor.LocalExecutor", "host", "LocalExecutor runs"),
+        ("my_alias:airflow.executors.local_executor.LocalExecutor", "host", HERE),
     ],
 )
 def test_auto_follows_the_executors(executor, names, mode, reason):
@@ -65,6 +81,12 @@ def test_auto_chooses_redis_if_the_connection_names_one(executor):
 def test_the_connection_overrides_auto(executor):
     executor("LocalExecutor")
     assert choose(settings(coordination="pool")) == ("pool", "the connection says so")
+
+
+def test_auto_is_pool_where_the_scheduler_may_be_elsewhere(executor, scheduler):
+    executor("LocalExecutor")
+    scheduler(None)
+    assert choose(settings()) == ("pool", "the scheduler may run on another host")
 
 
 def test_auto_does_not_use_a_network_file_system(executor, monkeypatch):
@@ -102,7 +124,7 @@ def test_the_choice_and_its_reason_are_logged_once(executor, caplog):
         governor_of(settings())
     (record,) = [record for record in caplog.records if "coordinated" in record.message]
     assert record.getMessage() == (
-        "Calls to Marketo 123-ABC-456 are coordinated by host, because LocalExecutor runs every task on this host: "
+        f"Calls to Marketo 123-ABC-456 are coordinated by host, because {HERE}: "
         "90 calls in 20 seconds, 8 at once for all processes together"
     )
 
@@ -198,3 +220,10 @@ def test_a_task_outside_the_pool_makes_one_call_at_a_time_and_logs_it_once(run_a
         assert governor_of(settings()).parallel == 1
     (record,) = [record for record in caplog.records if "in the pool default_pool" in record.getMessage()]
     assert "pool='marketo'" in record.getMessage()
+
+
+def test_a_host_without_the_redis_client_is_not_the_end_of_the_task(monkeypatch):
+    monkeypatch.setitem(sys.modules, "airflow_provider_marketo.hooks.redis", None)
+    with pytest.raises(MarketoPackageMissingError, match=r"not installed on this host.*next try") as caught:
+        governor_of(settings(redis_conn_id="the_redis"))
+    assert not isinstance(caught.value, PERMANENT_ERRORS)

@@ -12,7 +12,12 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStorageError
+from airflow_provider_marketo.client.errors import (
+    MarketoInvalidRequestError,
+    MarketoPackageMissingError,
+    MarketoStorageError,
+)
+from airflow_provider_marketo.output import folder as folders
 from airflow_provider_marketo.output.folder import OutputFolder
 
 
@@ -217,3 +222,14 @@ def test_a_published_file_and_its_name_are_on_the_disk(tmp_path, monkeypatch):
     assert any(name.endswith("/a/rows.csv") for name in before)
     assert {str(tmp_path), str(tmp_path / "out")} <= set(before), "the names of new folders"
     assert synced[synced.index("rename") + 1 :] == [str(tmp_path / "out/a")]
+
+
+@pytest.mark.parametrize(("scheme", "extra"), [("s3", "s3"), ("gs", "gcs"), ("abfs", "azure")])
+@pytest.mark.parametrize("error", [ImportError("no s3fs"), ValueError("No filesystem registered")])
+def test_a_host_without_the_package_of_a_store_is_not_the_end_of_the_task(monkeypatch, scheme, extra, error):
+    def missing(url):
+        raise error
+
+    monkeypatch.setattr(folders, "ObjectStoragePath", missing)
+    with pytest.raises(MarketoPackageMissingError, match=rf"airflow-provider-marketo\[{extra}\]"):
+        OutputFolder(f"{scheme}://bucket/prefix")
