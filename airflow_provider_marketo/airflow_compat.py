@@ -48,6 +48,7 @@ __all__ = [
     "create_session",
     "events_after",
     "get_listener_manager",
+    "has_supervisor",
     "hookimpl",
     "is_supervised",
     "providers_configuration_loaded",
@@ -113,6 +114,15 @@ def supervisor() -> Any:
         return __getattr__("SUPERVISOR_COMMS")
     except ImportError:
         raise OSError("Variables are reached from tasks and triggers only, and this process is neither") from None
+
+
+def has_supervisor() -> bool:
+    """Whether this process is a task or a trigger."""
+    try:
+        supervisor()
+    except OSError:
+        return False
+    return True
 
 
 def variable_is_listed(name: str) -> bool:

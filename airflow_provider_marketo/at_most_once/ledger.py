@@ -233,12 +233,16 @@ class Ledger:
     def _read(self, key: str) -> str | None:
         try:
             return self._store.read(key)
+        except MarketoLedgerError:
+            raise
         except Exception as error:
             raise MarketoLedgerError(f"the ledger cannot be read ({type(error).__name__}: {error})") from error
 
     def _write(self, key: str, text: str) -> None:
         try:
             self._store.write(key, text)
+        except MarketoLedgerError:
+            raise
         except Exception as error:
             raise MarketoLedgerError(f"the ledger cannot be written ({type(error).__name__}: {error})") from error
 

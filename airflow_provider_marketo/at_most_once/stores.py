@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Variable
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.at_most_once.entries import PREFIX
+from airflow_provider_marketo.at_most_once.ledger import MarketoLedgerError
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.at_most_once.ledger import LedgerStore
+
+_MARK = "_marketo/ledger.json"
+_VARIABLE = "marketo_ledger_folder_"
 
 
 class VariableStore:
@@ -33,18 +40,26 @@ class FolderStore:
     """
     One small file per entry.
 
+    The first task that writes leaves a mark in the folder and a Variable in Airflow. If the Variable is there and the
+    mark is not, this is not the folder that earlier tasks used: it lies on another host, is not mounted, or was
+    emptied. Entries are then missing although requests were sent, so nothing is read from it.
+
     :param url: URL of a folder that every worker reaches, such as ``s3://connection@bucket/ledger``.
     """
 
     def __init__(self, url: str) -> None:
         self._folder = OutputFolder(url, parameter="ledger")
         self.option = f" --ledger {url}"
+        self._variable = _VARIABLE + hashlib.sha256(self._folder.url.encode()).hexdigest()[:24]
+        self._is_marked = False
 
     def read(self, key: str) -> str | None:
+        self._check()
         data = self._folder.read(_file(key))
         return None if data is None else data.decode()
 
     def write(self, key: str, text: str) -> None:
+        self._check(leave_mark=True)
         self._folder.write(_file(key), text.encode())
 
     def delete(self, key: str) -> None:
@@ -54,6 +69,28 @@ class FolderStore:
         """Return the keys of all entries and claims."""
         names = self._folder.names("")
         return sorted(name.removesuffix(".json") for name in names if name.startswith(PREFIX))
+
+    def _check(self, *, leave_mark: bool = False) -> None:
+        """
+        Check that earlier tasks used this folder. A command cannot: it has no supervisor to ask for the Variable.
+
+        :param leave_mark: whether to leave the mark and the Variable if no task has used the folder.
+        :raises MarketoLedgerError: it is another folder of the same name.
+        """
+        if self._is_marked or not airflow_compat.has_supervisor():
+            return
+        marked, known = self._folder.read(_MARK) is not None, variables.read(self._variable) is not None
+        if known and not marked:
+            raise MarketoLedgerError(
+                f"the ledger's folder {self._folder.url} is not the one that earlier tasks used",
+                remedy="Nothing was sent. Every worker must reach the same folder: it cannot lie on one host's disk, "
+                f"and it must be mounted. If you emptied it on purpose, delete the Variable {self._variable}.",
+            )
+        if leave_mark and not marked:
+            self._folder.write_json(_MARK, {"host": socket.gethostname()})
+        if leave_mark and not known:
+            Variable.set(self._variable, self._folder.url, description="Marketo: a ledger folder that tasks use")
+        self._is_marked = known or leave_mark
 
 
 def _file(key: str) -> str:

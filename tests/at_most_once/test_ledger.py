@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from itertools import combinations
+from itertools import combinations, product
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry, Sending
 from airflow_provider_marketo.at_most_once.ledger import Ledger, MarketoLedgerError
@@ -492,3 +494,82 @@ def test_a_variable_that_airflow_cannot_decrypt_is_not_missing(supervisor):
 def test_variables_cannot_be_read_outside_of_a_task():
     with pytest.raises(OSError, match="tasks and triggers only"):
         VariableStore().read("a")
+
+
+class Airflow:
+    """Airflow's Variables, as the tasks of all hosts reach them."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def send(self, message):
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time import comms
+
+        kind = type(message).__name__
+        if kind == "GetVariableKeys":
+            return SimpleNamespace(keys=[key for key in self.values if key.startswith(message.prefix)])
+        if kind == "PutVariable":
+            self.values[message.key] = message.value
+        if kind == "GetVariable" and message.key not in self.values:
+            return comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND)
+        return comms.VariableResult(key=message.key, value=self.values.get(message.key))
+
+
+@pytest.fixture
+def airflow_variables(monkeypatch):
+    from airflow.sdk.execution_time import task_runner
+
+    variables = Airflow()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", variables, raising=False)
+    return variables.values
+
+
+def test_a_folder_of_another_host_sends_nothing(tmp_path, airflow_variables):
+    folder, marketo = tmp_path / "ledger", Marketo()
+    Ledger(FolderStore(str(folder))).once(sending(), marketo)
+    assert Ledger(FolderStore(f"{folder}/")).once(sending(), marketo).earlier
+
+    folder.rename(tmp_path / "on the first host")
+    for attempt in (lambda ledger: ledger.once(sending(), marketo), lambda ledger: ledger.earlier(sending())):
+        with pytest.raises(MarketoLedgerError, match=r"not the one that earlier tasks used.*Nothing was sent"):
+            attempt(Ledger(FolderStore(str(folder))))
+    assert marketo.executed == 1
+
+    (tmp_path / "on the first host").rename(folder)  # the retry runs on the first host
+    assert Ledger(FolderStore(str(folder))).once(sending(), marketo).earlier
+    assert marketo.executed == 1
+
+
+def test_a_folder_that_was_emptied_on_purpose_is_used_again(tmp_path, airflow_variables):
+    folder, marketo = tmp_path / "ledger", Marketo()
+    Ledger(FolderStore(str(folder))).once(sending(), marketo)
+    folder.rename(tmp_path / "archive")
+    with pytest.raises(MarketoLedgerError) as caught:
+        Ledger(FolderStore(str(folder))).once(sending(), marketo)
+    (variable,) = airflow_variables
+    assert f"delete the Variable {variable}" in str(caught.value)
+    del airflow_variables[variable]
+    assert not Ledger(FolderStore(str(folder))).once(sending(), marketo).earlier
+
+
+def test_a_look_at_the_ledger_leaves_no_mark(tmp_path, airflow_variables):
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    assert Ledger(FolderStore(str(folder))).earlier(sending()) is None
+    assert (list(folder.iterdir()), airflow_variables) == ([], {})
+
+
+@given(st.data())
+def test_no_damage_to_an_entry_sends_a_request_again(data):
+    store = MemoryStore()
+    Ledger(store).once(sending(), Marketo())
+    whole = store.texts[sending().key]
+    cut = data.draw(st.integers(1, len(whole) - 1))
+    damages = (whole[:cut], whole[cut:], whole[:cut] + whole, data.draw(st.text(max_size=50)))
+    store.texts[sending().key] = data.draw(st.sampled_from(damages))
+    marketo = Marketo()
+    for generation, how in product((0, 1), ({}, {"on_ambiguous": "resend"}, {"force": True})):
+        with pytest.raises(MarketoAmbiguousOutcomeError):
+            Ledger(store, **how).once(sending(generation=generation), marketo)
+    assert marketo.executed == 0
