@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from datetime import timezone
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -171,17 +172,17 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     :raises MarketoError: the status is not 2xx.
     """
     status = response.status_code
-    if status < 300:
+    if status < HTTPStatus.MULTIPLE_CHOICES:
         return
     facts: dict[str, Any] = {"operation": operation, "code": codes.http(status)}
-    if status < 400:
+    if status < HTTPStatus.BAD_REQUEST:
         raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
     said = _json_or_none(operation, response)
     body: Mapping[str, Any] = said if isinstance(said, dict) else {}
     if isinstance(body.get("errors"), list) and body["errors"]:
         error = errors.from_reply(operation, body["errors"], body.get("requestId"))
         error.code = error.code or facts["code"]
-        if status < 500 or not isinstance(error, errors.MarketoInvalidRequestError):
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(error, errors.MarketoInvalidRequestError):
             raise error
         facts |= {"code": error.code, "request_id": error.request_id}
         raise errors.MarketoTransientError(error.message, executed=True, **facts)
@@ -190,9 +191,9 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     reason = f": {body['message']}" if body.get("message") else ""
     if facts["code"] == codes.INGESTION_DAILY_QUOTA:
         raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
-    if status >= 500:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
     kind, text = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request"))
     if kind is errors.MarketoAuthError and operation.startswith("identity."):
@@ -220,7 +221,7 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
     blocks = _blocks(operation, response, deadline)
     first = next(blocks, b"")
     # The rest of a file may begin with anything, the attributes of an activity included.
-    if response.status_code != 206 and _looks_like_json(first, response):
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT and _looks_like_json(first, response):
         document = bytearray(first)
         while len(document) <= LARGEST_ERROR and (block := next(blocks, b"")):
             document += block

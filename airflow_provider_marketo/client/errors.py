@@ -31,6 +31,7 @@ There is one class per consequence, and one table from code to class.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -343,7 +344,7 @@ def _meaning(code: str, message: str) -> _Meaning:
     if known is not None:
         return known
     # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed.
-    return _TRANSIENT_AMBIGUOUS if len(code) == 3 and code.startswith("5") else _INVALID
+    return _TRANSIENT_AMBIGUOUS if re.fullmatch("5..", code) else _INVALID
 
 
 def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:

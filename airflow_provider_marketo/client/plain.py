@@ -56,7 +56,7 @@ def _members(value: Any) -> dict[str, Any]:
     return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
     if dataclasses.is_dataclass(value):
         return _members(value)
     if isinstance(value, datetime):
@@ -81,7 +81,7 @@ def _made(kind: Any, facts: Mapping[str, Any]) -> Any:
 _hints = cache(get_type_hints)
 
 
-def _read(hint: Any, value: Any) -> Any:
+def _read(hint: Any, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of type
     """Read a value as the type that a field has."""
     origin, arguments = get_origin(hint), get_args(hint)
     if value is None or hint is Any:

@@ -7,6 +7,7 @@ import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,11 +225,11 @@ class Transport:
         """
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         with self._exchange(request, token, headers) as (response, deadline):
-            if response.status_code == 204:
+            if response.status_code == HTTPStatus.NO_CONTENT:
                 yield Download(iter(()), 0)
                 return
             blocks = answer.file_blocks(request.operation.name, response, deadline)
-            yield Download(blocks, offset if response.status_code == 206 else 0)
+            yield Download(blocks, offset if response.status_code == HTTPStatus.PARTIAL_CONTENT else 0)
 
     def fetch_token(self, client_id: str, client_secret: Secret, partner_id: str | None = None) -> Token:
         """

@@ -37,7 +37,7 @@ def inside(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def plain(value: Any, where: str) -> Any:
+def plain(value: Any, where: str) -> Any:  # noqa: PLR0911 - one for each kind of value
     """
     The value as JSON knows it.
 

@@ -35,15 +35,15 @@ MISSING_FILE_TRIES = 6
 MISSING_FILE_PAUSE = 10.0
 """Seconds. A job may be Completed a little before its file is available."""
 
-Result = TypeVar("Result", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Consumer(Protocol[Result]):
+class Consumer(Protocol[Result_co]):
     """Takes a file block by block."""
 
     def feed(self, data: bytes) -> None: ...
 
-    def finish(self) -> Result:
+    def finish(self) -> Result_co:
         """Take note that the file is complete and verified."""
         ...
 
@@ -56,11 +56,11 @@ def fetch(
     client: MarketoClient,
     operation: str,
     job: ExportJob,
-    consumer: Callable[[], Consumer[Result]],
+    consumer: Callable[[], Consumer[Result_co]],
     *,
     path: Mapping[str, str] | None = None,
     clock: Clock | None = None,
-) -> Result:
+) -> Result_co:
     """
     Download the file of a completed job (``bulk_export_*.get_file``) into a consumer.
 
@@ -92,7 +92,7 @@ def fetch(
     )
 
 
-class _Sink(Generic[Result]):
+class _Sink(Generic[Result_co]):
     """
     A consumer and a digest of what it received.
 
@@ -100,7 +100,7 @@ class _Sink(Generic[Result]):
     the job, and otherwise the file is downloaded again.
     """
 
-    def __init__(self, consumer: Consumer[Result], job: ExportJob) -> None:
+    def __init__(self, consumer: Consumer[Result_co], job: ExportJob) -> None:
         self._consumer = consumer
         self._job = job
         self._digest = hashlib.sha256()
@@ -127,7 +127,7 @@ class _Sink(Generic[Result]):
             return "its SHA-256 differs from the one announced"
         return None
 
-    def finish(self) -> Result:
+    def finish(self) -> Result_co:
         if self._complaint is not None:
             raise self._complaint
         return self._consumer.finish()

@@ -6,23 +6,23 @@ import queue
 import threading
 from typing import Generic, Protocol, TypeVar
 
-Item = TypeVar("Item", contravariant=True)
-Result = TypeVar("Result", covariant=True)
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 _WAITING = 4
 
 
-class Worker(Protocol[Item, Result]):
+class Worker(Protocol[Item_contra, Result_co]):
     """Takes items one by one and makes something of them."""
 
-    def feed(self, data: Item) -> None: ...
+    def feed(self, data: Item_contra) -> None: ...
 
-    def finish(self) -> Result: ...
+    def finish(self) -> Result_co: ...
 
     def abort(self) -> None: ...
 
 
-class InBackground(Generic[Item, Result]):
+class InBackground(Generic[Item_contra, Result_co]):
     """
     Runs a worker in a thread of its own.
 
@@ -32,14 +32,14 @@ class InBackground(Generic[Item, Result]):
     :param waiting: items that may wait for it; more make :meth:`feed` wait.
     """
 
-    def __init__(self, worker: Worker[Item, Result], waiting: int = _WAITING) -> None:
+    def __init__(self, worker: Worker[Item_contra, Result_co], waiting: int = _WAITING) -> None:
         self._worker = worker
-        self._items: queue.Queue[list[Item]] = queue.Queue(waiting)
+        self._items: queue.Queue[list[Item_contra]] = queue.Queue(waiting)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="marketo-rows", daemon=True)
         self._thread.start()
 
-    def feed(self, data: Item) -> None:
+    def feed(self, data: Item_contra) -> None:
         """
         Leave an item for the worker.
 
@@ -48,7 +48,7 @@ class InBackground(Generic[Item, Result]):
         self._items.put([data])
         self._check()
 
-    def finish(self) -> Result:
+    def finish(self) -> Result_co:
         """Wait until all is done, and return the worker's result."""
         self._stop()
         self._check()
