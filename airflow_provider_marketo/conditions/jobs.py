@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_provider_marketo.client.bulk.imports import COMPLETE, FAILED, ImportJobs, import_object
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.errors import (
     MarketoExportFailedError,
     MarketoImportFailedError,
@@ -76,7 +77,8 @@ class JobPoller(ConditionPoller[JobCondition]):
         if first.batch_id is not None:
             return self._ask_import(first)
         jobs = ExportJobs(self._client, export_object(first.object_type), first.custom_object)
-        found = jobs.find({str(condition.export_id) for condition in conditions})
+        with naming_type(self._client, first.custom_object):
+            found = jobs.find({str(condition.export_id) for condition in conditions})
         answers: dict[JobCondition, Answer] = {}
         for condition in conditions:
             job = found.get(str(condition.export_id))

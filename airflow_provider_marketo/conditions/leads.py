@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, batches
+from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -97,7 +98,9 @@ class LeadPoller(ConditionPoller[LeadCondition]):
             leads = list(self._client.paginate("leads.get_by_filter_type", **query))
         except MarketoInvalidRequestError as error:
             if error.code != codes.INVALID_DATA or "too many" not in error.message.lower():
-                error.parameter = _PARAMETERS.get(error.code or "", error.parameter)
+                if error.code in _PARAMETERS:
+                    error.parameter = _PARAMETERS[error.code]
+                    suggest_lead_fields(self._client, error, [filter_type, *fields])
                 raise
             if len(values) == 1:
                 return {_folded(values[0]): _too_many(filter_type, error)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
 from airflow_provider_marketo.conditions.existing import existing
 
@@ -59,7 +60,11 @@ class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
         list_id = conditions[0].list_id
         states: dict[int, str] = {}
         for batch in batches((lead for condition in conditions for lead in condition.lead_ids), IDS_PER_CALL):
-            reply = self._client.call("static_list_membership.member_of_list", listId=list_id, id=batch)
+            try:
+                reply = self._client.call("static_list_membership.member_of_list", listId=list_id, id=batch)
+            except MarketoNotFoundError as error:
+                error.parameter = "list_id"
+                raise
             states |= {int(item["id"]): str(item.get("status")).lower() for item in reply.records}
         answers: dict[ListMembershipCondition, Answer] = {}
         for condition in conditions:
@@ -140,7 +145,7 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
         if known and unknown:
             raise MarketoInvalidRequestError(
                 f"the channel {channel!r} of program {condition.program_id} has no status"
-                f" {' or '.join(map(repr, unknown))}",
+                f" {' or '.join(with_nearest(status, known) for status in unknown)}",
                 operation="channels.get_by_name",
                 parameter="statuses",
                 remedy=f"Its statuses are {', '.join(known)}.",

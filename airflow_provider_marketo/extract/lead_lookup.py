@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.extract.rows import write_rows
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.output.folder import OutputFolder
@@ -90,11 +91,13 @@ def _read(
         try:
             yield from client.paginate(operation, **parameters, fields=list(fields))
         except MarketoInvalidRequestError as error:
-            _explain(error, arguments)
+            _explain(client, error, fields, arguments)
             raise
 
 
-def _explain(error: MarketoInvalidRequestError, arguments: Mapping[str, Any]) -> None:
+def _explain(
+    client: MarketoClient, error: MarketoInvalidRequestError, fields: Sequence[str], arguments: Mapping[str, Any]
+) -> None:
     """Name the argument that Marketo, or the check before the call, complains about."""
     words = error.message.lower()
     if error.code == codes.INVALID_DATA and any(each in words for each in _TOO_MANY):
@@ -105,10 +108,13 @@ def _explain(error: MarketoInvalidRequestError, arguments: Mapping[str, Any]) ->
         )
     elif error.code == codes.UNKNOWN_FIELD:
         error.parameter = "fields"
+        suggest_lead_fields(client, error, fields)
     elif error.code is None:
         error.parameter = _PARAMETERS.get((error.parameter or "").partition("[")[0], error.parameter)
     else:
         error.parameter = next(way for way in _WAYS if arguments[way] is not None)
+        if error.code == codes.FIELD_NOT_SEARCHABLE:
+            suggest_lead_fields(client, error, [arguments["filter_type"]])
 
 
 def _once_each(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
@@ -180,12 +181,8 @@ def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapp
     described: dict[str, Mapping[str, Any]] = {}
     for operation in request.export.describes:
         path = {"customObjectName": request.custom_object} if request.custom_object else {}
-        try:
+        with naming_type(client, request.custom_object):
             records = client.call(operation, **path).records
-        except MarketoInvalidRequestError as error:
-            if path:  # nothing else in this question could be wrong
-                error.parameter = "custom_object"
-            raise
         for record in records:
             for item in record.get("fields") or [record]:
                 name = (item.get("rest") or {}).get("name") if "rest" in item or "soap" in item else item.get("name")

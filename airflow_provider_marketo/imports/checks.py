@@ -10,6 +10,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoNotFoundError,
     MarketoPermissionError,
 )
+from airflow_provider_marketo.client.suggest import with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +73,8 @@ def check_statuses(statuses: Iterable[str], known: tuple[str, ...] | None, progr
     wrong = sorted({status for status in statuses if status not in known})
     if wrong:
         raise MarketoInvalidRequestError(
-            f"the channel of program {program_id} has no status {', '.join(map(repr, wrong))}",
+            f"the channel of program {program_id} has no status"
+            f" {' or '.join(with_nearest(status, known) for status in wrong)}",
             parameter=parameter,
             remedy=f"Its statuses are {', '.join(known)}.",
         )

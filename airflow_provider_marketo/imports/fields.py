@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations as catalogue
+from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
@@ -83,7 +84,8 @@ def describe(client: MarketoClient, operations: Iterable[str], custom_object: st
     for operation in operations:
         takes_type = "customObjectName" in catalogue.get(operation).parameters
         path = {"customObjectName": custom_object} if takes_type else {}
-        records = client.call(operation, **path).records
+        with naming_type(client, path.get("customObjectName")):
+            records = client.call(operation, **path).records
         if len(records) == 1 and "fields" in records[0]:
             dedupe = tuple(records[0].get("dedupeFields") or ())
             id_field = str(records[0].get("idField") or id_field)

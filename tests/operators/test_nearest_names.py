@@ -1,0 +1,108 @@
+"""A misspelt name is refused with the name that was probably meant, wherever it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_marketo.operators.api import MarketoApiOperator
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
+from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
+from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
+from airflow_provider_marketo.sensors.members import MarketoListMembershipSensor, MarketoProgramMemberSensor
+from tests.simulated import marketo
+from tests.support import StateStore, task_context
+
+__all__ = ["marketo"]
+
+SEARCHABLE = r"Marketo searches by id, email, .*"
+LEAD = {"filter_values": ["ada@example.com"]}
+SPAN = {"start": "2026-01-01", "end": "2026-01-02", "output_path": "<folder>/out"}
+IMPORT = {"source": "<people>", "rejects_path": "<folder>/rejects"}
+
+
+@pytest.fixture
+def run(marketo, tmp_path) -> Callable[..., Any]:
+    marketo()
+    (tmp_path / "people.csv").write_text("email,fristName\nada@example.com,Ada\n")
+
+    def run(task: type, arguments: dict[str, Any]) -> Any:
+        given = {
+            name: value.replace("<folder>", str(tmp_path)).replace("<people>", str(tmp_path / "people.csv"))
+            if isinstance(value, str)
+            else value
+            for name, value in arguments.items()
+        }
+        context = task_context(StateStore())
+        context["ti"].get_first_reschedule_date = lambda _: None
+        return task(task_id="a_task", **given).execute(context)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "said"),
+    [
+        (
+            MarketoGetLeadsOperator,
+            {**LEAD, "filter_type": "emial"},
+            f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}",
+        ),
+        (MarketoGetLeadsOperator, {**LEAD, "filter_type": "firstName"}, f"^filter_type: .*{SEARCHABLE}"),
+        (
+            MarketoGetLeadsOperator,
+            {**LEAD, "filter_type": "email", "fields": ["fristName"]},
+            "^fields: .*Did you mean 'firstName'",
+        ),
+        (MarketoLeadSensor, {**LEAD, "filter_type": "emial"}, f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}"),
+        (MarketoLeadSensor, {**LEAD, "field": "leadStatu"}, "^field: .*Did you mean 'leadStatus'"),
+        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Regstered"}, "did you mean 'Registered'"),
+        (MarketoActivitySensor, {"activity_types": "Fill Out From"}, "^activity_types: .*Did you mean 'Fill Out Form'"),
+        (
+            MarketoBulkJobSensor,
+            {"object_type": "custom_objects", "custom_object": "car", "export_id": "x"},
+            "^custom_object: .*Did you mean 'car_c'",
+        ),
+        (MarketoListMembershipSensor, {"list_id": 99_999, "lead_ids": 1001}, "^list_id: "),
+        (
+            MarketoBulkExtractOperator,
+            {
+                "object_type": "custom_objects",
+                "custom_object": "car",
+                "fields": "all",
+                **SPAN,
+                "date_field": "updatedAt",
+            },
+            "^custom_object: .*Did you mean 'car_c'",
+        ),
+        (MarketoBulkExtractOperator, {"object_type": "leads", "fields": ["emial"], **SPAN}, "did you mean 'email'"),
+        (
+            MarketoBulkImportOperator,
+            {"object_type": "custom_objects", "custom_object": "vehicle", **IMPORT},
+            "^custom_object: .*The custom object types are .*car_c",
+        ),
+        (MarketoBulkImportOperator, {"object_type": "leads", **IMPORT}, "did you mean 'firstName'"),
+        (
+            MarketoBulkImportOperator,
+            {
+                "object_type": "program_members",
+                "program_id": 1001,
+                "program_member_status": "Regstered",
+                "source": "<people>",
+                "columns": {"email": "email"},
+                "rejects_path": "<folder>/rejects",
+            },
+            "did you mean 'Registered'",
+        ),
+        (MarketoApiOperator, {"operation": "leads.get_by_filtertype"}, "Did you mean leads.get_by_filter_type"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(run, task, arguments, said):
+    with pytest.raises(AirflowFailException, match=said):
+        run(task, arguments)
