@@ -86,14 +86,14 @@ def list_entries(args: Namespace) -> None:
 @providers_configuration_loaded
 def settle(args: Namespace) -> None:
     """Record that a request ran, or that it did not."""
+    if args.sent == args.not_sent:
+        raise SystemExit("airflow marketo ledger settle: give either --sent or --not-sent")
     store = _store(args)
     text = store.read(args.key)
     if text is None:
         raise SystemExit(
             f"airflow marketo ledger settle: there is no entry {args.key}; see airflow marketo ledger list"
         )
-    if args.sent == args.not_sent:
-        raise SystemExit("airflow marketo ledger settle: give either --sent or --not-sent")
     entry = Entry.from_json(text) or _DAMAGED
     if entry.state == SETTLED:
         raise SystemExit(f"airflow marketo ledger settle: {entry.what} is already settled ({entry.settled_by})")

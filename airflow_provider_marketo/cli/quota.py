@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
 _TOP_ERRORS = 10
 
+_LABELS = (
+    ("instance", "instance"),
+    ("connection", "connection"),
+    ("day", "day, US Central time"),
+    ("calls_used", "calls made today, by all integrations"),
+    ("calls_left", "calls left today"),
+    ("calls_left_for_extracts", "calls left today for extracts, without the reserve"),
+    ("daily_quota", "calls allowed a day"),
+    ("exported_mb", "MB exported today"),
+    ("export_mb_left", "MB of export left today"),
+    ("spent", "quotas that are spent"),
+    ("measured_at", "measured at"),
+    ("resets_at", "quotas start again at"),
+    ("calls_today", "calls made today by this Airflow"),
+)
+"""The facts of the table, and their labels."""
+
 
 @providers_configuration_loaded
 def quota(args: Namespace) -> None:
@@ -95,10 +112,15 @@ def _top_errors(days: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _as_table(report: Mapping[str, Any]) -> None:
     console = AirflowConsole()
     share = report["our_share"]
-    facts = {key: report[key] for key in ("instance", "connection", "day")} | report["left"]
-    facts |= {f"our_{name}": value for name, value in share.items() if name != "calls_today_by_dag"}
+    facts = {**report, **report["left"], **share}
+    rows_of_facts = [{"fact": label, "value": facts[name]} for name, label in _LABELS if facts[name] not in (None, {})]
+    for label, name in (("20 seconds", "calls_in_20_seconds"), ("at once", "calls_at_once")):
+        ours, _, marketos = share[name].partition(" of ")
+        limit = f"{ours} calls; Marketo allows {marketos}"
+        rows_of_facts.append({"fact": f"this Airflow's own limit, {label}", "value": limit})
+    rows_of_facts.append({"fact": "how its processes share it", "value": share["coordination"]})
     for rows in (
-        [{"fact": name, "value": value} for name, value in facts.items()],
+        rows_of_facts,
         report["calls_per_user"],
         [{"dag": dag, "calls today": calls} for dag, calls in share["calls_today_by_dag"].items()],
         report["errors_of_7_days"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.airflow_compat import AirflowConsole
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.suggest import with_nearest
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -47,8 +48,9 @@ def describe(args: Namespace) -> None:
 
 def _chosen(family: str | None) -> list[Operation]:
     if family is not None and family not in operations.families():
+        families = f"The families are {', '.join(operations.families())}."
         error = MarketoInvalidRequestError(
-            f"Marketo's API has no family {family!r}", remedy=f"The families are {', '.join(operations.families())}."
+            f"Marketo's API has no family {with_nearest(family, operations.families())}", remedy=families
         )
         raise SystemExit(f"airflow marketo operations: {error}")
     return [each for each in operations.all_operations() if family in (None, each.family)]

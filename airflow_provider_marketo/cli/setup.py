@@ -39,7 +39,7 @@ def setup(args: Namespace) -> None:
     for pool in wanted:
         if pool.advice:
             print(f"Note: {pool.advice}", file=sys.stderr)
-    if args.print_to:
+    if args.print_to is not None:
         _write(wanted, args.print_to)
     else:
         for pool in wanted:

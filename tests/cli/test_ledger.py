@@ -86,6 +86,7 @@ def test_settle_as_not_sent_deletes_the_entry_so_that_the_next_try_sends(ledger)
         ((f"{PREFIX}9", "--sent"), "there is no entry"),
         ((f"{PREFIX}3",), "give either --sent or --not-sent"),
         ((f"{PREFIX}3", "--sent", "--not-sent"), "give either --sent or --not-sent"),
+        ((f"{PREFIX}9", "--sent", "--not-sent"), "give either --sent or --not-sent"),
     ],
 )
 def test_settle_refuses_wrong_arguments(ledger, arguments, message):
@@ -115,3 +116,12 @@ def test_prune_deletes_old_settled_entries_and_keeps_unresolved_ones(ledger):
     assert set(listed(ledger)) == {"open"}
     with create_session() as session:
         assert session.query(Variable).filter_by(key="of_somebody_else").count() == 1
+
+
+@pytest.mark.parametrize("days", ["-1", "1.5", "soon"])
+def test_prune_takes_a_number_of_days(ledger, capsys, days):
+    before = listed(ledger)
+    with pytest.raises(SystemExit):
+        ledger("prune", f"--older-than-days={days}")
+    assert "not a number of days: give 0 or more" in capsys.readouterr().err
+    assert listed(ledger) == before

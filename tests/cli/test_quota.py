@@ -61,7 +61,7 @@ def test_the_variable_names_no_user(airflow, instance):
 
 
 def test_the_output_is_a_table_or_yaml(airflow, instance):
-    assert "calls_left_for_extracts | " in airflow("quota")
+    assert "calls left today for extracts, without the reserve | " in airflow("quota")
     assert yaml.safe_load(airflow("quota", "--output", "yaml"))["left"]["daily_quota"] == 1000
 
 
@@ -71,3 +71,10 @@ def test_an_error_ends_the_command_with_one_line(airflow, connect):
     connect("marketo_default", daily_quota=0)
     with pytest.raises(SystemExit, match="daily_quota is 0 and must be between 1"):
         airflow("quota")
+
+
+def test_the_table_tells_what_was_used_from_what_is_allowed(airflow, instance):
+    table = airflow("quota")
+    assert "calls made today, by all integrations" in table
+    assert "90 calls; Marketo allows 100" in table
+    assert "90 of 100" not in table

@@ -62,7 +62,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         ),
         (MarketoLeadSensor, {**LEAD, "filter_type": "emial"}, f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}"),
         (MarketoLeadSensor, {**LEAD, "field": "leadStatu"}, "^field: .*Did you mean 'leadStatus'"),
-        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Regstered"}, "did you mean 'Registered'"),
+        (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Attend"}, "did you mean 'Attended'"),
         (MarketoActivitySensor, {"activity_types": "Fill Out From"}, "^activity_types: .*Did you mean 'Fill Out Form'"),
         (
             MarketoBulkJobSensor,
@@ -93,12 +93,12 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
             {
                 "object_type": "program_members",
                 "program_id": 1001,
-                "program_member_status": "Regstered",
+                "program_member_status": "Attend",
                 "source": "<people>",
                 "columns": {"email": "email"},
                 "rejects_path": "<folder>/rejects",
             },
-            "did you mean 'Registered'",
+            "did you mean 'Attended'",
         ),
         (MarketoApiOperator, {"operation": "leads.get_by_filtertype"}, "Did you mean leads.get_by_filter_type"),
     ],
