@@ -158,8 +158,8 @@ def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
     given = arguments["filter_values"]
     if given is not None and arguments["source"] is None and arguments["sql"] is None:
         return list(given)
-    rows = open_rows({**arguments, "records": [] if given is not None else None})
     column: str = arguments["column"] or arguments["filter_type"]
+    rows = open_rows({**arguments, "records": [] if given is not None else None, "columns": {column: column}})
     columns: Sequence[str] = rows.columns
     if column not in columns:
         raise MarketoInvalidRequestError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -12,6 +13,21 @@ from airflow_provider_marketo.imports.targets import LEAD_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_PACKAGES: Mapping[str, str] = {
+    "athena": "amazon",
+    "drill": "apache-drill",
+    "druid": "apache-druid",
+    "gcpbigquery": "google",
+    "gcpcloudsql": "google",
+    "hiveserver2": "apache-hive",
+    "impala": "apache-impala",
+    "kylin": "apache-kylin",
+    "mssql": "microsoft-mssql",
+    "pinot": "apache-pinot",
+    "redshift": "amazon",
+}
+"""Types of connection whose provider has another name."""
 
 _WAYS = ("records", "lead_ids", "source", "sql")
 
@@ -36,7 +52,9 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
     if way == "lead_ids":
         return from_records({LEAD_ID: lead_id} for lead_id in value)
     if way == "source":
-        return from_files(value, arguments.get("source_format"))
+        columns = arguments.get("columns")
+        wanted = frozenset(columns) if columns is not None else None
+        return from_files(value, arguments.get("source_format"), delimiter=arguments.get("delimiter"), wanted=wanted)
     return from_query(_database(arguments.get("sql_conn_id")), value, arguments.get("parameters"))
 
 
@@ -48,7 +66,18 @@ def _database(conn_id: str | None) -> Any:
     """
     if conn_id is None:
         raise MarketoInvalidRequestError("sql needs the connection of a database", parameter="sql_conn_id")
-    hook: Any = BaseHook.get_hook(conn_id)
+    try:
+        hook: Any = BaseHook.get_hook(conn_id)
+    except AirflowNotFoundException:
+        raise  # there is no such connection
+    except (AirflowException, ImportError) as error:
+        kind = BaseHook.get_connection(conn_id).conn_type or ""
+        package = f"apache-airflow-providers-{_PACKAGES.get(kind, kind.replace('_', '-'))}"
+        raise MarketoInvalidRequestError(
+            f"connection {conn_id} is of type {kind}, and Airflow has no hook for it ({error})",
+            parameter="sql_conn_id",
+            remedy=f"Install the provider on every worker: pip install {package}.",
+        ) from None
     if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
         raise MarketoInvalidRequestError(
             f"connection {conn_id} is not one of a database with a DB-API", parameter="sql_conn_id"

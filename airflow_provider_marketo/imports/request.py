@@ -18,7 +18,7 @@ RESEND = "resend"
 POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
 """What an author may change between two tries of what is staged."""
 
-_SOURCES = ("source", "source_format", "sql", "sql_conn_id", "parameters", "lead_ids")
+_SOURCES = ("source", "source_format", "delimiter", "sql", "sql_conn_id", "parameters", "lead_ids")
 """What names the input. Records are not among them: nothing of a lead is written down."""
 
 _DESTINATION = (

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ OUR_COLUMNS = "_marketo_"
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
+_OTHER_DELIMITERS = ";\t|,"
 _MAGIC = "*?["
 
 
@@ -57,9 +58,14 @@ class Batch(Sequence[Sequence[Any]]):
         """Return the batch of columns of one length."""
         return cls(len(columns[0]) if columns else 0, len(columns), columns.__getitem__)
 
-    def reordered(self, order: Sequence[int]) -> Batch:
-        """Return the batch with its columns in another order."""
-        return Batch(self.rows, len(order), lambda place: self[order[place]])
+    def reordered(self, order: Sequence[int | None]) -> Batch:
+        """Return the batch with its columns in another order; None is a column that it lacks."""
+
+        def column(place: int) -> Sequence[Any]:
+            at = order[place]
+            return [None] * self.rows if at is None else self[at]
+
+        return Batch(self.rows, len(order), column)
 
     def __len__(self) -> int:
         return self._width
@@ -113,22 +119,50 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> Rows:
     return Rows(names, batches)
 
 
-def from_files(source: Any, file_format: str | None = None) -> Rows:
+@dataclass(frozen=True)
+class FileOptions:
+    """
+    How files are read.
+
+    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None to go by the names.
+    :param delimiter: between the cells of a csv file; None for a comma, or a tab in a tsv file.
+    :param wanted: names of the columns that are used; None for all. Others may be missing or new in some of the files.
+    """
+
+    file_format: str | None = None
+    delimiter: str | None = None
+    wanted: Set[str] | None = None
+
+    def wants(self, name: str) -> bool:
+        """Whether a column is used."""
+        return self.wanted is None or name in self.wanted
+
+
+def from_files(
+    source: Any,
+    file_format: str | None = None,
+    *,
+    delimiter: str | None = None,
+    wanted: Set[str] | None = None,
+) -> Rows:
     """
     Return the rows of files: csv and tsv (UTF-8, with a header), jsonl and parquet; each perhaps gzipped.
 
     :param source: a path, URL, glob or ``ObjectStoragePath``, or a list of them. A glob may find nothing.
-    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None to go by the names.
+    :param file_format: as :class:`FileOptions` has it, and so are the others.
+    :param delimiter: between the cells of a csv file.
+    :param wanted: names of the columns that are used.
     :raises MarketoInvalidRequestError: a file is missing, is not what its name says, or has other columns than the
         first one.
     """
     paths = [path for one in ([source] if _is_one(source) else source) for path in _found(one)]
     if not paths:
         return Rows((), iter(()))
-    tables = (_table(path, file_format) for path in paths)
+    options = FileOptions(file_format, delimiter, wanted)
+    tables = (_table(path, options) for path in paths)
     columns, batches = next(tables)
     rows = Rows(columns, iter(()))
-    rows.batches = _chained(rows, paths, chain([(columns, batches)], tables))
+    rows.batches = _chained(rows, paths, chain([(columns, batches)], tables), options)
     return rows
 
 
@@ -155,14 +189,14 @@ def _found(source: Any) -> list[Any]:
         ) from error
 
 
-def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table]) -> Iterator[Batch]:
+def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table], options: FileOptions) -> Iterator[Batch]:
     read = 0
     for path, (columns, batches) in zip(paths, tables, strict=True):
         rows.files.append((str(path), read))
-        if set(columns) != set(rows.columns):
-            differing = ", ".join(sorted(set(columns) ^ set(rows.columns)))
+        differing = ", ".join(sorted(filter(options.wants, set(columns) ^ set(rows.columns))))
+        if differing:
             raise _refused(f"{path} has other columns than {paths[0]}: they differ in {differing}")
-        order = [columns.index(name) for name in rows.columns]
+        order = [columns.index(name) if name in columns else None for name in rows.columns]
         with _intact(path):
             for batch in batches:
                 read += batch.rows
@@ -177,15 +211,15 @@ def _intact(path: Any) -> Iterator[None]:
         raise _refused(f"{path} cannot be unpacked: {error}", remedy="Is it whole, and what its name says?") from error
 
 
-def _table(path: Any, file_format: str | None) -> Table:
+def _table(path: Any, options: FileOptions) -> Table:
     name = str(path).lower()
     packed = name.endswith(".gz")
     suffix = "." + name.removesuffix(".gz").rpartition(".")[2]
-    kind = file_format or _FORMATS.get(suffix)
+    kind = options.file_format or _FORMATS.get(suffix)
     if kind is None or kind not in _FORMATS.values():
         raise _refused(
             f"{path} is not csv, tsv, jsonl or parquet by its name",
-            parameter="source_format" if file_format else "source",
+            parameter="source_format" if options.file_format else "source",
             remedy="Say what it is with source_format.",
         )
     file = _opened(path, packed, **(RANDOM_ACCESS_OPTIONS if kind == "parquet" else {}))
@@ -193,11 +227,11 @@ def _table(path: Any, file_format: str | None) -> Table:
         if kind == "parquet":
             return _parquet(path, file)
         if kind == "jsonl":
-            return _jsonl(path, file)
-        return _delimited(path, packed, file, _DELIMITERS[kind])
+            return _jsonl(path, file, options)
+        return _delimited(path, packed, file, options.delimiter or _DELIMITERS[kind], guess=options.delimiter is None)
 
 
-def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Table:
+def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, guess: bool) -> Table:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     limit = csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -208,6 +242,14 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str) -> Tabl
         raise _unreadable(path, packed, reader.line_num, error) from None
     if not header:
         raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
+    other = next((sign for sign in _OTHER_DELIMITERS if guess and len(header) == 1 and sign in header[0]), None)
+    if other is not None:
+        csv.field_size_limit(limit)
+        raise _refused(
+            f"{path} has one column {header[0]!r}: its cells are not separated by {delimiter!r}",
+            parameter="delimiter",
+            remedy=f"Set delimiter={other!r}, or delimiter={delimiter!r} if that is its name.",
+        )
 
     def batches() -> Iterator[Batch]:
         try:
@@ -263,7 +305,7 @@ def _opened(path: Any, packed: bool, **how: Any) -> IO[bytes]:
     return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
 
 
-def _jsonl(path: Any, file: IO[bytes]) -> Table:
+def _jsonl(path: Any, file: IO[bytes], options: FileOptions) -> Table:
     lines = enumerate(file, 1)
     first = [_object(path, number, line) for number, line in islice(lines, BATCH_ROWS) if line.strip()]
     names = list(dict.fromkeys(name for record in first for name in record))
@@ -279,9 +321,10 @@ def _jsonl(path: Any, file: IO[bytes]) -> Table:
                     if not line.strip():
                         continue
                     record = _object(path, number, line)
-                    if not known.issuperset(record):
+                    new = [] if known.issuperset(record) else sorted(filter(options.wants, set(record) - known))
+                    if new:
                         raise _refused(
-                            f"{path}, line {number}: {', '.join(sorted(set(record) - known))} is in none of the first"
+                            f"{path}, line {number}: {', '.join(new)} is in none of the first"
                             f" {BATCH_ROWS} lines, which say what the columns are",
                             remedy="Write every column into the first line, with null where it has no value.",
                         )

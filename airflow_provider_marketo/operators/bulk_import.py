@@ -16,7 +16,7 @@ from airflow_provider_marketo.choices import (
     RejectsFormat,
     SourceFormat,
 )
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, required_paths
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, delimiter_sign, required_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +43,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped. A glob that finds nothing is an empty input, which is a success.
     :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``; ``id`` only updates.
     :param list_id: static list that imported leads join.
     :param partition_name: lead partition.
@@ -81,6 +82,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         "object_type": choice(ImportObject),
         "source": required_paths,
         "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
         "lookup_field": text(),
         "list_id": one_id(),
         "partition_name": text(),
@@ -105,6 +107,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         object_type: ImportObject,
         source: Source,
         source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
         lookup_field: str | None = None,
         list_id: int | str | None = None,
         partition_name: str | None = None,
@@ -151,6 +154,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         self.object_type = object_type
         self.source = source
         self.source_format = source_format
+        self.delimiter = delimiter
         self.lookup_field = lookup_field
         self.list_id = list_id
         self.partition_name = partition_name

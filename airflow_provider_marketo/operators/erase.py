@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.arguments import Check, choice, count, duration, flag, text, texts
 from airflow_provider_marketo.choices import OnQuotaExhausted, SourceFormat
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
-from airflow_provider_marketo.operators.import_base import Source, paths
+from airflow_provider_marketo.operators.import_base import Source, delimiter_sign, paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +36,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param source: files with the values, in the column ``column``; a path, URL, glob or ``ObjectStoragePath``, or a
         list of them; or
     :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param column: of ``source`` or ``sql``. Default: ``filter_type``.
@@ -61,6 +62,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         "filter_values": texts(),
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
         "sql": text(),
         "sql_conn_id": text(),
         "column": text(),
@@ -94,6 +96,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         filter_values: Sequence[str | int] | str | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         column: str | None = None,
@@ -120,6 +123,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         self.filter_values = filter_values
         self.source = source
         self.source_format = source_format
+        self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.column = column

@@ -69,6 +69,16 @@ def placeholders(parameter: str, value: Any) -> Any:
     return as_list(parameter, value)
 
 
+def delimiter_sign(parameter: str, value: Any) -> str | None:
+    """Check the sign between the cells of a csv file: one character; a tab may be written as its escape."""
+    if value is None or value == "":
+        return None
+    found = "\t" if value == "\\t" else value
+    if not isinstance(found, str) or len(found) != 1 or found in '\r\n"':
+        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not one character", parameter=parameter)
+    return found
+
+
 def ratio(parameter: str, value: Any) -> float:
     """Check a part of the rows, from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:

@@ -16,7 +16,13 @@ from airflow_provider_marketo.choices import (
     RejectsFormat,
     SourceFormat,
 )
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, paths, removals
+from airflow_provider_marketo.operators.import_base import (
+    MarketoImportOperator,
+    Source,
+    delimiter_sign,
+    paths,
+    removals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +48,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
     :param source: files with a column ``leadId`` (or another, with ``columns``): csv, tsv, jsonl or parquet, perhaps
         gzipped; a path, URL, glob or a list of them; or
     :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a part of the list.
@@ -79,6 +86,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         "lead_ids": ids(),
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
         "sql": text(),
         "sql_conn_id": text(),
         "max_removals": removals,
@@ -102,6 +110,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         lead_ids: Sequence[int] | str | int | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         max_removals: float = 0.1,
@@ -147,6 +156,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         self.lead_ids = lead_ids
         self.source = source
         self.source_format = source_format
+        self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.max_removals = max_removals
@@ -176,6 +186,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
     :param source: files with a column ``leadId``, and perhaps ``statusName`` and program member fields: csv, tsv, jsonl
         or parquet, perhaps gzipped; a path, URL, glob or a list of them; or
     :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
@@ -211,6 +222,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         "lead_ids": ids(),
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
         "sql": text(),
         "sql_conn_id": text(),
     }
@@ -234,6 +246,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         lead_ids: Sequence[int] | str | int | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         rejects_path: str,
@@ -278,6 +291,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         self.lead_ids = lead_ids
         self.source = source
         self.source_format = source_format
+        self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.check_arguments()

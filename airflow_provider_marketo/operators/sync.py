@@ -20,7 +20,7 @@ from airflow_provider_marketo.choices import (
     SyncAction,
     SyncObject,
 )
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, paths, records
+from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, delimiter_sign, paths, records
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,6 +47,7 @@ class MarketoSyncOperator(MarketoImportOperator):
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped.
     :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, and for leads
         ``createDuplicate``, which is never sent twice.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
@@ -87,6 +88,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         "records": records,
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
         "action": choice(SyncAction, required=False),
         "lookup_field": text(),
         "dedupe_by": choice(DedupeBy, required=False),
@@ -109,6 +111,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         records: Records | Callable[[], Records] | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
         action: SyncAction | None = None,
         lookup_field: str | None = None,
         dedupe_by: DedupeBy | None = None,
@@ -156,6 +159,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         self.records = records
         self.source = source
         self.source_format = source_format
+        self.delimiter = delimiter
         self.action = action
         self.lookup_field = lookup_field
         self.dedupe_by = dedupe_by
@@ -181,6 +185,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped.
     :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, or ``createDuplicate``, which
         is never sent twice.
     :param lookup_field: the field by which leads are found. Default: ``email``.
@@ -218,6 +223,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
         records: Records | Callable[[], Records] | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
         action: SyncAction | None = None,
         lookup_field: str | None = None,
         partition_name: str | None = None,
@@ -245,6 +251,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
             records=records,
             source=source,
             source_format=source_format,
+            delimiter=delimiter,
             action=action,
             lookup_field=lookup_field,
             partition_name=partition_name,

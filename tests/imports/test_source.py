@@ -13,9 +13,12 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.providers.common.compat.sdk import AirflowException
+from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports import source
+from airflow_provider_marketo.imports.inputs import open_rows
 from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_query, from_records
 
 
@@ -294,3 +297,45 @@ def test_a_statement_without_rows_is_refused():
     with pytest.raises(MarketoInvalidRequestError, match="returns no rows") as caught:
         from_query(hook, "CREATE TABLE t (x)")
     assert caught.value.parameter == "sql"
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_header_with_another_delimiter_says_which_argument_to_set(tmp_path, sign):
+    path = tmp_path / "in.csv"
+    path.write_text(f"email{sign}firstName\nada@example.com{sign}Ada\n")
+    with pytest.raises(MarketoInvalidRequestError, match=r"has one column 'email.*firstName'") as caught:
+        from_files(str(path))
+    assert (caught.value.parameter, caught.value.remedy.split(",")[0]) == ("delimiter", f"Set delimiter={sign!r}")
+    rows = rows_of(from_files(str(path), delimiter=sign))
+    assert rows == [{"email": "ada@example.com", "firstName": "Ada"}]
+
+
+def test_a_name_with_another_delimiter_is_read_if_the_author_says_so(tmp_path):
+    (tmp_path / "in.csv").write_text("a;b\n1\n")
+    assert rows_of(from_files(str(tmp_path / "in.csv"), delimiter=",")) == [{"a;b": "1"}]
+
+
+def test_columns_that_nothing_uses_may_come_and_go(tmp_path):
+    lines = [{"email": f"{n}@example.com", "old": 1} for n in range(BATCH_ROWS)] + [{"email": "x", "new": 1}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "b.csv").write_text("other,email\n1,y\n")
+    options = {"wanted": {"email"}}
+    read = rows_of(from_files([str(tmp_path / "a.jsonl"), str(tmp_path / "b.csv")], **options))
+    assert [row["email"] for row in read[-2:]] == ["x", "y"]
+    with pytest.raises(MarketoInvalidRequestError, match="new is in none of the first"):
+        rows_of(from_files(str(tmp_path / "a.jsonl"), wanted={"email", "new"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [("oddbase", "oddbase"), ("odd_base", "odd-base"), ("redshift", "amazon")]
+)
+def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, package):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind}))
+
+    def unknown(conn_id, **_):
+        raise AirflowException(f'Unknown hook type "{kind}"')
+
+    monkeypatch.setattr(BaseHook, "get_hook", unknown)
+    with pytest.raises(MarketoInvalidRequestError, match=f"connection warehouse is of type {kind}") as caught:
+        open_rows({"sql": "SELECT 1", "sql_conn_id": "warehouse"})
+    assert f"pip install apache-airflow-providers-{package}." in caught.value.remedy

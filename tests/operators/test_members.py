@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from airflow_provider_marketo.operators.members import MarketoListMembersOperator, MarketoProgramMembersOperator
 from airflow_provider_marketo.simulator import ApiUser
-from tests.operators.importing import counts, fails, governed, run_import, table
+from tests.operators.importing import DeadError, DyingStore, counts, fails, governed, run_import, table
+from tests.support import StateStore
 
 __all__ = ["governed"]
 
@@ -179,3 +182,29 @@ def test_an_api_user_who_may_not_see_programs_can_still_set_statuses(marketo, tm
     )
     assert counts(result) == {"accepted": 1}
     assert status(instance, 1002) == "Attended"
+
+
+def test_ids_that_were_changed_before_anything_was_sent_are_those_that_are_sent(marketo, tmp_path, governed):
+    instance = marketo()
+    store = StateStore()
+    instance.fail("static_list_membership.add_to_list", "1003")
+    outside = members(instance, 1002)[:2]
+    fails(MarketoListMembersOperator, tmp_path, store, list_id=LIST, lead_ids=outside[:1])
+    result = run_import(MarketoListMembersOperator, tmp_path, store, list_id=LIST, lead_ids=outside[1:])
+    assert counts(result) == {"accepted": 1}
+    assert [lead_id in members(instance) for lead_id in outside] == [False, True]
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("written", [True, False], ids=["after the write", "before the write"])
+def test_a_mirror_that_was_killed_is_made_equal_by_the_next_try(marketo, tmp_path, governed, at, written):
+    instance = marketo()
+    before = members(instance)
+    wanted = [*before[3:], *members(instance, 1002)[:2]]
+    store = DyingStore(at, written=written)
+    how = {"list_id": LIST, "mode": "mirror", "lead_ids": wanted}
+    with suppress(DeadError):
+        run_import(MarketoListMembersOperator, tmp_path, store, **how)
+    result = run_import(MarketoListMembersOperator, tmp_path, store.survivor(), **how)
+    assert members(instance) == sorted(wanted)
+    assert counts(result) == {"accepted": len(wanted)}
