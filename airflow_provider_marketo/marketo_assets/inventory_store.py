@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.marketo_assets.inventory_rows import CHANGE_COLUMNS, COLUMNS, Inventory, Row, as_jsonl
 from airflow_provider_marketo.output.formats import FORMATS
 
@@ -27,18 +29,33 @@ class InventoryStore:
 
     :param folder: the output folder.
     :param run_id: id of the DAG run.
+    :raises MarketoInvalidRequestError: the record of earlier inventories is damaged.
     """
 
     def __init__(self, folder: OutputFolder, run_id: str) -> None:
         self._folder = folder
         self._run_id = run_id
-        index: dict[str, Any] = folder.read_json(f"{_STATE}/index.json") or {}
+        index = self._index()
         self._started: dict[str, str] = index.get("started", {})
         if index.get("run_id") == run_id:
             self._slot, self._before = index["slot"], index["before"]
         else:
             self._before = index.get("slot")
             self._slot = next(slot for slot in _SLOTS if slot != self._before)
+
+    def _index(self) -> dict[str, Any]:
+        name = f"{_STATE}/index.json"
+        with suppress(ValueError):
+            found = self._folder.read_json(name)
+            if found is None:
+                return {}
+            if isinstance(found, dict) and {"run_id", "slot", "before", "started"} <= found.keys():
+                return found
+        raise MarketoInvalidRequestError(
+            f"{self._folder.path(name)}, the record of earlier inventories, is damaged",
+            parameter="output_path",
+            remedy="Delete this file: the next inventory then compares with no earlier one.",
+        )
 
     @property
     def since(self) -> datetime | None:

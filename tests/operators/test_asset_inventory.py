@@ -172,6 +172,19 @@ def test_a_failed_run_leaves_the_tables_as_they_were(nightly):
     assert nightly.changes() == CHANGES
 
 
+@pytest.mark.parametrize("text", ["", '{"run_id": "night 1"', "[]", "{}"])
+def test_a_damaged_record_of_the_run_before_is_named(nightly, text):
+    nightly.run()
+    index = nightly.output / "_marketo/inventory/index.json"
+    index.write_text(text)
+    calls = nightly.marketo.report().total_calls
+    with pytest.raises(AirflowFailException, match=r"index\.json, the record of .* is damaged.*Delete this file"):
+        nightly.run()
+    assert nightly.marketo.report().total_calls == calls
+    index.unlink()
+    nightly.run()
+
+
 def test_tables_come_as_csv_and_parquet_too(nightly):
     nightly.run(file_format="csv")
     with (nightly.output / "programs.csv").open(encoding="utf-8", newline="") as file:
