@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SENT_TWICE = (
+    "The request was sent again because an answer was lost, so an earlier sending may have run: check in Marketo."
+)
+
 Answer = TypeVar("Answer")
 
 
@@ -252,6 +256,9 @@ class MarketoClient:
             error.executed |= may_have_run
             raise
         except MarketoError as error:
+            if may_have_run and isinstance(error, MarketoInvalidRequestError):
+                # The refusal may be due to an earlier sending: an approved draft is no draft any more.
+                error.remedy = f"{error.remedy} {_SENT_TWICE}".strip()
             error.executed |= may_have_run  # the last sending did not run, and an earlier one may have
             raise
 
