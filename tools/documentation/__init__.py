@@ -42,11 +42,12 @@ _ROOT = Path(__file__).parents[2]
 _REPOSITORY = "https://github.com/airflow-provider-marketo/airflow-provider-marketo/blob/main"
 _PAGES = {
     "README.md": "first_steps.md",
+    "example_dags": "recipes.md",
     "CHANGELOG.md": "project/changes.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "RELEASING.md": "project/releasing.md",
 }
-"""Files of the project that a page of the site shows with ``<!-- file: README.md -->``."""
+"""Files of the project that a page of the site shows, most of them with ``<!-- file: README.md -->``."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
