@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
+import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
@@ -55,6 +58,7 @@ def begin(
     store = progress_store(context, folder, run)
     client = hook.get_conn()
     progress = store.load()
+    _refuse_foreign(folder, progress, folder.read_json(layout.mark(run)), resumed=resumed)
     begun = folder.read_json(layout.request(run)) if resumed and progress else None
     wanted = ExtractRequest.from_dict(begun) if begun else request()
     hash_key = hook.settings.hash_key(wanted.hash_fields)
@@ -72,7 +76,8 @@ def begin(
         plan = make_plan(wanted, client, folder.read_json(layout.SCHEMA))
         folder.write_json(layout.request(run), wanted.to_dict())
         save_plan(folder, run, plan)
-        progress = Progress(fingerprint)
+        progress = Progress(fingerprint, output=folder.url, host=socket.gethostname(), mark=uuid.uuid4().hex)
+        folder.write_json(layout.mark(run), progress.mark)
         count = len(wanted.slices(plan.filters, plan.until))
         log.info("Extracting %s in %d jobs", wanted.describe(), count)
         types = [wanted.custom_object] if wanted.custom_object else []
@@ -88,9 +93,40 @@ def begin(
         publisher=SlicePublisher(wanted, plan, folder, run, hash_key=hash_key, published=progress.published),
         folder=folder,
         run_folder=run,
-        ledger=ProgressKeeper(store, progress),
+        keeper=ProgressKeeper(store, progress),
         in_flight=in_flight,
         poll_interval=hook.settings.poll_interval,
+    )
+
+
+def _refuse_foreign(folder: OutputFolder, progress: Progress | None, mark: str | None, *, resumed: bool) -> None:
+    """
+    Tell a folder of this host from the folder in which the task began, before anything is cancelled.
+
+    :raises MarketoInvalidRequestError: the task began on another host, and its folder is not to be seen here.
+    """
+    here = socket.gethostname()
+    if not folder.is_local:
+        return
+    if progress is None:
+        if resumed:
+            raise unreachable(folder.url, "the host on which the task began", here)
+    elif progress.output == folder.url and progress.host not in ("", here) and progress.mark != mark:
+        raise unreachable(folder.url, f"host {progress.host}", here)
+
+
+def unreachable(url: str, began: str, here: str) -> MarketoInvalidRequestError:
+    """
+    Return the error for a folder that this worker does not share with the one on which the task began.
+
+    :param url: of the folder.
+    :param began: where the task began.
+    :param here: the name of this host.
+    """
+    return MarketoInvalidRequestError(
+        f"output_path={url}, as host {here} sees it, lacks what the task wrote to it on {began}",
+        parameter="output_path",
+        remedy="output_path must be reachable by every worker: use an object store or a shared disk.",
     )
 
 

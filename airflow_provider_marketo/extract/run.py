@@ -73,7 +73,7 @@ class ExtractRun:
     :param publisher: writes and publishes a slice.
     :param folder: the output.
     :param run_folder: the task instance's place in it.
-    :param ledger: how far an earlier try, or this one before it was deferred, has come.
+    :param keeper: how far an earlier try, or this one before it was deferred, has come.
     :param in_flight: jobs to keep in Marketo's queue at a time.
     :param poll_interval: seconds between two looks at the jobs, as the connection has it.
     """
@@ -88,7 +88,7 @@ class ExtractRun:
         publisher: SlicePublisher,
         folder: OutputFolder,
         run_folder: str,
-        ledger: ProgressKeeper,
+        keeper: ProgressKeeper,
         in_flight: int,
         poll_interval: float,
     ) -> None:
@@ -99,8 +99,8 @@ class ExtractRun:
         self._publisher = publisher
         self._folder = folder
         self._run_folder = run_folder
-        self._ledger = ledger
-        self._progress = ledger.progress
+        self._keeper = keeper
+        self._progress = keeper.progress
         self._in_flight = in_flight
         self.poll_interval = poll_interval
         self.object_type = request.object_type
@@ -122,7 +122,7 @@ class ExtractRun:
     def extend_deadline(self, idle_until: datetime) -> None:
         """Move the deadline: time in which Marketo answers no calls does not count."""
         self._progress.deadline = (self.deadline + (idle_until - datetime.now(timezone.utc))).isoformat()
-        self._ledger.save()
+        self._keeper.save()
 
     def check_deadline(self) -> None:
         """
@@ -199,11 +199,11 @@ class ExtractRun:
 
         :return: the manifest; of very many files or windows only the numbers, as it goes into Airflow's database.
         """
-        self._ledger.check()
+        self._keeper.check()
         records = [self._folder.read_json(layout.slice_record(self._run_folder, name)) for name in self._slices]
         self._refuse_forgotten(sum(record["rows_read"] for record in records))
         manifest = write_manifest(self._folder, self._request, self._plan, records, run_folder=self._run_folder)
-        self._ledger.clear()
+        self._keeper.clear()
         try:
             self._folder.delete_tree(self._run_folder)
         except OSError as error:
@@ -245,15 +245,19 @@ class ExtractRun:
 
     def kill(self) -> None:
         """
-        Cancel the jobs, from a signal handler.
+        Cancel the jobs, from a signal handler, unless the task's next try may have taken them over.
 
         The interrupted code continues afterwards, so it is told to stop first. It may hold the client's lease and
         locks, so another client cancels the jobs.
         """
-        self._ledger.stop()
+        self._keeper.stop()
         ids = list(self._progress.jobs.values())
-        if ids:
+        if not ids:
+            return
+        if self._keeper.is_certain_owner():
             self._jobs.detached().cancel_all(ids)
+        else:
+            log.warning("Cancelling no export job: another try of this task may continue with %s", ", ".join(ids))
 
     def _open_slices(self) -> list[str]:
         published = set(self._progress.published)
@@ -294,14 +298,14 @@ class ExtractRun:
             export_id = self._progress.jobs.get(name)
             if name in besides or export_id in self._queued:
                 continue
-            self._ledger.check()
+            self._keeper.check()
             if self._queued and not self._largest and self._client.tally.max_export_mb is not None:
                 return  # how large the files are is known when the first one is there
             self._client.tally.check_export(self._largest * (len(self._queued) + 1))
             if export_id is None:
                 export_id = self._create(self._slices[name])
                 self._progress.jobs[name] = export_id
-                self._ledger.save()  # before the job can run: what is not written down is never started
+                self._keeper.save()  # before the job can run: what is not written down is never started
             try:
                 self._jobs.enqueue(export_id)
             except MarketoInvalidRequestError as error:
@@ -352,7 +356,7 @@ class ExtractRun:
         self._client.tally.add_rows(record["rows"])
         self._progress.published.append(one.name)
         self._progress.jobs.pop(one.name, None)
-        self._ledger.save()
+        self._keeper.save()
         log.info(
             "Published %s: %d rows in %d files (%d cut at the window's edge, %d already seen)",
             one.name,
@@ -364,7 +368,7 @@ class ExtractRun:
 
     def _fetch(self, job: ExportJob, consumer: Callable[[], Consumer[Outcome]]) -> Outcome:
         outcome = fetch(self._client, self._jobs.export.operation("get_file"), job, consumer, path=self._jobs.path)
-        self._ledger.check()  # a download takes long; what follows gives the files their final names
+        self._keeper.check()  # a download takes long; what follows gives the files their final names
         return outcome
 
     def _recreate_job(self, name: str, error: MarketoError) -> None:
@@ -377,4 +381,4 @@ class ExtractRun:
 
     def _forget(self, name: str) -> None:
         self._queued.discard(self._progress.jobs.pop(name, ""))
-        self._ledger.save()
+        self._keeper.save()

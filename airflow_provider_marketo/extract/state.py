@@ -23,11 +23,17 @@ class Progress(kept.Progress):
 
     :param jobs: slice name to export id, for jobs that Marketo holds for us.
     :param published: names of slices whose files are in place.
+    :param output: URL of the output.
+    :param host: of the process that began.
+    :param mark: what lies in the output, so that a folder of the same name on another host is not taken for it.
     :param recreated: slice name to how often its job had to be made anew in this try.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
+    output: str = ""
+    host: str = ""
+    mark: str = ""
     recreated: dict[str, int] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from airflow_provider_marketo import options
 from airflow_provider_marketo.arguments import as_utc
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
-from airflow_provider_marketo.extract.begin import begin
+from airflow_provider_marketo.extract.begin import begin, unreachable
 from airflow_provider_marketo.extract.request import (
     ALL_FIELDS,
     ExtractRequest,
@@ -69,10 +70,11 @@ class ExtractWork(Work):
             in_flight=options.number("jobs_in_flight", _JOBS_IN_FLIGHT),
         )
         self._adopted = False
+        self._output_path = arguments["output_path"]
         self.poll_interval = timedelta(seconds=hook.settings.poll_interval)
 
     @property
-    def deadline(self) -> datetime:  # type: ignore[override]
+    def deadline(self) -> datetime:
         """When waiting for Marketo ends."""
         return self._run.deadline
 
@@ -112,6 +114,8 @@ class ExtractWork(Work):
     def _known(self, found: Mapping[str, Any] | None) -> Mapping[str, ExportJob]:
         if found is not None:
             self._adopted = True
+            if found["jobs"] and not set(self._run.held) & {job["export_id"] for job in found["jobs"]}:
+                raise unreachable(self._output_path, "the host on which the task began", socket.gethostname())
             return {job["export_id"]: ExportJob(**job) for job in found["jobs"]}
         if not self._adopted:
             self._adopted = True

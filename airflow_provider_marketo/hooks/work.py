@@ -79,11 +79,14 @@ class Work(ABC):
     One try of a task.
 
     :ivar poll_interval: the time between two looks at Marketo, as the connection has it.
-    :ivar deadline: when waiting for Marketo ends, aware; None for work that never waits.
     """
 
     poll_interval: timedelta = timedelta(seconds=60)
-    deadline: datetime | None = None
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When waiting for Marketo ends, aware; None for work that never waits."""
+        return None
 
     @abstractmethod
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:

@@ -116,7 +116,7 @@ class ImportWork(Work):
     # What the operator asks for.
 
     @property
-    def deadline(self) -> datetime | None:  # type: ignore[override]  # the progress keeps it
+    def deadline(self) -> datetime | None:
         """When waiting for bulk imports ends."""
         written = self._staged.keeper.progress.deadline if self._staged is not None else ""
         return parse_date(written) if written else None

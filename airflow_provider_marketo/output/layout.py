@@ -40,6 +40,11 @@ def progress(run: str) -> str:
     return f"{run}/progress.json"
 
 
+def mark(run: str) -> str:
+    """A number that the progress has, too: who does not find it here sees another folder."""
+    return f"{run}/mark.json"
+
+
 def plan(run: str) -> str:
     """Fields, schema and activity types, settled once per extract."""
     return f"{run}/plan.json"

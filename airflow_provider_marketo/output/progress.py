@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_marketo.output.folder import OutputFolder
+
+
+PATIENCE = 5.0
+"""Seconds that a task which is being killed waits for its store."""
 
 
 @dataclass
@@ -131,6 +137,26 @@ class ProgressKeeper(Generic[Kept]):
         stored = self._store.load()
         if stored is None or stored.owner != self._me:
             raise MarketoStoppedError("another try of this task has taken over its jobs")
+
+    def is_certain_owner(self, patience: float = PATIENCE) -> bool:
+        """
+        Return whether this process still owns the progress; False if the store does not say so in time.
+
+        A signal handler may call this. The interrupted code may hold a lock that the answer needs, so a thread asks.
+
+        :param patience: seconds to wait for the answer.
+        """
+        answers: list[bool] = []
+
+        def ask() -> None:
+            with suppress(Exception):  # no answer is no certainty
+                stored = self._store.load()
+                answers.append(stored is not None and stored.owner == self._me)
+
+        asking = threading.Thread(target=ask, name="marketo-owner", daemon=True)
+        asking.start()
+        asking.join(patience)
+        return answers == [True]
 
     def save(self) -> None:
         """

@@ -80,14 +80,10 @@ class IncrementalLeadsWork(Work):
         self._folder = OutputFolder.for_task(arguments["output_path"], context["ti"])
         self._features = Features(hook)
         self._work = self._extract({}, resumed=True) if resumed and self._has_jobs() else self._choose()
+        self.poll_interval = self._work.poll_interval
 
     @property
-    def poll_interval(self) -> timedelta:  # type: ignore[override]
-        """The time between two looks at Marketo, as the connection has it."""
-        return self._work.poll_interval
-
-    @property
-    def deadline(self) -> datetime | None:  # type: ignore[override]
+    def deadline(self) -> datetime | None:
         """When waiting for Marketo ends; None for the feed."""
         return self._work.deadline
 

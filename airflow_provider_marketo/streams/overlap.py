@@ -7,13 +7,15 @@ import uuid
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.dates import compact
-from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.client.bulk.plan import Window
-    from airflow_provider_marketo.output.folder import OutputFolder
 
 _KEYS = "_marketo/keys"
 _CLAIMS = "_marketo/claims"
@@ -29,9 +31,11 @@ class Overlap:
     :param folder: the output.
     :param table: what names of manifests start with.
     :param window: what this run reads.
+    :param recorded: ranges that the stream's position says are published, with the URLs of their outputs.
     """
 
-    def __init__(self, folder: OutputFolder, table: str, window: Window) -> None:
+    def __init__(self, folder: OutputFolder, table: str, window: Window, recorded: Mapping[str, str]) -> None:
+        self._recorded = recorded
         self._folder = folder
         self._table = table
         self._window = window
@@ -40,7 +44,11 @@ class Overlap:
         self._known: dict[str, int] = {}
 
     def seen(self) -> SeenKeys:
-        """Keys of the rows that others have published. Claims that stand now are of runs that were killed."""
+        """
+        Return the keys of the rows that other runs have published. Claims that stand now are of runs that were killed.
+
+        :raises MarketoInvalidRequestError: keys of a range that is published are missing.
+        """
         for name in self._near(_CLAIMS):
             self._folder.delete(f"{_CLAIMS}/{name}")
         self._known = self._published()
@@ -49,6 +57,9 @@ class Overlap:
             saved = self._folder.read(f"{_KEYS}/{name}")
             if saved is not None:
                 keys.load(io.BytesIO(saved))
+        for name, url in self._recorded.items():
+            if self._is_near(name) and not (url == self._folder.url and name in self._known):
+                keys.load(io.BytesIO(_recorded_keys(name, url)))
         return keys
 
     def claim(self) -> None:
@@ -89,11 +100,32 @@ class Overlap:
     def _near(self, place: str) -> list[str]:
         """Ranges of others that have rows in this one."""
         names = self._folder.names(place)
+        return [name for name in names if self._is_near(name)]
+
+    def _is_near(self, name: str) -> bool:
         start, end = compact(self._window.start), compact(self._window.end)
-        return [name for name in names if name != self._window.name and name[:16] < end and name[17:] > start]
+        return name != self._window.name and name[:16] < end and name[17:] > start
 
     def _overtaken(self) -> MarketoStoppedError:
         return MarketoStoppedError(
             "another run of this stream publishes at the same time",
             remedy="Run the task again, and give the DAG max_active_runs=1.",
         )
+
+
+def _recorded_keys(name: str, url: str) -> bytes:
+    """
+    Return the keys of a range that the stream's position knows.
+
+    :raises MarketoInvalidRequestError: they are not where they were written.
+    """
+    saved = OutputFolder(url).read(f"{_KEYS}/{name}")
+    if saved is None:
+        raise MarketoInvalidRequestError(
+            f"the keys of the rows that this stream has published from {name[:16]} to {name[17:]} are not in"
+            f" {url}/{_KEYS}, so rows of the overlap might be published twice",
+            parameter="output_path",
+            remedy="output_path must be reachable by every worker. If the folder was moved or emptied, copy its"
+            " _marketo folder back, or run the task once without lookback.",
+        )
+    return saved

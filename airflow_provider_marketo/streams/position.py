@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 PREFIX = "marketo_position_"
 """Keys and Variables start with it. None has "token" in its name: Airflow would mask the value in logs."""
 
+REMEMBERED_RANGES = 100
+"""A run reads back over a few ranges, and a Variable is no place for thousands."""
+
 _COPY = "_marketo/positions/{}.json"
 
 
@@ -35,6 +38,7 @@ class Position(Plain):
     :param since: where the stream begins; ISO 8601, UTC.
     :param time: everything dated before it is published.
     :param pages: by pass, Marketo's word for the first page that may hold something later.
+    :param published: the latest ranges, by the name of their keys, with the URL of the output that has these.
     :param moved_by: the task instance that went so far, as its place in the output is called.
     """
 
@@ -44,6 +48,7 @@ class Position(Plain):
     since: str
     time: str
     pages: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, str] = field(default_factory=dict)
     moved_by: str = ""
 
     def refuse_sibling(self, task_instance: str) -> None:
@@ -59,6 +64,16 @@ class Position(Plain):
                 parameter="stream",
                 remedy="Give each mapped task a stream and an output of its own.",
             )
+
+    def with_range(self, name: str, output: str) -> Mapping[str, str]:
+        """
+        Return the latest published ranges, with one more.
+
+        :param name: of the range's keys.
+        :param output: URL of the output that has them.
+        """
+        ranges = {**self.published, name: output}
+        return dict(sorted(ranges.items())[-REMEMBERED_RANGES:])
 
 
 class _Store(Protocol):

@@ -111,12 +111,20 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
     :raises MarketoInvalidRequestError: the filter is wrong, or the token.
     """
     try:
-        return client.call(operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
+        reply = client.call(operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
     except MarketoInvalidRequestError as error:
         if "listId" in one.parameters and "limit" in error.message.lower():
             error.parameter = "list_id"
             error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or none."
         raise
+    if not all(isinstance(record, Mapping) for record in reply.records):
+        raise MarketoDataError(
+            f"a page of the feed holds something that is not a record ({one.name})",
+            operation=operation,
+            request_id=reply.request_id,
+            remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support with the request id.",
+        )
+    return reply
 
 
 def refuses_page(error: MarketoInvalidRequestError) -> bool:

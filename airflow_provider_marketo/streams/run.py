@@ -138,10 +138,17 @@ class StreamRun:
             stored=one.pages if one.read_from == one.start else {},
             max_empty_pages=self._max_empty_pages,
         )
-        manifest = self._publish(plan, one, reader)
-        self._positions.advance(
-            Position(self._client.instance, iso(one.since), iso(one.end), reader.resume, moved_by=self._run)
+        manifest = self._publish(plan, one, reader, position.published if position else {})
+        moved = Position(
+            self._client.instance,
+            iso(one.since),
+            iso(one.end),
+            reader.resume,
+            published=position.published if position else {},
+            moved_by=self._run,
         )
+        ranges = moved.with_range(Window(one.read_from, one.end).name, self._folder.url)
+        self._positions.advance(replace(moved, published=ranges))
         log.info(
             "Published %s from %s to %s: %d rows (%d seen before) in %d files, %d calls",
             self._request.describe(),
@@ -155,9 +162,16 @@ class StreamRun:
         return manifest.to_xcom()
 
     def _recorded(self) -> Range | None:
-        """The range of this run, as it was when the run began."""
+        """
+        Return the range of this run, as it was when the run began.
+
+        A run that has published nothing yet reads no overlap if its author no longer wants one.
+        """
         facts = self._folder.read_json(self._place)
-        return Range.from_dict(facts) if facts else None
+        one = Range.from_dict(facts) if facts else None
+        if one and not self._request.lookback and not self._folder.read_json(self._manifest_place(one)):
+            return replace(one, read_from=max(one.start, one.read_from))
+        return one
 
     def _settle(self, one: Range, oldest: datetime, now: datetime, *, again: bool) -> Range:
         """What is read of a range, and written down for whoever runs this run again."""
@@ -218,16 +232,19 @@ class StreamRun:
     def _request_for(self, one: Range) -> StreamRequest:
         return replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)
 
+    def _manifest_place(self, one: Range) -> str:
+        return layout.manifest(self._request_for(one).name)
+
     def _manifest_of(self, one: Range) -> Manifest | None:
         """What this run has published, if what is wanted is still the same."""
         request = self._request_for(one)
-        facts: dict[str, Any] = self._folder.read_json(layout.manifest(request.name)) or {}
+        facts: dict[str, Any] = self._folder.read_json(self._manifest_place(one)) or {}
         return Manifest.from_dict(facts) if facts.get("request") == request.fingerprint() else None
 
-    def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader) -> Manifest:
+    def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader, recorded: Mapping[str, str]) -> Manifest:
         request = self._request_for(one)
         window = Window(one.read_from, one.end)
-        overlap = Overlap(self._folder, request.name.removesuffix(window.name), window)
+        overlap = Overlap(self._folder, request.name.removesuffix(window.name), window, recorded)
         publisher = _Publisher(request, plan, self._folder, self._run, hash_key=self._hash_key, overlap=overlap)
 
         def fetch(consumer: Any) -> Outcome:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -409,3 +411,74 @@ def test_many_tasks_that_wait_cost_one_look_at_the_job_list(marketo, tmp_path):
     events = asyncio.run(all_events(waits))
     assert [event["status"] for each in events for event in each] == ["ended"] * 4
     assert instance.calls("get_jobs") - before <= 1 + (time.monotonic() - began) / 0.2
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """Moves to another host: its name is another, and unless the disk is shared, so is what lies on it."""
+
+    def move(folder=None, to: str = "worker-2") -> None:
+        monkeypatch.setattr("socket.gethostname", lambda: to)
+        if folder is not None:
+            folder.rename(folder.with_name(f"{folder.name} of worker-1"))
+
+    return move
+
+
+@pytest.mark.parametrize("has_resumed", [True, False], ids=["deferred", "retried"])
+def test_a_disk_that_is_not_shared_is_one_error_before_anything_is_cancelled(marketo, tmp_path, hosts, has_resumed):
+    instance = marketo(job_seconds=100_000)
+    output, store = tmp_path / "output", StateStore()
+    to_the_first_deferral(extract(output), task_context(store, max_tries=3))
+    jobs = instance.statuses()
+    hosts(output)
+    other = extract(output)
+    with pytest.raises(Exception, match=r"as host worker-2 sees it, lacks .* must be reachable by every worker"):
+        other._begin(task_context(store, try_number=1 if has_resumed else 2, max_tries=3), resumed=has_resumed)
+    assert instance.statuses() == jobs
+
+
+def test_a_deferred_task_that_finds_no_state_on_its_disk_says_so(marketo, tmp_path, hosts):
+    instance = marketo(job_seconds=100_000)
+    output = tmp_path / "output"
+    to_the_first_deferral(extract(output), task_context(max_tries=3))
+    jobs = instance.statuses()
+    hosts(output)
+    with pytest.raises(errors.MarketoInvalidRequestError, match="must be reachable by every worker"):
+        extract(output)._begin(task_context(max_tries=3), resumed=True)
+    assert instance.statuses() == jobs
+
+
+def test_a_retry_on_another_host_continues_on_a_shared_disk(marketo, tmp_path, tries, hosts):
+    instance = marketo()
+    to_the_first_deferral(extract(tmp_path), tries(1))
+    hosts()
+    run_task(extract(tmp_path), tries(2))
+    assert everything(tmp_path, instance)
+    assert instance.calls("create_job") == 3
+
+
+def test_a_folder_that_a_person_emptied_is_extracted_again(marketo, tmp_path, hosts):
+    instance = marketo()
+    output, store = tmp_path / "output", StateStore()
+    to_the_first_deferral(extract(output), task_context(store, max_tries=3))
+    shutil.rmtree(output)
+    run_task(extract(output), task_context(store, try_number=2, max_tries=3))
+    assert everything(output, instance)
+
+
+@pytest.mark.parametrize("known", ["taken over", "no answer", "hangs"])
+def test_a_stale_try_cancels_no_job_that_the_next_one_may_have_adopted(marketo, tmp_path, tries, monkeypatch, known):
+    instance = marketo(job_seconds=100_000)
+    stale = run_of(extract(tmp_path), tries(1))
+    stale.step(stale.adopt())
+    if known == "taken over":
+        run_of(extract(tmp_path), tries(2))
+    elif known == "no answer":
+        monkeypatch.setattr(stale._keeper._store, "load", lambda: 1 / 0)
+    else:
+        monkeypatch.setattr(type(stale._keeper).is_certain_owner, "__defaults__", (0.01,))
+        monkeypatch.setattr(stale._keeper._store, "load", threading.Event().wait)
+    stale.kill()
+    assert "Cancelled" not in instance.statuses()
+    assert instance.jobs()

@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.transport import Reply
 from airflow_provider_marketo.operators.streams import (
     MarketoDeletedLeadsOperator,
     MarketoLeadChangesOperator,
@@ -126,6 +127,14 @@ def test_pages_without_a_record_have_an_end(stream):
     with pytest.raises(MarketoDataError, match="Raise max_empty_pages"):
         followed.run(activity_types=["Attended Event"], max_empty_pages=3, **JSONL)
     assert followed.files() == {}
+
+
+def test_a_page_that_holds_something_else_than_records_is_a_typed_error(stream, monkeypatch):
+    followed = stream()
+    monkeypatch.setattr(Reply, "records", property(lambda reply: [None]))
+    with pytest.raises(MarketoDataError, match="something that is not a record"):
+        followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)
+    assert not followed.published()
 
 
 def test_only_activities_of_a_form(stream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote, urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_marketo.client.errors import MarketoStoppedError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoDeletedLeadsOperator
 from airflow_provider_marketo.simulator.routes import HANDLERS
 from airflow_provider_marketo.streams import run as run_module
@@ -274,6 +275,29 @@ def test_a_token_that_marketo_no_longer_accepts_is_replaced_by_the_time(stream, 
     followed.hour(1, **JSONL)
     assert "reading by its time" in caplog.text
     assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
+
+
+def test_an_output_that_moves_between_two_runs_publishes_nothing_twice(stream, tmp_path):
+    followed, lookback = stream(), timedelta(hours=1)
+    first = followed.hour(0, lookback=lookback, output_path=str(tmp_path / "first"), **JSONL)
+    second = followed.hour(1, lookback=lookback, output_path=str(tmp_path / "second"), **JSONL)
+    assert first["rows"] == second["rows_duplicate"] > 0
+    assert second["rows"] == len(followed.happened(START + HOUR, START + 2 * HOUR))
+
+
+def test_keys_that_are_not_where_the_stream_wrote_them_are_an_error_with_a_way_out(stream):
+    """As on two workers whose disks are not shared: the position is global, and the keys are not."""
+    followed, lookback = stream(), {"lookback": timedelta(hours=1)}
+    followed.hour(0, **lookback, **JSONL)
+    shutil.rmtree(followed.output)
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match="must be reachable by every worker"):
+        followed.hour(1, **lookback, **JSONL)
+    assert followed.hour(1, **JSONL)["rows"] == len(followed.happened(START + HOUR, START + 2 * HOUR))
+
+
+def test_a_stream_that_starts_in_the_future_is_refused(stream):
+    with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match="lies in the future"):
+        stream().run(start=START + timedelta(days=1))
 
 
 @pytest.mark.parametrize("names", [("forms?emea", "forms?apac"), ("a/b", "a%2Fb"), ("Forms", "forms")])
