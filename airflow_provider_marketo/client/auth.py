@@ -27,8 +27,8 @@ class Token:
     """
     An access token.
 
-    :param value: what goes into the ``Authorization`` header.
-    :param expires_in: seconds of life that were left when it was handed out; seldom the full hour.
+    :param value: the value of the ``Authorization`` header.
+    :param expires_in: seconds until it expires, counted from the answer; seldom the full hour.
     """
 
     value: Secret
@@ -37,10 +37,10 @@ class Token:
 
 class TokenKeeper:
     """
-    Holds one token for all threads of a process and renews it once per cause.
+    Holds one token for all threads of a process, and renews it once per cause.
 
-    :param fetch: asks identity; raises a :class:`~.errors.MarketoError` when it cannot have a token.
-    :param clock: the time.
+    :param fetch: requests a token; raises a :class:`~.errors.MarketoError` if identity gives none.
+    :param clock: the clock.
     """
 
     def __init__(self, fetch: Callable[[], Token], clock: Clock) -> None:
@@ -52,7 +52,7 @@ class TokenKeeper:
         self._renew_at = 0.0
 
     def get(self) -> Secret:
-        """Return a token that outlives the next call."""
+        """Return a token that does not expire during the next call."""
         with self._lock:
             if self._token is None or self._clock.monotonic() >= self._renew_at:
                 self._renew()
@@ -63,11 +63,11 @@ class TokenKeeper:
         """
         Return a new token in place of one that Marketo refused.
 
-        Threads that were refused with the same token share one renewal. Identity may hand the refused token back: with
-        less than a minute to live it is waited out once; with more, another call cannot help.
+        Threads whose calls were refused with the same token share one renewal. Identity may return the refused token
+        again. If that token has less than a minute left, this waits once until it expires.
 
         :param refused: the token that was sent.
-        :raises MarketoAuthError: identity keeps handing out the token that the instance refuses.
+        :raises MarketoAuthError: identity keeps returning the token that the instance refuses.
         """
         with self._lock:
             if self._token is not None and self._token.value != refused:
@@ -78,7 +78,7 @@ class TokenKeeper:
                 token = self._renew()
             if token.value == refused:
                 raise MarketoAuthError(
-                    "identity hands out a token that the instance refuses",
+                    "identity returns a token that the instance refuses",
                     code=codes.TOKEN_INVALID,
                     remedy="Check that the connection's host and identity URL belong to the same Marketo instance.",
                 )

@@ -51,11 +51,11 @@ class MarketoClient:
     :param client_id: of the custom service in Admin > LaunchPoint.
     :param client_secret: of the same service.
     :param identity_url: the identity service, when it is not ``<host>/identity``.
-    :param partner_id: LaunchPoint partner key, sent along when a token is asked for.
-    :param governor: decides when a call may go; one of this process with Marketo's limits by default.
-    :param tally: counts what is used, and enforces the budget.
-    :param on_secret: called with every access token, so that logs can be kept clear of it.
-    :param clock: the time.
+    :param partner_id: LaunchPoint partner key, sent with each request for a token.
+    :param governor: decides when a call may be sent. Default: one for this process, with Marketo's limits.
+    :param tally: counts calls, rows and bytes, and enforces the budget.
+    :param on_secret: called with every access token, so that logs can mask it.
+    :param clock: the clock.
     :param transport: keyword arguments for :class:`~.transport.Transport`: timeouts in seconds, proxy, CA bundle.
     :raises MarketoInvalidRequestError: the host is neither an https URL nor a Munchkin ID.
     """
@@ -100,14 +100,14 @@ class MarketoClient:
 
     @property
     def instance(self) -> str:
-        """The Munchkin ID, or host and port where there is none: what limits belong to."""
+        """The Munchkin ID, or host and port if there is none. Marketo's limits belong to it."""
         return self.endpoint.instance
 
     def detached(self) -> MarketoClient:
         """
         Return a client of the same user that shares no lease, lock, connection or token with this one.
 
-        A signal handler needs it: the call that it interrupts may hold all of these.
+        A signal handler needs it, because the call that it interrupts may hold all of these.
         """
         return self._detached()
 
@@ -134,14 +134,14 @@ class MarketoClient:
         Call one operation of Marketo's API.
 
         A request that failed transiently is sent again if its retry class allows it; no wait exceeds a minute.
-        Nothing outlives the process: a caller that is killed cannot know whether its last request ran.
+        A caller whose process is killed cannot know whether its last request ran.
 
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
         :param parameters: in Adobe's spelling.
         :return: the answer. If the answer to a delete was lost and Marketo no longer finds what it names, an answer
             without records.
         :raises MarketoInvalidRequestError: a parameter is missing, unknown or out of range; nothing was sent.
-        :raises MarketoError: whatever else went wrong, by consequence (see :mod:`.errors`).
+        :raises MarketoError: Marketo refused or failed the call; :mod:`.errors` lists the types by consequence.
         """
         prepared, retry_class = self._prepare(operation, parameters)
 
@@ -169,13 +169,13 @@ class MarketoClient:
         Call a query page by page.
 
         :param operation: name in the catalogue, or Adobe's operationId.
-        :param parameters: of the first page, in Adobe's spelling.
+        :param parameters: parameters of the first page, in Adobe's spelling.
         """
         style = operations.get(operation).paging
         return map(self._counted, paging.pages(lambda asked: self.call(operation, **asked), style, parameters))
 
     def paginate(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
-        """Yield the records of all pages of a query. Parameters as for :meth:`pages`."""
+        """Yield the records of all pages of a query. The parameters are those of :meth:`pages`."""
         for page in self.pages(operation, **parameters):
             yield from page.records
 

@@ -1,4 +1,4 @@
-"""Time as a parameter, so that tests need not wait for it."""
+"""The clock as a parameter, so that tests do not have to wait."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the client needs to know about time."""
+    """The clock that the client uses."""
 
     def now(self) -> datetime:
-        """The wall clock, aware, in UTC."""
+        """Return the time of day, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards, from an arbitrary start."""
+        """Return seconds since an arbitrary start; they never go backwards."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for some seconds."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine."""
 
     def now(self) -> datetime:
         return datetime.now(timezone.utc)

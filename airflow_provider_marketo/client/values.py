@@ -1,4 +1,4 @@
-"""What Python's values become in a request: JSON values, text, moments in UTC."""
+"""Convert Python values to what a request carries: JSON values, text, dates in UTC."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LARGEST = sys.float_info.max
 
 class FaultError(ValueError):
     """
-    A value that has no place in a request. Its text never shows the value, which may be a lead's.
+    A value that a request cannot carry. The text never shows the value, which may be a lead's.
 
-    :param parameter: where it stands, such as ``input[2].email``.
-    :param text: what is wrong, as what follows the parameter in a sentence.
-    :param remedy: the way out, as a sentence.
+    :param parameter: its place, such as ``input[2].email``.
+    :param text: the fault, as the part of a sentence that follows the parameter.
+    :param remedy: how to mend it, as a sentence.
     """
 
     def __init__(self, parameter: str, text: str, remedy: str | None = None) -> None:
@@ -33,17 +33,17 @@ class FaultError(ValueError):
 
 
 def inside(where: str, name: str) -> str:
-    """The place of a member: ``input[2].email``."""
+    """Return the place of a member, such as ``input[2].email``."""
     return f"{where}.{name}" if where else name
 
 
 def plain(value: Any, where: str) -> Any:  # noqa: PLR0911 - one for each kind of value
     """
-    The value as JSON knows it.
+    Convert a value to one of JSON.
 
-    :param value: anything that a caller may hold: datetimes, decimals, tuples, enumerations.
+    :param value: any Python value, such as a datetime, a decimal, a tuple or an enumeration.
     :param where: its place, for the error.
-    :raises FaultError: it has no form in JSON.
+    :raises FaultError: JSON has no form for it.
     """
     if isinstance(value, Enum):
         return plain(value.value, where)
@@ -78,7 +78,7 @@ def _utf8(value: str, where: str) -> str:
 
 
 def text(value: Any) -> str:
-    """A plain value as a query or a form carries it: objects and lists as JSON."""
+    """Write a value of JSON as the text in a query or a form; objects and lists stay JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):

@@ -1,4 +1,4 @@
-"""From what an author asks for to the jobs that Marketo accepts: one filter each, 31 days, ten programs."""
+"""Plan the export jobs of an extract within Marketo's limits: one filter each, 31 days, ten programs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ORDERS = ("oldest_first", "newest_first")
 @dataclass(frozen=True)
 class Window:
     """
-    A half-open span of time, whole seconds, in UTC.
+    A span of time in whole seconds, in UTC.
 
-    :param start: first second inside.
-    :param end: first second outside.
+    :param start: the first second that belongs to it.
+    :param end: the first second after it.
     """
 
     start: datetime
@@ -32,17 +32,17 @@ class Window:
 
     @property
     def name(self) -> str:
-        """As it stands in file names: sortable, and without characters that an object store dislikes."""
+        """The window in the name of a file: sortable, and without characters that object stores refuse."""
         return f"{compact(self.start)}_{compact(self.end)}"
 
 
 @dataclass(frozen=True)
 class Slice:
     """
-    What one export job fetches.
+    The part of an extract that one export job fetches.
 
-    :param name: unique within an extract and the same in every run, since file names are made of it.
-    :param filter: the job's filter as Marketo wants it.
+    :param name: unique within an extract and the same in every run, because file names contain it.
+    :param filter: the job's filter in Adobe's spelling.
     :param window: the time it covers; None for a list, which has no time.
     """
 
@@ -53,10 +53,10 @@ class Slice:
 
 def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
     """
-    Neighbouring windows from ``start`` to ``end``, oldest first.
+    Yield neighbouring windows from ``start`` to ``end``, oldest first.
 
-    Marketo counts whole seconds and, as far as is known, both ends of a filter; neighbours therefore share their
-    boundary second, and what comes twice is removed from the rows.
+    A filter of Marketo counts whole seconds and, as far as is known, includes both ends. Neighbours therefore share
+    their boundary second, and rows that come twice are removed later.
 
     :param start: inclusive.
     :param end: exclusive.
@@ -86,11 +86,11 @@ def slices(
     order: str,
 ) -> list[Slice]:
     """
-    The jobs of an extract.
+    Return the slices of an extract, one for each export job.
 
-    :param export: what is exported.
-    :param name: what the slices' names start with.
-    :param date_filter: the filter that takes the window; None for none.
+    :param export: the kind of object.
+    :param name: the beginning of each slice's name.
+    :param date_filter: name of the filter that takes the window; None for no dates.
     :param spans: windows, oldest first; empty without a date filter.
     :param filters: other filters by Adobe's names; more than ten ``programIds`` make several jobs.
     :param order: ``oldest_first`` or ``newest_first``.

@@ -141,7 +141,8 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
 
     :param texts: an array of strings.
     :param kind: one of the words of :mod:`.schema`, but attributes.
-    :return: the values, and a boolean array that is true where a text did not fit and the value is null; None for none.
+    :return: the values, and a boolean array that is true where a text did not fit and the value is null. None in place
+        of the array if every text fits.
     """
     if kind == kinds.STRING:
         return texts, None

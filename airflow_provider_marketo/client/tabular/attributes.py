@@ -36,10 +36,10 @@ Mappings = Sequence[Mapping[str, Any] | None]
 
 def mappings(cells: Sequence[str | None]) -> tuple[Mappings, list[bool]]:
     """
-    What cells say: Marketo writes ``{"Name": value}`` or ``[{"name": ..., "value": ...}]``.
+    Read the attributes of cells: Marketo writes ``{"Name": value}`` or ``[{"name": ..., "value": ...}]``.
 
     :param cells: texts; null or empty for no attributes.
-    :return: for each cell its attributes or None, and whether it is in neither form. See :func:`as_text` for values.
+    :return: the attributes of each cell or None, and whether the cell has neither form. See :func:`as_text` for values.
     """
     found = _all_at_once(cells)
     if found is None:
@@ -48,7 +48,7 @@ def mappings(cells: Sequence[str | None]) -> tuple[Mappings, list[bool]]:
 
 
 def _all_at_once(cells: Sequence[str | None]) -> Mappings | None:
-    """Faster than one by one, since names that come often are made once; None if a cell is not of the usual form."""
+    """Read all cells with one call, so that frequent names are created once. None if a cell has an unusual form."""
     try:
         found = _decode_numbers_as_text(f"[{','.join([cell or 'null' for cell in cells])}]")
     except ValueError:
@@ -80,14 +80,14 @@ def with_run_id(cell: str) -> str:
 
 
 def as_text(value: Any) -> str | None:
-    """A value as a text: nothing is null, and what is no text is JSON."""
+    """Return a value as a text: None stays None, and anything that is not a text becomes JSON."""
     if value is None or isinstance(value, str):
         return value
     return ("true" if value else "false") if isinstance(value, bool) else _encode(value)
 
 
 def to_map(found: Mappings) -> Any:
-    """Mappings as ``map<string, string>``."""
+    """Return mappings as an array of ``map<string, string>``."""
     maps = _Maps()
     maps.add(found)
     return maps.array()
@@ -95,10 +95,10 @@ def to_map(found: Mappings) -> Any:
 
 def cells_to_map(cells: Sequence[str | None]) -> tuple[Any, list[bool]]:
     """
-    Cells as ``map<string, string>``, and for each whether it is in neither of Marketo's forms.
+    Return cells as ``map<string, string>``, and for each cell whether it has neither of Marketo's forms.
 
-    A few at a time: were all their dictionaries alive at once, the garbage collector would go through them over and
-    over, which costs more than anything else here.
+    They are converted a few at a time. If all dictionaries were alive at once, the garbage collector would scan them
+    again and again, which would cost more than everything else here.
     """
     maps, bad = _Maps(), []
     for first in range(0, len(cells), _AT_A_TIME):

@@ -1,4 +1,4 @@
-"""Work in the background while more of it arrives."""
+"""A worker in a thread of its own, so that work goes on while more of it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WAITING = 4
 
 
 class Worker(Protocol[Item_contra, Result_co]):
-    """Takes items one by one and makes something of them."""
+    """Takes items one by one and produces a result."""
 
     def feed(self, data: Item_contra) -> None: ...
 
@@ -24,12 +24,12 @@ class Worker(Protocol[Item_contra, Result_co]):
 
 class InBackground(Generic[Item_contra, Result_co]):
     """
-    Runs a worker in a thread of its own.
+    Runs a worker in a thread.
 
-    A download, its checksum, parsing and writing overlap, since all of them spend most of their time outside Python.
+    Download, checksum, parsing and writing overlap, because each of them spends most of its time outside Python.
 
-    :param worker: used by that thread only.
-    :param waiting: items that may wait for it; more make :meth:`feed` wait.
+    :param worker: used only by that thread until it has finished.
+    :param waiting: largest number of items in the queue; :meth:`feed` waits while it is full.
     """
 
     def __init__(self, worker: Worker[Item_contra, Result_co], waiting: int = _WAITING) -> None:
@@ -41,21 +41,21 @@ class InBackground(Generic[Item_contra, Result_co]):
 
     def feed(self, data: Item_contra) -> None:
         """
-        Leave an item for the worker.
+        Put an item into the queue.
 
-        :raises BaseException: what the worker raised over an earlier one.
+        :raises BaseException: what the worker raised for an earlier item.
         """
         self._items.put([data])
         self._check()
 
     def finish(self) -> Result_co:
-        """Wait until all is done, and return the worker's result."""
+        """Wait until the queue is empty, and return the worker's result."""
         self._stop()
         self._check()
         return self._worker.finish()
 
     def abort(self) -> None:
-        """Drop the items that wait."""
+        """Drop the items in the queue."""
         self._error = self._error or InterruptedError()
         self._stop()
         self._worker.abort()

@@ -1,4 +1,4 @@
-"""What columns a row has, and what its texts become in them."""
+"""The typed columns of a row, and the values that its texts become."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ MISFITS = "_misfits"
 
 class Typing:
     """
-    Gives texts their types. The columns follow from the rules alone, whatever the rows say.
+    Converts texts to typed columns. The columns depend on the rules alone, never on the data.
 
-    :param rules: what becomes of the rows.
+    :param rules: how rows are converted.
     :param misfits: counts values that do not fit.
     """
 
@@ -47,10 +47,10 @@ class Typing:
 
     def tables(self, texts: Any) -> Iterator[tuple[str, Any]]:
         """
-        Rows with types, by dataset.
+        Yield typed rows by dataset.
 
         :param texts: a table of texts; columns may be missing.
-        :return: a dataset's folder, with a slash at its end, and its rows.
+        :return: the folder of a dataset, with a slash at its end, and the rows of the dataset.
         """
         if self._rules.attributes != "typed":
             yield "", self._table(texts)
@@ -118,19 +118,19 @@ class _Table:
         self.columns: dict[str, Any] = {}
 
     def add(self, name: str, data_type: str, cells: Any, label: str | None = None) -> None:
-        """A column of Marketo's type."""
+        """Add a column of one of Marketo's types."""
         kind = kind_of(data_type)
         self.columns[name], bad = arrow.typed(cells, STRING if kind == ATTRIBUTES else kind)
         self.check(name, cells, bad, f"of type {data_type}", label)
 
     def check(self, name: str, cells: Any, bad: Any, what: str, label: str | None = None) -> None:
-        """Count the cells that are bad; None for none."""
+        """Count the cells for which ``bad`` is true; None means that no cell is bad."""
         if bad is not None:
             self._misfits.append((name, cells, bad))
             self._counts.add(label or name, pc.sum(bad).as_py(), what)
 
     def misfits(self, rows: int) -> Any:
-        """The texts of the cells that did not fit, by column."""
+        """Return the texts of the cells that did not fit, by column."""
         if not self._misfits:
             return pa.nulls(rows, arrow.arrow_type(ATTRIBUTES))
         kept: list[dict[str, str] | None] = [None] * rows

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 
-# As Marketo usually writes it, so that texts sort like time. That what stands for digits are digits is not worth its
-# price: a text that is no date stays where it sorts inside, and elsewhere has a closer look taken at it.
+# The usual spelling, whose texts sort like time. The pattern does not check for digits, which would cost too much: a
+# text that is not a date is kept if it sorts inside the span, and is parsed if it sorts outside.
 _USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
 
 
@@ -31,14 +31,14 @@ class CsvTransform(Transform):
     """
     Writes csv. Most blocks are copied whole after the dates of their rows were checked.
 
-    :param rules: what becomes of the rows; types and the form of attributes do not matter here.
+    :param rules: how rows are selected and spread; types and the form of attributes have no effect.
     :param seen: keys of rows that must not be written again.
     :param open_file: opens the files to write.
     """
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(lines=self._lines))
-        # In the same thread: writing and checksums are the moments at which it lets the download go on.
+        # Not in the background: while this thread writes and computes checksums, the download goes on anyway.
         self._writer = _Writer(rules.name, open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
@@ -90,7 +90,7 @@ class CsvTransform(Transform):
         return record[cell.end + 1 :] if cell.start == 0 else record[: cell.start - 1] + record[cell.end :]
 
     def _spread(self, records: list[bytes]) -> dict[str, list[bytes]]:
-        """Records as they are to be written, by folder."""
+        """Return the records as they are written, by folder."""
         if self._cells is None:
             return {"": records} if records else {}
         rows = [fields(record, self._cells.count) for record in records]
@@ -115,7 +115,7 @@ class _Writer:
         self._head: bytes | None = None
 
     def feed(self, data: tuple[str, bytes, int]) -> None:
-        """First the header, then rows: their folder, what to write, and how many there are."""
+        """Take the header first, then rows: their folder, their bytes, and their number."""
         folder, written, rows = data
         if self._head is None:
             self._head = written
@@ -135,10 +135,10 @@ class _Writer:
 
 class _Dates:
     """
-    The column by which rows are cut.
+    The column of dates by which rows are cut.
 
-    :param column: where it stands.
-    :param span: the first moment inside and the first moment outside.
+    :param column: its position.
+    :param span: the first moment inside the span and the first moment after it.
     """
 
     def __init__(self, column: int, span: tuple[datetime, datetime]) -> None:
@@ -167,7 +167,7 @@ class _Dates:
         return len(dates)
 
     def all_inside(self, block: Block) -> bool:
-        """Whether every line of a block of lines is seen at one look to lie inside."""
+        """Whether all lines of a block lie inside, as far as their usual spelling shows."""
         dates = self._seen[1] if self._seen[0] is block.data else self._find(self._others, block.data)
         return len(dates) == block.rows and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
 
@@ -176,7 +176,7 @@ class _Dates:
         return [first.group(1), *others.findall(data)] if first else []
 
     def is_inside(self, record: bytes) -> bool:
-        """Whether one record does. Nothing says that a row without a date lies outside."""
+        """Whether one record lies inside. A row without a date counts as inside."""
         row = fields(record, self._column + 1)
         return len(row) <= self._column or self._is_inside(row[self._column].text)
 
@@ -187,11 +187,11 @@ class _Dates:
 
 class _Cells:
     """
-    The cells that matter for where and how a row is written.
+    The cells that decide where and how a row is written.
 
-    :param rules: what becomes of the rows.
-    :param names: of the file's columns.
-    :param keyed: whether rows are told apart by their key.
+    :param rules: how rows are selected and spread.
+    :param names: names of the file's columns.
+    :param keyed: whether rows are deduplicated by their key.
     """
 
     def __init__(self, rules: Rules, names: Sequence[str], *, keyed: bool) -> None:
@@ -216,11 +216,11 @@ class _Cells:
         return place, name, kind
 
     def key(self, row: Sequence[Field]) -> list[Key]:
-        """What tells a row apart; nothing where rows need not be told apart."""
+        """Return the key of a row; an empty one if rows are not deduplicated."""
         return [key_value(_text(row, place), kind) for place, kind in self._keys]
 
     def folder(self, row: Sequence[Field]) -> str:
-        """Where a row belongs."""
+        """Return the folder of a row."""
         return self._folder(tuple(self._part(name, self._shown(row, place), kind) for place, name, kind in self._parts))
 
     def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:

@@ -1,4 +1,4 @@
-"""The files that rows are written to."""
+"""Output files that know their size and checksum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 OPEN_FILES = 64
 
 OpenFile = Callable[[str, str], BinaryIO]
-"""Opens a file by name and mode: ``wb`` for a new one, ``ab`` to go on at its end, ``rb`` to read it again."""
+"""Opens a file by name and mode: ``wb`` creates it, ``ab`` appends to it, ``rb`` reads it again."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WrittenFile:
 
 class OutputFile(io.RawIOBase):
     """
-    A file that counts and digests its content. It is written from start to end, and may be closed in between.
+    A file that counts and hashes its content. It is written from start to end, and may be closed in between.
 
     :param name: relative to the output.
     :param open_file: opens it.
@@ -78,15 +78,15 @@ class OutputFile(io.RawIOBase):
         super().close()
 
     def written(self) -> WrittenFile:
-        """What it holds."""
+        """Return the facts of the file."""
         return WrittenFile(self.name, self.rows, self._size, self._digest.hexdigest())
 
 
 class OutputFiles:
     """
-    Files by name, of which a bounded number is open at a time.
+    Files by name, of which a limited number is open at a time.
 
-    :param open_file: opens one.
+    :param open_file: opens a file.
     :param limit: how many may be open.
     """
 
@@ -97,7 +97,7 @@ class OutputFiles:
         self._open: OrderedDict[str, OutputFile] = OrderedDict()
 
     def get(self, name: str) -> tuple[OutputFile, bool]:
-        """A file, and whether it is new."""
+        """Return a file, and whether it is new."""
         file = self._files.get(name)
         new = file is None
         if file is None:
@@ -110,11 +110,11 @@ class OutputFiles:
         return file, new
 
     def finish(self) -> list[WrittenFile]:
-        """Close all and say what they hold."""
+        """Close all files and return their facts."""
         self.abort()
         return [file.written() for _, file in sorted(self._files.items())]
 
     def abort(self) -> None:
-        """Close all."""
+        """Close all files."""
         for file in self._files.values():
             file.close()

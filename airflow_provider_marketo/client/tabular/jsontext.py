@@ -1,4 +1,4 @@
-"""Columns as JSON text, without a Python object per row."""
+"""Columns of Arrow as lines of JSON, without a Python object per row."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 _BACKSLASH = ord("\\")
 _BEHIND = 1 << 31
-"""Beyond the end of any text of an array whose offsets have 32 bits."""
+"""A position behind the end of any text in an array with 32-bit offsets."""
 
 _USUAL = bytes(sorted(set(range(0x20, 256)) - set(b'"\\')))
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _VALUE = rf"(?:{_STRING}|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)"
 _FLAT_OBJECT = rf"^\{{(?:{_STRING}:{_VALUE}(?:,{_STRING}:{_VALUE})*)?\}}$"
-"""What nearly all attributes are. Not a line break before the end, which ``$`` of other engines would let pass."""
+"""The form of nearly all attributes. RE2's ``$`` does not match before a final line break."""
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
     """
-    One JSON object a row, each with its line end.
+    Return one JSON object per row, each with its line end.
 
-    :param table: of at least one row.
+    :param table: a table with at least one row.
     :param embedded: columns of texts that are JSON already.
     """
     parts: list[Any] = []
@@ -49,7 +49,7 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
 
 
 def to_json(values: Any) -> tuple[Any, str]:
-    """An array as texts, null staying null, and the quote that has to stand around them."""
+    """Return an array as texts of JSON, where null stays null, and the quote that belongs around each text."""
     kind = values.type
     if pa.types.is_string(kind):
         return _escaped(values), '"'
@@ -62,7 +62,7 @@ def to_json(values: Any) -> tuple[Any, str]:
 
 
 def _embedded(texts: Any) -> Any:
-    """Texts that are JSON as the JSON they are, others as strings: Marketo's attributes, unchanged."""
+    """Return texts that are JSON unchanged, and others as JSON strings."""
     known = pc.match_substring_regex(texts, _FLAT_OBJECT)
     if not pc.all(known).as_py():  # of those that are not null
         pairs = zip(known.to_pylist(), texts.to_pylist(), strict=True)
@@ -72,7 +72,7 @@ def _embedded(texts: Any) -> Any:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text is JSON on one line, and more than a single value."""
+    """Whether a text is a JSON object or list on one line."""
     try:
         return "\n" not in text and "\r" not in text and isinstance(json.loads(text), (dict, list))
     except ValueError:
@@ -80,7 +80,7 @@ def _is_json(text: str) -> bool:
 
 
 def _escaped(texts: Any) -> Any:
-    """Texts as they stand in JSON strings, not escaped beyond what JSON asks for."""
+    """Escape texts for JSON strings, no more than JSON requires."""
     special = {code for data in values_of(texts) for code in data.translate(None, _USUAL)}
     for code in sorted(special, key=lambda code: code != _BACKSLASH):  # before others bring backslashes in
         texts = pc.replace_substring(texts, chr(code), _dump(chr(code))[1:-1])
@@ -88,7 +88,7 @@ def _escaped(texts: Any) -> Any:
 
 
 def _quoted(texts: Any) -> Any:
-    """Texts in quotes, null staying null. Inserting bytes is several times faster than joining."""
+    """Put quotes around texts; null stays null. Inserting bytes is several times faster than joining."""
     opened = pc.binary_replace_slice(texts.view(pa.binary()), 0, 0, b'"')
     return pc.binary_replace_slice(opened, _BEHIND, _BEHIND, b'"').view(pa.string())
 

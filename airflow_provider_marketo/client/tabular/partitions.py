@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ACTIVITY_TYPE, ACTIVITY_TYPE_ID = "activity_type", "activityTypeId"
 DATE_PARTS: Mapping[str, str] = {"year": "%Y", "month": "%m", "date": "%Y-%m-%d", "hour": "%H"}
-"""What can be taken from a row's date, with how it is written."""
+"""The parts of a row's date that can be partitions, and how they are written."""
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -34,10 +34,10 @@ _HALF_ESCAPE = re.compile("%.?$")
 @dataclass(frozen=True)
 class Partitioning:
     """
-    How rows are spread over folders.
+    The way in which rows are spread over folders.
 
     :param by: names of columns, or of parts of the date, or ``activity_type``; empty for one folder.
-    :param date: the column whose date is meant.
+    :param date: the column from which parts of the date are taken.
     :param types: activity type ids to folder names.
     """
 
@@ -56,7 +56,7 @@ class Partitioning:
         :param schema: of the rows.
         :param date: the column that dates the rows.
         :param types: activity types by id.
-        :raises MarketoInvalidRequestError: a name stands for nothing in these rows.
+        :raises MarketoInvalidRequestError: a name is neither an exported column nor a part of the date.
         """
         partitions = cls(tuple(by), date, type_folders(types))
         columns = [column.name for column in schema.columns]
@@ -73,11 +73,11 @@ class Partitioning:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that are partitions themselves."""
+        """The columns that become partitions as they are. They are left out of the files."""
         return tuple(name for name in self.by if self.source(name) == name)
 
     def source(self, name: str) -> str:
-        """The column that a partition's value is taken from."""
+        """Return the column from which a partition takes its value."""
         if name in DATE_PARTS:
             return self.date or ""
         return ACTIVITY_TYPE_ID if name == ACTIVITY_TYPE else name
@@ -127,7 +127,7 @@ class Partitioning:
         return f"{name}={part}/"
 
     def type_folder(self, type_id: str) -> str:
-        """The name of an activity type's folder; a type that Marketo does not list goes by its id."""
+        """Return the folder of an activity type. A type that Marketo does not list is named by its id."""
         known = self.types.get(int(type_id)) if type_id.isdecimal() else None
         return known or f"{ACTIVITY_TYPE}_{snake_case(type_id) or 'unknown'}"
 

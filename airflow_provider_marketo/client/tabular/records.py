@@ -1,9 +1,9 @@
 """
 Where one record of a CSV file ends and the next begins.
 
-Marketo ends records with LF and quotes fields that need it; inside quotes anything may stand. Counting quotes finds the
-ends of records fast. That fails where somebody's quote was not doubled, so blocks that carry one are read field by
-field with a more tolerant rule: a quote closes a field only where a field can end.
+Marketo ends records with LF and quotes fields that need it; quotes may contain anything. Counting quotes finds the ends
+of records fast. Counting fails where a quote was not doubled, so blocks with such a quote are read field by field with
+a more tolerant rule: a quote closes a field only where a field can end.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 BLOCK = 1 << 18
-"""Bytes that are worked on at a time: few enough to stay in the processor's cache, and to get the same memory again."""
+"""Bytes per block: few enough to stay in the processor's cache, and to reuse the same memory."""
 
 LONGEST_RECORD = 64 << 20
-"""A record that does not end is no record."""
+"""Largest size of a record, in bytes. Beyond it, a quote is taken for one that never closes."""
 
 BLOCKS_ALIKE = 7
-"""Blocks for which nothing quick is tried after it has failed on one."""
+"""Blocks that skip the quick way after it has failed on one."""
 
 BOM = b"\xef\xbb\xbf"
 NULL = b"null"
@@ -46,10 +46,10 @@ class Block:
     """
     Whole records.
 
-    :param data: without the header; ends with a record's end, but for the end of a file.
-    :param rows: how many records.
-    :param simple: whether every line is a record, so that it can be cut at its line ends.
-    :param tolerant: whether it has to be read field by field.
+    :param data: the records, without the header. Only the last record of a file may lack its line end.
+    :param rows: number of records.
+    :param simple: whether every line is a record.
+    :param tolerant: whether it must be read field by field.
     """
 
     data: bytes
@@ -58,7 +58,7 @@ class Block:
     tolerant: bool = False
 
     def records(self) -> list[bytes]:
-        """Each record as it stands in the file, with its line end."""
+        """Return each record as it is in the file, with its line end."""
         if self.tolerant:
             ended = self.data if self.data.endswith(b"\n") else self.data + b"\n"
             return [self.data[start:end] for start, end in _spans(ended)]
@@ -74,10 +74,10 @@ class Field:
     """
     One cell.
 
-    :param text: what it says, quotes undone.
-    :param start: where it begins in its record, quotes included.
-    :param end: where it ends.
-    :param quoted: whether it stood in quotes: only an unquoted ``null`` is one.
+    :param text: its content, without quotes.
+    :param start: its first position in the record, quotes included.
+    :param end: the position behind its last one.
+    :param quoted: whether it was quoted: only an unquoted ``null`` is null.
     """
 
     text: bytes
@@ -87,21 +87,21 @@ class Field:
 
     @property
     def is_null(self) -> bool:
-        """Whether Marketo had no value."""
+        """Whether the field is null."""
         return not self.quoted and self.text == NULL
 
 
 def has_stray_quotes(data: bytes) -> bool:
-    """Whether a quote amid a field was not doubled. Readers disagree on those, so none is left to guess."""
+    """Whether a quote inside a field was not doubled. Readers disagree on such quotes."""
     return b'"' in _QUOTED.sub(b"", data)
 
 
 class Splitter:
     """
-    Cuts a stream of bytes into blocks of whole records; the blocks do not depend on how the bytes arrive.
+    Cuts a stream of bytes into blocks of whole records, whatever the sizes in which the bytes arrive.
 
-    :param block: bytes of a block.
-    :param lines: a quick way to see that each line is a record: how many there are, or None where it does not see it.
+    :param block: bytes per block.
+    :param lines: a quick check that each line is a record: returns their number, or None if it cannot tell.
     """
 
     def __init__(self, block: int = BLOCK, lines: Callable[[bytes], int | None] = lambda _: None) -> None:
@@ -112,7 +112,7 @@ class Splitter:
         self._size = 0
 
     def feed(self, data: bytes) -> Iterator[Block]:
-        """Take bytes, give the blocks they complete."""
+        """Take bytes, and yield the blocks that they complete."""
         self._parts.append(data)
         self._size += len(data)
         while self._size >= self._limit:
@@ -129,7 +129,7 @@ class Splitter:
                 self._limit *= 2
 
     def _take(self, size: int) -> bytes:
-        """The first bytes of what is held, copied once."""
+        """Remove the first bytes of what is held, and return them."""
         surplus, behind = self._size - size, []
         while surplus > len(self._parts[-1]):
             behind.append(self._parts.pop())
@@ -142,7 +142,7 @@ class Splitter:
         return held
 
     def finish(self) -> Iterator[Block]:
-        """The rest; the last record may lack its line end."""
+        """Yield the rest. The last record may lack its line end."""
         held = b"".join(self._parts)
         self._parts, self._size = [], 0
         if not held:
@@ -154,7 +154,7 @@ class Splitter:
         yield block if ended else Block(held, block.rows, block.simple, block.tolerant)
 
     def _cut(self, held: bytes) -> tuple[Block | None, int]:
-        """The whole records at the start of some bytes, and where they end."""
+        """Return the whole records at the start of some bytes, and the position behind them."""
         end = held.rfind(b"\n") + 1
         data = held[:end]
         if b'"' not in data:
@@ -173,7 +173,7 @@ class Splitter:
         return (Block(data[:end], outside.count(b"\n")) if end else None), end
 
     def _count_lines(self, data: bytes) -> int | None:
-        """What the quick way sees. Where it sees nothing, the next blocks are likely to be of the same kind."""
+        """Ask the quick check. Where it cannot tell, it probably cannot for the next blocks either."""
         if self._without_lines:
             self._without_lines -= 1
             return None
@@ -184,14 +184,14 @@ class Splitter:
 
 
 def even_lines(data: bytes) -> int | None:
-    """How many lines there are, if each has an even number of quotes, so that none ends inside of them."""
+    """Return the number of lines if each has an even number of quotes, so that none ends inside quotes; else None."""
     quotes = data.translate(None, _NOT_STRUCTURE)
     ends = quotes.replace(b'""""', b"").replace(b'""', b"")
     return None if b'"' in ends else len(ends)
 
 
 def _joined(lines: list[bytes]) -> Iterator[bytes]:
-    """Lines as records: a line break between quotes ends none."""
+    """Join lines to records: a line break inside quotes does not end a record."""
     held: list[bytes] = []
     inside = False
     for line in lines:
@@ -209,7 +209,7 @@ def _cut_tolerantly(held: bytes) -> tuple[Block | None, int]:
 
 
 def _spans(data: bytes) -> Iterator[tuple[int, int]]:
-    """Start and end of the records that are complete, by the tolerant rule."""
+    """Yield start and end of each complete record, by the tolerant rule."""
     start, size = 0, len(data)
     while start < size:
         end = start
@@ -227,7 +227,7 @@ def _spans(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _field_end(data: bytes, start: int) -> tuple[bool, int]:
-    """Whether the field at a place is quoted, and where the comma or LF behind it stands; -1 where none does."""
+    """Return whether the field at a position is quoted, and the position of the comma or LF behind it; -1 for none."""
     if data[start : start + 1] != b'"':
         match = _END_OF_PLAIN.search(data, start)
         return False, match.start() if match else -1
@@ -249,10 +249,10 @@ def _field_end(data: bytes, start: int) -> tuple[bool, int]:
 
 def fields(record: bytes, count: int | None = None) -> list[Field]:
     """
-    The cells of a record, by the tolerant rule for quotes.
+    Return the cells of a record, by the tolerant rule for quotes.
 
-    :param record: as it stands in the file.
-    :param count: how many are wanted; None for all.
+    :param record: the record as it is in the file.
+    :param count: number of cells wanted; None for all.
     """
     found: list[Field] = []
     start = 0
@@ -273,7 +273,7 @@ def fields(record: bytes, count: int | None = None) -> list[Field]:
 
 def header(data: bytes) -> tuple[list[str], int] | None:
     """
-    The names in the first record and where the second begins; None while the first is not complete.
+    Return the names in the first record and the position of the second; None while the first is not complete.
 
     :param data: the start of a file, perhaps with a byte order mark.
     """
@@ -318,5 +318,5 @@ def _cell(value: Any) -> str:
 
 
 def cell(text: str) -> str:
-    """A text as it stands in CSV, in quotes where it needs them."""
+    """Write a text as a CSV cell, in quotes if it needs them."""
     return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text

@@ -1,4 +1,4 @@
-"""The columns of a table. They follow from what Marketo says about its fields, never from the data."""
+"""The columns of a table. They depend on what Marketo says about its fields, never on the data."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ KINDS: Mapping[str, str] = {
     "datetime": DATETIME,
     "attributes": ATTRIBUTES,
 }
-"""Marketo's data types that are not text, by what they are written as. Every other type, known or new, is text."""
+"""The kind of each of Marketo's data types that is not text. Every other type, known or new, is text."""
 
 
 def kind_of(data_type: str) -> str:
-    """What values of one of Marketo's data types are written as."""
+    """Return the kind of one of Marketo's data types."""
     return KINDS.get(data_type, STRING)
 
 
@@ -51,7 +51,7 @@ class Column:
     """
     A column.
 
-    :param name: as it stands in the file's header.
+    :param name: the name in the file's header.
     :param type: Marketo's data type, in lower case.
     """
 
@@ -60,7 +60,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What values are written as: one of the words above."""
+        """The kind of its values: one of the words above."""
         return kind_of(self.type)
 
 
@@ -100,12 +100,12 @@ class ActivityType(Plain):
 
     @property
     def folder(self) -> str:
-        """The name as a folder or column: ``send_email``."""
+        """The name in snake case: ``send_email``."""
         return snake_case(self.name)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ActivityType:
-        """From an item of ``activities.get_types``."""
+        """Read an item of ``activities.get_types``."""
         attributes = {
             str(item["name"]): str(item.get("dataType", "string")).lower() for item in record.get("attributes") or ()
         }
@@ -148,9 +148,9 @@ def folded(name: str) -> str:
 
 def activity_schema(fields: Sequence[str]) -> TableSchema:
     """
-    The schema of exported activities.
+    Return the schema of exported activities.
 
-    :param fields: as they are exported.
+    :param fields: names of the exported columns, in order.
     """
     columns = tuple(Column(name, _ACTIVITY_TYPES.get(name, "string")) for name in fields)
     return TableSchema(columns, ("marketoGUID",), "activityDate")
@@ -160,7 +160,7 @@ def from_describe(
     items: Iterable[Mapping[str, Any]], fields: Sequence[str], *, key: Sequence[str], date: str | None
 ) -> TableSchema:
     """
-    The schema of what describe lists.
+    Return the schema of fields that describe lists.
 
     :param items: fields of any of Marketo's describes; some name a field ``name``, ``leads.describe`` ``rest.name``.
     :param fields: names of the columns, in order. One that describe does not list is an id that Marketo adds.
@@ -178,9 +178,9 @@ def from_describe(
 
 def describe_change(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[dict[str, str]]:
     """
-    What differs between two schemas, as plain JSON: columns added, removed or of another type.
+    Return the differences of two schemas, as plain JSON: columns that were added, were removed or changed their type.
 
-    :param old: a schema's dictionary; None where there was none.
+    :param old: a schema's dictionary; None if there was none.
     :param new: a schema's dictionary.
     """
     if old is None:

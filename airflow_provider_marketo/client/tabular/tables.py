@@ -1,4 +1,4 @@
-"""Write typed rows to files: spread over folders, in large pieces, with few files open."""
+"""Write typed rows to files: spread over folders, in large pieces, and with few open files."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.tabular.transform import Rules
 
 HELD = 8 << 20
-"""Bytes of rows held back, to be written in one piece."""
+"""Bytes of rows that are collected before they are written in one piece."""
 
 JSON_PIECE = 4 << 20
-"""Bytes of rows that are JSON at a time: several times as much while it is made."""
+"""Bytes of rows that become JSON at a time. Conversion needs several times as much memory."""
 
 OPEN_PARQUET_FILES = 16
 _WAITING = ".waiting"
 
 
 class Sink(Protocol):
-    """Files of one format."""
+    """Writes files of one format."""
 
     def write(self, name: str, rows: Any) -> None:
-        """Append a table to a file; its schema is the same at each call."""
+        """Append a table to a file. All tables of a file have one schema."""
         ...
 
     def finish(self) -> list[WrittenFile]: ...
@@ -46,7 +46,7 @@ class TableWriter:
     """
     Takes typed rows and writes files.
 
-    :param rules: what becomes of the rows.
+    :param rules: how rows are written.
     :param open_file: opens a file.
     :param file_format: ``jsonl`` or ``parquet``.
     """
@@ -62,7 +62,7 @@ class TableWriter:
         self._size = 0
 
     def feed(self, data: tuple[str, Any]) -> None:
-        """Take a dataset's folder and rows of it."""
+        """Take the folder of a dataset, and rows of it."""
         dataset, rows = data
         self._held.setdefault(dataset, []).append(rows)
         self._size += rows.nbytes
@@ -70,12 +70,12 @@ class TableWriter:
             self._flush()
 
     def finish(self) -> list[WrittenFile]:
-        """Write what is held."""
+        """Write the collected rows and close the files."""
         self._flush()
         return self._sink.finish()
 
     def abort(self) -> None:
-        """Close what is open."""
+        """Drop the collected rows and close the files."""
         self._held.clear()
         self._sink.abort()
 
@@ -141,10 +141,10 @@ class ParquetFiles:
     """
     Writes one Parquet file per folder, whatever the order of the rows.
 
-    Parquet files cannot be appended to. A few stay open; rows of further files wait on disk until the end.
+    A closed Parquet file cannot be appended to. A few files stay open; rows of other files wait on disk until the end.
 
     :param open_file: opens a file.
-    :param limit: files that may be open.
+    :param limit: largest number of open Parquet files.
     """
 
     def __init__(self, open_file: OpenFile, limit: int = OPEN_PARQUET_FILES) -> None:
@@ -185,7 +185,7 @@ class ParquetFiles:
 
 
 def _large_pieces(file: BinaryIO) -> Iterator[Any]:
-    """The tables of a file that Arrow streams were appended to, several as one."""
+    """Yield the tables of a file of concatenated Arrow streams, several joined to one."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     held: list[Any] = []

@@ -1,4 +1,4 @@
-"""From the bytes of an export file to files of rows: what is common to all formats."""
+"""Turn the bytes of an export file into files of rows: the part that all formats share."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Rules:
     """
     How rows are converted and written.
 
-    :param schema: of the rows.
-    :param name: of the files, without folder and extension.
-    :param span: rows dated before its first moment or not before its second are cut; None cuts nothing.
+    :param schema: the columns.
+    :param name: name of the files, without folder and extension.
+    :param span: start and end; rows dated before the start, or at the end or later, are cut. None cuts nothing.
     :param partitions: how rows are spread over folders.
     :param hashed: columns whose values are replaced by their SHA-256.
     :param hash_key: key of these digests; there is one wherever there are columns to hash.
@@ -63,14 +63,14 @@ class Outcome:
     """
     What was read and what was written.
 
-    :param rows_read: rows of the file.
-    :param rows_cut: of these, outside of the span.
-    :param rows_duplicate: of these, written before.
-    :param files: what was written, without empty files.
-    :param type_errors: values that did not fit, by column.
-    :param unknown: what Marketo did not announce, such as an activity type, with how many rows it has.
+    :param rows_read: number of rows in the file.
+    :param rows_cut: rows outside of the span.
+    :param rows_duplicate: rows that were written before.
+    :param files: the written files, without empty ones.
+    :param type_errors: number of values that did not fit, by column.
+    :param unknown: number of rows with something that Marketo did not announce, such as an activity type, by name.
     :param missing_columns: columns of the schema that the file does not have.
-    :param keys: of the rows, where later files must not repeat them.
+    :param keys: keys of the rows, if later files must not repeat them.
     """
 
     rows_read: int = 0
@@ -84,7 +84,7 @@ class Outcome:
 
     @property
     def rows(self) -> int:
-        """Rows written."""
+        """Number of rows that were written."""
         return sum(file.rows for file in self.files)
 
 
@@ -123,9 +123,9 @@ class Transform(ABC):
     """
     Takes an export file block by block and writes rows; a consumer of :func:`~..bulk.fetch.fetch`.
 
-    :param rules: what becomes of the rows.
-    :param seen: keys of rows that must not be written again, and to which those of this file are added; None where
-        rows cannot come twice.
+    :param rules: how rows are converted and written.
+    :param seen: keys of rows that must not be written again. The keys of this file are added. None if rows cannot
+        repeat.
     :param splitter: finds the records.
     """
 
@@ -138,7 +138,7 @@ class Transform(ABC):
         self._names: Sequence[str] = ()
 
     def feed(self, data: bytes) -> None:
-        """Take some bytes of the file."""
+        """Take the next bytes of the file."""
         if self._start is not None:
             self._start += data
             found = header(self._start)
@@ -148,7 +148,7 @@ class Transform(ABC):
         self._take(self._splitter.feed(data))
 
     def finish(self) -> Outcome:
-        """Finish when the file is complete."""
+        """Write the rest, close the files, and return what was written."""
         if self._start:
             found = header(self._start + b"\n")  # a header and nothing else, not even a line end
             if found is None:
@@ -160,19 +160,19 @@ class Transform(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Close what is open."""
+        """Close the files without finishing them."""
 
     @abstractmethod
     def _header(self, names: list[str], raw: bytes) -> None:
-        """The file begins."""
+        """Take the header: the names of the columns, and its bytes."""
 
     @abstractmethod
     def _write(self, block: Block) -> None:
-        """Some of its rows."""
+        """Write the rows of a block."""
 
     @abstractmethod
     def _finish(self) -> Iterable[WrittenFile]:
-        """The file ends."""
+        """Close the files, and return what each of them holds."""
 
     def _begin(self, names: list[str], end: int) -> bytes:
         data, self._start = self._start or b"", None
@@ -210,7 +210,7 @@ class Transform(ABC):
         return replace(block, data=b"".join(records))
 
     def _new(self, rows: Sequence[Sequence[Key]]) -> list[bool]:
-        """For each key whether its row is to be written."""
+        """Return for each key whether its row must be written."""
         if self.outcome.keys is None:
             return [True] * len(rows)
         new = self.outcome.keys.add(rows)
@@ -220,8 +220,11 @@ class Transform(ABC):
 
 def position(names: Sequence[str], column: str, why: str) -> int:
     """
-    Where a column stands in a file.
+    Return the position of a column in a file.
 
+    :param names: names of the columns.
+    :param column: the column that is needed.
+    :param why: why it is needed, as a relative clause for the error.
     :raises MarketoDataError: the file lacks the column.
     """
     try:
@@ -231,7 +234,7 @@ def position(names: Sequence[str], column: str, why: str) -> int:
 
 
 def key_value(text: str | None, kind: str) -> Key:
-    """A cell as a key: ids as numbers, which take less room and have more than one spelling."""
+    """Return a cell as a key. Ids become numbers, which take less memory and have more than one spelling."""
     if kind != kinds.INTEGER or text is None:
         return text
     number = read(text, kind)

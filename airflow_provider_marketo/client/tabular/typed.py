@@ -1,4 +1,4 @@
-"""Rows with types, as jsonl or parquet."""
+"""Write typed rows as jsonl or Parquet."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.tabular.keys import SeenKeys
 
 BLOCKS = {"jsonl": 2 << 20, "parquet": 4 << 20}
-"""Bytes parsed at a time. Arrow has a price for each call, and memory that is used once has one, too."""
+"""Bytes parsed at a time. Smaller blocks cost more calls of Arrow, larger ones more memory."""
 
 
 class TypedTransform(Transform):
     """
-    Writes jsonl or parquet. The columns and their types follow from the rules, whatever the rows say.
+    Writes jsonl or Parquet. The columns and their types depend on the rules alone, never on the data.
 
-    :param rules: what becomes of the rows.
+    :param rules: how rows are converted and written.
     :param seen: keys of rows that must not be written again.
     :param open_file: opens the files to write.
     :param file_format: ``jsonl`` or ``parquet``.
@@ -78,7 +78,7 @@ class TypedTransform(Transform):
             return texts
         dates, _ = arrow.typed(texts.column(self.rules.schema.date), kinds.DATETIME)
         outside = pc.or_(pc.less(dates, self.rules.span[0]), pc.greater_equal(dates, self.rules.span[1]))
-        outside = pc.fill_null(outside, False)  # nothing says that an undated row lies outside
+        outside = pc.fill_null(outside, False)  # a row without a date counts as inside
         cut = pc.sum(outside).as_py() or 0
         self.outcome.rows_cut += cut
         return texts.filter(pc.invert(outside)) if cut else texts
