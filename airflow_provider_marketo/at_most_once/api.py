@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.at_most_once.xcom_result import XComResult
-from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client import codes, operations
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import json_line
@@ -77,6 +77,8 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
             pages, sent_earlier = _send_once(task, operation, given, parameters)
         else:
             pages = _pages(task.client, operation, parameters, all_pages=arguments["all_pages"])
+            if operation.deletes and context["ti"].try_number > 1:
+                pages = _deleted(pages, operation)
         files = _collect(kept, pages, operation, folder)
         task.link(kept.first)
         log.info(
@@ -143,6 +145,20 @@ def _pages(
     else:
         reply = client.call(operation.name, **parameters)
         yield reply.records, reply.warnings
+
+
+def _deleted(pages: Iterable[Page], operation: Operation) -> Iterator[Page]:
+    """Make a delete of a later try, and take what is not found for what an earlier try has deleted."""
+    try:
+        yield from pages
+    except MarketoNotFoundError as error:
+        if not codes.is_not_found(error.code):
+            raise
+        log.warning(
+            "%s: %s. An earlier try may have deleted it, so the task succeeds; if no try did, check the arguments",
+            operation.name,
+            error.message,
+        )
 
 
 def _collect(

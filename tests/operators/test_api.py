@@ -104,6 +104,25 @@ def test_the_tasks_page_links_to_the_asset_of_the_call(marketo):
     assert context["ti"].xcoms["marketo_link"] == "https://app-sim.marketo.com/#PG1001A1"
 
 
+def test_a_later_try_of_a_delete_finds_what_the_first_has_deleted(marketo):
+    instance = marketo()
+    call("static_lists.delete", arguments={"id": 1001})  # then its process dies
+    assert call("static_lists.delete", task_context(try_number=2), arguments={"id": 1001})["count"] == 0
+    assert instance.report().executed["static_lists.delete"] == 1
+
+
+def test_the_first_try_of_a_delete_that_finds_nothing_fails(marketo):
+    marketo()
+    with pytest.raises(AirflowFailException, match="Marketo code 702"):
+        call("static_lists.delete", arguments={"id": 99})
+
+
+def test_a_wrong_host_is_not_taken_for_a_deleted_asset(marketo):
+    marketo().fail("static_lists.delete", "610")
+    with pytest.raises(AirflowFailException, match="Marketo code 610"):
+        call("static_lists.delete", task_context(try_number=2), arguments={"id": 1001})
+
+
 # Files
 
 
