@@ -10,8 +10,13 @@ from airflow_provider_marketo.client import codes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+INVALID_VALUE, MISSING_KEY, TOO_LARGE = "invalid_value", "missing_key", "too_large"
+"""Our own codes, of rows that Marketo could not have taken."""
+
 _BY_CODE: Mapping[str, str] = {
-    "value": "Correct the value in the source.",
+    INVALID_VALUE: "Correct the value in the source.",
+    MISSING_KEY: "Fill the field by which Marketo tells records apart, or leave the row out.",
+    TOO_LARGE: "Shorten the row's values, or send fewer columns.",
     codes.WRONG_TYPE: "Write the value in the field's type.",
     codes.PARAMETER_MISSING: "Fill the field.",
     codes.INVALID_DATA: "Correct the value that the message names.",

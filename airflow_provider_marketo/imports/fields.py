@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,9 @@ def header(
     if twice:
         raise _refused(f"{', '.join(twice)} is filled from more than one column or constant", "columns")
     _check_names(targets, described, key)
+    alike = sorted({name for name in targets if [other.lower() for other in targets].count(name.lower()) > 1})
+    if alike:
+        log.warning("%s differ only by case: each is written to the field of exactly its name", ", ".join(alike))
     places = {target: columns.index(name) for name, target in mapping.items()}
     ordered = [*key, *(name for name in targets if name not in key)]
     return [(places.get(name), described.fields.get(name, Field(name))) for name in ordered]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from itertools import accumulate, compress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
+from airflow_provider_marketo.imports.advice import INVALID_VALUE, MISSING_KEY, TOO_LARGE
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, count_by_field, encode_constant
 from airflow_provider_marketo.imports.plan import (
     CSV,
@@ -135,6 +137,15 @@ class ChunkWriter:
             self.chunks.append(replace(self._open, sha256=self._digest.hexdigest()))
 
 
+_TEXT_OR_NONE = {str, type(None)}
+
+
+def _as_given(given: Any, encoded: Any) -> Any:
+    """Return a value for the table of rejects: as the source has it, unless JSON has no word for it."""
+    finite = not isinstance(given, float) or math.isfinite(given)
+    return given if isinstance(given, (str, int, float)) and finite else encoded
+
+
 class Stager:
     """
     Reads an input into chunks.
@@ -174,6 +185,7 @@ class Stager:
         self._index = LastRows()
         self.left_out = NumberSet()
         self._read = 0
+        self._not_texts = {at for at, (place, _) in enumerate(layout) if place is None}
 
     @staticmethod
     def _constant(encoder: Column, value: Any) -> Any:
@@ -216,6 +228,7 @@ class Stager:
             chunks=tuple(chunks),
             files=tuple(self._rows.files),
             long=count_by_field(self._encoders, "long"),
+            texts=tuple(encoder.field.name for at, encoder in enumerate(self._encoders) if at not in self._not_texts),
         )
 
     @property
@@ -226,30 +239,33 @@ class Stager:
     def _take(self, batch: Batch) -> None:
         size = batch.rows
         columns: list[Sequence[Any]] = []
-        faults: dict[int, str] = {}
+        faults: dict[int, tuple[str, str]] = {}
         for at, (encoder, (place, _)) in enumerate(zip(self._encoders, self._layout, strict=True)):
             if place is None:
                 columns.append([self._constants[at]] * size)
                 continue
             values, wrong = encoder.encode(batch[place])
             columns.append(values)
+            if at not in self._not_texts and not set(map(type, batch[place])) <= _TEXT_OR_NONE:
+                self._not_texts.add(at)
             for row, fault in wrong.items():
-                faults.setdefault(row, fault)
+                faults.setdefault(row, (INVALID_VALUE, fault))
         for column, name in zip(columns[: self._key], self._plan.key, strict=True):
             if not all(column):
                 for row, value in enumerate(column):
                     if value is None or value == "":
-                        faults.setdefault(row, f"{name} is empty, and Marketo tells records apart by it")
-        rows: Sequence[int] = range(self._read, self._read + size)
+                        faults.setdefault(row, (MISSING_KEY, f"{name} is empty, and Marketo tells records apart by it"))
+        first = self._read
+        rows: Sequence[int] = range(first, first + size)
         self._read += size
         if faults:
-            columns, rows = self._without_faults(columns, rows, faults)
+            columns, rows = self._without_faults(columns, rows, faults, batch, first)
         if not rows:
             return
         too_large = self._chunks.write(rows, columns)
         if too_large:
-            texts = dict.fromkeys(too_large, "the row is larger than Marketo takes at once")
-            columns, rows = self._without_faults(columns, rows, texts)
+            reasons = dict.fromkeys(too_large, (TOO_LARGE, "the row is larger than Marketo takes at once"))
+            columns, rows = self._without_faults(columns, rows, reasons, batch, first)
         self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
 
     def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
@@ -257,10 +273,21 @@ class Stager:
         return list(map(str.lower, values)) if self._layout[at][1].type == "email" else values
 
     def _without_faults(
-        self, columns: Sequence[Sequence[Any]], rows: Sequence[int], faults: dict[int, str]
+        self,
+        columns: Sequence[Sequence[Any]],
+        rows: Sequence[int],
+        faults: dict[int, tuple[str, str]],
+        batch: Batch,
+        first: int,
     ) -> tuple[list[Sequence[Any]], Sequence[int]]:
-        for at, fault in sorted(faults.items()):
-            self._rejects.add(rows[at], "value", fault, [column[at] for column in columns])
+        """Write rows with faults to the rejects, as they were given. Return the others."""
+        for at, (code, fault) in sorted(faults.items()):
+            encoded = [column[at] for column in columns]
+            given = [
+                encoded[column] if place is None else _as_given(batch[place][rows[at] - first], encoded[column])
+                for column, (place, _) in enumerate(self._layout)
+            ]
+            self._rejects.add(rows[at], code, fault, given)
             self.left_out.add(rows[at])
         good = [at not in faults for at in range(len(rows))]
         return [list(compress(column, good)) for column in columns], list(compress(rows, good))

@@ -21,6 +21,7 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.retry import UPSERT
 from airflow_provider_marketo.imports import state
+from airflow_provider_marketo.imports.advice import TOO_LARGE
 from airflow_provider_marketo.imports.existing import creation_dates
 from airflow_provider_marketo.imports.outcomes import ALREADY_THERE, Outcome, judge, outcomes_of
 from airflow_provider_marketo.imports.rejects import Line
@@ -274,7 +275,7 @@ class _Sender:
                 return self.send(stage, records, batch[:half], since) | self.send(stage, records, batch[half:], since)
             if error.code == codes.TIMED_OUT:
                 raise
-            return {batch[0]: Outcome("rejected", code="value", message="the row is larger than Marketo takes")}
+            return {batch[0]: Outcome("rejected", code=TOO_LARGE, message="the row is larger than Marketo takes")}
         self.may_have_run = True
         if stage.submits:
             return dict.fromkeys(batch, Outcome("submitted"))

@@ -70,3 +70,10 @@ def test_every_describe_is_understood():
     other = {"name": "vin", "displayName": "VIN", "dataType": "string", "updateable": True}
     assert Field.from_record(other) == Field("vin", "string", None, "VIN")
     assert Field.from_record({"displayName": "Legacy", "soap": {"name": "Legacy"}}) is None
+
+
+def test_columns_that_differ_only_by_case_are_warned_of_once(caplog):
+    fields = {name: Field(name) for name in ("email", "score", "Score", "city")}
+    order = header(["email", "score", "Score"], Description(fields), mapping=None, constants={}, key=["email"])
+    assert [field.name for _, field in order] == ["email", "score", "Score"]
+    assert caplog.text.count("Score, score differ only by case") == 1

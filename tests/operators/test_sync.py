@@ -80,7 +80,7 @@ def test_rejected_records_fail_the_task_after_all_others_were_loaded(marketo, tm
     assert counts(account) == {"accepted": 400, "rejected": 2}
     rows = {row["_marketo_row"]: row for row in table(account["rejects"])}
     assert (rows[1]["email"], rows[1]["_marketo_code"]) == ("no address", "1003")
-    assert (rows[402]["firstName"], rows[402]["_marketo_code"]) == ("Nobody", "value")
+    assert (rows[402]["firstName"], rows[402]["_marketo_code"]) == ("Nobody", "missing_key")
     assert instance.report().executed["leads.sync"] == 2
 
 
@@ -98,6 +98,30 @@ def test_a_table_of_rejects_can_be_corrected_and_sent_again(marketo, tmp_path):
     corrected.write_text(text.replace('"nobody"', '"body@example.org"'))
     assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, source=str(corrected))) == {"accepted": 1}
     assert lead(instance, "body@example.org")["leadScore"] == 3
+
+
+def test_rejects_hold_values_as_the_source_has_them_and_say_what_is_wrong(marketo, tmp_path):
+    marketo()
+    source = tmp_path / "in.csv"
+    source.write_text(
+        "email,leadScore,unsubscribed\nnobody,3,1\nada@example.com,many,yes\n,007,no\n" + f"{'x' * 600_000},5,no\n"
+    )
+    _, account = fails(MarketoSyncLeadsOperator, tmp_path, source=str(source))
+    rows = {row["_marketo_row"]: row for row in table(account["rejects"])}
+    assert [rows[number]["_marketo_code"] for number in (1, 2, 3, 4)] == [
+        "1003",
+        "invalid_value",
+        "missing_key",
+        "too_large",
+    ]
+    assert [rows[number]["leadScore"] for number in (1, 2, 3, 4)] == ["3", "many", "007", "5"]
+    assert rows[2]["unsubscribed"] == "yes"
+
+
+def test_numbers_stay_numbers_among_the_rejects(marketo, tmp_path):
+    marketo()
+    _, account = fails(MarketoSyncLeadsOperator, tmp_path, records=[{"email": "nobody", "leadScore": 3}])
+    assert table(account["rejects"])[0]["leadScore"] == 3
 
 
 def test_rejects_in_parquet(marketo, tmp_path):
