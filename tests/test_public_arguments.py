@@ -63,7 +63,7 @@ OPERATORS = [kind for kind in public_classes() if issubclass(kind, BaseOperator)
 
 def problems(kind: type) -> list[str]:
     """Return the rules that a class breaks."""
-    found = [*hidden(kind), *undocumented(kind), *taken(kind)]
+    found = [*hidden(kind), *untyped(kind), *undocumented(kind), *taken(kind)]
     return found or [*unchecked(kind), *stored_otherwise(kind)]
 
 
@@ -72,6 +72,10 @@ def hidden(kind: type) -> list[str]:
     fixed = FIXED.get(kind.__name__, set())
     known = {name for base in ours if "__init__" in vars(base) for name in arguments(base)}
     return [f"{name} is hidden in **kwargs" for name in sorted(known - set(arguments(kind)) - fixed)]
+
+
+def untyped(kind: type) -> list[str]:
+    return [f"{name} has no type" for name, one in arguments(kind).items() if one.annotation is one.empty]
 
 
 def undocumented(kind: type) -> list[str]:
@@ -94,6 +98,8 @@ def unchecked(kind: type) -> list[str]:
     if not issubclass(kind, ChecksArguments):
         return ["its arguments are not checked"]
     found = [f"{name} is not checked" for name in arguments(kind) if name not in kind.argument_checks]
+    known = {*arguments(kind), *FIXED.get(kind.__name__, ())}
+    found += [f"{name} is checked and no argument" for name in kind.argument_checks if name not in known]
     for name, parameter in arguments(kind).items():
         is_literal = any(hasattr(choices, word) for word in re.findall(r"\w+", str(parameter.annotation)))
         if name in kind.argument_checks and is_closed(kind, name) and not is_literal:
