@@ -52,10 +52,10 @@ class Tally:
         :raises MarketoBudgetError: the budget is spent. Calls that cancel jobs are always allowed.
         """
         with self._lock:
-            spent = self.max_calls is not None and self.calls >= self.max_calls
-            if spent and not operation.endswith(_TIDIES_UP):
+            most = self.max_calls
+            if most is not None and self.calls >= most and not operation.endswith(_TIDIES_UP):
                 raise MarketoBudgetError(
-                    f"the {self.max_calls} calls that this task may make are used up",
+                    f"the {counted(most, 'call')} that this task may make {'is' if most == 1 else 'are'} used up",
                     operation=operation,
                     parameter="max_calls",
                 )

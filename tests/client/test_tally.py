@@ -66,7 +66,7 @@ def test_bytes_of_files_are_counted_both_ways(marketo):
 def test_a_call_beyond_the_limit_is_not_made(marketo):
     one = client(Tally(max_calls=1))
     one.call("leads.describe")
-    with pytest.raises(MarketoBudgetError, match="the 1 calls that this task may make are used up"):
+    with pytest.raises(MarketoBudgetError, match="the 1 call that this task may make is used up"):
         one.call("leads.describe")
     assert sum("describe" in request.path for request in marketo.request_history) == 1
 

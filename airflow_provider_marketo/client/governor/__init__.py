@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.errors import MarketoError
 
+__all__ = [
+    "CREATES_EXPORT",
+    "EXPORT_QUEUE",
+    "EXTRACT",
+    "IMPORT_QUEUE",
+    "INTERACTIVE",
+    "LEASE_MARGIN",
+    "LONGEST_WAIT",
+    "POLL",
+    "QUEUE_LAPSE",
+    "Governor",
+    "Lease",
+    "kind_of",
+    "spends_export_quota",
+]
+
 LONGEST_WAIT = 60.0
 """Seconds that a call may wait for its turn. A longer wait is an error that says until when: tasks can defer."""
 
