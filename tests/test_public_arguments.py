@@ -58,6 +58,9 @@ STORED_AS = {"dry_run": "_preview"}
 FIXED = {"MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"}}
 """What a class fixes for its base, as its name says."""
 
+TRIGGERS = [kind for kind in public_classes() if kind.__module__.endswith("triggers.activity")]
+"""What DAG authors write into an ``AssetWatcher``."""
+
 OPERATORS = [kind for kind in public_classes() if issubclass(kind, BaseOperator)]
 
 
@@ -132,6 +135,13 @@ def stored_otherwise(kind: type) -> list[str]:
 @pytest.mark.parametrize("kind", OPERATORS)
 def test_the_arguments_of_a_class_keep_the_rules(kind):
     assert problems(kind) == []
+
+
+@pytest.mark.parametrize("kind", TRIGGERS)
+def test_the_arguments_of_a_trigger_keep_the_same_rules(kind):
+    assert [name for name in arguments(kind) if f":param {name}:" not in (kind.__doc__ or "")] == []
+    assert sorted(kind.argument_checks) == sorted(arguments(kind))
+    assert sorted(kind(stream="a_stream", activity_types=[2]).serialize()[1]) == sorted(arguments(kind))
 
 
 def test_the_page_of_arguments_is_that_of_the_signatures():

@@ -37,8 +37,9 @@ _COMMANDS = (
     ActionCommand(
         name="setup",
         help="Create or update the pools that limit how many tasks use Marketo at once",
-        description="Creates or updates the pool of each Marketo connection from its extras (pool, max_parallel), and "
-        "prints what it changed. It is safe to run again.",
+        description="Run it before the first DAG: a task that names a pool which does not exist waits for ever, "
+        "without a line in its log. Creates or updates the pool of each Marketo connection from its extras (pool, "
+        "max_parallel), and prints what it changed. It is safe to run again.",
         func=lazy_load_command("airflow_provider_marketo.cli.setup.setup"),
         args=(_CONN_IDS, _PRINT),
     ),

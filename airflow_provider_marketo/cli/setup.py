@@ -44,6 +44,7 @@ def setup(args: Namespace) -> None:
     else:
         for pool in wanted:
             print(_apply(pool))
+            print(f"Give every Marketo task pool={pool.name!r}; without a pool it runs, too.", file=sys.stderr)
         _store_marker(wanted)
 
 

@@ -83,7 +83,7 @@ class ConnectedSensor(ChecksArguments, BaseSensorOperator):
 
         return MarketoHook(self.marketo_conn_id, parallel=1)
 
-    def _read_connection_anew(self) -> None:
+    def _drop_hook(self) -> None:
         """Drop the hook, after a wait in the triggerer: the connection may have changed meanwhile."""
         for name in ("hook", "_asker"):
             self.__dict__.pop(name, None)
@@ -160,7 +160,7 @@ class MarketoSensor(ConnectedSensor):
         :param context: Airflow's, of the running task.
         :param event: the trigger's event, which says what was found.
         """
-        self._read_connection_anew()
+        self._drop_hook()
         with SensorFailures(self):
             found = self._found(context, event or {})
         self.log.info("Found %s", found)

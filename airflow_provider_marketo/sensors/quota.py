@@ -92,7 +92,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         :param context: Airflow's, of the running task.
         :param event: the trigger's event: what is left, or what went wrong.
         """
-        self._read_connection_anew()
+        self._drop_hook()
         with SensorFailures(self):
             self._left = self._asker.found(event)
             if self._left is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_marketo.arguments import count, duration, ids, moment, name, names_or_ids, one_id, text
+from airflow_provider_marketo.arguments import count, duration, ids, moment, names_or_ids, one_id, text
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
@@ -15,8 +15,10 @@ from airflow_provider_marketo.triggers.watched import Watched
 from airflow_provider_marketo.triggers.watching import Watch, producer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime, timedelta
+
+    from airflow_provider_marketo.arguments import Check
 
 STORED_WITHIN = 10.0
 """Seconds in which a triggerer stores an event, where it does not say when it has (before Airflow 3.3)."""
@@ -46,6 +48,17 @@ class MarketoActivityTrigger(BaseEventTrigger):
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        "stream": text(required=True),
+        "activity_types": names_or_ids(required=True),
+        "asset_ids": ids(),
+        "list_id": one_id(),
+        "start": moment(),
+        "batch_size": count(minimum=1),
+        "poll_interval": duration(required=False),
+        "marketo_conn_id": text(required=True),
+    }
+
     def __init__(
         self,
         *,
@@ -59,17 +72,26 @@ class MarketoActivityTrigger(BaseEventTrigger):
         marketo_conn_id: str = "marketo_default",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        first = moment()("start", start)
-        interval = duration(required=False)("poll_interval", poll_interval)
-        types = names_or_ids(required=True)("activity_types", activity_types)
-        self.stream = name(required=True)("stream", stream)
-        self.activity_types = sorted(map(str, types))
-        self.asset_ids = sorted(ids()("asset_ids", asset_ids) or ())
-        self.list_id = one_id()("list_id", list_id)
+        given = {
+            "stream": stream,
+            "activity_types": activity_types,
+            "asset_ids": asset_ids,
+            "list_id": list_id,
+            "start": start,
+            "batch_size": batch_size,
+            "poll_interval": poll_interval,
+            "marketo_conn_id": marketo_conn_id,
+        }
+        checked: dict[str, Any] = {name: check(name, given[name]) for name, check in self.argument_checks.items()}
+        first, interval = checked["start"], checked["poll_interval"]
+        self.stream: str = checked["stream"]
+        self.activity_types = sorted(map(str, checked["activity_types"]))
+        self.asset_ids: list[int] = sorted(checked["asset_ids"] or ())
+        self.list_id: int | None = checked["list_id"]
         self.start = None if first is None else iso(first)
-        self.batch_size = count(minimum=1)("batch_size", batch_size)
+        self.batch_size: int = checked["batch_size"]
         self.poll_interval = None if interval is None else interval.total_seconds()
-        self.marketo_conn_id = text(required=True)("marketo_conn_id", marketo_conn_id)
+        self.marketo_conn_id: str = checked["marketo_conn_id"]
         if not 1 <= len(self.activity_types) <= TYPES_PER_PASS:
             raise MarketoInvalidRequestError(
                 f"a watcher follows one to {TYPES_PER_PASS} activity types, and activity_types has"

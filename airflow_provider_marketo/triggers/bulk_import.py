@@ -22,7 +22,7 @@ ENDED = "ended"
 
 class MarketoBulkImportTrigger(BaseTrigger):
     """
-    Fire when at least one of several imports has ended, however it did, or when the deadline has passed.
+    Fire when one of several imports has ended, successfully or not, or when the deadline has passed.
 
     Marketo has no list of imports: a look costs a call for each. Airflow stores the arguments in clear text: they are
     ids and nothing else. There is no ``on_kill``, since imports cannot be cancelled.

@@ -84,7 +84,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         """
         Cancel the jobs that no try waits for: a person cleared or ended the deferred task (Airflow 3.3).
 
-        Airflow also calls this when the trigger only moves to another triggerer, perhaps after the task has gone on
+        Airflow also calls this when the trigger only moves to another triggerer, perhaps after the task has continued
         there. After a quick clear the next try may already have taken the jobs over. In both cases the task is deferred
         or running, and its XCom names the jobs that it wants. Airflow deletes the XCom at the start of a try.
 

@@ -63,7 +63,7 @@ class Poller(Generic[Q, A]):
     It runs while a trigger waits. Each look serves all of them, and looks follow the shortest interval.
 
     :param ask: asks several different conditions. A condition without an answer is asked again.
-    :param waits_out_quota: whether the wait goes on while a quota is spent.
+    :param waits_out_quota: whether the wait continues while a quota is spent.
     """
 
     def __init__(self, ask: Ask[Q, A], *, waits_out_quota: bool = True) -> None:
@@ -113,7 +113,7 @@ class Poller(Generic[Q, A]):
                 answers = await self._ask(conditions)
             except MarketoError as error:
                 answers = dict.fromkeys(conditions, error)
-            except Exception as error:  # noqa: BLE001 - a trigger that does not hear of it waits for ever
+            except Exception as error:  # noqa: BLE001 - otherwise its triggers would wait for ever
                 answers = dict.fromkeys(conditions, MarketoError(f"{type(error).__name__}: {error}"))
             pause = BUSY * (loop.time() - begun)
             for waiter in tuple(self._waiters):
@@ -135,7 +135,7 @@ class Poller(Generic[Q, A]):
         elif not isinstance(answer, MarketoError):
             waiter.answer.set_result(answer)
         elif isinstance(answer, MarketoQuotaExhaustedError) and self._waits_out_quota:
-            log.warning("The wait goes on: %s", answer)  # only the deadline of the trigger ends the wait
+            log.warning("The wait continues: %s", answer)  # only the deadline of the trigger ends the wait
         elif isinstance(answer, PASSING) and waiter.failures + 1 < FAILURES_IN_A_ROW:
             waiter.failures += 1
             log.warning("A look at Marketo failed (%d in a row): %s", waiter.failures, answer)
@@ -160,7 +160,7 @@ async def wait_for_answer(
 
     :param group: the connection as it is set up now, and what else tells groups apart.
     :param make: makes the function that asks, for the first trigger of the group.
-    :param waits_out_quota: whether the wait goes on while a quota is spent; the same for all of a group.
+    :param waits_out_quota: whether the wait continues while a quota is spent; the same for all of a group.
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     poller = pollers.get(group)

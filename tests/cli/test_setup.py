@@ -24,6 +24,12 @@ def test_it_creates_the_pool(airflow, connect):
     assert pools()["marketo"] == (8, False)
 
 
+def test_it_says_first_what_a_missing_pool_does(airflow, connect, capsys):
+    with pytest.raises(SystemExit):
+        airflow("setup", "--help")
+    assert "before the first DAG" in capsys.readouterr().out
+
+
 def test_running_it_again_changes_nothing(airflow, connect):
     connect("marketo_default")
     airflow("setup")

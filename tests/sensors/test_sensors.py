@@ -451,6 +451,30 @@ def test_wrong_arguments_are_refused(marketo, sensor, arguments, refused):
         waits(sensor, "poke", **arguments)
 
 
+def test_a_wrong_address_fails_instead_of_counting_as_deleted(marketo):
+    """610 says that no operation has this address, which a wrong host causes, too."""
+    sim = marketo()
+    sim.fail("emails.get_by_id", "610", times=10)
+    with pytest.raises(AirflowFailException, match=r"Marketo code 610.*Check the connection's host"):
+        waits(MarketoAssetSensor, "poke", asset_type="emails", asset_id=3001, state="deleted")
+
+
+def test_a_sensor_has_the_hook_of_its_connection_and_reads_it_again_after_a_wait(marketo, connection):
+    sim = marketo()
+    sensor = MarketoListMembershipSensor(task_id="a_task", list_id=1002, lead_ids=1001, deferrable=True)
+    before = sensor.hook
+    assert before is sensor.hook
+    assert before.settings.host == sim.url
+
+    def change(trigger):
+        connection(extra=json.dumps({"ui_url": "https://app-sj01.marketo.com"}))
+        sim.instance.store.lists.add(1002, 1001, sim.instance.now)
+        trigger.poll_interval = POKE
+
+    run_task(sensor, task_context(), change)
+    assert sensor.hook.settings.ui_url == "https://app-sj01.marketo.com"
+
+
 def test_a_mistake_that_the_dag_file_shows_is_an_import_error():
     with pytest.raises(MarketoInvalidRequestError, match="Did you mean 'leads'"):
         MarketoBulkJobSensor(task_id="a_task", object_type="lead", export_id="1")
