@@ -23,7 +23,17 @@ import pytest
 from tools.services import ServiceMissingError, require_services, running_services
 
 TIME_LIMIT = 5.0
-"""Seconds that a test may take where nothing else runs. The limit grows with the load of a busy machine."""
+"""Seconds that a test may take. On a busy machine only the CPU's seconds count."""
+
+COVERAGE_COSTS = 3
+"""How many times as long a test takes if coverage watches it."""
+
+
+class _Counting:
+    """The CPU's seconds when the part of a test began that runs now."""
+
+    since = 0.0
+
 
 _SERVICES = pytest.StashKey[ExitStack]()
 
@@ -78,9 +88,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
-def _time_limit() -> float:
-    """Return the seconds that a test may take now: twice as many if each core is wanted by two processes."""
-    return TIME_LIMIT * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+def _computed() -> float:
+    """Return the seconds of CPU that this process and its ended children have used."""
+    return sum(os.times()[:4])
+
+
+def _is_busy() -> bool:
+    """Return whether other programs want the cores, so that a test's time says little about the test."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) * 1.25
+
+
+def pytest_runtest_logstart() -> None:
+    """Begin to count what a test computes."""
+    _Counting.since = _computed()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,12 +109,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that took too long, or a fixture that did."""
     report = yield
+    before, _Counting.since = _Counting.since, _computed()
+    seconds = _Counting.since - before if _is_busy() else call.duration
+    limit = TIME_LIMIT * (COVERAGE_COSTS if item.config.getoption("cov_source", None) else 1)
     unlimited = any(item.get_closest_marker(name) for name in ("slow", "airflow", "services"))
-    limit = _time_limit()
-    if report.passed and call.duration > limit and not unlimited:
+    if report.passed and seconds > limit and not unlimited:
         report.outcome = "failed"
         report.longrepr = (
-            f"{call.when} took {call.duration:.1f} s, and a test may take {limit:.1f} s on this machine now. "
+            f"{call.when} took {seconds:.1f} s, and a test may take {limit:.0f} s. "
             "Make it faster, or mark it slow with the reason."
         )
     return report
