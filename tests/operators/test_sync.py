@@ -12,7 +12,9 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
+from airflow_provider_marketo.imports.staged import StagedImport
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
+from airflow_provider_marketo.output.folder import Staging
 from tests.operators.importing import (
     DeadError,
     DyingStore,
@@ -444,6 +446,33 @@ def test_a_spent_quota_fails_the_task_if_its_author_wants_that(marketo, tmp_path
 
 
 # Kills.
+
+
+@pytest.mark.parametrize("killed_in", [(Staging, "publish"), (StagedImport, "_publish"), (StagedImport, "settle")])
+def test_what_a_killed_try_left_unfinished_is_gone_after_a_retry_that_succeeds(
+    marketo, tmp_path, governed, monkeypatch, killed_in
+):
+    marketo()
+    places = []
+
+    def killed(*_):
+        raise DeadError
+
+    def remains(staging, *_):  # a process that is killed cleans nothing up
+        places.append(staging._directory)
+
+    how = {"object_type": "companies", "staging": str(tmp_path / "staging"), "max_reject_ratio": 1}
+    records = [*companies(5), {"externalCompanyId": "x", "externalSalesPersonId": "?"}]
+    store = StateStore()
+    with monkeypatch.context() as dying:
+        dying.setattr(Staging, "__exit__", remains)
+        dying.setattr(*killed_in, killed)
+        with pytest.raises(DeadError):
+            run_import(MarketoSyncOperator, tmp_path, store, records=records, **how)
+    assert any(place.exists() for place in places)
+    result = run_import(MarketoSyncOperator, tmp_path, store, records=records, **how)
+    assert [str(path) for path in tmp_path.rglob("*") if path.is_file()] == [result["rejects"]]
+    assert not any(place.exists() for place in places)
 
 
 def test_a_task_that_is_killed_while_it_reads_its_input_sends_nothing(marketo, tmp_path):
