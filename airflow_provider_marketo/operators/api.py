@@ -41,7 +41,6 @@ class MarketoApiOperator(MarketoOnceOperator):
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: check the arguments and log the call that the task would make. No call is made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk.
     :param marketo_conn_id: id of the connection.
     :return: ``{"operation", "count", "ids", "result", "warnings", "output_path", "files", "sent_earlier"}``; ``result``
         is None where rows may be people or went to ``output_path``.
@@ -69,7 +68,6 @@ class MarketoApiOperator(MarketoOnceOperator):
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -79,7 +77,6 @@ class MarketoApiOperator(MarketoOnceOperator):
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, count, duration, flag, number, text
+from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, count, duration, flag, text
 from airflow_provider_marketo.choices import OnQuotaExhausted
 from airflow_provider_marketo.client.errors import (
     MarketoDeadlineError,
@@ -44,14 +44,11 @@ class MarketoOperator(ChecksArguments, BaseOperator):
     :param marketo_conn_id: id of the connection.
     :param max_calls: most calls that a try may make. The next call is an error and is not made. Calls that tidy up,
         such as cancelling a job, are always made.
-    :param max_export_mb: most megabytes that a try may export in bulk. No job is started that is expected to pass it.
-        Files of running jobs are still fetched and published.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         "marketo_conn_id": text(required=True),
         "max_calls": count(minimum=1, required=False),
-        "max_export_mb": number(required=False),
     }
     template_fields: Sequence[str] = ("marketo_conn_id",)
     operator_extra_links = (MarketoLink(),)
@@ -65,13 +62,11 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         *,
         marketo_conn_id: str = "marketo_default",
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.marketo_conn_id = marketo_conn_id
         self.max_calls = max_calls
-        self.max_export_mb = max_export_mb
         self.check_arguments()
 
     @cached_property
@@ -149,10 +144,9 @@ class MarketoDeferrableOperator(MarketoOperator):
         on_quota_exhausted: OnQuotaExhausted = "defer",
         marketo_conn_id: str = "marketo_default",
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(marketo_conn_id=marketo_conn_id, max_calls=max_calls, max_export_mb=max_export_mb, **kwargs)
+        super().__init__(marketo_conn_id=marketo_conn_id, max_calls=max_calls, **kwargs)
         self.on_quota_exhausted = on_quota_exhausted
         self.check_arguments()
 

@@ -14,6 +14,7 @@ from airflow_provider_marketo.arguments import (
     mapping,
     moment,
     names_or_ids,
+    number,
     period,
     text,
     texts,
@@ -89,6 +90,8 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
         data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
         events.
+    :param max_calls: most calls that a try may make.
+    :param max_export_mb: most megabytes that a try may export in bulk. No job is started that is expected to pass it.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or
         windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.
@@ -97,6 +100,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoJobOperator.argument_checks,
         "object_type": choice(BulkObject),
+        "max_export_mb": number(required=False),
         "output_path": text(required=True),
         "start": moment(),
         "end": moment(),
@@ -175,11 +179,11 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         super().__init__(
             on_quota_exhausted=on_quota_exhausted,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )
         self.object_type = object_type
+        self.max_export_mb = max_export_mb
         self.output_path = output_path
         self.start = start
         self.end = end

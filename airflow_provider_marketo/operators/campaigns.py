@@ -40,7 +40,6 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "leads", "groups_sent", "groups_sent_earlier"}``; ``campaign`` is its name.
     """
@@ -72,7 +71,6 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -82,7 +80,6 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )
@@ -121,7 +118,6 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the call that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "run_at", "scheduled", "scheduled_earlier"}``; ``campaign`` is its name.
     """
@@ -153,7 +149,6 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -163,7 +158,6 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )
@@ -195,7 +189,6 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
     :param marketo_conn_id: id of the connection.
     :return: ``{"email_id", "email", "samples_sent", "samples_sent_earlier"}``; ``email`` is its name.
     """
@@ -221,7 +214,6 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -231,7 +223,6 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

@@ -49,7 +49,6 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param dry_run: count what would be deleted.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; an erasure exports none.
     :param marketo_conn_id: id of the connection.
     :return: ``{"requested", "found", "erased", "remaining", "reappeared", "evidence"}``: counts, and where the evidence
         lies.
@@ -107,14 +106,12 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             on_quota_exhausted=on_quota_exhausted,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

@@ -121,7 +121,6 @@ class MarketoImportOperator(MarketoJobOperator):
     :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
         count.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; an import exports none.
     :param marketo_conn_id: id of the connection.
     """
 
@@ -162,14 +161,12 @@ class MarketoImportOperator(MarketoJobOperator):
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             on_quota_exhausted=on_quota_exhausted,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

@@ -13,6 +13,7 @@ from airflow_provider_marketo.arguments import (
     count,
     flag,
     moment,
+    number,
     period,
     text,
     texts,
@@ -91,6 +92,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoJobOperator.argument_checks,
+        "max_export_mb": number(required=False),
         "output_path": text(required=True),
         "start": moment(),
         "end": moment(),
@@ -159,10 +161,10 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         super().__init__(
             on_quota_exhausted=on_quota_exhausted,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )
+        self.max_export_mb = max_export_mb
         self.output_path = output_path
         self.start = start
         self.end = end

@@ -33,7 +33,6 @@ class MarketoGetLeadsOperator(MarketoOperator):
         earlier run in ``leads.<file_format>``, or ``leads_<map_index>.<file_format>`` of a mapped task.
     :param file_format: ``parquet`` or ``jsonl`` (typed), or ``csv``.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: of no effect: nothing is exported in bulk.
     :param marketo_conn_id: id of the connection.
     :return: ``{"count", "ids", "output", "files"}``; an id comes once, however many values found it.
     """
@@ -70,11 +69,10 @@ class MarketoGetLeadsOperator(MarketoOperator):
         output_path: str | None = None,
         file_format: FileFormat = "parquet",
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(max_calls=max_calls, max_export_mb=max_export_mb, marketo_conn_id=marketo_conn_id, **kwargs)
+        super().__init__(max_calls=max_calls, marketo_conn_id=marketo_conn_id, **kwargs)
         self.filter_type = filter_type
         self.filter_values = filter_values
         self.list_id = list_id

@@ -22,7 +22,6 @@ class MarketoOnceOperator(MarketoOperator):
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk.
     :param marketo_conn_id: id of the connection.
     """
 
@@ -43,11 +42,10 @@ class MarketoOnceOperator(MarketoOperator):
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(max_calls=max_calls, max_export_mb=max_export_mb, marketo_conn_id=marketo_conn_id, **kwargs)
+        super().__init__(max_calls=max_calls, marketo_conn_id=marketo_conn_id, **kwargs)
         self.ledger = ledger
         self.on_ambiguous = on_ambiguous
         self.force = force

@@ -51,7 +51,6 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         data interval, or of its range if it has none, and the starts of earlier intervals that the run has caught up
         with. DAGs that are scheduled by the plain asset do not start for such events.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: of no effect: streams export nothing in bulk.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
     """
@@ -105,14 +104,12 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         max_empty_pages: int = 1000,
         partition_events: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             on_quota_exhausted=on_quota_exhausted,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

@@ -70,7 +70,6 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         max_empty_pages: int = 1000,
         partition_events: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -90,7 +89,6 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
             max_empty_pages=max_empty_pages,
             partition_events=partition_events,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )
@@ -145,7 +143,6 @@ class MarketoLeadChangesOperator(MarketoStreamOperator):
         max_empty_pages: int = 1000,
         partition_events: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -165,7 +162,6 @@ class MarketoLeadChangesOperator(MarketoStreamOperator):
             max_empty_pages=max_empty_pages,
             partition_events=partition_events,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

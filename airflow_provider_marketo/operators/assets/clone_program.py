@@ -44,7 +44,6 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
     :param marketo_conn_id: id of the connection.
     :return: ``{"program_id", "name", "url", "created", "tokens_changed", "approved", "activated", "contents"}``;
         ``contents`` has ``id``, ``name`` and ``url`` of the program's assets of the types in ``approve``, and of its
@@ -92,7 +91,6 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -102,7 +100,6 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
-            max_export_mb=max_export_mb,
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )

@@ -35,7 +35,6 @@ class MarketoAssetInventoryOperator(MarketoOperator):
     :param incremental: read only what changed since the run before, of the types that Marketo can select by date. The
         next full run then notices what was removed.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
     :param marketo_conn_id: id of the connection.
     :return: ``{"output_path", "assets", "changes", "files"}``: ``assets`` counts the assets of each type, ``changes``
         the changes of each kind.
@@ -58,11 +57,10 @@ class MarketoAssetInventoryOperator(MarketoOperator):
         file_format: FileFormat = "parquet",
         incremental: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(max_calls=max_calls, max_export_mb=max_export_mb, marketo_conn_id=marketo_conn_id, **kwargs)
+        super().__init__(max_calls=max_calls, marketo_conn_id=marketo_conn_id, **kwargs)
         self.output_path = output_path
         self.asset_types = asset_types
         self.file_format = file_format

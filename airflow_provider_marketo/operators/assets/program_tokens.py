@@ -30,7 +30,6 @@ class MarketoProgramTokensOperator(MarketoOperator):
     :param folder: a folder or program as ``{"id": 12, "type": "Folder"}``, instead of ``program_id``.
     :param dry_run: read the tokens and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk; this operator exports nothing.
     :param marketo_conn_id: id of the connection.
     :return: ``{"folder", "tokens", "changed"}``: how many tokens were asked for, and the names of those that were
         written or deleted.
@@ -54,11 +53,10 @@ class MarketoProgramTokensOperator(MarketoOperator):
         folder: Mapping[str, Any] | str | None = None,
         dry_run: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(max_calls=max_calls, max_export_mb=max_export_mb, marketo_conn_id=marketo_conn_id, **kwargs)
+        super().__init__(max_calls=max_calls, marketo_conn_id=marketo_conn_id, **kwargs)
         self.tokens = tokens
         self.program_id = program_id
         self.folder = folder
