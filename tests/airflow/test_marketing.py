@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -104,6 +105,30 @@ def test_newsletter_whose_reply_is_lost_waits_until_a_person_settles_it(
     run.wait_for("schedule", "success", try_number=3, within=200)
     sent = [each for each in sendings(marketo, "campaigns.schedule") if ("{{my.Headline}}", "second") in each.tokens]
     assert len(sent) == 1
+
+
+def test_a_campaign_that_is_marked_failed_stops_and_a_clear_sends_the_rest(
+    airflow: RealAirflow, marketo: Simulator
+) -> None:
+    def groups() -> int:
+        return len(sendings(marketo, "campaigns.request")) - before
+
+    before, all_groups = len(sendings(marketo, "campaigns.request")), 12
+    marketo.fail("campaigns.request", delay=2.0, times=None)
+    run = airflow.trigger("long_campaign")
+    run.wait_for("send", "running", until=lambda: groups() > 0)
+    process = psutil.Process(run.task("send")["pid"])
+    run.mark("send", "failed")
+    process.wait(timeout=60)
+    sent = groups()
+    assert sent < all_groups, "the task was not stopped"
+    assert [each["state"] for each in ledger(airflow, run)] == ["sent"] * sent
+
+    marketo.clear_faults()
+    run.clear("send")
+    run.wait_for("send", "success", within=100)
+    assert run.xcom("send")["groups_sent_earlier"] == sent
+    assert groups() == all_groups
 
 
 def test_asset_inventory(airflow: RealAirflow, marketo: Simulator) -> None:
