@@ -22,7 +22,8 @@ def redis_client(settings: ConnectionSettings) -> Redis:
     """
     Return a client for the Airflow connection that ``redis_conn_id`` names.
 
-    It takes the same extras as Airflow's own Redis hook: ``db`` and those whose names begin with ``ssl``.
+    It takes the same extras as Airflow's own Redis hook: ``db`` and those whose names begin with ``ssl``. A connection
+    of type ``rediss``, as its URI has it, uses TLS.
 
     :param settings: the Marketo connection.
     :raises MarketoInvalidRequestError: the Redis connection does not exist.
@@ -38,7 +39,10 @@ def redis_client(settings: ConnectionSettings) -> Redis:
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
-        **{name: value for name, value in extra.items() if name.startswith("ssl") and value is not None},
+        **(
+            {"ssl": connection.conn_type == "rediss"}
+            | {name: value for name, value in extra.items() if name.startswith("ssl") and value is not None}
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from airflow_provider_marketo.choices import (
     SyncAction,
     Transport,
 )
+from airflow_provider_marketo.operators.hidden import Hidden, hide, of_hidden
 from airflow_provider_marketo.operators.import_base import MarketoImportOperator, placeholders
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class SqlToMarketoOperator(MarketoImportOperator):
         ``columns``.
     :param sql_conn_id: connection of a database.
     :param parameters: for placeholders in the statement, in the driver's style: a list, or a mapping by name, also as
-        a template writes it. Other text is the value of one placeholder.
+        a template writes it. Other text is the value of one placeholder. Airflow and
+        OpenLineage show ``***`` in their place.
     :param object_type: ``leads``; ``program_members`` (bulk), ``custom_objects``, or any other that
         ``MarketoSyncOperator`` takes.
     :param transport: ``sync``, ``bulk``, ``ingestion``, or ``auto``: sync for up to 30,000 rows or where ``latency``
@@ -94,7 +96,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         **MarketoImportOperator.argument_checks,
         "sql": text(required=True),
         "sql_conn_id": text(required=True),
-        "parameters": placeholders,
+        "parameters": of_hidden(placeholders),
         "object_type": choice(QueryObject),
         "transport": choice(Transport),
         "latency": duration(required=False),
@@ -192,6 +194,16 @@ class SqlToMarketoOperator(MarketoImportOperator):
         self.custom_object = custom_object
         self.empty_fields = empty_fields
         self.check_arguments()
+        self.parameters = hide(parameters)
+
+    def render_template(
+        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render a template field. What is rendered of ``parameters`` is hidden: it may be an address."""
+        if content is None or content is not vars(self).get("parameters"):
+            return super().render_template(content, context, jinja_env, seen_oids)
+        given = content.given if isinstance(content, Hidden) else content
+        return Hidden(super().render_template(given, context, jinja_env, seen_oids))
 
     def _begin(self, context: Context, *, resumed: bool) -> Work:
         from airflow_provider_marketo.imports.query import QueryWork

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from airflow.sdk import Connection
+from redis import SSLConnection
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoPackageMissingError
 from airflow_provider_marketo.client.governor.redis import RedisStore
@@ -227,3 +228,17 @@ def test_a_host_without_the_redis_client_is_not_the_end_of_the_task(monkeypatch)
     with pytest.raises(MarketoPackageMissingError, match=r"not installed on this host.*next try") as caught:
         governor_of(settings(redis_conn_id="the_redis"))
     assert not isinstance(caught.value, PERMANENT_ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("uri", "tls"),
+    [
+        ("rediss://redis.example.com", True),
+        ("redis://redis.example.com", False),
+        ("redis://redis.example.com/?ssl=true", True),
+    ],
+)
+def test_a_connection_of_type_rediss_uses_tls(monkeypatch, uri, tls):
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", uri)
+    pool = governor_of(settings(redis_conn_id="the_redis"))._store._client.connection_pool
+    assert issubclass(pool.connection_class, SSLConnection) is tls
