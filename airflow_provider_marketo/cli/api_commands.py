@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
 
-def _days(text: str) -> int:
+def days(text: str) -> int:
     """Read a number of days. A negative one would mean entries of the future, which are all."""
     if not text.isdigit():
         raise ArgumentTypeError(f"{text} is not a number of days: give 0 or more")
@@ -25,7 +25,7 @@ _LEDGER = Arg(("--ledger",), help="Folder of the ledger, as given to the operato
 _KEY = Arg(("key",), help="Key of the entry, as the error or `ledger list` shows it.")
 _SENT = Arg(("--sent",), help="The request ran: do not send it again.", action="store_true")
 _NOT_SENT = Arg(("--not-sent",), help="The request did not run: the next try sends it.", action="store_true")
-_DAYS = Arg(("--older-than-days",), help="Delete only entries older than this (default: 90).", type=_days, default=90)
+_DAYS = Arg(("--older-than-days",), help="Delete only entries older than this (default: 90).", type=days, default=90)
 
 API_COMMANDS: tuple[CLICommand, ...] = (
     ActionCommand(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
-from airflow_provider_marketo.cli.api_commands import API_COMMANDS, OUTPUT
+from airflow_provider_marketo.cli.api_commands import API_COMMANDS, OUTPUT, days
 
 _CONN_IDS = Arg(
     ("--conn-id",),
@@ -25,6 +25,14 @@ _PRINT = Arg(
 _CONN_ID = Arg(
     ("--conn-id",), help="Id of the Marketo connection (default: marketo_default).", default="marketo_default"
 )
+_FOLDERS = Arg(("folders",), nargs="*", help="Folders that tasks name as output_path, rejects_path or staging.")
+_OLDER_THAN = Arg(
+    ("--older-than-days",),
+    help="Remove only what nothing was written to for so many days (default: 30).",
+    type=days,
+    default=30,
+)
+_DRY_RUN = Arg(("--dry-run",), help="Count, and remove nothing.", action="store_true")
 _REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
 
 
@@ -51,6 +59,14 @@ _COMMANDS = (
         "Variable marketo_quota_<conn_id>.",
         func=lazy_load_command("airflow_provider_marketo.cli.quota.quota"),
         args=(_CONN_ID, _REFRESH, OUTPUT),
+    ),
+    ActionCommand(
+        name="clean",
+        help="Remove what killed and failed tasks have left behind: temporary files, and rows that wait to be sent",
+        description="Removes old temporary files of this host, and in each named folder old temporary files and what "
+        "old task instances keep between their tries. Run it where the workers run, as their user.",
+        func=lazy_load_command("airflow_provider_marketo.cli.clean.clean"),
+        args=(_FOLDERS, _OLDER_THAN, _DRY_RUN),
     ),
     *API_COMMANDS,
 )

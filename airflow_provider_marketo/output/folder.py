@@ -19,6 +19,7 @@ import shutil
 import stat
 import tempfile
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -31,6 +32,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoStorageError,
 )
 from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.abandoned import remove_abandoned, temporary_folder
 from airflow_provider_marketo.output.disk import make_folders, sync
 
 _LOCAL = "file"
@@ -93,12 +95,16 @@ class OutputFolder:
         """
         Return a folder whose temporary files belong to a task instance; those that a killed try has left are removed.
 
+        Those of other tasks are removed when they are a week old.
+
         :param url: of the folder.
         :param task: the running task instance, ``context["ti"]``.
         :param parameter: the operator's name for the folder, for errors.
         """
         folder = cls(url, parameter=parameter, owner=layout.task_folder(task))
         folder.remove_temporary()
+        with suppress(OSError):
+            remove_abandoned(Path(folder._key(layout.STAGING)) if folder.is_local else temporary_folder())
         return folder
 
     def path(self, name: str) -> ObjectStoragePath:
@@ -135,6 +141,15 @@ class OutputFolder:
         found = [str(key) for key in self._filesystem.find(root.rstrip("/"))]
         # A store may list the folder itself.
         return sorted(key.removeprefix(root) for key in found if key.startswith(root) and key != root)
+
+    def modified(self, name: str) -> datetime:
+        """
+        Return when a file was last written, aware.
+
+        :param name: of the file.
+        """
+        when: datetime = self._filesystem.modified(self._key(contained(name)))
+        return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
 
     def check_writable(self) -> None:
         """

@@ -1,0 +1,54 @@
+"""Removes temporary folders of tries that were killed: lead data must not lie around for ever."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.output import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ABANDONED_AFTER = timedelta(days=7)
+"""Age at which tasks remove unfinished files of any task: no try takes as long."""
+
+_NAME = re.compile(rf"({layout.TEMPORARY_PREFIX})?[0-9a-f]{{16}}(-.*)?")
+"""The owner of a temporary folder, see :class:`~.folder.OutputFolder`."""
+
+
+def remove_abandoned(place: Path, age: timedelta = ABANDONED_AFTER, *, dry_run: bool = False) -> int:
+    """
+    Remove temporary folders of this user that nothing has been written to for some time.
+
+    :param place: folder that holds them, on a local disk.
+    :param age: time since the last write.
+    :param dry_run: only count.
+    :return: how many there were.
+    """
+    oldest = (datetime.now(timezone.utc) - age).timestamp()
+    found = [each for each in _ours(place) if _last_write(each) < oldest]
+    for each in [] if dry_run else found:
+        shutil.rmtree(each, ignore_errors=True)
+    return len(found)
+
+
+def temporary_folder() -> Path:
+    """Return where this host keeps files on their way into an object store."""
+    return Path(tempfile.gettempdir())
+
+
+def _ours(place: Path) -> Iterator[Path]:
+    """Yield the temporary folders of tasks: those in the staging place of an output, or of a host."""
+    for each in place.glob("*"):
+        if _NAME.fullmatch(each.name) and each.is_dir() and not each.is_symlink() and each.stat().st_uid == os.getuid():
+            yield each
+
+
+def _last_write(folder: Path) -> float:
+    return max(each.lstat().st_mtime for each in (folder, *folder.rglob("*")))
