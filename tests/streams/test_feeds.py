@@ -131,6 +131,7 @@ def test_pages_without_a_record_have_an_end(stream):
 
 def test_a_page_that_holds_something_else_than_records_is_a_typed_error(stream, monkeypatch):
     followed = stream()
+    followed.clock.advance(3_600)
     monkeypatch.setattr(Reply, "records", property(lambda reply: [None]))
     with pytest.raises(MarketoDataError, match="something that is not a record"):
         followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)
