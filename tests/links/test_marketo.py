@@ -58,7 +58,7 @@ def link_of(operator: Any) -> str:
         (
             MarketoProgramTokensOperator,
             {"program_id": 1001, "tokens": {"Title": "Hello"}, "dry_run": True},
-            f"{UI}/#PG1001A1",
+            "#PG1001A1",
         ),
         (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001], "member": False}, f"{UI}/#ST1002A1"),
         (MarketoLeadSensor, {"filter_type": "id", "filter_values": 1001}, UI),
