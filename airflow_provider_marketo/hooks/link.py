@@ -86,7 +86,8 @@ def link_of(operator: Any) -> str:
     if operator.marketo_url:
         return str(operator.marketo_url)
     hook = vars(operator).get("hook")
-    ui = _ui(hook) if hook is not None else ""
+    # Only settings that the task has read: a connection that is missing or wrong has failed it already.
+    ui = _ui(hook) if hook is not None and "settings" in vars(hook) else ""
     filters = getattr(operator, "filters", None)
     return ui and ui + _path(vars(operator) | dict(filters if isinstance(filters, Mapping) else {}))
 

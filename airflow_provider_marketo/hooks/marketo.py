@@ -8,6 +8,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
@@ -31,6 +32,8 @@ from airflow_provider_marketo.hooks.usage import send_metrics, send_quota_left, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from airflow.sdk import Connection
 
     from airflow_provider_marketo.client.transport import Reply
 
@@ -101,7 +104,16 @@ class MarketoHook(BaseHook):
         :raises AirflowNotFoundException: the connection does not exist.
         :raises MarketoInvalidRequestError: a field is missing or out of range.
         """
-        return self._settings or ConnectionSettings.from_connection(self.get_connection(self.marketo_conn_id))
+        return self._settings or ConnectionSettings.from_connection(self._connection())
+
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.marketo_conn_id)
+        except AirflowNotFoundException as error:
+            raise AirflowNotFoundException(
+                f"{error}. Create it in Admin > Connections, or: airflow connections add {self.marketo_conn_id}"
+                " --conn-type marketo ..."
+            ) from None
 
     @cached_property
     def client(self) -> MarketoClient:

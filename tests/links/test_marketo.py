@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
 from airflow_provider_marketo.hooks.link import XCOM_KEY, push_link
 from airflow_provider_marketo.links.marketo import MarketoLink
@@ -113,6 +115,16 @@ def test_only_https_urls_become_links(marketo, address):
 def test_a_task_that_did_not_come_to_marketo_has_no_link():
     """Airflow asks for the link of failed tasks, too, and logs an error for each XCom that it looks for in vain."""
     operator = MarketoGetLeadsOperator(task_id="a_task", list_id=1001)
+    assert MarketoLink().get_link(operator, ti_key=None) == ""
+
+
+@pytest.mark.parametrize("host", [None, ""], ids=["no connection", "a wrong one"])
+def test_a_connection_that_fails_the_task_does_not_fail_the_link_as_well(monkeypatch, host):
+    if host is not None:
+        monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps({"conn_type": "marketo", "host": host}))
+    operator = MarketoGetLeadsOperator(task_id="a_task", list_id=1001)
+    with pytest.raises((AirflowNotFoundException, AirflowFailException), match=r"Create it in|Enter the instance URL"):
+        operator.execute(task_context())
     assert MarketoLink().get_link(operator, ti_key=None) == ""
 
 
