@@ -123,14 +123,8 @@ class BulkImport:
         sending.state = state.SENDING
         self._staged.put(chunk, sending)  # before a byte leaves: a try that finds this knows that the answer was lost
         self._staged.count_calls(1)
-
-        def queued(job: ImportJob) -> None:
-            named = self._staged.state(chunk)
-            named.state, named.batch_id = state.QUEUED, job.batch_id
-            self._staged.put(chunk, named)
-
         try:
-            job = self._jobs.start(data, write_down=queued, **self._parameters)
+            job = self._jobs.start(data, hold_place=False, **self._parameters)
         except MarketoAmbiguousOutcomeError as error:
             log.warning("Chunk %s: %s", chunk.name, error)
             self._lost(chunk)
@@ -155,6 +149,10 @@ class BulkImport:
         except MarketoError:
             self._staged.put(chunk, before)
             raise
+        queued = self._staged.state(chunk)
+        queued.state, queued.batch_id = state.QUEUED, job.batch_id
+        self._staged.put(chunk, queued)
+        self._jobs.hold_place(job.batch_id)
         log.info("Chunk %s: %d rows are import %d", chunk.name, chunk.rows, job.batch_id)
         return None
 

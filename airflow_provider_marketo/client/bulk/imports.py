@@ -198,15 +198,14 @@ class ImportJobs:
         self._counted: set[int] = set()
         self._mine: set[str] = set()
 
-    def start(
-        self, data: bytes, *, write_down: Callable[[ImportJob], None] | None = None, **parameters: Any
-    ) -> ImportJob:
+    def start(self, data: bytes, *, hold_place: bool = True, **parameters: Any) -> ImportJob:
         """
         Upload a CSV file and queue its import (``bulk_import_*.import``).
 
         :param data: the file, header included.
-        :param write_down: called with the job before the job takes a place in our count of the queue: a process that is
-            killed in between would leave a place that no later try gives back.
+        :param hold_place: whether the job takes a place in our count of the queue at once. A caller that must remember
+            the job writes it down first and then calls :meth:`hold_place`: a process that is killed in between would
+            leave a place that no later try gives back.
         :param parameters: in Adobe's spelling: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
             ``programMemberStatus``.
         :raises MarketoQueueFullError: ten imports are ahead (1016), other imports of ours have all places that we take,
@@ -227,12 +226,15 @@ class ImportJobs:
                 "Marketo accepted the file but named no batch", operation=operation, request_id=reply.request_id
             )
         job = ImportJob.from_record(record, self.kind.processed)
-        if write_down is not None:
-            write_down(job)
-        self._mine.add(self._place(job.batch_id))
-        with suppress(MarketoQueueFullError):  # the job is queued, even if another one took our place meanwhile
-            self._client.governor.enter_queue(IMPORT_QUEUE, self._place(job.batch_id))
+        if hold_place:
+            self.hold_place(job.batch_id)
         return job
+
+    def hold_place(self, batch_id: int) -> None:
+        """Count an import among those that fill Marketo's queue."""
+        self._mine.add(self._place(batch_id))
+        with suppress(MarketoQueueFullError):  # the job is queued, even if another one took our place meanwhile
+            self._client.governor.enter_queue(IMPORT_QUEUE, self._place(batch_id))
 
     def give_back(self, batch_ids: Collection[int]) -> None:
         """No longer count imports: nothing waits for them, and Marketo says by itself when its queue is full (1016)."""
