@@ -19,11 +19,11 @@ BULK = {
     "when it is staged and nobody knows yet": Step("imports.begin:Beginning._staged"),
     "before the first byte leaves": Step("client.bulk.imports:ImportJobs.start", under_way=True),
     "before the first answer is written down": Step(
-        "client.bulk.imports:ImportJobs.start", after=True, under_way=True, sent=True
+        "client.bulk.imports:ImportJob.from_record", after=True, under_way=True, sent=True
     ),
     "between two chunks": Step("imports.bulk:BulkImport._send", after=True),
     "before the last answer is written down": Step(
-        "client.bulk.imports:ImportJobs.start", 3, after=True, under_way=True, sent=True
+        "client.bulk.imports:ImportJob.from_record", 3, after=True, under_way=True, sent=True
     ),
     "while Marketo imports": Step("operators.base:MarketoDeferrableOperator._wait"),
     "while a report is fetched": Step("client.bulk.imports:ImportJobs.report"),

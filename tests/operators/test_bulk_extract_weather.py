@@ -323,7 +323,7 @@ def test_a_token_that_expires_under_way_is_replaced(marketo, tmp_path, context):
 
 def test_a_span_without_data_is_a_manifest_without_files(marketo, tmp_path, context):
     instance = marketo()
-    manifest = run_task(extract(tmp_path, start="2019-01-01", end="2019-02-01"), context)
+    manifest = run_task(extract(tmp_path, start="2025-03-01", end="2025-04-01"), context)
     assert (manifest["rows"], manifest["files"]) == (0, [])
     assert (tmp_path / manifest["manifest"].removeprefix(f"{tmp_path}/")).exists()
     assert data_files(tmp_path) == []
@@ -409,9 +409,13 @@ STRANGE = {
 def test_whatever_stands_in_a_field_comes_out_as_it_went_in(marketo, tmp_path, context):
     pyarrow = pytest.importorskip("pyarrow.parquet")
     values = list(STRANGE.values())
-    rows = [[str(n), value] for n, value in enumerate(values, 1)]
-    instance = marketo(export_rows=lambda kind, fields: rows)
-    leads = {"object_type": "leads", "fields": ["id", "company"], "end": "2026-01-15"}
+
+    def rows(kind, fields):
+        leads = [{"id": str(n), "company": value} for n, value in enumerate(values, 1)]
+        return [[lead.get(field, "2026-01-05T00:00:00Z") for field in fields] for lead in leads]
+
+    instance = marketo(export_rows=rows)
+    leads = {"object_type": "leads", "fields": ["id", "company", "createdAt"], "end": "2026-01-15"}
     run_task(extract(tmp_path / "csv", **leads), task_context(StateStore()))
     (job,) = instance.jobs()
     sent = (instance.instance.exports._folder / f"{job['exportId']}.csv").read_bytes()

@@ -142,5 +142,8 @@ def type_folders(types: Mapping[int, ActivityType]) -> dict[int, str]:
     for number, kind in sorted(types.items()):  # a newer type has a higher id
         name = snake_case(kind.name)
         is_own = is_plain_name(kind.name) and not name.startswith(ACTIVITY_TYPE) and name not in folders.values()
-        folders[number] = name if is_own else f"{name or ACTIVITY_TYPE}_{number}"
+        folder = name if is_own else f"{name or ACTIVITY_TYPE}_{number}"
+        while folder in folders.values():  # an older type is called so: "Visit 2" beside "Visit-" with the id 2
+            folder = f"{folder}_{number}"
+        folders[number] = folder
     return folders

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -69,6 +69,7 @@ NAMES = st.lists(
 
 
 @given(NAMES, NAMES)
+@example([], ["Visit 2", "Visit-"])
 def test_activity_types_have_folders_of_their_own_which_newer_types_do_not_move(names, newer):
     types = {number: ActivityType(number, name, {}) for number, name in enumerate([*names, *newer], 1)}
     before = type_folders({number: types[number] for number in range(1, len(names) + 1)})
