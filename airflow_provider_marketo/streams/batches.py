@@ -1,4 +1,4 @@
-"""For DAGs that a watcher starts: the batches that no earlier run has taken."""
+"""For DAGs that a watcher starts: the batches that no earlier run has processed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 
 PREFIX = "marketo_batches_"
 REMEMBERED = 1000
-"""Batches come again soon after they came first, or never."""
+"""Batches that a Variable remembers. A batch is repeated soon after it first came, or never."""
 
 
 def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any = ()) -> dict[str, Any]:
     """
-    What started a run, without what an earlier run has taken: a watcher that crashes hands a batch over again.
+    Return the batches that started a run, without those of earlier runs: after a crash, a watcher repeats a batch.
 
     A run that is cleared gets its own batches once more. Call it in the DAG's first task, and give the DAG
     ``max_active_runs=1``: the Variable ``marketo_batches_<stream>`` has one writer.
@@ -43,7 +43,7 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     batches = [event.extra["payload"] for event in found if "batch_id" in (event.extra.get("payload") or {})]
     new = {batch["batch_id"]: batch for batch in batches if taken.get(batch["batch_id"], run_id) == run_id}
     if len(new) < len(batches):
-        log.info("%d of %d batches came before, and are left out", len(batches) - len(new), len(batches))
+        log.info("Left out %d of %d batches, which an earlier run has processed", len(batches) - len(new), len(batches))
     if new:
         taken.update(dict.fromkeys(new, run_id))
         latest = dict(list(taken.items())[-REMEMBERED:])

@@ -1,4 +1,4 @@
-"""What flows in Marketo's paging token feeds. Four streams, one table: their differences are data."""
+"""The streams that Marketo's paging token feeds hold. Each is a row of one table: their differences are data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _activity(record: Record) -> Iterator[Record]:
 
 
 def _lead_change(record: Record) -> Iterator[Record]:
-    """A row for each field that changed; a new lead is a row without a field."""
+    """Yield a row for each field that changed; a new lead is a row without a field."""
     changes: Sequence[Record] = record.get("fields") or ({},)
     for field in changes:
         yield {
@@ -72,7 +72,7 @@ def _lead_change(record: Record) -> Iterator[Record]:
 
 
 def _merge(record: Record) -> Iterator[Record]:
-    """A row for each lead that is no more; the lead of the activity is the one that stays."""
+    """Yield a row for each lead that is gone; the lead of the activity is the one that stays."""
     attributes = _pairs(record)
     for loser in dict.fromkeys(_NUMBER.findall(str(attributes.get("Merge IDs") or ""))):
         if loser != str(record.get("leadId")):
@@ -84,7 +84,7 @@ def _pairs(record: Record) -> dict[str, Any]:
 
 
 def _attributes(record: Record) -> str:
-    """As a bulk export has them: one JSON object."""
+    """Return the attributes as a bulk export writes them: one JSON object."""
     return json.dumps(_pairs(record), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -25,8 +25,8 @@ class Overlap:
     """
     Keeps two runs from publishing the same row, one after the other or at the same time.
 
-    Each run leaves the keys of its rows, which count from its manifest on. And each lays claim to its range before it
-    publishes: whoever finds another's claim then, or its own gone, gives way.
+    Each run writes the keys of its rows; they count once its manifest is there. Before a run publishes, it claims its
+    range. A run that then finds another run's claim, or misses its own, stops.
 
     :param folder: the output.
     :param table: what names of manifests start with.
@@ -64,7 +64,7 @@ class Overlap:
 
     def claim(self) -> None:
         """
-        Everything is read, and nothing of it published.
+        Claim the range, after everything is read and before anything is published.
 
         :raises MarketoStoppedError: another run is about to publish, or has since :meth:`seen`.
         """
@@ -75,9 +75,9 @@ class Overlap:
 
     def save(self, keys: SeenKeys) -> None:
         """
-        Leave the keys of this run's rows; the manifest follows.
+        Write the keys of this run's rows; the manifest follows.
 
-        :raises MarketoStoppedError: another run has taken the claim for that of a run that was killed.
+        :raises MarketoStoppedError: another run has deleted the claim, as if this run were dead.
         """
         if self._folder.read(self._claim) != self._mark:
             raise self._overtaken()
@@ -86,11 +86,11 @@ class Overlap:
         self._folder.write(f"{_KEYS}/{self._window.name}", saved.getvalue())
 
     def release(self) -> None:
-        """The manifest is there."""
+        """Delete the claim, after the manifest is written."""
         self._folder.delete(self._claim)
 
     def _published(self) -> dict[str, int]:
-        """Ranges of others that are published, and which version of their keys there is."""
+        """Return the published ranges of other runs, with a checksum of their keys."""
         return {
             name: self._folder.path(f"{_KEYS}/{name}").checksum()
             for name in self._near(_KEYS)
@@ -98,7 +98,7 @@ class Overlap:
         }
 
     def _near(self, place: str) -> list[str]:
-        """Ranges of others that have rows in this one."""
+        """Return the ranges of other runs that overlap this one."""
         names = self._folder.names(place)
         return [name for name in names if self._is_near(name)]
 

@@ -1,4 +1,4 @@
-"""Pages of a feed, of several cursors at a time, up to an end."""
+"""Read the pages of a feed, with several cursors at a time, up to an end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FeedReader:
 
     def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Record]]:
         """
-        The records of all passes, page by page, as they come. The next page of each is fetched meanwhile.
+        Yield the records of all passes, page by page, as they come. The next page of each is fetched meanwhile.
 
         :param passes: the cursors.
         :param parallel: calls in flight at a time.
@@ -105,7 +105,7 @@ class FeedReader:
 
 def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Reply:
     """
-    A page of a feed.
+    Return a page of a feed.
 
     :param page: its token.
     :raises MarketoInvalidRequestError: the filter is wrong, or the token.
@@ -128,16 +128,16 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
 
 
 def refuses_page(error: MarketoInvalidRequestError) -> bool:
-    """Whether it is the token that Marketo does not accept, and not the filter."""
+    """Return whether Marketo refuses the token, and not the filter."""
     return error.code is not None and not error.parameter
 
 
 def check_empty(empty: int, most: int, one: Pass, operation: str, remedy: str) -> None:
     """
-    Pages without a record are followed up to a limit.
+    Stop at too many pages without a record.
 
     :param empty: such pages in a row.
-    :param most: how many are borne.
+    :param most: how many are allowed.
     :raises MarketoDataError: there are more.
     """
     if empty and empty % LOGGED_EMPTY_PAGES == 0:
@@ -155,7 +155,7 @@ _END: Any = object()
 
 def together(sources: Sequence[Iterator[Item]], threads: int) -> Iterator[Item]:
     """
-    The items of several iterators, in the order in which they come; each iterator is one item ahead.
+    Yield the items of several iterators, in the order in which they come; each iterator is one item ahead.
 
     :param sources: each is advanced by one thread at a time.
     :param threads: how many are advanced at a time.

@@ -1,8 +1,8 @@
 """
-What a watcher has handed over, and what it is about to: at least once, and the same batch under the same id.
+The batches of a watcher: each is handed over at least once, and always under the same id.
 
-A batch is written down before it is handed to Airflow, and crossed out when Airflow has stored it. Whoever starts after
-a crash hands the written batch over again, so nothing is missed; and since it carries the same id, the DAG can tell.
+A batch is written down before the watcher hands it to Airflow, and deleted when Airflow has stored it. After a crash,
+the next watcher hands the written batch over again, so nothing is missed. The DAG recognizes it by its id.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Activity = Mapping[str, Any]
 @dataclass
 class WatchState(Plain):
     """
-    Where a watcher stands. Plain JSON, of ids and times.
+    The state of a watcher: plain JSON, of ids and times.
 
-    :param instance: where.
-    :param since: activities before it are none of the watcher's; ISO 8601.
+    :param instance: the instance that it watches.
+    :param since: the watcher leaves out activities before this time; ISO 8601.
     :param time: up to when the feed was read, by Marketo's clock.
     :param seen: ids of activities that were handed over and that the next look may show again.
     :param pending: the batch that is being handed over, as the event's payload has it; None for none.
@@ -48,7 +48,7 @@ class Handover:
 
     :param state: where it stands; the caller writes it down after every call.
     :param batch_size: most activities in a batch.
-    :param overlap: how late an activity may be shown; what is dated further back than that was handed over, or is lost.
+    :param overlap: how late Marketo may show an activity. Activities that it shows later are lost.
     """
 
     def __init__(self, state: WatchState, batch_size: int, overlap: timedelta) -> None:
@@ -60,7 +60,7 @@ class Handover:
 
     def take(self, until: str, shown: Sequence[Activity]) -> None:
         """
-        Note what a look has shown. Only when nothing is pending.
+        Take what a look has shown. Call it only when nothing is pending.
 
         :param until: up to when the look went.
         :param shown: activities, those of earlier looks included.
@@ -72,7 +72,7 @@ class Handover:
 
     def next_batch(self) -> dict[str, Any] | None:
         """
-        The batch to hand over, written into the state; None while there is none.
+        Return the batch to hand over, which is written into the state; None if there is none.
 
         :return: the event's payload.
         """
@@ -87,17 +87,17 @@ class Handover:
         return self.state.pending
 
     def confirm(self) -> None:
-        """Airflow has stored the pending batch."""
+        """Note that Airflow has stored the pending batch."""
         if self.state.pending is not None:
             self.state.seen += self.state.pending["activities"]
             self.state.pending = None
         self._settle()
 
     def _oldest(self, time: str) -> str:
-        """Where the overlap begins of whoever has read up to a time, without the zone."""
+        """Return where the overlap before a time begins, without the zone."""
         return without_zone(parse_date(time) - self._overlap)
 
     def _settle(self) -> None:
-        """A look counts when all that it has shown is handed over."""
+        """Move the state past a look, once everything that it has shown is handed over."""
         if not self._backlog and self.state.pending is None and self._look is not None:
             (self.state.time, self.state.seen), self._look = self._look, None
