@@ -180,7 +180,7 @@ class OutputFolder:
         except FileNotFoundError:
             return None
         except (PermissionError, NotADirectoryError) as error:
-            raise self._refused(error, "read") from error
+            raise self._refused(error) from error
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON document in one step."""
@@ -244,8 +244,8 @@ class OutputFolder:
         os.replace(local, final)
         sync(final.parent)
 
-    def _refused(self, error: BaseException, use: str = "write to") -> MarketoError:
-        what = f"cannot {use} {self._parameter}={self.url} ({type(error).__name__}: {error})"
+    def _refused(self, error: BaseException) -> MarketoError:
+        what = f"cannot write to {self._parameter}={self.url} ({type(error).__name__}: {error})"
         package = _PACKAGES.get(self.url.partition("://")[0])
         if package and (isinstance(error, ImportError) or "registered" in str(error)):
             return MarketoPackageMissingError(f"{what}: this host does not have {package}")

@@ -137,4 +137,4 @@ def test_an_output_that_the_worker_cannot_use_is_one_sentence(marketo, tmp_path)
     (tmp_path / "a file").write_text("")
     text = shown(failure_of(lambda: extract(tmp_path / "a file" / "leads").execute(task_context())))
     assert text.count("Traceback") == 1
-    assert "cannot read output_path=" in text.splitlines()[-1]
+    assert "cannot write to output_path=" in text.splitlines()[-1]
