@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "marketo_once_"
-"""How every key begins. Airflow masks the values of some names, and not of these."""
+"""How every key begins. Airflow masks Variables whose names sound like secrets; these do not."""
 
 CLAIM = "_claim"
 SENDING, SETTLED = "sending", "settled"
@@ -118,7 +118,8 @@ class Entry:
         """
         Return the entry that stands for one that cannot be read: something was stored, so the request may have run.
 
-        It has the generation of the running task, so that no clear counts as a decision about it.
+        It has the generation of the running task. With another one the ledger would think that a person cleared the
+        task to send the request again.
 
         :param sending: the request.
         """

@@ -1,4 +1,4 @@
-"""Plans the pools that the connections ask for, and refuses contradictions between them."""
+"""Plan the pools that the connections ask for, and refuse contradictions between them."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ def _refuse_difference(one: ConnectionSettings, other: ConnectionSettings, names
                 f"connections {one.conn_id} and {other.conn_id} {because}, but one has {name}={ours} and the other has "
                 f"{name}={theirs}",
                 parameter=name,
-                remedy="Give both the same value, because limits belong to the instance.",
+                remedy="Give both the same value.",
             )

@@ -44,7 +44,10 @@ def setup(args: Namespace) -> None:
     else:
         for pool in wanted:
             print(_apply(pool))
-            print(f"Give every Marketo task pool={pool.name!r}; without a pool it runs, too.", file=sys.stderr)
+            print(
+                f"Give every Marketo task pool={pool.name!r}: a task without it also runs, but not within its limit.",
+                file=sys.stderr,
+            )
         _store_marker(wanted)
 
 
@@ -100,7 +103,10 @@ def _write(pools: Sequence[PlannedPool], target: str) -> None:
         Path(target).write_text(text)
         print(f"Wrote {target} and changed no pool. Import it with: airflow pools import {target}", file=sys.stderr)
     marker = json.dumps(_marker(pools))
-    print(f"If the cluster policy is on, run also: airflow variables set {POOLS_VARIABLE} '{marker}'", file=sys.stderr)
+    print(
+        f"If [marketo] enforce_pool is on, also run: airflow variables set {POOLS_VARIABLE} '{marker}'",
+        file=sys.stderr,
+    )
 
 
 def _marker(pools: Sequence[PlannedPool]) -> dict[str, str]:

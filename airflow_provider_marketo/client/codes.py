@@ -2,7 +2,8 @@
 Marketo's error codes by name.
 
 The same code may stand for a whole reply or for one record. What a code means for a caller is the table in
-:mod:`.errors`. A reply without a code has ``HTTP <status>`` in its place.
+:mod:`.errors`; what a person can do about it is the table in :mod:`.remedies`. A reply without a code has
+``HTTP <status>`` in its place.
 """
 
 from __future__ import annotations

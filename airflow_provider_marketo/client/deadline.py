@@ -54,7 +54,7 @@ _current = threading.local()
 
 @contextmanager
 def ends_at(deadline: Deadline) -> Iterator[None]:
-    """Let the answers to requests that this thread sends meanwhile end at a deadline."""
+    """Set the deadline of the answers to all requests that this thread sends inside the ``with`` block."""
     before = getattr(_current, "deadline", None)
     _current.deadline = deadline
     try:

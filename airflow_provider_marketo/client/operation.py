@@ -186,13 +186,13 @@ class Operation:
 
     @property
     def deletes(self) -> bool:
-        """Whether it deletes or removes something, so that what a repeated request does not find is done."""
+        """Whether it deletes or removes something: if a repeated request finds nothing, that is success."""
         action = self.name.partition(".")[2].removeprefix("bulk_")
         return self.retry != "read" and action.startswith(("delete", "remove"))
 
     @property
     def longest_run(self) -> float:
-        """Seconds after sending in which Marketo may still execute a call."""
+        """Seconds for which Marketo may still execute a call after it was sent."""
         return self.timeout - TIMEOUT_MARGIN
 
     @cached_property

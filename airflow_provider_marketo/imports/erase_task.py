@@ -26,8 +26,8 @@ class EraseWork(Work):
     """
     One try of an erasure.
 
-    The evidence tells a process that resumes after a deferral whether the deletion was checked: then it only looks
-    whether a lead is there again.
+    A process that resumes after a deferral reads in the evidence whether the deletion was checked. If it was, the
+    process only looks whether a lead is there again.
 
     :param context: Airflow's, of the running task.
     :param hook: the connection.
@@ -45,7 +45,7 @@ class EraseWork(Work):
         self._result: dict[str, Any] = {}
         if not arguments["confirm"] and not arguments["dry_run"]:
             raise MarketoInvalidRequestError(
-                "leads are deleted for good, and confirm is not True",
+                "nothing was deleted: Marketo deletes leads for good, and confirm is not True",
                 parameter="confirm",
                 remedy="Try it with dry_run=True, then set confirm=True.",
             )
@@ -61,7 +61,7 @@ class EraseWork(Work):
         """
         Delete and check, or after the wait look whether a lead is there again.
 
-        :param found: nothing of use.
+        :param found: ignored; an erasure waits for a time only.
         :return: the time of the later look, or None when all is done.
         """
         if self._evidence is None:

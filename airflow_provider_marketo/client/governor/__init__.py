@@ -122,16 +122,16 @@ class Governor(Protocol):
 
     def claim(self, name: str, seconds: float) -> bool:
         """
-        Claim a task that only one of all processes does now and then, such as reading the day's usage.
+        Claim a chore, which only one of all processes does now and then, such as reading the day's usage.
 
-        :param name: name of the task.
+        :param name: name of the chore.
         :param seconds: seconds for which no other process gets it.
         :return: whether the caller should do it now.
         """
         ...
 
     def postpone(self, name: str, seconds: float) -> None:
-        """Say that a claimed task is done and need not be done again for some seconds."""
+        """Say that a claimed chore is done and need not be done again for some seconds."""
         ...
 
     def tell_used(self, used: int, extracts_end: int) -> None:

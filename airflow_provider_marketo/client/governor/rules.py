@@ -39,7 +39,7 @@ PATIENCE = {INTERACTIVE: 0.0, EXTRACT: 10.0, POLL: 30.0}
 """Seconds for which a call of each kind lets later, more urgent calls pass. No kind waits for ever."""
 
 DECREASE = 0.8
-"""Part of the calls that Marketo accepted to which a 606 lowers the limit."""
+"""A 606 lowers the limit to this part of the calls that Marketo accepted."""
 
 PLATEAU = 2.0
 """Windows after a 606 until the limit is back where Marketo refused. It grows slowly around there and fast beyond."""
@@ -194,7 +194,7 @@ def leave_queue(state: State, queue: str, job_ids: Collection[str]) -> None:
 
 
 def claim(state: State, limits: Limits, name: str, seconds: float, at: Moment) -> bool:
-    """Give a task to the caller for some seconds, unless another process has it."""
+    """Give a chore to the caller for some seconds, unless another process has it."""
     now = _advance(state, limits, at)
     if state.claims.get(name, now) > now:
         return False
@@ -203,7 +203,7 @@ def claim(state: State, limits: Limits, name: str, seconds: float, at: Moment) -
 
 
 def postpone(state: State, limits: Limits, name: str, seconds: float, at: Moment) -> None:
-    """Record that a task was done and is due again after some seconds."""
+    """Record that a chore was done and is due again after some seconds."""
     state.claims[name] = _advance(state, limits, at) + seconds
 
 

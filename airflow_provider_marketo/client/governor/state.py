@@ -45,7 +45,7 @@ class State:
     :param latches: spent quota (``calls``, ``export``) to the epoch second of the next try.
     :param probes: spent quota to the lease of the one call that tries it.
     :param queues: queue of Marketo to our jobs in it: job id to the time at which its place lapses.
-    :param claims: name of a task that only one process does to the time at which it is due again.
+    :param claims: name of a chore that only one process does to the time at which it is due again.
     :param day_ends: epoch second at which the quota day of the following fields ends.
     :param used: calls of all users today: Marketo's last count plus ours since; None before the first count.
     :param unknown: whether the history is lost: other processes may have filled the window.
