@@ -167,6 +167,15 @@ class MarketoDeferrableOperator(MarketoOperator):
         """
         return self._advance(context, event, resumed=True)
 
+    def start_over(self, context: Context, event: Any = None) -> Any:
+        """
+        Begin after a deferral before which nothing was begun: Marketo refused the first question.
+
+        :param context: Airflow's, of the running task.
+        :param event: of Airflow's own trigger, which only let time pass.
+        """
+        return self._advance(context)
+
     def on_kill(self) -> None:
         """Stop as every operator does, and have the work cancel what Marketo would go on with."""
         super().on_kill()
@@ -206,6 +215,8 @@ class MarketoDeferrableOperator(MarketoOperator):
                 if until is not None:
                     # Jobs in Marketo's queue go on by themselves, and what is published stays.
                     self.log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
+                    if work is None and not resumed:
+                        self._defer(context, Wait(until), timedelta(0), method_name="start_over")
                     self._wait_until(context, work, until, error)
                 if work is not None and self._gives_up(context, error):
                     work.give_up()  # no later try comes back for it
@@ -243,12 +254,14 @@ class MarketoDeferrableOperator(MarketoOperator):
             work.extend_deadline(until)
         self._defer(context, work.pause(until), self._interval(work))
 
-    def _defer(self, context: Context, wait: Wait, interval: timedelta) -> NoReturn:
+    def _defer(
+        self, context: Context, wait: Wait, interval: timedelta, *, method_name: str = "execute_complete"
+    ) -> NoReturn:
         from airflow_provider_marketo.triggers.waits import trigger_for
 
         for key, value in wait.xcoms.items():
             context["ti"].xcom_push(key=key, value=value)
-        self.defer(trigger=trigger_for(wait, self.marketo_conn_id, interval), method_name="execute_complete")
+        self.defer(trigger=trigger_for(wait, self.marketo_conn_id, interval), method_name=method_name)
 
     def _interval(self, work: Work) -> timedelta:
         """Return the time between two looks at Marketo."""
