@@ -9,12 +9,14 @@ import pytest
 from airflow_provider_marketo import choices
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.bulk.imports import OBJECTS
+from airflow_provider_marketo.client.bulk.objects import OBJECTS as EXPORT_OBJECTS
 from airflow_provider_marketo.imports.targets import BULK, INGESTION, SYNC, SYNC_TARGETS
 
 
 @pytest.mark.parametrize(
     ("kind", "table"),
     [
+        (choices.BulkObject, EXPORT_OBJECTS),
         (choices.ImportObject, OBJECTS),
         (choices.SyncObject, SYNC_TARGETS),
         (choices.QueryObject, {*SYNC_TARGETS, *OBJECTS}),

@@ -16,7 +16,7 @@ from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, 
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_marketo.client.tabular.transform import Rules
 
@@ -57,7 +57,7 @@ class TableWriter:
         embedded = [column.name for column in rules.schema.columns if column.kind == ATTRIBUTES]
         if rules.attributes != "json":
             embedded = []
-        self._sink: Sink = ParquetFiles(open_file) if file_format == "parquet" else JsonLinesFiles(open_file, embedded)
+        self._sink = SINKS[file_format](open_file, embedded)
         self._held: dict[str, list[Any]] = {}
         self._size = 0
 
@@ -212,3 +212,10 @@ class _ParquetFile:
 
     def abort(self) -> None:
         self._file.close()
+
+
+SINKS: Mapping[str, Callable[[OpenFile, Sequence[str]], Sink]] = {
+    "jsonl": JsonLinesFiles,
+    "parquet": lambda open_file, embedded: ParquetFiles(open_file),
+}
+"""What writes the files of a typed format, given how to open a file and which columns hold JSON already."""
