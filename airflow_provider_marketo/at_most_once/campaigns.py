@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from airflow_provider_marketo.at_most_once.task import OnceCall, OnceTask
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 
@@ -70,7 +71,8 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
         for first in range(0, len(leads), LEADS_PER_CALL)
     ]
     sent, earlier = task.send_all(calls, lambda: campaign.update(_requestable(task, campaign_id)))
-    log.info("%d leads in %d groups; an earlier try sent %d of the groups", len(leads), len(calls), earlier)
+    groups = counted(len(calls), "group")
+    log.info("%s in %s; an earlier try sent %d of them", counted(len(leads), "lead"), groups, earlier)
     return {
         "campaign_id": campaign_id,
         "campaign": campaign.get("name"),

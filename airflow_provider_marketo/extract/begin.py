@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
@@ -79,7 +80,7 @@ def begin(
         progress = Progress(fingerprint, output=folder.url, host=socket.gethostname(), mark=uuid.uuid4().hex)
         folder.write_json(layout.mark(run), progress.mark)
         count = len(wanted.slices(plan.filters, plan.until))
-        log.info("Extracting %s in %d jobs", wanted.describe(), count)
+        log.info("Extracting %s in %s", wanted.describe(), counted(count, "job"))
         types = [wanted.custom_object] if wanted.custom_object else []
         hook.check_budget(calls=CALLS_A_JOB * count, custom_objects=types)
     if not resumed or not progress.deadline:

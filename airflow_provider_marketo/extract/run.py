@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoBudgetError,
@@ -209,11 +210,11 @@ class ExtractRun:
         except OSError as error:
             log.warning("Could not tidy up %s: %s", self._run_folder, error)
         log.info(
-            "Extracted %s: %d rows, %d bytes in %d files",
+            "Extracted %s: %s, %s in %s",
             self._request.describe(),
-            manifest.rows,
-            manifest.bytes,
-            len(manifest.files),
+            counted(manifest.rows, "row"),
+            counted(manifest.bytes, "byte"),
+            counted(len(manifest.files), "file"),
         )
         return manifest.to_xcom()
 
@@ -332,7 +333,7 @@ class ExtractRun:
                 plan = plan.without(refused, "not exportable")
         if plan is not self._plan:
             gone = [name for name in self._plan.fields if name not in plan.fields]
-            log.warning("Left out %d fields that Marketo does not export: %s", len(gone), ", ".join(gone))
+            log.warning("Left out %s that Marketo does not export: %s", counted(len(gone), "field"), ", ".join(gone))
             self._plan = plan
             self._publisher.use(plan)
         return export_id
@@ -358,10 +359,10 @@ class ExtractRun:
         self._progress.jobs.pop(one.name, None)
         self._keeper.save()
         log.info(
-            "Published %s: %d rows in %d files (%d cut at the window's edge, %d already seen)",
+            "Published %s: %s in %s (%d cut at the window's edge, %d already seen)",
             one.name,
-            record["rows"],
-            len(record["files"]),
+            counted(record["rows"], "row"),
+            counted(len(record["files"]), "file"),
             record["rows_cut"],
             record["rows_duplicate"],
         )

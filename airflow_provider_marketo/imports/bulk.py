@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.imports import FAILED, FAILURES, WARNINGS, ImportJob, ImportJobs
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoDeadlineError,
@@ -153,7 +154,7 @@ class BulkImport:
         queued.state, queued.batch_id = state.QUEUED, job.batch_id
         self._staged.put(chunk, queued)
         self._jobs.hold_place(job.batch_id)
-        log.info("Chunk %s: %d rows are import %d", chunk.name, chunk.rows, job.batch_id)
+        log.info("Chunk %s of %s is import %d", chunk.name, counted(chunk.rows, "row"), job.batch_id)
         return None
 
     def _lost(self, chunk: Chunk) -> None:
@@ -206,7 +207,7 @@ class BulkImport:
         warned = min(left, max(job.warned or 0, sum(line.outcome == "warned" for line in lines)))
         account = Account(accepted=left - warned, warned=warned, rejected=rejected, unknown=unknown)
         if unknown:
-            log.warning("Import %d: %d rows cannot be told from Marketo's report", job.batch_id, unknown)
+            log.warning("Import %d: Marketo's report does not tell %s", job.batch_id, counted(unknown, "row"))
         if unknown > len(unmatched):
             told_at = {one.at for one in (*failures, *warnings)}
             why = f"import {job.batch_id} does not tell which of its rows these {unknown} are; this may be one of them"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.imports.targets import BULK, RECORDS_PER_CALL, SYNC
 
 if TYPE_CHECKING:
@@ -54,5 +55,7 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
             CALLS_OF_A_JOB,
         )
         return BULK, rest
-    log.info("transport=auto: sync, as %d rows cost %d calls", count, -(-count // RECORDS_PER_CALL))
+    log.info(
+        "transport=auto: sync, as %s cost %s", counted(count, "row"), counted(-(-count // RECORDS_PER_CALL), "call")
+    )
     return SYNC, rest

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
 from airflow_provider_marketo.client.tabular.records import line
@@ -104,7 +105,8 @@ def publish_changed_leads(
     plan = make_plan(request, client, folder.read_json(layout.SCHEMA))
     window = Window(request.start - request.lookback, plan.until or request.end)
     ids = _changed(client, plan, window, parallel, max_empty_pages)
-    log.info("%d leads changed; they are read in %d calls", len(ids), -(-len(ids) // IDS_PER_CALL))
+    calls = counted(-(-len(ids) // IDS_PER_CALL), "call")
+    log.info("%s changed, to be read in %s", counted(len(ids), "lead"), calls)
     publisher = SlicePublisher(request, plan, folder, run_folder, hash_key=hash_key)
 
     def fetch(consumer: Any) -> Outcome:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
@@ -150,14 +151,14 @@ class StreamRun:
         ranges = moved.with_range(Window(one.read_from, one.end).name, self._folder.url)
         self._positions.advance(replace(moved, published=ranges))
         log.info(
-            "Published %s from %s to %s: %d rows (%d seen before) in %d files, %d calls",
+            "Published %s from %s to %s: %s (%d seen before) in %s, %s",
             self._request.describe(),
             iso(one.start),
             iso(one.end),
-            manifest.rows,
+            counted(manifest.rows, "row"),
             manifest.rows_duplicate,
-            len(manifest.files),
-            reader.calls,
+            counted(len(manifest.files), "file"),
+            counted(reader.calls, "call"),
         )
         return manifest.to_xcom()
 
