@@ -29,8 +29,8 @@ class NamedFiles:
     """
     Reads the files that arguments name.
 
-    A path that is in the DAG file is the author's. One that a template, an XCom or a mapping has made is somebody
-    else's, and is read only in the folders that ``[marketo] upload_roots`` lists.
+    A path that is in the DAG file is the author's. One that a template, an XCom or a mapping has made is not,
+    and is read only in the folders that ``[marketo] upload_roots`` lists.
 
     :param named: the arguments that the author gave as a file, and whether a template is part of the path.
     :param mapped: whether the task is mapped, so that an XCom may have given the arguments.

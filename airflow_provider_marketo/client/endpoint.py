@@ -62,7 +62,7 @@ def _checked(url: str, parameter: str) -> str:
     try:
         parts = urlsplit(url if _PLAIN.fullmatch(url) else "")  # urlsplit drops line breaks
         _ = parts.port
-    except ValueError:  # a port or an IPv6 address that is none
+    except ValueError:  # not a valid port or IPv6 address
         parts = urlsplit("")
     path = parts.path.rstrip("/")
     if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:

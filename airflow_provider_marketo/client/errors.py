@@ -189,7 +189,7 @@ class MarketoInvalidRequestError(MarketoError):
     """
     The request is wrong and stays wrong.
 
-    :param parameter: the parameter to change, in the spelling of whoever raised the error.
+    :param parameter: the parameter to change, in the spelling of the module that raised the error.
     """
 
     def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:

@@ -70,7 +70,7 @@ class ConditionPoller(Generic[ConditionT]):
         A missing subject would look as if nothing had happened to it yet.
 
         :param condition: what a sensor is to wait for.
-        :raises MarketoInvalidRequestError: the sensor would wait in vain.
+        :raises MarketoInvalidRequestError: the sensor would never end.
         """
 
     def ask(self, conditions: Collection[ConditionT]) -> Mapping[ConditionT, Answer]:

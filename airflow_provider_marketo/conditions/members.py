@@ -77,7 +77,7 @@ class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
 
 
 def _gone(lead_ids: Sequence[int]) -> MarketoNotFoundError:
-    """Return the error for deleted leads. Marketo never uses an id again, so waiting would be in vain."""
+    """Return the error for deleted leads. Marketo never uses an id again, so the wait would not end."""
     return MarketoNotFoundError(
         f"there is no lead {', '.join(map(str, lead_ids[:SHOWN]))}"
         + (f" and {len(lead_ids) - SHOWN} more" if len(lead_ids) > SHOWN else ""),

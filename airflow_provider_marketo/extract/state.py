@@ -26,7 +26,7 @@ class Progress(kept.Progress):
     :param output: URL of the output.
     :param host: of the process that began.
     :param mark: what lies in the output, so that a folder of the same name on another host is not taken for it.
-    :param recreated: slice name to how often its job had to be made anew in this try.
+    :param recreated: slice name to how often its job was recreated in this try.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)

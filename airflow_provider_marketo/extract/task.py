@@ -1,4 +1,4 @@
-"""The task of a bulk extract: from an operator's arguments to work that can be stopped and gone on with."""
+"""The task of a bulk extract: from an operator's arguments to work that can be stopped and resumed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class ExportJobsWait(Wait):
 
     :param object_type: what is exported.
     :param custom_object: API name of the custom object type.
-    :param export_ids: the jobs. Whoever ends the task meanwhile has them cancelled.
+    :param export_ids: the jobs. A person who ends the task meanwhile has them cancelled.
     :param deadline: when waiting ends, aware.
     """
 

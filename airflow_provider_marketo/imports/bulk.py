@@ -246,7 +246,7 @@ class BulkImport:
 
     def _untold(self, one: Found) -> Line:
         values = [one.values.get(name) for name in self._staged.plan.header]
-        return Line("unknown", code_of(one.reason), f"{one.reason} (which row it was cannot be told)", None, values)
+        return Line("unknown", code_of(one.reason), f"{one.reason} (Marketo does not say of which row)", None, values)
 
 
 def _line(outcome: str, one: Found, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> Line:

@@ -103,13 +103,13 @@ class EraseWork(Work):
         return found
 
     def _check_none_found(self) -> None:
-        """Refuse values that find nobody, unless the author allows it or an earlier try has erased whom they found."""
+        """Refuse values that find no lead, unless the author allows it or an earlier try has erased the leads."""
         erased_earlier = self._evidence is not None and self._evidence.leads > 0
         if self._given == 0 or erased_earlier or self._arguments["allow_none_found"]:
             return
         error = MarketoInvalidRequestError(
             f"no lead has any of the {counted(self._given, 'given value')} as its {self._arguments['filter_type']}:"
-            " nobody was erased",
+            " no lead was erased",
             parameter="filter_values",
             remedy="Check the values, filter_type and the API user's partitions. If it is no mistake, set"
             " allow_none_found=True.",

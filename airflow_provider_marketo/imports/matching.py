@@ -28,9 +28,9 @@ class Found:
     """
     A row of a report.
 
-    :param at: its position among the rows sent; None if it cannot be told.
+    :param at: its position among the rows sent; None if Marketo does not say.
     :param reason: Marketo's.
-    :param values: the report's cells by column, for a row that cannot be told.
+    :param values: the report's cells by column, for a row that Marketo does not name.
     """
 
     at: int | None

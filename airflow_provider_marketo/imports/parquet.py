@@ -1,4 +1,4 @@
-"""Parquet files as batches of Python values. A column is read only when somebody asks for it."""
+"""Parquet files as batches of Python values. A column is read only when it is asked for."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Line:
     :param outcome: ``rejected``, ``warned`` or ``unknown``.
     :param code: Marketo's, or our own word.
     :param message: why.
-    :param number: of the input row, from 0; None where Marketo's report names a row that cannot be told.
+    :param number: of the input row, from 0; None where Marketo's report does not say which row it was.
     :param values: of the row, in the order of the header.
     """
 

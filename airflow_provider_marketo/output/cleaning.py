@@ -1,4 +1,4 @@
-"""Removes what task instances keep between their tries, where nobody continues them: it holds lead data."""
+"""Removes what task instances keep between their tries, once no try continues them: it holds lead data."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ _PACKAGES = {
 """What a worker must have for each kind of remote folder."""
 
 _PRIVATE = "_marketo/runs/"
-"""What tasks keep between two tries: rows that wait to be sent, keys of rows. Nobody else reads it."""
+"""What tasks keep between two tries: rows that wait to be sent, keys of rows. Only they read it."""
 
 _PRIVATE_DEPTH = 4
 """Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""

@@ -48,7 +48,7 @@ class Asker:
         """
         Check once, before the wait, that the subject of the condition exists.
 
-        :raises MarketoInvalidRequestError: the sensor would wait in vain.
+        :raises MarketoInvalidRequestError: the sensor would never end.
         """
         try:
             self._poller(condition).check(condition)

@@ -257,7 +257,7 @@ class ImportJobs:
             governor.enter_queue(IMPORT_QUEUE, place, UPLOAD_LAPSE)
 
     def _free_if_ended(self, place: str) -> None:
-        """Ask for an import, whoever has started it: its task may have been killed."""
+        """Ask for an import that any task may have started: that task may have been killed."""
         name, _, rest = place.partition(":")
         *path, batch_id = rest.split(":")
         kind = OBJECTS.get(name)

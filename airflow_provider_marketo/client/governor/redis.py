@@ -52,7 +52,7 @@ class RedisStore:
             for _ in range(_ATTEMPTS):
                 before, seconds, microseconds = reply[1], int(reply[2]), int(reply[3])
                 now = seconds + microseconds / 1e6
-                # Without a history: the server lost it, or nobody has called for a month.
+                # Without a history: the server lost it, or the last call was a month ago.
                 state = State.load(before.decode(errors="replace")) if before else State(unknown=True)
                 answer = change(state, Moment(now, datetime.fromtimestamp(now, timezone.utc)))
                 after = state.dump().encode()

@@ -100,7 +100,7 @@ class State:
         try:
             return cls(**{name: _CHECKS[name](value) for name, value in facts.items()})
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            log.warning("The limits of a Marketo instance were damaged and begin anew (%s)", error)
+            log.warning("The shared state of a Marketo instance was damaged and is replaced (%s)", error)
             return cls(unknown=True)
 
     def shift(self, seconds: float) -> None:
