@@ -178,7 +178,8 @@ def test_superseded_rows_are_not_sent(marketo, tmp_path, source, small_chunks):
     assert sum(job.processed for job in jobs(instance)) == 120
 
 
-def test_failed_rows_that_cannot_be_told_are_unknown_and_fail_the_task(marketo, tmp_path, source):
+def test_failed_rows_that_cannot_be_told_are_unknown_and_fail_the_task(marketo, tmp_path, source, monkeypatch):
+    monkeypatch.setattr("airflow_provider_marketo.client.bulk.imports.PAUSE", 0.0)
     instance = marketo()
     instance.fail("bulk_import_leads.get_failures", status=404, times=None)
     rows = [{"email": "good@example.com"}, {"email": "bad"}]

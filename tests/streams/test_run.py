@@ -66,6 +66,7 @@ def test_a_stream_that_a_person_stops_reads_no_further_and_publishes_nothing(str
     assert followed.published() == sorted(followed.happened(START, START + 40 * HOUR))
 
 
+@pytest.mark.slow(reason="it reads a stream of 40 hours, hour by hour")
 def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
     followed = stream(late_share=0.2, late_by=5_400)
     runs = [followed.hour(number, lookback=timedelta(hours=2), **JSONL) for number in range(HOURS + 2)]
