@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.models.connection import Connection
     from airflow.models.pool import Pool
     from airflow.models.variable import Variable
+    from airflow.sdk import ObjectStoragePath
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
@@ -45,6 +46,7 @@ __all__ = [
     "action_cli",
     "add_partitions",
     "asset_state_store",
+    "connection_of",
     "create_session",
     "events_after",
     "get_listener_manager",
@@ -161,6 +163,17 @@ def runs_in_process() -> bool:
 def use_metadata_database() -> None:
     """Let Airflow look up connections in its database: a command has no supervisor that it could ask instead."""
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
+
+def connection_of(path: ObjectStoragePath) -> str | None:
+    """
+    Return the id of the connection that a path is read with; None if it names none.
+
+    :param path: a path, which keeps its connection in another place before Airflow 3.3.
+    """
+    if hasattr(path, "conn_id"):
+        return path.conn_id
+    return path.storage_options.get("conn_id")
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_marketo.airflow_compat import connection_of
 from airflow_provider_marketo.at_most_once.named_files import path_of
 from airflow_provider_marketo.client.encoding import BODY_LIMIT
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -125,4 +126,5 @@ def is_inside(path: ObjectStoragePath, root: ObjectStoragePath) -> bool:
     if path.protocol in _LOCAL and root.protocol in _LOCAL:
         return Path(path.path).resolve().is_relative_to(Path(root.path).resolve())
     inside = path.path.startswith(f"{root.path.rstrip('/')}/") and not {"", ".", ".."} & set(path.path.split("/")[1:])
-    return inside and (path.protocol, path.conn_id) == (root.protocol, root.conn_id)
+    same_place = (path.protocol, connection_of(path)) == (root.protocol, connection_of(root))
+    return inside and same_place
