@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_DOUBT = "the scheduler may run on another host"
 _LOCAL_EXECUTOR = "LocalExecutor"
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "ceph", "gluster", "lustre", "afs", "9p", "fuse.", "gpfs", "beegfs")
 _RESERVED_SHARE = 45
@@ -48,7 +49,9 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
     instance = Endpoint.parse(settings.host).instance
     task = runtime().task
     slots = _slots(settings, task, parallel)
-    governor = runtime().governor(instance, lambda: _make(settings, instance, slots))
+    # A triggerer may begin before the first task of its host has left a mark: its small share ends with the doubt.
+    name = f"{instance}, {_DOUBT}" if choose(settings)[1] == _DOUBT else instance
+    governor = runtime().governor(name, lambda: _make(settings, instance, slots))
     governor.parallel = slots
     governor.owner = task.dag_id if task else None
     return governor
@@ -101,7 +104,7 @@ def choose(settings: ConnectionSettings) -> tuple[str, str]:
     if file_system:
         return "pool", f"{governor_folder()} is on a network file system ({file_system})"
     reason = reason_for_host(governor_folder(), is_task=runtime().task is not None)
-    return ("host", reason) if reason else ("pool", "the scheduler may run on another host")
+    return ("host", reason) if reason else ("pool", _DOUBT)
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:

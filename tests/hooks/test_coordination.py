@@ -90,6 +90,17 @@ def test_auto_is_pool_where_the_scheduler_may_be_elsewhere(executor, scheduler):
     assert choose(settings()) == ("pool", "the scheduler may run on another host")
 
 
+def test_the_small_share_of_a_triggerer_ends_when_a_task_of_its_host_has_left_a_mark(executor, scheduler):
+    executor("LocalExecutor")
+    scheduler(None)
+    in_doubt = coordination.governor_of(settings())
+    assert coordination.governor_of(settings()) is in_doubt
+    scheduler("the scheduler has started tasks on this host")
+    sure = coordination.governor_of(settings())
+    assert sure is not in_doubt
+    assert isinstance(sure._store, SQLiteStore)
+
+
 def test_auto_does_not_use_a_network_file_system(executor, monkeypatch):
     executor("LocalExecutor")
     monkeypatch.setattr(coordination, "network_file_system", lambda path: "nfs4")
