@@ -49,9 +49,12 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
     instance = Endpoint.parse(settings.host).instance
     task = runtime().task
     slots = _slots(settings, task, parallel)
-    # A triggerer may begin before the first task of its host has left a mark: its small share ends with the doubt.
-    name = f"{instance}, {_DOUBT}" if choose(settings)[1] == _DOUBT else instance
-    governor = runtime().governor(name, lambda: _make(settings, instance, slots))
+    governor = runtime().governor(
+        instance,
+        lambda: _make(settings, instance, slots),
+        # A triggerer may begin before the first task of its host has left a mark: its small share ends with the doubt.
+        is_outdated=lambda held: held.provisional and choose(settings)[1] != _DOUBT,
+    )
     governor.parallel = slots
     governor.owner = task.dag_id if task else None
     return governor
@@ -142,7 +145,9 @@ def _make(settings: ConnectionSettings, instance: str, parallel: int) -> SharedG
         limits.parallel,
         " for this process" if mode == "pool" else " for all processes together",
     )
-    return SharedGovernor(_STORES[mode](settings, instance), limits, alone=alone, parallel=parallel)
+    governor = SharedGovernor(_STORES[mode](settings, instance), limits, alone=alone, parallel=parallel)
+    governor.provisional = reason == _DOUBT
+    return governor
 
 
 def _memory(settings: ConnectionSettings, instance: str) -> GovernorStore:

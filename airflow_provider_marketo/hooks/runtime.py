@@ -48,17 +48,25 @@ class TaskRuntime:
         """The task that this process runs; None in a triggerer, a command or a script."""
         return self.find_task()
 
-    def governor(self, instance: str, make: Callable[[], SharedGovernor]) -> SharedGovernor:
+    def governor(
+        self,
+        instance: str,
+        make: Callable[[], SharedGovernor],
+        *,
+        is_outdated: Callable[[SharedGovernor], bool] = lambda held: False,
+    ) -> SharedGovernor:
         """
         Return the one governor of an instance in this process.
 
         :param instance: the Munchkin ID.
         :param make: makes the governor if there is none yet.
+        :param is_outdated: whether the governor that there is has to be replaced.
         """
         with self._lock:
-            if instance not in self._governors:
-                self._governors[instance] = make()
-            return self._governors[instance]
+            held = self._governors.get(instance)
+            if held is None or is_outdated(held):
+                held = self._governors[instance] = make()
+            return held
 
     def is_first_notice(self, task: RunningTask) -> bool:
         """Return True when it is first called with a task, so that the log says something once for each task."""

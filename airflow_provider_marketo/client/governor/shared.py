@@ -47,6 +47,7 @@ class SharedGovernor:
     :param parallel: calls that this process may have in flight.
     :param clock: the time, for waiting.
     :ivar owner: for whom this process calls, such as a DAG.
+    :ivar provisional: whether its limits hold only until more is known of the other processes.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class SharedGovernor:
         self.limits = limits
         self.parallel = parallel
         self.owner: str | None = None
+        self.provisional = False
         self._store = store
         self._alone = alone
         self._clock = clock or SystemClock()
