@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_marketo.arguments import (
     Check,
     choice,
@@ -31,6 +29,7 @@ from airflow_provider_marketo.choices import (
 )
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoJobOperator
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +166,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         partition_events: bool = False,

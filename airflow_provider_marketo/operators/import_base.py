@@ -7,12 +7,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_marketo.arguments import Check, as_list, choice, flag, is_filled_in_later, mapping, text
 from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.base import MarketoJobOperator
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +156,7 @@ class MarketoImportOperator(MarketoJobOperator):
         on_lost_upload: OnLostUpload | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_marketo.arguments import Check, choice, ids, one_id, text
 from airflow_provider_marketo.choices import (
     ListMode,
@@ -16,6 +14,7 @@ from airflow_provider_marketo.choices import (
     RejectsFormat,
     SourceFormat,
 )
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.import_base import (
     MarketoImportOperator,
     Source,
@@ -123,7 +122,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         on_lost_upload: OnLostUpload | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,
@@ -255,7 +254,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         on_lost_upload: OnLostUpload | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_marketo.arguments import Check, choice, text
 from airflow_provider_marketo.choices import (
     DedupeBy,
@@ -20,6 +18,7 @@ from airflow_provider_marketo.choices import (
     SyncAction,
     SyncObject,
 )
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, delimiter_sign, paths, records
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         on_lost_upload: OnLostUpload | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,
@@ -234,7 +233,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
         on_lost_upload: OnLostUpload | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,

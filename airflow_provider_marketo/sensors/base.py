@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_marketo.arguments import Check, ChecksArguments, flag, ids, text
@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.links.marketo import MarketoLink
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.failures import TaskFailures
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.conditions.condition import Condition
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.sensors.asking import Asker
-
-DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 
 class SensorFailures(TaskFailures):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import moment, names_or_ids, one_id
-from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor, some_ids, start_of
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
+from airflow_provider_marketo.sensors.base import MarketoSensor, some_ids, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import text, texts
-from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
+from airflow_provider_marketo.sensors.base import MarketoSensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

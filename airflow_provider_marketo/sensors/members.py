@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import count as counted
 from airflow_provider_marketo.arguments import flag, ids, one_id, texts
-from airflow_provider_marketo.sensors.base import DEFERRABLE, MarketoSensor
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
+from airflow_provider_marketo.sensors.base import MarketoSensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,8 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
 from airflow_provider_marketo.arguments import Check, count, number
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.sensors.base import DEFERRABLE, ConnectedSensor, SensorFailures
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
+from airflow_provider_marketo.sensors.base import ConnectedSensor, SensorFailures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_marketo.arguments import Check, choice, duration, one_id, text
 from airflow_provider_marketo.choices import (
     DedupeBy,
@@ -19,6 +17,7 @@ from airflow_provider_marketo.choices import (
     SyncAction,
     Transport,
 )
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.hidden import Hidden, hide, of_hidden
 from airflow_provider_marketo.operators.import_base import MarketoImportOperator, placeholders
 
@@ -153,7 +152,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         on_lost_upload: OnLostUpload | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: timedelta | float | str | None = None,
         timeout: timedelta | float | str = timedelta(hours=24),
         max_calls: int | None = None,
