@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
 from airflow_provider_marketo.hooks.quota import Quota, require
-from airflow_provider_marketo.triggers.ending import TIMED_OUT
 from airflow_provider_marketo.triggers.poller import PASSING
 from airflow_provider_marketo.triggers.quota import MarketoQuotaTrigger, quota_from_event
 
@@ -68,6 +67,4 @@ class QuotaAsker:
         :param event: the trigger's event.
         :raises MarketoError: the trigger met an error.
         """
-        if event is not None and event.get("status") == TIMED_OUT:
-            return None
         return quota_from_event(event)

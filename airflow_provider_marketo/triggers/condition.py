@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.client.errors import MarketoError, from_dict
 from airflow_provider_marketo.triggers.connection import off_loop, settings_of
-from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT, event_of
+from airflow_provider_marketo.triggers.ending import TIMED_OUT, checked_event, event_of
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
@@ -96,11 +95,5 @@ def found_from_event(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
     :param event: the trigger's event, as ``execute_complete`` receives it.
     :raises MarketoError: the trigger met an error, or the event is not ours.
     """
-    status = (event or {}).get("status")
-    if event is not None and status == FOUND:
-        return dict(event["found"])
-    if event is not None and status == ERROR:
-        raise from_dict(event)
-    if status == TIMED_OUT:
-        return None
-    raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")
+    answer = checked_event(event, FOUND, TIMED_OUT)
+    return dict(answer["found"]) if answer["status"] == FOUND else None

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.errors import MarketoError, from_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable
 
 log = logging.getLogger(__name__)
 
@@ -41,3 +42,20 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **abo
         failed = MarketoError(f"the wait has failed: {type(error).__name__}: {error}")
         event = {"status": ERROR, **about, **failed.to_dict()}
     return TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+
+def checked_event(event: Any, *expected: str) -> Mapping[str, Any]:
+    """
+    Return a trigger's event in the task, if it is of an expected kind.
+
+    :param event: as ``execute_complete`` receives it.
+    :param expected: the statuses that the task understands.
+    :raises MarketoError: the trigger met an error, or the event is not ours.
+    """
+    status = event.get("status") if isinstance(event, Mapping) else type(event).__name__
+    if status == ERROR:
+        raise from_dict(event)
+    if status not in expected:
+        raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")
+    found: Mapping[str, Any] = event
+    return found

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.client.errors import (
-    MarketoError,
     MarketoQuotaExhaustedError,
-    from_dict,
 )
 from airflow_provider_marketo.client.quota_day import next_probe
 from airflow_provider_marketo.hooks.quota import REFRESH_EVERY, Quota, require
 from airflow_provider_marketo.triggers.connection import off_loop, settings_of
-from airflow_provider_marketo.triggers.ending import ERROR, event_of
+from airflow_provider_marketo.triggers.ending import TIMED_OUT, checked_event, event_of
 from airflow_provider_marketo.triggers.poller import PASSING, run_in_thread
 
 if TYPE_CHECKING:
@@ -72,16 +70,12 @@ class MarketoQuotaTrigger(BaseTrigger):
             await asyncio.sleep(max(1.0, (until - datetime.now(timezone.utc)).total_seconds()))
 
 
-def quota_from_event(event: Mapping[str, Any] | None) -> Quota:
+def quota_from_event(event: Mapping[str, Any] | None) -> Quota | None:
     """
-    Return what is left.
+    Return what is left; None if the deadline has passed.
 
     :param event: the trigger's event, as ``execute_complete`` receives it.
     :raises MarketoError: the trigger met an error, or the event is not ours.
     """
-    status = (event or {}).get("status")
-    if event is not None and status == ENOUGH:
-        return Quota.from_dict(event["quota"])
-    if event is not None and status == ERROR:
-        raise from_dict(event)
-    raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")
+    answer = checked_event(event, ENOUGH, TIMED_OUT)
+    return Quota.from_dict(answer["quota"]) if answer["status"] == ENOUGH else None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-from airflow_provider_marketo.client.errors import MarketoDeadlineError, MarketoError, from_dict
+from airflow_provider_marketo.client.errors import MarketoDeadlineError
 from airflow_provider_marketo.hooks.work import ExportJobsWait, ImportJobsWait, Wait
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
 from airflow_provider_marketo.triggers.bulk_job import ENDED, PASSED, MarketoBulkJobTrigger
-from airflow_provider_marketo.triggers.ending import ERROR, TIMED_OUT
+from airflow_provider_marketo.triggers.ending import TIMED_OUT, checked_event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.triggers.base import BaseTrigger
 
 
@@ -57,20 +58,11 @@ def found_from(event: Any) -> Mapping[str, Any] | None:
     """
     if event is None or isinstance(event, datetime):  # Airflow's own trigger sends the moment that it waited for
         return None
-    if not isinstance(event, Mapping) or "status" not in event:
-        raise MarketoError(f"the trigger sent an event of an unknown kind: {type(event).__name__}")
-    status = event["status"]
-    if status == PASSED:
-        return None
-    if status == ERROR:
-        raise from_dict(event)
-    if status == TIMED_OUT and "export_ids" in event:
-        raise MarketoDeadlineError(f"exports {', '.join(event['export_ids'])} did not finish within timeout")
-    if status == TIMED_OUT:  # of imports, which cannot be cancelled: the task looks once more before it gives up
-        return None
-    if status != ENDED:
-        raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")
-    return event
+    found = checked_event(event, ENDED, PASSED, TIMED_OUT)
+    if found["status"] == TIMED_OUT and "export_ids" in found:
+        raise MarketoDeadlineError(f"exports {', '.join(found['export_ids'])} did not finish within timeout")
+    # Imports cannot be cancelled: after their deadline the task looks once more before it gives up.
+    return found if found["status"] == ENDED else None
 
 
 def _iso(moment: datetime | None) -> str:
