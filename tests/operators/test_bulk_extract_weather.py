@@ -7,6 +7,7 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 
+import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -407,7 +408,6 @@ STRANGE = {
 
 
 def test_whatever_stands_in_a_field_comes_out_as_it_went_in(marketo, tmp_path, context):
-    pyarrow = pytest.importorskip("pyarrow.parquet")
     values = list(STRANGE.values())
 
     def rows(kind, fields):
@@ -425,4 +425,4 @@ def test_whatever_stands_in_a_field_comes_out_as_it_went_in(marketo, tmp_path, c
     run_task(extract(tmp_path / "parquet", file_format="parquet", **leads), task_context(StateStore()))
     (name,) = data_files(tmp_path / "parquet")
     values[values.index("null")] = None  # Marketo writes both the same way
-    assert pyarrow.read_table(tmp_path / "parquet" / name).column("company").to_pylist() == values
+    assert pyarrow.parquet.read_table(tmp_path / "parquet" / name).column("company").to_pylist() == values

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_marketo.simulator import ApiUser
@@ -71,8 +73,6 @@ def test_a_member_who_is_past_the_status_is_loaded_with_a_warning(marketo, tmp_p
 
 
 def test_custom_objects_from_parquet(marketo, tmp_path):
-    pa = pytest.importorskip("pyarrow")
-    pq = pytest.importorskip("pyarrow.parquet")
     instance = marketo()
     cars = {"vin": ["V1", "V2", None], "ownerId": [1001, 77, 1001], "electric": [True, None, False]}
     pq.write_table(pa.table(cars), tmp_path / "cars.parquet")

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from pyarrow import parquet
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
@@ -108,7 +109,6 @@ def test_rows_go_to_the_output_and_ids_come_back(emails, tmp_path, file_format):
     elif file_format == "jsonl":
         assert [json.loads(line) for line in path.read_text().splitlines()] == rows
     else:
-        parquet = pytest.importorskip("pyarrow.parquet")
         assert parquet.read_table(path).to_pylist() == rows
 
 

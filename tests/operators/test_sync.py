@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import get_type_hints
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
@@ -127,7 +128,6 @@ def test_numbers_stay_numbers_among_the_rejects(marketo, tmp_path):
 
 
 def test_rejects_in_parquet(marketo, tmp_path):
-    pq = pytest.importorskip("pyarrow.parquet")
     marketo()
     _, account = fails(
         MarketoSyncLeadsOperator, tmp_path, records=[{"email": "x"}, {"email": "y"}], rejects_format="parquet"
