@@ -119,6 +119,11 @@ def iso(when: datetime) -> str:
     return written(as_utc(when), "%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact(when: datetime) -> str:
+    """Write a date in UTC with the microseconds that it has: ``2026-01-31T23:59:59.500000Z``."""
+    return as_utc(when).isoformat().replace("+00:00", "Z")
+
+
 def compact(when: datetime) -> str:
     """Write a date for a file's name: UTC, whole seconds, ``20260131T235959Z``."""
     return written(as_utc(when), "%Y%m%dT%H%M%SZ")

@@ -15,7 +15,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from airflow_provider_marketo.client.dates import as_utc, parse_date
+from airflow_provider_marketo.client.dates import exact, parse_date
 
 Self = TypeVar("Self", bound="Plain")
 
@@ -60,7 +60,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
     if dataclasses.is_dataclass(value):
         return _members(value)
     if isinstance(value, datetime):
-        return as_utc(value).isoformat().replace("+00:00", "Z")
+        return exact(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):

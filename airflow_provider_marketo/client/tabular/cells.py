@@ -53,7 +53,7 @@ def shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return dates.as_utc(value).isoformat().replace("+00:00", "Z")
+        return dates.exact(value)
     return f"{value:f}" if isinstance(value, Decimal) else str(value or 0) if isinstance(value, float) else str(value)
 
 
