@@ -26,6 +26,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.retention import MONTHS_25, kept
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
+from airflow_provider_marketo.hooks.work import moved
 from airflow_provider_marketo.output import layout
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class ExtractRun:
 
     def extend_deadline(self, idle_until: datetime) -> None:
         """Move the deadline: time in which Marketo answers no calls does not count."""
-        self._progress.deadline = (self.deadline + (idle_until - datetime.now(timezone.utc))).isoformat()
+        self._progress.deadline = moved(self.deadline, idle_until).isoformat()
         self._keeper.save()
 
     def check_deadline(self) -> None:
