@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from airflow_provider_marketo.at_most_once.task import OnceCall, OnceTask
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
@@ -66,10 +67,7 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     tokens, leads = as_tokens(arguments["tokens"]), _audience(arguments)
     task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
     campaign: dict[str, Any] = {}
-    calls = [
-        _request(task, campaign_id, leads[first : first + LEADS_PER_CALL], tokens)
-        for first in range(0, len(leads), LEADS_PER_CALL)
-    ]
+    calls = [_request(task, campaign_id, group, tokens) for group in batches(leads, LEADS_PER_CALL)]
     sent, earlier = task.send_all(calls, lambda: campaign.update(_requestable(task, campaign_id)))
     groups = counted(len(calls), "group")
     log.info("%s in %s; an earlier try sent %d of them", counted(len(leads), "lead"), groups, earlier)

@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.retention import kept
 from airflow_provider_marketo.client.tabular.schema import ActivityType
-from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
 from airflow_provider_marketo.conditions.existing import existing
 from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.streams.feeds import LEADS_PER_PASS, SKEW, TYPES_PER_PASS
@@ -258,8 +258,8 @@ def _passes(wanted: Mapping[ActivityCondition, frozenset[int]]) -> Iterator[Pass
     list_id = next(iter(wanted)).list_id
     common = {} if list_id is None else {"listId": list_id}
     leads = sorted({lead for condition in wanted for lead in condition.lead_ids})
-    for types in batches(sorted(frozenset().union(*wanted.values())), TYPES_PER_PASS):
-        for some in batches(leads, LEADS_PER_PASS) if leads else [[]]:
+    for types in distinct_batches(sorted(frozenset().union(*wanted.values())), TYPES_PER_PASS):
+        for some in distinct_batches(leads, LEADS_PER_PASS) if leads else [[]]:
             parameters = {**common, "activityTypeIds": types, **({"leadIds": some} if some else {})}
             yield Pass(repr(sorted(parameters.items())), parameters)
 

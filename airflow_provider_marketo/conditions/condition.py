@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoError
 
 if TYPE_CHECKING:
@@ -104,16 +105,14 @@ class ConditionPoller(Generic[ConditionT]):
         raise NotImplementedError
 
 
-def batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+def distinct_batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
     """
     Yield the distinct items in their order, a batch at a time.
 
     :param items: any; duplicates are left out.
     :param size: most items of a batch.
     """
-    distinct = list(dict.fromkeys(items))
-    for first in range(0, len(distinct), size):
-        yield distinct[first : first + size]
+    return map(list, batches(list(dict.fromkeys(items)), size))
 
 
 def _plain(value: Any) -> Any:

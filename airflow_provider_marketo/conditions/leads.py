@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, batches
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, distinct_batches
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class LeadPoller(ConditionPoller[LeadCondition]):
         found: dict[str, Sequence[Lead] | MarketoError] = {}
         values = (value for condition in conditions for value in condition.filter_values)
         wanted = list(dict.fromkeys(filter(None, ("id", first.filter_type, first.field))))
-        for batch in batches(values, 1 if first.filter_type in _NOT_SHOWN else VALUES_PER_CALL):
+        for batch in distinct_batches(values, 1 if first.filter_type in _NOT_SHOWN else VALUES_PER_CALL):
             found.update(self._find(first.filter_type, batch, wanted))
         answers = {condition: _judge(condition, found) for condition in conditions}
         return {condition: answer for condition, answer in answers.items() if answer is not None}

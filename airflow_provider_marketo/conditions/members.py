@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.suggest import with_nearest
-from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, batches
+from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
 from airflow_provider_marketo.conditions.existing import existing
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
     def _ask(self, conditions: Sequence[ListMembershipCondition]) -> Mapping[ListMembershipCondition, Answer]:
         list_id = conditions[0].list_id
         states: dict[int, str] = {}
-        for batch in batches((lead for condition in conditions for lead in condition.lead_ids), IDS_PER_CALL):
+        for batch in distinct_batches((lead for condition in conditions for lead in condition.lead_ids), IDS_PER_CALL):
             try:
                 reply = self._client.call("static_list_membership.member_of_list", listId=list_id, id=batch)
             except MarketoNotFoundError as error:

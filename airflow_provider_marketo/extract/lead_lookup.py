@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
@@ -79,9 +80,10 @@ def _queries(arguments: Mapping[str, Any]) -> list[Query]:
         raise MarketoInvalidRequestError("filter_type needs filter_values", parameter="filter_values")
     if not values:
         log.info("filter_values is empty: there is nothing to look for")
-    batches = (values[first : first + VALUES_PER_CALL] for first in range(0, len(values), VALUES_PER_CALL))
     operation, filter_type = "leads.get_by_filter_type", arguments["filter_type"]
-    return [(operation, {"filterType": filter_type, "filterValues": batch}) for batch in batches]
+    return [
+        (operation, {"filterType": filter_type, "filterValues": batch}) for batch in batches(values, VALUES_PER_CALL)
+    ]
 
 
 def _read(

@@ -9,12 +9,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.answers import lead_id_of, skipped_for
 from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.secret import Secret
@@ -52,7 +53,7 @@ class Erasure:
     def find(self) -> list[int]:
         """Return the ids of all leads that any value finds (``leads.get_by_filter_type``), duplicates included."""
         found: set[int] = set()
-        for values in _parts(self._values):
+        for values in batches(self._values, PER_CALL):
             query = {"filterType": self._filter_type, "filterValues": values, "fields": ["id"]}
             found.update(map(lead_id_of, self._client.paginate("leads.get_by_filter_type", **query)))
         return sorted(found)
@@ -67,7 +68,7 @@ class Erasure:
         :raises MarketoStoppedError: the task was killed.
         """
         refused: Counter[str] = Counter()
-        for part in _parts(lead_ids):
+        for part in batches(lead_ids, PER_CALL):
             reply = self._client.call("leads.delete", input=[{"id": lead_id} for lead_id in part])
             deleted = 0
             for record in reply.records:
@@ -187,10 +188,6 @@ class Evidence:
         self._facts |= facts
         self._folder.write_json(self._name, self._facts)
         return self._facts
-
-
-def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (items[first : first + PER_CALL] for first in range(0, len(items), PER_CALL))
 
 
 def _now() -> str:

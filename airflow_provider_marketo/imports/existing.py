@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoPermissionError
 from airflow_provider_marketo.imports.matching import plain
@@ -56,8 +57,7 @@ def creation_dates(
     for at in set(range(len(records))) - set(readable):
         found[keys[at]] = None
     calls = 0
-    for first in range(0, len(readable), RECORDS_PER_CALL):
-        part = readable[first : first + RECORDS_PER_CALL]
+    for part in batches(readable, RECORDS_PER_CALL):
         try:
             for page in client.pages(request.target.read, **_query(request, key, [records[at] for at in part])):
                 calls += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.answers import lead_id_of
@@ -77,8 +78,7 @@ class Mirror:
 
         :return: counts, for the task's result.
         """
-        for first in range(0, len(self.removals), RECORDS_PER_CALL):
-            batch = self.removals[first : first + RECORDS_PER_CALL]
+        for batch in batches(self.removals, RECORDS_PER_CALL):
             self._client.call(_REMOVE, listId=self._list_id, id=list(batch))
         if self.removals:
             log.info("Removed %s from list %d", counted(len(self.removals), "lead"), self._list_id)

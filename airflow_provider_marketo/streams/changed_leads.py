@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
@@ -145,8 +146,8 @@ def _changed(
 def _cursors(client: MarketoClient, plan: ExtractPlan) -> Iterator[tuple[str, list[Pass]]]:
     """Marketo's feed of changes knows new leads and Change Data Value; a score has an activity of its own."""
     fields = [name for name in plan.fields if name not in _NEVER_CHANGED] or ["email"]
-    groups = [fields[first : first + FIELDS_PER_PASS] for first in range(0, len(fields), FIELDS_PER_PASS)]
-    yield LEAD_CHANGES, [Pass(f"fields {number}", {"fields": group}) for number, group in enumerate(groups)]
+    groups = enumerate(batches(fields, FIELDS_PER_PASS))
+    yield LEAD_CHANGES, [Pass(f"fields {number}", {"fields": group}) for number, group in groups]
     if any(column.type == "score" for column in plan.schema.columns):
         kinds = client.call("activities.get_types").records
         yield (
@@ -159,7 +160,7 @@ def _read(client: MarketoClient, plan: ExtractPlan, ids: Sequence[int]) -> Itera
     """The leads as Marketo writes an export file. Those that were deleted or merged meanwhile are not there."""
     columns = [column.name for column in plan.schema.columns]
     yield line(columns)
-    for first in range(0, len(ids), IDS_PER_CALL):
-        batch = [str(each) for each in ids[first : first + IDS_PER_CALL]]
-        leads = client.paginate("leads.get_by_filter_type", filterType="id", filterValues=batch, fields=columns)
+    for batch in batches(ids, IDS_PER_CALL):
+        values = list(map(str, batch))
+        leads = client.paginate("leads.get_by_filter_type", filterType="id", filterValues=values, fields=columns)
         yield b"".join(line([lead.get(name) for name in columns]) for lead in leads)

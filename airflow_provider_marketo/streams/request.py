@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
@@ -147,8 +148,7 @@ class StreamRequest(ExtractRequest):
         if self.changed_fields:
             common["fields"] = list(self.changed_fields)
         types = sorted(plan.activity_types)
-        groups = [types[first : first + TYPES_PER_PASS] for first in range(0, len(types), TYPES_PER_PASS)]
-        filters = [{**common, "activityTypeIds": group} for group in groups] or [common]
+        filters = [{**common, "activityTypeIds": group} for group in batches(types, TYPES_PER_PASS)] or [common]
         return [Pass(_name(parameters), parameters) for parameters in filters]
 
     def _activity_types(self, client: MarketoClient) -> dict[int, ActivityType]:

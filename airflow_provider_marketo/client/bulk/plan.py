@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.dates import compact, iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
@@ -116,8 +117,7 @@ def _batches(export: ExportObject, filters: Mapping[str, Any]) -> Iterator[tuple
     if batched is None or not ids:
         yield "", dict(filters)
         return
-    for first in range(0, len(ids), batched.most):
-        batch = ids[first : first + batched.most]
+    for batch in batches(ids, batched.most):
         yield f"{batched.label}-{batch[0]}-{batch[-1]}", {**filters, batched.name: batch}
 
 
