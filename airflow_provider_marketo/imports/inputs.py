@@ -34,7 +34,7 @@ _WAYS = ("records", "lead_ids", "source", "sql")
 
 def open_rows(arguments: Mapping[str, Any]) -> Rows:
     """
-    Open the input, whichever it is.
+    Open the input that was given.
 
     :param arguments: of the operator, converted: ``records``, ``lead_ids``, ``source`` with ``source_format``, or
         ``sql`` with ``sql_conn_id`` and ``parameters``.

@@ -81,7 +81,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
 
     def on_kill(self) -> None:
         """
-        Stop before the next call, in whichever loop the task is: a person marked it as failed, or cleared it.
+        Stop before the next call: a person marked the task as failed, or cleared it.
 
         Airflow calls this in a signal handler and lets the task run on for some seconds. A call that is under way runs
         to its end; what was sent is written down as usual.

@@ -16,7 +16,7 @@ __all__ = ["governed", "marketo"]
 ROWS = 150
 BULK = {
     "while the input is staged": Step("imports.staging:ChunkWriter._append", 2, after=True),
-    "when it is staged and nobody knows yet": Step("imports.begin:Beginning._staged"),
+    "when it is staged and not written down": Step("imports.begin:Beginning._staged"),
     "before the first byte leaves": Step("client.bulk.imports:ImportJobs.start", under_way=True),
     "before the first answer is written down": Step(
         "client.bulk.imports:ImportJob.from_record", after=True, under_way=True, sent=True
@@ -33,7 +33,7 @@ BULK = {
     "before the last trace is gone": Step("imports.begin:Beginning.cleanup"),
 }
 SYNC = {
-    "when it is staged and nobody knows yet": Step("imports.begin:Beginning._staged"),
+    "when it is staged and not written down": Step("imports.begin:Beginning._staged"),
     "before a call": Step("imports.sync:_Sender.send", 2, under_way=True),
     "before an answer is written down": Step("imports.sync:_Sender.send", 2, after=True, under_way=True, sent=True),
     "between two chunks": Step("imports.staged:StagedImport.settle", after=True),

@@ -117,7 +117,7 @@ class Governor(Protocol):
         ...
 
     def queued(self, queue: str) -> list[str]:
-        """Return the jobs that hold our places in a queue, whichever process has started them."""
+        """Return the jobs that hold our places in a queue, also those that other processes have started."""
         ...
 
     def claim(self, name: str, seconds: float) -> bool:
