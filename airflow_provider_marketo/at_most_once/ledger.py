@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from airflow_provider_marketo.arguments import one_of
 from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry, Sending
 from airflow_provider_marketo.choices import OnAmbiguous
 from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoError
+from airflow_provider_marketo.conversions import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

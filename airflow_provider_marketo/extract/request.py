@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from airflow_provider_marketo.arguments import as_list, as_utc
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.conversions import as_list, as_utc
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import CHANGES, FULL
 

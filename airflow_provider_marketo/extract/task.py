@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import options
-from airflow_provider_marketo.arguments import as_utc
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.extract.begin import begin, unreachable
 from airflow_provider_marketo.extract.request import (
     ALL_FIELDS,

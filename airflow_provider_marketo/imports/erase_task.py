@@ -6,9 +6,9 @@ import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.arguments import checked_values
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.conversions import checked_values
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.imports.erasure import Erasure, Evidence, MarketoLeadsReappearedError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_marketo.arguments import one_of
 from airflow_provider_marketo.choices import AssetAction, AssetType, InventoryType
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.conversions import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

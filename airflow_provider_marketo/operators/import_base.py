@@ -7,9 +7,10 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from airflow_provider_marketo.arguments import Check, as_list, choice, flag, is_filled_in_later, mapping, text
+from airflow_provider_marketo.arguments import Check, choice, flag, is_filled_in_later, mapping, text
 from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.conversions import as_list
 from airflow_provider_marketo.operators.base import MarketoJobOperator
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.arguments import as_utc
+from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.streams.request import StreamRequest
