@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.extract.rows import write_rows
 from airflow_provider_marketo.hooks.link import push_place
+from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.output.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +46,14 @@ def look_up_leads(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     :param context: Airflow's, of the running task.
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
-    :return: ``{"count", "ids", "output", "files"}``.
+    :return: ``{"count", "ids", "output", "files", "manifest"}``.
     :raises MarketoInvalidRequestError: an argument is wrong.
     """
     queries = _queries(arguments)
     client = hook.get_conn()
     fields = tuple(dict.fromkeys(("id", *(arguments["fields"] or DEFAULT_FIELDS))))
     rows = _once_each(_read(client, fields, queries, arguments))
-    files: list[dict[str, Any]] = []
+    manifest: Manifest | None = None
     if arguments["output_path"] is None:
         ids = [row["id"] for row in rows]
     else:
@@ -59,10 +61,19 @@ def look_up_leads(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
         folder.check_writable()
         map_index = context["ti"].map_index
         name = "leads" if map_index is None or map_index < 0 else f"leads_{map_index}"
-        ids, files = write_rows(folder, client, fields, rows, file_format=arguments["file_format"], name=name)
+        run_folder = layout.task_folder(context["ti"])
+        ids, manifest = write_rows(
+            folder, client, fields, rows, file_format=arguments["file_format"], name=name, run_folder=run_folder
+        )
     push_place(context, hook, lead_id=ids[0] if len(ids) == 1 else None, list_id=arguments["list_id"])
     log.info("Read %s", counted(len(ids), "lead"))
-    return {"count": len(ids), "ids": ids, "output": arguments["output_path"], "files": files}
+    return {
+        "count": len(ids),
+        "ids": ids,
+        "output": arguments["output_path"],
+        "files": manifest.to_dict()["files"] if manifest else [],
+        "manifest": manifest.manifest if manifest else None,
+    }
 
 
 def _queries(arguments: Mapping[str, Any]) -> list[Query]:

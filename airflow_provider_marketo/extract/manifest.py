@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.extract.datasets import datasets_of
 from airflow_provider_marketo.output.manifest import Manifest, manifest_url, publish_manifest
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ def write_manifest(
         "manifest": manifest_url(folder, request.name),
         "schema_version": Manifest.schema_version,
     }
-    return publish_manifest(folder, Manifest.from_dict(facts), request.name, schema)
+    manifest = Manifest.from_dict(facts)
+    datasets = datasets_of(request, plan, [file.name for file in manifest.files])
+    return publish_manifest(folder, replace(manifest, datasets=tuple(datasets)), request.name, schema)
 
 
 def _total(slices: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:

@@ -18,7 +18,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.conversions import as_list, as_utc
 from airflow_provider_marketo.output.formats import FORMATS
-from airflow_provider_marketo.output.manifest import CHANGES, FULL
+from airflow_provider_marketo.output.manifest import CHANGES, FULL, Removal
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,11 @@ class ExtractRequest(Plain):
     def kind(self) -> str:
         """What the rows are to a reader: ``changes`` of a span, or the ``full`` list that the filters select."""
         return CHANGES if self.date_filter is not None else FULL
+
+    @property
+    def removal(self) -> Removal | None:
+        """The rows of another table that these rows remove; None if they remove none."""
+        return None
 
     def refuse_future(self, now: datetime) -> None:
         """

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.schema import from_describe
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
+from airflow_provider_marketo.extract.datasets import columns_of_kinds
 from airflow_provider_marketo.extract.publish import file_facts
 from airflow_provider_marketo.output.formats import FORMATS
+from airflow_provider_marketo.output.manifest import (
+    SCHEMA_VERSION,
+    Manifest,
+    ManifestDataset,
+    manifest_url,
+    publish_manifest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,21 +37,25 @@ def write_rows(
     *,
     file_format: str,
     name: str,
-) -> tuple[list[int], list[dict[str, Any]]]:
+    run_folder: str,
+) -> tuple[list[int], Manifest]:
     """
-    Write leads to one file, which appears when it is complete. Types come from ``leads.describe``.
+    Write leads to one file, which appears when it is complete, and then the manifest.
+
+    Types come from ``leads.describe``.
 
     :param folder: the output.
     :param client: the instance.
     :param fields: names of the columns, in order.
     :param rows: leads as Marketo's API answers them; each has an ``id``.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``.
-    :param name: of the file, without extension.
-    :return: the ids, and the facts of each file: name, rows, bytes, sha256. There is none if there are no rows.
+    :param name: of the file, without extension, and of the manifest.
+    :param run_folder: the task instance's place in the output.
+    :return: the ids, and the manifest. It lists no file if there are no rows.
     """
     output_format = FORMATS[file_format]
-    described = client.call("leads.describe").records if output_format.typed else ()
-    rules = Rules(from_describe(described, fields, key=(KEY,), date=None), name)
+    as_of = iso(client.marketo_time())
+    rules = Rules(from_describe(client.call("leads.describe").records, fields, key=(KEY,), date=None), name)
     ids: list[int] = []
     with folder.staging() as staging:
         writer = output_format.transform(rules, None, staging.open)
@@ -57,4 +71,20 @@ def write_rows(
         staging.publish([file.name for file in outcome.files])
     if not outcome.files:
         folder.delete(output_format.file_name(name))  # of an earlier read that found some
-    return ids, file_facts(outcome)
+    columns = columns_of_kinds({column.name: column.kind for column in rules.schema.columns})
+    facts = {
+        "object_type": "leads",
+        "output": folder.url,
+        "file_format": file_format,
+        "manifest": manifest_url(folder, name),
+        "as_of": as_of,
+        "rows": outcome.rows,
+        "bytes": sum(file.size for file in outcome.files),
+        **rules.schema.to_dict(),
+        "files": file_facts(outcome),
+        "task_instance": run_folder,
+        "schema_version": SCHEMA_VERSION,
+    }
+    dataset = ManifestDataset("leads", columns, (KEY,), as_of=as_of)
+    manifest = replace(Manifest.from_dict(facts), datasets=(dataset,))
+    return ids, publish_manifest(folder, manifest, name, rules.schema.to_dict())

@@ -34,7 +34,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     :param file_format: ``parquet`` or ``jsonl`` (typed), or ``csv``.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
-    :return: ``{"count", "ids", "output", "files"}``; an id comes once, however many values found it.
+    :return: ``{"count", "ids", "output", "files", "manifest"}``; an id comes once, however many values found it.
+        ``manifest`` is the URL of the manifest, with ``output_path``.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.output.folder import OutputFolder
 
-__all__ = ["SCHEMA_VERSION", "Manifest", "ManifestColumn", "ManifestFile", "ManifestWindow", "read_manifest"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "DatasetColumn",
+    "Manifest",
+    "ManifestColumn",
+    "ManifestDataset",
+    "ManifestFile",
+    "ManifestWindow",
+    "Removal",
+    "read_manifest",
+]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +45,7 @@ SCHEMA_VERSION = 1
 MOST_LISTED = 100
 """Files, windows or columns that a task returns one by one: its result goes through Airflow's database."""
 
-_LISTS = ("files", "windows", "columns")
+_LISTS = ("files", "windows", "columns", "datasets")
 
 CHANGES, FULL, DELETES = "changes", "full", "deletes"
 """What the rows of a manifest are: new and changed rows of a span, all rows of a list, or rows that are gone."""
@@ -103,6 +113,64 @@ class ManifestWindow:
 
 
 @dataclass(frozen=True)
+class DatasetColumn:
+    """
+    A column as the files hold it.
+
+    :param name: as in the files.
+    :param type: Arrow's name of its type, such as ``int64``, ``string`` or ``timestamp[us, tz=UTC]``. Files of csv and
+        jsonl hold texts that stand for values of this type.
+    """
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Removal:
+    """
+    The rows of another table that the rows of a dataset remove.
+
+    :param dataset: name of the dataset whose rows are gone, such as ``leads``.
+    :param key: its key column to the column of the dataset at hand that has the value.
+    :param date: the column that says when the row was removed.
+    """
+
+    dataset: str
+    key: Mapping[str, str]
+    date: str
+
+
+@dataclass(frozen=True)
+class ManifestDataset:
+    """
+    Rows with the same columns: one table of a warehouse.
+
+    :param name: in snake case, such as ``leads`` or ``activity_send_email``. A load names its table after it.
+    :param columns: names and types of the columns, with those that are partitions and stand in the files' paths.
+    :param key: the columns that tell rows apart; empty where rows cannot be told apart.
+    :param kind: as the manifest's, of these rows. It is ``full`` only if the rows are all rows of the table, or of the
+        part of it that ``scope`` names: leads of a static list are ``changes`` to a table of leads.
+    :param as_of: Marketo's time when reading began, ISO 8601 in UTC.
+    :param folder: what the names of its files start with; empty where the manifest has one dataset.
+    :param scope: values of columns to which a full list is limited, such as the ids of the programs whose members it
+        has. A column that the files do not have holds the only value.
+    :param removal: the rows of another table that these rows remove, of kind ``deletes``.
+    :param skipped: why there are no rows, if Marketo refused them.
+    """
+
+    name: str
+    columns: tuple[DatasetColumn, ...] = ()
+    key: tuple[str, ...] = ()
+    kind: str = CHANGES
+    as_of: str | None = None
+    folder: str = ""
+    scope: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    removal: Removal | None = None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
 class Manifest(Plain):
     """
     What a task published: places, counts, checksums; never rows.
@@ -126,6 +194,7 @@ class Manifest(Plain):
     :param bytes: size of all files.
     :param columns: names and types of the columns.
     :param key: the columns that tell rows apart.
+    :param datasets: the tables that the rows form, with the types that a load needs.
     :param files: the published files.
     :param windows: what each job contributed.
     :param type_errors: values that did not fit their column, by column.
@@ -154,6 +223,7 @@ class Manifest(Plain):
     bytes: int = 0
     columns: tuple[ManifestColumn, ...] = ()
     key: tuple[str, ...] = ()
+    datasets: tuple[ManifestDataset, ...] = ()
     files: tuple[ManifestFile, ...] = ()
     windows: tuple[ManifestWindow, ...] = ()
     type_errors: Mapping[str, int] = field(default_factory=dict)
@@ -169,12 +239,19 @@ class Manifest(Plain):
         """Where the files lie."""
         return [ObjectStoragePath(self.output) / file.name for file in self.files]
 
+    def files_of(self, dataset: ManifestDataset) -> list[ManifestFile]:
+        """Return the files of a dataset."""
+        prefix = f"{dataset.folder}/" if dataset.folder else ""
+        return [file for file in self.files if file.name.startswith(prefix)]
+
     def to_xcom(self) -> dict[str, Any]:
         """Return the manifest as a task returns it: long lists stay in the file, and their lengths are named."""
         found = self.to_dict()
         counts = {"file_count": len(self.files), "window_count": len(self.windows)}
         if self.manifest is not None:
             found = {name: value for name, value in found.items() if name not in _LISTS or len(value) <= MOST_LISTED}
+            if sum(len(dataset.columns) for dataset in self.datasets) > MOST_LISTED:
+                found.pop("datasets", None)
         return found | counts
 
     @classmethod

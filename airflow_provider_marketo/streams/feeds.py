@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_marketo.client.bulk.objects import ExportObject
 from airflow_provider_marketo.client.retention import DAYS_14, DAYS_90
+from airflow_provider_marketo.output.manifest import Removal
 
 ACTIVITIES, LEAD_CHANGES = "activities", "lead_changes"
 DELETED_LEADS, MERGED_LEADS = "deleted_leads", "merged_leads"
@@ -39,6 +40,7 @@ class Feed:
     :param columns: names and Marketo's data types.
     :param rows: makes rows of one of Marketo's records.
     :param kept: how long Marketo keeps its records; None where that depends on the activity types.
+    :param removal: the leads that are gone according to its rows; None if the rows remove none.
     """
 
     export: ExportObject
@@ -46,6 +48,7 @@ class Feed:
     columns: Mapping[str, str]
     rows: Callable[[Record], Iterator[Record]]
     kept: timedelta | None = None
+    removal: Removal | None = None
 
     @property
     def name(self) -> str:
@@ -108,6 +111,7 @@ def _feed(
     *,
     key: tuple[str, ...] = ("marketoGUID",),
     kept: timedelta | None = None,
+    removed_lead: str | None = None,
 ) -> Feed:
     export = ExportObject(
         name=name,
@@ -118,7 +122,8 @@ def _feed(
         cut_by={"activityDate": "activityDate"},
         fields=tuple(columns),
     )
-    return Feed(export, operation, columns, rows, kept)
+    removal = Removal("leads", {"id": removed_lead}, "activityDate") if removed_lead else None
+    return Feed(export, operation, columns, rows, kept, removal)
 
 
 FEEDS: Mapping[str, Feed] = {
@@ -140,7 +145,7 @@ FEEDS: Mapping[str, Feed] = {
             key=("marketoGUID", "fieldName"),
             kept=DAYS_90,
         ),
-        _feed(DELETED_LEADS, "activities.get_deleted_leads", _ACTIVITY, _activity, kept=DAYS_14),
+        _feed(DELETED_LEADS, "activities.get_deleted_leads", _ACTIVITY, _activity, kept=DAYS_14, removed_lead="leadId"),
         _feed(
             MERGED_LEADS,
             "activities.get_lead_activities",
@@ -153,6 +158,7 @@ FEEDS: Mapping[str, Feed] = {
             },
             _merge,
             key=("marketoGUID", "loserId"),
+            removed_lead="loserId",
         ),
     )
 }

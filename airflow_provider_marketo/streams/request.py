@@ -12,10 +12,9 @@ from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
 from airflow_provider_marketo.extract.request import ExtractRequest
-from airflow_provider_marketo.output.manifest import CHANGES, DELETES
+from airflow_provider_marketo.output.manifest import CHANGES, DELETES, Removal
 from airflow_provider_marketo.streams.feeds import (
     ACTIVITIES,
-    DELETED_LEADS,
     FEEDS,
     LEAD_CHANGES,
     LEADS_PER_PASS,
@@ -76,7 +75,11 @@ class StreamRequest(ExtractRequest):
 
     @property
     def kind(self) -> str:
-        return DELETES if self.object_type in (DELETED_LEADS, MERGED_LEADS) else CHANGES
+        return CHANGES if self.removal is None else DELETES
+
+    @property
+    def removal(self) -> Removal | None:
+        return self.feed.removal
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -275,6 +275,7 @@ class StreamRun:
             object_type=self._request.object_type,
             output=self._folder.url,
             file_format=self._request.file_format,
+            kind=self._request.kind,
             start=iso(one.start),
             end=iso(one.start),
         )

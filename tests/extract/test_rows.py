@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pyarrow.parquet
@@ -10,6 +11,7 @@ import pytest
 
 from airflow_provider_marketo.extract.rows import write_rows
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import read_manifest
 
 FIELDS = ("id", "email", "leadScore", "createdAt", "unsubscribed")
 DESCRIBE = [
@@ -29,24 +31,46 @@ class Instance:
         assert operation == "leads.describe"
         return SimpleNamespace(records=DESCRIBE)
 
+    def marketo_time(self) -> datetime:
+        return datetime(2026, 1, 2, tzinfo=timezone.utc)
+
 
 def write(folder, rows, file_format):
-    return write_rows(OutputFolder(str(folder)), Instance(), FIELDS, rows, file_format=file_format, name="leads")
+    output = OutputFolder(str(folder))
+    ids, manifest = write_rows(
+        output, Instance(), FIELDS, rows, file_format=file_format, name="leads", run_folder="_marketo/runs/a/b/c/-1"
+    )
+    assert read_manifest(manifest.manifest) == manifest
+    return ids, manifest
 
 
 def test_types_come_from_describe(tmp_path):
-    ids, files = write(tmp_path, ROWS, "parquet")
+    ids, manifest = write(tmp_path, ROWS, "parquet")
     table = pyarrow.parquet.read_table(tmp_path / "leads.parquet")
     assert [str(field.type) for field in table.schema] == ["int64", "string", "int64", "timestamp[us, tz=UTC]", "bool"]
     assert table.to_pylist()[1] == {**dict.fromkeys(FIELDS), "id": 6, "email": "null"}
     assert ids == [5, 6]
-    assert [(file["name"], file["rows"]) for file in files] == [("leads.parquet", 2)]
+    assert [(file.name, file.rows) for file in manifest.files] == [("leads.parquet", 2)]
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+def test_the_manifest_says_what_a_load_needs(tmp_path, file_format):
+    _, manifest = write(tmp_path, ROWS, file_format)
+    (dataset,) = manifest.datasets
+    types = ["int64", "string", "int64", "timestamp[us, tz=UTC]", "bool"]
+    assert [(column.name, column.type) for column in dataset.columns] == list(zip(FIELDS, types, strict=True))
+    assert (dataset.name, dataset.key, dataset.kind, dataset.as_of) == (
+        "leads",
+        ("id",),
+        "changes",
+        "2026-01-02T00:00:00Z",
+    )
 
 
 def test_jsonl_and_csv_say_the_same(tmp_path):
-    write(tmp_path, ROWS, "jsonl")
+    write(tmp_path / "typed", ROWS, "jsonl")
     write(tmp_path, ROWS, "csv")
-    first = json.loads((tmp_path / "leads.jsonl").read_text().split("\n")[0])
+    first = json.loads((tmp_path / "typed/leads.jsonl").read_text().split("\n")[0])
     assert first == ROWS[0]
     assert (tmp_path / "leads.csv").read_text() == (
         "id,email,leadScore,createdAt,unsubscribed\n"
@@ -56,13 +80,15 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
 
 
 def test_no_rows_are_no_file(tmp_path):
-    assert write(tmp_path, [], "jsonl") == ([], [])
+    ids, manifest = write(tmp_path, [], "jsonl")
+    assert (ids, manifest.files) == ([], ())
     assert not (tmp_path / "leads.jsonl").exists()
 
 
 def test_a_read_that_finds_nothing_leaves_no_rows_of_the_one_before(tmp_path):
     write(tmp_path, ROWS, "csv")
-    assert write(tmp_path, [], "csv") == ([], [])
+    _, manifest = write(tmp_path, [], "csv")
+    assert manifest.files == ()
     assert not (tmp_path / "leads.csv").exists()
 
 
