@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from airflow_provider_marketo.airflow_compat import AirflowConsole, Variable, providers_configuration_loaded
-from airflow_provider_marketo.cli.connections import find_connection
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.coordination import choose
+from airflow_provider_marketo.hooks.known_connections import find_connection
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota, QuotaReader
 from airflow_provider_marketo.hooks.settings import ConnectionSettings

@@ -16,10 +16,10 @@ from airflow_provider_marketo.airflow_compat import (
     create_session,
     providers_configuration_loaded,
 )
-from airflow_provider_marketo.cli.connections import read_settings
-from airflow_provider_marketo.cli.pools import PlannedPool, plan_pools
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.hooks.known_connections import read_settings
+from airflow_provider_marketo.hooks.pools import PlannedPool, plan_pools
 from airflow_provider_marketo.policy import POOLS_VARIABLE
 
 if TYPE_CHECKING:

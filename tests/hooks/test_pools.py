@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_marketo.cli.pools import plan_pools
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.pools import plan_pools
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 
