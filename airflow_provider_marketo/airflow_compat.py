@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from airflow.cli.simple_table import AirflowConsole
     from airflow.listeners import hookimpl
     from airflow.models.connection import Connection
+    from airflow.models.dag import DagModel
     from airflow.models.pool import Pool
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.models.taskinstance import TaskInstance
     from airflow.models.variable import Variable
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.exceptions import ErrorType
@@ -34,12 +37,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AirflowConsole",
     "Connection",
+    "DagModel",
     "ErrorResponse",
     "ErrorType",
     "GetVariable",
     "Pool",
     "RuntimeTaskInstance",
+    "SerializedDagModel",
     "SharedStreamProducer",
+    "TaskInstance",
     "Variable",
     "VariableResult",
     "XCom",
@@ -82,7 +88,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     # The metadata database and the command line. "Variable" also finds its way in a process that parses DAGs.
     "AirflowConsole": ("airflow.cli.simple_table",),
     "Connection": ("airflow.models.connection",),
+    "DagModel": ("airflow.models.dag",),
     "Pool": ("airflow.models.pool",),
+    "SerializedDagModel": ("airflow.models.serialized_dag",),
+    "TaskInstance": ("airflow.models.taskinstance",),
     "Variable": ("airflow.models.variable",),
     "action_cli": ("airflow.utils.cli",),
     "create_session": ("airflow.utils.session",),

@@ -61,6 +61,14 @@ _COMMANDS = (
         args=(_CONN_ID, _REFRESH, OUTPUT),
     ),
     ActionCommand(
+        name="doctor",
+        help="Check connections, permissions, pools, coordination and folders, and say what to do (experimental)",
+        description="Checks this installation and prints a line for each check: ok, warning, error, or not checked. "
+        "Calls Marketo about six times for each connection and only reads. Ends with exit code 1 if there is an error.",
+        func=lazy_load_command("airflow_provider_marketo.cli.doctor.doctor"),
+        args=(_CONN_IDS, OUTPUT),
+    ),
+    ActionCommand(
         name="clean",
         help="Remove what killed and failed tasks have left behind: temporary files, and rows that wait to be sent",
         description="Removes old temporary files of this host, and in each named folder old temporary files and what "

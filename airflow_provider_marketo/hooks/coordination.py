@@ -100,7 +100,7 @@ def choose(settings: ConnectionSettings) -> tuple[str, str]:
         return settings.coordination, "the connection says so"
     if settings.redis_conn_id:
         return "redis", f"the connection names the Redis connection {settings.redis_conn_id}"
-    remote = [name for name in _executors() if name != _LOCAL_EXECUTOR]
+    remote = remote_executors()
     if remote:
         return "pool", f"{' and '.join(remote)} may run tasks on other hosts"
     file_system = network_file_system(governor_folder())
@@ -162,7 +162,19 @@ def _sqlite(settings: ConnectionSettings, instance: str) -> GovernorStore:
     return SQLiteStore(governor_folder(), instance)
 
 
-def _redis(settings: ConnectionSettings, instance: str) -> GovernorStore:
+def ping_redis(settings: ConnectionSettings) -> None:
+    """
+    Find out whether this host reaches the Redis server of a connection.
+
+    :param settings: a connection that is coordinated through Redis.
+    :raises MarketoInvalidRequestError: the Redis connection does not exist.
+    :raises MarketoPackageMissingError: the Redis client is not installed on this host.
+    :raises StoreUnavailableError: the server does not answer, or refuses the login.
+    """
+    _redis(settings, Endpoint.parse(settings.host).instance).ping()
+
+
+def _redis(settings: ConnectionSettings, instance: str) -> RedisStore:
     try:
         from airflow_provider_marketo.hooks.redis import redis_client
     except ImportError:
@@ -183,6 +195,11 @@ _STORES: dict[str, Callable[[ConnectionSettings, str], GovernorStore]] = {
 def governor_folder() -> Path:
     """Return the folder of the SQLite files through which the processes of a host share the limits."""
     return Path(AIRFLOW_HOME) / "marketo_governor"
+
+
+def remote_executors() -> list[str]:
+    """Return the class names of the configured executors that may run tasks on other hosts."""
+    return [name for name in _executors() if name != _LOCAL_EXECUTOR]
 
 
 def _executors() -> list[str]:

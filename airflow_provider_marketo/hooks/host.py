@@ -22,6 +22,9 @@ from airflow_provider_marketo import airflow_compat
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+BY_HAND = "it is a script or a command, and no task or trigger"
+"""The reason of a process that a person has started. Tasks have another reason, or none."""
+
 _IN_CONTAINERS = ("AIRFLOW_IS_K8S_EXECUTOR_POD", "AIRFLOW_IS_EXECUTOR_CONTAINER")
 _LOCAL_WORKER = "airflow worker -- LocalExecutor"
 _MARK = "scheduler-host"
@@ -42,7 +45,7 @@ def reason_for_host(folder: Path, *, is_task: bool) -> str | None:
         return "a test command runs the task in its own process"
     if not airflow_compat.is_supervised():
         # A person has started it, and waits for it: with the small share of a triggerer five calls last a minute.
-        return "it is a script or a command, and no task or trigger"
+        return BY_HAND
     commands = list(_commands())
     if any(_is_airflow(command, "standalone") for command in commands):
         return "airflow standalone runs everything on this host"

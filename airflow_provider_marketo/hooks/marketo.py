@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 _QUOTA_CHECK_INTERVAL = 10.0
 """Seconds between two looks of a hook at the age of the quota Variable."""
 
-_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
+PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("leads.describe", {}, "Read-Only Lead"),
     ("activities.get_types", {}, "Read-Only Activity"),
     ("program_members.describe", {}, "Read-Only Lead"),
@@ -256,13 +256,13 @@ class MarketoHook(BaseHook):
         if not denied:
             return True, f"Connected to {client.instance}."
         lacking = ", ".join(dict.fromkeys(denied))
-        everything = len(denied) == len(_PROBES)
+        everything = len(denied) == len(PROBES)
         return not everything, f"Connected to {client.instance}, but the API user's role lacks: {lacking}."
 
 
 def _denied(client: MarketoClient) -> list[str]:
     denied = []
-    for operation, parameters, permission in _PROBES:
+    for operation, parameters, permission in PROBES:
         try:
             client.call(operation, **parameters)
         except MarketoPermissionError:

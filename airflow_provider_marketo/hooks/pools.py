@@ -12,9 +12,9 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.settings import INSTANCE_SETTINGS, ConnectionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-_MOST_SLOTS = limits.PARALLEL - 1
+MOST_SLOTS = limits.PARALLEL - 1
 """Each task in the pool may have a call in flight, and one of Marketo's ten is left to the triggerer."""
 
 
@@ -58,10 +58,11 @@ def plan_pools(connections: Iterable[ConnectionSettings]) -> list[PlannedPool]:
     :raises MarketoInvalidRequestError: two connections to one instance, or to one pool, contradict each other.
     """
     connections = list(connections)
-    _refuse_contradictions(connections)
+    for contradiction in contradictions(connections):
+        raise contradiction
     pools: dict[str, PlannedPool] = {}
     for settings in connections:
-        pool = pools.setdefault(settings.pool, PlannedPool(settings.pool, min(settings.max_parallel, _MOST_SLOTS)))
+        pool = pools.setdefault(settings.pool, PlannedPool(settings.pool, min(settings.max_parallel, MOST_SLOTS)))
         pool.conn_ids.append(settings.conn_id)
         instance = Endpoint.parse(settings.host).instance
         if instance not in pool.instances:
@@ -69,20 +70,27 @@ def plan_pools(connections: Iterable[ConnectionSettings]) -> list[PlannedPool]:
     return list(pools.values())
 
 
-def _refuse_contradictions(connections: Sequence[ConnectionSettings]) -> None:
+def contradictions(connections: Sequence[ConnectionSettings]) -> Iterator[MarketoInvalidRequestError]:
+    """
+    Yield an error for each setting in which two connections to one instance, or to one pool, differ.
+
+    :param connections: all connections of this Airflow.
+    """
     for one, other in combinations(connections, 2):
         instance = Endpoint.parse(one.host).instance
         if instance == Endpoint.parse(other.host).instance:
-            _refuse_difference(one, other, INSTANCE_SETTINGS, f"lead to the instance {instance}")
+            yield from _differences(one, other, INSTANCE_SETTINGS, f"lead to the instance {instance}")
         elif one.pool == other.pool:
-            _refuse_difference(one, other, ("max_parallel",), f"share the pool {one.pool}")
+            yield from _differences(one, other, ("max_parallel",), f"share the pool {one.pool}")
 
 
-def _refuse_difference(one: ConnectionSettings, other: ConnectionSettings, names: Iterable[str], because: str) -> None:
+def _differences(
+    one: ConnectionSettings, other: ConnectionSettings, names: Iterable[str], because: str
+) -> Iterator[MarketoInvalidRequestError]:
     for name in names:
         ours, theirs = getattr(one, name), getattr(other, name)
         if ours != theirs:
-            raise MarketoInvalidRequestError(
+            yield MarketoInvalidRequestError(
                 f"connections {one.conn_id} and {other.conn_id} {because}, but one has {name}={ours} and the other has "
                 f"{name}={theirs}",
                 parameter=name,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_provider_marketo.__main__ import main
 
@@ -54,3 +56,38 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(facts))
 
     return define
+
+
+@pytest.fixture
+def store_dag(_database: None) -> Iterator[Callable[[DAG], None]]:
+    """Return a function that stores a DAG as the DAG processor does."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, insert, select
+
+    def store(dag: DAG) -> None:
+        with create_session() as session:
+            if session.scalar(select(DagBundleModel).where(DagBundleModel.name == "tests")) is None:
+                session.add(DagBundleModel(name="tests"))
+            session.flush()
+            session.add(DagModel(dag_id=dag.dag_id, bundle_name="tests", is_stale=False, fileloc="a_file.py"))
+            session.flush()
+            version = DagVersion.write_dag(dag_id=dag.dag_id, bundle_name="tests", session=session)
+            session.flush()
+            stored = {"dag_id": dag.dag_id, "dag_hash": dag.dag_id, "dag_version_id": version.id}
+            session.execute(insert(SerializedDagModel).values(data=_serialized(dag), **stored))
+
+    yield store
+    with create_session() as session:
+        for table in (SerializedDagModel, DagVersion, DagModel):
+            session.execute(delete(table))
+
+
+def _serialized(dag: DAG) -> dict[str, Any]:
+    from airflow.serialization import serialized_objects
+
+    serializer = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+    return dict(serializer.to_dict(dag))

@@ -65,5 +65,18 @@ class RedisStore:
             raise StoreUnavailableError(f"Redis key {self.key}: {type(error).__name__}: {error}") from error
         raise StoreUnavailableError(f"Redis key {self.key}: changed by others {_ATTEMPTS} times in a row")
 
+    def ping(self) -> None:
+        """
+        Ask the server for a sign of life. The state stays as it is.
+
+        :raises StoreUnavailableError: it does not answer, or refuses the login.
+        """
+        from redis.exceptions import RedisError
+
+        try:
+            self._client.ping()
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+
     def after_fork(self) -> None:
         """Do nothing: redis-py handles forks itself."""

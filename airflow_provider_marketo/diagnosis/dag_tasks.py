@@ -1,0 +1,76 @@
+"""The Marketo tasks of all DAGs, as Airflow has stored the DAGs. No DAG file is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from airflow_provider_marketo.airflow_compat import DagModel, SerializedDagModel, create_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PACKAGE = f"{__name__.partition('.')[0]}."
+DEFAULT_POOL = "default_pool"
+"""Airflow's own, which always exists."""
+
+_FOLDERS = ("output_path", "rejects_path", "staging", "ledger", "evidence_path")
+
+
+@dataclass(frozen=True)
+class DagTask:
+    """
+    A task of a DAG.
+
+    :param dag_id: id of the DAG.
+    :param task_id: id of the task.
+    :param operator: name of its class.
+    :param pool: the pool that its author gave it.
+    :param arguments: its stored arguments, as far as Airflow stores them.
+    """
+
+    dag_id: str
+    task_id: str
+    operator: str
+    pool: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The task's name in messages."""
+        return f"{self.dag_id}.{self.task_id}"
+
+    @property
+    def conn_id(self) -> str:
+        """Id of its Marketo connection. It may be a template."""
+        return str(self.arguments.get("marketo_conn_id") or "marketo_default")
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders that it names. They may be templates."""
+        named = (self.arguments.get(name) for name in _FOLDERS)
+        return [folder for folder in named if isinstance(folder, str) and folder]
+
+
+def marketo_tasks() -> list[DagTask]:
+    """Return the tasks of this package in all DAGs that are not stale; none without a database."""
+    try:
+        with create_session() as session:
+            dag_ids = list(session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))))
+            stored = SerializedDagModel.get_latest_serialized_dags(dag_ids=dag_ids, session=session)
+            return [task for dag in stored for task in _tasks(dag.dag_id, dag.data or {})]
+    except SQLAlchemyError:
+        return []
+
+
+def _tasks(dag_id: str, stored: Mapping[str, Any]) -> Iterator[DagTask]:
+    for each in stored.get("dag", {}).get("tasks", ()):
+        facts = each.get("__var", each)
+        if not str(facts.get("_task_module", "")).startswith(_PACKAGE):
+            continue
+        arguments = {**facts, **facts.get("partial_kwargs", {})}
+        pool = str(arguments.get("pool") or DEFAULT_POOL)
+        yield DagTask(dag_id, str(facts["task_id"]), str(facts.get("task_type")), pool, arguments)
