@@ -38,6 +38,8 @@ def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, An
 
 
 def _value(schema: Schema, value: Any, where: str) -> Any:
+    if value is None and schema.nullable:
+        return None
     meant, convert = _TYPES[schema.type]
     try:
         found = convert(schema, value, where)
@@ -75,7 +77,7 @@ def _object(schema: Schema, value: Any, where: str) -> dict[str, Any]:
 
 def _takes_null(schema: Schema, name: str) -> bool:
     declared = schema.properties.get(name)
-    return schema.open if declared is None else declared.type == "any"
+    return schema.open if declared is None else declared.type == "any" or declared.nullable
 
 
 def _check_names(schema: Schema, value: Mapping[str, Any], where: str) -> None:
@@ -85,6 +87,10 @@ def _check_names(schema: Schema, value: Mapping[str, Any], where: str) -> None:
     for name in schema.required:
         if name not in value:
             raise FaultError(inside(where, name), "is missing")
+    for flag, names in schema.required_unless.items():
+        lacking = next((name for name in names if name not in value), None)
+        if lacking is not None and str(value.get(flag)).lower() in ("none", "false", "0"):
+            raise FaultError(inside(where, lacking), f"is missing: only with {flag}=true it may be left out")
     for group in (*schema.one_of, *schema.exclusive):
         given = [name for name in group if name in value]
         if len(given) > 1:

@@ -32,10 +32,12 @@ class Schema:
     :param items: what the entries of an array must be.
     :param properties: members of an object; an object without declared members takes any.
     :param required: members that must be given.
+    :param required_unless: by a flag among the members: what must be given unless the flag is true.
     :param one_of: groups of members of which exactly one must be given.
     :param exclusive: groups of members of which at most one may be given.
     :param max_days: longest time between the members ``startAt`` and ``endAt`` of an object.
     :param open: whether an object also takes undeclared members.
+    :param nullable: whether a value of None is sent as ``null``, and is not the same as no value.
     """
 
     type: str
@@ -49,10 +51,12 @@ class Schema:
     items: Schema | None = None
     properties: Mapping[str, Schema] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    required_unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     one_of: tuple[tuple[str, ...], ...] = ()
     exclusive: tuple[tuple[str, ...], ...] = ()
     max_days: int | None = None
     open: bool = False
+    nullable: bool = False
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Schema:
@@ -70,10 +74,12 @@ class Schema:
             items=cls.from_row(items) if items else None,
             properties={name: cls.from_row(member) for name, member in properties.items()},
             required=tuple(row.get("required", ())),
+            required_unless={flag: tuple(names) for flag, names in row.get("required_unless", {}).items()},
             one_of=_groups(row, "one_of"),
             exclusive=_groups(row, "exclusive"),
             max_days=row.get("maxDays"),
             open=row.get("open", not properties),
+            nullable=row.get("nullable", False),
         )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.operations import PreparedRequest, get, prepare
 
 
@@ -219,4 +220,17 @@ def test_a_word_of_a_closed_set_is_taken_in_any_case_and_sent_as_marketo_spells_
 def test_the_default_rule_of_a_form_is_taken_as_marketo_returns_it():
     rule = {"followupType": "none", "followupValue": None, "default": True}
     request = prepare(get("forms.update_thank_you_page"), {"id": 1, "thankyou": [rule]})
-    assert json.loads(dict(request.form)["thankyou"]) == [{"followupType": "none", "default": True}]
+    assert json.loads(dict(request.form)["thankyou"]) == [rule]
+
+
+CONDITION = {"operator": "is", "subjectField": "Country", "values": ["USA"]}
+
+
+@pytest.mark.parametrize("default", [{}, {"default": False}, {"default": None}, {"default": "false"}])
+@pytest.mark.parametrize("lacking", CONDITION)
+def test_a_rule_of_a_form_that_is_not_the_default_needs_a_condition(lacking, default):
+    rule = {"followupType": "none", "followupValue": None, **CONDITION, **default}
+    assert prepare(get("forms.update_thank_you_page"), {"id": 1, "thankyou": [rule]}).form
+    del rule[lacking]
+    with pytest.raises(MarketoInvalidRequestError, match=rf"thankyou\[0\]\.{lacking} is missing: only with default"):
+        prepare(get("forms.update_thank_you_page"), {"id": 1, "thankyou": [rule]})

@@ -44,11 +44,8 @@ def _object(schema: Schema, choice: int, everything: bool) -> dict[str, Any]:
     groups = [group for group in (*schema.one_of, *schema.exclusive) if everything or group in schema.one_of]
     chosen = {group[choice % len(group)] for group in groups}
     excluded = {name for group in (*schema.one_of, *schema.exclusive) for name in group} - chosen
-    wanted = [
-        name
-        for name in schema.properties
-        if (everything and name not in excluded) or name in schema.required or name in chosen
-    ]
+    needed = {*schema.required, *chosen, *(name for names in schema.required_unless.values() for name in names)}
+    wanted = [name for name in schema.properties if (everything and name not in excluded) or name in needed]
     return {name: _value(schema.properties[name], choice, everything) for name in wanted}
 
 

@@ -342,3 +342,15 @@ def test_the_page_on_the_simulator_lists_the_ids_that_there_are(sim):
 
     assert len(listed) > 20
     assert listed <= known
+
+
+def test_a_thank_you_rule_needs_a_condition_unless_it_is_the_default(api: Api):
+    number = made(api, "forms", name="Survey", folder=folder(api, "forms"))["id"]
+    default = {"followupType": "none", "followupValue": None, "default": True}
+    condition = {"operator": "is", "subjectField": "Country", "values": ["USA"]}
+    rule = {"followupType": "url", "followupValue": "https://example.com", **condition}
+
+    assert made(api, f"form/{number}/thankYouPage", thankyou=[rule, default])["thankYouList"] == [rule, default]
+    for lacking in condition:
+        short = {name: value for name, value in rule.items() if name != lacking}
+        assert codes(form(api, f"form/{number}/thankYouPage", thankyou=[short, default])) == ["709"]

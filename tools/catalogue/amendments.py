@@ -286,8 +286,13 @@ ASSETS: tuple[Row, ...] = (
     ("forms.create", "name", {"required": True}),
     ("forms.get", "offset", {"type": "integer"}),
     ("forms.update_thank_you_page", "thankyou", {"required": True}),
-    # The default rule, as Marketo itself returns it, has no condition and no value.
-    ("forms.update_thank_you_page", "thankyou[]", {"required": ["followupType"]}),
+    # The default rule, as Marketo itself returns it, has no condition, and null as its value.
+    (
+        "forms.update_thank_you_page",
+        "thankyou[]",
+        {"required": ["followupType"], "required_unless": {"default": ["operator", "subjectField", "values"]}},
+    ),
+    ("forms.update_thank_you_page", "thankyou[].followupValue", {"nullable": True}),
     ("landing_pages.create", "formPrefill", {"in": "form", "type": "boolean"}),
     ("landing_pages.clone", "template", {"required": True}),
     ("landing_pages.update_variable", "value", {"type": "string"}),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Fields = list[dict[str, Any]]
 _MAX_COLUMNS, _MAX_ROWS = 3, 10
 _INITIAL_FIELDS = ("FirstName", "LastName", "Email")
-_CONDITION = ("followupValue", "operator", "subjectField", "values")
+_CONDITION = ("operator", "subjectField", "values")
 _NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
 
 
