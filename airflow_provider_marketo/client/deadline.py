@@ -12,16 +12,17 @@ import math
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
+
+    from urllib3 import HTTPConnectionPool, PoolManager
 
 
 class Deadline:
@@ -64,17 +65,28 @@ def ends_at(deadline: Deadline) -> Iterator[None]:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends requests whose answers keep the deadline of :func:`ends_at`, except through a SOCKS proxy."""
+    """Sends requests whose answers keep the deadline of :func:`ends_at`, directly or through any kind of proxy."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        _bound(self.poolmanager)
 
-    def proxy_manager_for(self, *arguments: Any, **options: Any) -> ProxyManager:
-        manager: ProxyManager = super().proxy_manager_for(*arguments, **options)
-        if isinstance(manager, ProxyManager):  # a SOCKS manager connects through classes of its own
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> PoolManager:
+        return _bound(super().proxy_manager_for(*arguments, **options))
+
+
+def _bound(manager: PoolManager) -> PoolManager:
+    """Have a manager make bounded pools. A SOCKS proxy has pools and connections of its own, which are kept."""
+    manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+    return manager
+
+
+@cache
+def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    if getattr(pool.ConnectionCls, "response_class", None) is _Answer:
+        return pool
+    connection = type(f"Bounded{pool.ConnectionCls.__name__}", (pool.ConnectionCls,), {"response_class": _Answer})
+    return type(f"Bounded{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
 class _Answer(HTTPResponse):
@@ -112,22 +124,3 @@ class _BoundedReader(io.RawIOBase):
     def close(self) -> None:
         self._buffered.close()
         super().close()
-
-
-class _Connection(HTTPConnection):
-    response_class = _Answer
-
-
-class _SecureConnection(HTTPSConnection):
-    response_class = _Answer
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-_POOLS = {"http": _Pool, "https": _SecurePool}

@@ -10,6 +10,9 @@ import tracemalloc
 from datetime import timezone
 
 import pytest
+import requests
+from urllib3 import HTTPConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection
 
 from airflow_provider_marketo.client import answer
 from airflow_provider_marketo.client.client import MarketoClient
@@ -172,6 +175,28 @@ def test_an_identity_that_drips_ends_at_the_timeout():
         server.token = server.drip(BEGIN + b"Content-Length: 1000000\r\n\r\n", b" ")
         with pytest.raises(MarketoTransientError, match="in time"):
             client_of(server, read_timeout=0.3)._transport.fetch_token("an-id", Secret(SECRET))
+
+
+def test_an_answer_through_a_socks_proxy_ends_at_the_timeout(monkeypatch):
+    """A SOCKS proxy has connections of its own. These do what PySocks does after its greeting: connect to the host."""
+
+    class OwnConnection(HTTPConnection):
+        pass
+
+    class OwnPool(HTTPConnectionPool):
+        ConnectionCls = OwnConnection
+
+    class OwnManager(PoolManager):
+        def __init__(self, proxy_url, username, password, num_pools, **options):
+            super().__init__(num_pools, **{name: options[name] for name in ("maxsize", "block")})
+            self.pool_classes_by_scheme = {"http": OwnPool}
+
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", OwnManager)
+    with HostileServer() as server:
+        server.answer = server.drip(BEGIN + b"Content-Length: 1000000\r\n\r\n", b" ")
+        through_proxy = client_of(server, read_timeout=0.3, proxy="socks5h://proxy.example.com:1080")
+        with pytest.raises(MarketoTransientError, match="did not answer in time"):
+            through_proxy._transport.send(_request(), _token(server))
 
 
 def test_a_file_has_time_for_each_block(monkeypatch):
