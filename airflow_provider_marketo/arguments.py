@@ -8,13 +8,13 @@ task runs, before a call is spent.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, get_args
 
 from airflow_provider_marketo.client.dates import without_zone
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import (
     as_duration,
     as_id,
@@ -34,7 +34,7 @@ from airflow_provider_marketo.conversions import (
     whole,
 )
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Check = Callable[[str, Any], Any]
 """Takes the name and the value of an argument; returns the value as the calls take it, or refuses it."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 
+from airflow_provider_marketo.client.printable import printable_logger
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _SECTION = "marketo"
 _warned: set[str] = set()

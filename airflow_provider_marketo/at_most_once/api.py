@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.at_most_once.how_to_check import described
@@ -10,6 +9,7 @@ from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.at_most_once.xcom_result import XComResult
 from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import json_line
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import Operation
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _AT_MOST_ONCE = ("once", "reconcile")
 

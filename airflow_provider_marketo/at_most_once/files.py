@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,14 @@ from airflow_provider_marketo.airflow_compat import connection_of
 from airflow_provider_marketo.at_most_once.named_files import path_of
 from airflow_provider_marketo.client.encoding import BODY_LIMIT
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_marketo.client.operations import Operation, Parameter
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _LOCAL = ("", "file")
 _LONGEST_PATH = 1_000

@@ -14,7 +14,6 @@ unchanged and its own name in the claim; all others stop. If the store cannot be
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -23,12 +22,13 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry, Sending
 from airflow_provider_marketo.choices import OnAmbiguous
 from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _LARGEST_RESULT = 16_384
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from airflow_provider_marketo.at_most_once.files import NamedFiles
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.at_most_once.ledger import Ledger
 from airflow_provider_marketo.at_most_once.stores import store_of
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.link import push_link
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 @dataclass(frozen=True)

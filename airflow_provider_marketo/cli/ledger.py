@@ -21,6 +21,7 @@ from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.printable import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -95,16 +96,17 @@ def settle(args: Namespace) -> None:
             f"airflow marketo ledger settle: there is no entry {args.key}; see airflow marketo ledger list"
         )
     entry = Entry.from_json(text) or _DAMAGED
+    what = printable(entry.what)
     if entry.state == SETTLED:
-        raise SystemExit(f"airflow marketo ledger settle: {entry.what} is already settled ({entry.settled_by})")
+        raise SystemExit(f"airflow marketo ledger settle: {what} is already settled ({entry.settled_by})")
     task = "the task" if entry is _DAMAGED else f"the task {entry.dag_id}.{entry.task_id}"
     if args.sent:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         store.write(args.key, replace(entry, state=SETTLED, until=now, reason=None, settled_by="person").to_json())
-        print(f"{entry.what} is recorded as sent. Clear {task}: it continues.")
+        print(f"{what} is recorded as sent. Clear {task}: it continues.")
     else:
         store.delete(args.key)
-        print(f"{entry.what} is recorded as not sent. Clear {task}: it sends the request.")
+        print(f"{what} is recorded as not sent. Clear {task}: it sends the request.")
 
 
 @action_cli(check_db=False)

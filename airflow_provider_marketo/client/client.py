@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +22,7 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retry import send_with_retries
 from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tally import Tally
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.operations import PreparedRequest
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _SENT_TWICE = (
     "The request was sent again because an answer was lost, so an earlier sending may have run: check in Marketo."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+
 LONGEST = 2000
 """Characters of one text. Marketo's own messages are a tenth of that."""
 
@@ -23,3 +26,35 @@ def printable(text: object, longest: int = LONGEST) -> str:
     if len(given) <= longest * 2 and len(line) <= longest:
         return line
     return f"{line[:longest]}... ({len(given)} characters)"
+
+
+def printable_logger(name: str) -> logging.Logger:
+    """
+    Return a module's logger, whose lines show the texts of others in printable form, however they get there.
+
+    Names of assets, messages of jobs and warnings come from Marketo, and file names and templates from elsewhere. The
+    message itself is ours; what it is filled in with is not.
+
+    :param name: the module's ``__name__``.
+    """
+    logger = logging.getLogger(name)
+    logger.addFilter(_PRINTABLE)
+    return logger
+
+
+class _PrintableArguments(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.args and not isinstance(record.args, Mapping):
+            record.args = tuple(map(_argument, record.args))
+        else:
+            record.msg, record.args = _argument(record.getMessage()), ()
+        return True
+
+
+_PRINTABLE = _PrintableArguments()
+_LONGEST_ARGUMENT = 4 * LONGEST
+"""Characters: an error has a message and a way out."""
+
+
+def _argument(value: object) -> object:
+    return value if isinstance(value, (int, float)) else printable(value, _LONGEST_ARGUMENT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import kept
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Record = Mapping[str, Any]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from airflow_provider_marketo.choices import AssetState
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import missing, title
 from airflow_provider_marketo.marketo_assets import find
@@ -17,7 +17,7 @@ from airflow_provider_marketo.marketo_assets.kinds import checked_id, checked_ty
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 APPROVED, DRAFT, DELETED = "approved", "draft", "deleted"
 STATES: Sequence[str] = get_args(AssetState)

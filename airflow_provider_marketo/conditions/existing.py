@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoNotFoundError, MarketoPermissionError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import find
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 def existing(client: MarketoClient, asset_type: str, asset_id: int, *, parameter: str) -> Mapping[str, Any] | None:

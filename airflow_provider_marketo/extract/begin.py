@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 CALLS_A_JOB = 3
 """Create, enqueue, fetch; waiting is shared by all who wait."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.extract.rows import write_rows
 from airflow_provider_marketo.hooks.link import push_place
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.output.manifest import Manifest
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 VALUES_PER_CALL = 300
 DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")

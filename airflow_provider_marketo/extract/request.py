@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,11 +15,12 @@ from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import as_list, as_utc
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import CHANGES, FULL, Removal
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 ALL_FIELDS = "all"
 

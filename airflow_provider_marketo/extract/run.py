@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,6 +22,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoQueueFullError,
     MarketoQuotaExhaustedError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import MONTHS_25, kept
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.extract.state import ProgressKeeper
     from airflow_provider_marketo.output.folder import OutputFolder
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 

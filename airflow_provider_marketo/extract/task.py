@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo import options
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.extract.begin import begin, unreachable
 from airflow_provider_marketo.extract.request import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _JOBS_IN_FLIGHT = 2
 """Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""

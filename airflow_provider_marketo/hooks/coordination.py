@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.stores import GovernorStore, MemoryStore, UnusableStore
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.host import reason_for_host
 from airflow_provider_marketo.hooks.runtime import runtime
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
     from airflow_provider_marketo.hooks.task import RunningTask
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _DOUBT = "the scheduler may run on another host"
 _LOCAL_EXECUTOR = "LocalExecutor"

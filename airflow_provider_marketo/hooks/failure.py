@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.printable import printable_logger
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Failure = TypeVar("Failure", bound=BaseException)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from functools import cached_property
@@ -22,6 +21,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
     MarketoQuotaExhaustedError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import form, variables
 from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.failure import without_frames
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.transport import Reply
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _QUOTA_CHECK_INTERVAL = 10.0
 """Seconds between two looks of a hook at the age of the quota Variable."""

@@ -8,7 +8,6 @@ refreshes it before it is five minutes old, so a lost write is repaired by the n
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 MEGABYTE = 1_000_000
 REFRESH_EVERY = 255.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,14 @@ from airflow.sdk import get_current_context
 
 from airflow_provider_marketo.airflow_compat import get_listener_manager, hookimpl
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError, MarketoThrottledError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.failure import log_failure
 from airflow_provider_marketo.hooks.runtime import runtime
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.tally import Observer, Tally
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 USAGE = "marketo_usage"
 """XCom key of a deferred task's counts. Airflow clears the XCom before the next try."""

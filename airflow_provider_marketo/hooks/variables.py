@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 from airflow.sdk import Variable
 
 from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.client.printable import printable_logger
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 def read(name: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.printable import printable
 
 
 def lead_id_of(record: Any) -> int:
@@ -39,7 +40,7 @@ def reasons_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     reasons = record.get("reasons") or record.get("reason") or record.get("errors") or []
     reasons = [reasons] if isinstance(reasons, Mapping) else reasons
     return [
-        (str(reason.get("code", "")), str(reason.get("message", "")))
+        (printable(reason.get("code", "")), printable(reason.get("message", "")))
         for reason in (reasons if isinstance(reasons, list) else ())
         if isinstance(reason, Mapping)
     ]

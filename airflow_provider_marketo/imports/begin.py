@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -12,6 +11,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.checks import check_list, check_statuses, program_statuses
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.imports.result import ImportResult
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 CALLS_PER_CHUNK = 20
 """Calls that a try repeats after a kill, where it may. Rows that must not be sent twice are staged call by call."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
@@ -17,6 +16,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoQueueFullError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import code_of
 from airflow_provider_marketo.imports.matching import Found, match
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.request import ImportRequest
     from airflow_provider_marketo.imports.staged import StagedImport
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 UPLOADS = 6
 """How often a try of the task uploads a chunk while the answers are lost: as often as the client sends a call."""

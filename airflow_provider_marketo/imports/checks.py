@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import (
@@ -10,6 +9,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoNotFoundError,
     MarketoPermissionError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.suggest import with_nearest
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 def check_list(client: MarketoClient, list_id: int) -> None:

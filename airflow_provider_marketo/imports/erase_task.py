@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import checked_values
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.hooks.work import Wait, Work
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class EraseWork(Work):

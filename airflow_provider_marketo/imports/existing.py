@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoPermissionError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports.matching import plain
 from airflow_provider_marketo.imports.targets import RECORDS_PER_CALL
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.request import ImportRequest
     from airflow_provider_marketo.imports.targets import Record
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _CREATED = "createdAt"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations as catalogue
 from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
 
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports.answers import lead_id_of
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL, Record
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ADD, _REMOVE = "static_list_membership.add_to_list", "static_list_membership.remove_from_list"
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class Mirror:

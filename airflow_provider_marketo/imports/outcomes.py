@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.printable import printable
 from airflow_provider_marketo.imports.answers import reasons_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _outcome(stage: Stage, entry: Mapping[str, Any]) -> Outcome:
     if status in DONE:
         return Outcome("accepted", status)
     if status != _SKIPPED:
-        said = f"the status {status!r}, which is not documented" if status else "no status"
+        said = f"the status {printable(status)!r}, which is not documented" if status else "no status"
         return Outcome.unknown(f"Marketo's answer has {said}")
     reasons = reasons_of(entry)
     if reasons and all(code in stage.fine for code, _ in reasons):

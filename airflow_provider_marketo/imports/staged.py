@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.keys import NumberSet
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import rejects, state
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
     from airflow_provider_marketo.output.progress import ProgressKeeper
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 LEFT_OUT = "left-out.bits"
 _TABLES = ("rejects", "warnings")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from itertools import accumulate, compress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
 from airflow_provider_marketo.imports.advice import INVALID_VALUE, MISSING_KEY, TOO_LARGE
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, count_by_field, encode_constant
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.source import Batch, Rows
     from airflow_provider_marketo.output.folder import Staging
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 BULK_CHUNK_BYTES = 9_990_000
 """Marketo takes files of less than 10 MB. This is less in either meaning of a megabyte, with the form around it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retry import UPSERT
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import TOO_LARGE
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.staged import StagedImport
     from airflow_provider_marketo.imports.targets import Record, Stage
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 TURNS = 30
 """Minutes that a call waits for its turn while other integrations use all calls of the instance."""

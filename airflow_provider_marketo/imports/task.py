@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta, timezone
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from airflow_provider_marketo import options
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.hooks.work import ImportJobsWait, Wait, Work, moved
 from airflow_provider_marketo.imports.begin import Beginning, deadline_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.source import Rows
     from airflow_provider_marketo.imports.staged import StagedImport
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 ACCOUNT = "account"
 """XCom with the counts of a task that fails although it has sent everything: Airflow keeps no result of it."""

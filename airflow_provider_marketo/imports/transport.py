@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports.targets import BULK, RECORDS_PER_CALL, SYNC
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.imports.source import Rows
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 SYNC_CALLS = 100
 """Calls up to which sync is preferred: it takes less than a minute and tells the outcome of each row at once."""

@@ -6,10 +6,10 @@ Airflow imports this with every operator, so the two methods that do the work im
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import parse_date, without_zone
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.lineage.publish import Published
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class PublishesLineage:

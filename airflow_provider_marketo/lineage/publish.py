@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from airflow.sdk import Asset
 
 from airflow_provider_marketo.airflow_compat import add_partitions
 from airflow_provider_marketo.client.endpoint import Endpoint
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.lineage.uris import SCHEME, marketo_uri
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 @dataclass(frozen=True)

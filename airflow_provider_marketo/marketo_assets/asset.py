@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.marketo_assets.find import Record
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _MAKES = ("create", "clone")
 _DONE = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import find, kinds
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.find import Record
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _PROGRAM_STATUS = {"approve": "locked", "unapprove": "unlocked"}
 """The status of an e-mail program that each action leads to."""

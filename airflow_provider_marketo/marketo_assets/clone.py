@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds, tokens
 from airflow_provider_marketo.marketo_assets.program_contents import ProgramContents, activate, approve, set_tags
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.marketo_assets.change import Made
     from airflow_provider_marketo.marketo_assets.find import Record
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class CloneResult(TypedDict):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets.inventory_rows import collect
 from airflow_provider_marketo.marketo_assets.inventory_store import InventoryStore
 from airflow_provider_marketo.marketo_assets.kinds import INVENTORY_TYPES
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class InventoryResult(TypedDict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.schema import BOOLEAN, DATETIME, INTEGER, STRING
 from airflow_provider_marketo.marketo_assets.find import home_of, url_of
 from airflow_provider_marketo.output.formats import FORMATS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Row = dict[str, Any]
 COLUMNS = {

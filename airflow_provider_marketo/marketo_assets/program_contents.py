@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_marketo.choices import ApprovedInProgram
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.find import Record
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _APPROVED_IN_ORDER: Sequence[str] = get_args(ApprovedInProgram)
 """An asset comes before those that use it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.client.dates import is_day
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.link import push_link
 from airflow_provider_marketo.marketo_assets import find
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.marketo_assets.find import Record
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 TOKEN_TYPES = ("text", "rich text", "number", "score", "date", "sfdc campaign")
 _LONGEST_NAME = 50

@@ -17,6 +17,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoStoppedError,
     MarketoThrottledError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.work import Wait
 from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, TaskFailures
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.hooks.work import Work
+
+log = printable_logger(__name__)
 
 
 UI_COLOR = "#e9e3f5"
@@ -214,7 +217,7 @@ class MarketoDeferrableOperator(MarketoOperator):
                 until = self._waits_out(work, error)
                 if until is not None:
                     # Jobs in Marketo's queue go on by themselves, and what is published stays.
-                    self.log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
+                    log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
                     if work is None and not resumed:
                         self._defer(context, Wait(until), timedelta(0), method_name="start_over")
                     self._wait_until(context, work, until, error)

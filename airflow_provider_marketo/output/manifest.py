@@ -8,7 +8,6 @@ manifest as JSON, and :func:`read_manifest` reads either form.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output import layout
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ __all__ = [
     "read_manifest",
 ]
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 SCHEMA_VERSION = 1
 """It grows when a member changes its meaning or goes. New members do not change it: readers pass over them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import parse_date
@@ -14,6 +13,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conditions.encryption import decrypt, encrypt
 from airflow_provider_marketo.conditions.kinds import KINDS
 from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger, found_from_event
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class Asker:

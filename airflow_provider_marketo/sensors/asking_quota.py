@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.quota import Quota, require
 from airflow_provider_marketo.triggers.poller import PASSING
 from airflow_provider_marketo.triggers.quota import MarketoQuotaTrigger, quota_from_event
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class QuotaAsker:

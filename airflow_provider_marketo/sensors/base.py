@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoImportFailedError,
     MarketoInvalidRequestError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.conditions.condition import Condition
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.sensors.asking import Asker
+
+log = printable_logger(__name__)
 
 
 class SensorFailures(TaskFailures):
@@ -46,7 +49,7 @@ class SensorFailures(TaskFailures):
     def shown(self, error: Exception) -> Exception:
         if self._sensor.soft_fail or self._sensor.never_fail:
             text = str(super().shown(error))
-            self._sensor.log.warning("Skipping: %s", text)
+            log.warning("Skipping: %s", text)
             return AirflowSkipException(text)
         if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
             return MarketoTaskError(error)
@@ -128,9 +131,9 @@ class MarketoSensor(ConnectedSensor):
             found = self._asker.look(condition)
         if found is None:
             if not self.deferrable:
-                self.log.info("Waiting for %s", condition.describe())
+                log.info("Waiting for %s", condition.describe())
             return False
-        self.log.info("Found %s", found)
+        log.info("Found %s", found)
         return PokeReturnValue(is_done=True, xcom_value=dict(found))
 
     def execute(self, context: Context) -> Any:
@@ -162,7 +165,7 @@ class MarketoSensor(ConnectedSensor):
         self._drop_hook()
         with SensorFailures(self):
             found = self._found(context, event or {})
-        self.log.info("Found %s", found)
+        log.info("Found %s", found)
         return found
 
     @cached_property
@@ -190,7 +193,7 @@ class MarketoSensor(ConnectedSensor):
             raise AirflowSensorTimeout(
                 f"Waited {timedelta(seconds=self.timeout)} for {condition.describe()}, which did not come true."
             )
-        self.log.info(
+        log.info(
             "Waiting in the triggerer for %s: until %s, with a look every %g seconds",
             condition.describe(),
             deadline.isoformat(timespec="seconds"),

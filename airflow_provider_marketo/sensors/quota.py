@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
 from airflow_provider_marketo.arguments import Check, count, number
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.sensors.base import ConnectedSensor, SensorFailures
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.quota import Quota
     from airflow_provider_marketo.sensors.asking_quota import QuotaAsker
+
+log = printable_logger(__name__)
 
 
 class MarketoQuotaSensor(ConnectedSensor):
@@ -119,5 +122,5 @@ class MarketoQuotaSensor(ConnectedSensor):
     def _result(self) -> dict[str, Any] | None:
         if self._left is None:
             return None
-        self.log.info("%d calls and %.1f MB are left", self._left.calls_left_for_extracts, self._left.export_mb_left)
+        log.info("%d calls and %.1f MB are left", self._left.calls_left_for_extracts, self._left.export_mb_left)
         return self._left.to_dict()

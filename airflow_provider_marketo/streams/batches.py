@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 PREFIX = "marketo_batches_"
 REMEMBERED = 1000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan, make_plan
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.extract.request import ExtractRequest
     from airflow_provider_marketo.output.folder import OutputFolder
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 IDS_PER_CALL = 300
 FIELDS_PER_PASS = 100

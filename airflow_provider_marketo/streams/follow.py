@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import paging
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.streams.read import MAX_EMPTY_PAGES, call_feed, check_empty, refuses_page
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.transport import Reply
     from airflow_provider_marketo.streams.request import Pass
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 ACTIVITIES = "activities.get_lead_activities"
 

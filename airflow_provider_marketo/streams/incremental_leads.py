@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
 )
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.extract.state import progress_store
 from airflow_provider_marketo.extract.task import ExtractWork, extract_request
 from airflow_provider_marketo.hooks import variables
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.extract.request import ExtractRequest
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 AUTO, UPDATED_AT, CHANGE_FEED, SNAPSHOT = "auto", "updated_at", "change_feed", "snapshot"
 

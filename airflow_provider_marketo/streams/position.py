@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -13,12 +12,13 @@ from airflow_provider_marketo.airflow_compat import asset_state_store
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 PREFIX = "marketo_position_"
 """Keys and Variables start with it. None has "token" in its name: Airflow would mask the value in logs."""

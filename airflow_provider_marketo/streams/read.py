@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_marketo.client import paging
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.transport import Reply
     from airflow_provider_marketo.streams.request import Pass
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Item = TypeVar("Item")
 Record = Mapping[str, Any]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.objects import ExportObject
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -14,6 +13,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import kept
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
     from airflow_provider_marketo.streams.request import StreamRequest
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 from airflow_provider_marketo.triggers.connection import off_loop, settings_of
 from airflow_provider_marketo.triggers.ending import event_of
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.jobs import ExportJob, ExportJobs
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
+
+log = printable_logger(__name__)
+
 
 ENDED, PASSED = "ended", "passed"
 
@@ -99,7 +103,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         wanted = await run_in_thread(self._wanted)
         unwanted = [export_id for export_id in self.export_ids if export_id not in wanted]
         if unwanted:
-            self.log.info("The task was cleared or ended")
+            log.info("The task was cleared or ended")
             settings = await settings_of(self.marketo_conn_id)
             await run_in_thread(lambda: self._jobs(settings).cancel_all(unwanted))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,12 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, from_dict
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 TIMED_OUT, ERROR = "timed out", "error"
 

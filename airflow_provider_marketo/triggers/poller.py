@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")

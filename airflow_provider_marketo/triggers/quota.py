@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_marketo.client.errors import (
     MarketoQuotaExhaustedError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import next_probe
 from airflow_provider_marketo.hooks.quota import REFRESH_EVERY, Quota, require
 from airflow_provider_marketo.triggers.connection import off_loop, settings_of
@@ -19,6 +20,9 @@ from airflow_provider_marketo.triggers.poller import PASSING, run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
+log = printable_logger(__name__)
+
 
 ENOUGH = "enough"
 
@@ -63,10 +67,10 @@ class MarketoQuotaTrigger(BaseTrigger):
                 return {"status": ENOUGH, "quota": quota.to_dict()}
             except MarketoQuotaExhaustedError as error:
                 until = error.until or next_probe(datetime.now(timezone.utc))
-                self.log.info("%s Looking again at %s.", error, until.isoformat())
+                log.info("%s Looking again at %s.", error, until.isoformat())
             except PASSING as error:
                 until = datetime.now(timezone.utc) + timedelta(seconds=REFRESH_EVERY)
-                self.log.warning("Could not ask for the quota; trying again at %s: %s", until.isoformat(), error)
+                log.warning("Could not ask for the quota; trying again at %s: %s", until.isoformat(), error)
             await asyncio.sleep(max(1.0, (until - datetime.now(timezone.utc)).total_seconds()))
 
 

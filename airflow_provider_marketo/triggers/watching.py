@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.streams.position import PREFIX
 from airflow_provider_marketo.streams.watch import Handover, WatchState
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
     from airflow_provider_marketo.triggers.watched import Watched
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 WRITTEN_EVERY = timedelta(hours=1)
 """How often a position is written while nothing happens."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_marketo.client import codes
@@ -16,6 +15,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoNotFoundError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.jobs import ExportJob
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 DOWNLOADS = 2
 """How often the whole file is downloaded if it differs from what the job announced."""

@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.governor import IMPORT_QUEUE
+from airflow_provider_marketo.client.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -159,7 +160,7 @@ class ImportJob:
             processed=whole_number(record.get(processed)),
             failed=whole_number(record.get("numOfRowsFailed")),
             warned=whole_number(record.get("numOfRowsWithWarning")),
-            message=str(record.get("message") or ""),
+            message=printable(record.get("message") or ""),
         )
 
     @property

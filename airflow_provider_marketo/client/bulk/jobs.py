@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,14 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
 )
 from airflow_provider_marketo.client.governor import EXPORT_QUEUE
+from airflow_provider_marketo.client.printable import printable, printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 CREATED, QUEUED, PROCESSING = "created", "queued", "processing"
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
@@ -61,7 +61,7 @@ class ExportJob:
             records=whole_number(record.get("numberOfRecords")),
             size=whole_number(record.get("fileSize")),
             checksum=checksum or None,
-            error=str(record["errorMsg"]) if record.get("errorMsg") else None,
+            error=printable(record["errorMsg"]) if record.get("errorMsg") else None,
         )
 
     @property

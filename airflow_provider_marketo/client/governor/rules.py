@@ -7,7 +7,6 @@ runs it atomically.
 
 from __future__ import annotations
 
-import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,6 +22,7 @@ from airflow_provider_marketo.client.errors import (
 )
 from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, QUEUE_LAPSE, spends_export_quota
 from airflow_provider_marketo.client.limits import QUEUED_JOBS, WINDOW
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import RESET_MARGIN, next_probe, next_reset
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.governor.state import Moment, State
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 GUARD = 1 / 40
 """Part of the window that is added to it: we count a call when it is sent, Marketo when it arrives."""

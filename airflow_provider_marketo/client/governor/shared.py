@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
@@ -21,11 +20,12 @@ from airflow_provider_marketo.client.governor import LONGEST_WAIT, QUEUE_LAPSE, 
 from airflow_provider_marketo.client.governor.rules import Ask, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
 from airflow_provider_marketo.client.governor.stores import Answer, GovernorStore, MemoryStore, StoreUnavailableError
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _LONGEST_NAP = 2.0
 """Longest pause in seconds between two checks: a call's turn may come earlier than predicted."""
