@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from airflow_provider_marketo.provider_info import get_provider_info
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 INFO = get_provider_info()
 
 

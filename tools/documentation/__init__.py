@@ -37,6 +37,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
 }
 _GENERATED = re.compile(r"^<!-- generated: ([\w ]+) -->$", re.MULTILINE)
 _FILE = re.compile(r"^<!-- file: (\w+\.md) -->$", re.MULTILINE)
+_TEST = re.compile(r"^<!-- (?:given|then)\n.*?-->\n", re.MULTILINE | re.DOTALL)
+"""What the tests prepare for a snippet, and assert of it."""
+
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 _ROOT = Path(__file__).parents[2]
 _REPOSITORY = "https://github.com/airflow-provider-marketo/airflow-provider-marketo/blob/main"
@@ -60,7 +63,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _fill(app: Sphinx, page: str, source: list[str]) -> None:
     """Put in what is generated and the files that are shown, and let each link lead to a page or to the repository."""
     folder = (Path("docs") / page).parent
-    text = _GENERATED.sub(lambda found: PARTS[found[1]](), _with_links(source[0], folder, folder))
+    text = _TEST.sub("", source[0])
+    text = _GENERATED.sub(lambda found: PARTS[found[1]](), _with_links(text, folder, folder))
     source[0] = _FILE.sub(lambda found: _with_links((_ROOT / found[1]).read_text("utf-8"), Path(), folder), text)
 
 

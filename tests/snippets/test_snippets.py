@@ -1,0 +1,101 @@
+"""Each snippet of the documentation runs, and leaves what the page says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.snippets.pages import ROOT, Snippet, snippets
+
+SNIPPETS = list(snippets())
+RUN = [each for each in SNIPPETS if each.then]
+
+pytestmark = [
+    pytest.mark.slow("a process with a new database of Airflow starts, and the first DAG run starts its API server"),
+    pytest.mark.xdist_group("snippets"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Snippet], str | None]]:
+    """Return a function that runs a snippet in the process of the module, and returns a traceback if it failed."""
+    home = tmp_path_factory.mktemp("airflow")
+    reading, writing = os.pipe()
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "PYTHONPATH": str(ROOT),
+    }
+    with (home / "log").open("wb") as log, os.fdopen(reading) as answers:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.snippets.runner", str(writing)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[writing],
+            text=True,
+        )
+        os.close(writing)
+        assert process.stdin
+
+        def ask(name: str) -> str | None:
+            print(name, file=process.stdin, flush=True)
+            return answer()
+
+        def answer() -> str | None:
+            line = answers.readline()
+            return json.loads(line) if line else f"The process ended.\n{_end_of(home / 'log')}"
+
+        assert answer() is None
+
+        def run(snippet: Snippet) -> str | None:
+            begin = (home / "log").stat().st_size
+            said = ask(snippet.name)
+            return said and f"{_end_of(home / 'log', begin)}\n{said}"
+
+        yield run
+        process.stdin.close()
+        process.wait(20)
+
+
+def _end_of(log: Path, begin: int = 0) -> str:
+    """Return the last lines of the log that say what went wrong."""
+    return log.read_bytes()[begin:].decode("utf-8", "replace")[-6000:]
+
+
+@pytest.mark.parametrize("snippet", [pytest.param(each, id=each.name) for each in RUN])
+def test_a_snippet_runs_and_leaves_what_the_page_says(run: Callable[[Snippet], str | None], snippet: Snippet) -> None:
+    said = run(snippet)
+    if said:
+        pytest.fail(said, pytrace=False)
+
+
+def test_each_snippet_with_a_dag_is_run() -> None:
+    assert [each.name for each in SNIPPETS if each.has_dag and not each.then] == []
+
+
+NEEDS_A_DATE = re.compile(r"\{\{[^}]*\b(?:ds|ds_nodash|ts|ts_nodash\w*|logical_date|data_interval_\w+)\b")
+
+
+def dag_files() -> Iterator[tuple[str, str]]:
+    for file in sorted((ROOT / "example_dags").glob("*.py")):
+        yield file.stem, file.read_text("utf-8")
+    for each in SNIPPETS:
+        yield each.name, each.code
+
+
+def test_no_dag_without_a_schedule_needs_a_logical_date() -> None:
+    """A run that a person or an event starts may have none, and such a template fails."""
+    without_date = re.compile(r"schedule=(?:None|\[)")
+    assert [name for name, code in dag_files() if without_date.search(code) and NEEDS_A_DATE.search(code)] == []
