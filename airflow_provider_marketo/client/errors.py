@@ -19,6 +19,7 @@ The tree::
     ├── MarketoBudgetError              the task's own limit; nothing was sent
     ├── MarketoDataError                a file is not what it should be
     │   └── MarketoFileGoneError
+    ├── MarketoStateError               what an earlier run wrote down is damaged
     ├── MarketoExportFailedError
     ├── MarketoImportFailedError
     ├── MarketoDeadlineError            the author's timeout
@@ -237,6 +238,12 @@ class MarketoDataError(MarketoError):
     """A file that Marketo delivered is not what it said it would be: cut short, altered, or not a table."""
 
     default_remedy = "Nothing was published. Run the task again; if it stays, ask Adobe's support with the export id."
+
+
+class MarketoStateError(MarketoError):
+    """What an earlier run wrote down, a Variable or a file, cannot be read. It is never taken for absent."""
+
+    default_remedy = "Restore it, or delete it and clear the task."
 
 
 class MarketoFileGoneError(MarketoDataError):

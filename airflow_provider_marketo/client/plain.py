@@ -20,6 +20,10 @@ from airflow_provider_marketo.client.dates import exact, parse_date
 Self = TypeVar("Self", bound="Plain")
 
 
+class LaterFormatError(ValueError):
+    """A later release wrote the state, in a format that this one does not read."""
+
+
 class Plain:
     """
     A dataclass that is stored as JSON.
@@ -40,15 +44,20 @@ class Plain:
         """
         Read what :meth:`to_dict` wrote.
 
-        :raises ValueError: a later release with another format wrote it.
+        :raises LaterFormatError: a later release with another format wrote it.
+        :raises ValueError: it is damaged: a member is missing or of another type.
         """
-        version = facts.get("version", cls.VERSION)
-        if cls.VERSION is not None and version > cls.VERSION:
-            raise ValueError(
+        try:
+            version = facts.get("version", cls.VERSION)
+            is_later = cls.VERSION is not None and version > cls.VERSION
+            made: Self | None = None if is_later else _made(cls, facts)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise ValueError(f"this is not a {cls.__name__}: {error}") from error
+        if made is None:
+            raise LaterFormatError(
                 f"this {cls.__name__} has format {version}, and this release reads formats up to {cls.VERSION}:"
                 " update airflow-provider-marketo on all workers"
             )
-        made: Self = _made(cls, facts)
         return made
 
 
@@ -84,8 +93,10 @@ _hints = cache(get_type_hints)
 def _read(hint: Any, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of type
     """Read a value as the type that a field has."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if value is None or hint is Any:
+    if hint is Any or (value is None and (hint is type(None) or origin in (Union, UnionType))):
         return value
+    if value is None:
+        raise TypeError("a member is null")
     if origin in (Union, UnionType):
         return _read_one_of([each for each in arguments if each is not type(None)], value)
     if hint is datetime:
@@ -97,10 +108,20 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of
     if isinstance(origin, type) and issubclass(origin, Mapping):
         key, member = arguments
         return {_read(key, name): _read(member, each) for name, each in value.items()}
+    if origin is tuple and Ellipsis not in arguments:
+        return tuple(_read(each, member) for each, member in zip(arguments, value, strict=True))
     if isinstance(origin, type) and issubclass(origin, (Sequence, Set)) and not isinstance(value, str):
         items = (_read(arguments[0], each) for each in value)
         return origin(items) if origin in (list, set, frozenset) else tuple(items)
+    if hint in _SCALARS and (
+        not isinstance(value, _SCALARS[hint]) or (value is True or value is False) != (hint is bool)
+    ):
+        raise TypeError(f"{value!r} is not a {hint.__name__}")
     return int(value) if hint is int else value
+
+
+_SCALARS: Mapping[Any, Any] = {str: str, bool: bool, int: (int, str), float: (int, float)}
+"""What JSON has for each simple type. A number that is the key of an object is text there."""
 
 
 def _read_one_of(hints: Sequence[Any], value: Any) -> Any:

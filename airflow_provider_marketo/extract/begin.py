@@ -7,6 +7,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -59,9 +60,9 @@ def begin(
     store = progress_store(context, folder, run)
     client = hook.get_conn()
     progress = store.load()
-    _refuse_foreign(folder, progress, folder.read_json(layout.mark(run)), resumed=resumed)
+    _refuse_foreign(folder, progress, folder.read_json(layout.mark(run), str), resumed=resumed)
     begun = folder.read_json(layout.request(run)) if resumed and progress else None
-    wanted = ExtractRequest.from_dict(begun) if begun else request()
+    wanted = _request_of(begun, folder, run) if begun is not None else request()
     hash_key = hook.settings.hash_key(wanted.hash_fields)
     jobs = ExportJobs(client, wanted.export, wanted.custom_object)
     fingerprint = f"{client.instance}:{wanted.fingerprint()}"
@@ -137,12 +138,17 @@ def _abandon(progress: Progress, jobs: ExportJobs) -> None:
     jobs.cancel_all(progress.jobs.values())
 
 
+def _request_of(begun: Any, folder: OutputFolder, run: str) -> ExtractRequest:
+    place, remedy = str(folder.path(layout.request(run))), "Delete this file and clear the task: it begins anew."
+    return stored.revive(ExtractRequest, begun, place=place, remedy=remedy)
+
+
 def _leftovers(folder: OutputFolder, run: str) -> set[str]:
     """Files that an abandoned try has published, or was to remove: no manifest lists them."""
-    names = set(folder.read_json(layout.leftovers(run)) or ())
+    names = set(folder.read_json(layout.leftovers(run), list) or ())
     begun, plan = folder.read_json(layout.request(run)), load_plan(folder, run)
-    if begun and plan:
-        for one in ExtractRequest.from_dict(begun).slices(plan.filters, plan.until):
+    if begun is not None and plan:
+        for one in _request_of(begun, folder, run).slices(plan.filters, plan.until):
             record = folder.read_json(layout.slice_record(run, one.name)) or {}
             names.update(file["name"] for file in record.get("files", ()))
     return names

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -99,8 +100,9 @@ def save_plan(folder: OutputFolder, run_folder: str, plan: ExtractPlan) -> None:
 
 def load_plan(folder: OutputFolder, run_folder: str) -> ExtractPlan | None:
     """The plan that an earlier try has kept, if it has."""
-    facts = folder.read_json(layout.plan(run_folder))
-    return ExtractPlan.from_dict(facts) if facts else None
+    place, remedy = layout.plan(run_folder), "Delete this file and clear the task: its export jobs are made again."
+    facts = folder.read_json(place, remedy=remedy)
+    return None if facts is None else stored.revive(ExtractPlan, facts, place=str(folder.path(place)), remedy=remedy)
 
 
 def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: Mapping[str, Any] | None) -> ExtractPlan:

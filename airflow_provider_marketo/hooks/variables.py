@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from airflow.sdk import Variable
 
 from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.printable import printable_logger
 
 log = printable_logger(__name__)
@@ -59,10 +59,16 @@ def try_to_write(name: str, text: str, description: str) -> None:
         log.warning("The Variable %s could not be written: %s", name, error)
 
 
-def read_json(name: str) -> Any:
-    """Return a Variable's JSON value, or None if the Variable does not exist; as :func:`read`."""
+def read_json(name: str, *, remedy: str) -> Any:
+    """
+    Return the JSON object in a Variable, or None if the Variable does not exist; as :func:`read`.
+
+    :param name: the Variable's key.
+    :param remedy: the way out if it is damaged.
+    :raises MarketoStateError: it is no JSON object. A damaged Variable is never taken for a missing one.
+    """
     text = read(name)
-    return None if text is None else json.loads(text)
+    return None if text is None else stored.parse(text, dict, place=f"the Variable {name}", remedy=remedy)
 
 
 def write_json(name: str, value: Any, description: str) -> None:

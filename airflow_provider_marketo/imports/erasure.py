@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import codes, stored
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.answers import lead_id_of, skipped_for
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.secret import Secret
+
+_RESTORE = (
+    "Restore this evidence. If it is lost, move it aside and clear the task: what earlier tries have erased is then not"
+    " in the new evidence."
+)
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
@@ -105,12 +110,11 @@ class Evidence:
         self._folder = OutputFolder(url, parameter="evidence", owner=f"erasure-{key}")
         self._folder.remove_temporary()
         self._folder.check_writable()
-        self._facts: dict[str, Any] = self._folder.read_json(self._name) or {
-            **task,
-            "found": 0,
-            "deleted": 0,
-            "refused": {},
-        }
+        nothing: dict[str, Any] = {**task, "found": 0, "deleted": 0, "refused": {}}
+        before: dict[str, Any] | None = self._folder.read_json(self._name, remedy=_RESTORE)
+        if before is not None and not before.keys() >= nothing.keys():
+            raise stored.damaged(self.path, "members are missing", _RESTORE)
+        self._facts = nothing if before is None else before
 
     @property
     def path(self) -> str:

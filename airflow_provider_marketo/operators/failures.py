@@ -11,6 +11,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoError,
     MarketoInvalidRequestError,
     MarketoPermissionError,
+    MarketoStateError,
 )
 from airflow_provider_marketo.hooks.failure import MarketoTaskError, without_frames
 
@@ -20,6 +21,7 @@ PERMANENT_ERRORS = (
     MarketoInvalidRequestError,
     MarketoAmbiguousOutcomeError,
     MarketoBudgetError,
+    MarketoStateError,
 )
 """Errors that remain until a person has done something about them."""
 

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, cast
 
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.errors import (
     MarketoError,
     MarketoInvalidRequestError,
@@ -46,6 +47,8 @@ _PACKAGES = {
     "adl": "airflow-provider-marketo[azure]",
 }
 """What a worker must have for each kind of remote folder."""
+
+_RESTORE = "Restore the file, or delete it and clear the task."
 
 _PRIVATE = "_marketo/runs/"
 """What tasks keep between two tries: rows that wait to be sent, keys of rows. Only they read it."""
@@ -186,10 +189,17 @@ class OutputFolder:
         """Write a JSON document in one step."""
         self.write(name, json.dumps(value, indent=1, sort_keys=True).encode())
 
-    def read_json(self, name: str) -> Any:
-        """A JSON document, or None if there is none."""
+    def read_json(self, name: str, kind: type = dict, *, remedy: str = _RESTORE) -> Any:
+        """
+        Return a JSON document that an earlier task wrote, or None if there is none.
+
+        :param name: of the file.
+        :param kind: ``dict``, ``list`` or ``str``.
+        :param remedy: the way out if it is damaged.
+        :raises MarketoStateError: it is not JSON of this kind. A damaged file is never taken for a missing one.
+        """
         data = self.read(name)
-        return None if data is None else json.loads(data)
+        return None if data is None else stored.parse(data, kind, place=str(self.path(name)), remedy=remedy)
 
     def delete(self, name: str) -> None:
         """Delete a file; one that is not there is fine."""

@@ -270,7 +270,10 @@ class Manifest(Plain):
                 f"the manifest has schema version {version}, and this provider reads versions up to {SCHEMA_VERSION}",
                 remedy="Upgrade airflow-provider-marketo.",
             )
-        return super().from_dict(facts)
+        try:
+            return super().from_dict(facts)
+        except ValueError as error:
+            raise MarketoDataError(str(error)) from error
 
 
 def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manifest:
@@ -313,7 +316,7 @@ def publish_manifest(folder: OutputFolder, manifest: Manifest, name: str, schema
     remember_leftovers(folder, run_folder, (file["name"] for file in previous.get("files", ())))
     folder.write_json(place, manifest.to_dict())
     folder.write_json(layout.SCHEMA, schema)
-    stale = set(folder.read_json(layout.leftovers(run_folder)) or ()) - {file.name for file in manifest.files}
+    stale = set(folder.read_json(layout.leftovers(run_folder), list) or ()) - {file.name for file in manifest.files}
     if stale:
         stale -= _files_of_others(folder, place, run_folder)
     for old in sorted(stale):
@@ -340,7 +343,7 @@ def remember_leftovers(folder: OutputFolder, run_folder: str, names: Iterable[st
     :param names: of the files.
     """
     place = layout.leftovers(run_folder)
-    known = set(folder.read_json(place) or ())
+    known = set(folder.read_json(place, list) or ())
     if not known.issuperset(names := set(names)):
         folder.write_json(place, sorted(known | names))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from airflow_provider_marketo.airflow_compat import task_state_store
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.client.plain import Plain
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.output.folder import OutputFolder
 
+
+_START_OVER = (
+    "It says which jobs were started and which rows were sent. Look in Marketo what an earlier try has done;"
+    " to start over, delete it (airflow state-store, or the file) and clear the task."
+)
 
 PATIENCE = 5.0
 """Seconds that a task which is being killed waits for its store."""
@@ -67,8 +73,7 @@ class TaskStateProgress(Generic[Kept]):
         self._kind = kind
 
     def load(self) -> Kept | None:
-        value = self._store.get(self._key)
-        return self._kind.from_dict(value) if value else None
+        return _revived(self._store.get(self._key), self._kind, f"the task's state {self._key}")
 
     def save(self, progress: Kept) -> None:
         self._store.set(self._key, progress.to_dict())
@@ -92,14 +97,19 @@ class FolderProgress(Generic[Kept]):
         self._kind = kind
 
     def load(self) -> Kept | None:
-        value = self._folder.read_json(self._name)
-        return self._kind.from_dict(value) if value else None
+        value = self._folder.read_json(self._name, remedy=_START_OVER)
+        return _revived(value, self._kind, str(self._folder.path(self._name)))
 
     def save(self, progress: Kept) -> None:
         self._folder.write_json(self._name, progress.to_dict())
 
     def clear(self) -> None:
         self._folder.delete(self._name)
+
+
+def _revived(value: Any, kind: type[Kept], place: str) -> Kept | None:
+    """Return stored progress; None if nothing is stored. Damaged progress stops the task: its jobs may be running."""
+    return None if value is None else stored.revive(kind, value, place=place, remedy=_START_OVER)
 
 
 class ProgressKeeper(Generic[Kept]):

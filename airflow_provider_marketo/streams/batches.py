@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
@@ -17,6 +18,10 @@ log = printable_logger(__name__)
 PREFIX = "marketo_batches_"
 REMEMBERED = 1000
 """Batches that a Variable remembers. A batch is repeated soon after it first came, or never."""
+_RESTORE = (
+    "It says which batches earlier runs have processed. Restore it, or delete it: a batch that the watcher repeats"
+    " after a crash is then processed once more."
+)
 
 
 def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any = ()) -> dict[str, Any]:
@@ -35,9 +40,12 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     :param later: all events of the asset, ``inlet_events[asset]``, of a task with ``inlets=[asset]``.
     :return: ``{"batch_ids", "activities", "lead_ids"}``; empty lists if there is nothing new.
     :raises OSError: Airflow does not say what was taken; a batch might be processed twice.
+    :raises MarketoStateError: the Variable is damaged; a batch might be processed twice.
     """
     name = PREFIX + key_part(stream)
-    taken: dict[str, str] = variables.read_json(name) or {}
+    taken: dict[str, str] = variables.read_json(name, remedy=_RESTORE) or {}
+    if not all(isinstance(run, str) for run in taken.values()):
+        raise stored.damaged(f"the Variable {name}", "a batch has no run", _RESTORE)
     found = list(events)
     found += airflow_compat.events_after(later, max(event.timestamp for event in found)) if found else []
     batches = [event.extra["payload"] for event in found if "batch_id" in (event.extra.get("payload") or {})]

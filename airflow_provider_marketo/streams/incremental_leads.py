@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
@@ -35,6 +36,8 @@ AUTO, UPDATED_AT, CHANGE_FEED, SNAPSHOT = "auto", "updated_at", "change_feed", "
 
 FEATURES = "marketo_features_"
 """Variables that hold what is known of a subscription start with it."""
+
+_TEST_AGAIN = "Delete it: the next run tests again what the subscription can do, for two calls."
 
 _FEED_KEEPS = timedelta(days=90)
 _REMEMBERED = timedelta(days=30)
@@ -261,12 +264,24 @@ class Features:
     def exports_by_updated_at(self) -> bool:
         """Whether leads can be exported by ``updatedAt``."""
         client, now = self._hook.get_conn(), datetime.now(timezone.utc).replace(microsecond=0)
-        known = variables.read_json(self._name) or {}
-        if known.get("instance") == client.instance and known.get("asked", "") > iso(now - _REMEMBERED):
+        known = self._known()
+        if known.get("instance") == client.instance and known["asked"] > iso(now - _REMEMBERED):
             return bool(known["updated_at_exports"])
         found = has_updated_at_exports(client, now)
         self._write({"instance": client.instance, "updated_at_exports": found, "asked": iso(now)})
         return found
+
+    def _known(self) -> Mapping[str, Any]:
+        """
+        Return what is remembered; nothing if the subscription is to be tested.
+
+        :raises MarketoStateError: the Variable is damaged.
+        """
+        known: dict[str, Any] = variables.read_json(self._name, remedy=_TEST_AGAIN) or {}
+        is_whole = isinstance(known.get("asked"), str) and isinstance(known.get("updated_at_exports"), bool)
+        if known and not is_whole:
+            raise stored.damaged(f"the Variable {self._name}", "members are missing", _TEST_AGAIN)
+        return known
 
     def forget(self) -> None:
         """Test again at the next question."""

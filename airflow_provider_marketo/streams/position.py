@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from airflow.sdk import Asset
 
 from airflow_provider_marketo.airflow_compat import asset_state_store
+from airflow_provider_marketo.client import stored
+from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
@@ -25,6 +27,11 @@ PREFIX = "marketo_position_"
 
 REMEMBERED_RANGES = 100
 """A run reads back over a few ranges, and a Variable is no place for thousands."""
+
+_RESTORE = (
+    "Restore it, or delete it: the stream then goes on from its other copies (the Variable, the outlet's state,"
+    " _marketo/positions in the output) or, if there are none, from start or the run's data interval."
+)
 
 _COPY = "_marketo/positions/{}.json"
 
@@ -77,16 +84,42 @@ class Position(Plain):
 
 
 class _Store(Protocol):
+    def place(self, key: str) -> str: ...
+
     def get(self, key: str) -> Mapping[str, Any] | None: ...
 
     def set(self, key: str, value: dict[str, Any]) -> None: ...
 
 
+class _AssetState:
+    """
+    The state store of an Airflow asset.
+
+    :param store: Airflow's.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def place(self, key: str) -> str:
+        return f"{key} in the state store of the task's outlet"
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        value = self._store.get(key)
+        return None if value is None else stored.checked(value, dict, place=self.place(key), remedy=_RESTORE)
+
+    def set(self, key: str, value: dict[str, Any]) -> None:
+        self._store.set(key, value)
+
+
 class _Variables:
     """Airflow's Variables: they have no compare-and-set, so a stream has one writer at a time."""
 
+    def place(self, key: str) -> str:
+        return f"the Variable {key}"
+
     def get(self, key: str) -> Mapping[str, Any] | None:
-        value: Mapping[str, Any] | None = variables.read_json(key)
+        value: Mapping[str, Any] | None = variables.read_json(key, remedy=_RESTORE)
         return value
 
     def set(self, key: str, value: dict[str, Any]) -> None:
@@ -100,8 +133,11 @@ class _Copy:
         self._name = _COPY.format(key_part(stream))
         self._folder = folder
 
+    def place(self, key: str) -> str:
+        return str(self._folder.path(self._name))
+
     def get(self, key: str) -> Mapping[str, Any] | None:
-        value: Mapping[str, Any] | None = self._folder.read_json(self._name)
+        value: Mapping[str, Any] | None = self._folder.read_json(self._name, remedy=_RESTORE)
         return value
 
     def set(self, key: str, value: dict[str, Any]) -> None:
@@ -133,17 +169,14 @@ class PositionStore:
         :param instance: the one that is going to be read.
         :raises MarketoInvalidRequestError: it is a position in another instance, or that of a watcher.
         :raises OSError: Airflow does not say whether there is one.
+        :raises MarketoStateError: one of its copies is damaged. A copy that can be read may be older.
         """
-        found = [store.get(self._key) for store in self._stores]
-        known = [facts for facts in found if facts]
-        if any("pages" not in facts for facts in known):
-            raise MarketoInvalidRequestError(
-                f"{self._key} is the position of a watcher", parameter="stream", remedy="Give the stream another name."
-            )
+        found = [self._read(store) for store in self._stores]
+        known = [each for each in found if each is not None]
         if not known:
             return None
-        position = Position.from_dict(max(known, key=lambda facts: str(facts["time"])))
-        if found[0] is None or found[0]["time"] != position.time:
+        position = max(known, key=lambda each: each.time)
+        if found[0] is None or found[0].time != position.time:
             log.warning("Airflow does not have the latest %s; going on from a copy, at %s", self._key, position.time)
         if position.instance != instance:
             raise MarketoInvalidRequestError(
@@ -152,6 +185,23 @@ class PositionStore:
                 parameter="stream",
                 remedy="Give the stream another name and another output, or correct the connection.",
             )
+        return position
+
+    def _read(self, store: _Store) -> Position | None:
+        facts = store.get(self._key)
+        if facts is None:
+            return None
+        if "pending" in facts and "pages" not in facts:
+            raise MarketoInvalidRequestError(
+                f"{self._key} is the position of a watcher", parameter="stream", remedy="Give the stream another name."
+            )
+        place = store.place(self._key)
+        if "pages" not in facts:
+            raise stored.damaged(place, "it has no pages", _RESTORE)
+        position = stored.revive(Position, facts, place=place, remedy=_RESTORE)
+        for time in (position.time, position.since):
+            if parse_date_or_none(time) is None:
+                raise stored.damaged(place, f"{time!r} is not a time", _RESTORE)
         return position
 
     def advance(self, position: Position) -> None:
@@ -165,7 +215,7 @@ class PositionStore:
         log.info("The stream's position is %s", position.time)
 
 
-def _asset_store(context: Mapping[str, Any]) -> list[_Store]:
+def _asset_store(context: Mapping[str, Any]) -> list[_AssetState]:
     """Of the first outlet that is an asset, where Airflow has such a thing."""
     stores = (asset_state_store(context, each) for each in context["ti"].task.outlets if isinstance(each, Asset))
-    return [store for store in stores if store is not None][:1]
+    return [_AssetState(store) for store in stores if store is not None][:1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.counts import counted
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.streams.request import StreamRequest
 
 log = printable_logger(__name__)
+
+_RESTORE = (
+    "Restore the file. If it is lost, delete it: the run then reads what follows the stream's position, and its own"
+    " range is read by a stream of another name with the run's start and end."
+)
 
 
 @dataclass(frozen=True)
@@ -168,8 +174,8 @@ class StreamRun:
 
         A run that has published nothing yet reads no overlap if its author no longer wants one.
         """
-        facts = self._folder.read_json(self._place)
-        one = Range.from_dict(facts) if facts else None
+        facts, place = self._folder.read_json(self._place, remedy=_RESTORE), str(self._folder.path(self._place))
+        one = None if facts is None else stored.revive(Range, facts, place=place, remedy=_RESTORE)
         if one and not self._request.lookback and not self._folder.read_json(self._manifest_place(one)):
             return replace(one, read_from=max(one.start, one.read_from))
         return one

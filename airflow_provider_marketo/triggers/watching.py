@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
@@ -38,6 +39,11 @@ the run, each in a loop of about a second.
 
 GATHERING = 1.0
 """Seconds that a new triggerer gives its watchers to gather, so that they share their first look."""
+
+_RESTORE = (
+    "Restore it, or delete it: the watcher then begins at its start, or now without one, and the batches that it was"
+    " handing over are lost."
+)
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 900.0
 """Seconds between two tries while Marketo does not answer. Airflow does not restart a watcher that ends."""
@@ -143,19 +149,19 @@ class Watch:
 
     def _start(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
         watcher = self._watcher = off_loop().shared_watcher(settings)
-        self._stored = variables.read_json(self._variable)
+        self._stored = self._read()
         if self._stored is None:
             start = self._watched.start or iso(watcher.now())
             state = WatchState(watcher.instance, start, start)
             self._store(state.to_dict())
-        elif "pending" not in self._stored:
+        elif "pages" in self._stored:
             raise MarketoInvalidRequestError(
                 f"{self._variable} is the position of an operator that follows a stream",
                 parameter="stream",
                 remedy="Give the watcher another stream name.",
             )
         else:
-            state = WatchState.from_dict(self._stored)
+            state = self._revived(self._stored)
         if state.instance != watcher.instance:
             raise MarketoInvalidRequestError(
                 f"the stored position {self._variable} belongs to instance {state.instance}, and the connection leads"
@@ -165,6 +171,16 @@ class Watch:
             )
         begun: tuple[ActivityCondition, Handover] = off_loop().begin_watching(self._watched, state)
         return begun
+
+    def _revived(self, facts: dict[str, Any]) -> WatchState:
+        place = f"the Variable {self._variable}"
+        if not {"seen", "pending"} <= facts.keys():
+            raise stored.damaged(place, "members are missing", _RESTORE)
+        return stored.revive(WatchState, facts, place=place, remedy=_RESTORE)
+
+    def _read(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = variables.read_json(self._variable, remedy=_RESTORE)
+        return found
 
     def _restart(self) -> None:
         log.warning("Another watcher has written %s; this one continues from there", self._variable)
@@ -210,7 +226,7 @@ class Watch:
         triggerer that was thought dead may live. Variables have no compare-and-set. A look before each write makes it
         nearly certain that both hand over the same activities under one id.
         """
-        if variables.read_json(self._variable) not in (self._stored, state):
+        if self._read() not in (self._stored, state):
             raise _OvertakenError
         variables.write_json(self._variable, state, "Position of a watcher of Marketo activities")
         self._stored = state

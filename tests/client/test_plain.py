@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.plain import Plain
 
@@ -67,3 +69,38 @@ def test_a_later_release_may_add_fields_and_an_earlier_one_may_lack_them():
 def test_another_format_of_a_later_release_is_refused():
     with pytest.raises(ValueError, match=r"this State has format 3, .*formats up to 2: update"):
         State.from_dict({"version": 3, "when": "2026-01-15T12:00:00Z"})
+
+
+MANY = State(NOON, timedelta(1), NOON, (Part("a", 1),), {7: Part("c")}, "all", frozenset("xy"), {"deep": 1})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=5), each, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(MANY.to_dict())), JSON)
+def test_a_member_of_another_kind_is_an_error_or_the_same_kind(member, value):
+    """Never another exception, and never an object that breaks whoever uses it."""
+    try:
+        found = State.from_dict({**MANY.to_dict(), member: value})
+    except ValueError:
+        return
+    again = State.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert again == found or member == "more"  # NaN is not equal to itself
+
+
+@given(st.sets(st.sampled_from(["when", "version"]), min_size=1))
+def test_a_missing_member_is_an_error_unless_it_has_a_default(missing):
+    facts = {name: value for name, value in MANY.to_dict().items() if name not in missing}
+    if "when" in missing:
+        with pytest.raises(ValueError, match="this is not a State"):
+            State.from_dict(facts)
+    else:
+        assert State.from_dict(facts) == MANY
+
+
+@pytest.mark.parametrize("facts", [None, [], "text", 5, {}, {"version": "2", "when": "2026-01-15"}])
+def test_what_is_no_object_is_an_error(facts):
+    with pytest.raises(ValueError, match="this is not a State"):
+        State.from_dict(facts)

@@ -286,3 +286,14 @@ def test_what_a_killed_try_left_is_gone_after_the_next_one(request_):
         left.write(b"{}")
     request_.run()
     assert [path.name for path in (request_.folder / "evidence").rglob("*") if path.is_file()] == [evidence.name]
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "{}", "[]"])
+def test_damaged_evidence_is_never_taken_for_none(request_, text):
+    """As none, the new evidence would say that fewer leads were erased than were."""
+    request_.run()
+    (file,) = (request_.folder / "evidence").glob("*.json")
+    file.write_text(text)
+    with pytest.raises(AirflowFailException, match=f"{file.name} is damaged.*Restore this evidence"):
+        request_.run()
+    assert file.read_text() == text

@@ -170,3 +170,11 @@ def test_the_choice_and_its_cost_are_logged(marketo, tmp_path, caplog):
 def test_an_unknown_mode_is_refused_when_the_dag_is_parsed(marketo, tmp_path):
     with pytest.raises(MarketoInvalidRequestError, match="mode='fast' is not one of 'auto', 'updated_at'"):
         extract(tmp_path, marketo(), mode="fast")
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", '{"instance": "x"}', '{"asked": 5, "updated_at_exports": true}'])
+def test_a_damaged_memory_of_the_subscription_is_an_error_with_a_way_out(marketo, tmp_path, variables, text):
+    sim = marketo()
+    variables["marketo_features_marketo_default"] = text
+    with pytest.raises(AirflowFailException, match=r"marketo_features_marketo_default is damaged.*Delete it"):
+        extract(tmp_path, sim)

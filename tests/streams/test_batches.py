@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_marketo.client.errors import MarketoStateError
 from airflow_provider_marketo.streams import batches
 from airflow_provider_marketo.streams.batches import new_batches
 
@@ -63,3 +64,12 @@ def test_the_memory_has_an_end(variables, monkeypatch):
     monkeypatch.setattr(batches, "REMEMBERED", 2)
     taken(event("a"), event("b"), event("c"))
     assert taken(event("a"), event("c"), run="second") == ["a"]
+
+
+@pytest.mark.parametrize("text", ["", "nul", "null", "[]", '"a"', '{"a": 5}'])
+def test_a_damaged_variable_is_not_taken_for_none(variables, text):
+    """As none, batches that earlier runs have processed would be processed twice."""
+    variables["marketo_batches_forms"] = text
+    with pytest.raises(MarketoStateError, match=r"Variable marketo_batches_forms is damaged.*Restore it, or delete it"):
+        taken(event("a"))
+    assert variables["marketo_batches_forms"] == text

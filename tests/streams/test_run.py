@@ -397,3 +397,36 @@ def test_a_spent_quota_fails_at_once_if_told_to(stream):
     followed.sim.spend(calls=50_000)
     with pytest.raises(Exception, match="607"):
         followed.hour(0, on_quota_exhausted="fail")
+
+
+DAMAGED = ["", '{"time": "2026-', "null", "{}"]
+"""What a truncated copy, a full disk or a person's edit leaves."""
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+@pytest.mark.parametrize("place", ["Variable", "copy", "range of the run"])
+def test_a_damaged_position_stops_the_stream_by_name_and_is_never_taken_for_none(stream, variables, place, text):
+    """As none, the stream would begin again at its start, and publish everything twice."""
+    followed = stream(has_asset_store=False)
+    followed.hour(0, **JSONL)
+    before = followed.published()
+    if place == "Variable":
+        variables["marketo_position_s"] = text
+    else:
+        folder = "positions" if place == "copy" else "runs"
+        (file,) = (followed.output / "_marketo" / folder).rglob("*.json")
+        file.write_text(text)
+    with pytest.raises(AirflowFailException, match=r"is damaged \(.*\)\. Restore") as stopped:
+        followed.hour(0 if place == "range of the run" else 1, **JSONL)
+    assert ("marketo_position_s" if place == "Variable" else file.name) in str(stopped.value)
+    assert followed.published() == before
+
+
+@pytest.mark.parametrize("member", ["since", "time", "pages", "published"])
+@pytest.mark.parametrize("value", [5, None])
+def test_a_position_with_a_wrong_member_is_damaged(stream, variables, member, value):
+    followed = stream(has_asset_store=False)
+    followed.hour(0, **JSONL)
+    variables["marketo_position_s"] = json.dumps({**json.loads(variables["marketo_position_s"]), member: value})
+    with pytest.raises(AirflowFailException, match="Variable marketo_position_s is damaged"):
+        followed.hour(1, **JSONL)

@@ -297,3 +297,19 @@ def test_the_offset_of_a_start_counts():
 def test_a_watcher_follows_what_fits_into_a_call(count):
     with pytest.raises(MarketoInvalidRequestError, match="one to 10 activity types"):
         trigger(activity_types=[str(n) for n in range(count)])
+
+
+@pytest.mark.parametrize("text", ["", "nul", "null", "[]", "{}", '{"instance": 5, "pending": null, "seen": []}'])
+def test_a_watcher_does_not_begin_again_over_a_damaged_position(marketo, variables, without_threads, caplog, text):
+    """As none, it would hand over what the DAG has processed, or pass over what nobody has seen."""
+    marketo(activities=0)
+    variables[VARIABLE] = text
+
+    async def scenario():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(trigger().run()), 100)
+
+    in_virtual_time(scenario())
+    assert f"Variable {VARIABLE} is damaged" in caplog.text
+    assert "Restore it, or delete it" in caplog.text
+    assert variables[VARIABLE] == text
