@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": _modules("hooks.marketo"),
         "operators": _modules(
+            "operators.activities",
             "operators.api",
             "operators.assets",
             "operators.bulk_extract",

@@ -15,6 +15,7 @@ from tools.arguments_page import PAGE, arguments, page, public_classes
 
 # Values for arguments that are required.
 SAMPLES = {
+    "activity_type": "webinarAttended",
     "activity_types": ["Click Email"],
     "arguments": {},
     "asset_id": 7,
@@ -55,8 +56,11 @@ SAMPLES_OF = {"MarketoQuotaSensor": {"min_calls": 1}}
 STORED_AS = {"dry_run": "_preview"}
 """``BaseOperator.dry_run`` is a method."""
 
-FIXED = {"MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"}}
-"""What a class fixes for its base, as its name says."""
+FIXED = {
+    "MarketoCustomActivitiesOperator": {"on_duplicates", "poll_interval", "timeout"},
+    "MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"},
+}
+"""What a class fixes for its base: its name says it, or the argument has no meaning for it."""
 
 TRIGGERS = [kind for kind in public_classes() if kind.__module__.endswith("triggers.activity")]
 """What DAG authors write into an ``AssetWatcher``."""

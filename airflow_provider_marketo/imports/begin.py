@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.errors import MarketoDataError, from_dict
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError, from_dict
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports import plan as plans
@@ -25,7 +25,7 @@ from airflow_provider_marketo.imports.staged import LEFT_OUT, Ending, StagedImpo
 from airflow_provider_marketo.imports.staging import BULK, CALL_BYTES, ChunkLimits, Stager
 from airflow_provider_marketo.imports.state import ImportProgress
 from airflow_provider_marketo.imports.targets import BULK as BY_BULK
-from airflow_provider_marketo.imports.targets import STATUS, key_of
+from airflow_provider_marketo.imports.targets import LEAD_ID, STATUS, key_of
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
 from airflow_provider_marketo.output.progress import FolderProgress, ProgressKeeper, progress_store
@@ -39,6 +39,7 @@ log = printable_logger(__name__)
 CALLS_PER_CHUNK = 20
 """Calls that a try repeats after a kill, where it may. Rows that must not be sent twice are staged call by call."""
 
+_NAMES_OF_PEOPLE = ("email", "emailaddress", "externalid", "sfdccontactid", "sfdcleadid")
 _KEY = "marketo_import"
 _PROGRESS = "progress.json"
 Choose = Callable[[Rows], tuple[ImportRequest, Rows]]
@@ -168,22 +169,32 @@ class Beginning:
 
     def _read(self, request: ImportRequest, rows: Rows, area: Staging) -> tuple[Stager | None, ImportPlan]:
         target = request.target
-        described = describe(self._client, target.describes, request.custom_object)
+        activity_type = request.activity["apiName"] if request.activity is not None else None
+        described = describe(self._client, target.describes, request.custom_object, activity_type)
         fields = {**described.fields, **{field.name: field for field in target.extra}}
+        if request.unsent is not None:
+            fields[request.unsent] = Field(request.unsent)
         described = replace(described, fields=self._checked(request, fields))
         key = tuple(key_of(target, described, request.lookup_field, request.dedupe_by))
         plan = ImportPlan(request.to_dict(), request.transport, (), key, {})
         if not rows.columns:
             log.info("The input is empty: there is nothing to send")
             return None, plan
-        constants = dict(request.constants)
-        order = header(rows.columns, described, mapping=request.columns, constants=constants, key=key)
+        constants = request.fixed
+        _check_lookup(request, rows)
+        order = header(
+            rows.columns,
+            described,
+            mapping=request.mapping(rows.columns),
+            constants=constants,
+            key=[*key, *target.required],
+        )
         plan = replace(
             plan,
             header=tuple(field.name for _, field in order),
             sources={field.name: rows.columns[place] for place, field in order if place is not None},
         )
-        stager = Stager(area, rows, order, constants, plan, limits=_limits(request))
+        stager = Stager(area, rows, order, constants, plan, limits=_limits(request), required=target.required)
         plan = stager.stage(request.on_duplicates)
         _report(request, plan, stager)
         return stager, plan
@@ -227,6 +238,19 @@ def _limits(request: ImportRequest) -> ChunkLimits:
     stages = request.target.stages
     calls = CALLS_PER_CHUNK if request.resends else 1
     return ChunkLimits(rows=calls * stages[0].most, size=calls * CALL_BYTES, row=CALL_BYTES // 2)
+
+
+def _check_lookup(request: ImportRequest, rows: Rows) -> None:
+    """Refuse rows that do not name their lead by its id, with the way out."""
+    target = request.target
+    if not target.finds_leads or LEAD_ID in request.mapping(rows.columns).values() or LEAD_ID in request.constants:
+        return
+    like_a_field = next((name for name in rows.columns if name.lower() in _NAMES_OF_PEOPLE), "email")
+    raise MarketoInvalidRequestError(
+        f"the input has no {LEAD_ID}, by which Marketo tells leads apart",
+        parameter="columns",
+        remedy=f"Map a column to it with columns=, or have leads looked up: lookup_field={like_a_field!r}.",
+    )
 
 
 def _report(request: ImportRequest, plan: ImportPlan, stager: Stager) -> None:

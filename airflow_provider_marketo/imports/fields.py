@@ -10,7 +10,6 @@ from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.suggest import with_nearest
-from airflow_provider_marketo.imports.source import OUR_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 
 log = printable_logger(__name__)
+
+PRIMARY_VALUE = "primaryAttributeValue"
+"""Adobe's name of the first value of an activity, whatever its type calls it."""
 
 
 @dataclass(frozen=True)
@@ -74,36 +76,52 @@ class Description:
     id_field: str = "id"
 
 
-def describe(client: MarketoClient, operations: Iterable[str], custom_object: str | None = None) -> Description:
+def describe(
+    client: MarketoClient,
+    operations: Iterable[str],
+    custom_object: str | None = None,
+    activity_type: str | None = None,
+) -> Description:
     """
     Return what can be written.
 
     :param client: the instance.
     :param operations: of the catalogue; the fields of all of them together.
     :param custom_object: API name of the type, for operations that describe one custom object type.
+    :param activity_type: API name of the type, for operations that describe one custom activity type.
     """
     fields: dict[str, Field] = {}
     dedupe: tuple[str, ...] = ()
     id_field = "id"
     for operation in operations:
-        takes_type = "customObjectName" in catalogue.get(operation).parameters
-        path = {"customObjectName": custom_object} if takes_type else {}
+        types = {"customObjectName": custom_object, "apiName": activity_type}
+        path = {name: types[name] for name in catalogue.get(operation).parameters if name in types}
         with naming_type(client, path.get("customObjectName")):
             records = client.call(operation, **path).records
         if len(records) == 1 and "fields" in records[0]:
             dedupe = tuple(records[0].get("dedupeFields") or ())
             id_field = str(records[0].get("idField") or id_field)
             records = records[0]["fields"]
+        elif len(records) == 1 and "attributes" in records[0]:
+            records = _attributes(records[0])
         for field in filter(None, map(Field.from_record, records)):
             fields.setdefault(field.name, field)
     return Description(fields, dedupe, id_field)
+
+
+def _attributes(kind: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the attributes of an activity type as describes of other objects have their fields."""
+    named = [(each.get("apiName"), each) for each in kind["attributes"]]
+    if kind.get("primaryAttribute"):
+        named.append((PRIMARY_VALUE, kind["primaryAttribute"]))
+    return [{**each, "displayName": each.get("name"), "name": name} for name, each in named]
 
 
 def header(
     columns: Sequence[str],
     described: Description,
     *,
-    mapping: Mapping[str, str] | None,
+    mapping: Mapping[str, str],
     constants: Mapping[str, Any],
     key: Sequence[str],
 ) -> list[tuple[int | None, Field]]:
@@ -115,17 +133,15 @@ def header(
 
     :param columns: of the input.
     :param described: Marketo's fields.
-    :param mapping: column to API name; None sends every column under its own name.
+    :param mapping: column to API name; only these are sent.
     :param constants: API name to the value that every row gets.
-    :param key: API names of the fields that tell records apart.
+    :param key: API names of the fields that every record must have.
     :return: position in the input (None for a constant) and field.
     :raises MarketoInvalidRequestError: a name is unknown, read-only, missing or there twice.
     """
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if repeated:
         raise _refused(f"the input has more than one column {', '.join(repeated)}", "source")
-    if mapping is None:
-        mapping = {name: name for name in columns if not name.startswith(OUR_COLUMNS)}
     absent = [name for name in mapping if name not in columns]
     if absent:
         raise _refused(
@@ -163,7 +179,7 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
     lacking = [name for name in key if name not in targets]
     if lacking:
         raise _refused(
-            f"the input has no {', '.join(lacking)}, by which Marketo tells records apart",
+            f"the input has no {', '.join(lacking)}, which Marketo needs of every record",
             "columns",
             "Add the column, or map one to it with columns=.",
         )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
-from airflow_provider_marketo.imports.targets import BULK, SYNC, Target, target
+from airflow_provider_marketo.imports.fields import PRIMARY_VALUE
+from airflow_provider_marketo.imports.source import OUR_COLUMNS
+from airflow_provider_marketo.imports.targets import ACTIVITY_TYPE_ID, BULK, LEAD_ID, SYNC, Target, target
 
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
 RESEND = "resend"
@@ -24,6 +26,7 @@ _SOURCES = ("source", "source_format", "delimiter", "sql", "sql_conn_id", "param
 _DESTINATION = (
     "object_type",
     "custom_object",
+    "activity_type",
     "action",
     "lookup_field",
     "dedupe_by",
@@ -41,6 +44,8 @@ class ImportRequest(Plain):
 
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
     :param source: names where the rows come from, so that a task whose author has changed that is noticed.
+    :param activity: what Marketo says of ``activity_type``: ``id``, ``apiName`` and ``primary``, the API name of its
+        primary attribute; None until it was asked.
     :param on_lost_upload: None for the default: resend what may run twice, stop where it may fire campaigns twice.
     """
 
@@ -52,6 +57,8 @@ class ImportRequest(Plain):
     columns: Mapping[str, str] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     custom_object: str | None = None
+    activity_type: str | None = None
+    activity: Mapping[str, Any] | None = None
     action: str | None = None
     lookup_field: str | None = None
     dedupe_by: str | None = None
@@ -113,12 +120,46 @@ class ImportRequest(Plain):
         return target(self.object_type, self.transport)
 
     @property
+    def once(self) -> bool:
+        """Whether a call that ran twice would do its work twice."""
+        return self.action == CREATE_DUPLICATE or any(stage.once for stage in self.target.stages)
+
+    @property
+    def unsent(self) -> str | None:
+        """The field by which leads are looked up, where it is not sent itself; None if leads come by their ids."""
+        by_id = self.lookup_field in (None, "id", LEAD_ID)
+        return self.lookup_field if self.target.finds_leads and not by_id else None
+
+    def mapping(self, columns: Sequence[str]) -> dict[str, str]:
+        """
+        Return which column of the input goes into which field.
+
+        :param columns: of the input; those that this provider adds to its tables of rejects are left out.
+        """
+        wanted = self.columns
+        if wanted is None:
+            wanted = {name: name for name in columns if not name.startswith(OUR_COLUMNS)}
+        elif self.unsent is not None:
+            wanted = {**wanted, LEAD_ID: LEAD_ID}
+        return {column: self._sent_as(name) for column, name in wanted.items()}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """API name to the value that every row gets."""
+        given = {self._sent_as(name): value for name, value in self.constants.items()}
+        return given if self.activity is None else {**given, ACTIVITY_TYPE_ID: self.activity["id"]}
+
+    def _sent_as(self, name: str) -> str:
+        """Adobe has one name for the primary attribute of every activity type."""
+        return PRIMARY_VALUE if self.activity is not None and name == self.activity["primary"] else name
+
+    @property
     def resends(self) -> bool:
         """Whether rows whose outcome is unknown are sent again."""
         if self.on_lost_upload is not None:
             return self.on_lost_upload == RESEND
         if self.transport == SYNC:
-            return self.action != CREATE_DUPLICATE
+            return not self.once
         return (
             self.transport == BULK and self.list_id is None and not import_object(self.object_type).may_fire_campaigns
         )
@@ -133,7 +174,7 @@ class ImportRequest(Plain):
 
     def differs(self, staged: Mapping[str, Any]) -> bool:
         """Whether an earlier try staged something else, its policies and its choice of a transport aside."""
-        passing = {*POLICIES, *_DESTINATION, "transport"}
+        passing = {*POLICIES, *_DESTINATION, "transport", "activity"}
         return any(staged.get(name) != value for name, value in self.to_dict().items() if name not in passing)
 
     def describe(self) -> str:

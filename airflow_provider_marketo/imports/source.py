@@ -45,10 +45,18 @@ class Batch(Sequence[Sequence[Any]]):
     :param rows: how many rows.
     :param width: how many columns.
     :param column: returns the values of the column at a position.
+    :param faults: position of a row that cannot be sent to the code and the text of the reason.
     """
 
-    def __init__(self, rows: int, width: int, column: Callable[[int], Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        column: Callable[[int], Sequence[Any]],
+        faults: Mapping[int, tuple[str, str]] | None = None,
+    ) -> None:
         self.rows = rows
+        self.faults = faults or {}
         self._width = width
         self._column = column
         self._read: dict[int, Sequence[Any]] = {}

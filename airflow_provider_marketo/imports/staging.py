@@ -156,6 +156,7 @@ class Stager:
     :param constants: API name to the value of every row.
     :param plan: as far as it is known; its key comes first in the layout.
     :param limits: of a chunk.
+    :param required: names of fields that every record needs besides its key.
     """
 
     def __init__(
@@ -167,11 +168,17 @@ class Stager:
         plan: ImportPlan,
         *,
         limits: ChunkLimits,
+        required: Sequence[str] = (),
     ) -> None:
         self._area = area
         self._rows = rows
         self._layout = layout
         self._key = len(plan.key)
+        self._required = {
+            at: "Marketo tells records apart by it" if at < self._key else "Marketo takes no record without it"
+            for at, (_, field) in enumerate(layout)
+            if at < self._key or field.name in required
+        }
         # The list of files grows while the input is read, and rejects want to know where they stand.
         self._plan = replace(plan, files=rows.files)
         self._encoders = [Column(field, plan.form == CSV, at < self._key) for at, (_, field) in enumerate(layout)]
@@ -239,7 +246,7 @@ class Stager:
     def _take(self, batch: Batch) -> None:
         size = batch.rows
         columns: list[Sequence[Any]] = []
-        faults: dict[int, tuple[str, str]] = {}
+        faults: dict[int, tuple[str, str]] = dict(batch.faults)
         for at, (encoder, (place, _)) in enumerate(zip(self._encoders, self._layout, strict=True)):
             if place is None:
                 columns.append([self._constants[at]] * size)
@@ -250,11 +257,11 @@ class Stager:
                 self._not_texts.add(at)
             for row, fault in wrong.items():
                 faults.setdefault(row, (INVALID_VALUE, fault))
-        for column, name in zip(columns[: self._key], self._plan.key, strict=True):
-            if not all(column):
-                for row, value in enumerate(column):
+        for at, why in self._required.items():
+            if not all(columns[at]):
+                for row, value in enumerate(columns[at]):
                     if value is None or value == "":
-                        faults.setdefault(row, (MISSING_KEY, f"{name} is empty, and Marketo tells records apart by it"))
+                        faults.setdefault(row, (MISSING_KEY, f"{self._layout[at][1].name} is empty, and {why}"))
         first = self._read
         rows: Sequence[int] = range(first, first + size)
         self._read += size
@@ -266,7 +273,8 @@ class Stager:
         if too_large:
             reasons = dict.fromkeys(too_large, (TOO_LARGE, "the row is larger than Marketo takes at once"))
             columns, rows = self._without_faults(columns, rows, reasons, batch, first)
-        self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
+        if self._key:
+            self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
 
     def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
         """Marketo ignores the case of letters in e-mail addresses; in a Salesforce id it counts."""

@@ -25,7 +25,6 @@ from airflow_provider_marketo.imports.advice import TOO_LARGE
 from airflow_provider_marketo.imports.existing import creation_dates
 from airflow_provider_marketo.imports.outcomes import ALREADY_THERE, Outcome, judge, outcomes_of
 from airflow_provider_marketo.imports.rejects import Line
-from airflow_provider_marketo.imports.request import CREATE_DUPLICATE, ImportRequest
 from airflow_provider_marketo.imports.staging import CALL_BYTES
 from airflow_provider_marketo.imports.state import Account
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.imports.plan import Chunk
+    from airflow_provider_marketo.imports.request import ImportRequest
     from airflow_provider_marketo.imports.staged import StagedImport
     from airflow_provider_marketo.imports.targets import Record, Stage
 
@@ -170,7 +170,11 @@ class SyncImport:
             raise failures[0]
 
     def _record(self, row: Sequence[Any]) -> Record:
-        values = zip(self._staged.plan.header, row, strict=True)
+        values = [
+            (name, value)
+            for name, value in zip(self._staged.plan.header, row, strict=True)
+            if name != self._request.unsent
+        ]
         if self._request.empty_fields == "clear":
             return {name: None if value == "" else value for name, value in values}
         return {name: value for name, value in values if value is not None and value != ""}
@@ -187,7 +191,7 @@ class SyncImport:
             if outcome.kind in ("rejected", "unknown"):
                 lines.append(Line(outcome.kind, outcome.code, outcome.message, numbers[at], row))
         # A chunk whose rows may all be sent again goes again once the author says so; see ImportRequest.resends.
-        lost = account.unknown and (account.unknown == chunk.rows or self._request.action != CREATE_DUPLICATE)
+        lost = account.unknown and (account.unknown == chunk.rows or not self._request.once)
         self._staged.settle(chunk, state.LOST if lost else state.DONE, account, lines)
 
 
@@ -260,7 +264,7 @@ class _Sender:
             reply = self._in_turn(stage.operation, parameters)
         except MarketoAmbiguousOutcomeError as error:
             self.may_have_run = True
-            if self._request.action != CREATE_DUPLICATE and not stage.submits:
+            if not self._request.once and not stage.submits:
                 raise
             return dict.fromkeys(batch, Outcome("unknown", code="unknown", message=error.message))
         except (MarketoTransientError, MarketoInvalidRequestError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.imports import OBJECTS, import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.imports.fields import Description, Field
+from airflow_provider_marketo.imports.fields import PRIMARY_VALUE, Description, Field
 
 BULK, SYNC, INGESTION = "bulk", "sync", "ingestion"
 RECORDS_PER_CALL = 300
 LEAD_ID = "leadId"
 STATUS = "statusName"
+ACTIVITY_DATE, ACTIVITY_TYPE_ID = "activityDate", "activityTypeId"
 
 Record = Mapping[str, Any]
 
@@ -39,6 +41,19 @@ def _without_status(record: Record) -> Any:
     return {name: value for name, value in record.items() if name != STATUS}
 
 
+def _activity(record: Record) -> Any:
+    """Return a record of a custom activity type. Adobe has its primary value as text, and the others by their types."""
+    own = {name: record[name] for name in (LEAD_ID, ACTIVITY_DATE, ACTIVITY_TYPE_ID)}
+    primary = record[PRIMARY_VALUE]
+    attributes = [
+        {"apiName": name, "value": value}
+        for name, value in record.items()
+        if name not in (LEAD_ID, ACTIVITY_DATE, ACTIVITY_TYPE_ID, PRIMARY_VALUE)
+    ]
+    text = primary if isinstance(primary, str) else json.dumps(primary)
+    return {**own, PRIMARY_VALUE: text, "attributes": attributes}
+
+
 @dataclass(frozen=True)
 class Stage:
     """
@@ -52,6 +67,7 @@ class Stage:
     :param group: field whose value all records of a call share, as a parameter of the same name.
     :param fine: codes of skipped records that are where they should be.
     :param submits: whether Marketo only takes the records in, and reports elsewhere.
+    :param once: whether a call that may have run must not be sent again.
     :param needs: whether a record has something to say in this stage.
     """
 
@@ -63,6 +79,7 @@ class Stage:
     group: str | None = None
     fine: frozenset[str] = frozenset()
     submits: bool = False
+    once: bool = False
     needs: Callable[[Record], bool] = bool
 
 
@@ -78,6 +95,8 @@ class Target:
     :param needs: arguments of an import that must be given.
     :param refuses: arguments of an import that may not be given.
     :param read: operation that finds records by their key; empty where none is created.
+    :param required: fields that every record needs besides its key.
+    :param finds_leads: whether leads may be named by another field than their id.
     """
 
     describes: tuple[str, ...]
@@ -87,6 +106,8 @@ class Target:
     needs: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()
     read: str = ""
+    required: tuple[str, ...] = ()
+    finds_leads: bool = False
 
 
 _DEDUPE = {"action": "action", "dedupe_by": "dedupeBy"}
@@ -130,6 +151,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         (Stage("static_list_membership.add_to_list", {"list_id": "listId"}, item=_id),),
         key=(LEAD_ID,),
         extra=(_LEAD_ID,),
+        finds_leads=True,
     ),
     "list_remove": Target(
         (),
@@ -144,6 +166,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         ),
         key=(LEAD_ID,),
         extra=(_LEAD_ID,),
+        finds_leads=True,
     ),
     "program_members": Target(
         ("program_members.describe",),
@@ -166,6 +189,15 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         key=(LEAD_ID,),
         extra=(_LEAD_ID, Field(STATUS)),
         needs=("program_id",),
+        finds_leads=True,
+    ),
+    # Two equal records are two activities: nothing tells them apart.
+    "custom_activities": Target(
+        ("activities.describe_custom_type",),
+        (Stage("activities.add_custom_activities", {}, item=_activity, once=True),),
+        extra=(_LEAD_ID, Field(ACTIVITY_DATE, "datetime"), Field(ACTIVITY_TYPE_ID, "integer")),
+        required=(LEAD_ID, ACTIVITY_DATE, PRIMARY_VALUE),
+        finds_leads=True,
     ),
 }
 
@@ -225,6 +257,6 @@ def key_of(one: Target, described: Description, lookup_field: str | None, dedupe
     """Return the fields that tell records apart."""
     if dedupe_by == "idField":
         return (described.id_field,)
-    if lookup_field is not None:
+    if lookup_field is not None and not one.finds_leads:
         return (lookup_field,)
     return one.key or described.dedupe

@@ -16,6 +16,7 @@ from airflow_provider_marketo.hooks.work import ImportJobsWait, Wait, Work, move
 from airflow_provider_marketo.imports.begin import Beginning, deadline_of
 from airflow_provider_marketo.imports.bulk import BulkImport
 from airflow_provider_marketo.imports.inputs import open_rows
+from airflow_provider_marketo.imports.people import with_lead_ids
 from airflow_provider_marketo.imports.preview import preview_of
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.sync import SyncImport
@@ -93,8 +94,14 @@ class ImportWork(Work):
         return open_rows(self.arguments)
 
     def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
-        """Decide how these rows are sent."""
-        return self._request, rows
+        """Decide how these rows are sent. Leads that are named by another field than their id are looked up."""
+        request = self._request
+        lookup_field = request.unsent
+        if lookup_field is None:
+            return request, rows
+        columns = request.mapping(rows.columns).items()
+        column = next((column for column, name in columns if name == lookup_field), lookup_field)
+        return request, with_lead_ids(self._client, rows, column, lookup_field)
 
     def parameters(self) -> dict[str, Any]:
         """Return parameters of calls that are not the request's."""

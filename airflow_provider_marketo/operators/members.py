@@ -38,8 +38,8 @@ class MarketoListMembersOperator(MarketoImportOperator):
     A lead that is to be removed and is not in the list counts as accepted. A lead that is in a mirrored list already
     costs no call.
 
-    Adobe's operations: ``static_list_membership.add_to_list``, ``remove_from_list``, ``get_list_by_id``, and for
-    ``mirror`` ``get_leads_by_list_id``.
+    Adobe's operations: ``static_list_membership.add_to_list``, ``remove_from_list``, ``get_list_by_id``, for
+    ``mirror`` ``get_leads_by_list_id``, and for ``lookup_field`` ``leads.get_by_filter_type``.
 
     :param list_id: id of the static list.
     :param mode: ``add`` leads, ``remove`` them, or ``mirror``: make the list equal to the input.
@@ -50,6 +50,9 @@ class MarketoListMembersOperator(MarketoImportOperator):
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
+        Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
+        Default: the input has ids, in a column ``leadId``.
     :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a part of the list.
         More fails the task before anything is changed.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
@@ -82,6 +85,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         "list_id": one_id(required=True),
         "mode": choice(ListMode),
         "lead_ids": ids(),
+        "lookup_field": text(),
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
         "delimiter": delimiter_sign,
@@ -93,6 +97,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         *MarketoImportOperator.template_fields,
         "list_id",
         "lead_ids",
+        "lookup_field",
         "source",
         "sql",
         "sql_conn_id",
@@ -106,6 +111,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         list_id: int | str,
         mode: ListMode = "add",
         lead_ids: Sequence[int] | str | int | None = None,
+        lookup_field: str | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
@@ -150,6 +156,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         self.list_id = list_id
         self.mode = mode
         self.lead_ids = lead_ids
+        self.lookup_field = lookup_field
         self.source = source
         self.source_format = source_format
         self.delimiter = delimiter
@@ -168,9 +175,9 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
     """
     Make leads members of a program, set their status, and write program member fields.
 
-    A member never moves backwards: "already in or past this status" (1037) counts as accepted. Attendees who are known
-    by their e-mail address go through
-    :class:`~airflow_provider_marketo.operators.bulk_import.MarketoBulkImportOperator` with ``program_members``.
+    A member never moves backwards: "already in or past this status" (1037) counts as accepted. Attendees who may not be
+    leads yet go through :class:`~airflow_provider_marketo.operators.bulk_import.MarketoBulkImportOperator` with
+    ``program_members``, which creates them.
 
     Adobe's operations: ``program_members.sync_status``, ``program_members.sync_data``, ``program_members.describe``,
     and for the check of the status ``programs.get_by_id`` and ``channels.get_by_name``.
@@ -185,6 +192,9 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
+        Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
+        Default: the input has ids, in a column ``leadId``.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
@@ -215,6 +225,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         "program_id": one_id(required=True),
         "program_member_status": text(),
         "lead_ids": ids(),
+        "lookup_field": text(),
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
         "delimiter": delimiter_sign,
@@ -226,6 +237,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         "program_id",
         "program_member_status",
         "lead_ids",
+        "lookup_field",
         "source",
         "sql",
         "sql_conn_id",
@@ -239,6 +251,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         program_id: int | str,
         program_member_status: str | None = None,
         lead_ids: Sequence[int] | str | int | None = None,
+        lookup_field: str | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
@@ -282,6 +295,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         self.program_id = program_id
         self.program_member_status = program_member_status
         self.lead_ids = lead_ids
+        self.lookup_field = lookup_field
         self.source = source
         self.source_format = source_format
         self.delimiter = delimiter

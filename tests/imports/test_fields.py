@@ -6,6 +6,8 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.fields import Description, Field, header
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.targets import SYNC
 
 FIELDS = {
     field.name: field
@@ -19,7 +21,8 @@ FIELDS = {
 
 
 def columns(*names, mapping=None, constants=None, key=("email",)):
-    found = header(names, Description(FIELDS), mapping=mapping, constants=constants or {}, key=key)
+    request = ImportRequest("leads", SYNC, columns=mapping)
+    found = header(names, Description(FIELDS), mapping=request.mapping(names), constants=constants or {}, key=key)
     return [(place, field.name) for place, field in found]
 
 
@@ -74,6 +77,7 @@ def test_every_describe_is_understood():
 
 def test_columns_that_differ_only_by_case_are_warned_of_once(caplog):
     fields = {name: Field(name) for name in ("email", "score", "Score", "city")}
-    order = header(["email", "score", "Score"], Description(fields), mapping=None, constants={}, key=["email"])
+    mapping = {name: name for name in ("email", "score", "Score")}
+    order = header(list(mapping), Description(fields), mapping=mapping, constants={}, key=["email"])
     assert [field.name for _, field in order] == ["email", "score", "Score"]
     assert caplog.text.count("Score, score differ only by case") == 1

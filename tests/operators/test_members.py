@@ -208,3 +208,39 @@ def test_a_mirror_that_was_killed_is_made_equal_by_the_next_try(marketo, tmp_pat
     result = run_import(MarketoListMembersOperator, tmp_path, store.survivor(), **how)
     assert members(instance) == sorted(wanted)
     assert counts(result) == {"accepted": len(wanted)}
+
+
+def test_leads_are_found_by_a_field_and_one_in_two_rows_counts_once(marketo, tmp_path):
+    instance = marketo()
+    store = instance.instance.store.leads
+    outside = members(instance, 1002)[:2]
+    emails = [store.get(lead_id)["email"] for lead_id in outside]
+    source = tmp_path / "leads.csv"
+    source.write_text("\n".join(["email", *emails, emails[0].upper(), "nobody@example.com"]))
+    arguments = {"source": str(source), "lookup_field": "email", "max_reject_ratio": 0.5}
+    result = run_import(MarketoListMembersOperator, tmp_path, list_id=LIST, **arguments)
+    assert counts(result) == {"accepted": 2, "rejected": 1, "superseded": 1}
+    assert set(outside) <= set(members(instance))
+    (line,) = table(result["rejects"])
+    assert (line["email"], line["_marketo_code"]) == ("nobody@example.com", "1004")
+
+
+def test_members_with_a_status_are_found_by_a_field_that_columns_names(marketo, tmp_path):
+    instance = marketo()
+    email = instance.instance.store.leads.get(1002)["email"]
+    source = tmp_path / "attendance.csv"
+    source.write_text(f"mail,state,note\n{email},Attended,x\n")
+    columns = {"mail": "email", "state": "statusName"}
+    arguments = {"source": str(source), "lookup_field": "email", "columns": columns}
+    result = run_import(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, **arguments)
+    assert counts(result) == {"accepted": 1}
+    assert status(instance, 1002) == "Attended"
+
+
+def test_an_input_without_ids_says_how_leads_are_looked_up(marketo, tmp_path):
+    instance = marketo()
+    source = tmp_path / "leads.csv"
+    source.write_text("email\na@example.com\n")
+    text, _ = fails(MarketoListMembersOperator, tmp_path, list_id=LIST, source=str(source))
+    assert "lookup_field='email'" in text
+    assert "static_list_membership.add_to_list" not in instance.report().calls

@@ -113,7 +113,7 @@ def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
         raise RecordError("1013", f"Custom activity type {record['activityTypeId']} not found")
     if record["leadId"] not in instance.store.leads:
         raise RecordError("1004", f"Lead '{record['leadId']}' not found")
-    names = {name.lower().replace(" ", ""): name for name, _ in kind.attributes}
+    names = {api_name.lower(): name for name, api_name in attribute_names(instance, kind).items()}
     attributes = {}
     for each in record["attributes"]:
         given = str(each.get("apiName") or each.get("name"))
@@ -222,6 +222,17 @@ def _attributes(attributes: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "dataType": data_type} for name, data_type in attributes]
 
 
+def attribute_names(instance: Instance, kind: ActivityType) -> dict[str, str]:
+    """Return the API name of each attribute of a custom type, by its name: initial ones have theirs from the name."""
+    given = {
+        name: api_name
+        for (type_name, api_name), name in instance.store.schemas.attributes.items()
+        if type_name == kind.api_name
+    }
+    known = [name for name, _ in (*kind.attributes, *filter(None, [kind.primary]))]
+    return {name: given.get(name, name[:1].lower() + name[1:].replace(" ", "")) for name in known}
+
+
 def _type(kind: ActivityType) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": kind.id,
@@ -233,10 +244,14 @@ def _type(kind: ActivityType) -> dict[str, Any]:
     return {**shown, "attributes": _attributes(kind.attributes)}
 
 
-def show_custom_type(kind: ActivityType) -> dict[str, Any]:
-    """Return the record of an approved custom activity type."""
+def show_custom_type(instance: Instance, kind: ActivityType) -> dict[str, Any]:
+    """Return the record of an approved custom activity type, whose attributes have API names."""
+    shown = _type(kind)
+    names = attribute_names(instance, kind)
+    for attribute in (*shown["attributes"], *filter(None, [shown.get("primaryAttribute")])):
+        attribute |= {"apiName": names[attribute["name"]], "isPrimary": attribute is shown.get("primaryAttribute")}
     return {
-        **_type(kind),
+        **shown,
         "apiName": kind.api_name,
         "triggerName": kind.trigger_name or kind.name,
         "filterName": kind.filter_name or kind.name,

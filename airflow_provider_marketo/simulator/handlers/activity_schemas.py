@@ -163,4 +163,4 @@ def _save_draft(instance: Instance, kind: ActivityType) -> Reply:
 def _show(instance: Instance, kind: ActivityType) -> dict[str, Any]:
     live, draft = _versions(instance, str(kind.api_name))
     states = {(True, True): "approved with draft", (True, False): "approved", (False, True): "draft"}
-    return {**show_custom_type(kind), "status": states[live is not None, draft is not None]}
+    return {**show_custom_type(instance, kind), "status": states[live is not None, draft is not None]}

@@ -1,0 +1,101 @@
+"""People in rows: the ids of the leads that a field names, such as their e-mail address."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.batches import batches
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.answers import lead_id_of
+from airflow_provider_marketo.imports.matching import plain
+from airflow_provider_marketo.imports.source import Batch, Rows
+from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_marketo.client.client import MarketoClient
+
+_READ = "leads.get_by_filter_type"
+
+
+def with_lead_ids(client: MarketoClient, rows: Rows, column: str, lookup_field: str) -> Rows:
+    """
+    Return rows with the id of the lead that each of them names, in a further column ``leadId``.
+
+    A row whose lead Marketo does not have, or has more than once, gets a fault and is not sent.
+
+    :param client: the instance (``leads.get_by_filter_type``, 300 values a call).
+    :param rows: the input.
+    :param column: of the input, with the values to look for.
+    :param lookup_field: API name of the field in which Marketo looks.
+    :raises MarketoInvalidRequestError: the input lacks the column.
+    """
+    if not rows.columns:
+        return rows
+    if column not in rows.columns:
+        raise MarketoInvalidRequestError(
+            f"the input has no column {column}, by which leads are looked up",
+            parameter="lookup_field",
+            remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {lookup_field} with columns=.",
+        )
+    place = rows.columns.index(column)
+    kept = [at for at, name in enumerate(rows.columns) if name != LEAD_ID]
+    names = [*(rows.columns[at] for at in kept), LEAD_ID]
+    leads = _Leads(client, lookup_field)
+
+    def found() -> Iterator[Batch]:
+        for batch in rows.batches:
+            yield leads.add_to(batch, kept, batch[place])
+
+    return replace(rows, columns=names, batches=found())
+
+
+class _Leads:
+    """Looks leads up, each value once."""
+
+    def __init__(self, client: MarketoClient, lookup_field: str) -> None:
+        self._client = client
+        self._field = lookup_field
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    def add_to(self, batch: Batch, kept: Sequence[int], values: Sequence[Any]) -> Batch:
+        self._look_up({plain(value): str(value).strip() for value in values if _can_be_asked(value)})
+        ids: list[int | None] = []
+        faults = dict(batch.faults)
+        for at, value in enumerate(values):
+            found = self._known.get(plain(value), ()) if _can_be_asked(value) else ()
+            ids.append(found[0] if len(found) == 1 else None)
+            if len(found) != 1:
+                faults.setdefault(at, self._fault(value, len(found)))
+
+        def column(place: int) -> Sequence[Any]:
+            return ids if place == len(kept) else batch[kept[place]]
+
+        return Batch(batch.rows, len(kept) + 1, column, faults)
+
+    def _look_up(self, values: dict[str, str]) -> None:
+        new = {key: value for key, value in values.items() if key not in self._known}
+        for part in batches(list(new.values()), RECORDS_PER_CALL):
+            query = {"filterType": self._field, "filterValues": part, "fields": ["id", self._field]}
+            found: dict[str, set[int]] = {plain(value): set() for value in part}
+            for record in self._client.paginate(_READ, **query):
+                lead_id = lead_id_of(record)
+                found.setdefault(plain(record.get(self._field)), set()).add(lead_id)
+            self._known.update({key: tuple(sorted(ids)) for key, ids in found.items()})
+
+    def _fault(self, value: Any, found: int) -> tuple[str, str]:
+        if value is None or str(value).strip() == "":
+            return codes.LEAD_NOT_FOUND, f"{self._field} is empty, and the lead is looked up by it"
+        if found:
+            return codes.SEVERAL_LEADS_MATCH, f"{found} leads have this {self._field}"
+        if not _can_be_asked(value):
+            return codes.LEAD_NOT_FOUND, f"{self._field} has a comma, which Marketo reads as two values"
+        return codes.LEAD_NOT_FOUND, f"no lead has this {self._field}"
+
+
+def _can_be_asked(value: Any) -> bool:
+    text = "" if value is None else str(value).strip()
+    return bool(text) and "," not in text

@@ -1,0 +1,151 @@
+"""Custom activities: rows that become records of a type of the instance's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.arguments import Check, choice, text
+from airflow_provider_marketo.choices import OnLostUpload, OnQuotaExhausted, RejectsFormat, SourceFormat
+from airflow_provider_marketo.operators.defaults import DEFERRABLE
+from airflow_provider_marketo.operators.import_base import (
+    MarketoImportOperator,
+    Source,
+    delimiter_sign,
+    paths,
+    records,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_marketo.hooks.work import Work
+
+
+class MarketoCustomActivitiesOperator(MarketoImportOperator):
+    """
+    Add activities of a custom type to leads, 300 in a call.
+
+    The input has a column ``activityDate``, one for the primary attribute, and any others of the type's attributes, by
+    their API names. It names leads by ``leadId``, or by ``lookup_field``. The input is read once and staged. Each row
+    ends as accepted, rejected with Marketo's reason, or unknown.
+
+    Marketo cannot delete an activity, and does not notice one that comes twice. So the state of each call is written
+    down before it is made, and no call that may have run is made again, unless ``on_lost_upload`` says so. Two equal
+    rows are two activities.
+
+    This operator is experimental until it has been in a release.
+
+    Adobe's operations: ``activities.add_custom_activities``, ``activities.get_custom_types``,
+    ``activities.describe_custom_type``, and for ``lookup_field`` ``leads.get_by_filter_type``.
+
+    :param activity_type: API name, name or id of an approved custom activity type.
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+        gzipped; or
+    :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param sql_conn_id: connection of a database.
+    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
+        Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
+        Default: the input has ids, in a column ``leadId``.
+    :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
+        ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
+        ``rejects_path``.
+    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
+    :param constants: REST API name to a value that every row gets.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
+    :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
+        ``stop``: Marketo cannot delete an activity. With ``resend`` a cleared task sends those rows once more.
+    :param dry_run: check, stage and count, and send nothing.
+    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param max_calls: most calls that a try may make.
+    :param marketo_conn_id: id of the connection.
+    :return: the account of rows (``ImportResult``): counts and the address of the table of rejects; never rows.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoImportOperator.argument_checks,
+        "activity_type": text(required=True),
+        "source": paths,
+        "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
+        "sql": text(),
+        "sql_conn_id": text(),
+        "records": records,
+        "lookup_field": text(),
+    }
+    template_fields: Sequence[str] = (
+        *MarketoImportOperator.template_fields,
+        "activity_type",
+        "source",
+        "sql",
+        "sql_conn_id",
+        "lookup_field",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+
+    def __init__(
+        self,
+        *,
+        activity_type: str,
+        source: Source | None = None,
+        source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        records: Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | None = None,
+        lookup_field: str | None = None,
+        rejects_path: str,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
+        max_reject_ratio: float = 0.0,
+        on_lost_upload: OnLostUpload | None = None,
+        dry_run: bool = False,
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        deferrable: bool = DEFERRABLE,
+        max_calls: int | None = None,
+        marketo_conn_id: str = "marketo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            rejects_path=rejects_path,
+            rejects_format=rejects_format,
+            staging=staging,
+            columns=columns,
+            constants=constants,
+            max_reject_ratio=max_reject_ratio,
+            on_lost_upload=on_lost_upload,
+            dry_run=dry_run,
+            on_quota_exhausted=on_quota_exhausted,
+            deferrable=deferrable,
+            max_calls=max_calls,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
+        self.activity_type = activity_type
+        self.source = source
+        self.source_format = source_format
+        self.delimiter = delimiter
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.records = records
+        self.lookup_field = lookup_field
+        self.check_arguments()
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.imports.custom_activities import CustomActivitiesWork
+
+        return CustomActivitiesWork(
+            context, self.hook, self.checked_arguments(), parallel=self.pool_slots, resumed=resumed
+        )
