@@ -72,7 +72,8 @@ def main(kind: str, source: str, folder: str) -> dict[str, Any]:
     started, computing = time.perf_counter(), time.process_time()
     rows = opened(kind, source)
     fields = {name: Field(name, TYPES.get(name, "string"), None if name in TYPES else 255) for name in rows.columns}
-    order = header(rows.columns, Description(fields), mapping=None, constants={}, key=("email",))
+    mapping = request.mapping(rows.columns)
+    order = header(rows.columns, Description(fields), mapping=mapping, constants={}, key=("email",))
     plan = ImportPlan(
         request.to_dict(), "bulk", tuple(field.name for _, field in order), ("email",), {n: n for n in rows.columns}
     )
