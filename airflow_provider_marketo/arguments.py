@@ -164,6 +164,23 @@ def texts_or_word(word: str, *, required: bool = False) -> Check:
     return lambda parameter, value: word if value == word else check(parameter, value)
 
 
+def texts_by_table() -> Check:
+    """A list of texts for all tables, or a mapping of tables to lists. Returns a tuple, a dict, or None."""
+    check_texts, check_mapping = texts(), mapping()
+
+    def check(parameter: str, value: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
+        by_table = parsed(value, Mapping) if isinstance(value, str) else value
+        if not isinstance(by_table, Mapping):
+            found: tuple[str, ...] | None = check_texts(parameter, value)
+            return found
+        return {
+            table: check_texts(f"{parameter}[{table!r}]", names) or ()
+            for table, names in check_mapping(parameter, by_table).items()
+        }
+
+    return check
+
+
 def flag_or_texts() -> Check:
     """True or False, or a list of names. Returns a bool or a tuple, or None if nothing is given."""
     check_flag, check_texts = flag(), texts()

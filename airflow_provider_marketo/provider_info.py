@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.erase",
             "operators.incremental_leads",
             "operators.leads",
+            "operators.listings",
             "operators.members",
             "operators.streams",
             "operators.sync",

@@ -26,6 +26,7 @@ READS = {
     "MarketoGetLeadsOperator",
     "MarketoIncrementalLeadsOperator",
     "MarketoLeadChangesOperator",
+    "MarketoListingOperator",
     "MarketoMergedLeadsOperator",
 }
 PEOPLE = [{"email": f"new{number}@example.com", "lastName": "New"} for number in range(301)]

@@ -12,6 +12,7 @@ from airflow_provider_marketo.cli.definition import get_marketo_cli_commands
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client import errors as client_errors
 from airflow_provider_marketo.client.operations import all_operations
+from airflow_provider_marketo.listings.table import LISTINGS
 from airflow_provider_marketo.provider_info import get_provider_info
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ _RETRY = {
 """The retry classes of the catalogue, as an answer to: may the call be sent again?"""
 
 
+_LISTED = {
+    (True, True): "changes",
+    (False, True): "everything",
+    (True, False): "changes",
+    (False, False): "everything; a missing row is not gone",
+}
+"""What a listing has with a start: whether it follows changes, and whether a missing row is gone."""
+
+
 def operations() -> str:
     """Return the table of all operations."""
     rows = [
@@ -46,6 +56,22 @@ def operations() -> str:
     ]
     head = ("operation", "Adobe's operationId and call", "required", "optional", "permission", "may be sent again")
     return _searchable(_table(head, rows))
+
+
+def listings() -> str:
+    """Return the table of all listings."""
+    rows = [
+        (
+            f"`{each.name}`",
+            f"`{each.operation}`",
+            ", ".join(f"`{name}`" for name in each.key),
+            _LISTED[each.changes, each.complete],
+            f"a row of `{each.parent}`" if each.parent else "a page",
+            "yes" if each.default else "",
+        )
+        for each in LISTINGS.values()
+    ]
+    return _table(("table", "operation", "key", "with `start`", "a call for", "by default"), rows)
 
 
 def errors() -> str:

@@ -363,7 +363,7 @@ _TEMPLATE_HANDLERS: Mapping[str, Callable[[Instance, Request], Reply]] = {
 _HANDLED_ELSEWHERE = frozenset(
     (
         *("files.create", "programs.clone", "programs.create", "programs.delete", "programs.get_by_id"),
-        *("programs.get_by_name", "programs.update_metadata"),
+        *("programs.get_by_name", "programs.update_metadata", "smart_lists.get_by_id"),
     )
 )
 """Operations with their own handlers in other modules."""

@@ -199,6 +199,31 @@ def approve(instance: Instance, request: Request) -> Reply:
     return Envelope([{"id": program.id}])
 
 
+_NO_RULES: Mapping[str, Any] = {"filterMatchType": "All", "triggers": [], "filters": []}
+
+_FILTERS: Mapping[str, list[dict[str, Any]]] = {
+    "Qualified Leads": [
+        {
+            "id": 1,
+            "name": "Lead Status",
+            "ruleTypeId": 105,
+            "ruleType": "Lead Status",
+            "operator": "is",
+            "conditions": [
+                {
+                    "activityAttributeId": 105,
+                    "activityAttributeName": "Lead Status",
+                    "operator": "is",
+                    "values": ["Qualified"],
+                    "isPrimary": True,
+                }
+            ],
+        }
+    ]
+}
+"""The filters of smart lists that have some, by the list's name."""
+
+
 @answers("programs.get_smart_list_by_program_id")
 def get_smart_list(instance: Instance, request: Request) -> Reply:
     program = instance.store.assets.find("programs", request["programId"])
@@ -220,13 +245,22 @@ def smart_list(asset: Asset, request: Request) -> dict[str, Any]:
         "workspace": "Default",
     }
     if request.get("includeRules"):
-        found["rules"] = {"filterMatchType": "All", "triggers": [], "filters": []}
+        found["rules"] = _NO_RULES
     return found
 
 
 @answers("smart_campaigns.get_smart_list_by_smart_campaign_id")
 def get_campaign_smart_list(instance: Instance, request: Request) -> Reply:
     return Envelope([smart_list(requested_asset(instance, request, "smart_campaigns"), request)])
+
+
+@answers("smart_lists.get_by_id")
+def get_smart_list_by_id(instance: Instance, request: Request) -> Reply:
+    found = instance.store.assets.by_family["smart_lists"].get(request["id"])
+    if found is None:
+        return NOTHING_FOUND
+    rules = {"rules": {**_NO_RULES, "filters": _FILTERS.get(found.name, [])}} if request.get("includeRules") else {}
+    return Envelope([{**show(instance, found), **rules}])
 
 
 @answers("channels.get", "channels.get_by_name")

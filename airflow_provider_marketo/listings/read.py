@@ -1,0 +1,123 @@
+"""Reads the records of listings: page by page, or what belongs to each record of another listing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import iso, parse_date_or_none
+from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoNotFoundError
+from airflow_provider_marketo.listings.listing import VERSIONS, Listing, member
+from airflow_provider_marketo.listings.table import LISTINGS
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.bulk.plan import Window
+    from airflow_provider_marketo.client.client import MarketoClient
+
+log = logging.getLogger(__name__)
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Family:
+    """
+    What is made from one reading: the tables of a listing's records, and those of what belongs to each record.
+
+    :param root: a listing that costs a call per page. It is read even if only its children are wanted.
+    :param tables: the wanted listings that are made from the same records.
+    :param children: the wanted listings that cost a call per record, by their source.
+    """
+
+    root: Listing
+    tables: list[Listing] = field(default_factory=list)
+    children: dict[tuple[Any, ...], list[Listing]] = field(default_factory=dict)
+
+    @property
+    def listings(self) -> list[Listing]:
+        """All wanted listings of the family."""
+        return [*self.tables, *(listing for group in self.children.values() for listing in group)]
+
+
+def families(names: Sequence[str]) -> list[Family]:
+    """
+    Group listings so that nothing is read twice.
+
+    :param names: of the wanted listings.
+    """
+    found: dict[tuple[Any, ...], Family] = {}
+    for listing in (LISTINGS[name] for name in names):
+        root = listing if listing.parent is None else LISTINGS[listing.parent]
+        family = found.setdefault(root.source, Family(root))
+        if listing.parent is None:
+            family.tables.append(listing)
+        else:
+            family.children.setdefault(listing.source, []).append(listing)
+    return list(found.values())
+
+
+def records(client: MarketoClient, listing: Listing, span: Window | None) -> Iterator[Record]:
+    """
+    Yield the records of a listing that costs a call per page. Those with versions say which one in ``status``.
+
+    :param client: the instance.
+    :param listing: the listing.
+    :param span: list only what has changed in it, if Marketo can select so; None lists everything.
+    """
+    dates = {}
+    if span is not None and listing.selects_by_date:
+        dates = {"earliestUpdatedAt": iso(span.start), "latestUpdatedAt": iso(span.end)}
+    for version in VERSIONS if listing.versions else (None,):
+        status = {"status": version} if version else {}
+        asked = {**listing.parameters, **listing.page, **status, **dates}
+        for record in client.paginate(listing.operation, **asked):
+            yield {**record, **status}
+
+
+def has_changed(record: Record, span: Window | None) -> bool:
+    """
+    Whether what belongs to a record may have changed in a span. A record without a date may always have.
+
+    :param record: the record.
+    :param span: the span; None for all times.
+    """
+    moment = parse_date_or_none(str(record.get("updatedAt") or ""))
+    return span is None or moment is None or moment >= span.start
+
+
+def records_of(client: MarketoClient, listing: Listing, parent: Record) -> Iterator[Record]:
+    """
+    Yield what belongs to a record; nothing if the record was deleted since it was listed.
+
+    :param client: the instance.
+    :param listing: a listing that costs a call per record.
+    :param parent: the record.
+    """
+    asked = {name: member(parent, place.split(".")) for name, place in listing.asks_with.items()}
+    try:
+        yield from client.paginate(listing.operation, **listing.parameters, **listing.page, **asked)
+    except MarketoNotFoundError:
+        log.info("%s: %s was deleted meanwhile", listing.operation, asked)
+
+
+def check_budget(client: MarketoClient, listings: Sequence[Listing], parents: int) -> None:
+    """
+    Refuse to begin what ``max_calls`` would end halfway.
+
+    :param client: the instance.
+    :param listings: the listings that cost a call per record, one for each source.
+    :param parents: number of records.
+    :raises MarketoBudgetError: the calls that are left do not suffice.
+    """
+    most, needed = client.tally.max_calls, len(listings) * parents
+    if most is not None and needed > most - client.tally.calls:
+        names = ", ".join(listing.name for listing in listings)
+        raise MarketoBudgetError(
+            f"{names} would take {counted(needed, 'call')}, one for each of {counted(parents, 'record')}, and"
+            f" {most - client.tally.calls} of max_calls={most} are left",
+            parameter="max_calls",
+            remedy="Raise max_calls, leave these tables out, or give start so that only changed records are followed.",
+        )

@@ -1,0 +1,157 @@
+"""What an author wants listed, checked before the first call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.client.bulk.plan import Window
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.suggest import with_nearest
+from airflow_provider_marketo.listings.table import DEFAULT, LISTINGS
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.tabular.schema import TableSchema
+    from airflow_provider_marketo.listings.listing import Listing
+
+Names = Sequence[str] | Mapping[str, Sequence[str]]
+"""Names of columns: of all tables that have them, or by table."""
+
+
+@dataclass(frozen=True)
+class ListingRequest(Plain):
+    """
+    What is wanted. Names and meanings are those of the operator's arguments.
+
+    :param object_types: names of the listings.
+    :param named: whether the author named them, so that none may be skipped.
+    :param start: list what has changed since then; None lists everything.
+    :raises MarketoInvalidRequestError: a column that no table has, or that must stay as it is.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    object_types: tuple[str, ...]
+    named: bool
+    start: datetime | None = None
+    end: datetime | None = None
+    file_format: str = "parquet"
+    fields: Any = None
+    exclude_fields: Any = ()
+    hash_fields: Any = ()
+    on_type_error: str = "null"
+
+    def __post_init__(self) -> None:
+        if self.start is None and self.end is not None:
+            raise MarketoInvalidRequestError(
+                "end needs a start", parameter="start", remedy="Give both, or neither to list everything."
+            )
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise MarketoInvalidRequestError(
+                f"the span from {iso(self.start)} to {iso(self.end)} is empty", parameter="end"
+            )
+        for parameter in ("fields", "exclude_fields", "hash_fields"):
+            self._check_columns(parameter, getattr(self, parameter) or ())
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> ListingRequest:
+        """
+        Return what an operator asks for.
+
+        :param arguments: of the operator, rendered and converted.
+        """
+        names = arguments["object_types"]
+        columns: dict[str, Any] = {name: arguments[name] or () for name in ("fields", "exclude_fields", "hash_fields")}
+        others: dict[str, Any] = {name: arguments[name] for name in ("start", "end", "file_format", "on_type_error")}
+        return cls(object_types=tuple(dict.fromkeys(names or DEFAULT)), named=bool(names), **others, **columns)
+
+    @property
+    def listings(self) -> list[Listing]:
+        """The rows of the table of listings."""
+        return [LISTINGS[name] for name in self.object_types]
+
+    def span(self, now: datetime) -> Window | None:
+        """
+        Return the span whose changes are listed; None if everything is.
+
+        :param now: Marketo's time, where the span ends if the author names no end.
+        :raises MarketoInvalidRequestError: the span lies in the future.
+        """
+        if self.start is None:
+            return None
+        if self.start >= now:
+            raise MarketoInvalidRequestError(
+                f"the span from {iso(self.start)} lies in the future: Marketo's clock says {iso(now)}",
+                parameter="start",
+                remedy="Ask for a span that has begun.",
+            )
+        return Window(self.start, min(self.end or now, now))
+
+    def schema(self, listing: Listing) -> TableSchema:
+        """
+        Return the columns that are wanted of a listing. Those of its key always are.
+
+        :param listing: the listing.
+        """
+        names = [column.name for column in listing.columns]
+        wanted = self._of(self.fields, listing) or names
+        excluded = self._of(self.exclude_fields, listing)
+        return listing.schema(
+            [name for name in names if name in listing.key or (name in wanted and name not in excluded)]
+        )
+
+    def hashed(self, listing: Listing) -> list[str]:
+        """
+        Return the columns of a listing that are replaced by digests.
+
+        :param listing: the listing.
+        """
+        return self._of(self.hash_fields, listing)
+
+    def excluded(self, listing: Listing) -> list[str]:
+        """
+        Return the columns of a listing that are left out because the author says so.
+
+        :param listing: the listing.
+        """
+        return self._of(self.exclude_fields, listing)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the request, so that a retry never continues another request."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def _of(self, names: Names, listing: Listing) -> list[str]:
+        given = names.get(listing.name, ()) if isinstance(names, Mapping) else names
+        known = {column.name for column in listing.columns}
+        return [name for name in given if name in known]
+
+    def _check_columns(self, parameter: str, given: Names) -> None:
+        by_table = given if isinstance(given, Mapping) else {None: given}
+        for table, names in by_table.items():
+            if table is not None and table not in self.object_types:
+                raise MarketoInvalidRequestError(
+                    f"{table!r} is not among the tables that are listed", parameter=parameter
+                )
+            listings = [listing for listing in self.listings if table in (None, listing.name)]
+            known = {column.name for listing in listings for column in listing.columns}
+            unknown = [name for name in names if name not in known]
+            if unknown:
+                listed = ", ".join(with_nearest(name, known) for name in unknown)
+                raise MarketoInvalidRequestError(
+                    f"{table} has no column {listed}" if table else f"none of the tables has a column {listed}",
+                    parameter=parameter,
+                )
+            for listing in listings if parameter != "fields" else ():
+                for name in names:
+                    if name in listing.key:
+                        raise MarketoInvalidRequestError(
+                            f"{name} tells the rows of {listing.name} apart and has to stay as it is",
+                            parameter=parameter,
+                            remedy=f"Name the tables whose column you mean: {parameter}={{'table': ['{name}']}}.",
+                        )

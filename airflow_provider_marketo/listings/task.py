@@ -1,0 +1,219 @@
+"""The task of listing: from an operator's arguments to published tables and their manifest."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.errors import (
+    MarketoError,
+    MarketoFeatureUnavailableError,
+    MarketoPermissionError,
+    MarketoStoppedError,
+)
+from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.hooks.work import Wait, Work
+from airflow_provider_marketo.listings import read
+from airflow_provider_marketo.listings.manifest import publish
+from airflow_provider_marketo.listings.request import ListingRequest
+from airflow_provider_marketo.listings.write import TableRecord, TableWriter
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import ManifestFile, ManifestWindow, remember_leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_marketo.client.bulk.plan import Window
+    from airflow_provider_marketo.client.tabular.transform import Outcome
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.listings.listing import Listing
+    from airflow_provider_marketo.output.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Begun(Plain):
+    """
+    What a run lists, settled by its first try.
+
+    :param request: fingerprint of what is wanted.
+    :param now: Marketo's time then; ISO 8601, UTC.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    request: str
+    now: str
+
+
+class ListingWork(Work):
+    """
+    One try. It never waits: what is read is published, and the next try goes on with what is missing.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    :raises MarketoInvalidRequestError: the arguments do not go together.
+    """
+
+    def __init__(self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> None:
+        self._request = ListingRequest.of(arguments)
+        self._folder = OutputFolder.for_task(arguments["output_path"], context["ti"])
+        self._run = layout.task_folder(context["ti"])
+        self._client = hook.get_conn()
+        self._parallel = hook.parallel
+        hashed = [name for listing in self._request.listings for name in self._request.hashed(listing)]
+        self._hash_key = hook.settings.hash_key(hashed)
+        self._stopped = Event()
+        self._span: Window | None = None
+        self._manifest: Manifest | None = None
+
+    def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
+        """List everything that no earlier try of this run has listed, then publish the manifest."""
+        self._folder.check_writable()
+        self._span = self._request.span(parse_date(self._begin().now))
+        done = {record.name: record for record in map(self._recorded, self._request.object_types) if record}
+        missing = [name for name in self._request.object_types if name not in done]
+        if done:
+            log.info("An earlier try has listed %s", ", ".join(done))
+        done |= {record.name: record for record in self._read(read.families(missing))}
+        records = [done[name] for name in self._request.object_types]
+        self._manifest = publish(self._folder, self._request, self._span, records, self._run)
+        self._folder.delete_tree(self._run)
+        return None
+
+    def finish(self) -> dict[str, Any]:
+        """Return the manifest."""
+        assert self._manifest is not None  # advance has returned
+        return self._manifest.to_xcom()
+
+    def kill(self) -> None:
+        """Stop reading in all threads."""
+        self._stopped.set()
+
+    def _begin(self) -> Begun:
+        """Return what the first try has settled. Another request of the same run begins anew."""
+        place = f"{self._run}/begun.json"
+        facts = self._folder.read_json(place)
+        begun = Begun.from_dict(facts) if facts else None
+        if begun is None or begun.request != self._request.fingerprint():
+            self._folder.delete_tree(self._run)
+            now = self._client.marketo_time().replace(microsecond=0)
+            begun = Begun(self._request.fingerprint(), iso(now))
+            self._folder.write_json(place, begun.to_dict())
+        return begun
+
+    def _recorded(self, name: str) -> TableRecord | None:
+        facts = self._folder.read_json(layout.slice_record(self._run, name))
+        return TableRecord.from_dict(facts) if facts else None
+
+    def _read(self, families: Sequence[read.Family]) -> list[TableRecord]:
+        """Read as many families in parallel as the task may make calls."""
+        if not families:
+            return []
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="marketo-listing") as pool:
+            reading = [pool.submit(self._read_family, family) for family in families]
+            try:
+                for ended in wait(reading, return_when=FIRST_EXCEPTION).done:
+                    ended.result()
+            finally:  # after a failure or a kill, the others need not be read
+                self._stopped.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+        return [record for each in reading for record in each.result()]
+
+    def _read_family(self, family: read.Family) -> list[TableRecord]:
+        as_of = iso(self._client.marketo_time())
+        follows = [group[0] for group in family.children.values()]
+        parents: dict[tuple[Any, ...], read.Record] = {}
+
+        def records() -> Iterable[tuple[read.Record, None]]:
+            for record in read.records(self._client, family.root, self._span):
+                if follows and read.has_changed(record, self._span):
+                    parents.setdefault(family.root.key_of(record), record)
+                yield record, None
+
+        try:
+            written = self._write(family.tables, records(), as_of, changed_only=family.root.selects_by_date)
+        except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
+            return [self._skipped(listing, error, as_of) for listing in family.listings]
+        read.check_budget(self._client, follows, len(parents))
+        for group in family.children.values():
+            try:
+                written += self._write(group, self._belongings(group[0], parents.values()), as_of, changed_only=True)
+            except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
+                written += [self._skipped(listing, error, as_of) for listing in group]
+        return written
+
+    def _belongings(
+        self, listing: Listing, parents: Iterable[read.Record]
+    ) -> Iterable[tuple[read.Record, read.Record]]:
+        for parent in parents:
+            for record in read.records_of(self._client, listing, parent):
+                yield record, parent
+
+    def _write(
+        self,
+        listings: Sequence[Listing],
+        records: Iterable[tuple[read.Record, read.Record | None]],
+        as_of: str,
+        *,
+        changed_only: bool,
+    ) -> list[TableRecord]:
+        """Write the tables that are made from the same records, and publish them."""
+        span = self._span if changed_only else None
+        with ExitStack() as stack:
+            staging = stack.enter_context(self._folder.staging())
+            writers = [TableWriter(each, self._request, span, staging, self._hash_key) for each in listings]
+            for writer in writers:
+                stack.callback(writer.abort)
+            for record, parent in records:
+                if self._stopped.is_set():
+                    raise MarketoStoppedError("the task was killed, or another table could not be read")
+                for writer in writers:
+                    writer.add(record, parent)
+            outcomes = [writer.finish() for writer in writers]
+            names = [file.name for outcome in outcomes for file in outcome.files]
+            remember_leftovers(self._folder, self._run, names)
+            staging.publish(names)
+            return [
+                self._record(writer, outcome, as_of, span) for writer, outcome in zip(writers, outcomes, strict=True)
+            ]
+
+    def _record(self, writer: TableWriter, outcome: Outcome, as_of: str, span: Window | None) -> TableRecord:
+        listing = writer.listing
+        files = tuple(ManifestFile(file.name, file.rows, file.size, file.sha256) for file in outcome.files)
+        window = ManifestWindow(
+            writer.window_name,
+            start=iso(span.start) if span else None,
+            end=iso(span.end) if span else None,
+            rows_read=outcome.rows_read,
+            rows=outcome.rows,
+            rows_duplicate=outcome.rows_duplicate,
+            bytes=sum(file.bytes for file in files),
+        )
+        kind = listing.kind(changed_only=span is not None)
+        record = TableRecord(listing.name, kind, as_of, window, files, dict(outcome.type_errors))
+        self._folder.write_json(layout.slice_record(self._run, listing.name), record.to_dict())
+        log.info("%s: %s%s", listing.name, counted(outcome.rows, "row"), " changed" if span else "")
+        return record
+
+    def _skipped(self, listing: Listing, error: MarketoError, as_of: str) -> TableRecord:
+        """
+        Return the record of a table that Marketo refuses.
+
+        :raises MarketoError: the author named the table.
+        """
+        if self._request.named or (isinstance(error, MarketoPermissionError) and error.code != codes.ACCESS_DENIED):
+            raise error
+        log.warning("%s is skipped: %s", listing.name, error)
+        kind = listing.kind(changed_only=False)
+        return TableRecord(listing.name, kind, as_of, ManifestWindow(listing.name), skipped=str(error))
