@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from airflow_provider_marketo.client.tabular.records import Block, even_lines, f
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
@@ -55,11 +57,16 @@ class Parser:
         :param first_row: number of the block's first record in the file, for errors.
         :raises MarketoDataError: a record has more or fewer cells than the header.
         """
+        table = self.parse_fast(block)
+        return table if table is not None else self._parse_tolerantly(block, first_row)
+
+    def parse_fast(self, block: Block) -> Any:
+        """Do as :meth:`parse` does, but return None where Arrow might read the block differently than we do."""
         table = self._last[1] if self._last[0] is block.data else None
+        self._last = (b"", None)
         if table is None and not block.tolerant:
             table = self._parse(block.data, block.rows)
-        self._last = (b"", None)
-        return table if table is not None else self._parse_tolerantly(block, first_row)
+        return table
 
     def _parse(self, data: bytes, rows: int) -> Any:
         """Return the table, or None if Arrow might read it differently than we do."""
@@ -121,6 +128,18 @@ def values_of(texts: Any) -> Iterator[bytes]:
             yield bytes(memoryview(data)[ends[chunk.offset] : ends[chunk.offset + len(chunk)]])
 
 
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8. Does as :func:`.records.is_utf8` does, without making a text of a large block."""
+    if data.isascii():
+        return True
+    ends = pa.py_buffer(struct.pack("=ii", 0, len(data)))
+    try:
+        pa.StringArray.from_buffers(1, ends, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def arrow_type(kind: str) -> Any:
     """Return the type of a kind in Arrow and Parquet."""
     return {
@@ -163,6 +182,17 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     misfits = pc.and_(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), pc.is_null(values))
     misfits = pc.fill_null(misfits, False)
     return values, misfits if pc.any(misfits).as_py() else None
+
+
+def outside(texts: Any, span: tuple[datetime, datetime]) -> Any:
+    """
+    Say which rows lie outside of a span, as a boolean array without nulls.
+
+    :param texts: the dates of the rows. A row without a date counts as inside.
+    :param span: the first moment inside and the first moment after it.
+    """
+    dates, _ = typed(texts, kinds.DATETIME)
+    return pc.fill_null(pc.or_(pc.less(dates, span[0]), pc.greater_equal(dates, span[1])), False)
 
 
 def _cast(pa: Any, texts: Any, kind: str) -> Any:

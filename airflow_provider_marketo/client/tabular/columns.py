@@ -86,9 +86,10 @@ class Typing:
 
     def _mended(self, name: str, cells: Any) -> Any:
         """Mend attributes: run ids that Marketo quoted twice, and halves of surrogate pairs, which are counted."""
-        if any(QUOTED_RUN_ID.search(data) for data in arrow.values_of(cells)):
+        held = list(arrow.values_of(cells))
+        if any(map(QUOTED_RUN_ID.search, held)):
             cells = arrow.replace_each(cells, with_run_id)
-        if not any(HALF_PAIR.search(data) for data in arrow.values_of(cells)):
+        if not any(map(HALF_PAIR.search, held)):  # run ids are digits: no escape comes or goes with their quotes
             return cells
         whole = arrow.replace_each(cells, without_half_pairs)
         if mended := pc.sum(pc.not_equal(whole, cells)).as_py():

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import lru_cache
+from itertools import compress
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.dates import iso, parse_date_or_none
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.tabular import arrow
+from airflow_provider_marketo.client.tabular.cells import read
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
-from airflow_provider_marketo.client.tabular.schema import STRING
+from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 
@@ -22,9 +25,7 @@ if TYPE_CHECKING:
 # text that is not a date is kept if it sorts inside the span, and is parsed if it sorts outside.
 _USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
 
-
-# Of a block of which each line is a record that starts with a date.
-_FIRST_CELL = re.compile(rb"(?m)^[^,\n]*,")
+_DATE_FIRST = re.compile(rb"\n(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),")
 
 
 class CsvTransform(Transform):
@@ -53,9 +54,8 @@ class CsvTransform(Transform):
             self._helper = names.index(str(rules.schema.helper))
         self._writer.feed(("", self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n"), 0))
         if rules.span is not None and rules.schema.date is not None:
-            self._dates = _Dates(
-                position(names, rules.schema.date, "by which rows are cut to their window"), rules.span
-            )
+            column = position(names, rules.schema.date, "by which rows are cut to their window")
+            self._dates = _Dates(column, len(names), rules.span)
         if self.outcome.keys is not None or rules.partitions.by or rules.hashed:
             self._cells = _Cells(rules, names, keyed=self.outcome.keys is not None)
 
@@ -66,18 +66,25 @@ class CsvTransform(Transform):
         return self._dates.lines(data) if self._dates is not None else None
 
     def _write(self, block: Block) -> None:
-        inside = self._dates is None or (block.simple and self._dates.all_inside(block))
-        if inside and self._cells is None and (self._helper is None or (self._helper == 0 and block.simple)):
-            data = block.data if self._helper is None else _FIRST_CELL.sub(b"", block.data)
-            self._writer.feed(("", data, block.rows))
+        whole = self._whole(block) if self._cells is None else None
+        if whole is not None:
+            self._writer.feed(("", whole, block.rows))
             return
         records = block.records()
-        if self._dates is not None and not inside:
-            kept = [record for record in records if self._dates.is_inside(record)]
+        if self._dates is not None:
+            kept = self._dates.inside(block, records)
             self.outcome.rows_cut += len(records) - len(kept)
             records = kept
         for folder, written in self._spread(records).items():
             self._writer.feed((folder, b"".join(map(self._without_helper, written)), len(written)))
+
+    def _whole(self, block: Block) -> bytes | None:
+        """Return a block as it is written, if a quick look shows that all of its rows are. None otherwise."""
+        if self._dates is None:
+            return block.data if self._helper is None else None
+        if self._helper is None:
+            return block.data if self._dates.all_inside(block) else None
+        return self._dates.without_first(block) if self._helper == 0 else None
 
     def _without_helper(self, record: bytes) -> bytes:
         """Drop the cell by which rows are only cut, with a comma beside it."""
@@ -138,10 +145,11 @@ class _Dates:
     The column of dates by which rows are cut.
 
     :param column: its position.
+    :param width: how many columns the file has.
     :param span: the first moment inside the span and the first moment after it.
     """
 
-    def __init__(self, column: int, span: tuple[datetime, datetime]) -> None:
+    def __init__(self, column: int, width: int, span: tuple[datetime, datetime]) -> None:
         self._column = column
         self._span = span
         self._spelled = [iso(moment).encode() for moment in span]
@@ -149,6 +157,7 @@ class _Dates:
         self._first, self._others = re.compile(row), re.compile(rb"\n" + row)
         self._others_after_json = re.compile(rb'\n(?<=}"\n)' + row)
         self._seen: tuple[bytes, list[bytes]] = (b"", [])
+        self._parser = arrow.Parser(width, {"date": column})
         self._is_inside = lru_cache(1 << 12)(self._parse)
 
     def lines(self, data: bytes) -> int | None:
@@ -167,22 +176,55 @@ class _Dates:
         return len(dates)
 
     def all_inside(self, block: Block) -> bool:
-        """Whether all lines of a block lie inside, as far as their usual spelling shows."""
-        dates = self._seen[1] if self._seen[0] is block.data else self._find(self._others, block.data)
-        return len(dates) == block.rows and min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
+        """Whether all rows of a block lie inside, as far as a quick look shows."""
+        if block.simple:
+            dates = self._seen[1] if self._seen[0] is block.data else self._find(self._others, block.data)
+            if len(dates) == block.rows:
+                return self._are_inside(dates)
+        outside = self._outside(block)
+        return outside is not None and not any(outside)
+
+    def without_first(self, block: Block) -> bytes | None:
+        """
+        Return a block without its first column, in which the dates are, if all rows lie inside; None otherwise.
+
+        Only lines are looked at. A line that starts with a date is a record if no quotes are open before it, and all
+        records are found if there are as many as the block has.
+        """
+        if block.tolerant:
+            return None
+        _, *found = _DATE_FIRST.split(b"\n" + block.data)
+        dates, records = found[::2], found[1::2]
+        if len(dates) != block.rows or not self._are_inside(dates) or any(record.count(b'"') & 1 for record in records):
+            return None
+        return b"\n".join(records)
+
+    def inside(self, block: Block, records: list[bytes]) -> list[bytes]:
+        """Return the records of a block that lie inside. A row without a date counts as inside."""
+        outside = self._outside(block)
+        if outside is None:
+            return [record for record in records if self._is_record_inside(record)]
+        return list(compress(records, (not cut for cut in outside)))
+
+    def _outside(self, block: Block) -> list[bool] | None:
+        """Return for each row whether it lies outside; None if Arrow might read the block differently."""
+        texts = self._parser.parse_fast(block)
+        return None if texts is None else arrow.outside(texts.column(0), self._span).to_pylist()
+
+    def _are_inside(self, dates: list[bytes]) -> bool:
+        return min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
 
     def _find(self, others: re.Pattern[bytes], data: bytes) -> list[bytes]:
         first = self._first.match(data)
         return [first.group(1), *others.findall(data)] if first else []
 
-    def is_inside(self, record: bytes) -> bool:
-        """Whether one record lies inside. A row without a date counts as inside."""
+    def _is_record_inside(self, record: bytes) -> bool:
         row = fields(record, self._column + 1)
         return len(row) <= self._column or self._is_inside(row[self._column].text)
 
     def _parse(self, text: bytes) -> bool:
-        moment = parse_date_or_none(text.decode("utf-8", "replace"))
-        return moment is None or self._span[0] <= moment < self._span[1]
+        moment = read(text.decode("utf-8", "replace"), DATETIME)
+        return not isinstance(moment, datetime) or self._span[0] <= moment < self._span[1]
 
 
 class _Cells:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.cells import read
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
@@ -192,7 +193,7 @@ class Transform(ABC):
         for block in blocks:
             first, last = self.outcome.rows_read + 1, self.outcome.rows_read + block.rows
             self._misfits.where = f"rows {first} to {last} of the file"
-            self._write(block if is_utf8(block.data) else self._mended(block))
+            self._write(block if arrow.is_utf8(block.data) else self._mended(block))
             self.outcome.rows_read += block.rows
 
     def _mended(self, block: Block) -> Block:

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_marketo.client.tabular import arrow
-from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.columns import Typing
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE_ID
@@ -76,9 +75,7 @@ class TypedTransform(Transform):
     def _inside(self, texts: Any) -> Any:
         if self.rules.span is None or self.rules.schema.date is None:
             return texts
-        dates, _ = arrow.typed(texts.column(self.rules.schema.date), kinds.DATETIME)
-        outside = pc.or_(pc.less(dates, self.rules.span[0]), pc.greater_equal(dates, self.rules.span[1]))
-        outside = pc.fill_null(outside, False)  # a row without a date counts as inside
+        outside = arrow.outside(texts.column(self.rules.schema.date), self.rules.span)
         cut = pc.sum(outside).as_py() or 0
         self.outcome.rows_cut += cut
         return texts.filter(pc.invert(outside)) if cut else texts

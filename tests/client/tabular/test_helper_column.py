@@ -1,4 +1,4 @@
-"""A column that is exported to cut rows by it, and not written: every format leaves out the same, and nothing else."""
+"""Rows are cut by a column that is written, or is exported only for that: every format leaves out the same rows."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from airflow_provider_marketo.client.tabular.typed import TypedTransform
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SPAN = (START, START + timedelta(seconds=3))
-SCHEMA = TableSchema((Column("id", "integer"), Column("name", "string")), ("id",), "createdAt")
+COLUMNS = (Column("id", "integer"), Column("name", "string"))
+DATE = Column("createdAt", "datetime")
 
 SECONDS = st.integers(min_value=-1, max_value=4)
-NAMES = st.text(alphabet='ab ,"\n', min_size=1, max_size=5)
+SPELLINGS = st.sampled_from(["%Y-%m-%dT%H:%M:%SZ"] * 9 + ["%Y-%m-%dT%H:%M:%S+0000"])
+NAMES = st.text(alphabet='ab ,"\n', min_size=1, max_size=5) | st.just("a\n2026-01-01T00:00:01Z,2")
 
 
 class Memory(io.BytesIO):
@@ -50,22 +52,29 @@ def written(transform, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["first", "amid", "last"])
-@given(rows=st.lists(st.tuples(SECONDS, NAMES), max_size=30))
-def test_rows_are_cut_by_a_column_that_is_not_written(place, rows):
-    def placed(helper, cells):
-        return [*cells[:place], helper, *cells[place:]]
+@pytest.mark.parametrize("is_written", [False, True], ids=["only read", "written"])
+@given(rows=st.lists(st.tuples(SECONDS, SPELLINGS, NAMES), max_size=30))
+def test_rows_are_cut_by_a_column_wherever_it_is(is_written, place, rows):
+    def placed(date, cells):
+        return [*cells[:place], date, *cells[place:]]
 
-    moments = [START + timedelta(seconds=second) for second, _ in rows]
-    data = line(placed("createdAt", ["id", "name"])) + b"".join(
-        line(placed(f"{moment:%Y-%m-%dT%H:%M:%SZ}", [number, name]))
-        for number, (moment, (_, name)) in enumerate(zip(moments, rows, strict=True))
-    )
-    inside = [(n, name) for n, (second, name) in enumerate(rows) if 0 <= second < 3]
-    rules = Rules(SCHEMA, "leads", span=SPAN)
+    cells = [
+        placed((START + timedelta(seconds=second)).strftime(spelling), [str(number), name])
+        for number, (second, spelling, name) in enumerate(rows)
+    ]
+    expected = [row for row, (second, _, _) in zip(cells, rows, strict=True) if 0 <= second < 3]
+    columns = tuple(placed(DATE, COLUMNS)) if is_written else COLUMNS
+    if not is_written:
+        expected = [[*row[:place], *row[place + 1 :]] for row in expected]
+    data = line(placed("createdAt", ["id", "name"])) + b"".join(map(line, cells))
+    rules = Rules(TableSchema(columns, ("id",), "createdAt"), "leads", span=SPAN)
     found = list(
         csv.reader(io.StringIO(written(lambda out: CsvTransform(rules, None, out), data).decode(), newline=""))
     )
-    assert found[:1] == ([["id", "name"]] if inside else [])
-    assert [(int(number), name) for number, name in found[1:]] == inside
+    assert found[:1] == ([[column.name for column in columns]] if expected else [])
+    assert found[1:] == expected
     text = written(lambda out: TypedTransform(rules, None, out, "jsonl"), data).decode()
-    assert [json.loads(row) for row in text.splitlines()] == [{"id": n, "name": name} for n, name in inside]
+    ours = [dict(zip((column.name for column in columns), row, strict=True)) for row in expected]
+    assert [(row["id"], row["name"]) for row in map(json.loads, text.splitlines())] == [
+        (int(row["id"]), row["name"]) for row in ours
+    ]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.attributes import without_half_pairs
-from airflow_provider_marketo.client.tabular.records import line, utf8
+from airflow_provider_marketo.client.tabular.records import is_utf8, line, utf8
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.client.tabular.transform import Rules
 from tests.client.tabular.transforming import ACTIVITIES, ACTIVITY_SCHEMA, NAME, schema
@@ -81,6 +82,11 @@ def test_escapes_of_whole_characters_stay(text):
     whole = json.loads(without_half_pairs(cell))["a"]
     assert whole == text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     assert json.loads(without_half_pairs(json.dumps({"a": whole}))) == {"a": whole}
+
+
+@given(st.binary(max_size=12) | ANY_TEXT.map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_large_blocks_are_checked_as_small_cells_are(data):
+    assert arrow.is_utf8(data) == is_utf8(data)
 
 
 @given(st.binary(max_size=12))
