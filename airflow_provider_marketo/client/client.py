@@ -16,12 +16,12 @@ from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoError,
     MarketoInvalidRequestError,
-    MarketoNotFoundError,
     MarketoPermissionError,
     MarketoStoppedError,
 )
 from airflow_provider_marketo.client.governor import LEASE_MARGIN, Governor, Lease
 from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.client.known_names import suggest_names
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retry import send_with_retries
 from airflow_provider_marketo.client.secret import Secret
@@ -153,8 +153,9 @@ class MarketoClient:
 
         try:
             reply, resent = self._send(prepared, retry_class, exchange)
-        except MarketoNotFoundError as error:
+        except (MarketoInvalidRequestError, MarketoPermissionError) as error:
             if not (prepared.operation.deletes and error.executed and codes.is_not_found(error.code)):
+                suggest_names(self, error, prepared.operation.name, parameters)
                 raise
             # An earlier sending may have deleted it, and its answer was lost.
             log.info("%s: %s; the request was sent twice, so it is deleted", prepared.operation.name, error.message)

@@ -57,4 +57,7 @@ _LONGEST_ARGUMENT = 4 * LONGEST
 
 
 def _argument(value: object) -> object:
-    return value if isinstance(value, (int, float)) else printable(value, _LONGEST_ARGUMENT)
+    if isinstance(value, (int, float)):
+        return value
+    shown = str(value)  # may begin with a blank, as a part of a sentence does
+    return shown if shown.isprintable() and len(shown) <= _LONGEST_ARGUMENT else printable(shown, _LONGEST_ARGUMENT)

@@ -77,7 +77,7 @@ class JobPoller(ConditionPoller[JobCondition]):
         if first.batch_id is not None:
             return self._ask_import(first)
         jobs = ExportJobs(self._client, export_object(first.object_type), first.custom_object)
-        with naming_type(self._client, first.custom_object):
+        with naming_type(first.custom_object):
             found = jobs.find({str(condition.export_id) for condition in conditions})
         answers: dict[JobCondition, Answer] = {}
         for condition in conditions:

@@ -183,7 +183,7 @@ def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapp
     described: dict[str, Mapping[str, Any]] = {}
     for operation in request.export.describes:
         path = {"customObjectName": request.custom_object} if request.custom_object else {}
-        with naming_type(client, request.custom_object):
+        with naming_type(request.custom_object):
             records = client.call(operation, **path).records
         for record in records:
             for item in record.get("fields") or [record]:

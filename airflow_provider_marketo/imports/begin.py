@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import state
-from airflow_provider_marketo.imports.checks import check_list, check_statuses, program_statuses
+from airflow_provider_marketo.imports.checks import check_list, check_partition, check_statuses, program_statuses
 from airflow_provider_marketo.imports.fields import Field, describe, header
 from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.preview import planned_calls
@@ -202,6 +202,8 @@ class Beginning:
     def _checked(self, request: ImportRequest, fields: Mapping[str, Field]) -> Mapping[str, Field]:
         if request.list_id is not None:
             check_list(self._client, request.list_id)
+        if request.partition_name is not None:
+            check_partition(self._client, request.partition_name)
         if request.program_id is None:
             return fields
         statuses = program_statuses(self._client, request.program_id)

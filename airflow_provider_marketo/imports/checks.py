@@ -9,6 +9,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoNotFoundError,
     MarketoPermissionError,
 )
+from airflow_provider_marketo.client.known_names import PARTITIONS
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.suggest import with_nearest
 
@@ -31,6 +32,21 @@ def check_list(client: MarketoClient, list_id: int) -> None:
             f"there is no static list {list_id}, or this API user does not see it",
             parameter="list_id",
             remedy="The id is the number after ST in the list's address.",
+        )
+
+
+def check_partition(client: MarketoClient, name: str) -> None:
+    """
+    Check that a lead partition exists (``leads.get_partitions``): Marketo would refuse row after row.
+
+    :raises MarketoInvalidRequestError: there is no such partition, or the API user does not reach it.
+    """
+    known = PARTITIONS.read(client)
+    if name not in known:
+        raise MarketoInvalidRequestError(
+            f"there is no lead partition {name!r}, or this API user does not see it",
+            parameter="partition_name",
+            remedy=PARTITIONS.nearest(name, known),
         )
 
 

@@ -96,7 +96,7 @@ def describe(
     for operation in operations:
         types = {"customObjectName": custom_object, "apiName": activity_type}
         path = {name: types[name] for name in catalogue.get(operation).parameters if name in types}
-        with naming_type(client, path.get("customObjectName")):
+        with naming_type(path.get("customObjectName")):
             records = client.call(operation, **path).records
         if len(records) == 1 and "fields" in records[0]:
             dedupe = tuple(records[0].get("dedupeFields") or ())

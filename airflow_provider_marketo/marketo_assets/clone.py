@@ -8,7 +8,14 @@ from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds, tokens
-from airflow_provider_marketo.marketo_assets.program_contents import ProgramContents, activate, approve, set_tags
+from airflow_provider_marketo.marketo_assets.program_contents import (
+    ProgramContents,
+    activate,
+    approve,
+    check_campaigns,
+    check_tag_types,
+    set_tags,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,10 +76,26 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
 
 def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> Made | None:
     template, name = _template(task, arguments["template"]), arguments["name"]
+    _check_names(task, arguments, template)
     given: dict[str, Any] = {"id": template["id"], "name": name, "folder": arguments["folder"]}
     if arguments["description"] is not None:
         given["description"] = arguments["description"]
     return change.make(task, "programs.clone", given, lambda: find.by_name(task.client, "programs", name))
+
+
+def _check_names(task: OnceTask, arguments: Mapping[str, Any], template: Record) -> None:
+    """
+    Refuse names of campaigns and tag types that the new program could not have, before it is made.
+
+    A clone has the campaigns of its template. A program that exists may have more.
+    """
+    if arguments["tags"]:
+        check_tag_types(task.client, arguments["tags"])
+    names = arguments["activate"]
+    if isinstance(names, bool) or not names or find.by_name(task.client, "programs", arguments["name"]) is not None:
+        return
+    campaigns = ProgramContents(task.client, int(template["id"])).of("smart_campaigns")
+    check_campaigns(names, [record["name"] for record in campaigns], f"the template {template['name']!r}")
 
 
 def _template(task: OnceTask, named: str) -> Record:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_marketo.choices import ApprovedInProgram
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.known_names import TAG_TYPES
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.find import Record
@@ -133,19 +134,49 @@ def activate(
         if isinstance(names, bool)
         else names
     )
-    missing = [name for name in wanted if name not in campaigns]
-    if missing:
-        raise MarketoInvalidRequestError(
-            f"the program has no smart campaign {missing[0]!r}",
-            parameter="activate",
-            remedy=find.which_of(missing[0], list(campaigns)) or f"It has {', '.join(campaigns) or 'no campaigns'}.",
-        )
+    check_campaigns(wanted, list(campaigns), "the program")
     waiting = [name for name in wanted if not campaigns[name].get("isActive")]
     for name in waiting:
         log.info("%s smart_campaigns.activate for %s", "Would call" if dry_run else "Calling", name)
         if not dry_run:
             change.transition(client, "smart_campaigns", "activate", campaigns[name]["id"])
     return waiting
+
+
+def check_campaigns(names: Sequence[str], known: Sequence[str], where: str) -> None:
+    """
+    Check the names of smart campaigns.
+
+    :param names: as they were given.
+    :param known: those that there are.
+    :param where: what they lie in, in words.
+    :raises MarketoInvalidRequestError: one is not there.
+    """
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise MarketoInvalidRequestError(
+            f"{where} has no smart campaign {missing[0]!r}",
+            parameter="activate",
+            remedy=find.which_of(missing[0], known) or f"It has {', '.join(known) or 'no campaigns'}.",
+        )
+
+
+def check_tag_types(client: MarketoClient, names: Iterable[str]) -> None:
+    """
+    Check the names of tag types (``tags.get_types``).
+
+    :param client: the instance.
+    :param names: as they were given.
+    :raises MarketoInvalidRequestError: the instance has no such type.
+    """
+    known = TAG_TYPES.read(client)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise MarketoInvalidRequestError(
+            f"the instance has no tag type {missing[0]!r}",
+            parameter="tags",
+            remedy=TAG_TYPES.nearest(missing[0], known),
+        )
 
 
 def set_tags(client: MarketoClient, program: Record, tags: Mapping[str, str], *, dry_run: bool) -> bool:

@@ -42,7 +42,13 @@ def test_numbers_and_mappings_are_filled_in_as_ever(caplog):
     log.info("%d of %s%%", 3, 5.5)
     log.info("Found %s", {"id": 3, "ids": [1, 2]})
     log.info("100 % of it")
-    assert caplog.messages == ["3 of 5.5%", "Found {'id': 3, 'ids': [1, 2]}", "100 % of it"]
+    log.info("8 at once%s", " for all  processes")
+    assert caplog.messages == [
+        "3 of 5.5%",
+        "Found {'id': 3, 'ids': [1, 2]}",
+        "100 % of it",
+        "8 at once for all  processes",
+    ]
 
 
 def test_every_module_writes_its_lines_through_such_a_logger():

@@ -520,3 +520,21 @@ def test_a_list_of_names_that_fails_does_not_hide_the_error(asset):
 def test_tokens_of_a_program_that_does_not_exist_are_refused(tokens):
     with pytest.raises(AirflowFailException, match="program_id: program 99 does not exist"):
         tokens.run(program_id=99, tokens={"Headline": "x"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            {"activate": ["Send Invitatoin"]},
+            "activate: the template 'Spring Webinar' has no smart campaign .*Did you mean",
+        ),
+        ({"activate": ["Nothing alike"]}, "activate: .*It has "),
+        ({"tags": {"Regoin": "EMEA"}}, "tags: the instance has no tag type 'Regoin'. Did you mean 'Region'"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_wrong_name_is_refused_before_the_program_is_made(program, arguments, said, dry_run):
+    with pytest.raises(AirflowFailException, match=said):
+        program.run(**{"activate": None, "tags": None, **arguments}, dry_run=dry_run)
+    assert program.executed("programs.clone") == 0

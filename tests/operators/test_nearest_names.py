@@ -12,6 +12,7 @@ from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
 from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
 from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
@@ -24,7 +25,8 @@ __all__ = ["marketo"]
 SEARCHABLE = r"Marketo searches by id, email, .*"
 LEAD = {"filter_values": ["ada@example.com"]}
 SPAN = {"start": "2026-01-01", "end": "2026-01-02", "output_path": "<folder>/out"}
-IMPORT = {"source": "<people>", "rejects_path": "<folder>/rejects"}
+REJECTS = {"rejects_path": "<folder>/rejects"}
+IMPORT = {"source": "<people>", **REJECTS}
 
 
 @pytest.fixture
@@ -101,6 +103,43 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
             "did you mean 'Attended'",
         ),
         (MarketoApiOperator, {"operation": "leads.get_by_filtertype"}, "Did you mean leads.get_by_filter_type"),
+        (
+            MarketoSyncLeadsOperator,
+            {"records": [{"email": "ada@example.com"}], "partition_name": "Defualt", **REJECTS},
+            "^partition_name: .*Did you mean 'Default'",
+        ),
+        (
+            MarketoBulkImportOperator,
+            {"object_type": "leads", **IMPORT, "columns": {"email": "email"}, "partition_name": "APAC"},
+            "^partition_name: .*The lead partitions are Default, EMEA",
+        ),
+        (
+            MarketoBulkExtractOperator,
+            {"object_type": "leads", "filters": {"staticListName": "Newsleter"}, "output_path": "<folder>/out"},
+            "^filters: .*Did you mean 'Newsletter",
+        ),
+        *(
+            (MarketoApiOperator, {"operation": operation, "arguments": arguments, "ledger": "<folder>"}, said)
+            for operation, arguments, said in (
+                ("leads.sync", {"input": [{"email": "ada@example.com"}], "partitionName": "Defualt"}, "'Default'"),
+                (
+                    "leads.push",
+                    {"input": [{"email": "a@example.com"}], "programName": "Spring Webinr"},
+                    "Spring Webinar",
+                ),
+                ("custom_objects.describe", {"customObjectName": "car"}, "'car_c'"),
+                (
+                    "programs.create",
+                    {
+                        "name": "New",
+                        "folder": {"id": 111, "type": "Folder"},
+                        "type": "Event",
+                        "channel": "Webinars",
+                    },
+                    "'Webinar'",
+                ),
+            )
+        ),
     ],
 )
 def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(run, task, arguments, said):

@@ -1,0 +1,123 @@
+"""The names that an instance has, in errors about a name that it does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client import codes, operations
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+
+_PAGE = 200
+_MOST_NAMES = 2_000
+"""Names that are read to find the one that was meant: ten calls at most."""
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class NameList:
+    """
+    Where the names of one kind of thing are listed.
+
+    :param what: the things, in words.
+    :param operation: lists them.
+    :param member: of a record, that has the name.
+    """
+
+    what: str
+    operation: str
+    member: str = "name"
+
+    def read(self, client: MarketoClient) -> list[str]:
+        """
+        Read the names.
+
+        :param client: the instance.
+        """
+        page = {"maxReturn": _PAGE} if "maxReturn" in operations.get(self.operation).parameters else {}
+        records = islice(client.paginate(self.operation, **page), _MOST_NAMES)
+        return [str(record.get(self.member)) for record in records if isinstance(record, Mapping)]
+
+    def nearest(self, name: str, known: list[str]) -> str:
+        """
+        Ask for the known names that are nearest to a name; list the known names if none is near.
+
+        :param name: the name as it was given.
+        :param known: the names that there are.
+        """
+        if near := nearest(name, known, most=3):
+            return did_you_mean([repr(each) for each in near])
+        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        return f"The {self.what} are {', '.join(known[:_SHOWN])}{more}." if known else ""
+
+
+PARTITIONS = NameList("lead partitions", "leads.get_partitions")
+TAG_TYPES = NameList("tag types", "tags.get_types", "tagType")
+CUSTOM_OBJECTS = NameList("custom object types", "custom_objects.list")
+_PROGRAMS = NameList("programs", "programs.get")
+_WORKSPACES = NameList("workspaces", "user_management.get_workspaces")
+
+_NAMES: tuple[tuple[str, str, NameList], ...] = (
+    ("*", "partitionName", PARTITIONS),
+    ("leads.push", "programName", _PROGRAMS),
+    ("*", "staticListName", NameList("static lists", "static_lists.get")),
+    ("*", "smartListName", NameList("smart lists", "smart_lists.get")),
+    ("*", "channel", NameList("channels", "channels.get")),
+    ("*", "tagType", TAG_TYPES),
+    ("*", "customObjectName", CUSTOM_OBJECTS),
+    ("*", "customObjectAPIName", CUSTOM_OBJECTS),
+    ("*bulk_*_custom_objects.*", "apiName", CUSTOM_OBJECTS),
+    # A new type has a new name.
+    ("custom_object_schema.[!s]*", "apiName", NameList("types", "custom_object_schema.list_types", "apiName")),
+    ("activities.[!c]*", "apiName", NameList("custom activity types", "activities.get_custom_types", "apiName")),
+    ("leads.*", "fieldApiName", NameList("fields", "leads.get_fields")),
+    ("*", "workspace", _WORKSPACES),
+    ("*", "workSpace", _WORKSPACES),
+)
+"""Operation (shell pattern), member of its parameters at any depth, and where the names are listed."""
+
+
+def suggest_names(client: MarketoClient, error: MarketoError, operation: str, parameters: Mapping[str, Any]) -> None:
+    """
+    Put the names that were probably meant into the error of a refused call.
+
+    It costs the calls that list the names. If Marketo cannot say, or knows the names, the error stays as it is.
+
+    :param client: the instance.
+    :param error: Marketo's answer.
+    :param operation: the operation's name in the catalogue.
+    :param parameters: of the call.
+    """
+    if error.code in (None, codes.ACCESS_DENIED) or error.executed:  # the request, sent twice, may have refused itself
+        return
+    found = []
+    for pattern, member, names in _NAMES:
+        given = dict.fromkeys(_values(parameters, member)) if fnmatchcase(operation, pattern) else {}
+        if not given:
+            continue
+        try:
+            known = names.read(client)
+        except MarketoError:
+            continue  # the error is about the name
+        found += [names.nearest(name, known) for name in given if name not in known]
+    if text := " ".join(filter(None, found)):
+        error.remedy = text
+
+
+def _values(value: Any, member: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get(member), str):
+            yield value[member]
+        for inside in value.values():
+            yield from _values(inside, member)
+    elif isinstance(value, (list, tuple)):
+        for inside in value:
+            yield from _values(inside, member)
