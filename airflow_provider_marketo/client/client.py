@@ -155,7 +155,7 @@ class MarketoClient:
             reply, resent = self._send(prepared, retry_class, exchange)
         except (MarketoInvalidRequestError, MarketoPermissionError) as error:
             if not (prepared.operation.deletes and error.executed and codes.is_not_found(error.code)):
-                suggest_names(self, error, prepared.operation.name, parameters)
+                suggest_names(self.paginate, error, prepared.operation.name, parameters)
                 raise
             # An earlier sending may have deleted it, and its answer was lost.
             log.info("%s: %s; the request was sent twice, so it is deleted", prepared.operation.name, error.message)

@@ -6,20 +6,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
-
-if TYPE_CHECKING:
-    from airflow_provider_marketo.client.client import MarketoClient
 
 _PAGE = 200
 _MOST_NAMES = 2_000
 """Names that are read to find the one that was meant: ten calls at most."""
 
 _SHOWN = 10
+
+
+class Paginate(Protocol):
+    """Yields the records of all pages of a query, as ``MarketoClient.paginate`` does."""
+
+    def __call__(self, operation: str, /, **parameters: Any) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,14 @@ class NameList:
     operation: str
     member: str = "name"
 
-    def read(self, client: MarketoClient) -> list[str]:
+    def read(self, paginate: Paginate) -> list[str]:
         """
         Read the names.
 
-        :param client: the instance.
+        :param paginate: of the instance's client.
         """
         page = {"maxReturn": _PAGE} if "maxReturn" in operations.get(self.operation).parameters else {}
-        records = islice(client.paginate(self.operation, **page), _MOST_NAMES)
+        records = islice(paginate(self.operation, **page), _MOST_NAMES)
         return [str(record.get(self.member)) for record in records if isinstance(record, Mapping)]
 
     def nearest(self, name: str, known: list[str]) -> str:
@@ -85,13 +88,13 @@ _NAMES: tuple[tuple[str, str, NameList], ...] = (
 """Operation (shell pattern), member of its parameters at any depth, and where the names are listed."""
 
 
-def suggest_names(client: MarketoClient, error: MarketoError, operation: str, parameters: Mapping[str, Any]) -> None:
+def suggest_names(paginate: Paginate, error: MarketoError, operation: str, parameters: Mapping[str, Any]) -> None:
     """
     Put the names that were probably meant into the error of a refused call.
 
     It costs the calls that list the names. If Marketo cannot say, or knows the names, the error stays as it is.
 
-    :param client: the instance.
+    :param paginate: of the instance's client.
     :param error: Marketo's answer.
     :param operation: the operation's name in the catalogue.
     :param parameters: of the call.
@@ -104,7 +107,7 @@ def suggest_names(client: MarketoClient, error: MarketoError, operation: str, pa
         if not given:
             continue
         try:
-            known = names.read(client)
+            known = names.read(paginate)
         except MarketoError:
             continue  # the error is about the name
         found += [names.nearest(name, known) for name in given if name not in known]

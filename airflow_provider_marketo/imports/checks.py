@@ -41,7 +41,7 @@ def check_partition(client: MarketoClient, name: str) -> None:
 
     :raises MarketoInvalidRequestError: there is no such partition, or the API user does not reach it.
     """
-    known = PARTITIONS.read(client)
+    known = PARTITIONS.read(client.paginate)
     if name not in known:
         raise MarketoInvalidRequestError(
             f"there is no lead partition {name!r}, or this API user does not see it",

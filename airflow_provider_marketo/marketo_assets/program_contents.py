@@ -169,7 +169,7 @@ def check_tag_types(client: MarketoClient, names: Iterable[str]) -> None:
     :param names: as they were given.
     :raises MarketoInvalidRequestError: the instance has no such type.
     """
-    known = TAG_TYPES.read(client)
+    known = TAG_TYPES.read(client.paginate)
     missing = [name for name in names if name not in known]
     if missing:
         raise MarketoInvalidRequestError(
