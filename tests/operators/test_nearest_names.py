@@ -105,7 +105,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         (MarketoApiOperator, {"operation": "leads.get_by_filtertype"}, "Did you mean leads.get_by_filter_type"),
         (
             MarketoSyncLeadsOperator,
-            {"records": [{"email": "ada@example.com"}], "partition_name": "Defualt", **REJECTS},
+            {"records": [{"email": "ada@example.com"}], "partition_name": "Defaults", **REJECTS},
             "^partition_name: .*Did you mean 'Default'",
         ),
         (
@@ -121,7 +121,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         *(
             (MarketoApiOperator, {"operation": operation, "arguments": arguments, "ledger": "<folder>"}, said)
             for operation, arguments, said in (
-                ("leads.sync", {"input": [{"email": "ada@example.com"}], "partitionName": "Defualt"}, "'Default'"),
+                ("leads.sync", {"input": [{"email": "ada@example.com"}], "partitionName": "Defaults"}, "'Default'"),
                 (
                     "leads.push",
                     {"input": [{"email": "a@example.com"}], "programName": "Spring Webinr"},
