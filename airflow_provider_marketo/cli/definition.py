@@ -33,6 +33,14 @@ _OLDER_THAN = Arg(
     default=30,
 )
 _DRY_RUN = Arg(("--dry-run",), help="Count, and remove nothing.", action="store_true")
+_YES = Arg(("--yes",), help="Do not ask before the first call.", action="store_true")
+_REPORT = Arg(
+    ("--report",),
+    help="File for the report (default: marketo_verify.md).",
+    metavar="FILE",
+    type=str,
+    default="marketo_verify.md",
+)
 _REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
 
 
@@ -67,6 +75,15 @@ _COMMANDS = (
         "Calls Marketo about six times for each connection and only reads. Ends with exit code 1 if there is an error.",
         func=lazy_load_command("airflow_provider_marketo.cli.doctor.doctor"),
         args=(_CONN_IDS, OUTPUT),
+    ),
+    ActionCommand(
+        name="verify",
+        help="Compare a real instance with what this package expects of Marketo (experimental)",
+        description="Reads only: at most 40 calls and one export of at most one hour. Prints its plan and asks before "
+        "it starts. Writes a report without personal data, fit to be attached to an issue. Ends with exit code 1 if "
+        "something differs.",
+        func=lazy_load_command("airflow_provider_marketo.cli.verify.verify"),
+        args=(_CONN_ID, _YES, _REPORT),
     ),
     ActionCommand(
         name="clean",

@@ -62,6 +62,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     "MarketoCampaignRunSensor": ("Read-Only Activity",),
     "MarketoAssetSensor": ("Read-Only Assets",),
     "MarketoAssetInventoryOperator": ("Read-Only Assets",),
+    "MarketoListingOperator": ("Read-Only Assets",),
     "MarketoAssetOperator": ("Read-Write Assets",),
     "MarketoProgramTokensOperator": ("Read-Write Assets",),
     "MarketoCloneProgramOperator": ("Read-Write Assets",),
