@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 POLL_INTERVAL = 4
 """Real seconds between polls. If a task resumes before the scheduler has seen it deferred, Airflow fails the task."""
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
-TEST_DAGS = ("held_deferred", "held_waiting", "long_campaign", "several_subscriptions")
+TEST_DAGS = ("failing", "held_deferred", "held_waiting", "long_campaign", "several_subscriptions")
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
@@ -115,6 +115,7 @@ def airflow(
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # for asset events; dag_policy disables cron schedules
         "TEST_POKE_INTERVAL": str(POLL_INTERVAL),
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
+        "AIRFLOW_CONN_MARKETO_WRONG_SECRET": json.dumps({**json.loads(_connection(marketo)), "password": "wrong"}),
         "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
         **{
             f"AIRFLOW_CONN_MARKETO_{name.upper()}": _connection(each, user=name.endswith("_too"), rate_limit=RATE)

@@ -530,7 +530,7 @@ def test_tokens_of_a_program_that_does_not_exist_are_refused(tokens):
             "activate: the template 'Spring Webinar' has no smart campaign .*Did you mean",
         ),
         ({"activate": ["Nothing alike"]}, "activate: .*It has "),
-        ({"tags": {"Regions": "EMEA"}}, "tags: the instance has no tag type 'Regoin'. Did you mean 'Region'"),
+        ({"tags": {"Regions": "EMEA"}}, "tags: the instance has no tag type 'Regions'. Did you mean 'Region'"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
