@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+UNSET = "unset"
+"""What an argument is that an author has not given, where None is a value of its own."""
+
 BulkObject = Literal["leads", "activities", "program_members", "custom_objects"]
 FileFormat = Literal["parquet", "jsonl", "csv"]
 AttributesForm = Literal["map", "json", "typed"]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from airflow_provider_marketo.at_most_once.task import OnceCall, OnceTask
+from airflow_provider_marketo.choices import UNSET
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 LEADS_PER_CALL = 100
+MAX_AUDIENCE = 1_000
+"""Largest audience that an author may give by ids without saying how large it may be."""
+
 TOKENS_PER_CALL = 100
 SOONEST = timedelta(minutes=5)
 LATEST = timedelta(days=730)
@@ -67,8 +71,8 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     tokens, leads = as_tokens(arguments["tokens"]), _audience(arguments)
     task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
     campaign: dict[str, Any] = {}
-    calls = [_request(task, campaign_id, group, tokens) for group in batches(leads, LEADS_PER_CALL)]
-    sent, earlier = task.send_all(calls, lambda: campaign.update(_requestable(task, campaign_id)))
+    calls = [campaign_request(task, campaign_id, group, tokens) for group in batches(leads, LEADS_PER_CALL)]
+    sent, earlier = task.send_all(calls, lambda: campaign.update(requestable(task, campaign_id)))
     groups = counted(len(calls), "group")
     log.info("%s in %s; an earlier try sent %d of them", counted(len(leads), "lead"), groups, earlier)
     return {
@@ -129,19 +133,30 @@ def as_tokens(tokens: Mapping[str, Any] | None) -> list[dict[str, str]]:
 
 
 def _audience(arguments: Mapping[str, Any]) -> list[int]:
-    leads, most = sorted(set(arguments["lead_ids"])), arguments["max_leads"]
-    if len(leads) > most:
+    leads, most = sorted(set(arguments["lead_ids"])), arguments["max_audience"]
+    most = MAX_AUDIENCE if most == UNSET else most
+    if most is not None and len(leads) > most:
         raise MarketoInvalidRequestError(
-            f"the audience has {len(leads)} leads, and max_leads is {most}",
+            f"the audience has {len(leads)} leads, and max_audience is {most}",
             parameter="lead_ids",
-            remedy="Raise max_leads if the audience is right.",
+            remedy="Raise max_audience if the audience is right.",
         )
     if not leads:
         log.info("lead_ids is empty: no lead is sent through the campaign")
     return leads
 
 
-def _request(task: OnceTask, campaign_id: int, group: Sequence[int], tokens: Sequence[Mapping[str, str]]) -> OnceCall:
+def campaign_request(
+    task: OnceTask, campaign_id: int, group: Sequence[int], tokens: Sequence[Mapping[str, str]]
+) -> OnceCall:
+    """
+    Return the call that sends leads through a campaign (``campaigns.request``).
+
+    :param task: the try.
+    :param campaign_id: of the campaign.
+    :param group: ids of the leads, 100 at most.
+    :param tokens: as :func:`as_tokens` returns them.
+    """
     sending = task.sending(
         "campaigns.request",
         {"campaign": campaign_id, "leads": group, "tokens": tokens},
@@ -188,7 +203,14 @@ def _campaign(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
     return campaign
 
 
-def _requestable(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
+def requestable(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
+    """
+    Return the campaign, if it takes requests.
+
+    :param task: the try.
+    :param campaign_id: of the campaign.
+    :raises MarketoInvalidRequestError: it does not; the error says why.
+    """
     campaign = _campaign(task, campaign_id)
     if campaign.get("type") != "trigger":
         _refuse(

@@ -104,18 +104,19 @@ class ConnectionSettings:
             mask(found.group(1))
             mask(unquote(found.group(1)))
 
-    def hash_key(self, fields: Collection[str]) -> Secret | None:
+    def hash_key(self, fields: Collection[str], *, parameter: str = "hash_fields") -> Secret | None:
         """
         Return the key with which fields are hashed; None if there is neither a field nor a key.
 
         :param fields: the fields to hash.
+        :param parameter: argument that names them.
         :raises MarketoInvalidRequestError: there are fields and no key. Digests without a key are reversible: there are
             few enough e-mail addresses and ids to try all of them.
         """
         if fields and self.hash_secret is None:
             raise MarketoInvalidRequestError(
                 f"connection {self.conn_id} has no hash_secret, and {', '.join(fields)} is to be hashed",
-                parameter="hash_fields",
+                parameter=parameter,
                 remedy="Add the extra hash_secret to the connection: a long random text that never changes.",
             )
         return self.hash_secret

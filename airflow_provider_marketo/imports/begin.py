@@ -172,10 +172,10 @@ class Beginning:
         activity_type = request.activity["apiName"] if request.activity is not None else None
         described = describe(self._client, target.describes, request.custom_object, activity_type)
         fields = {**described.fields, **{field.name: field for field in target.extra}}
-        if request.unsent is not None:
-            fields[request.unsent] = Field(request.unsent)
+        fields |= {name: Field(name) for name in request.carried}
         described = replace(described, fields=self._checked(request, fields))
-        key = tuple(key_of(target, described, request.lookup_field, request.dedupe_by))
+        key = (*key_of(target, described, request.lookup_field, request.dedupe_by), *request.once_by)
+        key = tuple(dict.fromkeys(key))
         plan = ImportPlan(request.to_dict(), request.transport, (), key, {})
         if not rows.columns:
             log.info("The input is empty: there is nothing to send")

@@ -27,6 +27,7 @@ _DESTINATION = (
     "object_type",
     "custom_object",
     "activity_type",
+    "campaign_id",
     "action",
     "lookup_field",
     "dedupe_by",
@@ -46,6 +47,8 @@ class ImportRequest(Plain):
     :param source: names where the rows come from, so that a task whose author has changed that is noticed.
     :param activity: what Marketo says of ``activity_type``: ``id``, ``apiName`` and ``primary``, the API name of its
         primary attribute; None until it was asked.
+    :param carries: names of values that are staged with a record and no field of it.
+    :param once_by: of these, those that tell records apart besides the key.
     :param on_lost_upload: None for the default: resend what may run twice, stop where it may fire campaigns twice.
     """
 
@@ -58,6 +61,9 @@ class ImportRequest(Plain):
     constants: Mapping[str, Any] = field(default_factory=dict)
     custom_object: str | None = None
     activity_type: str | None = None
+    campaign_id: int | None = None
+    carries: Sequence[str] = ()
+    once_by: Sequence[str] = ()
     activity: Mapping[str, Any] | None = None
     action: str | None = None
     lookup_field: str | None = None
@@ -125,10 +131,15 @@ class ImportRequest(Plain):
         return self.action == CREATE_DUPLICATE or any(stage.once for stage in self.target.stages)
 
     @property
-    def unsent(self) -> str | None:
-        """The field by which leads are looked up, where it is not sent itself; None if leads come by their ids."""
+    def looked_up(self) -> str | None:
+        """The field by which leads are looked up; None if they come by their ids."""
         by_id = self.lookup_field in (None, "id", LEAD_ID)
         return self.lookup_field if self.target.finds_leads and not by_id else None
+
+    @property
+    def carried(self) -> set[str]:
+        """Names of what is staged with a record and not sent as its field."""
+        return {*self.carries, *([self.looked_up] if self.looked_up is not None else ())} - {LEAD_ID}
 
     def mapping(self, columns: Sequence[str]) -> dict[str, str]:
         """
@@ -139,7 +150,7 @@ class ImportRequest(Plain):
         wanted = self.columns
         if wanted is None:
             wanted = {name: name for name in columns if not name.startswith(OUR_COLUMNS)}
-        elif self.unsent is not None:
+        elif self.looked_up is not None:
             wanted = {**wanted, LEAD_ID: LEAD_ID}
         return {column: self._sent_as(name) for column, name in wanted.items()}
 

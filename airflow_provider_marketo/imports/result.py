@@ -14,11 +14,23 @@ class ImportDetails(TypedDict, total=False):
 
     :param members_before: of a mirrored list: how many leads were in it.
     :param removed: of a mirrored list: how many leads were removed from it.
+    :param campaign_id: of a campaign for rows: its id.
+    :param campaign: of a campaign for rows: its name, None if nothing was left to send.
+    :param leads: of a campaign for rows: how many people the audience had.
+    :param groups_sent: of a campaign for rows: calls that this try made.
+    :param groups_sent_earlier: of a campaign for rows: calls that earlier tries had made.
+    :param sent_before: of a campaign for rows: rows that an earlier run had sent, among those superseded.
     :param correlation_id: of data ingestion: with ``/`` and a chunk's name, the ``X-Correlation-Id`` of its calls.
     """
 
     members_before: int
     removed: int
+    campaign_id: int
+    campaign: str | None
+    leads: int
+    groups_sent: int
+    groups_sent_earlier: int
+    sent_before: int
     correlation_id: str
 
 

@@ -75,6 +75,7 @@ class SyncImport:
         self._values = values
         self._there = there or (lambda record: False)
         self._request = staged.request
+        self._carried = staged.request.carried
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
         self._held_back: set[str] = set()
@@ -173,7 +174,7 @@ class SyncImport:
         values = [
             (name, value)
             for name, value in zip(self._staged.plan.header, row, strict=True)
-            if name != self._request.unsent
+            if name not in self._carried
         ]
         if self._request.empty_fields == "clear":
             return {name: None if value == "" else value for name, value in values}

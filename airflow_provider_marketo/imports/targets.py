@@ -191,6 +191,14 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         needs=("program_id",),
         finds_leads=True,
     ),
+    # Sent by the ledger of requests that must not run twice, not as records; see at_most_once.audience.
+    "campaign_requests": Target(
+        (),
+        (Stage("campaigns.request", {}, item=_id, most=100, once=True),),
+        key=(LEAD_ID,),
+        extra=(_LEAD_ID,),
+        finds_leads=True,
+    ),
     # Two equal records are two activities: nothing tells them apart.
     "custom_activities": Target(
         ("activities.describe_custom_type",),

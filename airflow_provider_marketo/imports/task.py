@@ -96,7 +96,7 @@ class ImportWork(Work):
     def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
         """Decide how these rows are sent. Leads that are named by another field than their id are looked up."""
         request = self._request
-        lookup_field = request.unsent
+        lookup_field = request.looked_up
         if lookup_field is None:
             return request, rows
         columns = request.mapping(rows.columns).items()

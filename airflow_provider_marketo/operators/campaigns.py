@@ -4,36 +4,90 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, count, flag, ids, mapping, moment, one_id, text, texts
+from airflow_provider_marketo.arguments import (
+    Check,
+    choice,
+    count,
+    duration,
+    flag,
+    ids,
+    is_filled_in_later,
+    mapping,
+    moment,
+    one_id,
+    text,
+    texts,
+)
+from airflow_provider_marketo.choices import UNSET, RejectsFormat, SourceFormat
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.operators.import_base import Source, delimiter_sign, paths, ratio, records
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from airflow.sdk import Context
 
     from airflow_provider_marketo.at_most_once.campaigns import ScheduleResult, TriggerResult
     from airflow_provider_marketo.at_most_once.samples import SampleResult
     from airflow_provider_marketo.choices import OnAmbiguous
+    from airflow_provider_marketo.imports.result import ImportResult
+
+
+def audience_size(parameter: str, value: Any) -> int | str | None:
+    """Check how large an audience may be: a number of leads, None for any, or nothing said."""
+    if value is None or value == UNSET:
+        return None if value is None else UNSET
+    size: int = count(minimum=1)(parameter, value)
+    return size
 
 
 class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     """
     Send leads through an active trigger campaign, each lead at most once per run of the task.
 
-    Leads go in groups of 100. Each group is written into the ledger before it is sent, and a retry or a clear continues
-    with the groups that were not sent. If a group may or may not have run, the task fails until a person has decided.
-    The audience must be the same at every try of a run.
+    Leads come by their ids, or as rows of files, a query or a list. Leads go in groups of 100. Each group is written
+    into the ledger before it is sent, and a retry or a clear continues with the groups that were not sent. If a group
+    may or may not have run, the task fails until a person has decided.
 
-    Adobe's operations: ``smart_campaigns.get_by_id``, ``campaigns.request``.
+    The audience of ``lead_ids`` must be the same at every try of a run. Rows are read once and staged, so that every
+    try has the same ones. A row whose lead Marketo does not have, or has twice, is rejected. Rows are experimental
+    until they have been in a release.
+
+    Adobe's operations: ``smart_campaigns.get_by_id``, ``campaigns.request``, and for ``lookup_field``
+    ``leads.get_by_filter_type``.
 
     :param campaign_id: id of a smart campaign with the trigger "Campaign is Requested", source "Web Service API".
     :param lead_ids: ids of the leads: a list, or a template or XCom that gives one. Duplicates count once. An empty
         list sends nothing and is no error.
-    :param tokens: values for My Tokens in this run: ``{"{{my.Subject}}": "Hello"}``, 100 at most. Airflow renders the
-        values, not the names.
-    :param max_leads: refuse an audience that is larger: it is usually a mistake upstream.
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+        gzipped, with a column ``leadId`` or that of ``lookup_field``; or
+    :param source_format: of the files, where their names do not tell.
+    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param sql_conn_id: connection of a database.
+    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields.
+    :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Marketo is
+        asked for their ids, 300 a call.
+    :param columns: for rows: column of the input to the name that ``lookup_field``, ``tokens`` and ``once_by`` use.
+    :param constants: for rows: a name that ``tokens`` use, to the value that every row gets.
+    :param tokens: values for My Tokens in this run, 100 at most. With ``lead_ids``:
+        ``{"{{my.Subject}}": "Hello"}``. With rows the values name columns: ``{"{{my.Name}}": "first_name"}``, and
+        people with equal values share calls. Airflow renders the values, not the names.
+    :param once_by: for rows: columns whose values are sent once and never again by a later run, such as
+        ``["email", "order_id"]``. Only digests are kept, beside the staged rows, so the connection needs a
+        ``hash_secret``.
+    :param once_for: how long ``once_by`` counts: a timedelta, seconds or an ISO 8601 duration. Default: for ever.
+    :param max_audience: refuse an audience that is larger: it is usually a mistake upstream. None for any number.
+        Default: 1,000 for ``lead_ids``; rows need a number or None.
+    :param rejects_path: for rows: folder for the table of rejects, and by default for what is staged.
+    :param rejects_format: ``jsonl`` or ``parquet``.
+    :param staging: for rows: folder that every worker reaches, for the rows while the task is under way and for the
+        digests of ``once_by``. Default: ``rejects_path``.
+    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
+        all other rows were sent.
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a group of an earlier try that may or may not have run: ``stop``; ``resend``,
         once after each clear of the task; or ``assume_sent``.
@@ -42,30 +96,72 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "leads", "groups_sent", "groups_sent_earlier"}``; ``campaign`` is its name.
+        For rows also their account (``ImportResult``) and ``sent_before``.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "campaign_id": one_id(required=True),
-        "lead_ids": ids(required=True),
+        "lead_ids": ids(),
+        "source": paths,
+        "source_format": choice(SourceFormat, required=False),
+        "delimiter": delimiter_sign,
+        "sql": text(),
+        "sql_conn_id": text(),
+        "records": records,
+        "lookup_field": text(),
+        "columns": mapping(),
+        "constants": mapping(),
         "tokens": mapping(),
-        "max_leads": count(minimum=1),
+        "once_by": texts(),
+        "once_for": duration(required=False),
+        "max_audience": audience_size,
+        "rejects_path": text(),
+        "rejects_format": choice(RejectsFormat),
+        "staging": text(),
+        "max_reject_ratio": ratio,
     }
     template_fields: Sequence[str] = (
         *MarketoOnceOperator.template_fields,
         "campaign_id",
         "lead_ids",
+        "source",
+        "sql",
+        "sql_conn_id",
+        "lookup_field",
+        "columns",
+        "constants",
         "tokens",
-        "max_leads",
+        "once_by",
+        "max_audience",
+        "rejects_path",
+        "staging",
     )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
 
     def __init__(
         self,
         *,
         campaign_id: int | str,
-        lead_ids: Collection[int | str] | str,
+        lead_ids: Collection[int | str] | str | None = None,
+        source: Source | None = None,
+        source_format: SourceFormat | None = None,
+        delimiter: str | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        records: Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | None = None,
+        lookup_field: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        constants: Mapping[str, Any] | str | None = None,
         tokens: Mapping[str, Any] | str | None = None,
-        max_leads: int | str = 1_000,
+        once_by: Sequence[str] | str | None = None,
+        once_for: timedelta | float | str | None = None,
+        max_audience: int | str | None = UNSET,
+        rejects_path: str | None = None,
+        rejects_format: RejectsFormat = "jsonl",
+        staging: str | None = None,
+        max_reject_ratio: float = 0.0,
         ledger: str | None = None,
         on_ambiguous: OnAmbiguous = "stop",
         force: bool = False,
@@ -85,14 +181,57 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         )
         self.campaign_id = campaign_id
         self.lead_ids = lead_ids
+        self.source = source
+        self.source_format = source_format
+        self.delimiter = delimiter
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.records = records
+        self.lookup_field = lookup_field
+        self.columns = columns
+        self.constants = constants
         self.tokens = tokens
-        self.max_leads = max_leads
+        self.once_by = once_by
+        self.once_for = once_for
+        self.max_audience = max_audience
+        self.rejects_path = rejects_path
+        self.rejects_format = rejects_format
+        self.staging = staging
+        self.max_reject_ratio = max_reject_ratio
         self.check_arguments()
+        self._check_input()
 
-    def _execute(self, context: Context) -> TriggerResult:
+    def _check_input(self) -> None:
+        """Refuse what no rendering can make right."""
+        rows = [name for name in ("source", "sql", "records") if getattr(self, name) is not None]
+        if not rows and not is_filled_in_later(self.lead_ids) and self.argument("lead_ids") is None:
+            raise MarketoInvalidRequestError(
+                "lead_ids is required, and nothing was given",
+                parameter="lead_ids",
+                remedy="Give lead_ids, or rows: source, sql or records.",
+            )
+        for name in ("lookup_field", "columns", "constants", "once_by", "rejects_path"):
+            if not rows and getattr(self, name) is not None:
+                raise MarketoInvalidRequestError(f"{name} goes with rows, not with lead_ids", parameter=name)
+        if rows and self.rejects_path is None:
+            raise MarketoInvalidRequestError(
+                "rows need rejects_path, a folder for those that cannot be sent", parameter="rejects_path"
+            )
+        if rows and self.max_audience == UNSET:
+            raise MarketoInvalidRequestError(
+                "rows need max_audience: how many people the campaign may be sent to",
+                parameter="max_audience",
+                remedy="Set a number that is a mistake when it is exceeded, or None for any number.",
+            )
+
+    def _execute(self, context: Context) -> TriggerResult | ImportResult | dict[str, Any]:
+        from airflow_provider_marketo.at_most_once.audience import trigger_for_rows
         from airflow_provider_marketo.at_most_once.campaigns import trigger
 
-        return trigger(context, self.hook, self.checked_arguments())
+        arguments = self.checked_arguments()
+        if arguments["lead_ids"] is not None and arguments["source"] is arguments["sql"] is arguments["records"]:
+            return trigger(context, self.hook, arguments)
+        return trigger_for_rows(context, self.hook, arguments, parallel=self.pool_slots)
 
 
 class MarketoScheduleCampaignOperator(MarketoOnceOperator):

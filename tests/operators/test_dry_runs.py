@@ -45,7 +45,14 @@ class DryRun(NamedTuple):
 
 
 CAMPAIGNS = {"id": "<Campaigns>", "type": "Folder"}
+ATTENDED = {"leadId": 1001, "activityDate": "2026-11-20T10:00:00Z", "eventName": "Webinar"}
 CASES: dict[str, list[DryRun]] = {
+    "MarketoCustomActivitiesOperator": [
+        DryRun(
+            {"activity_type": "attendedEvent_c", "records": [ATTENDED] * 301, "rejects_path": "<folder>"},
+            {"activities.add_custom_activities"},
+        )
+    ],
     "MarketoApiOperator": [
         DryRun(
             {"operation": "leads.merge", "arguments": {"leadId": 1001, "leadIds": [1002]}},

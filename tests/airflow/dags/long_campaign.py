@@ -10,5 +10,5 @@ LEADS = range(1001, 2201)
 
 with DAG("long_campaign", schedule=None):
     MarketoTriggerCampaignOperator(
-        task_id="send", campaign_id=2001, lead_ids=list(LEADS), max_leads=len(LEADS), pool="marketo"
+        task_id="send", campaign_id=2001, lead_ids=list(LEADS), max_audience=len(LEADS), pool="marketo"
     )

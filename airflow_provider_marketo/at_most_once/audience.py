@@ -1,0 +1,223 @@
+"""A campaign for the people in rows: found, grouped by their tokens, and requested at most once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.at_most_once.campaigns import (
+    LEADS_PER_CALL,
+    as_tokens,
+    campaign_request,
+    requestable,
+)
+from airflow_provider_marketo.at_most_once.sent_before import SentBefore, digest
+from airflow_provider_marketo.at_most_once.task import OnceTask
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.imports import state
+from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.state import Account
+from airflow_provider_marketo.imports.targets import LEAD_ID, SYNC
+from airflow_provider_marketo.imports.task import ImportWork
+from airflow_provider_marketo.output import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.at_most_once.task import OnceCall
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.imports.result import ImportDetails, ImportResult
+    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.staged import StagedImport
+
+log = printable_logger(__name__)
+
+PEOPLE_PER_GROUP = 20
+"""Fewer people than this in a call on average are worth a warning: tokens that differ for everybody cost many calls."""
+
+_SENT = "_marketo_sent"
+
+Record = dict[str, Any]
+
+
+def trigger_for_rows(
+    context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, parallel: int
+) -> ImportResult | dict[str, Any]:
+    """
+    Send the people of an input through a trigger campaign.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection.
+    :param arguments: of the operator, rendered and converted.
+    :param parallel: calls at once.
+    """
+    work = AudienceWork(context, hook, arguments, parallel=parallel)
+    work.advance(None)
+    return work.finish()
+
+
+class AudienceWork(ImportWork):
+    """
+    One try of a task that requests a campaign for rows.
+
+    The rows are staged as those of an import are, so that every try has the same audience. Which call was made is in
+    the ledger, as for any request that must not run twice.
+    """
+
+    def __init__(
+        self,
+        context: Mapping[str, Any],
+        hook: MarketoHook,
+        arguments: Mapping[str, Any],
+        *,
+        parallel: int,
+        resumed: bool = False,
+    ) -> None:
+        super().__init__(context, hook, arguments, parallel=parallel, resumed=resumed)
+        self._hook = hook
+
+    def request(self) -> ImportRequest:
+        """Return what is wanted. Columns are those that say who, and those of tokens and ``once_by``."""
+        given = self.arguments
+        tokens, once_by = given["tokens"] or {}, tuple(given["once_by"] or ())
+        as_tokens(tokens)  # checks the names before a row is read
+        carried = tuple(dict.fromkeys(map(str, (*tokens.values(), *once_by))))
+        constants = given["constants"] or {}
+        who = given["lookup_field"] or LEAD_ID
+        columns = given["columns"] or {name: name for name in (who, *carried) if name not in constants}
+        return ImportRequest.from_arguments(
+            given,
+            transport=SYNC,
+            object_type="campaign_requests",
+            columns=columns,
+            carries=carried,
+            once_by=once_by,
+        )
+
+    def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
+        """Check that the input has what tokens and ``once_by`` name."""
+        sources = {name: column for column, name in self._request.mapping(rows.columns).items()}
+        named = {"tokens": (self.arguments["tokens"] or {}).values(), "once_by": self.arguments["once_by"] or ()}
+        for parameter, names in named.items() if rows.columns else ():
+            for name in names:
+                if name not in self._request.constants and sources.get(name) not in rows.columns:
+                    raise MarketoInvalidRequestError(
+                        f"{parameter} names {name!r}, which the input does not have",
+                        parameter=parameter,
+                        remedy=f"Its columns are {', '.join(rows.columns)}. What every row gets stands in constants.",
+                    )
+        return super().choose(rows)
+
+    def send(self, staged: StagedImport) -> ImportDetails:
+        """Request the campaign for every group that no try has requested."""
+        once = OnceTask(self._context, self._hook, self.arguments)
+        sending, left_out = self._split(staged, self._reserved)
+        self._check_size(sending)
+        for chunk in staged.chunks:
+            if staged.state(chunk).state == state.STAGED:
+                staged.put(chunk, state.ChunkState(state.SENDING))  # from now on the input is not read again
+        campaign: dict[str, Any] = {}
+        calls = self._calls(once, sending)
+        sent, earlier = once.send_all(calls, lambda: campaign.update(requestable(once, self.arguments["campaign_id"])))
+        for chunk in staged.chunks:
+            left = left_out.get(chunk.name, 0)
+            staged.settle(chunk, state.DONE, Account(accepted=chunk.rows - left, superseded=left))
+        return {
+            "campaign_id": self.arguments["campaign_id"],
+            "campaign": campaign.get("name"),
+            "leads": len({record[LEAD_ID] for record in sending}),
+            "groups_sent": sent,
+            "groups_sent_earlier": earlier,
+            "sent_before": sum(left_out.values()),
+        }
+
+    def preview(self, staged: StagedImport) -> dict[str, Any]:
+        """Return people, groups and calls. The ledger and the digests stay as they are."""
+        sending, left_out = self._split(staged, self._known)
+        self._check_size(sending)
+        groups = list(self._groups(sending))
+        return {
+            "campaign_id": self.arguments["campaign_id"],
+            "leads": len({record[LEAD_ID] for record in sending}),
+            "groups": len(groups),
+            "calls": len(groups),
+            "sent_before": sum(left_out.values()),
+        }
+
+    def _split(
+        self, staged: StagedImport, may_send: Callable[[set[str]], set[str]]
+    ) -> tuple[list[Record], dict[str, int]]:
+        """Return the records to send, and how many of each chunk an earlier run has sent."""
+        header = staged.plan.header
+        records = [
+            (chunk.name, dict(zip(header, row, strict=True))) for chunk in staged.chunks for row in staged.rows(chunk)
+        ]
+        secret = self._hook.settings.hash_key(staged.request.once_by, parameter="once_by")
+        if not staged.request.once_by or secret is None:
+            return [record for _, record in records], {}
+        digests = [digest([record[name] for name in staged.request.once_by], secret) for _, record in records]
+        allowed = may_send(set(digests))
+        left_out: dict[str, int] = {}
+        sending = []
+        for (chunk, record), one in zip(records, digests, strict=True):
+            if one in allowed:
+                sending.append(record)
+            else:
+                left_out[chunk] = left_out.get(chunk, 0) + 1
+        if left_out:
+            log.info("%s sent by an earlier run", counted(sum(left_out.values()), "row was", "rows were"))
+        return sending, left_out
+
+    def _reserved(self, digests: set[str]) -> set[str]:
+        return self._sent_before.reserve(digests)
+
+    def _known(self, digests: set[str]) -> set[str]:
+        return digests - self._sent_before.known()
+
+    @property
+    def _sent_before(self) -> SentBefore:
+        names = "-".join(map(str, (self.arguments["campaign_id"], *self.arguments["once_by"])))
+        place = f"{_SENT}/{key_part(self._client.instance)}/{key_part(names)}"
+        return SentBefore(
+            self._beginning.staging, place, layout.task_folder(self._context["ti"]), self.arguments["once_for"]
+        )
+
+    def _check_size(self, records: Sequence[Record]) -> None:
+        most, people = self.arguments["max_audience"], len({record[LEAD_ID] for record in records})
+        if most is not None and people > most:
+            raise MarketoInvalidRequestError(
+                f"the audience has {counted(people, 'lead')}, and max_audience is {most}",
+                parameter="max_audience",
+                remedy="Nothing was sent. Raise max_audience if the audience is right.",
+            )
+
+    def _calls(self, once: OnceTask, records: Sequence[Record]) -> list[OnceCall]:
+        groups = list(self._groups(records))
+        people = sum(len(leads) for leads, _ in groups)
+        if len(groups) > 1 and people < PEOPLE_PER_GROUP * len(groups):
+            log.warning(
+                "%s for %s: their tokens differ. Tokens with the same value for many people cost fewer calls",
+                counted(len(groups), "call"),
+                counted(people, "person", "people"),
+            )
+        return [
+            campaign_request(once, self.arguments["campaign_id"], leads, as_tokens(tokens)) for leads, tokens in groups
+        ]
+
+    def _groups(self, records: Sequence[Record]) -> Iterator[tuple[list[int], dict[str, Any]]]:
+        """Yield leads and tokens of each call: equal tokens, at most 100 leads, each once."""
+        tokens = self.arguments["tokens"] or {}
+        open_groups: dict[tuple[Any, ...], list[list[int]]] = {}
+        for record in records:
+            key = tuple("" if record.get(column) is None else record[column] for column in tokens.values())
+            lead_id = int(record[LEAD_ID])
+            groups = open_groups.setdefault(key, [[]])
+            fitting = next((one for one in groups if len(one) < LEADS_PER_CALL and lead_id not in one), None)
+            if fitting is None:
+                groups.append(fitting := [])
+            fitting.append(lead_id)
+        for key, groups in open_groups.items():
+            for leads in groups:
+                yield leads, dict(zip(tokens, key, strict=True))

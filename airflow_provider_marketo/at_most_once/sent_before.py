@@ -1,0 +1,97 @@
+"""Who was sent earlier: digests that runs of a task leave behind, so that later runs send the same person nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.names import key_part
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from airflow_provider_marketo.client.secret import Secret
+    from airflow_provider_marketo.output.folder import OutputFolder
+
+_VERSION = 1
+_RESERVING, _RESERVED = "reserving", "reserved"
+_REMEDY = (
+    "Restore the file from a backup. Without it the people of its run may be sent once more: delete it only if that is"
+    " meant, and clear the task."
+)
+
+
+def digest(values: Sequence[Any], secret: Secret) -> str:
+    """
+    Return what stands for the values of ``once_by``: without the secret it tells nothing about them.
+
+    :param values: of one row.
+    :param secret: the connection's ``hash_secret``.
+    """
+    text = json.dumps([str(value).strip().lower() for value in values])
+    return hmac.new(secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+class SentBefore:
+    """
+    The digests of a campaign, one file for each task instance.
+
+    A run writes its own digests down before it sends anything, then looks at those of all others. So of two runs that
+    overlap at most one sends a digest: each sees what the other had written before.
+
+    :param folder: that every worker reaches.
+    :param place: names the campaign and the fields, in the folder.
+    :param run: names the task instance.
+    :param within: how long a digest counts; None for ever.
+    """
+
+    def __init__(self, folder: OutputFolder, place: str, run: str, within: timedelta | None) -> None:
+        self._folder = folder
+        self._place = place
+        self._name = f"{place}/{key_part(run)}.json"
+        self._within = within
+
+    def reserve(self, digests: Collection[str]) -> set[str]:
+        """
+        Return the digests that this run may send. A later try of the run gets the same ones.
+
+        :param digests: of everything that the run would send.
+        :raises MarketoDataError: the file of a run is damaged: who was sent cannot be told.
+        """
+        mine = self._read(self._name)
+        if mine is not None and mine["state"] == _RESERVED:
+            return set(mine["digests"])
+        wanted = set(digests) - self._of_others()
+        self._write(wanted, _RESERVING)
+        wanted -= self._of_others()
+        self._write(wanted, _RESERVED)
+        return wanted
+
+    def known(self) -> set[str]:
+        """Return the digests that this run would leave out, for a dry run."""
+        return self._of_others()
+
+    def _of_others(self) -> set[str]:
+        oldest = datetime.now(timezone.utc) - self._within if self._within is not None else None
+        found: set[str] = set()
+        for name in self._folder.names(self._place):
+            path = f"{self._place}/{name}"
+            if path == self._name or not name.endswith(".json"):
+                continue
+            other = self._read(path)
+            if other is not None and (oldest is None or parse_date(other["at"]) >= oldest):
+                found.update(other["digests"])
+        return found
+
+    def _read(self, name: str) -> Any:
+        return self._folder.read_json(name, remedy=_REMEDY)
+
+    def _write(self, digests: Iterable[str], state: str) -> None:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._folder.write_json(
+            self._name, {"version": _VERSION, "state": state, "at": now, "digests": sorted(digests)}
+        )
