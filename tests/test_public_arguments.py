@@ -51,7 +51,7 @@ SAMPLES = {
 }
 
 # One of several arguments is required.
-SAMPLES_OF = {"MarketoQuotaSensor": {"min_calls": 1}}
+SAMPLES_OF = {"MarketoQuotaSensor": {"min_calls": 1}, "MarketoTriggerCampaignOperator": {"lead_ids": [7]}}
 
 STORED_AS = {"dry_run": "_preview"}
 """``BaseOperator.dry_run`` is a method."""

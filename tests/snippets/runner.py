@@ -124,7 +124,8 @@ def _names(marketo: Marketo, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
     object store, and ``rows(path)`` reads all files of a dataset in it. After the run, ``dags`` has the DAGs, ``state``
     the state of each task, and ``returned(task_id)`` what a task returned. ``connection(simulator)`` is the text of an
     Airflow connection, and ``first_event(trigger)`` runs a trigger from a day with activities.
-    ``database(sql)`` writes the tables that any ``sql_conn_id`` reads, and ``instance()`` is another simulator.
+    ``email_of(lead_id)`` is the e-mail address of a lead. ``database(sql)`` writes the tables that any ``sql_conn_id``
+    reads, and ``instance()`` is another simulator.
     """
     lake = folder / "lake"
     lake.mkdir()
@@ -141,6 +142,7 @@ def _names(marketo: Marketo, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
         "__name__": "snippet",
         "marketo": marketo,
         "call": client.call,
+        "email_of": lambda lead_id: marketo.instance.store.leads.get(lead_id)["email"],
         "lake": lake,
         "rows": lambda path: _rows(lake / path),
         "monkeypatch": monkeypatch,
