@@ -51,7 +51,10 @@ SAMPLES = {
 }
 
 # One of several arguments is required.
-SAMPLES_OF = {"MarketoQuotaSensor": {"min_calls": 1}, "MarketoTriggerCampaignOperator": {"lead_ids": [7]}}
+SAMPLES_OF: dict[str, dict[str, object]] = {
+    "MarketoQuotaSensor": {"min_calls": 1},
+    "MarketoTriggerCampaignOperator": {"lead_ids": [7]},
+}
 
 STORED_AS = {"dry_run": "_preview"}
 """``BaseOperator.dry_run`` is a method."""
