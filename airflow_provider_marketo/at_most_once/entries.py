@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Set
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.client.errors import MarketoStateError
+from airflow_provider_marketo.client.plain import LaterFormatError, Plain
+from airflow_provider_marketo.client.stored import UPDATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +20,6 @@ PREFIX = "marketo_once_"
 
 CLAIM = "_claim"
 SENDING, SETTLED = "sending", "settled"
-
-_TEXTS = ("state", "owner", "instance", "operation", "what", "dag_id", "task_id", "run_id", "since")
-_NUMBERS = ("map_index", "generation")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Plain):
     """
     An entry as it is stored.
 
@@ -79,6 +80,8 @@ class Entry:
     :param settled_by: ``reply``, ``person`` or ``assume_sent``.
     """
 
+    VERSION: ClassVar[int] = 1
+    SPARSE: ClassVar[bool] = True
     state: str
     owner: str
     instance: str
@@ -102,16 +105,14 @@ class Entry:
 
         :param text: the stored text.
         :return: the entry; None if the text is not an entry: it is empty, cut short, or not written by a ledger.
+        :raises MarketoStateError: a later release wrote it, in a format that this one does not read.
         """
-        known = {each.name for each in fields(cls)}
         try:
-            found = cls(**{name: value for name, value in json.loads(text).items() if name in known})
-        except (ValueError, TypeError, AttributeError, RecursionError):
+            return cls.from_dict(json.loads(text))
+        except LaterFormatError as error:
+            raise MarketoStateError(f"an entry of the ledger cannot be read: {error}", remedy=UPDATE) from error
+        except (ValueError, RecursionError):
             return None
-        is_whole = all(isinstance(getattr(found, name), str) for name in _TEXTS) and all(
-            isinstance(getattr(found, name), int) for name in _NUMBERS
-        )
-        return found if is_whole else None
 
     @classmethod
     def unreadable(cls, sending: Sending) -> Entry:
@@ -142,7 +143,7 @@ class Entry:
 
     def to_json(self) -> str:
         """Return the text to store."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        return json.dumps(self.to_dict())
 
 
 def sending_of(context: Mapping[str, Any], **facts: Any) -> Sending:

@@ -95,7 +95,7 @@ def settle(args: Namespace) -> None:
         raise SystemExit(
             f"airflow marketo ledger settle: there is no entry {args.key}; see airflow marketo ledger list"
         )
-    entry = Entry.from_json(text) or _DAMAGED
+    entry = _entry(text)
     what = printable(entry.what)
     if entry.state == SETTLED:
         raise SystemExit(f"airflow marketo ledger settle: {what} is already settled ({entry.settled_by})")
@@ -133,12 +133,19 @@ def _store(args: Namespace) -> Any:
         raise SystemExit(f"airflow marketo ledger: {error}") from None
 
 
+def _entry(text: str) -> Entry:
+    try:
+        return Entry.from_json(text) or _DAMAGED
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo ledger: {error}") from None
+
+
 def _entries(store: ListedStore) -> list[tuple[str, Entry]]:
     found = []
     for key in store.all_keys():
         text = None if key.endswith(CLAIM) else store.read(key)
         if text is not None:
-            found.append((key, Entry.from_json(text) or _DAMAGED))
+            found.append((key, _entry(text)))
     return found
 
 

@@ -34,16 +34,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable
 from airflow_provider_marketo.client.remedies import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
 _LONGEST_ID = 100
 _MOST_ENTRIES = 300
@@ -104,16 +104,9 @@ class MarketoError(Exception):
         return f"{self.code} from {_SERVICES.get(family, 'Marketo')}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything needed to raise the same error in another process (a trigger's event is JSON)."""
-        return {
-            "error": type(self).__name__,
-            "message": self.message,
-            "operation": self.operation,
-            "code": self.code,
-            "request_id": self.request_id,
-            "remedy": self.remedy,
-            "executed": self.executed,
-        }
+        """Return what is needed to raise the same error in another process, as plain JSON (a trigger's event is)."""
+        facts: dict[str, Any] = {name: getattr(self, name, None) for name in (*_STORED, *_STORED_OF_SOME)}
+        return StoredError(type(self).__name__, **facts).to_dict()
 
 
 class MarketoConnectionError(MarketoError):
@@ -160,9 +153,6 @@ class MarketoQuotaExhaustedError(MarketoError):
         self.until = until
         self.quota = quota
 
-    def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"until": self.until.isoformat() if self.until else None, "quota": self.quota}
-
 
 class MarketoQueueFullError(MarketoError):
     """All ten places in the export or import queue are taken, or the target list is being imported to."""
@@ -197,9 +187,6 @@ class MarketoInvalidRequestError(MarketoError):
         super().__init__(message, **facts)
         self.parameter = parameter
 
-    def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"parameter": self.parameter}
-
 
 class MarketoBudgetError(MarketoError):
     """
@@ -215,9 +202,6 @@ class MarketoBudgetError(MarketoError):
     def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.parameter = parameter
-
-    def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"parameter": self.parameter}
 
 
 class MarketoNotFoundError(MarketoInvalidRequestError):
@@ -410,18 +394,42 @@ def _rank(error: type[MarketoError]) -> int:
     return next((rank for rank, kind in enumerate(_RESTRICTIVENESS) if issubclass(error, kind)), len(_RESTRICTIVENESS))
 
 
+@dataclass(frozen=True)
+class StoredError(Plain):
+    """
+    An error as another process reads it.
+
+    :param error: name of its class; the other parameters are its attributes.
+    """
+
+    VERSION: ClassVar[int] = 1
+    SPARSE: ClassVar[bool] = True
+    error: str
+    message: str = ""
+    operation: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    remedy: str | None = None
+    executed: bool = False
+    parameter: str | None = None
+    until: datetime | None = None
+    quota: str | None = None
+
+
+_STORED = ("message", "operation", "code", "request_id", "remedy", "executed")
+_STORED_OF_SOME = ("parameter", "until", "quota")
+
+
 def from_dict(facts: Mapping[str, Any]) -> MarketoError:
-    """The error that :meth:`MarketoError.to_dict` described."""
+    """
+    Return the error that :meth:`MarketoError.to_dict` described.
+
+    :raises LaterFormatError: a later release described it.
+    """
+    stored = StoredError.from_dict(facts)
     kinds = {kind.__name__: kind for kind in _all_errors(MarketoError)}
-    kind = kinds.get(str(facts.get("error")), MarketoError)
-    arguments = {
-        key: facts.get(key)
-        for key in ("operation", "code", "request_id", "remedy", "parameter", "quota")
-        if key in facts
-    }
-    if until := facts.get("until"):
-        arguments["until"] = parse_date(until)
-    return kind(str(facts.get("message", "")), executed=bool(facts.get("executed")), **arguments)
+    names = [*_STORED, *(name for name in _STORED_OF_SOME if getattr(stored, name) is not None)]
+    return kinds.get(stored.error, MarketoError)(**{name: getattr(stored, name) for name in names})
 
 
 def _all_errors(kind: type[MarketoError]) -> list[type[MarketoError]]:

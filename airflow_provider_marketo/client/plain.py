@@ -34,6 +34,9 @@ class Plain:
     VERSION: ClassVar[int | None] = None
     """Version of the stored format; None for a class that is only stored as a part of others."""
 
+    SPARSE: ClassVar[bool] = False
+    """Whether members that have their default are not stored, so that many objects take little room."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON, with the format's version."""
         version = {} if self.VERSION is None else {"version": self.VERSION}
@@ -62,7 +65,15 @@ class Plain:
 
 
 def _members(value: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+    members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    if isinstance(value, Plain) and value.SPARSE:
+        members = {name: member for name, member in members.items() if member != _default(type(value), name)}
+    return {name: _plain(member) for name, member in members.items()}
+
+
+def _default(kind: Any, name: str) -> Any:
+    field = kind.__dataclass_fields__[name]
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value

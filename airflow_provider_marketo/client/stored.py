@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 State = TypeVar("State", bound=Plain)
 
 _JSON_NAMES: Mapping[type, str] = {dict: "a JSON object", list: "a JSON list", str: "a JSON text"}
-_UPDATE = "Update airflow-provider-marketo on all workers."
+UPDATE = "Update airflow-provider-marketo on all workers."
 
 
 def parse(text: str | bytes, kind: type, *, place: str, remedy: str) -> Any:
@@ -58,7 +58,7 @@ def revive(kind: type[State], facts: Any, *, place: str, remedy: str) -> State:
     try:
         return kind.from_dict(facts)
     except LaterFormatError as error:
-        raise MarketoStateError(f"{place} cannot be read: {error}", remedy=_UPDATE) from error
+        raise MarketoStateError(f"{place} cannot be read: {error}", remedy=UPDATE) from error
     except ValueError as error:
         raise damaged(place, error, remedy) from error
 

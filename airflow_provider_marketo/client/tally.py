@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
+from airflow_provider_marketo.client.plain import Plain
 
 MEGABYTE = 1_000_000
 """Bytes. The export quota is in megabytes; the smaller meaning makes us stop early rather than late."""
@@ -20,6 +22,28 @@ _COUNTS = ("calls", "waited", "rows", "bytes", "exported")
 
 Observer = Callable[[str, float, "MarketoError | None"], None]
 """Called with every call: operation, seconds that it waited for its turn, and the error it ended in."""
+
+
+@dataclass(frozen=True)
+class Counts(Plain):
+    """
+    The counts of a tally, as another process reads them.
+
+    :param calls: calls that were made.
+    :param waited: seconds that the calls waited for their turn.
+    :param rows: records that were read or written.
+    :param bytes: bytes of files that were received or sent.
+    :param exported: bytes of export files.
+    :param rejected: calls that Marketo rejected as too many, by code.
+    """
+
+    VERSION: ClassVar[int] = 1
+    calls: int = 0
+    waited: float = 0.0
+    rows: int = 0
+    bytes: int = 0
+    exported: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
 
 class Tally:
@@ -107,14 +131,19 @@ class Tally:
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON."""
         with self._lock:
-            return {name: getattr(self, name) for name in _COUNTS} | {"rejected": dict(self.rejected)}
+            return Counts(**{name: getattr(self, name) for name in _COUNTS}, rejected=dict(self.rejected)).to_dict()
 
     def add(self, counts: Mapping[str, Any]) -> None:
-        """Add the counts that :meth:`to_dict` of another process returned."""
+        """
+        Add the counts that :meth:`to_dict` of another process returned.
+
+        :raises LaterFormatError: a later release counted them.
+        """
+        added = Counts.from_dict(counts)
         with self._lock:
             for name in _COUNTS:
-                setattr(self, name, getattr(self, name) + counts.get(name, 0))
-            self.rejected.update(counts.get("rejected", {}))
+                setattr(self, name, getattr(self, name) + getattr(added, name))
+            self.rejected.update(added.rejected)
 
     def summary(self) -> str:
         """Return the counts in one line for the log."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
@@ -22,9 +23,10 @@ Answer = Found | MarketoError
 
 
 @dataclass(frozen=True)
-class Condition:
+class Condition(Plain):
     """A condition that may become true. Conditions with equal values are the same; values are plain and hashable."""
 
+    VERSION: ClassVar[int] = 1
     kind: ClassVar[str]
 
     @property
@@ -35,19 +37,6 @@ class Condition:
     def describe(self) -> str:
         """Return what the sensor waits for, for the log and the trigger; without a person's data."""
         raise NotImplementedError
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the condition as plain JSON."""
-        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> Any:
-        """
-        Return the condition that :meth:`to_dict` wrote.
-
-        :param facts: the condition as plain JSON.
-        """
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
 
 
 ConditionT = TypeVar("ConditionT", bound=Condition)
@@ -113,7 +102,3 @@ def distinct_batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]
     :param size: most items of a batch.
     """
     return map(list, batches(list(dict.fromkeys(items)), size))
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.errors import MarketoAuthError
 from airflow_provider_marketo.conditions.kinds import KINDS
 
@@ -40,6 +41,7 @@ def decrypt(kind: str, text: str, secret: Secret) -> Condition:
     :param text: the encrypted condition.
     :param secret: the connection's client secret.
     :raises MarketoAuthError: the condition was encrypted with another secret.
+    :raises MarketoStateError: a later release has stored it.
     """
     try:
         facts = json.loads(_cipher(secret).decrypt(text.encode()))
@@ -49,8 +51,7 @@ def decrypt(kind: str, text: str, secret: Secret) -> Condition:
             remedy="If workers and triggerers read the connection from different places, make them agree.",
         ) from None
     condition, _ = KINDS[kind]
-    found: Condition = condition.from_dict(facts)
-    return found
+    return stored.revive(condition, facts, place="the condition in the trigger", remedy="Clear the sensor's task.")
 
 
 def _cipher(secret: Secret) -> Fernet:

@@ -8,19 +8,21 @@ refreshes it before it is five minutes old, so a lost write is repaired by the n
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.plain import LaterFormatError, Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -43,7 +45,7 @@ def variable_name(conn_id: str) -> str:
 
 
 @dataclass(frozen=True)
-class Quota:
+class Quota(Plain):
     """
     What is left of a day's quotas.
 
@@ -64,6 +66,7 @@ class Quota:
     :param latches: quotas that Marketo has reported as spent, ``calls`` or ``export``, and when it is asked again.
     """
 
+    VERSION: ClassVar[int] = 1
     instance: str
     day: str
     quota: int
@@ -107,27 +110,22 @@ class Quota:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the Variable's JSON: the fields, and for its readers what is left."""
-        left = {"calls_left": self.calls_left, "export_mb_left": round(self.export_mb_left, 1)}
-        return asdict(self) | {"custom_objects": list(self.custom_objects)} | left
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> Quota:
-        """
-        Return the quota that :meth:`to_dict` described.
-
-        :param facts: the Variable's JSON. Unknown members are ignored.
-        :raises TypeError: a member is missing.
-        """
-        known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
-        return cls(**known | {"custom_objects": tuple(known.get("custom_objects", ()))})
+        return super().to_dict() | {"calls_left": self.calls_left, "export_mb_left": round(self.export_mb_left, 1)}
 
     @classmethod
     def load(cls, text: str | None) -> Quota | None:
-        """Return the quota in a Variable's text; None if there is no text, or it describes no quota."""
+        """
+        Return the quota in a Variable's text; None if there is no text, or this release cannot read it.
+
+        What cannot be read is measured again, as anything that is old.
+        """
         try:
             return cls.from_dict(json.loads(text or "null"))
-        except (TypeError, ValueError, KeyError):
-            return None
+        except LaterFormatError as error:
+            log.warning("The quotas in the Variable are measured again: %s", error)
+        except ValueError:
+            pass
+        return None
 
 
 class QuotaReader:

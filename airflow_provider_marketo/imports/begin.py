@@ -87,7 +87,7 @@ class Beginning:
         if progress is None:
             return None
         if progress.fingerprint != self._fingerprint(request):
-            batches = [chunk["batch_id"] for chunk in progress.chunks.values() if chunk.get("batch_id")]
+            batches = [chunk.batch_id for chunk in progress.chunks.values() if chunk.batch_id]
             log.warning(
                 "The task has another destination than its last try, whose staged rows are dropped%s",
                 f". Its imports {batches} continue: Marketo cannot cancel them" if batches else "",

@@ -144,7 +144,7 @@ class StagedImport:
             elif self.state(chunk).resent:
                 self._staging.delete(_part(table, chunk))  # of the time before
         changed = self.state(chunk)
-        changed.settle(end, account)
+        changed.state, changed.account = end, account
         self.put(chunk, changed)
 
     def lose(self, chunk: Chunk, why: str) -> None:
@@ -191,7 +191,7 @@ class StagedImport:
         :param details: what only some imports say.
         """
         self.keeper.check()
-        account = state.total(self.state(chunk).counts for chunk in self.chunks)
+        account = state.total(self.state(chunk).account for chunk in self.chunks)
         account += Account(rejected=self.plan.rejected, superseded=self.plan.superseded)
         account.check(self.plan.rows)
         addresses = {table: self._publish(table) for table in _TABLES}

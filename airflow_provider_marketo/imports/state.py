@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.output import progress as kept
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ rows, although its import has ended: the next try asks again."""
 
 
 @dataclass
-class Account:
+class Account(Plain):
     """
     What became of rows. Every row that entered is in exactly one of the first six counts.
 
@@ -34,6 +35,7 @@ class Account:
     :param updated: of the accepted, where Marketo tells.
     """
 
+    SPARSE: ClassVar[bool] = True
     accepted: int = 0
     warned: int = 0
     rejected: int = 0
@@ -66,7 +68,7 @@ class Account:
 
 
 @dataclass
-class ChunkState:
+class ChunkState(Plain):
     """
     How far a chunk has come.
 
@@ -79,9 +81,10 @@ class ChunkState:
     :param sent_at: when it was first sent, on Marketo's clock, ISO 8601: an older record was not created by it.
     """
 
+    SPARSE: ClassVar[bool] = True
     state: str = STAGED
     batch_id: int | None = None
-    account: dict[str, int] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
     resent: bool = False
     reopened: bool = False
     losses: int = 0
@@ -91,16 +94,6 @@ class ChunkState:
         """Return the state of a chunk that is sent once more, because its outcome is unknown."""
         return ChunkState(resent=True, losses=self.losses + 1, sent_at=self.sent_at)
 
-    @property
-    def counts(self) -> Account:
-        """The account, with its zeros."""
-        return Account(**self.account)
-
-    def settle(self, state: str, account: Account) -> None:
-        """Set the last state, with the account of its rows."""
-        self.state = state
-        self.account = {name: count for name, count in asdict(account).items() if count}
-
 
 @dataclass
 class ImportProgress(kept.Progress):
@@ -108,14 +101,14 @@ class ImportProgress(kept.Progress):
     How far an import has come.
 
     :param plan: SHA-256 of the plan, and with it of every chunk.
-    :param chunks: name to state, as JSON, of chunks that are no longer merely staged.
+    :param chunks: name to state of chunks that are no longer merely staged.
     :param calls: calls made to send rows, over all tries.
     :param result: what the task returns, once every chunk is done.
     :param error: what it fails with although everything was sent, as ``MarketoError.to_dict`` describes it.
     """
 
     plan: str = ""
-    chunks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chunks: dict[str, ChunkState] = field(default_factory=dict)
     calls: int = 0
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
@@ -127,12 +120,12 @@ class ImportProgress(kept.Progress):
         return any(each.state != STAGED or each.resent for each in states)
 
     def chunk(self, name: str) -> ChunkState:
-        """Return the state of a chunk."""
-        return ChunkState(**self.chunks.get(name, {}))
+        """Return the state of a chunk; a copy, which :meth:`put` sets."""
+        return replace(self.chunks.get(name, ChunkState()))
 
     def put(self, name: str, state: ChunkState) -> None:
         """Set a chunk's state; the keeper saves it."""
-        self.chunks[name] = {key: value for key, value in asdict(state).items() if value}
+        self.chunks[name] = replace(state)
 
 
 def total(accounts: Iterable[Account]) -> Account:

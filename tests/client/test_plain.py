@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.at_most_once.entries import Entry
+from airflow_provider_marketo.client.errors import StoredError
+from airflow_provider_marketo.client.plain import LaterFormatError, Plain
+from airflow_provider_marketo.client.tally import Counts
+from airflow_provider_marketo.conditions.jobs import JobCondition
+from airflow_provider_marketo.conditions.leads import LeadCondition
+from airflow_provider_marketo.hooks.quota import Quota
+from airflow_provider_marketo.imports.state import Account, ChunkState, ImportProgress
 
 
 @dataclass(frozen=True)
@@ -104,3 +111,30 @@ def test_a_missing_member_is_an_error_unless_it_has_a_default(missing):
 def test_what_is_no_object_is_an_error(facts):
     with pytest.raises(ValueError, match="this is not a State"):
         State.from_dict(facts)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        Quota("i", "2026-01-15", 50_000, 7, 0, 500, "2026-01-15T12:00:00Z", "2026-01-16T06:00:00Z"),
+        Entry("sending", "me", "i", "campaigns.trigger", "campaign 7", "dag", "task", "run", -1, 2, "an unknown time"),
+        ImportProgress("a request", chunks={"1": ChunkState("done", 7, Account(accepted=3))}),
+        LeadCondition("email", ("a@x.y",)),
+        JobCondition("leads", export_id="a"),
+        StoredError("MarketoNotFoundError", "gone", parameter="list_id"),
+        Counts(calls=2, waited=0.5, rejected={"606": 1}),
+    ],
+    ids=lambda state: type(state).__name__,
+)
+def test_each_stored_format_has_a_version_and_refuses_a_later_one_by_name(state):
+    facts = json.loads(json.dumps(state.to_dict()))
+    assert facts["version"] == 1
+    assert type(state).from_dict(facts) == state
+    with pytest.raises(LaterFormatError, match=f"this {type(state).__name__} has format 2, and this release reads"):
+        type(state).from_dict({**facts, "version": 2})
+
+
+def test_states_without_a_version_are_read_as_the_first_format():
+    before = {"fingerprint": "a request", "chunks": {"1": {"state": "done", "batch_id": 7, "account": {"accepted": 3}}}}
+    assert ImportProgress.from_dict(before).chunk("1") == ChunkState("done", 7, Account(accepted=3))
+    assert LeadCondition.from_dict({"filter_type": "id", "filter_values": ["7"]}) == LeadCondition("id", ("7",))
