@@ -136,14 +136,14 @@ def _make(settings: ConnectionSettings, instance: str, parallel: int) -> SharedG
     alone = share(settings, parallel)
     limits = alone if mode == "pool" else Limits(settings.rate_limit, settings.max_parallel)
     log.info(
-        "Calls to Marketo %s are coordinated by %s, because %s: %d calls in %g seconds, %d at once%s",
+        "Calls to Marketo %s are coordinated by %s, because %s: %d calls in %g seconds, %d at once %s",
         instance,
         mode,
         reason,
         limits.rate,
         limits.window,
         limits.parallel,
-        " for this process" if mode == "pool" else " for all processes together",
+        "for this process" if mode == "pool" else "for all processes together",
     )
     governor = SharedGovernor(_STORES[mode](settings, instance), limits, alone=alone, parallel=parallel)
     governor.provisional = reason == _DOUBT
