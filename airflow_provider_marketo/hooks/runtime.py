@@ -1,11 +1,13 @@
-"""What all hooks of a process share: the governors, the running task and what it has used."""
+"""What a process shares: the governors, the running task, what it has used, and the pollers of its triggers."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow_provider_marketo.client.tally import Observer, Tally
 from airflow_provider_marketo.hooks.task import RunningTask, current_task
@@ -31,6 +33,7 @@ class TaskRuntime:
         self._recalled: dict[str, Mapping[str, Any]] = {}
         self._counted_task: RunningTask | None = None
         self._noticed: set[RunningTask] = set()
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, Any]] = WeakKeyDictionary()
         self.start()
 
     def start(self) -> None:
@@ -67,6 +70,11 @@ class TaskRuntime:
             if held is None or is_outdated(held):
                 held = self._governors[instance] = make()
             return held
+
+    def shared_on_loop(self) -> dict[Any, Any]:
+        """Return what the coroutines of the running event loop share, by keys of their own. It ends with the loop."""
+        with self._lock:
+            return self._by_loop.setdefault(asyncio.get_running_loop(), {})
 
     def is_first_notice(self, task: RunningTask) -> bool:
         """Return True when it is first called with a task, so that the log says something once for each task."""

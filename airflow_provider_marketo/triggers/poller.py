@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -19,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.hooks.runtime import runtime
 
 log = printable_logger(__name__)
 
@@ -143,9 +143,6 @@ class Poller(Generic[Q, A]):
             waiter.answer.set_exception(answer)
 
 
-_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller[Any, Any]]] = WeakKeyDictionary()
-
-
 async def wait_for_answer(
     group: Hashable,
     make: Callable[[], Ask[Q, A]],
@@ -162,8 +159,8 @@ async def wait_for_answer(
     :param make: makes the function that asks, for the first trigger of the group.
     :param waits_out_quota: whether the wait continues while a quota is spent; the same for all of a group.
     """
-    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
-    poller = pollers.get(group)
+    pollers = runtime().shared_on_loop()
+    poller: Poller[Q, A] | None = pollers.get(group)
     if poller is None:
         poller = pollers[group] = Poller(make(), waits_out_quota=waits_out_quota)
     try:

@@ -8,8 +8,9 @@ import pytest
 
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, PROCESSING, ExportJob
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoQuotaExhaustedError
+from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.triggers.off_loop import ended_exports
-from airflow_provider_marketo.triggers.poller import _pollers, wait_for_answer
+from airflow_provider_marketo.triggers.poller import wait_for_answer
 
 
 class JobList:
@@ -89,7 +90,7 @@ def test_without_a_waiting_trigger_there_is_no_look():
         await asyncio.sleep(0.05)
         assert len(jobs.looks) == looks
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert not _pollers[asyncio.get_running_loop()]
+        assert not runtime().shared_on_loop()
 
     asyncio.run(scenario())
 
