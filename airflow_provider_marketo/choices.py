@@ -77,22 +77,6 @@ AssetAction = Literal[
     "activate",
     "deactivate",
 ]
-InventoryType = Literal[
-    "folders",
-    "programs",
-    "smart_campaigns",
-    "emails",
-    "email_templates",
-    "landing_pages",
-    "landing_page_templates",
-    "forms",
-    "snippets",
-    "files",
-    "static_lists",
-    "smart_lists",
-    "segments",
-    "landing_page_redirect_rules",
-]
 ApprovedInProgram = Literal["snippets", "forms", "landing_pages", "emails"]
 ListingObject = Literal[
     "lead_fields",
@@ -127,6 +111,8 @@ ListingObject = Literal[
     "segments",
     "custom_object_types",
     "custom_object_fields",
+    "assets",
+    "asset_changes",
     "lead_partitions",
     "api_usage",
     "api_errors",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.marketo import PROBES
+from airflow_provider_marketo.listings.table import LISTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,8 +62,6 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     "MarketoActivitySensor": ("Read-Only Activity",),
     "MarketoCampaignRunSensor": ("Read-Only Activity",),
     "MarketoAssetSensor": ("Read-Only Assets",),
-    "MarketoAssetInventoryOperator": ("Read-Only Assets",),
-    "MarketoListingOperator": ("Read-Only Assets", "Read-Only Lead", "Read-Only Activity", "Read-Only Custom Object"),
     "MarketoCustomActivitiesOperator": ("Read-Write Activity",),
     "MarketoAssetOperator": ("Read-Write Assets",),
     "MarketoProgramTokensOperator": ("Read-Write Assets",),
@@ -78,7 +77,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     "MarketoQuotaSensor": (),
 }
 
-KNOWN_OPERATORS = frozenset({*_BY_OBJECT, *_FIXED, "MarketoApiOperator"})
+KNOWN_OPERATORS = frozenset({*_BY_OBJECT, *_FIXED, "MarketoApiOperator", "MarketoListingOperator"})
 
 
 def needed(task: DagTask) -> tuple[str, ...]:
@@ -93,6 +92,8 @@ def needed(task: DagTask) -> tuple[str, ...]:
         return (_BY_OBJECT[task.operator] + named,)
     if task.operator == "MarketoApiOperator":
         return _of_operation(str(task.arguments.get("operation", "")))
+    if task.operator == "MarketoListingOperator":
+        return _of_listings(task.arguments.get("object_types"))
     return _FIXED.get(task.operator, ())
 
 
@@ -103,6 +104,13 @@ def tasks_by_permission(tasks: Iterable[DagTask]) -> dict[str, list[str]]:
         for permission in needed(task):
             found.setdefault(permission, []).append(task.name)
     return found
+
+
+def _of_listings(names: Any) -> tuple[str, ...]:
+    """Return what named tables need. Those that are listed by default are skipped if the user may not read them."""
+    known = [LISTINGS[name] for name in names if name in LISTINGS] if isinstance(names, (list, tuple)) else []
+    wanted = [operations.get(listing.operation).permissions for listing in known]
+    return tuple(dict.fromkeys(permissions[0] for permissions in wanted if permissions))
 
 
 def _of_operation(name: str) -> tuple[str, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.tabular.schema import Column, TableSchema
 from airflow_provider_marketo.output.manifest import CHANGES, FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 PARENT, POSITION = "^", "#"
 """In the place of a column: a member of the record that the row belongs to; the row's position in it, from 1."""
@@ -45,8 +47,13 @@ class ListingColumn:
         """
         if self.places == ((POSITION,),):
             return position
-        values = (member(parent, place[1:]) if place[0] == PARENT else member(record, place) for place in self.places)
-        found = next((value for value in values if value is not None), None)
+        found: Any = None
+        for place in self.places:
+            found = member(parent, place[1:]) if place[0] == PARENT else member(record, place)
+            if found is not None:
+                break
+        if found is None:
+            return None
         if isinstance(found, (list, dict)):
             return json.dumps(found, ensure_ascii=False)
         if self.type == "datetime" and isinstance(found, str):
@@ -63,7 +70,9 @@ def member(record: Any, place: Sequence[str]) -> Any:
     :param place: names of members, from the outer to the inner.
     """
     for name in place:
-        record = record.get(name) if isinstance(record, Mapping) else None
+        if not isinstance(record, dict):
+            return None
+        record = record.get(name)
     return record
 
 
@@ -97,6 +106,7 @@ class Listing:
     :param each: place of a list in the records, of which each item is a row; empty if a record is a row.
     :param parent: the listing whose every row costs a call, which lists what belongs to it; None for a call per page.
     :param asks_with: parameter of the operation to the member of the parent's record that it takes.
+    :param made_of: names of the listings of whose records it is made; empty for a listing with records of its own.
     :param complete: whether Marketo lists everything, so that what is missing is gone. It is not if Marketo forgets.
     :param default: whether an operator lists it if its author names no tables.
     """
@@ -110,6 +120,7 @@ class Listing:
     each: str = ""
     parent: str | None = None
     asks_with: Mapping[str, str] = field(default_factory=dict)
+    made_of: tuple[str, ...] = ()
     complete: bool = True
     default: bool = True
 
@@ -121,12 +132,12 @@ class Listing:
     @property
     def source(self) -> tuple[Any, ...]:
         """What is read for it. Listings with one source are made from the same calls."""
-        return (self.operation, self.versions, self.parent, json.dumps(self.parameters, sort_keys=True))
+        return (self.operation, self.made_of, self.versions, self.parent, json.dumps(self.parameters, sort_keys=True))
 
     @property
     def selects_by_date(self) -> bool:
         """Whether Marketo lists only what has changed in a span, if it is asked to."""
-        return "earliestUpdatedAt" in operations.get(self.operation).parameters
+        return "earliestUpdatedAt" in operations.get(self.operation).parameters and not self.made_of
 
     @property
     def changes(self) -> bool:

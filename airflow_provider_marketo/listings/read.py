@@ -46,10 +46,12 @@ def families(names: Sequence[str]) -> list[Family]:
     """
     Group listings so that nothing is read twice.
 
-    :param names: of the wanted listings.
+    :param names: of the wanted listings. What a listing is made of is read, too.
     """
-    found: dict[tuple[Any, ...], Family] = {}
-    for listing in (LISTINGS[name] for name in names):
+    wanted = [LISTINGS[name] for name in names]
+    needed = [LISTINGS[name] for listing in wanted for name in listing.made_of]
+    found = {listing.source: Family(listing) for listing in needed}
+    for listing in (each for each in wanted if not each.made_of):
         root = listing if listing.parent is None else LISTINGS[listing.parent]
         family = found.setdefault(root.source, Family(root))
         if listing.parent is None:

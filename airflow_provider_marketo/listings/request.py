@@ -42,7 +42,7 @@ class ListingRequest(Plain):
     start: datetime | None = None
     end: datetime | None = None
     file_format: str = "parquet"
-    fields: Any = None
+    fields: Any = ()
     exclude_fields: Any = ()
     hash_fields: Any = ()
     on_type_error: str = "null"

@@ -26,6 +26,24 @@ _EMAIL = (
     " isOpenTrackingDisabled:boolean autoCopyToText:boolean template:integer version:integer ccFields"
 )
 
+ASSETS = (
+    "folders",
+    "programs",
+    "smart_campaigns",
+    "emails",
+    "email_templates",
+    "landing_pages",
+    "landing_page_templates",
+    "landing_page_redirect_rules",
+    "forms",
+    "snippets",
+    "files",
+    "static_lists",
+    "smart_lists",
+    "segmentations",
+)
+"""Listings of Marketo assets. ``assets`` is made of them."""
+
 _LISTINGS = (
     Listing(
         "lead_fields",
@@ -280,6 +298,26 @@ _LISTINGS = (
         each="fields",
         parent="custom_object_types",
         asks_with={"customObjectName": "name"},
+        default=False,
+    ),
+    Listing(
+        "assets",
+        "folders.get",
+        key=("assetType", "id"),
+        columns=columns(
+            "assetType id:integer name type folderPath workspace status hasDraft:boolean createdAt:datetime"
+            " updatedAt:datetime url"
+        ),
+        made_of=ASSETS,
+        default=False,
+    ),
+    Listing(
+        "asset_changes",
+        "folders.get",
+        key=("seenAt", "change", "assetType", "id"),
+        columns=columns("seenAt:datetime change assetType id:integer name columns url"),
+        made_of=ASSETS,
+        complete=False,
         default=False,
     ),
     Listing("lead_partitions", "leads.get_partitions", key=("id",), columns=columns("id:integer name description")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import codes, stored
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import (
@@ -21,8 +21,10 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.listings import read
+from airflow_provider_marketo.listings.assets import AssetCatalogue
 from airflow_provider_marketo.listings.manifest import publish
 from airflow_provider_marketo.listings.request import ListingRequest
+from airflow_provider_marketo.listings.table import ASSETS, LISTINGS
 from airflow_provider_marketo.listings.write import TableRecord, TableWriter
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
@@ -32,12 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.client.bulk.plan import Window
+    from airflow_provider_marketo.client.stored import State
     from airflow_provider_marketo.client.tabular.transform import Outcome
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.listings.listing import Listing
     from airflow_provider_marketo.output.manifest import Manifest
 
 log = logging.getLogger(__name__)
+
+_REMEDY = "Delete the file and clear the task: everything is listed again."
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class ListingWork(Work):
         self._hash_key = hook.settings.hash_key(hashed)
         self._stopped = Event()
         self._span: Window | None = None
+        self._run_id = str(context["ti"].run_id)
+        self._assets: AssetCatalogue | None = None
         self._manifest: Manifest | None = None
 
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
@@ -85,7 +92,12 @@ class ListingWork(Work):
         missing = [name for name in self._request.object_types if name not in done]
         if done:
             log.info("An earlier try has listed %s", ", ".join(done))
+        made = [LISTINGS[name] for name in missing if LISTINGS[name].made_of]
+        if made:
+            self._assets = AssetCatalogue(self._folder, self._run_id)
+        as_of = iso(self._client.marketo_time())
         done |= {record.name: record for record in self._read(read.families(missing))}
+        done |= {record.name: record for record in self._make(made, as_of)}
         records = [done[name] for name in self._request.object_types]
         self._manifest = publish(self._folder, self._request, self._span, records, self._run)
         self._folder.delete_tree(self._run)
@@ -103,8 +115,7 @@ class ListingWork(Work):
     def _begin(self) -> Begun:
         """Return what the first try has settled. Another request of the same run begins anew."""
         place = f"{self._run}/begun.json"
-        facts = self._folder.read_json(place)
-        begun = Begun.from_dict(facts) if facts else None
+        begun = self._revived(Begun, place)
         if begun is None or begun.request != self._request.fingerprint():
             self._folder.delete_tree(self._run)
             now = self._client.marketo_time().replace(microsecond=0)
@@ -113,8 +124,15 @@ class ListingWork(Work):
         return begun
 
     def _recorded(self, name: str) -> TableRecord | None:
-        facts = self._folder.read_json(layout.slice_record(self._run, name))
-        return TableRecord.from_dict(facts) if facts else None
+        return self._revived(TableRecord, layout.slice_record(self._run, name))
+
+    def _revived(self, kind: type[State], name: str) -> State | None:
+        facts = self._folder.read_json(name)
+        return (
+            stored.revive(kind, facts, place=str(self._folder.path(name)), remedy=_REMEDY)
+            if facts is not None
+            else None
+        )
 
     def _read(self, families: Sequence[read.Family]) -> list[TableRecord]:
         """Read as many families in parallel as the task may make calls."""
@@ -125,32 +143,54 @@ class ListingWork(Work):
             try:
                 for ended in wait(reading, return_when=FIRST_EXCEPTION).done:
                     ended.result()
-            finally:  # after a failure or a kill, the others need not be read
+            except BaseException:  # the others need not be read
                 self._stopped.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+                raise
         return [record for each in reading for record in each.result()]
 
     def _read_family(self, family: read.Family) -> list[TableRecord]:
         as_of = iso(self._client.marketo_time())
         follows = [group[0] for group in family.children.values()]
         parents: dict[tuple[Any, ...], read.Record] = {}
+        makes_assets = self._assets is not None and family.root.name in ASSETS
+        span = None if makes_assets and self._assets is not None and self._assets.is_first else self._span
 
         def records() -> Iterable[tuple[read.Record, None]]:
-            for record in read.records(self._client, family.root, self._span):
+            for record in read.records(self._client, family.root, span):
                 if follows and read.has_changed(record, self._span):
                     parents.setdefault(family.root.key_of(record), record)
+                if self._assets is not None and makes_assets:
+                    self._assets.add(family.root, record)
                 yield record, None
 
         try:
-            written = self._write(family.tables, records(), as_of, changed_only=family.root.selects_by_date)
+            written = self._write(family.tables, records(), as_of, span if family.root.selects_by_date else None)
         except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
+            if makes_assets:
+                raise
             return [self._skipped(listing, error, as_of) for listing in family.listings]
         read.check_budget(self._client, follows, len(parents))
         for group in family.children.values():
             try:
-                written += self._write(group, self._belongings(group[0], parents.values()), as_of, changed_only=True)
+                written += self._write(group, self._belongings(group[0], parents.values()), as_of, self._span)
             except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
                 written += [self._skipped(listing, error, as_of) for listing in group]
+        return written
+
+    def _make(self, listings: Sequence[Listing], as_of: str) -> list[TableRecord]:
+        """Write the tables that are made of the records of others, and keep the assets for the next run."""
+        if self._assets is None:
+            return []
+        selected = [name for name in ASSETS if LISTINGS[name].selects_by_date and self._span is not None]
+        rows = self._assets.rows(changed_only=() if self._assets.is_first else selected)
+        tables = {"assets": rows.values(), "asset_changes": self._assets.changes(rows, as_of)}
+        written = [
+            record
+            for listing in listings
+            for record in self._write([listing], ((row, None) for row in tables[listing.name]), as_of, None)
+        ]
+        self._assets.keep(rows)
         return written
 
     def _belongings(
@@ -165,11 +205,9 @@ class ListingWork(Work):
         listings: Sequence[Listing],
         records: Iterable[tuple[read.Record, read.Record | None]],
         as_of: str,
-        *,
-        changed_only: bool,
+        span: Window | None,
     ) -> list[TableRecord]:
         """Write the tables that are made from the same records, and publish them."""
-        span = self._span if changed_only else None
         with ExitStack() as stack:
             staging = stack.enter_context(self._folder.staging())
             writers = [TableWriter(each, self._request, span, staging, self._hash_key) for each in listings]

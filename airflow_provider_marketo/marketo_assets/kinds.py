@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_marketo.choices import AssetAction, AssetType, InventoryType
+from airflow_provider_marketo.choices import AssetAction, AssetType
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-INVENTORY_TYPES: Sequence[str] = get_args(InventoryType)
-"""What an inventory lists, by the families of the catalogue."""
 
 _VERBS: Mapping[AssetAction, Sequence[str]] = {
     "get": ("get_by_id",),

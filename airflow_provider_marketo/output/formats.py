@@ -4,8 +4,8 @@ The formats that files are written in. A new format is a row of this table, and 
 A format that ``TypedTransform`` writes also has a size in ``client.tabular.typed.BLOCKS`` and a sink in
 ``client.tabular.tables.SINKS``.
 
-A format is written in two ways: from the bytes of Marketo's export files, in bulk, and from records, such as the rows
-of an inventory or rejected rows.
+A format is written in two ways: from the bytes of Marketo's export files, in bulk, and from records, such as rejected
+rows.
 """
 
 from __future__ import annotations

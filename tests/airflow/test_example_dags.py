@@ -26,7 +26,7 @@ NEEDS_S3 = "marketo_updated_leads_to_s3"
 FOLLOWING = {"marketo_form_follow_up", "marketo_hourly_activities", "marketo_tombstones", "marketo_webinar"}
 """Recipes with streams, sensors and watchers; test_waiting.py runs them."""
 
-MARKETING = {"marketo_asset_inventory", "marketo_erase_leads", "marketo_newsletter", "marketo_program_from_template"}
+MARKETING = {"marketo_erase_leads", "marketo_newsletter", "marketo_program_from_template", "marketo_reference_data"}
 """Recipes about Marketo assets, mailings and erasure; test_marketing.py runs them."""
 
 LOADING = {

@@ -1,4 +1,4 @@
-"""Recipes about programs, mailings, inventories and erasure, on a real Airflow with the ledger in Variables."""
+"""Recipes about programs, mailings, reference data and erasure, on a real Airflow with the ledger in Variables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from airflow_provider_marketo.output.manifest import read_manifest
 from airflow_provider_marketo.simulator import Simulator
 from tests.airflow.conftest import POLL_INTERVAL
 from tools.real_airflow import DagRun, RealAirflow
@@ -131,14 +132,15 @@ def test_a_campaign_that_is_marked_failed_stops_and_a_clear_sends_the_rest(
     assert groups() == all_groups
 
 
-def test_asset_inventory(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_reference_data(airflow: RealAirflow, marketo: Simulator) -> None:
     for night in (1, 2):
-        run = airflow.trigger("marketo_asset_inventory", logical_date=None, dag_run_id=f"inventory_{night}")
+        run = airflow.trigger("marketo_reference_data", logical_date=None, dag_run_id=f"reference_{night}")
         run.wait_for("report", "success", within=200)
-    found = run.xcom("inventory")
-    assert found["assets"]["programs"] == len(marketo.instance.store.assets.by_family["programs"])
-    assert found["changes"]["removed"] == 0
-    table = pq.read_table(Path(found["output_path"]) / "programs.parquet")
+    counts = run.xcom("report")
+    assert counts["programs"] == len(marketo.instance.store.assets.by_family["programs"])
+    manifest = read_manifest(run.xcom("reference"))
+    assert (counts["assets"] > counts["programs"], counts["asset_changes"]) == (True, 0)
+    table = pq.read_table(Path(manifest.output) / "programs/programs.parquet")
     assert "Spring Webinar" in table.column("name").to_pylist()
 
 

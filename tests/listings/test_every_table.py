@@ -106,7 +106,7 @@ def comparable(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(int(value.timestamp()) if hasattr(value, "timestamp") else value for value in key)
 
 
-@pytest.mark.parametrize("name", [name for name in LISTINGS if name != "api_errors"])  # this instance has had none
+@pytest.mark.parametrize("name", sorted(LISTINGS.keys() - {"api_errors", "asset_changes"}))  # there are none
 def test_every_object_is_in_its_table_once(listed: SimpleNamespace, name: str) -> None:
     found = list(map(comparable, keys(listed, name)))
     assert len(found) == len(set(found)) > 0

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from airflow_provider_marketo.choices import ApprovedInProgram, AssetAction, AssetType, InventoryType
+from airflow_provider_marketo.choices import ApprovedInProgram, AssetAction, AssetType
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.marketo_assets import kinds
@@ -34,10 +34,6 @@ def test_every_action_is_an_operation_of_some_type(action: str) -> None:
 @pytest.mark.parametrize("asset_type", get_args(ApprovedInProgram))
 def test_what_can_be_approved_in_a_program_has_an_operation_for_it(asset_type: str) -> None:
     assert operations.get(kinds.operation_of(asset_type, "approve")).retry == "repeatable"
-
-
-def test_an_inventory_lists_families_of_the_catalogue() -> None:
-    assert set(get_args(InventoryType)) <= set(operations.families())
 
 
 @pytest.mark.parametrize(("asset_type", "given", "found"), [("emails", "3001", 3001), ("emails_v2", "a-b", "a-b")])

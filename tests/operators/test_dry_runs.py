@@ -20,7 +20,6 @@ __all__ = ["warehouse"]
 TRIGGER, BATCH, EMAIL, PROGRAM, LIST, OUTSIDER = 2001, 2002, 3001, 1001, 1001, 1002
 READS = {
     "MarketoActivitiesOperator",
-    "MarketoAssetInventoryOperator",
     "MarketoBulkExtractOperator",
     "MarketoDeletedLeadsOperator",
     "MarketoGetLeadsOperator",

@@ -9,7 +9,6 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoStoppedError
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.assets import (
-    MarketoAssetInventoryOperator,
     MarketoAssetOperator,
     MarketoCloneProgramOperator,
     MarketoProgramTokensOperator,
@@ -19,6 +18,7 @@ from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOper
 from airflow_provider_marketo.operators.campaigns import MarketoSendSampleOperator, MarketoTriggerCampaignOperator
 from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.operators.listings import MarketoListingOperator
 from airflow_provider_marketo.operators.members import MarketoListMembersOperator, MarketoProgramMembersOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
 from airflow_provider_marketo.simulator.routes import HANDLERS
@@ -64,7 +64,7 @@ WRITERS: dict[str, tuple[type[MarketoOperator], dict[str, Any]]] = {
         {"asset_type": "emails", "asset_id": 3001, "action": "approve"},
     ),
     "leads.get_by_filter_type": (MarketoGetLeadsOperator, {"filter_type": "id", "filter_values": LEADS}),
-    "snippets.get": (MarketoAssetInventoryOperator, {"asset_types": ["snippets", "static_lists"]}),
+    "snippets.get": (MarketoListingOperator, {"object_types": ["snippets", "static_lists"]}),
     "programs.get": (
         MarketoApiOperator,
         {"operation": "programs.get", "arguments": {"maxReturn": 1}, "all_pages": True},

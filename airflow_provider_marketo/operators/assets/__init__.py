@@ -2,11 +2,9 @@
 
 from airflow_provider_marketo.operators.assets.asset import MarketoAssetOperator
 from airflow_provider_marketo.operators.assets.clone_program import MarketoCloneProgramOperator
-from airflow_provider_marketo.operators.assets.inventory import MarketoAssetInventoryOperator
 from airflow_provider_marketo.operators.assets.program_tokens import MarketoProgramTokensOperator
 
 __all__ = [
-    "MarketoAssetInventoryOperator",
     "MarketoAssetOperator",
     "MarketoCloneProgramOperator",
     "MarketoProgramTokensOperator",

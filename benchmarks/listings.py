@@ -1,10 +1,10 @@
 """
-How long an inventory takes, compared with the least time that Marketo's window of 20 seconds allows.
+How long a list of all Marketo assets takes, compared with the least time that Marketo's window of 20 seconds allows.
 
 ::
 
-    python -m benchmarks.inventory                    ten thousand assets of each of 14 types: three minutes
-    python -m benchmarks.inventory --assets 2000      a minute
+    python -m benchmarks.listings                    ten thousand assets of each of 14 types: three minutes
+    python -m benchmarks.listings --assets 2000      a minute
 
 The simulator runs in a process of its own; the task has four pool slots. Of ``n`` calls, the window allows the first
 ``rate_limit`` at once; the others take ``(n - rate_limit) / rate_limit * 20`` seconds.
@@ -53,27 +53,35 @@ def serve(assets: int, wire: Connection) -> None:
 
 
 def measure(assets: int) -> Row:
-    """Measure one full inventory."""
+    """Measure one full list."""
     wire, other = multiprocessing.get_context("spawn").Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(assets, other))
     server.start()
     host, login, password = wire.recv()
     connection = {"conn_type": "marketo", "host": host, "login": login, "password": password}
     os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = json.dumps(connection)
-    from airflow_provider_marketo.operators.assets import MarketoAssetInventoryOperator
+    from airflow_provider_marketo.listings.table import ASSETS
+    from airflow_provider_marketo.operators.listings import MarketoListingOperator
 
     with tempfile.TemporaryDirectory() as folder:
-        task = MarketoAssetInventoryOperator(task_id="inventory", output_path=folder, pool_slots=POOL_SLOTS)
+        task = MarketoListingOperator(
+            task_id="assets",
+            object_types=[*ASSETS, "assets"],  # type: ignore[list-item]
+            output_path=folder,
+            pool_slots=POOL_SLOTS,
+        )
         began = time.monotonic()
-        found = task.execute({"ti": SimpleNamespace(run_id="a run")})  # type: ignore[typeddict-item]
+        ti = SimpleNamespace(dag_id="a_dag", task_id="assets", run_id="a run", map_index=-1, try_number=1, max_tries=0)
+        found = task.execute({"ti": ti})  # type: ignore[typeddict-item]
         took = time.monotonic() - began
+    sizes = {window["name"]: window["rows"] for window in found["windows"]}
     wire.send("stop")
     calls = wire.recv()
     server.join()
     dictated = (calls - RATE_LIMIT) / RATE_LIMIT * WINDOW
     return Row(
-        what="inventory",
-        how=f"{sum(found['assets'].values()):,} assets of {len(found['assets'])} types, "
+        what="assets",
+        how=f"{sizes['assets']:,} assets of {len(ASSETS)} types, "
         f"{LATENCY * 1000:.0f} ms a call, {POOL_SLOTS} pool slots",
         reached=f"{took:.0f} s for {calls} calls",
         reference=f"{dictated:.0f} s, which the window dictates",
@@ -88,7 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=int, default=10_000, help="assets of each type (default: 10000)")
     assets = parser.parse_args().assets
-    with tempfile.TemporaryDirectory(prefix="marketo-inventory-") as home:
+    with tempfile.TemporaryDirectory(prefix="marketo-listings-") as home:
         os.environ["AIRFLOW_HOME"] = home  # before anything imports Airflow
         row = measure(assets)
     print(markdown([row]))
