@@ -7,7 +7,10 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 import airflow_provider_marketo
+from tools import constraints
 
 PACKAGE = Path(airflow_provider_marketo.__file__).parent
 PROJECT = PACKAGE.parent / "pyproject.toml"
@@ -56,3 +59,11 @@ def test_every_import_is_declared():
 
 def test_every_declared_dependency_is_imported():
     assert declared() - imported_distributions() == set(BEHIND_AIRFLOW)
+
+
+@pytest.mark.parametrize("line", constraints.lines())
+def test_the_constraints_of_a_line_are_the_versions_of_its_lock(line):
+    file = constraints.FOLDER / f"airflow-{line}.txt"
+    assert file.read_text() == constraints.constraints(line), "run python -m tools.constraints"
+    pinned = re.findall(r"^([\w.-]+)==", file.read_text(), re.MULTILINE)
+    assert {"apache-airflow", *declared()} <= set(pinned)
