@@ -21,13 +21,13 @@ import argparse
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tools import readme
 from tools.progress import stage
 
 HERE = Path(__file__).resolve().parent
@@ -179,17 +179,17 @@ def docs(arguments: argparse.Namespace) -> None:
 
 
 def build(arguments: argparse.Namespace) -> None:
-    """Build wheel and sdist; install the wheel in a clean environment and check what Airflow shows of it."""
+    """Build wheel and sdist; install as README says, then the wheel, and check what Airflow shows of them."""
     environment = _development()
     shutil.rmtree(HERE / "dist", ignore_errors=True)
     environment.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", HERE)
     (wheel,) = (HERE / "dist").glob("*.whl")
     with tempfile.TemporaryDirectory(prefix="marketo-wheel-") as folder:
-        clean = Environment(Path(folder) / "venv")
-        clean.create()
-        constraints = Path(folder) / "constraints.txt"
-        constraints.write_text(_versions(clean.lock))
-        clean.pip(f"installing {wheel.name} and its dependencies", "-c", constraints, wheel)
+        clean = Environment(Path(folder) / "venv", arguments.airflow)
+        with stage(f"installing a clone and Airflow {arguments.airflow}, as README says (a minute or two)"):
+            _install_as_readme_says(Path(folder), arguments.airflow)
+        clean.run("python", HERE / "tools" / "check_installed.py")
+        clean.pip(f"installing {wheel.name} in its place", "--no-deps", "--force-reinstall", wheel)
         clean.run("python", HERE / "tools" / "check_installed.py")
 
 
@@ -239,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
         if command is test:
             one.add_argument("--all", action="store_true", help="also tests that start a real Airflow")
             one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
-        if command in (test, install):
+        if command in (test, install, build):
             one.add_argument("--airflow", choices=AIRFLOW_LINES, default=DEVELOPMENT_LINE, help="which line of Airflow")
     return parser
 
@@ -256,9 +256,23 @@ def _development() -> Environment:
     return _environment(DEVELOPMENT_LINE)
 
 
-def _versions(lock: Path) -> str:
-    """Return the pinned versions of a lock as constraints, without hashes."""
-    return "\n".join(re.findall(r"^\S+==[^\\\n]*", lock.read_text(), re.MULTILINE))
+def _install_as_readme_says(folder: Path, line: str) -> None:
+    """Run README's commands in a folder: clone this working copy, create an environment, install into it."""
+    page = readme.read()
+    commands = readme.clone(page) + readme.steps(page)["Install"].code
+    commands = commands.replace("~/marketo-try", str(folder)).replace(DEVELOPMENT_LINE, line)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    done = subprocess.run(
+        ["bash", "-ec", commands],
+        cwd=folder,
+        env={**os.environ, **readme.environment(), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise DevError(f"README's installation failed:\n{commands}\n{said}")
 
 
 if __name__ == "__main__":
