@@ -46,6 +46,7 @@ class Instance:
         self._arrived: deque[float] = deque()
 
     def takes(self, now: float) -> bool:
+        """Return whether the instance takes a call now."""
         while self._arrived and self._arrived[0] <= now - 20:
             self._arrived.popleft()
         self._arrived.append(now)

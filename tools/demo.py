@@ -133,6 +133,7 @@ class Extracted:
 
     @property
     def files(self) -> list[Path]:
+        """The files that the flow has published."""
         return [LAKE / self.flow.output / file["name"] for file in self.manifest["files"]]
 
 

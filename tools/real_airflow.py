@@ -268,10 +268,12 @@ class DagRun:
 
     @property
     def path(self) -> str:
+        """The run's path in Airflow's API."""
         return f"/api/v2/dags/{self.dag_id}/dagRuns/{quote(self.run_id, safe='')}"
 
     @property
     def state(self) -> str:
+        """The run's state, as Airflow has it now."""
         return str(self.facts()["state"])
 
     def facts(self) -> dict[str, Any]:

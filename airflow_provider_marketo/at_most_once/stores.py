@@ -27,12 +27,15 @@ class VariableStore:
     option = ""
 
     def read(self, key: str) -> str | None:
+        """Return the text of a key; None if there is none."""
         return variables.read(key)
 
     def write(self, key: str, text: str) -> None:
+        """Store a text under a key; one that is there is replaced."""
         Variable.set(key, text, description="Marketo: keeps a request from being sent twice (airflow marketo ledger)")
 
     def delete(self, key: str) -> None:
+        """Delete the text of a key; it may be missing."""
         Variable.delete(key)
 
 
@@ -54,15 +57,18 @@ class FolderStore:
         self._is_marked = False
 
     def read(self, key: str) -> str | None:
+        """Return the text of a key; None if there is none."""
         self._check()
         data = self._folder.read(_file(key))
         return None if data is None else data.decode()
 
     def write(self, key: str, text: str) -> None:
+        """Store a text under a key; one that is there is replaced."""
         self._check(leave_mark=True)
         self._folder.write(_file(key), text.encode())
 
     def delete(self, key: str) -> None:
+        """Delete the text of a key; it may be missing."""
         self._folder.delete(_file(key))
 
     def all_keys(self) -> list[str]:

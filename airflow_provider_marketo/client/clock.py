@@ -27,10 +27,13 @@ class SystemClock:
     """The clock of this machine."""
 
     def now(self) -> datetime:
+        """Return the time, in UTC."""
         return datetime.now(timezone.utc)
 
     def monotonic(self) -> float:
+        """Return seconds that never jump."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
+        """Wait."""
         time.sleep(seconds)

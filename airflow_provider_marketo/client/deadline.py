@@ -68,10 +68,12 @@ class BoundedAdapter(HTTPAdapter):
     """Sends requests whose answers keep the deadline of :func:`ends_at`, directly or through any kind of proxy."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make the pool of connections, each with its time limit."""
         super().init_poolmanager(*arguments, **options)
         _bound(self.poolmanager)
 
     def proxy_manager_for(self, *arguments: Any, **options: Any) -> PoolManager:
+        """Return the pool of connections through a proxy, each with its time limit."""
         return _bound(super().proxy_manager_for(*arguments, **options))
 
 

@@ -279,7 +279,52 @@ _NOT_FOUND = _Meaning(MarketoNotFoundError)
 _UNAVAILABLE = _Meaning(MarketoFeatureUnavailableError)
 _TOKEN = _Meaning(MarketoAuthError)
 
+_PLAIN_INVALID = frozenset(
+    {
+        codes.NO_SUCH_ADDRESS,
+        codes.INVALID_DATA,
+        codes.METHOD_UNSUPPORTED,
+        codes.NOT_JSON,
+        codes.WRONG_CONTENT_TYPE,
+        codes.BAD_MULTIPART,
+        codes.BLANK,
+        codes.INVALID_DATE,
+        codes.BUSINESS_RULE,
+        codes.WRONG_FOLDER_TYPE,
+        codes.PERSON_ACCOUNTS,
+        codes.RECORD_TYPE_NOT_FOUND,
+        codes.WRONG_TYPE,
+        codes.PARAMETER_MISSING,
+        codes.LEAD_EXISTS,
+        codes.SEVERAL_LEADS_MATCH,
+        codes.PARTITION_REQUIRED,
+        codes.OTHER_PARTITION,
+        codes.FIELD_NOT_SEARCHABLE,
+        codes.BAD_COOKIE,
+        codes.NOT_CREATED,
+        codes.NOT_IN_LIST,
+        codes.OBJECT_EXISTS,
+        codes.COMPANY_FIELD_OF_LEAD,
+        codes.IN_USE,
+        codes.UNKNOWN_STATUS,
+        codes.MOST_ACTIVITY_TYPES,
+        codes.MOST_ATTRIBUTES,
+        codes.SAME_REFERENCE,
+        codes.STATUS_UNCHANGED,
+        codes.TOO_FAR_AHEAD,
+        codes.NOTHING_TO_DISCARD,
+        codes.ACTIVITY_TOO_LARGE,
+        codes.CRM_DUPLICATE,
+        codes.CRM_FIELD_TOO_LONG,
+        codes.CRM_MERGE_FAILED,
+        codes.PERSONAL_URL_CONFLICT,
+        codes.MERGE_TOO_MANY,
+    }
+)
+"""Codes that mean no more than that the request is wrong, as a code without a name here does."""
+
 MEANINGS: Mapping[str, _Meaning] = {
+    **dict.fromkeys(_PLAIN_INVALID, _INVALID),
     codes.INTERNAL_ERROR: _TRANSIENT_AMBIGUOUS,
     codes.BAD_GATEWAY: _TRANSIENT_AMBIGUOUS,
     codes.TOKEN_MISSING: _TOKEN,
@@ -290,7 +335,6 @@ MEANINGS: Mapping[str, _Meaning] = {
     codes.RATE_LIMIT: _Meaning(MarketoThrottledError),
     codes.DAILY_QUOTA: _Meaning(MarketoQuotaExhaustedError),
     codes.TEMPORARILY_UNAVAILABLE: _TRANSIENT_SAFE,
-    codes.NO_SUCH_ADDRESS: _INVALID,
     codes.SYSTEM_ERROR: _TRANSIENT_AMBIGUOUS,
     codes.SUBSCRIPTION_UNREACHABLE: _TRANSIENT_SAFE,
     codes.CONCURRENCY_LIMIT: _Meaning(MarketoThrottledError),
@@ -298,7 +342,6 @@ MEANINGS: Mapping[str, _Meaning] = {
     codes.FEATURE_OFF: _UNAVAILABLE,
     codes.RESOURCE_UNAVAILABLE: _TRANSIENT_AMBIGUOUS,
     codes.LOCK_TIMEOUT: _TRANSIENT_AMBIGUOUS,
-    codes.INVALID_DATA: _INVALID,
     codes.UNKNOWN_FIELD: _INVALID,
     codes.PARTITION_DENIED: _Meaning(MarketoPermissionError),
     codes.TOO_MANY_IMPORTS: _Meaning(MarketoQueueFullError),
@@ -308,6 +351,7 @@ MEANINGS: Mapping[str, _Meaning] = {
     codes.CUSTOM_OBJECTS_OFF: _UNAVAILABLE,
     codes.FILTER_UNSUPPORTED: _UNAVAILABLE,
 }
+"""What codes mean, but for those that mean *not found*, and 1029."""
 
 _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
     MarketoPermissionError,

@@ -22,7 +22,9 @@ _SHOWN = 10
 class Paginate(Protocol):
     """Yields the records of all pages of a query, as ``MarketoClient.paginate`` does."""
 
-    def __call__(self, operation: str, /, **parameters: Any) -> Iterator[Any]: ...
+    def __call__(self, operation: str, /, **parameters: Any) -> Iterator[Any]:
+        """Yield the records of an operation."""
+        ...
 
 
 @dataclass(frozen=True)

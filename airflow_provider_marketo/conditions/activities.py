@@ -72,9 +72,11 @@ class ActivityCondition(Condition):
 
     @property
     def group(self) -> Hashable:
+        """Whether the feed is asked for single leads, and the static list: a pass has one of each."""
         return bool(self.lead_ids), self.list_id
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         what = "an activity" if self.count == 1 else f"{self.count} activities"
         about = [
             f"about {_some(self.asset_ids)}" if self.asset_ids else "",
@@ -152,6 +154,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
             existing(self._client, "smart_campaigns", condition.campaign_id, parameter="campaign_id")
 
     def ask(self, conditions: Collection[ActivityCondition]) -> Mapping[ActivityCondition, Answer]:
+        """Ask conditions; what is remembered of conditions that no sensor waits for is forgotten."""
         self._forget_others(conditions)
         self._in_use = set()
         answers = super().ask(conditions)
@@ -164,6 +167,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
             self._hits.pop(gone, None)
 
     def continued(self, condition: ActivityCondition) -> ActivityCondition:
+        """Return the condition with the time up to which the feed has been read."""
         until = self._until.get(condition)
         # The other poller does not know which activities were counted here.
         return condition if until is None or condition.count > 1 else replace(condition, read_from=iso(until - OVERLAP))

@@ -54,6 +54,7 @@ class AssetCondition(Condition):
             )
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         condition = "have a draft" if self.state == DRAFT else f"be {self.state}"
         return f"{title(self.asset_type, self.asset_id)} to {condition}"
 

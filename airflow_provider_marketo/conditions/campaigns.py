@@ -39,9 +39,11 @@ class CampaignMembershipCondition(Condition):
 
     @property
     def group(self) -> Hashable:
+        """The leads, whose activities are asked for together."""
         return self.lead_ids
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         count = len(self.lead_ids)
         return (
             f"smart campaign {self.campaign_id} to take {count} {'lead' if count == 1 else 'leads'} since {self.start}"

@@ -57,9 +57,11 @@ class JobCondition(Condition):
 
     @property
     def group(self) -> Hashable:
+        """The kind of job. Exports are looked up in one list, each import by itself."""
         return (self.object_type, self.custom_object, self.batch_id)
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         if self.batch_id is not None:
             return f"import {self.batch_id} of {self.custom_object or self.object_type}"
         return f"export {self.export_id} of {self.custom_object or self.object_type}"

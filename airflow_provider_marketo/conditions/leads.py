@@ -63,9 +63,11 @@ class LeadCondition(Condition):
 
     @property
     def group(self) -> Hashable:
+        """The fields that one call can filter by and return."""
         return self.filter_type, self.field
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         condition = f" with a wanted {self.field}" if self.field else ""
         count = len(self.filter_values)
         return f"{'a lead' if count == 1 else f'{count} leads'} by {self.filter_type}{condition}"

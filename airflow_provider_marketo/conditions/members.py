@@ -44,9 +44,11 @@ class ListMembershipCondition(Condition):
 
     @property
     def group(self) -> Hashable:
+        """The static list: a call asks for many of its leads."""
         return self.list_id
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         count = len(self.lead_ids)
         return (
             f"{count} {'lead' if count == 1 else 'leads'} to {'join' if self.member else 'leave'} list {self.list_id}"
@@ -116,9 +118,11 @@ class ProgramMembersCondition(Condition):
 
     @property
     def group(self) -> Hashable:
+        """The program."""
         return self.program_id
 
     def describe(self) -> str:
+        """Return what the sensor waits for, without a person's data."""
         members = "1 member" if self.count == 1 else f"{self.count} members"
         return f"{members} of program {self.program_id} in status {' or '.join(self.statuses)}"
 

@@ -25,6 +25,7 @@ class Hidden(str):
     given: Any
 
     def __new__(cls, given: Any) -> Hidden:
+        """Make a text of stars, which hides the given one."""
         hidden = super().__new__(cls, _STARS)
         hidden.given = given.given if isinstance(given, Hidden) else given
         return hidden

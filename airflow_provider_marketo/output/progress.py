@@ -51,11 +51,17 @@ Kept = TypeVar("Kept", bound=Progress)
 class ProgressStore(Protocol[Kept]):
     """Where progress outlives a try. A write that fails raises an error, so the task does not start what it was for."""
 
-    def load(self) -> Kept | None: ...
+    def load(self) -> Kept | None:
+        """Return the stored progress; None if there is none."""
+        ...
 
-    def save(self, progress: Kept) -> None: ...
+    def save(self, progress: Kept) -> None:
+        """Store the progress."""
+        ...
 
-    def clear(self) -> None: ...
+    def clear(self) -> None:
+        """Delete the progress."""
+        ...
 
 
 class TaskStateProgress(Generic[Kept]):
@@ -73,12 +79,15 @@ class TaskStateProgress(Generic[Kept]):
         self._kind = kind
 
     def load(self) -> Kept | None:
+        """Return the stored progress; None if there is none."""
         return _revived(self._store.get(self._key), self._kind, f"the task's state {self._key}")
 
     def save(self, progress: Kept) -> None:
+        """Store the progress."""
         self._store.set(self._key, progress.to_dict())
 
     def clear(self) -> None:
+        """Delete the progress."""
         self._store.delete(self._key)
 
 
@@ -97,13 +106,16 @@ class FolderProgress(Generic[Kept]):
         self._kind = kind
 
     def load(self) -> Kept | None:
+        """Return the stored progress; None if there is none."""
         value = self._folder.read_json(self._name, remedy=_START_OVER)
         return _revived(value, self._kind, str(self._folder.path(self._name)))
 
     def save(self, progress: Kept) -> None:
+        """Store the progress."""
         self._folder.write_json(self._name, progress.to_dict())
 
     def clear(self) -> None:
+        """Delete the progress."""
         self._folder.delete(self._name)
 
 

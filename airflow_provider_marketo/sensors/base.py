@@ -47,6 +47,7 @@ class SensorFailures(TaskFailures):
         self._sensor = sensor
 
     def shown(self, error: Exception) -> Exception:
+        """Return the error that ends the sensor, as its author chose."""
         if self._sensor.soft_fail or self._sensor.never_fail:
             text = str(super().shown(error))
             log.warning("Skipping: %s", text)

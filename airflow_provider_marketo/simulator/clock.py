@@ -45,9 +45,11 @@ class ScaledClock:
         self._zero = time.monotonic()
 
     def now(self) -> datetime:
+        """Return the instance's time, which runs faster than that of the machine."""
         return self._start + timedelta(seconds=(time.monotonic() - self._zero) * self.scale)
 
     def sleep(self, seconds: float) -> None:
+        """Wait for a time of the instance."""
         time.sleep(seconds / self.scale)
 
 
@@ -66,9 +68,11 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
+        """Return the time to which the clock was set."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
+        """Advance the clock instead of waiting."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:

@@ -41,6 +41,7 @@ class ExportSources:
         self._store = store
 
     def check(self, job: Job) -> None:
+        """Refuse an export whose source is missing."""
         store = self._store
         for name in LISTS:
             if name in job.filter:
@@ -57,6 +58,7 @@ class ExportSources:
             raise ApiError("1003", f"Invalid fields {unknown}")
 
     def __call__(self, job: Job) -> Iterator[str]:
+        """Return the header and the rows of a job."""
         if self._settings.export_rows is not None:
             return given_lines(self._settings.export_rows(job.kind, job.fields), job.delimiter)
         if job.kind == "activities":

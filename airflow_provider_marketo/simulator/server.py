@@ -53,16 +53,19 @@ class Server(ThreadingHTTPServer):
         return f"http://{host!s}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a request, and remember its connection."""
         with self._lock:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
+        """Close a connection, and forget it."""
         with self._lock:
             self._connections.discard(request)
         super().shutdown_request(request)
 
     def server_close(self) -> None:
+        """Close the socket, and the connections that clients keep open."""
         super().server_close()
         with self._lock:
             for connection in self._connections:

@@ -52,10 +52,12 @@ class RestApi:
         self._instance = instance
 
     def token(self, headers: Mapping[str, str]) -> str | None:
+        """Return the access token of a request; None if it has none."""
         return bearer(headers)
 
     @contextmanager
     def counted(self, user: ApiUser) -> Iterator[None]:
+        """Return a context in which a call counts toward the limits of the instance."""
         meter, lock = self._instance.meter, self._instance.lock
         try:
             with lock:
@@ -66,6 +68,7 @@ class RestApi:
                 meter.leave()
 
     def refusal(self, error: ApiError, user: ApiUser | None) -> ApiError:
+        """Return the answer that an error becomes."""
         with self._instance.lock:
             self._instance.meter.fail(user, error.code)
         return error
@@ -75,15 +78,18 @@ class DataIngestion:
     """Data ingestion. Its calls do not count toward the limits of the REST API."""
 
     def token(self, headers: Mapping[str, str]) -> str | None:
+        """Return the access token of a request; one without a token is refused."""
         token = headers.get(TOKEN_HEADER)
         if not token:
             raise ApiError(NO_TOKEN, "OAuth token is missing")
         return token
 
     def counted(self, user: ApiUser) -> AbstractContextManager[None]:
+        """Return a context that counts nothing: the service has limits of its own."""
         return nullcontext()
 
     def refusal(self, error: ApiError, user: ApiUser | None) -> ApiError:
+        """Return the answer that an error becomes."""
         return IngestionError.of(error)
 
 
@@ -91,6 +97,7 @@ class UserManagement(RestApi):
     """User management. Its calls count like others, and its errors have HTTP statuses of their own."""
 
     def refusal(self, error: ApiError, user: ApiUser | None) -> ApiError:
+        """Return the answer that an error becomes."""
         return UserManagementError.of(super().refusal(error, user))
 
 

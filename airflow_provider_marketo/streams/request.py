@@ -71,14 +71,17 @@ class StreamRequest(ExtractRequest):
 
     @property
     def export(self) -> ExportObject:
+        """The bulk object whose rows have the same shape."""
         return self.feed.export
 
     @property
     def kind(self) -> str:
+        """What the rows are: changes or deletes."""
         return CHANGES if self.removal is None else DELETES
 
     @property
     def removal(self) -> Removal | None:
+        """How the feed tells which leads were removed; None for a feed of something else."""
         return self.feed.removal
 
     def __post_init__(self) -> None:
@@ -165,6 +168,7 @@ class StreamRequest(ExtractRequest):
         return {each: known[each] for each in (activity_type_id(one, known) for one in wanted)}
 
     def describe(self) -> str:
+        """Return what is extracted, for the log."""
         kind = "activities" if self.object_type == ACTIVITIES else self.object_type.replace("_", " ")
         return f"{kind} as {self.file_format}"
 

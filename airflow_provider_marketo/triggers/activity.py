@@ -115,6 +115,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "stream": self.stream,
             "activity_types": self.activity_types,
@@ -144,5 +145,6 @@ class MarketoActivityTrigger(BaseEventTrigger):
         return producer(cls(**kwargs).watched)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each batch of the stream that the watchers of a process share."""
         async for batch in shared_stream:
             yield TriggerEvent(batch)  # type: ignore[no-untyped-call]

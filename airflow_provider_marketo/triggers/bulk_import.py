@@ -54,6 +54,7 @@ class MarketoBulkImportTrigger(BaseTrigger):
         self.custom_object = custom_object
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "marketo_conn_id": self.marketo_conn_id,
             "object_type": self.object_type,
@@ -64,6 +65,7 @@ class MarketoBulkImportTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event of the trigger."""
         yield await event_of(self._wait(), self.deadline)
 
     async def _wait(self) -> dict[str, Any]:

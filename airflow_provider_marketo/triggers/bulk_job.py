@@ -70,6 +70,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         self._client: MarketoClient | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "marketo_conn_id": self.marketo_conn_id,
             "object_type": self.object_type,
@@ -81,6 +82,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event of the trigger."""
         wait = self._wait() if self.until is None else self._let_pass(self.until)
         yield await event_of(wait, self.deadline, export_ids=self.export_ids)
 

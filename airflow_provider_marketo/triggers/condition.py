@@ -46,6 +46,7 @@ class MarketoConditionTrigger(BaseTrigger):
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "marketo_conn_id": self.marketo_conn_id,
             "kind": self.kind,
@@ -56,6 +57,7 @@ class MarketoConditionTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event of the trigger."""
         waited_for = {"about": self.about, "kind": self.kind, "condition": self.condition, "deadline": self.deadline}
         yield await event_of(self._wait(), self.deadline, **waited_for)
 

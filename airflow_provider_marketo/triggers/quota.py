@@ -47,6 +47,7 @@ class MarketoQuotaTrigger(BaseTrigger):
         self.deadline = deadline
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "marketo_conn_id": self.marketo_conn_id,
             "min_calls": self.min_calls,
@@ -55,6 +56,7 @@ class MarketoQuotaTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event of the trigger."""
         yield await event_of(self._wait(), self.deadline)
 
     async def _wait(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Records(io.StringIO):
     count = first = last = 0
 
     def write(self, text):
+        """Count the records in what the client prints."""
         if text.startswith('{"type": "RECORD"'):
             self.count += 1
             self.last = time.perf_counter()

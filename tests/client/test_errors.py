@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client import codes, errors
+from airflow_provider_marketo.client.remedies import remedy_of
 
 
 def reply_error(code: str, message: str = "some text") -> errors.MarketoError:
@@ -116,6 +117,28 @@ DOCUMENTED = [
     str(code) for code in (*_NUMBERS, 1027, 1028, 1029, 1035, 1036, 1037, 1042, 1048, 1049, *range(1076, 1081))
 ]
 """Every code that Adobe documents."""
+
+
+NAMED = {
+    name: code
+    for name, code in vars(codes).items()
+    if name.isupper() and isinstance(code, str) and code.isdecimal() and not name.startswith("INGESTION_")
+}
+
+
+def test_every_documented_code_has_a_name():
+    assert set(DOCUMENTED) <= set(NAMED.values())
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_named_code_has_a_meaning_and_a_way_out(name):
+    code = NAMED[name]
+    has_meaning = code in errors.MEANINGS or codes.is_not_found(code) or code == codes.EXPORT_REFUSED
+    assert has_meaning, f"{name} needs a class in client/errors.py, if only that of an invalid request"
+    error = reply_error(code)
+    assert error.remedy == (remedy_of(code, "leads.sync") or type(error).default_remedy or "a sentence of its own"), (
+        f"{name} needs a row in client/remedies.py"
+    )
 
 
 @pytest.mark.parametrize("code", DOCUMENTED)

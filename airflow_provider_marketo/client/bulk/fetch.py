@@ -41,7 +41,9 @@ Result_co = TypeVar("Result_co", covariant=True)
 class Consumer(Protocol[Result_co]):
     """Takes a file block by block."""
 
-    def feed(self, data: bytes) -> None: ...
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the file."""
+        ...
 
     def finish(self) -> Result_co:
         """Take note that the file is complete and verified."""

@@ -153,6 +153,7 @@ class ImportJob:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], processed: str) -> ImportJob:
+        """Read an item of Marketo's answer."""
         status = str(record.get("status") or "").lower()
         return cls(
             batch_id=int(record["batchId"]),

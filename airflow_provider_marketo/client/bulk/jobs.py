@@ -53,6 +53,7 @@ class ExportJob:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ExportJob:
+        """Read an item of Marketo's answer."""
         status = str(record.get("status") or "").lower()
         checksum = str(record.get("fileChecksum") or "").lower().removeprefix("sha256:")
         return cls(

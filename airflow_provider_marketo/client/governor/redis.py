@@ -45,6 +45,7 @@ class RedisStore:
         self._exchange = client.register_script(_EXCHANGE)
 
     def update(self, change: Change[Answer]) -> Answer:
+        """Change the state, in a transaction that is repeated when another process was faster."""
         from redis.exceptions import RedisError
 
         try:

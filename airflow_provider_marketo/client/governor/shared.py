@@ -77,6 +77,7 @@ class SharedGovernor:
         _instances.add(self)
 
     def acquire(self, operation: str, *, hold: float = LONGEST_WAIT) -> Lease:
+        """Wait for the turn of a call, and return its lease."""
         start = self._clock.monotonic()
         lease_id, kind = uuid.uuid4().hex[:12], kind_of(operation)
         while True:
@@ -92,18 +93,21 @@ class SharedGovernor:
             self._clock.sleep(min(wait, _LONGEST_NAP))
 
     def renew(self, lease: Lease) -> None:
+        """Keep a lease that would expire while its call still runs."""
         now = self._clock.monotonic()
         if now - self._renewed_at.setdefault(lease.id, now) > lease.hold / 3:
             self._renewed_at[lease.id] = now
             self._update(lambda state, limits, at: rules.renew(state, limits, lease.id, lease.hold, at))
 
     def release(self, lease: Lease, error: MarketoError | None) -> None:
+        """Give a lease back, with the error of its call, if it had one."""
         with self._lock:
             self._in_flight -= 1
         self._renewed_at.pop(lease.id, None)
         self._update(lambda state, limits, at: rules.settle(state, limits, lease.id, error, at))
 
     def enter_queue(self, queue: str, job_id: str, seconds: float = QUEUE_LAPSE) -> None:
+        """Take a place in a queue of Marketo's for a job."""
         if not self._update(
             lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds=seconds)
         ):
@@ -113,25 +117,32 @@ class SharedGovernor:
             )
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
+        """Give the places of jobs back."""
         if job_ids:
             self._update(lambda state, limits, at: rules.leave_queue(state, queue, job_ids))
 
     def queued(self, queue: str) -> list[str]:
+        """Return the jobs that have a place in a queue."""
         return self._update(lambda state, limits, at: rules.queued(state, limits, queue, at))
 
     def claim(self, name: str, seconds: float) -> bool:
+        """Return whether this process is the one that does something for the next seconds."""
         return self._update(lambda state, limits, at: rules.claim(state, limits, name, seconds, at))
 
     def postpone(self, name: str, seconds: float) -> None:
+        """Let no process claim something for some seconds."""
         self._update(lambda state, limits, at: rules.postpone(state, limits, name, seconds, at))
 
     def tell_used(self, used: int, extracts_end: int) -> None:
+        """Note how many calls the instance has used today, as Marketo counts them."""
         self._update(lambda state, limits, at: rules.tell_used(state, limits, used, extracts_end, at))
 
     def calls_of(self) -> dict[str, int]:
+        """Return today's calls by DAG."""
         return self._update(lambda state, limits, at: dict(state.calls_of))
 
     def latches(self) -> dict[str, datetime]:
+        """Return the quotas that are spent, and until when."""
         latches = self._update(lambda state, limits, at: dict(state.latches))
         return {quota: datetime.fromtimestamp(until, timezone.utc) for quota, until in latches.items()}
 

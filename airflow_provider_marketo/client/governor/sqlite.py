@@ -40,6 +40,7 @@ class SQLiteStore:
         self._connection: sqlite3.Connection | None = None
 
     def update(self, change: Change[Answer]) -> Answer:
+        """Change the state, in a transaction of the file."""
         with self._lock:
             try:
                 connection = self._connection or self._open()
@@ -61,6 +62,7 @@ class SQLiteStore:
             return answer
 
     def after_fork(self) -> None:
+        """Reset a child process after a fork: a thread that it does not have may hold the lock."""
         self._lock = threading.Lock()
         if self._connection is not None:
             _abandoned.append(self._connection)

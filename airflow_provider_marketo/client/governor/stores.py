@@ -52,10 +52,12 @@ class MemoryStore:
         self.state = State() if taken_over is None else State(sent=[clock.monotonic() - taken_over])
 
     def update(self, change: Change[Answer]) -> Answer:
+        """Change the state, which only the threads of this process share."""
         with self._lock:
             return change(self.state, Moment(self._clock.monotonic(), self._clock.now()))
 
     def after_fork(self) -> None:
+        """Reset a child process after a fork: a thread that it does not have may hold the lock."""
         self._lock = threading.Lock()
         self.state = State()
 
@@ -71,6 +73,7 @@ class UnusableStore:
         self._reason = reason
 
     def update(self, change: Change[Answer]) -> Answer:
+        """Raise the reason why there is no store."""
         raise StoreUnavailableError(self._reason)
 
     def after_fork(self) -> None:

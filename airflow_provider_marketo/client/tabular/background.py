@@ -15,11 +15,17 @@ _WAITING = 4
 class Worker(Protocol[Item_contra, Result_co]):
     """Takes items one by one and produces a result."""
 
-    def feed(self, data: Item_contra) -> None: ...
+    def feed(self, data: Item_contra) -> None:
+        """Take the next item."""
+        ...
 
-    def finish(self) -> Result_co: ...
+    def finish(self) -> Result_co:
+        """Return the result of all items."""
+        ...
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """Drop everything."""
+        ...
 
 
 class InBackground(Generic[Item_contra, Result_co]):

@@ -46,6 +46,7 @@ class CsvTransform(Transform):
         self._helper: int | None = None
 
     def abort(self) -> None:
+        """Close the files without finishing them."""
         self._writer.abort()
 
     def _header(self, names: list[str], raw: bytes) -> None:

@@ -51,9 +51,11 @@ class OutputFile(io.RawIOBase):
         self._begun = False
 
     def writable(self) -> bool:
+        """Return True: it is written, and never read."""
         return True
 
     def tell(self) -> int:
+        """Return how many bytes are written."""
         return self._size
 
     def write(self, data: Any) -> int:
@@ -74,6 +76,7 @@ class OutputFile(io.RawIOBase):
             self._file = None
 
     def close(self) -> None:
+        """Close the file; it takes no more bytes."""
         self.pause()
         super().close()
 

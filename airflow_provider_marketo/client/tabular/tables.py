@@ -37,9 +37,13 @@ class Sink(Protocol):
         """Append a table to a file. All tables of a file have one schema."""
         ...
 
-    def finish(self) -> list[WrittenFile]: ...
+    def finish(self) -> list[WrittenFile]:
+        """Close the files, and return what each of them holds."""
+        ...
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """Close the files without finishing them."""
+        ...
 
 
 class TableWriter:
@@ -124,6 +128,7 @@ class JsonLinesFiles:
         self._embedded = frozenset(embedded)
 
     def write(self, name: str, rows: Any) -> None:
+        """Append a table to a file."""
         file, _ = self._files.get(name)
         count = max(1, rows.num_rows * JSON_PIECE // max(rows.nbytes, 1))
         for start in range(0, rows.num_rows, count):
@@ -131,9 +136,11 @@ class JsonLinesFiles:
         file.rows += rows.num_rows
 
     def finish(self) -> list[WrittenFile]:
+        """Close the files, and return what each of them holds."""
         return self._files.finish()
 
     def abort(self) -> None:
+        """Close the files without finishing them."""
         self._files.abort()
 
 
@@ -154,6 +161,7 @@ class ParquetFiles:
         self._waiting = OutputFiles(open_file)
 
     def write(self, name: str, rows: Any) -> None:
+        """Append a table to a file, or have it wait on disk while too many files are open."""
         if name not in self._open and len(self._open) < self._limit:
             self._open[name] = _ParquetFile(name, rows.schema, self._open_file)
         if name in self._open:
@@ -164,12 +172,14 @@ class ParquetFiles:
                 stream.write_table(rows)
 
     def finish(self) -> list[WrittenFile]:
+        """Convert what waits on disk, close the files, and return what each of them holds."""
         written = [file.finish() for file in self._open.values()]
         for waiting in self._waiting.finish():
             written.append(self._convert(waiting.name))
         return sorted(written, key=lambda file: file.name)
 
     def abort(self) -> None:
+        """Close the files without finishing them."""
         self._waiting.abort()
         for file in self._open.values():
             file.abort()

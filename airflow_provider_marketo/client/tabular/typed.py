@@ -42,6 +42,7 @@ class TypedTransform(Transform):
         self._parser = arrow.Parser(0, {})
 
     def abort(self) -> None:
+        """Close the files without finishing them."""
         self._writer.abort()
 
     def _header(self, names: list[str], raw: bytes) -> None:

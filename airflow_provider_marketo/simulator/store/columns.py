@@ -118,6 +118,7 @@ class CyclicColumn:
 
     @cached_property
     def values(self) -> tuple[Any, ...]:
+        """The values, which repeat row after row."""
         return tuple(self._values() if callable(self._values) else self._values)
 
     @cached_property
@@ -125,13 +126,16 @@ class CyclicColumn:
         return tuple(map(cell, self.values))
 
     def value(self, row: int) -> Any:
+        """Return the value of a row."""
         return self.values[row % len(self.values)]
 
     def cells(self, start: int, stop: int) -> Iterator[str]:
+        """Yield the cells of rows, as an export has them."""
         offset = start % len(self.values)
         return islice(cycle(self._cells), offset, offset + stop - start)
 
     def find(self, texts: Collection[str], count: int) -> Iterator[int]:
+        """Yield the rows that have one of the given values."""
         for position, value in enumerate(self.values):
             if folded(value) in texts:
                 yield from range(position, count, len(self.values))
@@ -151,9 +155,11 @@ class ComputedColumn:
         self._row = row
 
     def cells(self, start: int, stop: int) -> Iterator[str]:
+        """Yield the cells of rows, as an export has them."""
         return map(cell, map(self.value, range(start, stop)))
 
     def find(self, texts: Collection[str], count: int) -> Iterator[int]:
+        """Yield the rows that have one of the given values."""
         candidates: Iterable[int | None] = range(count) if self._row is None else {self._row(text) for text in texts}
         for row in candidates:
             if row is not None and 0 <= row < count and folded(self.value(row)) in texts:
