@@ -20,7 +20,7 @@ from datetime import datetime, timedelta, timezone
 
 from airflow_provider_marketo.client.errors import MarketoThrottledError
 from airflow_provider_marketo.client.governor import EXTRACT, rules
-from airflow_provider_marketo.client.governor.rules import Ask, Limits
+from airflow_provider_marketo.client.governor.rules import CallRequest, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
 
 LIMITS = Limits(rate=90, parallel=8)
@@ -72,7 +72,7 @@ def simulate(
     def worker(now: float) -> Waits:
         while True:
             name, since = f"{next(number)}", now
-            while wait := rules.admit(state, LIMITS, Ask(name, "a.b", EXTRACT, 60.0, now - since), _at(now)):
+            while wait := rules.admit(state, LIMITS, CallRequest(name, "a.b", EXTRACT, 60.0, now - since), _at(now)):
                 now = yield now + min(wait, 2.0) + chance.uniform(0, 0.003)
             now = yield now + chance.uniform(0.03, 0.08)
             ours.append((now, instance.takes(now)))

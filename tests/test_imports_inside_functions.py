@@ -21,7 +21,7 @@ PACKAGE = Path(airflow_provider_marketo.__file__).parent
 
 # What DAG authors import lies in these folders. These methods may import the one module that does the work.
 SEAM_FOLDERS = {"operators", "sensors", "transfers"}
-SEAMS = {"_task", "execute", "_execute", "_begin", "hook", "condition", "_asker"}
+SEAMS = {"_task", "execute", "_execute", "_begin", "hook", "condition", "_wait"}
 
 # File, what it imports, and why it does so inside a function.
 EXCEPTIONS = {

@@ -19,7 +19,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import code_of
-from airflow_provider_marketo.imports.matching import Found, match
+from airflow_provider_marketo.imports.matching import ReportRow, match
 from airflow_provider_marketo.imports.rejects import Line
 from airflow_provider_marketo.imports.request import RESEND
 from airflow_provider_marketo.imports.state import Account
@@ -232,7 +232,7 @@ class BulkImport:
         self._staged.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
         log.warning("%s", message)
 
-    def _report(self, job: ImportJob, kind: str, count: int | None, rows: Sequence[Sequence[Any]]) -> list[Found]:
+    def _report(self, job: ImportJob, kind: str, count: int | None, rows: Sequence[Sequence[Any]]) -> list[ReportRow]:
         if count == 0 or (count is None and job.counted):
             return []
         try:
@@ -244,12 +244,12 @@ class BulkImport:
         plan = self._staged.plan
         return match(report, kind, plan.header, plan.key, rows)
 
-    def _untold(self, one: Found) -> Line:
+    def _untold(self, one: ReportRow) -> Line:
         values = [one.values.get(name) for name in self._staged.plan.header]
         return Line("unknown", code_of(one.reason), f"{one.reason} (Marketo does not say of which row)", None, values)
 
 
-def _line(outcome: str, one: Found, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> Line:
+def _line(outcome: str, one: ReportRow, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> Line:
     assert one.at is not None
     return Line(outcome, code_of(one.reason), one.reason, numbers[one.at], rows[one.at])
 

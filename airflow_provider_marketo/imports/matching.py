@@ -24,7 +24,7 @@ _LONGEST_NUMBER = 40
 
 
 @dataclass(frozen=True)
-class Found:
+class ReportRow:
     """
     A row of a report.
 
@@ -40,7 +40,7 @@ class Found:
 
 def match(
     report: bytes, kind: str, header: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> list[Found]:
+) -> list[ReportRow]:
     """
     Find the rows of a report.
 
@@ -59,7 +59,7 @@ def match(
         alike = tuple(plain(row[at]) for at in places)
         by_key[alike] = None if alike in by_key else number  # keys that differ only by case are told apart above
     taken: set[int] = set()
-    found: list[Found] = []
+    found: list[ReportRow] = []
     for values, reason in lines:
         at = exact.get(tuple(values.get(name, "") for name in key))
         if at is None:
@@ -68,13 +68,13 @@ def match(
             at = None
         if at is not None:
             taken.add(at)
-        found.append(Found(at, reason, values))
+        found.append(ReportRow(at, reason, values))
     if all(one.at is not None for one in found):
         return found
     return [one if one.at is not None else _by_rest(one, header, rows, taken) for one in found]
 
 
-def _by_rest(one: Found, header: Sequence[str], rows: Sequence[Sequence[Any]], taken: set[int]) -> Found:
+def _by_rest(one: ReportRow, header: Sequence[str], rows: Sequence[Sequence[Any]], taken: set[int]) -> ReportRow:
     cells = {header.index(name): plain(value) for name, value in one.values.items() if name in header}
     cells = {at: value for at, value in cells.items() if value}
     if not cells:
@@ -92,7 +92,7 @@ def _by_rest(one: Found, header: Sequence[str], rows: Sequence[Sequence[Any]], t
     if len(fitting) != 1 or best < max(1, len(cells) - 1):
         return one
     taken.add(fitting[0])
-    return Found(fitting[0], one.reason, one.values)
+    return ReportRow(fitting[0], one.reason, one.values)
 
 
 def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], str]]:

@@ -31,7 +31,7 @@ _PROGRAM_STATUS = {"approve": "locked", "unapprove": "unlocked"}
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedAsset:
     """
     An asset that a task wanted to make, and that exists.
 
@@ -45,7 +45,7 @@ class Made:
 
 def make(
     task: OnceTask, operation: str, arguments: Mapping[str, Any], look: Callable[[], Record | None]
-) -> Made | None:
+) -> CreatedAsset | None:
     """
     Make an asset that has a unique name, unless it exists.
 
@@ -66,7 +66,7 @@ def make(
     if task.dry_run:
         found = look()
         log.info("%s %s", "It exists:" if found else "Would call", what)
-        return Made(found, ours=False) if found else None
+        return CreatedAsset(found, ours=False) if found else None
     return _make(task.client, task.ledger, task.sending(operation, arguments, what), parameters, look)
 
 
@@ -76,11 +76,11 @@ def _make(
     sending: Sending,
     parameters: Mapping[str, Any],
     look: Callable[[], Record | None],
-) -> Made:
+) -> CreatedAsset:
     ours = ledger.knows(sending)
     found = look()
     if found is not None:
-        return Made(found, ours)
+        return CreatedAsset(found, ours)
     if ours:
         ledger.forget(sending)  # the earlier try made nothing, or a person has deleted it
     answered: list[Record] = []
@@ -103,13 +103,13 @@ def _make(
                 executed=True,
             ) from error
         log.info("Marketo's reply to %s was lost, but the asset exists", sending.what)
-        return Made(found, ours=True)
+        return CreatedAsset(found, ours=True)
     made = answered[0] if answered else look()
     if made is None:
         raise MarketoTransientError(
             f"{sending.what} was made, but cannot be found by its name yet", operation=sending.operation
         )
-    return Made(made, ours=True)
+    return CreatedAsset(made, ours=True)
 
 
 def refuse_existing(asset_type: str, name: str, record: Record) -> MarketoInvalidRequestError:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
-    from airflow_provider_marketo.marketo_assets.change import Made
+    from airflow_provider_marketo.marketo_assets.change import CreatedAsset
     from airflow_provider_marketo.marketo_assets.find import Record
 
 log = printable_logger(__name__)
@@ -74,7 +74,7 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     return _fill(task, arguments, made, contents, asked)
 
 
-def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> Made | None:
+def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> CreatedAsset | None:
     template, name = _template(task, arguments["template"]), arguments["name"]
     _check_names(task, arguments, template)
     given: dict[str, Any] = {"id": template["id"], "name": name, "folder": arguments["folder"]}
@@ -116,7 +116,7 @@ def _template(task: OnceTask, named: str) -> Record:
 def _fill(
     task: OnceTask,
     arguments: Mapping[str, Any],
-    made: Made,
+    made: CreatedAsset,
     contents: ProgramContents,
     asked: Sequence[tokens.Token],
 ) -> CloneResult:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.conditions.condition import Condition
     from airflow_provider_marketo.hooks.marketo import MarketoHook
-    from airflow_provider_marketo.sensors.asking import Asker
+    from airflow_provider_marketo.sensors.wait import SensorWait
 
 log = printable_logger(__name__)
 
@@ -88,7 +88,7 @@ class ConnectedSensor(ChecksArguments, BaseSensorOperator):
 
     def _drop_hook(self) -> None:
         """Drop the hook, after a wait in the triggerer: the connection may have changed meanwhile."""
-        for name in ("hook", "_asker"):
+        for name in ("hook", "_wait"):
             self.__dict__.pop(name, None)
 
 
@@ -129,7 +129,7 @@ class MarketoSensor(ConnectedSensor):
         """
         with SensorFailures(self):
             condition = self.condition(context)
-            found = self._asker.look(condition)
+            found = self._wait.look(condition)
         if found is None:
             if not self.deferrable:
                 log.info("Waiting for %s", condition.describe())
@@ -147,7 +147,7 @@ class MarketoSensor(ConnectedSensor):
         self._has_looked = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
         if not self._has_looked:
             with SensorFailures(self):
-                self._asker.check(self.condition(context))
+                self._wait.check(self.condition(context))
         if not self.deferrable:
             return super().execute(context)
         done = self.poke(context)
@@ -170,20 +170,20 @@ class MarketoSensor(ConnectedSensor):
         return found
 
     @cached_property
-    def _asker(self) -> Asker:
-        from airflow_provider_marketo.sensors.asking import Asker
+    def _wait(self) -> SensorWait:
+        from airflow_provider_marketo.sensors.wait import SensorWait
 
-        return Asker(self.hook, has_looked=self._has_looked)
+        return SensorWait(self.hook, has_looked=self._has_looked)
 
     def _found(self, context: Context, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the trigger found, or look once more if the trigger could not look until the deadline."""
-        found = self._asker.found(event)
+        found = self._wait.found(event)
         if found is not None:
             return found
-        deadline = self._asker.deadline(event)
+        deadline = self._wait.deadline(event)
         late = datetime.now(timezone.utc) - deadline > timedelta(seconds=self.poke_interval)
-        if late or self._asker.has_new_secret(event):
-            found = self._asker.look(self.condition(context))
+        if late or self._wait.has_new_secret(event):
+            found = self._wait.look(self.condition(context))
             if found is not None:
                 return found
         return self._wait_until(context, deadline)
@@ -200,7 +200,7 @@ class MarketoSensor(ConnectedSensor):
             deadline.isoformat(timespec="seconds"),
             self.poke_interval,
         )
-        self.defer(trigger=self._asker.trigger(condition, deadline, self.poke_interval), method_name="execute_complete")
+        self.defer(trigger=self._wait.trigger(condition, deadline, self.poke_interval), method_name="execute_complete")
 
 
 def some_ids() -> Check:

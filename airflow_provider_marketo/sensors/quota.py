@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.quota import Quota
-    from airflow_provider_marketo.sensors.asking_quota import QuotaAsker
+    from airflow_provider_marketo.sensors.quota_wait import QuotaWait
 
 log = printable_logger(__name__)
 
@@ -77,7 +77,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         if self.poke(context):
             return self._result()
         deadline = datetime.now(timezone.utc) + timedelta(seconds=self.timeout)
-        return self.defer(trigger=self._asker.trigger(deadline), method_name="execute_complete")
+        return self.defer(trigger=self._wait.trigger(deadline), method_name="execute_complete")
 
     def poke(self, context: Context) -> bool:
         """
@@ -86,7 +86,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         :param context: Airflow's, of the running task.
         """
         with SensorFailures(self):
-            self._left = self._asker.look()
+            self._left = self._wait.look()
         return self._left is not None
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
@@ -98,7 +98,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         """
         self._drop_hook()
         with SensorFailures(self):
-            self._left = self._asker.found(event)
+            self._left = self._wait.found(event)
             if self._left is None:
                 raise AirflowSensorTimeout(
                     f"not enough of the quota of {self.marketo_conn_id} was left within {self.timeout} seconds"
@@ -106,10 +106,10 @@ class MarketoQuotaSensor(ConnectedSensor):
         return self._result()
 
     @cached_property
-    def _asker(self) -> QuotaAsker:
-        from airflow_provider_marketo.sensors.asking_quota import QuotaAsker
+    def _wait(self) -> QuotaWait:
+        from airflow_provider_marketo.sensors.quota_wait import QuotaWait
 
-        return QuotaAsker(self.hook, self.argument("min_calls"), self.argument("min_export_mb"))
+        return QuotaWait(self.hook, self.argument("min_calls"), self.argument("min_export_mb"))
 
     def _check_together(self) -> None:
         if self.min_calls is None and self.min_export_mb is None:

@@ -101,7 +101,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Ask:
+class CallRequest:
     """
     A call that waits for its turn.
 
@@ -121,7 +121,7 @@ class Ask:
     owner: str | None = None
 
 
-def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
+def admit(state: State, limits: Limits, request: CallRequest, at: Moment) -> float:
     """
     Let a call go, or say when to ask again.
 
@@ -129,21 +129,21 @@ def admit(state: State, limits: Limits, ask: Ask, at: Moment) -> float:
     :raises MarketoQuotaExhaustedError: a daily quota is spent, or the part of it that extracts may use.
     """
     now = _advance(state, limits, at)
-    _check_reserve(state, ask)
-    probing, probed = _check_latches(state, ask, at)
-    rank = now - ask.waited + PATIENCE[ask.kind]
-    ahead = sum(1 for other, (theirs, _) in state.waiting.items() if theirs < rank and other != ask.id)
+    _check_reserve(state, request)
+    probing, probed = _check_latches(state, request, at)
+    rank = now - request.waited + PATIENCE[request.kind]
+    ahead = sum(1 for other, (theirs, _) in state.waiting.items() if theirs < rank and other != request.id)
     wait = max(state.paused_until - now, _until_rate(state, limits, ahead, now), _PROBE_POLL if probed else 0.0)
     if wait <= 0 and len(state.leases) + ahead >= parallel_now(state, limits, now):
         wait = _SLOT_POLL
     if wait > 0:
-        state.waiting[ask.id] = (rank, now + wait + _LAPSE)
+        state.waiting[request.id] = (rank, now + wait + _LAPSE)
         return wait
-    state.waiting.pop(ask.id, None)
+    state.waiting.pop(request.id, None)
     state.sent.append(now)
-    state.leases[ask.id] = (now, now + ask.hold)
-    state.probes.update(dict.fromkeys(probing, ask.id))
-    _count(state, ask)
+    state.leases[request.id] = (now, now + request.hold)
+    state.probes.update(dict.fromkeys(probing, request.id))
+    _count(state, request)
     return 0.0
 
 
@@ -247,7 +247,7 @@ def _advance(state: State, limits: Limits, at: Moment) -> float:
     state.paused_until = min(state.paused_until, now + 2 * limits.span)
     state.sent = [sent for sent in state.sent if sent > now - limits.span]
     state.leases = {lease: times for lease, times in state.leases.items() if times[1] > now}
-    state.waiting = {ask: times for ask, times in state.waiting.items() if times[1] > now}
+    state.waiting = {request: times for request, times in state.waiting.items() if times[1] > now}
     for queue, jobs in state.queues.items():
         state.queues[queue] = {job_id: lapses for job_id, lapses in jobs.items() if lapses > now}
     day_ends = next_reset(at.wall).timestamp()
@@ -273,18 +273,18 @@ def _until_rate(state: State, limits: Limits, ahead: int, now: float) -> float:
     return wait
 
 
-def _count(state: State, ask: Ask) -> None:
+def _count(state: State, request: CallRequest) -> None:
     if state.used is not None:
         state.used += 1
-    if ask.owner is not None:
-        state.calls_of[ask.owner] = state.calls_of.get(ask.owner, 0) + 1
+    if request.owner is not None:
+        state.calls_of[request.owner] = state.calls_of.get(request.owner, 0) + 1
 
 
-def _check_reserve(state: State, ask: Ask) -> None:
-    if ask.kind == EXTRACT and state.used is not None and state.used >= (state.extracts_end or 0):
+def _check_reserve(state: State, request: CallRequest) -> None:
+    if request.kind == EXTRACT and state.used is not None and state.used >= (state.extracts_end or 0):
         raise MarketoQuotaExhaustedError(
             f"{state.used} calls of the day are used, and extracts leave the rest to other users",
-            operation=ask.operation,
+            operation=request.operation,
             until=datetime.fromtimestamp(state.day_ends, timezone.utc) + RESET_MARGIN,
             remedy="Wait for the reset at midnight US Central time, or lower the connection's reserve.",
         )
@@ -311,7 +311,7 @@ def _lose_a_slot(state: State, limits: Limits, sent_at: float, now: float) -> No
     state.paused_until = max(state.paused_until, now + random.uniform(0.005, 0.1) * limits.window)
 
 
-def _check_latches(state: State, ask: Ask, at: Moment) -> tuple[list[str], bool]:
+def _check_latches(state: State, request: CallRequest, at: Moment) -> tuple[list[str], bool]:
     """
     Refuse a call whose quota is spent. Once the quota may be back, one call tries and the others wait for it.
 
@@ -320,7 +320,7 @@ def _check_latches(state: State, ask: Ask, at: Moment) -> tuple[list[str], bool]
     probing = []
     probed = False
     for quota, latched in list(state.latches.items()):
-        if quota == "export" and not spends_export_quota(ask.operation):
+        if quota == "export" and not spends_export_quota(request.operation):
             continue
         # Never later than the next try from now: the clock may have been wrong when the quota was found spent.
         until = state.latches[quota] = min(latched, next_probe(at.wall).timestamp())
@@ -328,7 +328,7 @@ def _check_latches(state: State, ask: Ask, at: Moment) -> tuple[list[str], bool]
             code, text = _SPENT[quota]
             raise MarketoQuotaExhaustedError(
                 text,
-                operation=ask.operation,
+                operation=request.operation,
                 code=code,
                 until=datetime.fromtimestamp(until, timezone.utc),
                 quota=quota,

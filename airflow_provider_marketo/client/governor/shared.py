@@ -17,7 +17,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
 )
 from airflow_provider_marketo.client.governor import LONGEST_WAIT, QUEUE_LAPSE, Lease, kind_of, rules
-from airflow_provider_marketo.client.governor.rules import Ask, Limits
+from airflow_provider_marketo.client.governor.rules import CallRequest, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
 from airflow_provider_marketo.client.governor.stores import Answer, GovernorStore, MemoryStore, StoreUnavailableError
 from airflow_provider_marketo.client.printable import printable_logger
@@ -82,7 +82,7 @@ class SharedGovernor:
         lease_id, kind = uuid.uuid4().hex[:12], kind_of(operation)
         while True:
             waited = self._clock.monotonic() - start
-            wait = self._admit(Ask(lease_id, operation, kind, hold, waited, self.owner))
+            wait = self._admit(CallRequest(lease_id, operation, kind, hold, waited, self.owner))
             if wait <= 0:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
@@ -153,7 +153,7 @@ class SharedGovernor:
         self._store.after_fork()
         self._own.after_fork()
 
-    def _admit(self, ask: Ask) -> float:
+    def _admit(self, ask: CallRequest) -> float:
         with self._lock:
             if self._in_flight >= self.parallel:
                 return _OWN_SLOT_POLL

@@ -13,7 +13,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.governor import EXTRACT, INTERACTIVE, POLL, kind_of, rules
-from airflow_provider_marketo.client.governor.rules import Ask, Limits
+from airflow_provider_marketo.client.governor.rules import CallRequest, Limits
 from airflow_provider_marketo.client.governor.state import Moment, State
 from benchmarks.throttling_model import outcome, share, simulate
 
@@ -25,8 +25,8 @@ def moment(now: float) -> Moment:
     return Moment(now, NOON + timedelta(seconds=now))
 
 
-def ask(name: str, kind: str = INTERACTIVE, waited: float = 0.0, operation: str = "leads.describe") -> Ask:
-    return Ask(name, operation, kind, hold=60.0, waited=waited)
+def ask(name: str, kind: str = INTERACTIVE, waited: float = 0.0, operation: str = "leads.describe") -> CallRequest:
+    return CallRequest(name, operation, kind, hold=60.0, waited=waited)
 
 
 def go(state: State, name: str, now: float, **facts) -> None:

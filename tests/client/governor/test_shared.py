@@ -12,7 +12,7 @@ from dataclasses import fields
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoQueueFullError, MarketoQuotaExhaustedError
-from airflow_provider_marketo.client.governor.rules import Ask, Limits
+from airflow_provider_marketo.client.governor.rules import CallRequest, Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 from airflow_provider_marketo.client.governor.state import State
 from airflow_provider_marketo.client.governor.stores import MemoryStore, StoreUnavailableError, UnusableStore
@@ -163,7 +163,7 @@ class TestWithoutHistory:
         while clock.monotonic() < 250:
             for governor, (ask, since) in asked.items():
                 waited = clock.monotonic() - since
-                if not governor._admit(Ask(ask, "leads.describe", "interactive", 0.1, waited)):
+                if not governor._admit(CallRequest(ask, "leads.describe", "interactive", 0.1, waited)):
                     sent.append(clock.monotonic())
                     governor._in_flight -= 1
                     asked[governor] = uuid.uuid4().hex, clock.monotonic()

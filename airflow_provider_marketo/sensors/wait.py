@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 
-class Asker:
+class SensorWait:
     """
     Looks at Marketo for one sensor.
 

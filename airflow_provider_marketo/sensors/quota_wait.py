@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 
-class QuotaAsker:
+class QuotaWait:
     """
     Asks what is left of the day's quotas.
 
