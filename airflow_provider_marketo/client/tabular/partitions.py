@@ -73,7 +73,7 @@ class Partitioning:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that become partitions as they are. They are left out of the files."""
+        """Return the columns that become partitions as they are. Typed files leave out those that their folder tells."""
         return tuple(name for name in self.by if self.source(name) == name)
 
     def source(self, name: str) -> str:
@@ -125,6 +125,16 @@ class Partitioning:
             # Longer than any value that stands for itself, and never with half of an escape.
             part = _HALF_ESCAPE.sub("", part[: LONGEST_PART - DIGEST]).ljust(LONGEST_PART - DIGEST + 1, "~") + digest
         return f"{name}={part}/"
+
+    def told_by(self, folder: str) -> tuple[str, ...]:
+        """
+        Return the columns whose whole values a folder's name tells. A value that was cut is in the rows only.
+
+        :param folder: what :meth:`folder` returned.
+        """
+        parts = (level.partition("=")[2] for level in folder.split("/"))
+        told = {name for name, part in zip(self.by, parts, strict=False) if len(part) <= LONGEST_PART}
+        return tuple(name for name in self.columns if name in told)
 
     def type_folder(self, type_id: str) -> str:
         """Return the folder of an activity type. A type that Marketo does not list is named by its id."""

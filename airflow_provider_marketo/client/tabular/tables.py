@@ -98,10 +98,12 @@ class TableWriter:
         levels = [self._levels(rows, name) for name in partitions.by]
         codes = pc.dictionary_encode(pc.binary_join_element_wise(*levels, "").combine_chunks())
         order = pc.sort_indices(codes.indices)
-        rows = rows.drop_columns(list(partitions.columns)).take(order)
+        rows = rows.take(order)
         start = 0
         for count in pc.value_counts(codes.indices.take(order)).to_pylist():
-            yield codes.dictionary[count["values"]].as_py(), rows.slice(start, count["counts"])
+            folder = codes.dictionary[count["values"]].as_py()
+            part = rows.slice(start, count["counts"])
+            yield folder, part.drop_columns(list(partitions.told_by(folder)))
             start += count["counts"]
 
     def _levels(self, rows: Any, name: str) -> Any:

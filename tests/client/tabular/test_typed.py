@@ -318,6 +318,20 @@ def test_partitions_are_folders_whose_columns_are_not_in_the_files(output, exten
     assert "leadId" not in output.rows(outcome.files[0].name)[0]
 
 
+@FORMATS
+@pytest.mark.parametrize("long", ["\u90e8" * 30, "x" * 400, "%" * 60])
+def test_a_value_that_its_folder_does_not_tell_stays_in_the_rows(output, extension, long):
+    table = schema("id:integer", "unit", "group")
+    rules = Rules(table, NAME, partitions=Partitioning(("unit", "group")))
+    outcome = output.run(rules, f"id,unit,group\n1,{long},a\n2,short,{long}\n3,null,a\n".encode(), extension)
+    found = {row["id"]: (file.name, row) for file in outcome.files for row in output.rows(file.name)}
+    assert found[1][1] == {"id": 1, "unit": long}
+    assert found[2][1] == {"id": 2, "group": long}
+    assert found[3] == (f"unit=__HIVE_DEFAULT_PARTITION__/group=a/rows.{extension}", {"id": 3})
+    assert "group=a" in found[1][0]
+    assert "unit=short" in found[2][0]
+
+
 def test_many_partitions_of_parquet_are_one_file_each_and_few_of_them_open(output, monkeypatch):
     monkeypatch.setattr("airflow_provider_marketo.client.tabular.tables.HELD", 20_000)
     monkeypatch.setitem(BLOCKS, "parquet", 10_000)
