@@ -136,6 +136,35 @@ def test_a_folders_name_is_literal(tmp_path, name):
     assert folder.names("nowhere") == folder.tree("nowhere") == []
 
 
+class Globbing(MemoryFileSystem):
+    """As gcsfs and adlfs: what takes several files takes patterns, and a name with ``*`` may be any file."""
+
+    def _no_pattern(self, *_: object, **__: object) -> None:
+        raise AssertionError("this would read a name as a pattern")
+
+    glob = rm = mv = move = copy = get = put = expand_path = cat = _no_pattern
+
+
+@pytest.mark.parametrize("name", ["EU [test]", "Q?x", "a*b", "{a,b}"])
+def test_on_an_object_store_every_key_is_literal(name):
+    attach("memory", fs=Globbing())
+    neighbour = OutputFolder("memory://lake/EU t")
+    neighbour.write("rows.csv", b"of a neighbour")
+    folder = OutputFolder(f"memory://lake/{name}", owner="a task")
+    folder.check_writable()
+    for each in ("rows.csv", "b/rows [1].csv", "b/rows1.csv", "b/c/rows?.csv"):
+        folder.write(each, each.encode())
+    assert folder.names("") == ["rows.csv"]
+    assert folder.tree("") == ["b/c/rows?.csv", "b/rows [1].csv", "b/rows1.csv", "rows.csv"]
+    folder.delete("b/rows [1].csv")
+    assert folder.read("b/rows [1].csv") is None
+    folder.delete_tree("b/c")
+    folder.remove_temporary()
+    assert folder.modified("b/rows1.csv").tzinfo is not None
+    assert folder.tree("") == ["b/rows1.csv", "rows.csv"]
+    assert neighbour.tree("") == ["rows.csv"]
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC, errno.ETIMEDOUT])
 def test_a_failure_of_the_storage_may_be_retried(tmp_path, monkeypatch, number):
     folder = OutputFolder(str(tmp_path))
