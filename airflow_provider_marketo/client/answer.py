@@ -17,6 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
 from airflow_provider_marketo.client import codes, errors
+from airflow_provider_marketo.client.records import ReplyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,7 +150,7 @@ def parse_json(operation: str, content: bytes, response: requests.Response) -> A
     :raises MarketoTransientError: it is no JSON, or none that Python can hold.
     """
     try:
-        return json.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8"), object_hook=ReplyRecord)
     except (ValueError, RecursionError):
         pass
     raise _not_marketo(operation, response)

@@ -18,7 +18,8 @@ The tree::
     │   └── MarketoFeatureUnavailableError
     ├── MarketoBudgetError              the task's own limit; nothing was sent
     ├── MarketoDataError                a file is not what it should be
-    │   └── MarketoFileGoneError
+    │   ├── MarketoFileGoneError
+    │   └── MarketoMemberMissingError   a record of a reply lacks a documented member
     ├── MarketoStateError               what an earlier run wrote down is damaged
     ├── MarketoExportFailedError
     ├── MarketoImportFailedError

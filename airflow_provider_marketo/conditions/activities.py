@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.lead_ids import lead_id_of
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import kept
 from airflow_provider_marketo.client.tabular.schema import ActivityType
@@ -206,7 +207,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
         return {
             "count": len(hits),
             "activities": named,
-            "lead_ids": sorted({int(hits[each]["leadId"]) for each in named}),
+            "lead_ids": sorted({lead_id_of(hits[each], "leadId") for each in named}),
         }
 
     def _type_id(self, wanted: str) -> int:
@@ -250,7 +251,8 @@ class ActivityWatcher(ActivityPoller):
         return {
             "until": iso(self._until[condition]),
             "activities": [
-                {"id": key, "lead_id": record["leadId"], "date": record.get("activityDate")} for key, record in by_date
+                {"id": key, "lead_id": lead_id_of(record, "leadId"), "date": record.get("activityDate")}
+                for key, record in by_date
             ],
         }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.lead_ids import lead_id_of
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, distinct_batches
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 
@@ -124,7 +125,7 @@ def _judge(condition: LeadCondition, found: Mapping[str, Sequence[Lead] | Market
         leads = found.get(_folded(value), ())
         if isinstance(leads, MarketoError):
             return leads
-        fitting = [int(lead["id"]) for lead in leads if _fits(condition, lead)]
+        fitting = [lead_id_of(lead) for lead in leads if _fits(condition, lead)]
         if not fitting:
             return None
         ids += fitting

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.lead_ids import lead_id_of
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
 from airflow_provider_marketo.conditions.existing import existing
@@ -67,7 +68,7 @@ class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
             except MarketoNotFoundError as error:
                 error.parameter = "list_id"
                 raise
-            states |= {int(item["id"]): str(item.get("status")).lower() for item in reply.records}
+            states |= {lead_id_of(item): str(item.get("status")).lower() for item in reply.records}
         answers: dict[ListMembershipCondition, Answer] = {}
         for condition in conditions:
             gone = [lead for lead in condition.lead_ids if states.get(lead) == "skipped"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.counts import counted
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_plan
 from airflow_provider_marketo.extract.publish import SlicePublisher
@@ -19,6 +17,7 @@ from airflow_provider_marketo.extract.run import ExtractRun
 from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, progress_store
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.foreign import host, unreachable
 from airflow_provider_marketo.output.manifest import refuse_siblings, remember_leftovers
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def begin(
         plan = make_plan(wanted, client, folder.read_json(layout.SCHEMA))
         folder.write_json(layout.request(run), wanted.to_dict())
         save_plan(folder, run, plan)
-        progress = Progress(fingerprint, output=folder.url, host=socket.gethostname(), mark=uuid.uuid4().hex)
+        progress = Progress(fingerprint, output=folder.url, host=host(), mark=uuid.uuid4().hex)
         folder.write_json(layout.mark(run), progress.mark)
         count = len(wanted.slices(plan.filters, plan.until))
         log.info("Extracting %s in %s", wanted.describe(), counted(count, "job"))
@@ -107,29 +106,14 @@ def _refuse_foreign(folder: OutputFolder, progress: Progress | None, mark: str |
 
     :raises MarketoInvalidRequestError: the task began on another host, and its folder is not to be seen here.
     """
-    here = socket.gethostname()
+    here = host()
     if not folder.is_local:
         return
     if progress is None:
         if resumed:
-            raise unreachable(folder.url, "the host on which the task began", here)
+            raise unreachable(folder.url, "the host on which the task began")
     elif progress.output == folder.url and progress.host not in ("", here) and progress.mark != mark:
-        raise unreachable(folder.url, f"host {progress.host}", here)
-
-
-def unreachable(url: str, began: str, here: str) -> MarketoInvalidRequestError:
-    """
-    Return the error for a folder that this worker does not share with the one on which the task began.
-
-    :param url: of the folder.
-    :param began: where the task began.
-    :param here: the name of this host.
-    """
-    return MarketoInvalidRequestError(
-        f"output_path={url}, as host {here} sees it, lacks what the task wrote to it on {began}",
-        parameter="output_path",
-        remedy="output_path must be reachable by every worker: use an object store or a shared disk.",
-    )
+        raise unreachable(folder.url, f"host {progress.host}")
 
 
 def _abandon(progress: Progress, jobs: ExportJobs) -> None:

@@ -8,6 +8,7 @@ from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.lead_ids import lead_id_of
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.extract.rows import write_rows
@@ -134,6 +135,7 @@ def _once_each(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]
     """Leave out repeats: several values may find a lead, and pages may overlap when leads change meanwhile."""
     seen: set[int] = set()
     for row in rows:
-        if row["id"] not in seen:
-            seen.add(row["id"])
-            yield row
+        lead_id = lead_id_of(row)
+        if lead_id not in seen:
+            seen.add(lead_id)
+            yield {**row, "id": lead_id}

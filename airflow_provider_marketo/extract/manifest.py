@@ -12,6 +12,7 @@ from airflow_provider_marketo.output.manifest import Manifest, manifest_url, pub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.extract.request import ExtractRequest
@@ -25,6 +26,7 @@ def write_manifest(
     slices: Sequence[Mapping[str, Any]],
     *,
     run_folder: str,
+    requested_end: datetime | None = None,
 ) -> Manifest:
     """
     Publish the manifest of what was extracted.
@@ -34,10 +36,12 @@ def write_manifest(
     :param plan: what was done.
     :param slices: the record of each slice.
     :param run_folder: the task instance's place in the output.
+    :param requested_end: what the author asked for, if the request has what was read.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
     schema = plan.written(request.attributes_form)
     has_dates = request.date_filter is not None
+    asked = requested_end or request.end
     end = request.end if plan.until is None or request.end is None else min(request.end, plan.until)
     facts = {
         "object_type": request.object_type,
@@ -46,7 +50,7 @@ def write_manifest(
         "custom_object": request.custom_object,
         "start": iso(request.start) if request.start and has_dates else None,
         "end": iso(end) if end and has_dates else None,
-        "requested_end": iso(request.end) if request.end and has_dates else None,
+        "requested_end": iso(asked) if asked and has_dates else None,
         "date_field": request.date_filter,
         "file_format": request.file_format,
         **{count: sum(one[count] for one in slices) for count in ("rows", "rows_cut", "rows_duplicate", "bytes")},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import as_utc
-from airflow_provider_marketo.extract.begin import begin, unreachable
+from airflow_provider_marketo.extract.begin import begin
 from airflow_provider_marketo.extract.request import (
     ALL_FIELDS,
     ExtractRequest,
@@ -20,6 +19,7 @@ from airflow_provider_marketo.extract.request import (
     interval_selects,
 )
 from airflow_provider_marketo.hooks.work import ExportJobsWait, Wait, Work
+from airflow_provider_marketo.output.foreign import unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +115,7 @@ class ExtractWork(Work):
         if found is not None:
             self._adopted = True
             if found["jobs"] and not set(self._run.held) & {job["export_id"] for job in found["jobs"]}:
-                raise unreachable(self._output_path, "the host on which the task began", socket.gethostname())
+                raise unreachable(self._output_path, "the host on which the task began")
             return {job["export_id"]: ExportJob(**job) for job in found["jobs"]}
         if not self._adopted:
             self._adopted = True

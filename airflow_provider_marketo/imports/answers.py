@@ -5,22 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.printable import printable
-
-
-def lead_id_of(record: Any) -> int:
-    """
-    Return the id of a lead.
-
-    :raises MarketoDataError: the record is not one, or has no id.
-    """
-    number = record.get("id") if isinstance(record, Mapping) else None
-    if isinstance(number, bool) or not str(number).isdecimal():
-        raise MarketoDataError(
-            "Marketo lists a lead without an id", remedy="Try again; if it stays, ask Adobe's support."
-        )
-    return int(str(number))
 
 
 def skipped_for(record: Any) -> tuple[bool, list[str]]:

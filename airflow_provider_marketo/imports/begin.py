@@ -28,6 +28,7 @@ from airflow_provider_marketo.imports.targets import BULK as BY_BULK
 from airflow_provider_marketo.imports.targets import LEAD_ID, STATUS, key_of
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
+from airflow_provider_marketo.output.foreign import host, unreachable
 from airflow_provider_marketo.output.progress import FolderProgress, ProgressKeeper, progress_store
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Beginning:
         """
         progress = self._store.load()
         if progress is None:
+            if resumed and self.staging.is_local:
+                raise unreachable(self.staging.url, "the host on which the task began", "staging")
             return None
         if progress.fingerprint != self._fingerprint(request):
             batches = [chunk.batch_id for chunk in progress.chunks.values() if chunk.batch_id]
@@ -95,6 +98,8 @@ class Beginning:
             return None
         data = self._folder.read(plan_name(progress.plan))
         if data is None or plans.digest(data) != progress.plan:
+            if self.staging.is_local and progress.host not in ("", host()) and (progress.sent or resumed):
+                raise unreachable(self.staging.url, f"host {progress.host}", "staging")
             if not progress.sent:
                 return None
             raise MarketoDataError(
@@ -140,7 +145,7 @@ class Beginning:
             counted(plan.rows, "row"),
             counted(planned_calls(plan), "call"),
         )
-        return self._staged(plan, ImportProgress(self._fingerprint(request), plan=sha256))
+        return self._staged(plan, ImportProgress(self._fingerprint(request), plan=sha256, host=host()))
 
     def previous_result(self, request: ImportRequest) -> Ending | None:
         """Return the end of the import, if an earlier try came that far and was killed during its cleanup."""

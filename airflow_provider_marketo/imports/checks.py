@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import (
+    MarketoDataError,
     MarketoInvalidRequestError,
     MarketoNotFoundError,
     MarketoPermissionError,
@@ -71,7 +73,10 @@ def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] 
         return None
     if not channels:
         return None
-    return tuple(str(status["name"]) for status in channels[0].get("progressionStatuses") or ())
+    listed = channels[0].get("progressionStatuses") or ()
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
+        raise MarketoDataError("Marketo lists a channel without its statuses", remedy="Try again.")
+    return tuple(str(status["name"]) for status in listed)
 
 
 def check_statuses(statuses: Iterable[str], known: tuple[str, ...] | None, program_id: int, parameter: str) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations as catalogue
 from airflow_provider_marketo.client.custom_objects import naming_type
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.suggest import with_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
 
@@ -21,6 +22,8 @@ log = printable_logger(__name__)
 
 PRIMARY_VALUE = "primaryAttributeValue"
 """Adobe's name of the first value of an activity, whatever its type calls it."""
+
+_AGAIN = "Try again; if it stays, ask Adobe's support."
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Field:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Field | None:
         """Read a record of any of Marketo's describes. Return None for a field that the REST API does not reach."""
+        if not isinstance(record, Mapping) or not isinstance(record.get("rest") or {}, Mapping):
+            raise MarketoDataError("Marketo describes a field in an unknown way", remedy=_AGAIN)
         rest = record.get("rest")
         name = (rest or record).get("name")
         if not name:
@@ -99,9 +104,11 @@ def describe(
         with naming_type(path.get("customObjectName")):
             records = client.call(operation, **path).records
         if len(records) == 1 and "fields" in records[0]:
+            if not all(isinstance(records[0].get(name) or [], list) for name in ("fields", "dedupeFields")):
+                raise MarketoDataError("Marketo describes an object without a list of its fields", remedy=_AGAIN)
             dedupe = tuple(records[0].get("dedupeFields") or ())
             id_field = str(records[0].get("idField") or id_field)
-            records = records[0]["fields"]
+            records = records[0]["fields"] or []
         elif len(records) == 1 and "attributes" in records[0]:
             records = _attributes(records[0])
         for field in filter(None, map(Field.from_record, records)):

@@ -104,12 +104,14 @@ class ImportProgress(kept.Progress):
     :param chunks: name to state of chunks that are no longer merely staged.
     :param calls: calls made to send rows, over all tries.
     :param result: what the task returns, once every chunk is done.
+    :param host: of the process that staged the rows.
     :param error: what it fails with although everything was sent, as ``MarketoError.to_dict`` describes it.
     """
 
     plan: str = ""
     chunks: dict[str, ChunkState] = field(default_factory=dict)
     calls: int = 0
+    host: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.client import codes, operations
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
+    MarketoDataError,
     MarketoInvalidRequestError,
     MarketoTransientError,
 )
@@ -16,7 +18,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import find, kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from airflow_provider_marketo.at_most_once.entries import Sending
     from airflow_provider_marketo.at_most_once.ledger import Ledger
@@ -87,7 +89,7 @@ def _make(
 
     def send() -> Any:
         answered.extend(client.call(sending.operation, **parameters).records[:1])
-        return [record["id"] for record in answered]
+        return [_id_of(record) for record in answered]
 
     try:
         ledger.once(sending, send)
@@ -110,6 +112,13 @@ def _make(
             f"{sending.what} was made, but cannot be found by its name yet", operation=sending.operation
         )
     return CreatedAsset(made, ours=True)
+
+
+def _id_of(record: Any) -> Any:
+    """Return the id of what Marketo has made; without one, the asset is looked for by its name."""
+    if not isinstance(record, Mapping) or record.get("id") is None:
+        raise MarketoDataError("Marketo does not say what it has made", executed=True)
+    return record["id"]
 
 
 def refuse_existing(asset_type: str, name: str, record: Record) -> MarketoInvalidRequestError:

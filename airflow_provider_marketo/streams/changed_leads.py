@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError
+from airflow_provider_marketo.client.lead_ids import lead_id_of
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.extract.manifest import write_manifest
@@ -139,7 +140,7 @@ def _changed(
             for record in records:
                 moment = parse_date_or_none(str(record.get("activityDate") or ""))
                 if moment is None or window.start <= moment < window.end:
-                    found.add(int(record["leadId"]))
+                    found.add(lead_id_of(record, "leadId"))
     return sorted(found)
 
 
@@ -163,4 +164,5 @@ def _read(client: MarketoClient, plan: ExtractPlan, ids: Sequence[int]) -> Itera
     for batch in batches(ids, IDS_PER_CALL):
         values = list(map(str, batch))
         leads = client.paginate("leads.get_by_filter_type", filterType="id", filterValues=values, fields=columns)
-        yield b"".join(line([lead.get(name) for name in columns]) for lead in leads)
+        rows = ({**lead, "id": lead_id_of(lead)} for lead in leads)
+        yield b"".join(line([row.get(name) for name in columns]) for row in rows)

@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
+from airflow_provider_marketo.output.foreign import refuse_foreign
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
@@ -47,6 +48,8 @@ class Position(Plain):
     :param pages: by pass, Marketo's word for the first page that may hold something later.
     :param published: the latest ranges, by the name of their keys, with the URL of the output that has these.
     :param moved_by: the task instance that went so far, as its place in the output is called.
+    :param host: of the process that moved it.
+    :param mark: of the output, so that a folder of the same name on another host is not taken for it.
     """
 
     VERSION: ClassVar[int] = 1
@@ -57,6 +60,18 @@ class Position(Plain):
     pages: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, str] = field(default_factory=dict)
     moved_by: str = ""
+    host: str = ""
+    mark: str = ""
+
+    def refuse_foreign(self, folder: OutputFolder) -> None:
+        """
+        Refuse a folder on a disk that is not shared with the host of the run before.
+
+        :param folder: the output.
+        :raises MarketoInvalidRequestError: it has the URL of the last output, and lacks its mark.
+        """
+        if self.published and max(self.published.items())[1] == folder.url:
+            refuse_foreign(folder, self.host, self.mark)
 
     def refuse_sibling(self, task_instance: str) -> None:
         """

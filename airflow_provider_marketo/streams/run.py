@@ -21,6 +21,7 @@ from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.foreign import host, mark_of
 from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
 from airflow_provider_marketo.streams.feeds import SKEW
 from airflow_provider_marketo.streams.overlap import Overlap
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
+_OPEN = datetime.max.replace(tzinfo=timezone.utc)
+"""The end of a range that no author has named."""
+
 _RESTORE = (
     "Restore the file. If it is lost, delete it: the run then reads what follows the stream's position, and its own"
     " range is read by a stream of another name with the run's start and end."
@@ -54,6 +58,7 @@ class Range(Plain):
     :param read_from: where reading begins; before the start where rows may be visible late.
     :param since: where the stream begins.
     :param pages: Marketo's words for the start, by pass.
+    :param wanted: the end that was asked for, if it lay in the future.
     """
 
     VERSION: ClassVar[int] = 1
@@ -63,6 +68,7 @@ class Range(Plain):
     read_from: datetime
     since: datetime
     pages: Mapping[str, str]
+    wanted: datetime | None = None
 
 
 class StreamRun:
@@ -116,6 +122,8 @@ class StreamRun:
         self._folder.check_writable()
         plan = self._request.plan(self._client)
         position = self._positions.load(self._client.instance)
+        if position is not None:
+            position.refuse_foreign(self._folder)
         recorded = self._recorded()
         begun = recorded or self._next_range(position, since, end)
         first_page, now = self._page_at(begun.read_from)
@@ -153,6 +161,8 @@ class StreamRun:
             reader.resume,
             published=position.published if position else {},
             moved_by=self._run,
+            host=host(),
+            mark=mark_of(self._folder) if self._folder.is_local else "",
         )
         ranges = moved.with_range(Window(one.read_from, one.end).name, self._folder.url)
         self._positions.advance(replace(moved, published=ranges))
@@ -185,7 +195,8 @@ class StreamRun:
         if again:
             log.info("Reading the range of this run again: %s to %s", iso(one.start), iso(one.end))
         else:
-            one = replace(one, end=min(one.end, now))
+            wanted = one.end if now < one.end < _OPEN else None
+            one = replace(one, end=min(one.end, now), wanted=wanted)
         if one.start < oldest:
             self._tell_gap(one.start, oldest, now)
             one = replace(one, start=oldest, read_from=oldest, end=max(one.end, oldest))
@@ -194,7 +205,7 @@ class StreamRun:
         return one
 
     def _next_range(self, position: Position | None, since: datetime | None, end: datetime | None) -> Range:
-        end = end or datetime.max.replace(tzinfo=timezone.utc)
+        end = end or _OPEN
         if position is not None:
             position.refuse_sibling(self._run)
             start, begin = parse_date(position.time), parse_date(position.since)
@@ -262,7 +273,14 @@ class StreamRun:
             return outcome
 
         record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
-        manifest = write_manifest(self._folder, request, plan, [{**record, "export_id": None}], run_folder=self._run)
+        manifest = write_manifest(
+            self._folder,
+            request,
+            plan,
+            [{**record, "export_id": None}],
+            run_folder=self._run,
+            requested_end=one.wanted,
+        )
         overlap.release()
         self._folder.delete_tree(f"{self._run}/slices")
         return manifest

@@ -8,6 +8,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_marketo.triggers.connection import off_loop, settings_of
 from airflow_provider_marketo.triggers.ending import event_of
+from airflow_provider_marketo.triggers.killed import WAITS, state_of, task_of, to_its_end
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class MarketoBulkImportTrigger(BaseTrigger):
     Fire when one of several imports has ended, successfully or not, or when the deadline has passed.
 
     Marketo has no list of imports: a look costs a call for each. Airflow stores the arguments in clear text: they are
-    ids and nothing else. There is no ``on_kill``, since imports cannot be cancelled.
+    ids and nothing else. Imports cannot be cancelled. If a person clears or ends the task meanwhile, the trigger gives
+    back their places in our count of Marketo's import queue (Airflow 3.3).
 
     :param marketo_conn_id: id of the connection.
     :param object_type: ``leads``, ``program_members`` or ``custom_objects``.
@@ -67,6 +69,23 @@ class MarketoBulkImportTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event of the trigger."""
         yield await event_of(self._wait(), self.deadline)
+
+    async def on_kill(self) -> None:
+        """
+        Give back the places of imports that no try waits for.
+
+        Airflow also calls this when the trigger only moves to another triggerer; the places then stay taken.
+        """
+        await to_its_end(self._give_back())
+
+    async def _give_back(self) -> None:
+        task = task_of(self)
+        if task is not None and await run_in_thread(lambda: state_of(task)) in WAITS:
+            return
+        settings = await settings_of(self.marketo_conn_id)
+        await run_in_thread(
+            lambda: off_loop().give_back_imports(settings, self.object_type, self.custom_object, self.batch_ids)
+        )
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)

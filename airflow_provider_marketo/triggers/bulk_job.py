@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 from airflow_provider_marketo.triggers.connection import off_loop, settings_of
 from airflow_provider_marketo.triggers.ending import event_of
+from airflow_provider_marketo.triggers.killed import WAITS, state_of, task_of, to_its_end
 from airflow_provider_marketo.triggers.poller import run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
@@ -93,13 +93,8 @@ class MarketoBulkJobTrigger(BaseTrigger):
         Airflow also calls this when the trigger only moves to another triggerer, perhaps after the task has continued
         there. After a quick clear the next try may already have taken the jobs over. In both cases the task is deferred
         or running, and its XCom names the jobs that it wants. Airflow deletes the XCom at the start of a try.
-
-        Airflow cancels a trigger once a second until it has ended, so the work here is shielded.
         """
-        cancelling = asyncio.create_task(self._cancel_unwanted())
-        while not cancelling.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.shield(cancelling)
+        await to_its_end(self._cancel_unwanted())
 
     async def _cancel_unwanted(self) -> None:
         wanted = await run_in_thread(self._wanted)
@@ -111,14 +106,8 @@ class MarketoBulkJobTrigger(BaseTrigger):
 
     def _wanted(self) -> Collection[str]:
         """Return the jobs that the task still waits for."""
-        task = getattr(self, "task_instance", None)
-        if task is None:  # dag.test() has none, and no other try takes the jobs over
-            return ()
-        states = airflow_compat.RuntimeTaskInstance.get_task_states(
-            dag_id=task.dag_id, task_ids=[task.task_id], run_ids=[task.run_id], map_index=task.map_index
-        )
-        state = next((state for run in states.values() for state in run.values()), None)  # None: it was deleted
-        if state not in ("deferred", "running"):
+        task = task_of(self)
+        if task is None or (state := state_of(task)) not in WAITS:
             return ()
         named: list[str] | None = airflow_compat.XCom.get_one(
             key=EXPORT_IDS, dag_id=task.dag_id, task_id=task.task_id, run_id=task.run_id, map_index=task.map_index

@@ -7,11 +7,14 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from airflow_provider_marketo.simulator import ApiUser
 from airflow_provider_marketo.simulator.import_jobs import FAILED
-from tests.operators.bulk_importing import CARS, WEBINAR, jobs, refused, run, small_chunks, source
+from tests.operators.bulk_importing import CARS, LEADS, WEBINAR, jobs, refused, run, small_chunks, source
 from tests.operators.importing import counts, lead, staged, table
+from tests.support import StateStore, run_task, task_context
 
 __all__ = ["small_chunks", "source"]
 
@@ -246,3 +249,27 @@ def test_an_api_user_without_the_permission_is_told_so(marketo, tmp_path, source
     marketo(users=(user,))
     text, _ = refused(tmp_path, source())
     assert "603" in text
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("store", [StateStore, lambda: None], ids=["Airflow 3.3", "Airflow 3.1"])
+def test_a_deferred_import_that_resumes_on_a_disk_that_is_not_shared_sends_nothing_twice(
+    marketo, source, tmp_path, monkeypatch, store
+):
+    instance, staging = marketo(), tmp_path / "staging"
+
+    def moves(_):
+        monkeypatch.setattr("socket.gethostname", lambda: "worker-2")
+        staging.rename(tmp_path / "of worker-1")
+
+    def task():
+        places = {"staging": str(staging), "rejects_path": str(tmp_path / "rejects")}
+        return MarketoBulkImportOperator(
+            task_id="a_task", **LEADS, source=source(), deferrable=True, poll_interval=0.05, **places
+        )
+
+    with pytest.raises(AirflowFailException, match=r"staging=.*as host worker-2 sees it, lacks .* by every worker"):
+        run_task(task, task_context(store(), max_tries=3), on_deferral=moves)
+    batches = [job.batch_id for job in jobs(instance)]
+    assert len(batches) == len(set(batches)) > 0
+    assert not list(staging.rglob("chunk-*")), "it was not staged again"

@@ -430,3 +430,32 @@ def test_a_position_with_a_wrong_member_is_damaged(stream, variables, member, va
     variables["marketo_position_s"] = json.dumps({**json.loads(variables["marketo_position_s"]), member: value})
     with pytest.raises(AirflowFailException, match="Variable marketo_position_s is damaged"):
         followed.hour(1, **JSONL)
+
+
+def test_a_run_that_asks_for_the_future_names_the_end_that_it_asked_for(stream):
+    followed = stream()
+    followed.clock.advance(2 * HOUR.total_seconds())
+    manifest = followed.run(start=START, end=START + 5 * HOUR, **JSONL)
+    assert (manifest["end"], manifest["requested_end"]) == ("2026-01-10T02:00:00Z", "2026-01-10T05:00:00Z")
+    again = followed.run(start=START, end=START + 5 * HOUR, **JSONL)
+    assert (again["end"], again["requested_end"]) == (manifest["end"], manifest["requested_end"])
+    whole = followed.run("the next", start=START, end=START + 2 * HOUR, **JSONL)
+    assert whole["end"] == whole["start"], "everything was read"
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_stream_on_a_disk_that_is_not_shared_stops_before_it_publishes_elsewhere(stream, monkeypatch, is_shared):
+    """The position is global: without this error each host would have a part of the rows."""
+    followed = stream()
+    followed.hour(0, **JSONL)
+    before = followed.published()
+    monkeypatch.setattr("socket.gethostname", lambda: "worker-2")
+    if is_shared:
+        followed.hour(1, **JSONL)
+        assert len(followed.published()) > len(before)
+        return
+    own = followed.output.with_name("of worker-1")
+    followed.output.rename(own)
+    with pytest.raises(AirflowFailException, match=r"as host worker-2 sees it, lacks .* reachable by every worker"):
+        followed.hour(1, **JSONL)
+    assert not [path for path in followed.output.rglob("*") if path.is_file()], "it has published nothing here"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from airflow_provider_marketo.client.errors import MarketoPermissionError, MarketoTransientError
+from airflow_provider_marketo.client.governor import IMPORT_QUEUE
+from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.triggers import poller
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
 from airflow_provider_marketo.triggers.waits import found_from
@@ -107,3 +111,21 @@ def test_the_end_of_an_import_is_found():
 )
 def test_after_an_event_without_an_end_the_task_looks_for_itself(event):
     assert found_from(event) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "held"),
+    [("failed", []), ("queued", []), (None, []), ("deferred", ["leads:3404"]), ("running", ["leads:3404"])],
+)
+def test_a_deferred_import_that_a_person_ended_holds_no_place_in_the_queue(marketo, monkeypatch, state, held):
+    """Otherwise every other import would wait for it, until one of them asks Marketo."""
+    instance = marketo()
+    governor = MarketoHook().get_conn().governor
+    governor.enter_queue(IMPORT_QUEUE, "leads:3404", 7200)
+    killed = trigger()
+    killed.task_instance = SimpleNamespace(dag_id="a_dag", task_id="a_task", run_id="a run", map_index=-1)
+    states = {"a run": {"a_task": state}}
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
+    asyncio.run(killed.on_kill())
+    assert list(governor.queued(IMPORT_QUEUE)) == held
+    assert instance.report().total_calls == 0

@@ -73,7 +73,7 @@ class Partitioning:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the columns that become partitions as they are. Typed files leave out those that their folder tells."""
+        """Return the columns that become partitions as they are."""
         return tuple(name for name in self.by if self.source(name) == name)
 
     def source(self, name: str) -> str:
