@@ -121,8 +121,19 @@ class EraseWork(Work):
     def _erase(self, evidence: Evidence) -> dict[str, Any]:
         erasure, found = self._erasure, self._find()
         evidence.begin(
-            len(self._values), len(found), requested=erasure.digests(self._values), leads=erasure.digests(found)
+            len(self._values),
+            len(found),
+            without_lead=erasure.without_lead(),
+            requested=erasure.digests(self._values),
+            leads=erasure.digests(found),
         )
+        if evidence.without_lead:
+            log.warning(
+                "%s of %d found no lead; the evidence has their positions: %s",
+                counted(evidence.without_lead, "value"),
+                len(self._values),
+                evidence.path,
+            )
         refused = erasure.delete(found, evidence.note_deleted)
         remaining = len(erasure.find())
         facts = evidence.finish(remaining, refused)
@@ -179,6 +190,7 @@ def _summary(evidence: Evidence, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "requested": facts["requested"],
         "found": facts["found"],
+        "without_lead": facts.get("without_lead"),
         "erased": facts["erased"],
         "remaining": facts["remaining"],
         "reappeared": facts.get("reappeared"),

@@ -26,6 +26,9 @@ _RESTORE = (
     " in the new evidence."
 )
 
+_NOT_SHOWN = frozenset({"cookies"})
+"""Fields that find leads without telling which value found which lead."""
+
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
 
@@ -55,14 +58,28 @@ class Erasure:
         self._filter_type = filter_type
         self._values = values
         self._hash_key = hash_key
+        self._having: set[str] = set()
 
     def find(self) -> list[int]:
         """Return the ids of all leads that any value finds (``leads.get_by_filter_type``), duplicates included."""
         found: set[int] = set()
+        fields = ["id"] if self._filter_type in _NOT_SHOWN else list(dict.fromkeys(("id", self._filter_type)))
         for values in batches(self._values, PER_CALL):
-            query = {"filterType": self._filter_type, "filterValues": values, "fields": ["id"]}
-            found.update(map(lead_id_of, self._client.paginate("leads.get_by_filter_type", **query)))
+            query = {"filterType": self._filter_type, "filterValues": values, "fields": fields}
+            for lead in self._client.paginate("leads.get_by_filter_type", **query):
+                found.add(lead_id_of(lead))
+                self._having.add(_folded(lead.get(self._filter_type)))
         return sorted(found)
+
+    def without_lead(self) -> list[int] | None:
+        """
+        Return the positions of the values that have found no lead, from 1; None where Marketo does not show the field.
+
+        Positions are no personal data, the values are.
+        """
+        if self._filter_type in _NOT_SHOWN:
+            return None
+        return [at for at, value in enumerate(self._values, 1) if _folded(value) not in self._having]
 
     def delete(self, lead_ids: Sequence[int], note: Callable[[int], None]) -> Counter[str]:
         """
@@ -128,6 +145,11 @@ class Evidence:
         return int(self._facts["found"])
 
     @property
+    def without_lead(self) -> int:
+        """How many values have found no lead in any try."""
+        return int(self._facts.get("without_lead") or 0)
+
+    @property
     def verified(self) -> bool:
         """Whether the deletion was checked."""
         return bool(self._facts.get("verified"))
@@ -137,17 +159,29 @@ class Evidence:
         if self.verified:
             self._write(verified=None)
 
-    def begin(self, values: int, found: int, *, requested: Sequence[str] | None, leads: Sequence[str] | None) -> None:
+    def begin(
+        self,
+        values: int,
+        found: int,
+        *,
+        without_lead: Sequence[int] | None,
+        requested: Sequence[str] | None,
+        leads: Sequence[str] | None,
+    ) -> None:
         """
         Write down what is about to be deleted.
 
         :param values: number of values that were asked for.
         :param found: number of leads that were found, in this try. Those that earlier tries have deleted are
             added.
+        :param without_lead: positions of values that found no lead, in this try; None if that cannot be told. A value
+            whose lead an earlier try has deleted is not among them.
         :param requested: digests of what was asked for; None for no digests.
         :param leads: digests of the ids that were found, in this try; None for no digests.
         """
         began = self._facts.get("began") or _now()
+        if without_lead is not None and self._facts.get("without_lead_at") is not None:
+            without_lead = sorted({*without_lead} & {*self._facts["without_lead_at"]})
         digests: dict[str, Any] = {}
         found = max(self._facts["deleted"] + found, self._facts["found"])
         if requested is not None and leads is not None:
@@ -157,6 +191,8 @@ class Evidence:
             began=began,
             requested=values,
             found=found,
+            without_lead=None if without_lead is None else len(without_lead),
+            without_lead_at=None if without_lead is None else list(without_lead),
             erased=None,
             remaining=None,
             verified=None,
@@ -193,6 +229,11 @@ class Evidence:
         self._facts |= facts
         self._folder.write_json(self._name, self._facts)
         return self._facts
+
+
+def _folded(value: Any) -> str:
+    """Return a value as Marketo compares it: it ignores the case of letters."""
+    return str(value).strip().casefold()
 
 
 def _now() -> str:

@@ -42,7 +42,8 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param column: of ``source`` or ``sql``. Default: ``filter_type``.
     :param confirm: has to be True, or to render to it.
     :param allow_none_found: whether values that find no lead at all are a success. Otherwise the task fails: they are
-        most often a mistake upstream, and evidence would say that a request was fulfilled.
+        most often a mistake upstream, and evidence would say that a request was fulfilled. If only some find none, the
+        task warns, and the evidence has their positions.
     :param max_leads: refuse to delete more, which is usually a mistake upstream.
     :param verify_after: how long after the deletion to look again: seconds, a timedelta or an ISO 8601 duration; None
         for never. Needs a triggerer.

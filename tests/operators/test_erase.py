@@ -297,3 +297,30 @@ def test_damaged_evidence_is_never_taken_for_none(request_, text):
     with pytest.raises(AirflowFailException, match=f"{file.name} is damaged.*Restore this evidence"):
         request_.run()
     assert file.read_text() == text
+
+
+def test_values_without_a_lead_are_counted_and_listed_by_their_positions(request_, caplog):
+    """Only values that all find no lead fail the task: a request often names addresses that Marketo never had."""
+    values = ["nobody@example.com", request_.addresses[0].upper(), "never@example.com"]
+    done = request_.run(filter_values=values)
+    assert (done["requested"], done["found"], done["without_lead"]) == (3, 2, 2)
+    facts = json.loads(request_.evidence())
+    assert (facts["without_lead"], facts["without_lead_at"]) == (2, [1, 3])
+    assert "2 values of 3 found no lead; the evidence has their positions" in caplog.text
+    assert not any(value in request_.evidence() + json.dumps(done) for value in values)
+
+
+def test_a_value_whose_lead_an_earlier_try_has_erased_has_found_one(request_, monkeypatch):
+    delete = Erasure.delete
+
+    def killed(self, lead_ids, note):
+        delete(self, lead_ids[:1], note)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Erasure, "delete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            request_.run(filter_type="id", filter_values=[1001, 1002, 99_999])
+    done = request_.run(filter_type="id", filter_values=[1001, 1002, 99_999])
+    assert (done["erased"], done["without_lead"]) == (2, 1)
+    assert json.loads(request_.evidence())["without_lead_at"] == [3]
