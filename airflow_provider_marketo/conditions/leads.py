@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.lead_ids import lead_id_of
+from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, distinct_batches
 from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 

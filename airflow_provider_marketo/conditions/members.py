@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
-from airflow_provider_marketo.client.lead_ids import lead_id_of
+from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
 from airflow_provider_marketo.conditions.existing import existing

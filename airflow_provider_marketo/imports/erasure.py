@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import codes, stored
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.lead_ids import lead_id_of
+from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.imports.answers import skipped_for
 from airflow_provider_marketo.output.folder import OutputFolder
 

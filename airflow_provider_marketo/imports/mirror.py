@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.lead_ids import lead_id_of
+from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL, Record
 

@@ -1,4 +1,4 @@
-"""SIGKILL at any step in the file system: the next try, or ``airflow marketo clean``, leaves nothing unfinished behind."""
+"""SIGKILL at any step in the file system: the next try, or ``airflow marketo clean``, leaves nothing unfinished."""
 
 from __future__ import annotations
 

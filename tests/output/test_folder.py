@@ -136,7 +136,7 @@ def test_a_folders_name_is_literal(tmp_path, name):
     assert folder.names("nowhere") == folder.tree("nowhere") == []
 
 
-class Globbing(MemoryFileSystem):
+class Globbing(MemoryFileSystem):  # type: ignore[misc]
     """As gcsfs and adlfs: what takes several files takes patterns, and a name with ``*`` may be any file."""
 
     def _no_pattern(self, *_: object, **__: object) -> None:

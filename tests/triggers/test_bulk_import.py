@@ -123,7 +123,7 @@ def test_a_deferred_import_that_a_person_ended_holds_no_place_in_the_queue(marke
     governor = MarketoHook().get_conn().governor
     governor.enter_queue(IMPORT_QUEUE, "leads:3404", 7200)
     killed = trigger()
-    killed.task_instance = SimpleNamespace(dag_id="a_dag", task_id="a_task", run_id="a run", map_index=-1)
+    killed.task_instance = SimpleNamespace(dag_id="a_dag", task_id="a_task", run_id="a run", map_index=-1)  # type: ignore[assignment]
     states = {"a run": {"a_task": state}}
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
     asyncio.run(killed.on_kill())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from airflow_provider_marketo.client.governor import EXPORT_QUEUE
 from airflow_provider_marketo.client.printable import printable, printable_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
 
@@ -52,8 +53,9 @@ class ExportJob:
     error: str | None = None
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> ExportJob:
-        """Read an item of Marketo's answer."""
+    def from_record(cls, record: Any) -> ExportJob:
+        """Read a record of a reply. One that is null is a job without an id."""
+        record = record if isinstance(record, Mapping) else {}
         status = str(record.get("status") or "").lower()
         checksum = str(record.get("fileChecksum") or "").lower().removeprefix("sha256:")
         return cls(

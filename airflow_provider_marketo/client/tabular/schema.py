@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.plain import Plain
 
 STRING, INTEGER, FLOAT, DECIMAL = "string", "integer", "float", "decimal"
@@ -109,7 +110,7 @@ class ActivityType(Plain):
         attributes = {
             str(item["name"]): str(item.get("dataType", "string")).lower() for item in record.get("attributes") or ()
         }
-        return cls(int(record["id"]), str(record["name"]), attributes)
+        return cls(id_of(record, "an activity type"), str(record["name"]), attributes)
 
 
 def snake_case(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The id of a lead in a reply, which is never taken for granted."""
+"""The id of a record in a reply, which is never taken for granted."""
 
 from __future__ import annotations
 
@@ -16,9 +16,21 @@ def lead_id_of(record: Any, member: str = "id") -> int:
     :param member: the record's member that holds it.
     :raises MarketoDataError: the record is not one, or has no id.
     """
+    return id_of(record, "a lead", member)
+
+
+def id_of(record: Any, what: str, member: str = "id") -> int:
+    """
+    Return the id of a record.
+
+    :param record: of a reply.
+    :param what: the record is, for the error: ``a lead``.
+    :param member: the record's member that holds the id.
+    :raises MarketoDataError: it is no record, or has no id.
+    """
     number = record.get(member) if isinstance(record, Mapping) else None
     if isinstance(number, bool) or not str(number).isdecimal():
         raise MarketoDataError(
-            "Marketo lists a lead without an id", remedy="Try again; if it stays, ask Adobe's support."
+            f"Marketo lists {what} without an id", remedy="Try again; if it stays, ask Adobe's support."
         )
     return int(str(number))
