@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.imports.answers import lead_id_of
+from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.imports.matching import plain
 from airflow_provider_marketo.imports.source import Batch, Rows
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL
