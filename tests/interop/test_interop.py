@@ -23,6 +23,8 @@ import pytest
 from airflow_provider_marketo.simulator import Settings, Simulator
 from tests.seed import DATES
 
+pytestmark = pytest.mark.slow("starts the client in an interpreter of its own")
+
 HERE = Path(__file__).parent
 SETTINGS = Settings(leads=1_000, activities=5_000, time_scale=120, formula_field=False, **DATES)
 
