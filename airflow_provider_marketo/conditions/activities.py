@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidR
 from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import kept
-from airflow_provider_marketo.client.tabular.schema import ActivityType
+from airflow_provider_marketo.client.tabular.schema import ActivityType, activity_types
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
 from airflow_provider_marketo.conditions.existing import existing
 from airflow_provider_marketo.extract.plan import activity_type_id
@@ -213,7 +213,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
     def _type_id(self, wanted: str) -> int:
         if not self._types:
             reply = self._client.call("activities.get_types")
-            self._types = {kind.id: kind for kind in map(ActivityType.from_record, reply.records)}
+            self._types = activity_types(reply.records)
             self._ahead = datetime.now(timezone.utc) - reply.date if reply.date else timedelta()
         return activity_type_id(wanted, self._types)
 

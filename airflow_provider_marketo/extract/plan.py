@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
 from airflow_provider_marketo.client.tabular.attributes import columns_of
 from airflow_provider_marketo.client.tabular.partitions import type_folders
@@ -19,6 +20,7 @@ from airflow_provider_marketo.client.tabular.schema import (
     ActivityType,
     TableSchema,
     activity_schema,
+    activity_types,
     describe_change,
     from_describe,
 )
@@ -144,7 +146,7 @@ def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractP
     kinds: dict[int, ActivityType] = {}
     filters: dict[str, Any] = {}
     if names_matter:
-        kinds = {kind.id: kind for kind in map(ActivityType.from_record, client.call("activities.get_types").records)}
+        kinds = activity_types(client.call("activities.get_types").records)
     if request.activity_types:
         filters["activityTypeIds"] = sorted(
             activity_type_id(wanted_type, kinds) for wanted_type in request.activity_types
@@ -185,11 +187,12 @@ def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapp
         path = {"customObjectName": request.custom_object} if request.custom_object else {}
         with naming_type(request.custom_object):
             records = client.call(operation, **path).records
-        for record in records:
-            for item in record.get("fields") or [record]:
-                name = (item.get("rest") or {}).get("name") if "rest" in item or "soap" in item else item.get("name")
-                if name:
-                    described.setdefault(str(name), item)
+        with reading(operation):
+            for record in records:
+                for item in record.get("fields") or [record]:
+                    rest = item.get("rest") or {} if "rest" in item or "soap" in item else item
+                    if name := rest.get("name"):
+                        described.setdefault(str(name), item)
     return described
 
 

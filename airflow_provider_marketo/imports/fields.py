@@ -10,6 +10,7 @@ from airflow_provider_marketo.client import operations as catalogue
 from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import with_nearest
 
 if TYPE_CHECKING:
@@ -103,16 +104,17 @@ def describe(
         path = {name: types[name] for name in catalogue.get(operation).parameters if name in types}
         with naming_type(path.get("customObjectName")):
             records = client.call(operation, **path).records
-        if len(records) == 1 and "fields" in records[0]:
-            if not all(isinstance(records[0].get(name) or [], list) for name in ("fields", "dedupeFields")):
-                raise MarketoDataError("Marketo describes an object without a list of its fields", remedy=_AGAIN)
-            dedupe = tuple(records[0].get("dedupeFields") or ())
-            id_field = str(records[0].get("idField") or id_field)
-            records = records[0]["fields"] or []
-        elif len(records) == 1 and "attributes" in records[0]:
-            records = _attributes(records[0])
-        for field in filter(None, map(Field.from_record, records)):
-            fields.setdefault(field.name, field)
+        with reading(operation):
+            if len(records) == 1 and "fields" in records[0]:
+                if not all(isinstance(records[0].get(name) or [], list) for name in ("fields", "dedupeFields")):
+                    raise MarketoDataError("Marketo describes an object without a list of its fields", remedy=_AGAIN)
+                dedupe = tuple(records[0].get("dedupeFields") or ())
+                id_field = str(records[0].get("idField") or id_field)
+                records = records[0]["fields"] or []
+            elif len(records) == 1 and "attributes" in records[0]:
+                records = _attributes(records[0])
+            for field in filter(None, map(Field.from_record, records)):
+                fields.setdefault(field.name, field)
     return Description(fields, dedupe, id_field)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Rules
 from airflow_provider_marketo.output.formats import FORMATS
@@ -105,8 +106,13 @@ class TableWriter:
         if parent is not self._parent:  # whose id is a part of the key
             self._parent = parent
             self._seen.clear()
-        for position, item in enumerate(self.listing.items(record), 1):
-            values = [column.value(item, record if parent is None else parent, position) for column in self._columns]
+        outer = record if parent is None else parent
+        with reading(self.listing.name):
+            rows = [
+                [column.value(item, outer, position) for column in self._columns]
+                for position, item in enumerate(self.listing.items(record), 1)
+            ]
+        for values in rows:
             key = tuple(values[index] for index in self._keys)
             self._rows_read += 1
             if key in self._seen:

@@ -9,7 +9,7 @@ from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import DELETE_LEAD
-from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema
+from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema, activity_types
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, Removal
@@ -158,7 +158,7 @@ class StreamRequest(ExtractRequest):
         return [Pass(_name(parameters), parameters) for parameters in filters]
 
     def _activity_types(self, client: MarketoClient) -> dict[int, ActivityType]:
-        known = {kind.id: kind for kind in map(ActivityType.from_record, client.call("activities.get_types").records)}
+        known = activity_types(client.call("activities.get_types").records)
         if self.object_type == MERGED_LEADS:
             wanted: Sequence[str | int] = [MERGE_LEADS]
         elif self.activity_types:

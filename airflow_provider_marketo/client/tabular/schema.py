@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.reading import reading
 
 STRING, INTEGER, FLOAT, DECIMAL = "string", "integer", "float", "decimal"
 BOOLEAN, DATE, DATETIME, ATTRIBUTES = "boolean", "date", "datetime", "attributes"
@@ -111,6 +112,17 @@ class ActivityType(Plain):
             str(item["name"]): str(item.get("dataType", "string")).lower() for item in record.get("attributes") or ()
         }
         return cls(id_of(record, "an activity type"), str(record["name"]), attributes)
+
+
+def activity_types(records: Iterable[Mapping[str, Any]]) -> dict[int, ActivityType]:
+    """
+    Return the activity types by id.
+
+    :param records: of ``activities.get_types``.
+    :raises MarketoDataError: a record is none.
+    """
+    with reading("activities.get_types"):
+        return {kind.id: kind for kind in map(ActivityType.from_record, records)}
 
 
 def snake_case(name: str) -> str:
