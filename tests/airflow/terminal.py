@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.real_airflow import PATIENCE, end_sessions
 
-_BASH = "bash --norc --noprofile --noediting -i"
+_BASH = "env PS1= PS2= bash --norc --noprofile --noediting -i"
 _DONE = "--- done with"
 _CONTROL_C, _CONTROL_BACKSLASH = b"\x03", b"\x1c"
 
@@ -35,7 +35,7 @@ class Terminal:
             # A new session gets the first terminal that it opens.
             ["bash", "-c", f'exec {_BASH} <"$0" >"$0" 2>&1', os.ttyname(self._screen)],
             cwd=folder,
-            env={**environment, "PS1": "", "PS2": "", "TERM": "dumb"},
+            env={**environment, "TERM": "dumb"},
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
