@@ -270,6 +270,26 @@ def mapping(*, required: bool = False) -> Check:
     return check
 
 
+def manifest() -> Check:
+    """What a task published: its result, or the path or URL of a manifest. Returns a dict or a text."""
+
+    def check(parameter: str, value: Any) -> dict[str, Any] | str:
+        value = given_value(parameter, value, required=True)
+        if isinstance(value, str) and value.strip().startswith("{"):
+            value = parsed(value, Mapping)
+        if isinstance(value, Mapping):
+            return dict(value)
+        if not isinstance(value, str):
+            raise MarketoInvalidRequestError(
+                f"{parameter} is a {type(value).__name__}, and neither what a task returned nor a path",
+                parameter=parameter,
+                remedy=f"Write {parameter}=extract.output.",
+            )
+        return as_text(parameter, value)
+
+    return check
+
+
 def duration(*, positive: bool = True, required: bool = True) -> Check:
     """A length of time: a timedelta, seconds, or an ISO 8601 duration. Returns a timedelta."""
 

@@ -117,3 +117,5 @@ ListingObject = Literal[
     "api_usage",
     "api_errors",
 ]
+LoadMode = Literal["upsert", "snapshot", "tombstones"]
+OnDelete = Literal["mark", "erase"]

@@ -59,7 +59,12 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": "Common SQL",
                 "target-integration-name": _SERVICE,
                 "python-module": "airflow_provider_marketo.transfers.sql_to_marketo",
-            }
+            },
+            {
+                "source-integration-name": _SERVICE,
+                "target-integration-name": "Common SQL",
+                "python-module": "airflow_provider_marketo.transfers.marketo_to_sql",
+            },
         ],
         "triggers": _modules(
             "triggers.activity", "triggers.bulk_import", "triggers.bulk_job", "triggers.condition", "triggers.quota"

@@ -15,11 +15,19 @@ from tools import constraints
 PACKAGE = Path(airflow_provider_marketo.__file__).parent
 PROJECT = PACKAGE.parent / "pyproject.toml"
 
-DISTRIBUTIONS = {"airflow": "apache-airflow", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "adbc_driver_manager": "adbc-driver-manager",
+    "adbc_driver_postgresql": "adbc-driver-postgresql",
+    "airflow": "apache-airflow",
+    "yaml": "pyyaml",
+}
 
 # Imported where they are installed, and only there.
 OPTIONAL = {
+    "adbc-driver-manager": "a part of the extra postgres",
+    "adbc-driver-postgresql": "an extra: loads into PostgreSQL",
     "apache-airflow-providers-openlineage": "a deployment without OpenLineage emits nothing",
+    "duckdb": "an extra: loads into DuckDB",
     "pytest": "the simulator's fixture is for the tests of a DAG repository",
     "redis": "an extra: limits that several hosts share",
     "wtforms": "a part of Airflow 3.1, which draws the connection form with it",

@@ -35,6 +35,7 @@ SAMPLES = {
     "lead_ids": [7],
     "leads": [7],
     "list_id": 7,
+    "manifest": "/lake/_marketo/manifests/leads.json",
     "name": "a name",
     "object_type": "leads",
     "operation": "leads.describe",

@@ -75,6 +75,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     "MarketoProgramMembersOperator": ("Read-Write Lead",),
     "MarketoBulkJobSensor": (),
     "MarketoQuotaSensor": (),
+    "MarketoToSqlOperator": (),
 }
 
 KNOWN_OPERATORS = frozenset({*_BY_OBJECT, *_FIXED, "MarketoApiOperator", "MarketoListingOperator"})

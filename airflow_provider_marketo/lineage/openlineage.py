@@ -15,6 +15,8 @@ from airflow.providers.openlineage.extractors import OperatorLineage
 from airflow_provider_marketo.lineage.uris import SCHEME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.lineage.publish import Published
 
 
@@ -39,5 +41,26 @@ def operator_lineage(published: Published | None) -> OperatorLineage[Any, Any]:
                 name=output.path.strip("/") if output.netloc else output.path,
                 outputFacets={"outputStatistics": statistics},
             )
+        ],
+    )
+
+
+def tables_lineage(place: str, tables: Mapping[str, Mapping[str, Any]]) -> OperatorLineage[Any, Any]:
+    """
+    Return the lineage of loaded tables.
+
+    :param place: URL of their schema, without credentials.
+    :param tables: their counts by name.
+    """
+    url = urlsplit(place)
+    path = url.path.strip("/").replace("/", ".")
+    return OperatorLineage(
+        outputs=[
+            OutputDataset(
+                namespace=f"{url.scheme}://{url.netloc}",
+                name=f"{path}.{table}" if path else table,
+                outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=counts["read"])},
+            )
+            for table, counts in tables.items()
         ],
     )

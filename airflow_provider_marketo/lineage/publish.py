@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_marketo.airflow_compat import add_partitions
 from airflow_provider_marketo.client.endpoint import Endpoint
@@ -92,3 +92,28 @@ def record_lineage(marketo_conn_id: str, published: Published) -> None:
     source = {"instance": published.instance, "object_type": published.object_type}
     collector.add_input_asset(context=hook, scheme=SCHEME, asset_kwargs=source)
     collector.add_output_asset(context=hook, uri=published.output)
+
+
+def emit_table_events(context: Context, place: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """
+    Describe loaded tables in the asset events of the running task, and as hook lineage.
+
+    An outlet that is an alias gets an event for each table, whose asset is named by the table's URL. Any other outlet
+    gets the counts of all tables.
+
+    :param context: the running task's context.
+    :param place: URL of the schema, without credentials.
+    :param tables: counts of the loaded tables by name.
+    """
+    collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+    for table in tables:
+        collector.add_output_asset(context=context["ti"].task, uri=f"{place}/{table}")
+    events = context.get("outlet_events")
+    if events is None:
+        return
+    for outlet in context["ti"].task.outlets:
+        if isinstance(outlet, AssetAlias):
+            for table, counts in tables.items():
+                events[outlet].add(Asset(uri=f"{place}/{table}"), extra=dict(counts))
+        elif isinstance(outlet, Asset):
+            events[outlet].extra = {"tables": {table: dict(counts) for table, counts in tables.items()}}

@@ -1,0 +1,46 @@
+"""
+The part of an operator that tells Airflow which tables it has loaded.
+
+Airflow imports this with the operator, so the methods import what they need when they are called.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+class PublishesTables:
+    """An operator that loads tables. It calls :meth:`_emit_tables` once the tables are committed."""
+
+    _loaded_place: str = ""
+    _loaded_tables: Mapping[str, Mapping[str, Any]] = {}
+
+    def _emit_tables(self, context: Context, place: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        """
+        Emit asset events and hook lineage. A failure is logged, not raised, because the tables are loaded.
+
+        :param context: the running task's context.
+        :param place: URL of the schema, without credentials.
+        :param tables: counts of the loaded tables by name.
+        """
+        from airflow_provider_marketo.lineage import publish
+
+        self._loaded_place, self._loaded_tables = place, tables
+        try:
+            publish.emit_table_events(context, place, tables)
+        except Exception:
+            log.warning("The tables are loaded, but Airflow's asset events or lineage are not", exc_info=True)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage that the OpenLineage provider asks for: the tables that were loaded."""
+        from airflow_provider_marketo.lineage import openlineage
+
+        return openlineage.tables_lineage(self._loaded_place, self._loaded_tables)

@@ -1,0 +1,112 @@
+"""Published files into the tables of a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, flag, manifest, number, text
+from airflow_provider_marketo.choices import LoadMode, OnDelete
+from airflow_provider_marketo.lineage.tables import PublishesTables
+from airflow_provider_marketo.operators.base import UI_COLOR
+from airflow_provider_marketo.operators.failures import TaskFailures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+
+class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
+    """
+    Load what another task has published into the tables of a database. Experimental.
+
+    The manifest says what its rows are: changes are merged by key, never older rows over newer ones; a full list marks
+    the rows that it no longer names; deletes are marked with their time. Tables are created and extended as needed.
+    Each dataset has a table, a transaction and a row in ``_marketo_loads``. A table that fails does not stop the
+    others, and the task fails naming it. Loads may be repeated, cleared, run in another order or at the same time: the
+    tables are the same in the end.
+
+    It calls nothing of Marketo. DuckDB and PostgreSQL are supported; SQLite serves tests and tutorials. Each needs the
+    extra of its name, such as ``airflow-provider-marketo[duckdb]``.
+
+    :param manifest: what the other task returned (``extract.output``), or the path or URL of a manifest.
+    :param sql_conn_id: connection of the database.
+    :param schema: where the tables are; it is created if it does not exist. Default: the database's own. SQLite has
+        none.
+    :param table: name of the table, for a manifest with one dataset. For deletes the table whose rows are marked.
+        Default: named after the dataset, such as ``leads`` or ``activity_send_email``.
+    :param mode: ``upsert``, ``snapshot`` or ``tombstones``, as a check: one that contradicts the manifest is refused.
+    :param history: also keep the versions of rows in ``<table>_history``, with ``_valid_from`` and ``_valid_to``. A
+        load that is older than the table is refused then.
+    :param on_delete: ``mark`` deleted leads, or ``erase`` them: nothing but ids and the mark remains, in any table.
+    :param max_deletes: most rows that a full list may mark; below 1 a share of the live rows, of which ten are always
+        allowed. Beyond it nothing is loaded.
+    :param dry_run: load, log every statement and the counts, and undo everything.
+    :return: ``{"place", "tables", "skipped"}`` (``LoadResult``): URL of the schema, counts by table, and datasets that
+        Marketo refused, with the reason.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        "manifest": manifest(),
+        "sql_conn_id": text(required=True),
+        "schema": text(),
+        "table": text(),
+        "mode": choice(LoadMode, required=False),
+        "history": flag(),
+        "on_delete": choice(OnDelete),
+        "max_deletes": number(),
+        "dry_run": flag(),
+    }
+    template_fields: Sequence[str] = ("manifest", "sql_conn_id", "schema", "table")
+    ui_color = UI_COLOR
+
+    def __init__(
+        self,
+        *,
+        manifest: Mapping[str, Any] | str,
+        sql_conn_id: str,
+        schema: str | None = None,
+        table: str | None = None,
+        mode: LoadMode | None = None,
+        history: bool = False,
+        on_delete: OnDelete = "mark",
+        max_deletes: float = 0.2,
+        dry_run: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.manifest = manifest
+        self.sql_conn_id = sql_conn_id
+        self.schema = schema
+        self.table = table
+        self.mode = mode
+        self.history = history
+        self.on_delete = on_delete
+        self.max_deletes = max_deletes
+        self._preview = dry_run
+        self.check_arguments()
+
+    def execute(self, context: Context) -> Any:
+        """
+        Load the tables.
+
+        :param context: Airflow's, of the running task.
+        """
+        from airflow_provider_marketo.warehouse.task import load_manifest
+
+        ti = context["ti"]
+        loaded: dict[str, Any] = {}
+        with TaskFailures():
+            return load_manifest(
+                self.argument("manifest"),
+                self.checked_arguments(),
+                (ti.dag_id, ti.task_id, ti.run_id),
+                lambda table, result: self._tell(context, table, result, loaded),
+            )
+
+    def _tell(self, context: Context, table: str, result: Mapping[str, Any], loaded: dict[str, Any]) -> None:
+        """Tell Airflow of a table once it is committed, so that those before a failure count, too."""
+        loaded[table] = result["tables"][table]
+        self._emit_tables(context, result["place"], loaded)

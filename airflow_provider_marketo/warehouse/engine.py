@@ -1,0 +1,217 @@
+"""
+What a database must be able to do, so that a load can be written once.
+
+An engine is one file of :mod:`~airflow_provider_marketo.warehouse.engines` and one row of its table. What stands here
+is the same in all of them: plain SQL that DuckDB, PostgreSQL and SQLite share.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.names import LOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from airflow_provider_marketo.warehouse.rows import DatasetRows
+
+Row = tuple[Any, ...]
+
+
+class Engine(ABC):
+    """
+    A connection to a database, on which one load runs at a time.
+
+    :param hook: Airflow's hook of the connection, which knows address and credentials.
+    :param schema: where the tables are; None for the database's default.
+    """
+
+    name: ClassVar[str]
+    types: ClassVar[Mapping[str, str]]
+    """The database's type of each of ours."""
+    most_columns: ClassVar[int]
+    has_schemas: ClassVar[bool] = True
+
+    def __init__(self, hook: Any, schema: str | None) -> None:
+        self.hook = hook
+        self.schema = schema
+        self.statements: list[str] = []
+
+    def execute(self, sql: str) -> None:
+        """Run a statement that returns no rows, and note it in ``statements``."""
+        self.statements.append(sql)
+        self._execute(sql)
+
+    # What differs.
+
+    @abstractmethod
+    def _execute(self, sql: str) -> None:
+        """Run a statement that returns no rows."""
+
+    @abstractmethod
+    def query(self, sql: str) -> list[Row]:
+        """Run a statement and return its rows."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit the transaction."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Undo the transaction, if one is open; never raises."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+    @abstractmethod
+    def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
+        """
+        Write rows to a temporary table.
+
+        :param name: of the table.
+        :param rows: the rows.
+        :param schema: of the batches.
+        :param columns: names of the table's columns, in the order of the schema.
+        """
+
+    @abstractmethod
+    def declared_columns(self, table: str) -> dict[str, str]:
+        """
+        Return the columns of a table by name, with the database's words for their types.
+
+        :param table: its name.
+        :return: nothing if there is no such table.
+        """
+
+    @abstractmethod
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether a statement failed because another load was in the way, and may succeed when it is repeated."""
+
+    def lock(self, table: str) -> None:  # noqa: B027 - for engines with several writers at a time
+        """Let other loads of a table wait until the transaction ends."""
+
+    def create_schema(self) -> None:
+        """Create the schema if it does not exist."""
+        if self.schema and not self.query(
+            f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {literal(self.schema)}"
+        ):
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(self.schema)}")
+
+    def alter_type(self, table: str, column: str, kind: str) -> bool:
+        """
+        Widen a column.
+
+        :return: False if the database cannot do it; the table is as before then.
+        """
+        return False
+
+    def analyze(self, name: str) -> None:  # noqa: B027 - for engines that do not find out by themselves
+        """Tell the database how many rows a temporary table has."""
+
+    # What is the same.
+
+    @property
+    def place(self) -> str:
+        """The URL of the schema, without credentials, for lineage."""
+        connection = self.hook.get_connection(self.hook.get_conn_id())
+        port = f":{connection.port}" if connection.port else ""
+        database = "/".join(filter(None, [connection.schema, self.schema]))
+        return f"{connection.conn_type}://{connection.host or ''}{port}/{database}".rstrip("/")
+
+    def lock_by_row(self, table: str) -> None:
+        """Do as :meth:`lock` does where a database knows conflicts of rows alone: change the row of the table."""
+        if not self.declared_columns(LOCKS):
+            self.create_table(LOCKS, {"table_name": types.TEXT, "loads": types.INT}, ("table_name",))
+        locks, name = self.table(LOCKS), literal(table)
+        missing = f"NOT EXISTS (SELECT 1 FROM {locks} WHERE table_name = {name})"
+        self.execute(f"INSERT INTO {locks} SELECT {name}, 0 WHERE {missing}")
+        self.execute(f"UPDATE {locks} SET loads = loads + 1 WHERE table_name = {name}")
+
+    def table(self, name: str) -> str:
+        """Return a table's name as it stands in a statement."""
+        return f"{quote(self.schema)}.{quote(name)}" if self.schema and self.has_schemas else quote(name)
+
+    def columns(self, table: str) -> dict[str, str | None]:
+        """
+        Return the columns of a table by name, with the words of :mod:`.column_types`; None for any other type.
+
+        :param table: its name.
+        :return: nothing if there is no such table.
+        """
+        ours = {declared.upper(): kind for kind, declared in self.types.items()}
+        return {name: ours.get(declared.upper()) for name, declared in self.declared_columns(table).items()}
+
+    def create_table(self, table: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
+        """
+        Create a table.
+
+        :param table: its name.
+        :param columns: types by name.
+        :param key: names of the columns that make a row unique.
+        """
+        listed = [
+            f"{quote(name)} {self.types[kind]}{' NOT NULL' if name in key else ''}" for name, kind in columns.items()
+        ]
+        self.execute(f"CREATE TABLE {self.table(table)} ({', '.join([*listed, *self.constraints(key)])})")
+
+    def constraints(self, key: Sequence[str]) -> list[str]:
+        """Return the constraints of a table with a key."""
+        return [f"PRIMARY KEY ({names(key)})"] if key else []
+
+    def add_columns(self, table: str, columns: Mapping[str, str]) -> None:
+        """Add columns to a table."""
+        for name, kind in columns.items():
+            self.execute(f"ALTER TABLE {self.table(table)} ADD COLUMN {quote(name)} {self.types[kind]}")
+
+    def cast(self, expression: str, kind: str) -> str:
+        """Return an expression as a value of a type."""
+        return f"CAST({expression} AS {self.types[kind]})"
+
+    def from_stage(self, expression: str, staged: str, kind: str) -> str:
+        """
+        Return a staged value as a value of the table.
+
+        :param expression: the staged column.
+        :param staged: its type.
+        :param kind: the type of the table's column.
+        """
+        return expression if staged == kind and kind not in (types.DECIMAL, types.JSON) else self.cast(expression, kind)
+
+    def differs(self, one: str, other: str) -> str:
+        """Return the condition that two values differ, null being a value."""
+        return f"{one} IS DISTINCT FROM {other}"
+
+    def timestamp(self, moment: str | None) -> str:
+        """Return the literal of a time, given in ISO 8601 in UTC; NULL for None."""
+        return "NULL" if moment is None else self.cast(literal(moment), types.TIMESTAMP)
+
+    def values(self, *values: str | int | None) -> str:
+        """Return literals with commas between them."""
+        return ", ".join(map(literal, values))
+
+
+def quote(name: str) -> str:
+    """Return a name in quotes, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def names(columns: Sequence[str], prefix: str = "") -> str:
+    """Return quoted names with commas between them."""
+    return ", ".join(f"{prefix}{quote(name)}" for name in columns)
+
+
+def literal(value: str | int | None) -> str:
+    """Return the literal of a text or a number."""
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

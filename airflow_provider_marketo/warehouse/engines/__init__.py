@@ -1,0 +1,72 @@
+"""The engines: what a database needs beyond plain SQL. Another one is a file here and a row of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+__all__ = ["ENGINES", "EngineRow", "connect"]
+
+
+@dataclass(frozen=True)
+class EngineRow:
+    """
+    An engine.
+
+    :param name: as messages call it.
+    :param module: the file beside this one, which has a class named ``Warehouse``.
+    :param extra: the extra of this package that installs what the engine needs.
+    :param conn_types: types of Airflow connections that it serves.
+    :param status: ``supported``, ``tests and tutorials`` or ``preview``.
+    """
+
+    name: str
+    module: str
+    extra: str
+    conn_types: tuple[str, ...]
+    status: str = "supported"
+
+
+ENGINES: tuple[EngineRow, ...] = (
+    EngineRow("DuckDB", "duckdb", "duckdb", ("duckdb",)),
+    EngineRow("PostgreSQL", "postgres", "postgres", ("postgres",)),
+    EngineRow("SQLite", "sqlite", "sqlite", ("sqlite",), status="tests and tutorials"),
+)
+
+
+def connect(sql_conn_id: str, schema: str | None) -> Engine:
+    """
+    Open a connection of the engine that serves an Airflow connection.
+
+    :param sql_conn_id: id of the connection.
+    :param schema: where the tables are; None for the database's default.
+    :raises MarketoInvalidRequestError: no engine serves the connection's type, or its package is not installed.
+    """
+    connection = BaseHook.get_connection(sql_conn_id)
+    row = next((row for row in ENGINES if connection.conn_type in row.conn_types), None)
+    if row is None:
+        known = ", ".join(f"{row.name} ({', '.join(row.conn_types)})" for row in ENGINES)
+        raise MarketoInvalidRequestError(
+            f"connection {sql_conn_id} has the type {connection.conn_type!r}, for which there is no engine",
+            parameter="sql_conn_id",
+            remedy=f"Use a connection to {known}.",
+        )
+    try:
+        module = import_module(f"{__name__}.{row.module}")
+        hook = connection.get_hook()  # type: ignore[no-untyped-call]
+    except ImportError as error:
+        raise MarketoInvalidRequestError(
+            f"loads into {row.name} need a package that this worker lacks: {error}",
+            parameter="sql_conn_id",
+            remedy=f"Install airflow-provider-marketo[{row.extra}] on every worker.",
+        ) from error
+    engine: Engine = module.Warehouse(hook, schema)
+    return engine

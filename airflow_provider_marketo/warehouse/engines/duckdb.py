@@ -1,0 +1,117 @@
+"""DuckDB: a file or MotherDuck. One process at a time may write to a file."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import duckdb
+import pyarrow as pa
+
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, names, quote
+from airflow_provider_marketo.warehouse.names import LOADS, LOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.warehouse.rows import DatasetRows
+
+_PATIENCE, _PAUSE = 60.0, 0.1
+"""Seconds to wait until another process has closed the file, and between two tries."""
+
+_CONFLICTS = ("duplicate key", "catalog write-write", "conflict", "could not set lock", "already been committed")
+
+
+class Warehouse(Engine):
+    """Loads into DuckDB."""
+
+    name = "duckdb"
+    types: ClassVar = {
+        types.BOOL: "BOOLEAN",
+        types.INT: "BIGINT",
+        types.FLOAT: "DOUBLE",
+        types.DECIMAL: f"DECIMAL({types.DECIMAL_DIGITS},{types.DECIMAL_SCALE})",
+        types.DATE: "DATE",
+        types.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+        types.TEXT: "VARCHAR",
+        types.JSON: "JSON",
+    }
+    most_columns = 3_000
+    _has_index = False
+
+    def __init__(self, hook: Any, schema: str | None) -> None:
+        super().__init__(hook, schema or "main")
+        self._connection = _opened(hook)
+        self.execute("SET TimeZone = 'UTC'")
+
+    def _execute(self, sql: str) -> None:
+        self._connection.execute(sql)
+
+    def query(self, sql: str) -> list[Row]:
+        found: list[Row] = self._connection.execute(sql).fetchall()
+        return found
+
+    def begin(self) -> None:
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        with suppress(duckdb.Error):  # there is none
+            self.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
+        renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
+        batches = (batch.rename_columns(list(columns)) for batch in rows.batches())
+        self._connection.register("marketo_rows", pa.RecordBatchReader.from_batches(renamed, batches))
+        try:
+            self.execute(f"CREATE TEMP TABLE {quote(name)} AS SELECT {names(columns)} FROM marketo_rows")
+        finally:
+            self._connection.unregister("marketo_rows")
+
+    def declared_columns(self, table: str) -> dict[str, str]:
+        found = self.query(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_catalog = current_database()"
+            f" AND table_schema = {literal(self.schema)} AND table_name = {literal(table)} ORDER BY ordinal_position"
+        )
+        return {str(name): str(kind) for name, kind in found}
+
+    def create_table(self, table: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
+        """
+        Create a table. Only those of the log have an index.
+
+        An index makes merges ten times slower, and a column that it covers cannot be widened.
+        """
+        self._has_index = table in (LOADS, LOCKS)
+        super().create_table(table, columns, key)
+
+    def constraints(self, key: Sequence[str]) -> list[str]:
+        return super().constraints(key) if self._has_index else []
+
+    def lock(self, table: str) -> None:
+        self.lock_by_row(table)
+
+    def alter_type(self, table: str, column: str, kind: str) -> bool:
+        self.execute(f"ALTER TABLE {self.table(table)} ALTER COLUMN {quote(column)} TYPE {self.types[kind]}")
+        return True
+
+    def is_conflict(self, error: Exception) -> bool:
+        return isinstance(error, duckdb.Error) and any(word in str(error).lower() for word in _CONFLICTS)
+
+
+def _opened(hook: Any) -> Any:
+    """Open the database; wait while another process has it, since one process at a time may write to a file."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return hook.get_conn()
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)

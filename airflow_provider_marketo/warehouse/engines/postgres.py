@@ -1,0 +1,128 @@
+"""PostgreSQL. Rows go in by binary COPY, through the ADBC driver, on the connection on which the whole load runs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import adbc_driver_manager
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_marketo.warehouse.rows import DatasetRows
+
+_LOCK_TIMEOUT = "60s"
+_CONFLICTS = ("40001", "40P01", "55P03", "23505", "XX000")
+_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "connect_timeout", "application_name", "options")
+
+
+class Warehouse(Engine):
+    """Loads into PostgreSQL, 15 and later."""
+
+    name = "postgres"
+    types: ClassVar = {
+        types.BOOL: "boolean",
+        types.INT: "bigint",
+        types.FLOAT: "double precision",
+        types.DECIMAL: f"numeric({types.DECIMAL_DIGITS},{types.DECIMAL_SCALE})",
+        types.DATE: "date",
+        types.TIMESTAMP: "timestamp with time zone",
+        types.TEXT: "text",
+        types.JSON: "jsonb",
+    }
+    most_columns = 1_590
+
+    def __init__(self, hook: Any, schema: str | None) -> None:
+        super().__init__(hook, schema or "public")
+        self._connection = dbapi.connect(_conninfo(hook), autocommit=True)
+        self.execute("SET TIME ZONE 'UTC'")
+
+    def _execute(self, sql: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executescript(sql)
+
+    def query(self, sql: str) -> list[Row]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            found: list[Row] = cursor.fetchall()
+            return found
+
+    def begin(self) -> None:
+        self.execute("BEGIN")
+        self.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        with suppress(adbc_driver_manager.Error):
+            self.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def lock(self, table: str) -> None:
+        self.execute(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(self.table(table))}, 0))")
+
+    def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
+        renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
+        batches = (batch.rename_columns(list(columns)) for batch in rows.batches())
+        with self._connection.cursor() as cursor:
+            cursor.adbc_ingest(name, pa.RecordBatchReader.from_batches(renamed, batches), mode="create", temporary=True)
+
+    def declared_columns(self, table: str) -> dict[str, str]:
+        found = self.query(
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute"
+            f" WHERE attrelid = to_regclass({literal(self.table(table))}) AND attnum > 0 AND NOT attisdropped"
+            " ORDER BY attnum"
+        )
+        return {str(name): str(kind) for name, kind in found}
+
+    def alter_type(self, table: str, column: str, kind: str) -> bool:
+        self.execute("SAVEPOINT widen")
+        try:
+            self.execute(
+                f"ALTER TABLE {self.table(table)} ALTER COLUMN {quote(column)} TYPE {self.types[kind]}"
+                f" USING {self.cast(quote(column), kind)}"
+            )
+        except adbc_driver_manager.Error as error:
+            if error.sqlstate != "0A000":  # anything but a view that uses the column
+                raise
+            self.execute("ROLLBACK TO SAVEPOINT widen")
+            return False
+        return True
+
+    def analyze(self, name: str) -> None:
+        self.execute(f"ANALYZE {quote(name)}")
+
+    def is_conflict(self, error: Exception) -> bool:
+        return isinstance(error, adbc_driver_manager.Error) and error.sqlstate in _CONFLICTS
+
+
+def _conninfo(hook: Any) -> str:
+    """Return what libpq needs. Its own form escapes less than a URL does, and takes every option."""
+    connection = hook.get_connection(hook.get_conn_id())
+    extra = connection.extra_dejson
+    password = connection.password
+    login, port = connection.login, connection.port
+    if extra.get("iam"):
+        login, password, port = hook.get_iam_token(connection)
+    facts = {
+        "host": connection.host,
+        "port": port,
+        "user": login,
+        "password": password,
+        "dbname": getattr(hook, "database", None) or connection.schema,
+        **{name: extra[name] for name in _OPTIONS if extra.get(name)},
+    }
+    return " ".join(f"{name}={_escaped(value)}" for name, value in facts.items() if value not in (None, ""))
+
+
+def _escaped(value: Any) -> str:
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

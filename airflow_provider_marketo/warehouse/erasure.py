@@ -1,0 +1,119 @@
+"""
+Erased leads: nothing of them remains in any table but keys, ids and the mark, and no later load brings it back.
+
+``_marketo_erased`` lists the erased leads. Each load empties the rows of these leads that it has brought.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.history import history_table
+from airflow_provider_marketo.warehouse.names import (
+    AS_OF,
+    DELETED_AT,
+    ERASED,
+    ERASED_AT,
+    ERASED_LEAD,
+    SYSTEM_COLUMNS,
+    VALID_FROM,
+    VALID_TO,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow_provider_marketo.warehouse.engine import Engine
+    from airflow_provider_marketo.warehouse.log import Log
+
+_KEPT = (*SYSTEM_COLUMNS, VALID_FROM, VALID_TO)
+
+
+def create_erased(engine: Engine) -> None:
+    """Create the list of erased leads where it is missing."""
+    if not engine.declared_columns(ERASED):
+        engine.create_table(ERASED, {ERASED_LEAD: types.INT, ERASED_AT: types.TIMESTAMP}, (ERASED_LEAD,))
+
+
+def note_erased(engine: Engine, leads: Iterable[int], now: str) -> None:
+    """
+    Add leads to the list.
+
+    :param engine: the database.
+    :param leads: their ids.
+    :param now: time of the erasure.
+    """
+    create_erased(engine)
+    erased, moment = engine.table(ERASED), engine.timestamp(now)
+    for lead in dict.fromkeys(leads):
+        engine.execute(
+            f"INSERT INTO {erased} ({ERASED_LEAD}, {ERASED_AT}) SELECT {int(lead)}, {moment}"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {erased} WHERE {ERASED_LEAD} = {int(lead)})"
+        )
+
+
+def note_marked(engine: Engine, table: str, column: str, now: str) -> None:
+    """
+    Add the leads that are marked as deleted to the list.
+
+    :param engine: the database.
+    :param table: the table of leads.
+    :param column: its column with the lead's id.
+    :param now: time of the erasure.
+    """
+    create_erased(engine)
+    erased, column = engine.table(ERASED), quote(column)
+    engine.execute(
+        f"INSERT INTO {erased} ({ERASED_LEAD}, {ERASED_AT}) SELECT t.{column}, {engine.timestamp(now)}"
+        f" FROM {engine.table(table)} AS t WHERE t.{quote(DELETED_AT)} IS NOT NULL"
+        f" AND NOT EXISTS (SELECT 1 FROM {erased} AS e WHERE e.{ERASED_LEAD} = t.{column})"
+    )
+
+
+def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict[str, int]:
+    """
+    Empty the rows of erased leads: all columns but keys, ids of leads and what the load itself wrote.
+
+    :param engine: the database.
+    :param log: knows which tables have rows about leads.
+    :param tables: only these; None for all.
+    :return: how many rows were emptied, by table.
+    """
+    if not engine.declared_columns(ERASED):
+        return {}
+    emptied: dict[str, int] = {}
+    for table, leads in log.tables_of_leads().items():
+        if tables is not None and table not in tables:
+            continue
+        key = [column for column, _, is_key in log.known(table).values() if is_key]
+        for name in (table, history_table(table)):
+            found = engine.columns(name)
+            others = [column for column in found if column not in (*key, *leads, *_KEPT)]
+            if found and others and (count := _empty(engine, name, leads, others, marks=DELETED_AT in found)):
+                emptied[name] = count
+    return emptied
+
+
+def _empty(engine: Engine, table: str, leads: Sequence[str], others: Sequence[str], *, marks: bool) -> int:
+    """Empty the rows of a table that say anything of an erased lead, and return their number."""
+    target, erased = engine.table(table), engine.table(ERASED)
+    full = " OR ".join(f"t.{quote(column)} IS NOT NULL" for column in others)
+    total = 0
+    for lead in leads:
+        condition = f"t.{quote(lead)} = e.{ERASED_LEAD} AND ({full})"
+        found = engine.query(f"SELECT COUNT(*) FROM {target} AS t, {erased} AS e WHERE {condition}")
+        if not found or not found[0][0]:
+            continue
+        total += int(found[0][0])
+        sets = [f"{quote(column)} = NULL" for column in others]
+        if marks:
+            when = f"e.{ERASED_AT}"
+            sets += [
+                f"{quote(DELETED_AT)} = COALESCE(t.{quote(DELETED_AT)}, {when})",
+                # An older load of the row is then older than this, and brings nothing back.
+                f"{quote(AS_OF)} = CASE WHEN t.{quote(AS_OF)} > {when} THEN t.{quote(AS_OF)} ELSE {when} END",
+            ]
+        engine.execute(f"UPDATE {target} AS t SET {', '.join(sets)} FROM {erased} AS e WHERE {condition}")
+    return total

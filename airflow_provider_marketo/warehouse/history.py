@@ -1,0 +1,86 @@
+"""The versions of rows, in a table beside each table: what a row said, from when on, and until when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import names, quote
+from airflow_provider_marketo.warehouse.merge import DELTA
+from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, HISTORY, LOAD, VALID_FROM, VALID_TO
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.warehouse.engine import Engine
+    from airflow_provider_marketo.warehouse.shape import Shape
+
+_TYPES = {LOAD: types.TEXT, VALID_FROM: types.TIMESTAMP, VALID_TO: types.TIMESTAMP}
+
+
+def history_table(table: str) -> str:
+    """Return the name of the table with the versions of a table's rows."""
+    return f"{table}{HISTORY}"
+
+
+class History:
+    """
+    The versions of a table's rows.
+
+    A version is open (``_valid_to`` is null) while the row says the same. It is valid from the time of the reading that
+    first saw it. Loads must come in the order of their readings.
+
+    :param engine: the database.
+    :param shape: of the table, after it was made ready.
+    :param as_of: how new the rows of the load are.
+    :param newest: how new the newest load of the table is; None if there is none.
+    :raises MarketoInvalidRequestError: the table holds newer rows, so the versions between are not known.
+    """
+
+    def __init__(self, engine: Engine, shape: Shape, as_of: str, newest: str | None) -> None:
+        if newest is not None and as_of < newest:
+            raise MarketoInvalidRequestError(
+                f"the rows are of {as_of}, and {shape.table} holds rows of {newest}: versions are kept in the order of"
+                " their readings",
+                parameter="history",
+                remedy="Load older manifests first, or load this one with history=False.",
+            )
+        self._engine = engine
+        self._as_of = as_of
+        self._shape = shape
+        self._name = history_table(shape.table)
+        self._table = engine.table(self._name)
+        found = engine.columns(self._name)
+        wanted = {column: shape.types[column] for column in shape.columns.values()}
+        if not found:
+            engine.create_table(self._name, {**wanted, **_TYPES}, [*shape.key, VALID_FROM])
+            return
+        engine.add_columns(self._name, {name: kind for name, kind in wanted.items() if name not in found})
+        for name, kind in wanted.items():
+            if (has := found.get(name)) is not None and types.wider(has, kind) != has:
+                engine.alter_type(self._name, name, kind)
+
+    def close_changed(self) -> None:
+        """Close the versions that the load replaces; before the table is changed."""
+        on, when = self._on("h", "d"), self._engine.timestamp(self._as_of)
+        self._engine.execute(
+            f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = {when} FROM {quote(DELTA)} AS d"
+            f" WHERE {on} AND h.{quote(VALID_TO)} IS NULL AND d._is_newer = 1 AND d._is_changed = 1"
+        )
+
+    def follow(self) -> None:
+        """Close the versions of deleted rows, and open one for each live row that has none."""
+        engine, table = self._engine, self._engine.table(self._shape.table)
+        columns = list(self._shape.columns.values())
+        engine.execute(
+            f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = t.{quote(DELETED_AT)} FROM {table} AS t"
+            f" WHERE {self._on('h', 't')} AND h.{quote(VALID_TO)} IS NULL AND t.{quote(DELETED_AT)} IS NOT NULL"
+        )
+        engine.execute(
+            f"INSERT INTO {self._table} ({names([*columns, LOAD, VALID_FROM])})"
+            f" SELECT {names([*columns, LOAD, AS_OF], 't.')} FROM {table} AS t WHERE t.{quote(DELETED_AT)} IS NULL"
+            f" AND t.{quote(AS_OF)} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {self._table} AS h"
+            f" WHERE {self._on('h', 't')} AND h.{quote(VALID_TO)} IS NULL)"
+        )
+
+    def _on(self, one: str, other: str) -> str:
+        return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in self._shape.key)

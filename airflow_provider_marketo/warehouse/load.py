@@ -1,0 +1,302 @@
+"""
+A load of a dataset into its table: one transaction, in which everything happens or nothing.
+
+Stage the rows, make the table ready, take each key once, merge, mark what is gone, and write the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
+from airflow_provider_marketo.warehouse import erasure
+from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from airflow_provider_marketo.warehouse.history import History
+from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
+from airflow_provider_marketo.warehouse.merge import STAGE, Merge, mark_removed
+from airflow_provider_marketo.warehouse.names import ERASED, table_name
+from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
+from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+log = logging.getLogger(__name__)
+
+UPSERT, SNAPSHOT, TOMBSTONES = "upsert", "snapshot", "tombstones"
+MODES = {CHANGES: UPSERT, FULL: SNAPSHOT, DELETES: TOMBSTONES}
+
+TRIES, PAUSE = 10, 0.05
+"""How often a load that another one disturbs is repeated, and the seconds before it is, which double each time."""
+
+ALLOWED_DELETES = 10
+"""Rows that a full list may delete whatever share of the table they are."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """
+    What an author wants of a load.
+
+    :param table: the table, where it is not named after the dataset.
+    :param mode: ``upsert``, ``snapshot`` or ``tombstones``; None for what the manifest says.
+    :param history: whether versions of rows are kept, too.
+    :param on_delete: ``mark`` or ``erase``.
+    :param max_deletes: most rows that a full list may delete; below 1 a share of the live rows.
+    :param dry_run: undo everything in the end.
+    :param task: ids of DAG, task and run, for the log.
+    """
+
+    table: str | None = None
+    mode: str | None = None
+    history: bool = False
+    on_delete: str = "mark"
+    max_deletes: float = 0.2
+    dry_run: bool = False
+    task: tuple[str, str, str] = ("", "", "")
+
+
+@dataclass
+class Loaded:
+    """
+    What a load did.
+
+    :param table: the table.
+    :param load_id: id of the load.
+    :param counts: what became of the rows.
+    :param repeated: whether the load had run before, so that nothing was to be done.
+    :param statements: what was sent to the database.
+    """
+
+    table: str
+    load_id: str
+    counts: Counts = field(default_factory=Counts)
+    repeated: bool = False
+    statements: list[str] = field(default_factory=list)
+
+
+class DatasetLoad:
+    """
+    A load of one dataset.
+
+    :param engine: the database.
+    :param manifest: lists the files.
+    :param dataset: one of the manifest's.
+    :param options: what the author wants.
+    :raises MarketoInvalidRequestError: the dataset cannot be loaded as wanted.
+    """
+
+    def __init__(self, engine: Engine, manifest: Manifest, dataset: ManifestDataset, options: LoadOptions) -> None:
+        self._engine = engine
+        self._manifest = manifest
+        self._dataset = dataset
+        self._options = options
+        self._log = Log(engine)
+        self._mode = _mode(dataset, options.mode)
+        removal = dataset.removal
+        own = None if removal is not None else options.table
+        self.table = table_name(own or dataset.name)
+        self._removes_from = table_name(options.table or removal.dataset) if removal is not None else None
+        self._types = dataset_types(dataset)
+        refuse_too_many(engine, self.table, len(self._types))
+        # Two names that differ in case alone are one name in most databases.
+        self._staged = {source: f"c{number}" for number, source in enumerate(self._types)}
+        self._as_of = dataset.as_of or manifest.as_of or manifest.end or _now()
+        self.load_id = _load_id(engine, self.table, self._mode, manifest, dataset)
+
+    def run(self) -> Loaded:
+        """
+        Load, and repeat what another load has disturbed.
+
+        :raises MarketoError: nothing was changed, and why.
+        """
+        for number in range(TRIES):
+            try:
+                return self._once()
+            except Exception as error:
+                self._engine.rollback()
+                if isinstance(error, MarketoError):
+                    raise
+                if not self._engine.is_conflict(error) or number == TRIES - 1:
+                    raise _refused(self._engine, self.table, error) from error
+                log.info("Another load is at work in this schema; trying again")
+                time.sleep(PAUSE * 2**number)
+        raise AssertionError  # the last try has returned or raised
+
+    def _once(self) -> Loaded:
+        engine, started = self._engine, datetime.now(timezone.utc)
+        engine.statements.clear()
+        loaded = Loaded(self.table, self.load_id, statements=engine.statements)
+        engine.begin()
+        self._log.create()
+        if self._log.has(self.load_id):
+            engine.rollback()
+            loaded.repeated = True
+            return loaded
+        rows = DatasetRows(self._manifest, self._dataset, self._types)
+        self._stage(rows)
+        for table in sorted({self.table, *filter(None, [self._removes_from])}):
+            engine.lock(table)
+        if self._log.has(self.load_id):  # while this one waited
+            engine.rollback()
+            loaded.repeated = True
+            return loaded
+        shape = TableShaper(engine, self._log, self.table, self._dataset.name).shape(self._types, self._dataset.key)
+        self._merge(shape, loaded.counts)
+        loaded.counts.read = sum(file.rows for file in rows.files)
+        loaded.counts.rejected = rows.nul_removed + rows.misfits
+        self._log.write(self._entry(), loaded.counts, started, datetime.now(timezone.utc))
+        if self._options.dry_run:
+            engine.rollback()
+        else:
+            engine.commit()
+        return loaded
+
+    def _stage(self, rows: DatasetRows) -> None:
+        try:
+            self._engine.stage(STAGE, rows, rows.schema, [*self._staged.values(), FILE])
+        except Exception:
+            if rows.error is not None:
+                raise rows.error from None
+            raise
+
+    def _merge(self, shape: Shape, counts: Counts) -> None:
+        engine, now = self._engine, _now()
+        staged = {shape.columns[source]: (name, self._types[source]) for source, name in self._staged.items()}
+        merge = Merge(engine, shape, staged, as_of=self._as_of, load_id=self.load_id, now=now)
+        history = None
+        if self._options.history and self._removes_from is None:
+            history = History(engine, shape, self._as_of, self._log.newest(self.table))
+        found = merge.compare()
+        counts.inserted, counts.updated = found["inserted"], found["updated"]
+        counts.unchanged = found["unchanged"]
+        counts.older = (
+            found["older"] + sum(file.rows for file in self._manifest.files_of(self._dataset)) - found["keys"]
+        )
+        if history is not None:
+            history.close_changed()
+        merge.apply()
+        if self._mode == SNAPSHOT:
+            counts.deleted = self._mark_unlisted(merge)
+        for when, scope in self._log.full_lists_after(self.table, self._as_of):
+            merge.mark_missing_from(when, scope)
+        if self._dataset.removal is not None:
+            counts.deleted = self._remove(shape, now)
+        self._erase(shape, now)
+        if history is not None:
+            history.follow()
+        merge.drop_temporary()
+
+    def _mark_unlisted(self, merge: Merge) -> int:
+        gone, live = merge.count_unlisted(self._dataset.scope)
+        most = self._options.max_deletes
+        allowed = max(most * live, ALLOWED_DELETES) if most < 1 else most
+        if gone > allowed or (gone == live and live > 1 and most < 1):
+            raise MarketoInvalidRequestError(
+                f"the list would delete {counted(gone, 'row')} of the {live} that {self.table} has",
+                parameter="max_deletes",
+                remedy=f"Check that the list is complete; if it is, load it with max_deletes={gone}.",
+            )
+        merge.mark_unlisted(self._dataset.scope)
+        return gone
+
+    def _remove(self, shape: Shape, now: str) -> int:
+        """Mark the rows of the table from which the staged rows remove."""
+        removal, engine = self._dataset.removal, self._engine
+        assert removal is not None
+        assert self._removes_from is not None
+        key = {name: self._types[source] for name, source in removal.key.items()}
+        target = _removal_target(engine, self._log, self._removes_from, removal.dataset, key)
+        casts = {
+            target.columns[name]: engine.from_stage(
+                quote(self._staged[source]), self._types[source], target.types[target.columns[name]]
+            )
+            for name, source in removal.key.items()
+        }
+        marked = mark_removed(
+            engine, target.table, casts, quote(self._staged[removal.date]), load_id=self.load_id, now=now
+        )
+        if self._options.on_delete == "erase" and removal.dataset == "leads":
+            erasure.note_marked(engine, target.table, target.key[0], now)
+            erasure.erase(engine, self._log)
+        return marked
+
+    def _erase(self, shape: Shape, now: str) -> None:
+        if self._engine.declared_columns(ERASED):
+            erasure.erase(self._engine, self._log, {shape.table})
+
+    def _entry(self) -> LogEntry:
+        manifest = self._manifest
+        return LogEntry(
+            self.load_id,
+            self.table,
+            self._dataset.name,
+            self._mode,
+            manifest.manifest or manifest.output,
+            (manifest.start, manifest.end),
+            self._as_of,
+            self._dataset.scope,
+            self._options.task,
+        )
+
+
+def _removal_target(engine: Engine, log_: Log, table: str, dataset: str, key: dict[str, str]) -> Shape:
+    """Return the table from which rows are removed; it is made if there is none yet."""
+    known = log_.known(table)
+    if not known:
+        return TableShaper(engine, log_, table, dataset).shape(key, list(key))
+    found = engine.columns(table)
+    columns = {source: column for source, (column, _, is_key) in known.items() if is_key}
+    if set(columns) != set(key):
+        raise MarketoInvalidRequestError(
+            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest removes by {', '.join(key)}",
+            parameter="table",
+            remedy=f"Give the table of {dataset}.",
+        )
+    kinds = {column: found[column] or key[source] for source, column in columns.items()}
+    return Shape(table, columns, kinds, tuple(columns.values()), None, created=False)
+
+
+def _mode(dataset: ManifestDataset, wanted: str | None) -> str:
+    mode = MODES[dataset.kind]
+    if wanted is not None and wanted != mode:
+        raise MarketoInvalidRequestError(
+            f"the manifest holds {dataset.kind} of {dataset.name}, which are loaded by mode={mode!r}",
+            parameter="mode",
+            remedy="Leave mode out: the manifest says what its rows are.",
+        )
+    return mode
+
+
+def _load_id(engine: Engine, table: str, mode: str, manifest: Manifest, dataset: ManifestDataset) -> str:
+    """
+    Return what tells a load apart: target, mode, the time of the reading, and the names and checksums of its files.
+
+    The time is a part of it because a list may say today what it said last week, and something else in between.
+    """
+    files = sorted((file.name, file.sha256) for file in manifest.files_of(dataset))
+    facts = json.dumps([engine.schema, table, mode, dataset.as_of, manifest.start, manifest.end, files])
+    return hashlib.sha256(facts.encode()).hexdigest()[:32]
+
+
+def _refused(engine: Engine, table: str, error: Exception) -> MarketoWarehouseError:
+    return MarketoWarehouseError(f"{engine.name} refused the load into {engine.table(table)}: {_first_line(error)}")
+
+
+def _first_line(error: Any) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _now() -> str:
+    return iso(datetime.now(timezone.utc))

@@ -1,0 +1,216 @@
+"""
+The log of loads, ``_marketo_loads``, which people query and which tells a load that it has run before.
+
+Beside it lies ``_marketo_columns``: which field became which column of which table.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import literal, names
+from airflow_provider_marketo.warehouse.names import COLUMNS, LOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+LOG_COLUMNS: Mapping[str, str] = {
+    "load_id": types.TEXT,
+    "table_name": types.TEXT,
+    "dataset": types.TEXT,
+    "mode": types.TEXT,
+    "manifest": types.TEXT,
+    "span_start": types.TIMESTAMP,
+    "span_end": types.TIMESTAMP,
+    "as_of": types.TIMESTAMP,
+    "scope": types.TEXT,
+    "rows_read": types.INT,
+    "rows_inserted": types.INT,
+    "rows_updated": types.INT,
+    "rows_deleted": types.INT,
+    "rows_unchanged": types.INT,
+    "rows_older": types.INT,
+    "values_rejected": types.INT,
+    "dag_id": types.TEXT,
+    "task_id": types.TEXT,
+    "run_id": types.TEXT,
+    "started_at": types.TIMESTAMP,
+    "finished_at": types.TIMESTAMP,
+}
+"""The columns of ``_marketo_loads``."""
+
+_COLUMNS_COLUMNS = {
+    "table_name": types.TEXT,
+    "source": types.TEXT,
+    "column_name": types.TEXT,
+    "dataset": types.TEXT,
+    "is_key": types.BOOL,
+}
+
+
+@dataclass
+class Counts:
+    """
+    What became of the rows of a load.
+
+    :param read: rows of the files.
+    :param inserted: rows with a new key.
+    :param updated: rows that differ from those of the table.
+    :param deleted: rows that were marked as deleted.
+    :param unchanged: rows that the table had already.
+    :param older: rows of which the table had a newer version, or that came twice.
+    :param rejected: values that did not fit their column, and texts out of which a NUL was taken.
+    """
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    older: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """
+    A load, as the log has it.
+
+    :param load_id: what tells loads apart.
+    :param table: name of the table.
+    :param dataset: name of the dataset.
+    :param mode: ``upsert``, ``snapshot`` or ``tombstones``.
+    :param manifest: URL of the manifest.
+    :param span: first second of the span and first second after it; None for each if a list selected the rows.
+    :param as_of: how new the rows are.
+    :param scope: part of the table that a snapshot covers.
+    :param task: ids of DAG, task and run.
+    """
+
+    load_id: str
+    table: str
+    dataset: str
+    mode: str
+    manifest: str
+    span: tuple[str | None, str | None]
+    as_of: str
+    scope: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    task: tuple[str, str, str] = ("", "", "")
+
+
+class Log:
+    """
+    The log of a schema.
+
+    :param engine: the database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loads, self._columns = engine.table(LOADS), engine.table(COLUMNS)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a load has run in this schema."""
+        return bool(self._engine.declared_columns(COLUMNS))
+
+    def create(self) -> None:
+        """Create the tables of the log where they are missing."""
+        self._engine.create_schema()
+        if not self._engine.declared_columns(LOADS):
+            self._engine.create_table(LOADS, LOG_COLUMNS, ("load_id",))
+        if not self._engine.declared_columns(COLUMNS):
+            self._engine.create_table(COLUMNS, _COLUMNS_COLUMNS, ("table_name", "source"))
+
+    def has(self, load_id: str) -> bool:
+        """Whether a load is done."""
+        return bool(self._engine.query(f"SELECT 1 FROM {self._loads} WHERE load_id = {literal(load_id)}"))
+
+    def write(self, entry: LogEntry, counts: Counts, started: datetime, finished: datetime) -> None:
+        """Add a load."""
+        engine = self._engine
+        values = {
+            "load_id": literal(entry.load_id),
+            "table_name": literal(entry.table),
+            "dataset": literal(entry.dataset),
+            "mode": literal(entry.mode),
+            "manifest": literal(entry.manifest),
+            "span_start": engine.timestamp(entry.span[0]),
+            "span_end": engine.timestamp(entry.span[1]),
+            "as_of": engine.timestamp(entry.as_of),
+            "scope": literal(json.dumps(dict(entry.scope), sort_keys=True) if entry.scope else None),
+            **{f"rows_{name}": literal(getattr(counts, name)) for name in ("read", "inserted", "updated", "deleted")},
+            **{f"rows_{name}": literal(getattr(counts, name)) for name in ("unchanged", "older")},
+            "values_rejected": literal(counts.rejected),
+            **dict(zip(("dag_id", "task_id", "run_id"), map(literal, entry.task), strict=True)),
+            "started_at": engine.timestamp(iso(started)),
+            "finished_at": engine.timestamp(iso(finished)),
+        }
+        engine.execute(f"INSERT INTO {self._loads} ({names(list(values))}) VALUES ({', '.join(values.values())})")
+
+    def full_lists_after(self, table: str, as_of: str) -> list[tuple[str, dict[str, list[Any]]]]:
+        """
+        Return the full lists of a table that are newer than some rows, the newest first: time and scope of each.
+
+        :param table: its name.
+        :param as_of: how new the rows are.
+        """
+        found = self._engine.query(
+            f"SELECT as_of, scope FROM {self._loads} WHERE table_name = {literal(table)} AND mode = 'snapshot'"
+            f" AND as_of > {self._engine.timestamp(as_of)} ORDER BY as_of DESC"
+        )
+        return [(_iso(when), json.loads(scope) if scope else {}) for when, scope in found]
+
+    def newest(self, table: str) -> str | None:
+        """Return how new the newest load of a table is; None if there is none."""
+        found = self._engine.query(f"SELECT MAX(as_of) FROM {self._loads} WHERE table_name = {literal(table)}")
+        return _iso(found[0][0]) if found and found[0][0] is not None else None
+
+    def known(self, table: str) -> dict[str, tuple[str, str, bool]]:
+        """Return the fields of a table: column, dataset, and whether it is a part of the key."""
+        found = self._engine.query(
+            f"SELECT source, column_name, dataset, is_key FROM {self._columns} WHERE table_name = {literal(table)}"
+        )
+        return {str(source): (str(column), str(dataset), bool(is_key)) for source, column, dataset, is_key in found}
+
+    def remember(self, table: str, dataset: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
+        """Write down which field became which column."""
+        facts = [
+            f"({self._engine.values(table, source, column, dataset)}, {'TRUE' if source in key else 'FALSE'})"
+            for source, column in columns.items()
+        ]
+        if facts:
+            self._engine.execute(
+                f"INSERT INTO {self._columns} (table_name, source, column_name, dataset, is_key)"
+                f" VALUES {', '.join(facts)}"
+            )
+
+    def rename(self, table: str, source: str, column: str) -> None:
+        """Write down that a field goes to another column from now on."""
+        self._engine.execute(
+            f"UPDATE {self._columns} SET column_name = {literal(column)}"
+            f" WHERE table_name = {literal(table)} AND source = {literal(source)}"
+        )
+
+    def tables_of_leads(self) -> dict[str, list[str]]:
+        """Return the tables that have rows about leads, each with the columns that hold a lead's id."""
+        found = self._engine.query(
+            f"SELECT table_name, column_name FROM {self._columns} WHERE source = 'leadId'"
+            f" OR (source = 'id' AND dataset = 'leads') ORDER BY table_name"
+        )
+        tables: dict[str, list[str]] = {}
+        for table, column in found:
+            tables.setdefault(str(table), []).append(str(column))
+        return tables
+
+
+def _iso(value: Any) -> str:
+    moment = parse_date(value) if isinstance(value, str) else value
+    return iso(moment)

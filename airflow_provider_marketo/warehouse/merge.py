@@ -1,0 +1,234 @@
+"""
+The statements that change a table: plain SQL, the same on every engine.
+
+A row of a load is newer than that of the table if its ``updatedAt`` is later. Where both are equal, or a table has no
+such column, Marketo's time at the reading decides, and last the id of the load. So the order of loads changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import literal, names, quote
+from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, LOAD, SYNCED_AT
+from airflow_provider_marketo.warehouse.rows import FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.warehouse.engine import Engine
+    from airflow_provider_marketo.warehouse.shape import Shape
+
+STAGE, DELTA, GONE = "_marketo_stage", "_marketo_delta", "_marketo_gone"
+"""Temporary tables: the rows of the files; each key once, compared with the table; keys that are to be marked."""
+
+_NEW, _NEWER, _CHANGED = "_is_new", "_is_newer", "_is_changed"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """
+    A load of staged rows into a table.
+
+    :param engine: the database.
+    :param shape: of the table.
+    :param staged: for each column of the table the staged column, and its type.
+    :param as_of: how new the rows are.
+    :param load_id: id of the load.
+    :param now: time of the load.
+    """
+
+    engine: Engine
+    shape: Shape
+    staged: Mapping[str, tuple[str, str]]
+    as_of: str
+    load_id: str
+    now: str
+
+    @property
+    def _table(self) -> str:
+        return self.engine.table(self.shape.table)
+
+    def compare(self) -> dict[str, int]:
+        """
+        Make the table of differences: each key once.
+
+        :return: how many keys there are, and how many are new, changed, unchanged, older.
+        """
+        engine, shape = self.engine, self.shape
+        columns = list(shape.columns.values())
+        order = [f"{self._staged(shape.updated)} DESC NULLS LAST"] if shape.updated else []
+        listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
+        keys = ", ".join(self._staged(column) for column in shape.key)
+        once = (
+            f"SELECT {listed}, ROW_NUMBER() OVER (PARTITION BY {keys}"
+            f' ORDER BY {", ".join([*order, f"{quote(FILE)} DESC"])}) AS "_n" FROM {quote(STAGE)}'
+        )
+        changed = " OR ".join(engine.differs(f"t.{quote(name)}", f"s.{quote(name)}") for name in shape.others)
+        flags = {
+            _NEW: f"t.{quote(shape.key[0])} IS NULL",
+            _NEWER: f"t.{quote(shape.key[0])} IS NOT NULL AND {self._newer()}",
+            _CHANGED: f"({changed or '1 = 0'})",
+        }
+        flagged = ", ".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {quote(name)}" for name, test in flags.items())
+        engine.execute(
+            f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {names(columns, 's.')}, {flagged}"
+            f' FROM ({once}) AS s LEFT JOIN {self._table} AS t ON {self._on("t", "s")} WHERE s."_n" = 1'
+        )
+        engine.analyze(DELTA)
+        found = engine.query(
+            f"SELECT COUNT(*), SUM({_NEW}), SUM({_NEWER} * {_CHANGED}), SUM({_NEWER} * (1 - {_CHANGED}))"
+            f" FROM {quote(DELTA)}"
+        )
+        total, new, changed_count, same = (int(each or 0) for each in found[0]) if found else (0, 0, 0, 0)
+        return {
+            "keys": total,
+            "inserted": new,
+            "updated": changed_count,
+            "unchanged": same,
+            "older": total - new - changed_count - same,
+        }
+
+    def apply(self) -> None:
+        """Insert the new rows and update those of which the load has a newer version."""
+        engine, columns = self.engine, list(self.shape.columns.values())
+        system = f"{engine.timestamp(self.as_of)}, {literal(self.load_id)}, {engine.timestamp(self.now)}"
+        engine.execute(
+            f"INSERT INTO {self._table} ({names([*columns, AS_OF, LOAD, SYNCED_AT])})"
+            f" SELECT {names(columns)}, {system} FROM {quote(DELTA)} WHERE {_NEW} = 1"
+        )
+        if self.shape.created:
+            return
+        returned = (
+            f"CASE WHEN {engine.timestamp(self.as_of)} > t.{quote(DELETED_AT)} THEN NULL ELSE t.{quote(DELETED_AT)} END"
+        )
+        sets = [f"{quote(name)} = d.{quote(name)}" for name in self.shape.others]
+        sets += [
+            f"{quote(AS_OF)} = {engine.timestamp(self.as_of)}",
+            f"{quote(LOAD)} = {literal(self.load_id)}",
+            f"{quote(SYNCED_AT)} = {engine.timestamp(self.now)}",
+            f"{quote(DELETED_AT)} = {returned}",
+        ]
+        engine.execute(
+            f"UPDATE {self._table} AS t SET {', '.join(sets)} FROM {quote(DELTA)} AS d"
+            f" WHERE {self._on('t', 'd')} AND d.{_NEWER} = 1"
+        )
+
+    def unlisted(self, scope: Mapping[str, Sequence[Any]]) -> str:
+        """Return the condition of the rows that a full list no longer names, of the table as ``t``."""
+        when = self.engine.timestamp(self.as_of)
+        return " AND ".join(
+            [
+                f"(t.{quote(DELETED_AT)} IS NULL OR t.{quote(DELETED_AT)} > {when})",
+                f"t.{quote(AS_OF)} < {when}",
+                f"NOT EXISTS (SELECT 1 FROM {quote(DELTA)} AS d WHERE {self._on('t', 'd')})",
+                *self._within(scope),
+            ]
+        )
+
+    def count_unlisted(self, scope: Mapping[str, Sequence[Any]]) -> tuple[int, int]:
+        """Return how many live rows a full list would mark as deleted, and of how many."""
+        live = " AND ".join([f"t.{quote(DELETED_AT)} IS NULL", *self._within(scope)])
+        found = self.engine.query(
+            f"SELECT COUNT(*), SUM(CASE WHEN {self.unlisted(scope)} THEN 1 ELSE 0 END)"
+            f" FROM {self._table} AS t WHERE {live}"
+        )
+        total, gone = found[0] if found else (0, 0)
+        return int(gone or 0), int(total)
+
+    def mark_unlisted(self, scope: Mapping[str, Sequence[Any]]) -> None:
+        """Mark the rows that a full list no longer names."""
+        self._mark(self.as_of, self.unlisted(scope))
+
+    def mark_missing_from(self, when: str, scope: Mapping[str, Sequence[Any]]) -> None:
+        """Mark rows of this load that a newer full list, which was loaded before, does not name."""
+        moment = self.engine.timestamp(when)
+        unmarked = f"(t.{quote(DELETED_AT)} IS NULL OR t.{quote(DELETED_AT)} > {moment})"
+        self._mark(when, " AND ".join([f"t.{quote(LOAD)} = {literal(self.load_id)}", unmarked, *self._within(scope)]))
+
+    def drop_temporary(self) -> None:
+        """Drop the temporary tables."""
+        for name in (DELTA, STAGE):
+            self.engine.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+
+    def _mark(self, when: str, condition: str) -> None:
+        marked, now = self.engine.timestamp(when), self.engine.timestamp(self.now)
+        self.engine.execute(
+            f"UPDATE {self._table} AS t SET {quote(DELETED_AT)} = {marked}, {quote(SYNCED_AT)} = {now}"
+            f" WHERE {condition}"
+        )
+
+    def _newer(self) -> str:
+        engine = self.engine
+        as_of = engine.timestamp(self.as_of)
+        by_reading = (
+            f"(t.{quote(AS_OF)} IS NULL OR {as_of} > t.{quote(AS_OF)}"
+            f" OR ({as_of} = t.{quote(AS_OF)} AND {literal(self.load_id)} >= t.{quote(LOAD)}))"
+        )
+        if self.shape.updated is None:
+            return by_reading
+        ours, theirs = f"s.{quote(self.shape.updated)}", f"t.{quote(self.shape.updated)}"
+        return f"CASE WHEN {ours} <> {theirs} THEN {ours} > {theirs} ELSE {by_reading} END"
+
+    def _staged(self, column: str) -> str:
+        """Return a staged column in the type of the table's. A text of the key that is null becomes empty."""
+        name, staged = self.staged[column]
+        kind = self.shape.types[column]
+        value = self.engine.from_stage(quote(name), staged, kind)
+        return f"COALESCE({value}, '')" if column in self.shape.key and kind == types.TEXT else value
+
+    def _on(self, one: str, other: str) -> str:
+        return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in self.shape.key)
+
+    def _within(self, scope: Mapping[str, Sequence[Any]]) -> list[str]:
+        return [
+            f"t.{quote(self.shape.columns[name])} IN ({self.engine.values(*values) or 'NULL'})"
+            for name, values in scope.items()
+        ]
+
+
+def mark_removed(engine: Engine, table: str, key: Mapping[str, str], date: str, *, load_id: str, now: str) -> int:
+    """
+    Mark the rows of a table that staged rows remove. A row that came later than its removal is left alone.
+
+    A row that the table does not have yet gets a place, so that a late load of it finds the mark.
+
+    :param engine: the database.
+    :param table: name of the table.
+    :param key: its key columns, each with the staged column that has its value, cast to its type.
+    :param date: the staged column with the time of the removal.
+    :param load_id: id of the load.
+    :param now: time of the load.
+    :return: how many rows were marked.
+    """
+    target, columns = engine.table(table), list(key)
+    listed = ", ".join(f"{value} AS {quote(column)}" for column, value in key.items())
+    has_key = " AND ".join(f"{value} IS NOT NULL" for value in key.values())
+    engine.execute(
+        f'CREATE TEMP TABLE {quote(GONE)} AS SELECT {names(columns)}, MIN("_at") AS "_at" FROM'
+        f' (SELECT {listed}, {engine.from_stage(date, types.TIMESTAMP, types.TIMESTAMP)} AS "_at"'
+        f" FROM {quote(STAGE)} WHERE {has_key}) AS s GROUP BY {names(columns)}"
+    )
+    on = " AND ".join(f"t.{quote(column)} = g.{quote(column)}" for column in columns)
+    unmarked = (
+        f'(t.{quote(DELETED_AT)} IS NULL OR t.{quote(DELETED_AT)} > g."_at")'
+        f' AND (t.{quote(AS_OF)} IS NULL OR t.{quote(AS_OF)} <= g."_at")'
+    )
+    found = engine.query(
+        f"SELECT COUNT(*) FROM {quote(GONE)} AS g LEFT JOIN {target} AS t ON {on}"
+        f" WHERE t.{quote(columns[0])} IS NULL OR ({unmarked} AND t.{quote(DELETED_AT)} IS NULL)"
+    )
+    moment = engine.timestamp(now)
+    engine.execute(
+        f'UPDATE {target} AS t SET {quote(DELETED_AT)} = g."_at", {quote(SYNCED_AT)} = {moment}'
+        f" FROM {quote(GONE)} AS g WHERE {on} AND {unmarked}"
+    )
+    engine.execute(
+        f"INSERT INTO {target} ({names([*columns, DELETED_AT, LOAD, SYNCED_AT])}) SELECT {names(columns, 'g.')},"
+        f' g."_at", {literal(load_id)}, {moment} FROM {quote(GONE)} AS g'
+        f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {on})"
+    )
+    engine.execute(f"DROP TABLE {quote(GONE)}")
+    return int(found[0][0]) if found else 0

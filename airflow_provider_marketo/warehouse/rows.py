@@ -1,0 +1,272 @@
+"""
+The rows of published files, as Arrow batches of the types that the manifest names.
+
+Files are read through ``ObjectStoragePath``, so an engine needs no credentials for them, and csv and jsonl are read by
+the rules by which they were written: no engine ever guesses a type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from airflow.sdk import ObjectStoragePath
+from pyarrow.parquet import ParquetFile
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.tabular import arrow, jsontext
+from airflow_provider_marketo.client.tabular import schema as kinds
+from airflow_provider_marketo.client.tabular.attributes import as_text
+from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE, DATE_PARTS, LONGEST_PART, NO_VALUE
+from airflow_provider_marketo.client.tabular.records import Block, Splitter, header, is_utf8, utf8
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.errors import MarketoLoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, ManifestFile
+
+FILE = "_file"
+"""The column that numbers the files, so that the later one of two wins."""
+
+_ROWS = 65_536
+_BYTES = 16 << 20
+"""Rows and bytes of a batch: what is in memory at a time, also of leads with a thousand columns."""
+
+_PIECE = 1 << 20
+_LINES = 10_000
+
+_KINDS = {
+    types.BOOL: kinds.BOOLEAN,
+    types.INT: kinds.INTEGER,
+    types.FLOAT: kinds.FLOAT,
+    types.DECIMAL: kinds.DECIMAL,
+    types.DATE: kinds.DATE,
+    types.TIMESTAMP: kinds.DATETIME,
+    types.TEXT: kinds.STRING,
+    types.JSON: kinds.STRING,
+}
+
+
+class DatasetRows:
+    """
+    The rows of a dataset.
+
+    :param manifest: lists the files.
+    :param dataset: one of the manifest's.
+    :param columns: type of each column, as the manifest names them.
+    :ivar nul_removed: number of texts out of which a NUL was taken, which PostgreSQL refuses.
+    :ivar misfits: number of values of csv files that did not fit their column and became null.
+    :ivar error: what went wrong while the rows were read; drivers show little of it.
+    """
+
+    def __init__(self, manifest: Manifest, dataset: ManifestDataset, columns: Mapping[str, str]) -> None:
+        self._manifest = manifest
+        self._dataset = dataset
+        self._columns = columns
+        self.files = manifest.files_of(dataset)
+        self.nul_removed = 0
+        self.misfits = 0
+        self.error: Exception | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the batches: those of the dataset, and the number of the file."""
+        fields = [(name, types.arrow_type(kind)) for name, kind in self._columns.items()]
+        return pa.schema([*fields, (FILE, pa.int32())])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """
+        Yield the rows of all files.
+
+        :raises MarketoLoadError: a file is missing, or is not the one that the manifest lists.
+        """
+        self.nul_removed = self.misfits = 0
+        try:
+            yield from self._all_batches()
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _all_batches(self) -> Iterator[pa.RecordBatch]:
+        for number, file in enumerate(self.files):
+            rows = 0
+            with _local(ObjectStoragePath(self._manifest.output) / file.name, file) as path:
+                for table in self._tables(path):
+                    rows += table.num_rows
+                    yield from self._batches(table, file, number)
+            if rows != file.rows:
+                raise MarketoLoadError(f"{file.name} has {counted(rows, 'row')}, and the manifest says {file.rows}")
+
+    def _tables(self, path: Path) -> Iterator[pa.Table]:
+        if self._manifest.file_format == "parquet":
+            with ParquetFile(path) as file:
+                known = set(file.schema_arrow.names)
+                wanted = [name for name in self._columns if name in known]
+                for batch in file.iter_batches(_ROWS, columns=wanted, use_threads=False):
+                    yield pa.table(batch)
+        elif self._manifest.file_format == "csv":
+            yield from self._texts(_csv_tables(path, self._columns))
+        else:
+            yield from self._texts(_json_tables(path, self._columns))
+
+    def _texts(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        for table in tables:
+            columns = {}
+            for name in table.column_names:
+                columns[name], bad = arrow.typed(table.column(name), _KINDS[self._columns[name]])
+                self.misfits += pc.sum(bad).as_py() if bad is not None else 0
+            yield pa.table(columns) if columns else table
+
+    def _batches(self, table: pa.Table, file: ManifestFile, number: int) -> Iterator[pa.RecordBatch]:
+        paths = _partitions(file.name)
+        columns = []
+        for name, kind in self._columns.items():
+            if name in table.column_names:
+                values = self._clean(table.column(name), kind)
+            elif name in paths:
+                values = _constant(paths[name], kind, table.num_rows, file)
+            elif len(self._dataset.scope.get(name, ())) == 1:
+                values = _constant(str(self._dataset.scope[name][0]), kind, table.num_rows, file)
+            else:
+                values = pa.nulls(table.num_rows, types.arrow_type(kind))
+            columns.append(values)
+        columns.append(pa.repeat(pa.scalar(number, pa.int32()), table.num_rows))
+        whole = pa.table(columns, schema=self.schema)
+        rows = max(1, min(_ROWS, whole.num_rows * _BYTES // max(whole.nbytes, 1)))
+        yield from whole.to_batches(max_chunksize=rows)
+
+    def _clean(self, values: Any, kind: str) -> Any:
+        """Return values in the type that engines take. NUL is taken out of texts and counted."""
+        if pa.types.is_map(values.type) or pa.types.is_list(values.type):
+            values = _as_json(values)
+            if any(b"\\u0000" in data for data in arrow.values_of(values)):
+                values = arrow.replace_each(values, self._json_without_nul)
+        wanted = types.arrow_type(kind)
+        if values.type != wanted:
+            values = values.cast(wanted)
+        if pa.types.is_string(wanted) and any(b"\0" in data for data in arrow.values_of(values)):
+            found = pc.match_substring(values, "\0")
+            self.nul_removed += pc.sum(found).as_py()
+            values = pc.replace_substring(values, "\0", "")
+        return values
+
+    def _json_without_nul(self, text: str) -> str:
+        clean = json.dumps(_without_nul(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+        self.nul_removed += clean != text
+        return clean
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key.replace("\0", ""): _without_nul(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_without_nul(member) for member in value]
+    return value.replace("\0", "") if isinstance(value, str) else value
+
+
+def _as_json(values: Any) -> Any:
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_map(values.type):
+        return pa.chunked_array([jsontext.to_json(values)[0]])
+    texts = [None if each is None else json.dumps(each, ensure_ascii=False) for each in values.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any:
+    """Return a column of one value, which stands in the file's path."""
+    if text is not None and len(text) > LONGEST_PART:
+        raise MarketoLoadError(
+            f"a value of {file.name} is longer than file systems take, and its path has only a part of it",
+            remedy="Extract without this column in partition_by.",
+        )
+    values, bad = arrow.typed(pa.chunked_array([pa.array([text], pa.string())]), _KINDS[kind])
+    if bad is not None:
+        raise MarketoLoadError(f"{file.name} has {text!r} in its path, which is not of the column's type {kind}")
+    return pa.repeat(values[0].cast(types.arrow_type(kind)), rows)
+
+
+def _partitions(name: str) -> dict[str, str | None]:
+    """Return the columns that stand in a file's path and not in the file."""
+    parts = [part.partition("=") for part in name.split("/")[:-1] if "=" in part]
+    found = {column: unquote(value) for column, _, value in parts if column not in (ACTIVITY_TYPE, *DATE_PARTS)}
+    return {column: None if value == NO_VALUE else value for column, value in found.items()}
+
+
+@contextmanager
+def _local(path: ObjectStoragePath, file: ManifestFile) -> Iterator[Path]:
+    """
+    Have a file on this host's disk, verified.
+
+    :raises MarketoLoadError: it is missing, or is not the one that the manifest lists.
+    """
+    digest = hashlib.sha256()
+    try:
+        source: Any = path
+        with source.open("rb") as opened, tempfile.TemporaryDirectory(prefix="marketo-") as folder:
+            target = Path(path.path) if path.protocol in ("file", "") else Path(folder) / "file"
+            if target.parent == Path(folder):
+                with target.open("wb") as copy:
+                    while piece := opened.read(_PIECE):
+                        digest.update(piece)
+                        copy.write(piece)
+            else:
+                while piece := opened.read(_PIECE):
+                    digest.update(piece)
+            if digest.hexdigest() != file.sha256:
+                raise MarketoLoadError(f"{file.name} is not the file that the manifest lists: its checksum differs")
+            yield target
+    except FileNotFoundError as error:
+        raise MarketoLoadError(f"{path}, which the manifest lists, does not exist") from error
+
+
+def _csv_tables(path: Path, columns: Mapping[str, str]) -> Iterator[pa.Table]:
+    """Yield tables of texts of a file in Marketo's csv: null stands unquoted."""
+    parser = arrow.Parser(0, {})
+    splitter = Splitter(_PIECE, lambda data: parser.lines(data))  # noqa: PLW0108 - the parser is replaced
+    rows, start = 1, b""
+    begun = False
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            if not begun:
+                start += piece
+                found = header(start)
+                if found is None:
+                    continue
+                names, end = found
+                parser = arrow.Parser(len(names), {name: names.index(name) for name in columns if name in names})
+                piece, begun = start[end:], True
+            for block in splitter.feed(piece):
+                yield parser.parse(_in_utf8(block), rows)
+                rows += block.rows
+        if begun:
+            for block in splitter.finish():
+                yield parser.parse(_in_utf8(block), rows)
+                rows += block.rows
+
+
+def _in_utf8(block: Block) -> Block:
+    """Replace what is not UTF-8: csv files have Marketo's own bytes."""
+    return block if is_utf8(block.data) else replace(block, data=utf8(block.data))
+
+
+def _json_tables(path: Path, columns: Mapping[str, str]) -> Iterator[pa.Table]:
+    """Yield tables of texts of a file with one JSON object per line; numbers keep their digits."""
+    with path.open("rb") as file:
+        while lines := list(islice(file, _LINES)):
+            rows = [json.loads(line, parse_float=str, parse_int=str) for line in lines]
+            yield pa.table({name: pa.array(_column_texts(rows, name), pa.string()) for name in columns})
+
+
+def _column_texts(rows: Sequence[Mapping[str, Any]], name: str) -> list[str | None]:
+    return [as_text(row.get(name)) for row in rows]

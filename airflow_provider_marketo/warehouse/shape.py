@@ -1,0 +1,216 @@
+"""The columns of a table: created, added, widened, never dropped and never narrowed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.names import (
+    AS_OF,
+    DELETED_AT,
+    LOAD,
+    SYNCED_AT,
+    SYSTEM_COLUMNS,
+    column_names,
+    text_column,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.output.manifest import ManifestDataset
+    from airflow_provider_marketo.warehouse.engine import Engine
+    from airflow_provider_marketo.warehouse.log import Log
+
+log = logging.getLogger(__name__)
+
+SYSTEM_TYPES = {AS_OF: types.TIMESTAMP, LOAD: types.TEXT, SYNCED_AT: types.TIMESTAMP, DELETED_AT: types.TIMESTAMP}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """
+    A table, as a load finds it or has made it.
+
+    :param table: its name.
+    :param columns: the column of each field of the dataset, in order.
+    :param types: type of each of these columns in the table.
+    :param key: columns that make a row unique.
+    :param updated: the column with the time of a row's last change; None if there is none.
+    :param created: whether this load has made the table.
+    """
+
+    table: str
+    columns: Mapping[str, str]
+    types: Mapping[str, str]
+    key: tuple[str, ...]
+    updated: str | None
+    created: bool
+
+    @property
+    def others(self) -> list[str]:
+        """The columns that are no part of the key."""
+        return [column for column in self.columns.values() if column not in self.key]
+
+
+def dataset_types(dataset: ManifestDataset) -> dict[str, str]:
+    """
+    Return the type of each field of a dataset, with those that only its scope names.
+
+    :raises MarketoInvalidRequestError: it has a type that no load takes, or no key.
+    """
+    found = {}
+    for column in dataset.columns:
+        kind = types.type_of(column.type)
+        if kind is None:
+            raise MarketoInvalidRequestError(
+                f"{column.name} of {dataset.name} has the type {column.type}, which no load takes",
+                parameter="manifest",
+                remedy="Extract again, without this column.",
+            )
+        found[column.name] = kind
+    for name, values in dataset.scope.items():
+        found.setdefault(name, types.INT if all(isinstance(each, int) for each in values) else types.TEXT)
+    missing = [name for name in dataset.key if name not in found]
+    if missing or not dataset.key:
+        raise MarketoInvalidRequestError(
+            f"the rows of {dataset.name} have no key" + (f": {', '.join(missing)} is missing" if missing else ""),
+            parameter="manifest",
+            remedy="Extract the columns that tell rows apart, too.",
+        )
+    return found
+
+
+def refuse_too_many(engine: Engine, table: str, count: int) -> None:
+    """
+    Refuse a table with more columns than the database takes.
+
+    :raises MarketoInvalidRequestError: it has too many.
+    """
+    if count > engine.most_columns:
+        raise MarketoInvalidRequestError(
+            f"{table} would have {count} columns, and {engine.name} takes {engine.most_columns}",
+            parameter="manifest",
+            remedy="Extract fewer fields: name them with fields.",
+        )
+
+
+class TableShaper:
+    """
+    Creates a table, or adds to it what a load needs.
+
+    :param engine: the database.
+    :param log: knows the columns that earlier loads have made.
+    :param table: its name.
+    :param dataset: the dataset whose rows it holds.
+    """
+
+    def __init__(self, engine: Engine, log: Log, table: str, dataset: str) -> None:
+        self._engine = engine
+        self._log = log
+        self._table = table
+        self._dataset = dataset
+        self._found: Mapping[str, str | None] = {}
+
+    def shape(self, fields: Mapping[str, str], key: Sequence[str]) -> Shape:
+        """
+        Make the table ready.
+
+        :param fields: types of the fields by name.
+        :param key: the fields that make a row unique.
+        :raises MarketoInvalidRequestError: the table holds something else, or cannot take the columns.
+        """
+        known = self._log.known(self._table)
+        self._found = self._engine.columns(self._table)
+        self._refuse_others(known, key)
+        columns = column_names(fields, {source: column for source, (column, _, _) in known.items()})
+        refuse_too_many(self._engine, self._table, len({*self._found, *columns.values(), *SYSTEM_COLUMNS}))
+        wanted = {column: fields[source] for source, column in columns.items()}
+        if self._found:
+            missing = {name: kind for name, kind in wanted.items() if name not in self._found}
+            self._engine.add_columns(self._table, missing)
+        else:
+            self._engine.create_table(self._table, {**wanted, **SYSTEM_TYPES}, [columns[name] for name in key])
+        new = {source: column for source, column in columns.items() if source not in known}
+        self._log.remember(self._table, self._dataset, new, key)
+        settled = {source: self._widened(source, columns[source], kind, key) for source, kind in fields.items()}
+        columns = {source: column for source, (column, _) in settled.items()}
+        kinds = dict(settled.values())
+        updated = columns.get("updatedAt")
+        return Shape(
+            self._table,
+            columns,
+            kinds,
+            tuple(columns[name] for name in key),
+            updated if updated and kinds[updated] == types.TIMESTAMP else None,
+            created=not self._found,
+        )
+
+    def _widened(self, source: str, column: str, wants: str, key: Sequence[str]) -> tuple[str, str]:
+        """Widen a column that is too narrow; return the column of the field, and its type."""
+        has = self._found.get(column, wants)
+        if has is None:
+            raise MarketoInvalidRequestError(
+                f"{self._table}.{column} has a type that no load of this provider writes",
+                parameter="table",
+                remedy="Load into another table or schema, or drop the column.",
+            )
+        to = types.wider(has, wants)
+        if to == has:
+            return column, to
+        if self._engine.alter_type(self._table, column, to):
+            log.warning("%s.%s holds %s from now on: %s was too narrow", self._table, column, to, has)
+            return column, to
+        if source in key:
+            raise MarketoInvalidRequestError(
+                f"{self._table}.{column} is a part of the key and cannot become {to} on {self._engine.name}",
+                parameter="table",
+                remedy="Load into a new table.",
+            )
+        return self._second_column(source, column), types.TEXT
+
+    def _second_column(self, source: str, column: str) -> str:
+        """Add a column of text for a field whose column cannot be widened, and return its name."""
+        name = text_column(column, self._found)
+        engine = self._engine
+        engine.add_columns(self._table, {name: types.TEXT})
+        engine.execute(
+            f"UPDATE {engine.table(self._table)} SET {quote(name)} = {engine.cast(quote(column), types.TEXT)}"
+            f" WHERE {quote(column)} IS NOT NULL"
+        )
+        self._log.rename(self._table, source, name)
+        log.warning(
+            "%s.%s cannot be widened, by its type or because of a view that uses it; its values are in %s from now on",
+            self._table,
+            column,
+            name,
+        )
+        return name
+
+    def _refuse_others(self, known: Mapping[str, tuple[str, str, bool]], key: Sequence[str]) -> None:
+        """:raises MarketoInvalidRequestError: the table holds another dataset, has another key, or is not ours."""
+        table = self._table
+        if self._found and not known:
+            raise MarketoInvalidRequestError(
+                f"{table} exists, and no load of this provider has made it",
+                parameter="table",
+                remedy="Load into another table or schema, or rename that one.",
+            )
+        holds = {dataset for _, dataset, _ in known.values()} - {self._dataset}
+        if holds:
+            raise MarketoInvalidRequestError(
+                f"{table} holds {', '.join(sorted(holds))}, and the manifest has {self._dataset}",
+                parameter="table",
+                remedy="Leave table out: each dataset then gets a table of its own.",
+            )
+        has = {source for source, (_, _, is_key) in known.items() if is_key}
+        if self._found and has != set(key):
+            raise MarketoInvalidRequestError(
+                f"the key of {table} is {', '.join(sorted(has))}, and that of the manifest is {', '.join(key)}",
+                parameter="table",
+                remedy="Load into another table.",
+            )

@@ -1,0 +1,156 @@
+"""The task that loads a manifest: each of its datasets into a table, in a transaction of its own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, read_manifest
+from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from airflow_provider_marketo.warehouse.load import DatasetLoad, Loaded, LoadOptions
+from airflow_provider_marketo.warehouse.names import table_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+class LoadResult(TypedDict):
+    """
+    What a load returns.
+
+    ``place`` is the URL of the schema without credentials, ``tables`` has the counts of each table by its name, and
+    ``skipped`` the datasets that Marketo refused, with the reason.
+
+    A table's counts are ``read``, ``inserted``, ``updated``, ``deleted``, ``unchanged``, ``older``, ``rejected`` and
+    ``repeated``, which is true if the same load had run before.
+    """
+
+    place: str
+    tables: dict[str, dict[str, Any]]
+    skipped: dict[str, str]
+
+
+def load_manifest(
+    source: Any,
+    arguments: Mapping[str, Any],
+    task: tuple[str, str, str] = ("", "", ""),
+    loaded: Callable[[str, LoadResult], None] = lambda table, result: None,
+) -> LoadResult:
+    """
+    Load every dataset of a manifest. One that fails does not stop the others.
+
+    :param source: the manifest, as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
+    :param arguments: of the operator, checked.
+    :param task: ids of DAG, task and run.
+    :param loaded: told of each table after its commit, with what is loaded so far.
+    :raises MarketoWarehouseError: a table failed; the others are loaded.
+    """
+    manifest = read_manifest(source)
+    datasets = _datasets(manifest, arguments["table"])
+    options = LoadOptions(
+        table=arguments["table"],
+        mode=arguments["mode"],
+        history=arguments["history"],
+        on_delete=arguments["on_delete"],
+        max_deletes=arguments["max_deletes"],
+        dry_run=arguments["dry_run"],
+        task=task,
+    )
+    failures: dict[str, MarketoError] = {}
+    engine = connect(arguments["sql_conn_id"], arguments["schema"])
+    result: LoadResult = {"place": engine.place, "tables": {}, "skipped": {}}
+    try:
+        for dataset in datasets:
+            if dataset.skipped is not None:
+                result["skipped"][dataset.name] = dataset.skipped
+                log.warning("%s is skipped: %s", dataset.name, dataset.skipped)
+                continue
+            try:
+                one = _load(engine, manifest, dataset, options)
+            except MarketoError as error:
+                failures[dataset.name] = error
+                log.error("%s is not loaded: %s", dataset.name, error)
+                continue
+            result["tables"][one.table] = {**asdict(one.counts), "repeated": one.repeated}
+            if not options.dry_run:
+                loaded(one.table, result)
+    finally:
+        engine.close()
+    _raise(failures, len(datasets))
+    return result
+
+
+def _load(engine: Engine, manifest: Manifest, dataset: ManifestDataset, options: LoadOptions) -> Loaded:
+    one = DatasetLoad(engine, manifest, dataset, options).run()
+    counts = one.counts
+    if one.repeated:
+        log.info("%s: nothing to do, this load has run before", one.table)
+        return one
+    if options.dry_run:
+        for statement in one.statements:
+            log.info("%s", statement)
+    log.info(
+        "%s%s: %s read, %d inserted, %d updated, %d deleted, %d unchanged, %d older",
+        "Dry run, undone: " if options.dry_run else "",
+        one.table,
+        counted(counts.read, "row"),
+        counts.inserted,
+        counts.updated,
+        counts.deleted,
+        counts.unchanged,
+        counts.older,
+    )
+    if counts.rejected:
+        log.warning(
+            "%s: %s did not fit the column and became null, or lost a NUL", one.table, counted(counts.rejected, "value")
+        )
+    return one
+
+
+def _datasets(manifest: Manifest, table: str | None) -> list[ManifestDataset]:
+    """:raises MarketoInvalidRequestError: there is nothing to load, or more than one dataset for one table."""
+    if not manifest.datasets and manifest.manifest is None:
+        log.info("The manifest lists nothing: there was nothing to read")
+        return []
+    if not manifest.datasets:
+        raise MarketoInvalidRequestError(
+            "the manifest does not say what tables its rows form: an older version of this provider wrote it",
+            parameter="manifest",
+            remedy="Run the task that wrote it again.",
+        )
+    if table is not None and len(manifest.datasets) > 1:
+        names = ", ".join(dataset.name for dataset in manifest.datasets[:5])
+        raise MarketoInvalidRequestError(
+            f"table={table!r} names one table, and the manifest has {len(manifest.datasets)} datasets: {names} ...",
+            parameter="table",
+            remedy="Leave table out: each dataset then gets a table of its own.",
+        )
+    taken: dict[str, str] = {}
+    for dataset in manifest.datasets:
+        other = taken.setdefault(table_name(dataset.name), dataset.name)
+        if other != dataset.name:
+            raise MarketoInvalidRequestError(
+                f"{dataset.name} and {other} would get one table, {table_name(other)}", parameter="manifest"
+            )
+    return list(manifest.datasets)
+
+
+def _raise(failures: Mapping[str, MarketoError], total: int) -> None:
+    if not failures:
+        return
+    if total == 1:
+        raise next(iter(failures.values()))
+    texts = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
+    remedy = next((error.remedy for error in failures.values() if error.remedy), None)
+    text = f"{len(failures)} of {counted(total, 'dataset')} are not loaded. {texts}"
+    if all(isinstance(error, MarketoInvalidRequestError) for error in failures.values()):
+        raise MarketoInvalidRequestError(text, remedy=remedy)
+    raise MarketoWarehouseError(text, remedy=remedy)

@@ -1,0 +1,130 @@
+"""From a Marketo to the tables of a database, through the tasks that authors write."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from dataclasses import replace
+from types import SimpleNamespace
+
+import duckdb
+import pytest
+from airflow.sdk import Asset, AssetAlias
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.failure import MarketoTaskError
+from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
+from tests.warehouse.published import published
+
+LEADS = [(1, "a@x.y", 5, "2026-01-01T00:00:00Z")]
+
+
+class Events(dict):
+    """Airflow's outlet events, as far as the operator uses them."""
+
+    def __missing__(self, outlet):
+        self[outlet] = SimpleNamespace(extra={}, added={})
+        self[outlet].add = lambda asset, extra: self[outlet].added.update({asset.uri: extra})
+        return self[outlet]
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    path = tmp_path / "wh.db"
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "duckdb", "host": str(path)}))
+    return path
+
+
+def run(operator, events=None):
+    ti = SimpleNamespace(dag_id="d", task_id=operator.task_id, run_id="r", task=operator, map_index=-1)
+    return operator.execute({"ti": ti, "outlet_events": events})
+
+
+def load(manifest, **arguments):
+    return MarketoToSqlOperator(task_id="load", manifest=manifest, sql_conn_id="wh", schema="marketo", **arguments)
+
+
+def query(path, sql):
+    with closing(duckdb.connect(str(path))) as connection:
+        return connection.execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("form", ["xcom", "text of a template", "url"])
+def test_a_manifest_is_loaded_in_every_form_in_which_tasks_pass_it_on(database, tmp_path, form):
+    manifest = published(tmp_path / "out", LEADS)
+    given = {
+        "xcom": manifest.to_xcom(),
+        "text of a template": str(manifest.to_xcom()),
+        "url": manifest.manifest,
+    }[form]
+    result = run(load(given))
+    assert (result["tables"]["leads"]["inserted"], result["skipped"]) == (1, {})
+    assert query(database, "SELECT id, email, score FROM marketo.leads") == [(1, "a@x.y", 5)]
+    assert query(database, "SELECT dag_id, task_id, run_id FROM marketo._marketo_loads") == [("d", "load", "r")]
+
+
+def test_airflow_hears_of_each_table_once_it_is_committed(database, tmp_path):
+    events, alias, asset = Events(), AssetAlias("tables"), Asset("x://everything")
+    operator = load(published(tmp_path / "out", LEADS).to_xcom(), outlets=[alias, asset])
+    run(operator, events)
+    (uri,) = events[alias].added
+    assert uri.endswith("/marketo/leads")
+    assert events[alias].added[uri]["inserted"] == 1
+    assert events[asset].extra["tables"]["leads"]["read"] == 1
+    (output,) = operator.get_openlineage_facets_on_complete(None).outputs
+    assert output.name.endswith("marketo.leads")
+
+
+def test_a_load_that_fails_tells_airflow_of_no_table(database, tmp_path):
+    manifest = published(tmp_path / "out", LEADS)
+    (tmp_path / "out" / manifest.files[0].name).unlink()
+    events, alias = Events(), AssetAlias("tables")
+    with pytest.raises(Exception, match="does not exist"):
+        run(load(manifest.to_xcom(), outlets=[alias]), events)
+    assert events[alias].added == {}
+
+
+def test_one_table_that_fails_does_not_stop_the_others(database, tmp_path):
+    bad, good = (published(tmp_path / "out" / name, LEADS, name=name) for name in ("programs", "leads"))
+    datasets = [replace(each.datasets[0], folder=name) for each, name in ((bad, "programs"), (good, "leads"))]
+    files = [
+        replace(each.files[0], name=f"{name}/{each.files[0].name}")
+        for each, name in ((bad, "programs"), (good, "leads"))
+    ]
+    both = replace(good, output=str(tmp_path / "out"), datasets=tuple(datasets), files=tuple(files))
+    (tmp_path / "out" / files[0].name).unlink()
+    with pytest.raises(Exception, match=r"1 of 2 datasets are not loaded\. programs: ") as caught:
+        run(load(both.to_dict()))
+    assert "does not exist" in str(caught.value)
+    assert query(database, "SELECT id FROM marketo.leads") == [(1,)]
+    assert query(database, "SELECT table_name FROM marketo._marketo_loads") == [("leads",)]
+
+
+def test_a_database_without_an_engine_is_refused_with_those_there_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "oracle", "host": "h"}))
+    with pytest.raises(MarketoTaskError, match="the type 'oracle', for which there is no engine") as caught:
+        run(load(published(tmp_path / "out", LEADS).to_xcom()))
+    assert "DuckDB (duckdb), PostgreSQL (postgres), SQLite (sqlite)" in str(caught.value)
+
+
+def test_an_engine_that_is_not_installed_names_the_extra(database, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    monkeypatch.delitem(sys.modules, "airflow_provider_marketo.warehouse.engines.duckdb", raising=False)
+    with pytest.raises(MarketoTaskError, match=r"Install airflow-provider-marketo\[duckdb\] on every worker"):
+        run(load(published(tmp_path / "out", LEADS).to_xcom()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mode": "merge"}, "mode='merge'"),
+        ({"on_delete": "drop"}, "on_delete='drop'"),
+        ({"max_deletes": 0}, "max_deletes=0"),
+        ({"manifest": 7}, "manifest is a int"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(arguments, message):
+    given = {"manifest": "/x.json", "sql_conn_id": "wh", **arguments}
+    with pytest.raises(MarketoInvalidRequestError, match=message):
+        MarketoToSqlOperator(task_id="load", **given)

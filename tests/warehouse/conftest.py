@@ -1,0 +1,120 @@
+"""Every test here runs on every engine that runs on this machine: the contract of an engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from contextlib import closing
+
+import pytest
+
+from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.task import load_manifest
+from tests.warehouse.published import published
+
+ENGINES = ["duckdb", "sqlite", pytest.param("postgres", marks=pytest.mark.services)]
+LOAD_TIMES = {"_synced_at", "started_at", "finished_at", "erased_at"}
+
+
+class Warehouse:
+    """A database of one kind, and what a test asks of it."""
+
+    def __init__(self, kind: str, folder, schema: str | None) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.schema = schema
+        self.engine = self.connect()
+        """Kept open: to open a file of DuckDB takes longer than to read it."""
+
+    def connect(self):
+        return connect("wh", self.schema)
+
+    def load(self, manifest, **arguments):
+        """Load as the operator does."""
+        given = {"sql_conn_id": "wh", "schema": self.schema, "table": None, "mode": None, "history": False}
+        given |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False, **arguments}
+        return load_manifest(manifest.to_dict(), given)
+
+    def query(self, sql: str):
+        """Run a query; ``{leads}`` stands for the table of this name."""
+        return self.engine.query(sql.format_map(_Tables(self.engine)))
+
+    def execute(self, sql: str) -> None:
+        self.engine.execute(sql.format_map(_Tables(self.engine)))
+
+    def tables(self) -> list[str]:
+        if self.kind == "sqlite":
+            found = self.engine.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        else:
+            found = self.engine.query(
+                "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+                f" AND table_schema = '{self.schema}' ORDER BY table_name"
+            )
+        return [name for (name,) in found]
+
+    def types(self, table: str):
+        return self.engine.columns(table)
+
+    def rows(self, table: str, *columns: str):
+        """Return the rows of a table without load times, in order."""
+        names = columns or sorted(name for name in self.engine.columns(table) if name not in LOAD_TIMES)
+        listed = ", ".join(f'"{name}"' for name in names)
+        return sorted(self.engine.query(f"SELECT {listed} FROM {self.engine.table(table)}"), key=repr)
+
+    def everything(self):
+        """Return all tables but the log, whose counts depend on the order of loads."""
+        return {table: self.rows(table) for table in self.tables() if table not in ("_marketo_loads", "_marketo_locks")}
+
+    def loads(self, *columns: str):
+        return self.query(f"SELECT {', '.join(columns)} FROM {{_marketo_loads}} ORDER BY started_at, table_name")
+
+
+class _Tables(dict):
+    def __init__(self, engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def __missing__(self, name: str) -> str:
+        return self._engine.table(name)
+
+
+@pytest.fixture(params=ENGINES)
+def make_warehouse(request, tmp_path, monkeypatch):
+    """Return a function that makes an empty database and points the connection ``wh`` to it."""
+    made = []
+
+    def make() -> Warehouse:
+        folder = tmp_path / uuid.uuid4().hex
+        folder.mkdir()
+        schema = None if request.param == "sqlite" else f"marketo_{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}"
+        if request.param == "postgres":
+            uri = os.environ["TEST_POSTGRES"]
+        else:
+            kind = request.param
+            uri = json.dumps({"conn_type": kind, "host": str(folder / "wh.db")})
+        monkeypatch.setenv("AIRFLOW_CONN_WH", uri)
+        if request.param == "postgres":
+            with closing(connect("wh", schema)) as engine:
+                engine.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        made.append(Warehouse(request.param, folder, schema))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.engine.close()
+
+
+@pytest.fixture
+def warehouse(make_warehouse) -> Warehouse:
+    return make_warehouse()
+
+
+@pytest.fixture
+def publish(tmp_path):
+    """Return a function that publishes rows as an extract does."""
+
+    def make(rows, **facts):
+        return published(tmp_path / f"output-{uuid.uuid4().hex}", rows, **facts)
+
+    return make

@@ -1,0 +1,239 @@
+"""What stands in the files comes out of the tables: types, texts, names, and nothing of files that are not right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, datetime, timezone
+from decimal import Decimal
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.output.manifest import DatasetColumn
+from airflow_provider_marketo.warehouse.errors import MarketoLoadError
+from tests.warehouse.published import published
+
+DAY = "2026-01-{:02}T00:00:00Z".format
+EVERY_TYPE = {
+    "id": "integer",
+    "name": "string",
+    "revenue": "currency",
+    "score": "float",
+    "isGood": "boolean",
+    "born": "date",
+    "updatedAt": "datetime",
+    "attributes": "attributes",
+}
+TEXT = "quote \" ' comma, line\r\nbreak, 🐢, \\ backslash, tab\t"
+ROWS = [
+    (1, TEXT, "1234567890123456.7891", "2.5", "true", "1999-12-31", "2026-01-01T10:00:00Z", '{"a":"x\\"y"}'),
+    (2, "", None, None, None, None, None, None),
+    (3, "null", "-1", "0", "false", "2026-02-28", DAY(2), "{}"),
+]
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+def test_every_type_of_every_format_arrives_as_it_was(warehouse, publish, file_format):
+    warehouse.load(publish(ROWS, columns=EVERY_TYPE, file_format=file_format))
+    by_id = {row[0]: row[1:] for row in warehouse.rows("leads", *COLUMNS)}
+    if warehouse.kind == "sqlite":  # which has neither times nor decimals
+        assert by_id[1][:4] == (TEXT, "1234567890123456.7891", 2.5, 1)
+        assert by_id[1][4:6] == ("1999-12-31", "2026-01-01T10:00:00.000000Z")
+    else:
+        assert (by_id[1][0], *by_id[1][2:4]) == (TEXT, 2.5, True)
+        assert Decimal(by_id[1][1]) == Decimal("1234567890123456.7891")
+        assert by_id[1][4:6] == (date(1999, 12, 31), datetime(2026, 1, 1, 10, tzinfo=timezone.utc))
+    assert json.loads(by_id[1][6]) == {"a": 'x"y'}
+    assert by_id[2] == ("", None, None, None, None, None, None)
+    assert by_id[3][0] == "null"
+
+
+COLUMNS = ("id", "name", "revenue", "score", "is_good", "born", "updated_at", "attributes")
+
+
+def test_nul_is_taken_out_of_texts_and_counted(warehouse, publish):
+    rows = [(1, "a\0b", '{"k":"x\\u0000y"}'), (2, "c", None)]
+    columns = {"id": "integer", "name": "string", "attributes": "attributes"}
+    found = warehouse.load(publish(rows, columns=columns))
+    assert found["tables"]["leads"]["rejected"] == 2
+    assert warehouse.rows("leads", "name") == [("ab",), ("c",)]
+    assert json.loads(warehouse.query('SELECT "attributes" FROM {leads} WHERE "id" = 1')[0][0]) == {"k": "xy"}
+
+
+def test_a_key_may_have_ten_thousand_characters_or_be_missing(warehouse, publish):
+    columns = {"marketoGUID": "string", "fieldName": "string", "newValue": "string"}
+    rows = [("k" * 2000 + "ä" * 300, "f", "1"), ("a", None, "2"), ("a", "email", "3")]
+    facts = {"columns": columns, "key": ("marketoGUID", "fieldName"), "name": "lead_changes"}
+    if warehouse.kind != "postgres":  # whose index takes 2,700 bytes
+        rows[0] = ("k" * 10_000, "f", "1")
+    warehouse.load(publish(rows, as_of=DAY(2), **facts))
+    warehouse.load(publish(rows, as_of=DAY(4), **facts))
+    assert [row[1:] for row in warehouse.rows("lead_changes", "marketo_guid", "field_name", "new_value")] == [
+        ("", "2"),
+        ("email", "3"),
+        ("f", "1"),
+    ]
+
+
+NAMES = {
+    "id": "integer",
+    "Email": "string",
+    "email": "string",
+    "E-Mail!": "string",
+    "select": "string",
+    "at": "string",
+    'quo"te': "string",
+    "x" * 100: "string",
+    "x" * 100 + "y": "string",
+    "_deleted_at": "string",
+    "会社": "string",
+}
+
+
+def test_names_that_collide_are_reserved_or_too_long_get_columns_that_never_swap(warehouse, publish):
+    row = (1, *map(str, range(2, len(NAMES) + 1)))
+    warehouse.load(publish([row], columns=NAMES, as_of=DAY(2)))
+    reordered = dict(sorted(NAMES.items(), reverse=True))
+    values = dict(zip(NAMES, row, strict=True))
+    warehouse.load(publish([tuple(values[name] for name in reordered)], columns=reordered, as_of=DAY(4)))
+    columns = dict(warehouse.query("SELECT source, column_name FROM {_marketo_columns} WHERE table_name = 'leads'"))
+    assert [columns[name] for name in ("Email", "email", "select", "at")] == ["email", "email_2", "select", "at"]
+    assert len(set(columns.values())) == len(NAMES)
+    assert all(len(name.encode()) <= 63 for name in columns.values())
+    found = warehouse.rows("leads", *columns.values())
+    assert found == [tuple(values[source] for source in columns)]
+
+
+def test_two_thousand_columns_are_loaded_or_refused_by_number(warehouse, publish):
+    columns = {"id": "integer", **{f"field{number}": "integer" for number in range(1990)}}
+    manifest = publish([], columns=columns)
+    if warehouse.kind == "duckdb":
+        warehouse.load(manifest)
+        assert len(warehouse.types("leads")) == 1991 + 4
+        return
+    with pytest.raises(MarketoInvalidRequestError, match="would have 1991 columns") as caught:
+        warehouse.load(manifest)
+    assert caught.value.parameter == "manifest"
+    assert warehouse.tables() == []
+
+
+WIDER = [
+    ("integer", "currency", "5", "1.5"),
+    ("integer", "string", "5", "five"),
+    ("date", "datetime", "2026-01-01", DAY(1)),
+    ("boolean", "string", "true", "perhaps"),
+    ("integer", "float", "5", "1.5"),
+]
+
+
+@pytest.mark.parametrize(("narrow", "wide", "first", "second"), WIDER)
+def test_a_column_becomes_wider_and_never_narrower(warehouse, publish, narrow, wide, first, second):
+    old = publish([(1, first)], columns={"id": "integer", "value": narrow}, as_of=DAY(2))
+    new = publish([(2, second)], columns={"id": "integer", "value": wide}, as_of=DAY(4))
+    warehouse.load(old)
+    warehouse.load(new)
+    types = warehouse.types("leads")
+    column = "value__text" if warehouse.kind == "sqlite" else "value"
+    assert types[column] != {"integer": "int", "date": "date", "boolean": "bool"}[narrow]
+    values = dict(warehouse.rows("leads", "id", column))
+    assert set(values) == {1, 2}
+    assert None not in values.values()
+    warehouse.load(publish([(3, first)], columns={"id": "integer", "value": narrow}, as_of=DAY(6)))
+    assert warehouse.types("leads") == types
+    assert dict(warehouse.rows("leads", "id", column))[3] == values[1]
+
+
+def test_a_view_on_a_column_does_not_stop_its_widening(warehouse, publish):
+    warehouse.load(publish([(1, 5)], columns={"id": "integer", "value": "integer"}, as_of=DAY(2)))
+    warehouse.execute('CREATE VIEW {staging} AS SELECT "id", "value" FROM {leads}')
+    warehouse.load(publish([(2, "five")], columns={"id": "integer", "value": "string"}, as_of=DAY(4)))
+    assert len(warehouse.query("SELECT * FROM {staging}")) == 2
+    column = "value" if warehouse.kind == "duckdb" else "value__text"
+    assert warehouse.rows("leads", column) == [("5",), ("five",)]
+
+
+def test_a_new_column_is_added_and_one_that_no_longer_comes_stays(warehouse, publish):
+    warehouse.load(publish([(1, "a")], columns={"id": "integer", "old": "string"}, as_of=DAY(2)))
+    warehouse.load(publish([(1, "b")], columns={"id": "integer", "new": "string"}, as_of=DAY(4)))
+    assert warehouse.rows("leads", "id", "old", "new") == [(1, "a", "b")]
+
+
+def test_columns_that_are_partitions_are_read_from_the_path(warehouse, tmp_path):
+    manifest = published(tmp_path, [(1, "a")], columns={"id": "integer", "name": "string"})
+    (tmp_path / "region=North%20%26%20East").mkdir()
+    name = "region=North%20%26%20East/leads_0.parquet"
+    (tmp_path / manifest.files[0].name).rename(tmp_path / name)
+    dataset = manifest.datasets[0]
+    dataset = replace(dataset, columns=(*dataset.columns, DatasetColumn("region", "string")))
+    warehouse.load(replace(manifest, datasets=(dataset,), files=(replace(manifest.files[0], name=name),)))
+    assert warehouse.rows("leads", "id", "region") == [(1, "North & East")]
+
+
+def test_a_manifest_without_rows_is_a_load(warehouse, publish):
+    warehouse.load(publish([], as_of=DAY(2)))
+    assert (warehouse.rows("leads"), warehouse.loads("rows_read")) == ([], [(0,)])
+
+
+def _missing(manifest, folder):
+    (folder / manifest.files[0].name).unlink()
+    return manifest
+
+
+def _altered(manifest, folder):
+    (folder / manifest.files[0].name).write_bytes(b"other bytes")
+    return manifest
+
+
+def _short(manifest, folder):
+    return replace(manifest, files=(replace(manifest.files[0], rows=7),))
+
+
+def _old(manifest, folder):
+    return replace(manifest, datasets=())
+
+
+def _without_key(manifest, folder):
+    return replace(manifest, datasets=(replace(manifest.datasets[0], key=()),))
+
+
+def _of_unknown_type(manifest, folder):
+    columns = (*manifest.datasets[0].columns, DatasetColumn("odd", "uint64"))
+    return replace(manifest, datasets=(replace(manifest.datasets[0], columns=columns),))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "message", "parameter"),
+    [
+        (_missing, {}, "which the manifest lists, does not exist", None),
+        (_altered, {}, "its checksum differs", None),
+        (_short, {}, "has 1 row, and the manifest says 7", None),
+        (_old, {}, "an older version of this provider wrote it", "manifest"),
+        (_without_key, {}, "the rows of leads have no key", "manifest"),
+        (_of_unknown_type, {}, "odd of leads has the type uint64", "manifest"),
+        (None, {"mode": "snapshot"}, "loaded by mode='upsert'", "mode"),
+        (None, {"table": "programs"}, "programs holds programs, and the manifest has leads", "table"),
+        (None, {"table": "not_ours"}, "no load of this provider has made it", "table"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_name_and_nothing_is_loaded(
+    warehouse, publish, tmp_path, spoil, arguments, message, parameter
+):
+    warehouse.load(publish([(1, "a")], columns={"id": "integer", "name": "string"}, name="programs"))
+    warehouse.execute('CREATE TABLE {not_ours} ("id" INTEGER)')
+    manifest = published(tmp_path / "out", [(1, "a")], columns={"id": "integer", "name": "string"}, as_of=DAY(2))
+    before = {table: warehouse.rows(table) for table in warehouse.tables()}
+    with pytest.raises(MarketoError, match=message) as caught:
+        warehouse.load(spoil(manifest, tmp_path / "out") if spoil else manifest, **arguments)
+    assert getattr(caught.value, "parameter", None) == parameter
+    assert caught.value.remedy
+    assert parameter or isinstance(caught.value, MarketoLoadError)
+    assert {table: warehouse.rows(table) for table in warehouse.tables()} == before
+
+
+def test_a_table_with_another_key_is_refused(warehouse, publish):
+    columns = {"id": "integer", "name": "string"}
+    warehouse.load(publish([(1, "a")], columns=columns, as_of=DAY(2)))
+    with pytest.raises(MarketoInvalidRequestError, match="the key of leads is id") as caught:
+        warehouse.load(publish([(1, "a")], columns=columns, key=("id", "name"), as_of=DAY(4)))
+    assert caught.value.parameter == "table"
