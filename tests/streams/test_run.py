@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_marketo.client import answer
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoDeletedLeadsOperator
 from airflow_provider_marketo.simulator.routes import HANDLERS
@@ -459,3 +460,22 @@ def test_a_stream_on_a_disk_that_is_not_shared_stops_before_it_publishes_elsewhe
     with pytest.raises(AirflowFailException, match=r"as host worker-2 sees it, lacks .* reachable by every worker"):
         followed.hour(1, **JSONL)
     assert not [path for path in followed.output.rglob("*") if path.is_file()], "it has published nothing here"
+
+
+def test_a_page_that_does_not_say_whether_there_are_more_is_followed(stream, monkeypatch):
+    """It has a token for the next page. Only ``moreResult: false`` is the end of the feed."""
+    followed, parse = stream(), answer.parse_json
+    left_out = []
+
+    def silent(operation, *arguments):
+        body = parse(operation, *arguments)
+        if operation == "activities.get_lead_activities" and body.get("moreResult"):
+            left_out.append(body.pop("moreResult"))
+        return body
+
+    monkeypatch.setattr(answer, "parse_json", silent)
+    followed.clock.advance(HOURS * HOUR.total_seconds())
+    end = START + 40 * HOUR
+    followed.run(start=START, end=end, **JSONL)
+    assert left_out
+    assert followed.published() == sorted(followed.happened(START, end))
