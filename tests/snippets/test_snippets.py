@@ -1,4 +1,4 @@
-"""Each snippet of the documentation runs, and leaves what the page says."""
+"""Each snippet of the documentation runs, and leaves what the page says; each public class is in one of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.snippets.pages import ROOT, Snippet, snippets
+from tools.arguments_page import public_classes
 
 SNIPPETS = list(snippets())
 RUN = [each for each in SNIPPETS if each.then]
@@ -83,6 +84,12 @@ def test_a_snippet_runs_and_leaves_what_the_page_says(run: Callable[[Snippet], s
 
 def test_each_snippet_with_a_dag_is_run() -> None:
     assert [each.name for each in SNIPPETS if each.has_dag and not each.then] == []
+
+
+def test_each_public_class_is_in_a_snippet_that_is_run() -> None:
+    shown = set(re.findall(r"\w+", " ".join(each.code for each in RUN)))
+    classes = {kind.__name__ for kind in public_classes() if not kind.__module__.endswith("base")}
+    assert classes - shown == set()
 
 
 NEEDS_A_DATE = re.compile(r"\{\{[^}]*\b(?:ds|ds_nodash|ts|ts_nodash\w*|logical_date|data_interval_\w+)\b")
