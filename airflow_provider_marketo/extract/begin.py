@@ -32,7 +32,7 @@ CALLS_A_JOB = 3
 
 
 def begin(
-    request: Callable[[], ExtractRequest],
+    request: Callable[[ExtractRequest | None], ExtractRequest],
     *,
     output_path: str,
     hook: MarketoHook,
@@ -44,8 +44,8 @@ def begin(
     """
     Settle the plan of an extract, or take over where an earlier try stopped.
 
-    :param request: returns what is wanted. Not called after a deferral: templates such as
-        ``{{ macros.datetime.now() }}`` may render to something else then, and the extract continues as it began.
+    :param request: returns what is wanted, given what an earlier try wanted. Not called after a deferral: templates
+        such as ``{{ macros.datetime.now() }}`` may render to something else then, and the extract goes on as it began.
     :param output_path: URL of the folder.
     :param hook: the connection.
     :param context: Airflow's, of the running task.
@@ -60,8 +60,9 @@ def begin(
     client = hook.get_conn()
     progress = store.load()
     _refuse_foreign(folder, progress, folder.read_json(layout.mark(run), str), resumed=resumed)
-    begun = folder.read_json(layout.request(run)) if resumed and progress else None
-    wanted = _request_of(begun, folder, run) if begun is not None else request()
+    written = folder.read_json(layout.request(run)) if progress else None
+    begun = _request_of(written, folder, run) if written is not None else None
+    wanted = begun if begun is not None and resumed else request(begun)
     hash_key = hook.settings.hash_key(wanted.hash_fields)
     jobs = ExportJobs(client, wanted.export, wanted.custom_object)
     fingerprint = f"{client.instance}:{wanted.fingerprint()}"

@@ -40,7 +40,7 @@ def write_manifest(
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
     schema = plan.written(request.attributes_form)
-    has_dates = request.date_filter is not None
+    has_dates = request.has_span
     asked = requested_end or request.end
     end = request.end if plan.until is None or request.end is None else min(request.end, plan.until)
     facts = {

@@ -24,6 +24,10 @@ log = printable_logger(__name__)
 
 ALL_FIELDS = "all"
 
+PROGRAM_IDS = "programIds"
+CHANGED, ALL = "changed", "all"
+"""The programs whose members are read: those with a change of a membership in the span, or all."""
+
 CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
 
@@ -60,6 +64,7 @@ class ExtractRequest(Plain):
     exclude_sensitive: bool = False
     hash_fields: Sequence[str] = ()
     on_type_error: str = "null"
+    programs: str | None = None
 
     def __post_init__(self) -> None:
         export = self.export
@@ -68,7 +73,7 @@ class ExtractRequest(Plain):
         self._check_dates(export)
         self._check_fields(export)
         self.slices({})
-        if self.start is not None and self.date_filter is None:
+        if self.start is not None and not self.has_span:
             raise MarketoInvalidRequestError(
                 f"{next(iter(self.filters))} selects the rows, and start and end would change nothing",
                 parameter="filters",
@@ -86,8 +91,15 @@ class ExtractRequest(Plain):
         export = self.export
         if self.date_field is not None:
             return self.date_field
+        if self.programs is not None:
+            return None
         by_list = export.exclusive and bool(self.filters)
         return None if by_list or self.start is None else export.date_filters[0]
+
+    @property
+    def has_span(self) -> bool:
+        """Whether the span decides what is read: it selects the rows, or the programs whose members are read."""
+        return self.date_filter is not None or (self.programs == CHANGED and self.start is not None)
 
     @property
     def attributes_form(self) -> str:
@@ -110,7 +122,7 @@ class ExtractRequest(Plain):
 
     @property
     def _span(self) -> Window | None:
-        if self.date_filter is None or self.start is None or self.end is None:
+        if not self.has_span or self.start is None or self.end is None:
             return None
         return Window(self.start - self.lookback, self.end)
 
@@ -131,7 +143,7 @@ class ExtractRequest(Plain):
         :param now: Marketo's time.
         :raises MarketoInvalidRequestError: the whole span lies in the future.
         """
-        if self.date_filter is not None and self.start is not None and self.start >= now:
+        if self.has_span and self.start is not None and self.start >= now:
             raise MarketoInvalidRequestError(
                 f"the span from {iso(self.start)} lies in the future: Marketo's clock says {iso(now)}",
                 parameter="start",
@@ -146,7 +158,7 @@ class ExtractRequest(Plain):
         :raises MarketoInvalidRequestError: the whole span lies in the future.
         """
         self.refuse_future(now)
-        if self.date_filter is None or self.end is None or self.end <= now + CLOCK_TOLERANCE:
+        if not self.has_span or self.end is None or self.end <= now + CLOCK_TOLERANCE:
             return None
         log.warning("%s lies in the future; the rows are read up to now, %s", iso(self.end), iso(now))
         return now
@@ -159,10 +171,10 @@ class ExtractRequest(Plain):
         :param until: first second that is not read, from :meth:`cap`.
         """
         span = self._span
-        spans = list(windows(span.start, span.end, self.window)) if span else []
+        spans = list(windows(span.start, span.end, self.window)) if span and self.date_filter else []
         planned = slices(
             self.export,
-            name=self.name if len(spans) > 1 else self._table,
+            name=self.name if len(spans) > 1 or self.programs else self._table,
             date_filter=self.date_filter,
             spans=spans,
             filters={**self.filters, **more_filters},
@@ -183,7 +195,7 @@ class ExtractRequest(Plain):
 
     def describe(self) -> str:
         """Return a phrase for the log."""
-        span = f" from {iso(self.start)} to {iso(self.end)}" if self.start and self.end and self.date_filter else ""
+        span = f" from {iso(self.start)} to {iso(self.end)}" if self.start and self.end and self.has_span else ""
         return f"{self.object_type}{span} as {self.file_format}"
 
     def _check_object(self, export: ExportObject) -> None:
@@ -225,6 +237,12 @@ class ExtractRequest(Plain):
             value = getattr(self, parameter)
             if value is not None and value.tzinfo is None:
                 raise MarketoInvalidRequestError(f"{parameter} has no time zone", parameter=parameter)
+        if self.programs is not None and self.date_field is not None:
+            raise MarketoInvalidRequestError(
+                f"programs={self.programs!r} reads all members of its programs, and date_field would leave out some",
+                parameter="date_field",
+                remedy="Give filters={'programIds': [...]} to select members by date.",
+            )
         if (self.start is None) != (self.end is None):
             missing = "start" if self.start is None else "end"
             raise MarketoInvalidRequestError(f"{missing} is missing", parameter=missing, remedy="Give both or neither.")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import options
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
+from airflow_provider_marketo.client.bulk.plan import Window
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.extract.begin import begin
+from airflow_provider_marketo.extract.programs import all_programs, changed_programs
 from airflow_provider_marketo.extract.request import (
+    ALL,
     ALL_FIELDS,
+    CHANGED,
+    PROGRAM_IDS,
     ExtractRequest,
     checked_filters,
     data_interval,
@@ -24,6 +31,7 @@ from airflow_provider_marketo.output.foreign import unreachable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = printable_logger(__name__)
@@ -61,7 +69,7 @@ class ExtractWork(Work):
         self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, resumed: bool
     ) -> None:
         self._run = begin(
-            lambda: extract_request(context, arguments),
+            lambda earlier: extract_request(context, arguments, client=hook.get_conn(), earlier=earlier),
             output_path=arguments["output_path"],
             hook=hook,
             context=context,
@@ -133,26 +141,68 @@ class ExtractWork(Work):
         )
 
 
-def extract_request(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> ExtractRequest:
+def extract_request(
+    context: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    *,
+    client: MarketoClient | None = None,
+    earlier: ExtractRequest | None = None,
+) -> ExtractRequest:
     """
     Return what an operator asks for.
 
     :param context: Airflow's, of the running task.
     :param arguments: of the operator, rendered and converted.
+    :param client: the instance; needed where it has to say which programs are meant.
+    :param earlier: what an earlier try of the run has asked for. The same programs are meant, if it asked for the same.
     :raises MarketoInvalidRequestError: the arguments do not go together.
     """
     start, end = _dates(context, arguments)
     plain: dict[str, Any] = {name: arguments[name] for name in _OF_THE_REQUEST}
     lists: dict[str, Any] = {name: arguments[name] or () for name in _LISTS}
-    return ExtractRequest(
+    request = ExtractRequest(
         **plain,
         **lists,
         start=start,
         end=end,
         fields=_fields(arguments),
-        filters=checked_filters(arguments["filters"]),
+        filters=_filters(arguments),
         lookback=arguments["lookback"] or timedelta(0),
+        programs=arguments.get("programs"),
     )
+    return request if request.programs is None or client is None else _with_programs(request, client, earlier)
+
+
+def _filters(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the author's filters. The programs that Marketo is asked for take the place of ids."""
+    filters = checked_filters(arguments["filters"])
+    if arguments.get("programs") is None:
+        return filters
+    for name in ("programId", PROGRAM_IDS):
+        if name in filters:
+            raise MarketoInvalidRequestError(
+                f"programs and filters[{name!r}] say the same thing twice", parameter="programs"
+            )
+    return {**filters, PROGRAM_IDS: ()}
+
+
+def _with_programs(request: ExtractRequest, client: MarketoClient, earlier: ExtractRequest | None) -> ExtractRequest:
+    if earlier is not None and PROGRAM_IDS in earlier.filters:
+        again = replace(request, filters={**request.filters, PROGRAM_IDS: earlier.filters[PROGRAM_IDS]})
+        if again.fingerprint() == earlier.fingerprint():
+            return again
+    if request.programs == ALL:
+        ids = all_programs(client)
+    else:
+        if request.start is None or request.end is None:
+            raise MarketoInvalidRequestError(
+                "programs='changed' needs a span of time, and the run has no data interval",
+                parameter="start",
+                remedy="Give start and end, or schedule the DAG by intervals.",
+            )
+        request.refuse_future(client.marketo_time())
+        ids = changed_programs(client, Window(request.start - request.lookback, request.end))
+    return replace(request, filters={**request.filters, PROGRAM_IDS: ids})
 
 
 def _fields(arguments: Mapping[str, Any]) -> Any:
@@ -170,6 +220,8 @@ def _dates(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[da
             end or as_utc("end", context.get("data_interval_end"))[0],
         )
     export = export_object(arguments["object_type"])
+    if arguments.get("programs") == CHANGED:
+        return data_interval(context)
     if interval_selects(export, arguments["date_field"], checked_filters(arguments["filters"])):
         return data_interval(context)
     return None, None

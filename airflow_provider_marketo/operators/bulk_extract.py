@@ -25,6 +25,7 @@ from airflow_provider_marketo.choices import (
     OnQuotaExhausted,
     OnSchemaChange,
     OnTypeError,
+    ProgramsSelection,
     WindowOrder,
 )
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
@@ -61,7 +62,9 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     :param date_field: what the span selects by: leads ``createdAt`` (default) or ``updatedAt``, program members and
         custom objects ``updatedAt``. Not every subscription has ``updatedAt`` for leads and program members (1035).
     :param filters: further filters by Adobe's names, e.g. ``{"staticListId": 1001}`` in the place of dates,
-        ``{"programIds": [1, 2]}``, which program members need (ten per job).
+        ``{"programIds": [1, 2]}`` for program members (ten per job).
+    :param programs: of program members, in the place of ids: ``all``, or ``changed``: those in which a membership
+        began or changed in the span, as activities tell. All members of these programs are extracted.
     :param fields: REST API names, or ``"all"``: every field of describe, without those that Marketo refuses.
         Leads: ``"all"`` by default. Activities have a default. The key (``id``, ``marketoGUID``, ``leadId``) is always
         exported.
@@ -105,6 +108,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         "end": moment(),
         "date_field": text(),
         "filters": mapping(),
+        "programs": choice(ProgramsSelection, required=False),
         "fields": texts_or_word("all"),
         "custom_object": text(),
         "file_format": choice(FileFormat),
@@ -128,6 +132,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         "end",
         "date_field",
         "filters",
+        "programs",
         "fields",
         "custom_object",
         "file_format",
@@ -152,6 +157,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         end: datetime | str | None = None,
         date_field: str | None = None,
         filters: Mapping[str, Any] | str | None = None,
+        programs: ProgramsSelection | None = None,
         fields: Sequence[str] | str | None = None,
         custom_object: str | None = None,
         file_format: FileFormat = "parquet",
@@ -188,6 +194,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         self.end = end
         self.date_field = date_field
         self.filters = filters
+        self.programs = programs
         self.fields = fields
         self.custom_object = custom_object
         self.file_format = file_format

@@ -130,6 +130,7 @@ OBJECTS: Mapping[str, ExportObject] = {
             filters=("programId", "programIds", "isExhausted", "nurtureCadence", "statusNames"),
             needs=("programId", "programIds"),
             batched=BatchedFilter("programIds", most=10, label="programs", column="programId"),
+            arguments=("programs",),
             sensitivity=("program_members.get_fields", "leads.get_fields"),
         ),
         ExportObject(

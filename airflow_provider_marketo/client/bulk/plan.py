@@ -114,7 +114,7 @@ def slices(
 def _batches(export: ExportObject, filters: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     batched = export.batched
     ids = sorted({int(each) for each in filters.get(batched.name) or ()}) if batched else []
-    if batched is None or not ids:
+    if batched is None or batched.name not in filters:
         yield "", dict(filters)
         return
     for batch in batches(ids, batched.most):
