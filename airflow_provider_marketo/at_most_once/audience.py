@@ -9,6 +9,7 @@ from airflow_provider_marketo.at_most_once.campaigns import (
     as_tokens,
     campaign_request,
     requestable,
+    trigger,
 )
 from airflow_provider_marketo.at_most_once.sent_before import SentBefore, digest
 from airflow_provider_marketo.at_most_once.task import OnceTask
@@ -26,6 +27,7 @@ from airflow_provider_marketo.output import layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from airflow_provider_marketo.at_most_once.campaigns import TriggerResult
     from airflow_provider_marketo.at_most_once.task import OnceCall
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.imports.result import ImportDetails, ImportResult
@@ -42,17 +44,19 @@ _SENT = "_marketo_sent"
 Record = dict[str, Any]
 
 
-def trigger_for_rows(
+def trigger_for_leads_or_rows(
     context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, parallel: int
-) -> ImportResult | dict[str, Any]:
+) -> TriggerResult | ImportResult | dict[str, Any]:
     """
-    Send the people of an input through a trigger campaign.
+    Send leads, or the people of an input, through a trigger campaign.
 
     :param context: Airflow's, of the running task.
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
     :param parallel: calls at once.
     """
+    if arguments["lead_ids"] is not None and arguments["source"] is arguments["sql"] is arguments["records"]:
+        return trigger(context, hook, arguments)
     work = AudienceWork(context, hook, arguments, parallel=parallel)
     work.advance(None)
     return work.finish()

@@ -225,13 +225,9 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
             )
 
     def _execute(self, context: Context) -> TriggerResult | ImportResult | dict[str, Any]:
-        from airflow_provider_marketo.at_most_once.audience import trigger_for_rows
-        from airflow_provider_marketo.at_most_once.campaigns import trigger
+        from airflow_provider_marketo.at_most_once.audience import trigger_for_leads_or_rows
 
-        arguments = self.checked_arguments()
-        if arguments["lead_ids"] is not None and arguments["source"] is arguments["sql"] is arguments["records"]:
-            return trigger(context, self.hook, arguments)
-        return trigger_for_rows(context, self.hook, arguments, parallel=self.pool_slots)
+        return trigger_for_leads_or_rows(context, self.hook, self.checked_arguments(), parallel=self.pool_slots)
 
 
 class MarketoScheduleCampaignOperator(MarketoOnceOperator):
