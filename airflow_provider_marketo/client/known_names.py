@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from airflow_provider_marketo.client import codes, operations
-from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.errors import MarketoError, MarketoFeatureUnavailableError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 _PAGE = 200
@@ -102,6 +102,8 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
     :param parameters: of the call.
     """
     if error.code in (None, codes.ACCESS_DENIED) or error.executed:  # the request, sent twice, may have refused itself
+        return
+    if isinstance(error, MarketoFeatureUnavailableError):  # no other name would help
         return
     found = []
     for pattern, member, names in _NAMES:
