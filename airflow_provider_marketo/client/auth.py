@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client import codes
@@ -29,10 +29,12 @@ class Token:
 
     :param value: the value of the ``Authorization`` header.
     :param expires_in: seconds until it expires, counted from the answer; seldom the full hour.
+    :param user: the API user that it belongs to, an e-mail address; None if identity does not say.
     """
 
     value: Secret
     expires_in: float
+    user: str | None = field(default=None, repr=False)
 
 
 class TokenKeeper:
@@ -58,6 +60,11 @@ class TokenKeeper:
                 self._renew()
             assert self._token is not None
             return self._token.value
+
+    @property
+    def user(self) -> str | None:
+        """The API user of the last token; None before the first one."""
+        return None if self._token is None else self._token.user
 
     def replace(self, refused: Secret) -> Secret:
         """

@@ -103,6 +103,11 @@ class MarketoClient:
         """The Munchkin ID, or host and port if there is none. Marketo's limits belong to it."""
         return self.endpoint.instance
 
+    @property
+    def user(self) -> str | None:
+        """The API user of this client, an e-mail address; None before the first token, or if identity does not say."""
+        return self._tokens.user
+
     def detached(self) -> MarketoClient:
         """
         Return a client of the same user that shares no lease, lock, connection or token with this one.

@@ -328,7 +328,7 @@ def _token(operation: str, response: requests.Response) -> Token:
     del value
     seconds = _seconds(life)
     if token is not None and seconds is not None:
-        return Token(token, seconds)
+        return Token(token, seconds, _text(facts.get("scope")))
     reason = facts.get("error")
     if token is not None:
         said = ": it does not say for how long the token is valid"

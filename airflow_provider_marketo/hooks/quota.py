@@ -20,6 +20,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import LaterFormatError, Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
+from airflow_provider_marketo.hooks.usage_history import keep_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
+PREFIX = "marketo_quota_"
 MEGABYTE = 1_000_000
 REFRESH_EVERY = 255.0
 """
@@ -41,7 +43,7 @@ QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see m
 
 def variable_name(conn_id: str) -> str:
     """Return the name of a connection's Variable."""
-    return f"marketo_quota_{key_part(conn_id)}"
+    return PREFIX + key_part(conn_id)
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,15 @@ class QuotaReader:
         except MarketoError as error:
             log.warning("The Variable %s could not be refreshed; a later call tries again: %s", self.name, error)
             return None
+        if measured is not None and self._client.tally.max_calls is None:  # a small budget is for the task's own calls
+            self._keep_history()
         return measured
+
+    def _keep_history(self) -> None:
+        try:
+            keep_history(self._client, self._settings, read=self._read, write=self._write, now=self._now())
+        except MarketoError as error:
+            log.warning("The calls of seven days could not be read; a later call tries again: %s", error)
 
 
 def calls_today(records: Iterable[Mapping[str, Any]]) -> int:
