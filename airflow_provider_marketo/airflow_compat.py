@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.common.db.common import SessionDep
+    from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
     from airflow.cli.simple_table import AirflowConsole
     from airflow.listeners import hookimpl
+    from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.connection import Connection
     from airflow.models.dag import DagModel
     from airflow.models.pool import Pool
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.variable import Variable
+    from airflow.models.xcom import XComModel
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
@@ -35,31 +41,40 @@ if TYPE_CHECKING:
     from airflow.utils.session import create_session
 
 __all__ = [
+    "AccessView",
     "AirflowConsole",
+    "AssetEvent",
+    "AssetModel",
     "Connection",
     "DagModel",
     "ErrorResponse",
     "ErrorType",
+    "GetUserDep",
     "GetVariable",
     "Pool",
     "RuntimeTaskInstance",
     "SerializedDagModel",
+    "SessionDep",
     "SharedStreamProducer",
     "TaskInstance",
     "Variable",
     "VariableResult",
     "XCom",
+    "XComModel",
     "action_cli",
     "add_partitions",
+    "asset_state_rows",
     "asset_state_store",
     "connection_of",
     "create_session",
     "events_after",
+    "get_auth_manager",
     "get_listener_manager",
     "has_supervisor",
     "hookimpl",
     "is_supervised",
     "providers_configuration_loaded",
+    "requires_access_view",
     "runs_in_process",
     "supervisor",
     "task_state_store",
@@ -85,14 +100,24 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "hookimpl": ("airflow.listeners",),
     # The triggerer of Airflow 3.3.
     "SharedStreamProducer": ("airflow.triggers.shared_stream",),
+    # The API server, in which the page runs. Its plugins have no public API for who may see what.
+    "AccessView": ("airflow.api_fastapi.auth.managers.models.resource_details",),
+    "GetUserDep": ("airflow.api_fastapi.core_api.security",),
+    "SessionDep": ("airflow.api_fastapi.common.db.common",),
+    "get_auth_manager": ("airflow.api_fastapi.app",),
+    "requires_access_view": ("airflow.api_fastapi.core_api.security",),
     # The metadata database and the command line. "Variable" also finds its way in a process that parses DAGs.
     "AirflowConsole": ("airflow.cli.simple_table",),
+    "AssetEvent": ("airflow.models.asset",),
+    "AssetModel": ("airflow.models.asset",),
+    "AssetStateStoreModel": ("airflow.models.asset_state_store",),
     "Connection": ("airflow.models.connection",),
     "DagModel": ("airflow.models.dag",),
     "Pool": ("airflow.models.pool",),
     "SerializedDagModel": ("airflow.models.serialized_dag",),
     "TaskInstance": ("airflow.models.taskinstance",),
     "Variable": ("airflow.models.variable",),
+    "XComModel": ("airflow.models.xcom",),
     "action_cli": ("airflow.utils.cli",),
     "create_session": ("airflow.utils.session",),
     "providers_configuration_loaded": ("airflow.utils.providers_configuration_loader",),
@@ -194,6 +219,22 @@ def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any:
     """Return the store of an outlet of the running task; None before Airflow 3.3."""
     stores = context.get("asset_state_store")
     return None if stores is None else stores[asset]
+
+
+def asset_state_rows(session: Any, prefix: str) -> list[tuple[str, Any]]:
+    """
+    Return the keys and values that assets keep under keys with a prefix.
+
+    :param session: of Airflow's database.
+    :param prefix: of the keys.
+    :return: nothing before Airflow 3.3, which has no such store.
+    """
+    try:
+        model = __getattr__("AssetStateStoreModel")
+    except ImportError:
+        return []
+    rows = session.query(model.key, model.value).filter(model.key.startswith(prefix, autoescape=True))
+    return [(key, value) for key, value in rows]
 
 
 def events_after(events: Any, time: datetime) -> Iterable[Any]:

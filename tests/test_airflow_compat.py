@@ -26,13 +26,16 @@ PACKAGE = Path(airflow_compat.__file__).parent
 
 LINE = tuple(int(part) for part in airflow_version.split(".")[:2])
 
-SINCE = {"GetVariableKeys": (3, 3), "SharedStreamProducer": (3, 3)}
+SINCE = {"AssetStateStoreModel": (3, 3), "GetVariableKeys": (3, 3), "SharedStreamProducer": (3, 3)}
 """Names that older lines lack, with the first that has them."""
 
 ONLY_IN_A_TASK = {"SUPERVISOR_COMMS"}
 """Names that Airflow sets when a task or a trigger begins."""
 
 CALLS = {
+    "AssetEvent": ("asset_id", "timestamp"),
+    "AssetModel": ("id", "uri"),
+    "AssetStateStoreModel": ("key", "value"),
     "AirflowConsole.print_as": ("self", "data", "output"),
     "Connection.get_connection_from_secrets": ("conn_id",),
     "DagModel": ("dag_id", "is_stale"),
@@ -49,12 +52,14 @@ CALLS = {
     "Variable.get": ("key", "default_var"),
     "Variable.set": ("key", "value", "description", "serialize_json", "session"),
     "VariableResult": ("key", "value"),
+    "XComModel": ("key", "value", "dag_id", "task_id", "run_id", "map_index"),
     "XCom.get_one": ("key", "dag_id", "task_id", "run_id", "map_index"),
     "action_cli": ("check_db",),
     "create_session": (),
     "get_listener_manager": (),
     "hookimpl": ("function",),
     "providers_configuration_loaded": ("func",),
+    "requires_access_view": ("access_view",),
 }
 """What the package calls, with the parameters that it gives."""
 
@@ -71,6 +76,7 @@ PUBLIC = {
     "airflow.cli.cli_config",
     "airflow.configuration",
     "airflow.exceptions",
+    "airflow.plugins_manager",
     "airflow.policies",
     "airflow.sdk",
     "airflow.sdk.log",

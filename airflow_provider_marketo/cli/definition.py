@@ -77,6 +77,13 @@ _COMMANDS = (
         args=(_CONN_IDS, OUTPUT),
     ),
     ActionCommand(
+        name="status",
+        help="Show why Marketo tasks wait, how fresh the data are, and what needs a person (experimental)",
+        description="Shows what the page Marketo in the UI shows. Reads Airflow's database and never calls Marketo.",
+        func=lazy_load_command("airflow_provider_marketo.cli.status.status"),
+        args=(OUTPUT,),
+    ),
+    ActionCommand(
         name="verify",
         help="Compare a real instance with what this package expects of Marketo (experimental)",
         description="Reads only: at most 40 calls and one export of at most one hour. Prints its plan and asks before "

@@ -1,0 +1,230 @@
+"""The facts in three sections: why tasks wait, how fresh the data are, and what needs a person (*experimental*)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry
+from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
+from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
+from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota
+from airflow_provider_marketo.hooks.quota import PREFIX as QUOTA
+from airflow_provider_marketo.hooks.usage_history import PREFIX as USAGE
+from airflow_provider_marketo.hooks.usage_history import UsageHistory
+from airflow_provider_marketo.policy import POOLS_VARIABLE
+from airflow_provider_marketo.status import database
+from airflow_provider_marketo.streams.position import PREFIX as POSITION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the form of the facts."""
+
+_ALIVE = ("running", "queued", "restarting")
+"""States of a task that may be sending its request at this moment."""
+
+
+def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """
+    Return everything that Airflow's database knows about Marketo, as plain JSON.
+
+    A section that fails says so in ``error``, and the others are there all the same.
+
+    :param session: of Airflow's database.
+    :param dag_ids: the DAGs that the reader may see; None for all. Calls of others are counted together.
+    :param now: the time, aware.
+    """
+    at = now or datetime.now(timezone.utc)
+    may_see = _sees(dag_ids)
+    sections: dict[str, Callable[[], dict[str, Any]]] = {
+        "waits": lambda: _waits(session, may_see, at),
+        "fresh": lambda: _fresh(session, at),
+        "needs": lambda: _needs(session, may_see),
+    }
+    return {"version": VERSION, "now": at.isoformat(timespec="seconds")} | {
+        name: _safely(name, section) for name, section in sections.items()
+    }
+
+
+def _sees(dag_ids: Collection[str] | None) -> Callable[[str], bool]:
+    known = None if dag_ids is None else frozenset(dag_ids)
+    return lambda dag_id: known is None or dag_id in known
+
+
+def _safely(name: str, section: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return section()
+    except Exception as error:  # noqa: BLE001 - one section must not take the others with it
+        log.warning("The section %s of Marketo's status cannot be read: %s", name, error)
+        return {"error": f"This section cannot be read ({type(error).__name__}). The API server's log says more."}
+
+
+def _waits(session: Any, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
+    names = [*database.keys(session, QUOTA), *database.keys(session, USAGE)]
+    stored = database.values(session, names)
+    # A connection of the environment or a secrets backend is known by its Variables only.
+    ids = {name.removeprefix(QUOTA).removeprefix(USAGE): "" for name in names}
+    ids |= {key_part(conn_id): conn_id for conn_id in database.connection_ids(session)}
+    pools = database.pools(session)
+    connections = [
+        {"conn_id": conn_id or part}
+        | _quota_facts(stored.get(QUOTA + part), now)
+        | _usage_facts(stored.get(USAGE + part), pools, may_see)
+        for part, conn_id in sorted(ids.items())
+    ]
+    tasks = [task for task in database.unfinished_tasks(session) if may_see(task["dag_id"])]
+    return {"connections": connections, "tasks": tasks}
+
+
+def _quota_facts(stored: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
+    try:
+        known = Quota.from_dict(stored or {})
+        return {
+            "instance": known.instance,
+            "measured_at": known.measured_at,
+            "resets_at": known.resets_at,
+            "is_new_day": now >= parse_date(known.resets_at),
+            "calls": {"used": known.used, "left": known.calls_left, "quota": known.quota, "reserve": known.reserve},
+            "export_mb": {
+                "used": round(known.exported_bytes / MEGABYTE, 1),
+                "left": round(known.export_mb_left, 1),
+                "quota": round(known.export_quota_bytes / MEGABYTE, 1),
+                "measured_at": known.exports_measured_at,
+            },
+            "latches": {name: until for name, until in known.latches.items() if parse_date(until) > now},
+        }
+    except (TypeError, ValueError, KeyError):
+        return {}
+
+
+def _usage_facts(
+    stored: Mapping[str, Any] | None, pools: Mapping[str, Mapping[str, int]], may_see: Callable[[str], bool]
+) -> dict[str, Any]:
+    try:
+        history = UsageHistory.from_dict(stored or {})
+    except ValueError:
+        return {}
+    return {
+        "instance": history.instance,
+        "usage": {
+            "measured_at": history.measured_at,
+            "days": [_day(day, may_see) for day in history.days],
+            "errors": dict(history.errors),
+        },
+        "coordination": {"mode": history.coordination, "reason": history.reason},
+        "pool": {"name": history.pool} | dict(pools.get(history.pool, {"slots": 0, "taken": 0})),
+    }
+
+
+def _day(day: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
+    by_dag = {dag_id: calls for dag_id, calls in day.by_dag.items() if may_see(dag_id)}
+    return {
+        "date": day.date,
+        "total": day.total,
+        "by_dag": by_dag,
+        "ours_otherwise": max(0, day.ours - sum(by_dag.values())),
+        "others": dict(day.others),
+    }
+
+
+def _fresh(session: Any, now: datetime) -> dict[str, Any]:
+    found: dict[str, Mapping[str, Any]] = {}
+    stored = database.values(session, database.keys(session, POSITION))
+    for key, position in [*stored.items(), *database.asset_positions(session, POSITION)]:
+        # Where several stores have a position, the latest counts.
+        if "time" in position and str(position["time"]) > str(found.get(key, {}).get("time", "")):
+            found[key] = position
+    streams = [_stream(key.removeprefix(POSITION), position, now) for key, position in sorted(found.items())]
+    return {"streams": streams, "assets": database.asset_events(session)}
+
+
+def _stream(name: str, position: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    time = str(position["time"])
+    return {
+        "name": name,
+        "kind": "watcher" if "pending" in position else "stream",
+        "instance": str(position.get("instance", "")),
+        "time": time,
+        "lag_seconds": max(0, round((now - parse_date(time)).total_seconds())),
+    }
+
+
+def _needs(session: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
+    return {"decisions": _decisions(session, may_see), "faults": _faults(session, may_see)}
+
+
+def _decisions(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """Return the requests of which nobody knows whether they ran. Only an entry that waits still has a claim."""
+    claims = [key for key in database.keys(session, ONCE) if key.endswith(CLAIM)]
+    stored = database.texts(session, [key.removesuffix(CLAIM) for key in claims])
+    read = {key: Entry.from_json(text) for key, text in stored.items()}
+    waiting = {key: entry for key, entry in read.items() if entry and entry.state != SETTLED and may_see(entry.dag_id)}
+    states = database.states(session, map(_instance, waiting.values()))
+    found = [
+        _decision(key, entry)
+        for key, entry in sorted(waiting.items(), key=lambda each: each[1].since)
+        if states.get(_instance(entry)) not in _ALIVE
+    ]
+    return found + [_damaged(key) for key, entry in sorted(read.items()) if entry is None]
+
+
+def _decision(key: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "key": key,
+        "what": entry.what,
+        "instance": entry.instance,
+        "dag_id": entry.dag_id,
+        "task_id": entry.task_id,
+        "run_id": entry.run_id,
+        "map_index": entry.map_index,
+        "since": entry.since,
+        "reason": entry.reason,
+        "how_to_check": how_to_check(entry.operation),
+    }
+
+
+def _damaged(key: str) -> dict[str, Any]:
+    return {"key": key, "what": "the request of an entry that cannot be read", "since": None, "how_to_check": ""}
+
+
+def _instance(entry: Entry) -> tuple[str, str, str, int]:
+    return entry.dag_id, entry.task_id, entry.run_id, entry.map_index
+
+
+def _faults(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, str]]:
+    """Return what is set up wrongly, as far as Airflow's database shows it. ``doctor`` finds more."""
+    pools = database.pools(session)
+    marked = database.values(session, [POOLS_VARIABLE]).get(POOLS_VARIABLE, {})
+    tasks = [task for task in database.unfinished_tasks(session) if may_see(task["dag_id"])]
+    setup = "Run: airflow marketo setup"
+    found = [
+        {
+            "found": f"The pool {pool} of {conn_id} does not exist: tasks that name it wait for ever.",
+            "remedy": setup,
+        }
+        for conn_id, pool in sorted(marked.items())
+        if isinstance(pool, str) and pool not in pools
+    ]
+    if not marked and tasks:
+        found.append({"found": "No pool of a Marketo connection is known.", "remedy": setup})
+    outside = {f"{task['dag_id']}.{task['task_id']}" for task in tasks if task["pool"] not in marked.values()}
+    if marked and outside:
+        found.append(
+            {
+                "found": f"No pool limits these tasks: {_some(outside)}.",
+                "remedy": "Give them the pool of their connection, or switch [marketo] enforce_pool on.",
+            }
+        )
+    return found
+
+
+def _some(names: Iterable[str], most: int = 5) -> str:
+    known = sorted(names)
+    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")

@@ -1,0 +1,258 @@
+"""What the page and ``airflow marketo status`` show, on a real Airflow database."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.connection import Connection
+from airflow.models.crypto import get_fernet
+from airflow.models.pool import Pool
+from airflow.models.variable import Variable
+from cryptography.fernet import Fernet
+from sqlalchemy import insert
+
+from airflow_provider_marketo.airflow_compat import XComModel
+from airflow_provider_marketo.hooks.work import EXPORT_IDS
+from airflow_provider_marketo.status import database
+from airflow_provider_marketo.status.facts import collect
+from tests.status.conftest import NOW, entry, quota, usage
+
+
+def connection_of(facts: dict[str, Any], conn_id: str = "marketo_default") -> dict[str, Any]:
+    return next(each for each in facts["waits"]["connections"] if each["conn_id"] == conn_id)
+
+
+def test_without_anything_every_section_is_empty(session):
+    facts = collect(session, now=NOW)
+    assert facts == {
+        "version": 1,
+        "now": "2026-01-15T18:00:00+00:00",
+        "waits": {"connections": [], "tasks": []},
+        "fresh": {"streams": [], "assets": []},
+        "needs": {"decisions": [], "faults": []},
+    }
+
+
+def test_it_is_plain_json(session, store, add_task):
+    store("marketo_quota_marketo_default", quota())
+    store("marketo_usage_marketo_default", usage())
+    add_task("daily", "extract", "deferred")
+    assert json.loads(json.dumps(collect(session, now=NOW))) == collect(session, now=NOW)
+
+
+def test_the_quotas_come_from_the_variable_with_their_age(session, store):
+    store(
+        "marketo_quota_marketo_default",
+        quota(latches={"calls": "2026-01-15T23:00:00+00:00", "export": "2026-01-15T17:00:00+00:00"}),
+    )
+    found = connection_of(collect(session, now=NOW))
+    assert found["calls"] == {"used": 400, "left": 600, "quota": 1000, "reserve": 100}
+    assert (found["export_mb"]["used"], found["export_mb"]["quota"]) == (120.0, 500.0)
+    assert (found["measured_at"], found["resets_at"]) == ("2026-01-15T17:55:00+00:00", "2026-01-16T06:00:00+00:00")
+    assert found["latches"] == {"calls": "2026-01-15T23:00:00+00:00"}, "a latch that has passed is not shown"
+    assert found["is_new_day"] is False
+
+
+def test_after_the_reset_a_new_day_is_said(session, store):
+    store("marketo_quota_marketo_default", quota(resets_at="2026-01-15T06:00:00+00:00"))
+    assert connection_of(collect(session, now=NOW))["is_new_day"] is True
+
+
+def test_seven_days_of_calls_are_ours_by_dag_and_others(session, store):
+    store("marketo_usage_marketo_default", usage())
+    found = connection_of(collect(session, now=NOW))["usage"]
+    assert len(found["days"]) == 7
+    assert found["days"][0] == {
+        "date": "2026-01-15", "total": 400, "by_dag": {"daily": 200, "hourly": 50}, "ours_otherwise": 50,
+        "others": {"user-1a2b3c4d": 100},
+    }  # fmt: skip
+    assert found["errors"] == {"606": 3}
+
+
+def test_connections_of_the_database_and_of_the_environment_are_listed(session, store):
+    session.add(Connection(conn_id="in_the_database", conn_type="marketo", host="x", password="a-secret"))
+    session.add(Connection(conn_id="another", conn_type="http", host="x"))
+    session.flush()
+    store("marketo_quota_from_the_environment", quota())
+    facts = collect(session, now=NOW)
+    assert {each["conn_id"] for each in facts["waits"]["connections"]} == {"in_the_database", "from_the_environment"}
+    assert "a-secret" not in json.dumps(facts)
+
+
+def test_tasks_that_wait_are_shown_with_their_export_jobs(session, add_task):
+    add_task("daily", "extract", "deferred")
+    add_task("daily", "other", "running", operator="BashOperator")
+    add_task("daily", "done", "success")
+    run = {"dag_id": "daily", "task_id": "extract", "run_id": "a run", "map_index": -1, "dag_run_id": 1}
+    session.add(XComModel(key=EXPORT_IDS, value=json.dumps(["job-1", "job-2"]), **run))
+    session.flush()
+    (task,) = collect(session, now=NOW)["waits"]["tasks"]
+    assert (task["dag_id"], task["task_id"], task["state"], task["pool"]) == ("daily", "extract", "deferred", "marketo")
+    assert task["jobs"] == ["job-1", "job-2"]
+
+
+def test_the_pool_shows_how_many_slots_are_taken(session, store, add_task):
+    session.add(Pool(pool="marketo", slots=8, include_deferred=False))
+    store("marketo_usage_marketo_default", usage())
+    for number in range(3):
+        add_task("daily", f"t{number}", "running")
+    add_task("daily", "waiting", "deferred")
+    assert connection_of(collect(session, now=NOW))["pool"] == {"name": "marketo", "slots": 8, "taken": 3}
+
+
+def test_streams_show_how_far_they_are_behind(session, store):
+    store(
+        "marketo_position_leads", {"instance": "123-ABC-456", "since": "x", "time": "2026-01-15T17:00:00Z", "pages": {}}
+    )
+    store(
+        "marketo_position_forms",
+        {"instance": "123-ABC-456", "since": "x", "time": "2026-01-15T17:59:00Z", "pending": None},
+    )
+    store("marketo_position_damaged", "{")
+    streams = collect(session, now=NOW)["fresh"]["streams"]
+    assert [(each["name"], each["kind"], each["lag_seconds"]) for each in streams] == [
+        ("forms", "watcher", 60),
+        ("leads", "stream", 3600),
+    ]
+
+
+def test_the_later_of_two_positions_counts(session, store, monkeypatch):
+    store("marketo_position_leads", {"time": "2026-01-15T16:00:00Z", "pages": {}})
+    monkeypatch.setattr(
+        database, "asset_state_rows",
+        lambda session, prefix: [("marketo_position_leads", '{"time": "2026-01-15T17:00:00Z"}'), ("marketo_position_x", "s3://x")],
+    )  # fmt: skip
+    (stream,) = collect(session, now=NOW)["fresh"]["streams"]
+    assert stream["time"] == "2026-01-15T17:00:00Z"
+
+
+def test_airflow_assets_show_their_last_event(session):
+    asset = AssetModel(name="leads", uri="marketo://123-ABC-456/leads", group="asset")
+    session.add_all([asset, AssetModel(name="other", uri="s3://x/y", group="asset")])
+    session.flush()
+    session.add(AssetEvent(asset_id=asset.id, timestamp=NOW))
+    session.flush()
+    assert collect(session, now=NOW)["fresh"]["assets"] == [
+        {"uri": "marketo://123-ABC-456/leads", "last_event": "2026-01-15T18:00:00+00:00"}
+    ]
+
+
+def test_a_request_of_which_the_outcome_is_unknown_needs_a_person(session, store):
+    key, text, claim = entry()
+    store(key, text)
+    store(claim, "a process")
+    (decision,) = collect(session, now=NOW)["needs"]["decisions"]
+    assert (decision["key"], decision["what"]) == (key, "campaign 1 for 10 leads")
+    assert "Results tab" in decision["how_to_check"]
+
+
+@pytest.mark.parametrize(("state", "shown"), [("running", 0), ("queued", 0), ("failed", 1), ("up_for_retry", 1)])
+def test_a_request_that_may_be_under_way_is_not_offered_for_decision(session, store, add_task, state, shown):
+    key, text, claim = entry()
+    store(key, text)
+    store(claim, "a process")
+    add_task("send", "trigger", state)
+    assert len(collect(session, now=NOW)["needs"]["decisions"]) == shown
+
+
+def test_a_damaged_entry_needs_a_person_too(session, store):
+    key, _, claim = entry()
+    store(key, "{cut sho")
+    store(claim, "a process")
+    (decision,) = collect(session, now=NOW)["needs"]["decisions"]
+    assert "cannot be read" in decision["what"]
+
+
+def test_set_up_faults_are_found_without_a_call(session, store, add_task):
+    session.add(Pool(pool="marketo", slots=8, include_deferred=False))
+    store("marketo_pools", {"marketo_default": "marketo", "other": "gone"})
+    add_task("daily", "outside", "running", pool="default_pool")
+    said = [fault["found"] for fault in collect(session, now=NOW)["needs"]["faults"]]
+    assert said == [
+        "The pool gone of other does not exist: tasks that name it wait for ever.",
+        "No pool limits these tasks: daily.outside.",
+    ]
+
+
+def test_rows_of_dags_that_the_reader_may_not_see_are_left_out(session, store, add_task):
+    key, text, claim = entry()
+    store(key, text)
+    store(claim, "a process")
+    store("marketo_usage_marketo_default", usage(1))
+    add_task("daily", "extract", "deferred")
+    add_task("hidden", "extract", "deferred")
+    facts = collect(session, dag_ids={"daily"}, now=NOW)
+    assert [task["dag_id"] for task in facts["waits"]["tasks"]] == ["daily"]
+    assert facts["needs"]["decisions"] == []
+    (day,) = connection_of(facts)["usage"]["days"]
+    assert (day["by_dag"], day["ours_otherwise"]) == ({"daily": 200}, 100)
+
+
+def test_a_section_that_fails_leaves_the_others(session, store, monkeypatch):
+    store("marketo_quota_marketo_default", quota())
+
+    def fails(session: Any) -> Any:
+        raise RuntimeError("a table is locked")
+
+    monkeypatch.setattr(database, "asset_events", fails)
+    facts = collect(session, now=NOW)
+    assert "RuntimeError" in facts["fresh"]["error"]
+    assert connection_of(facts)["calls"]["used"] == 400
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"version": 99}', '{"instance": 1}'])
+def test_variables_that_are_no_facts_of_ours_are_passed_over(session, store, text):
+    for prefix in ("quota", "usage", "position"):
+        store(f"marketo_{prefix}_marketo_default", text or "{}")
+    facts = collect(session, now=NOW)
+    assert facts["waits"]["connections"] == [{"conn_id": "marketo_default"}]
+    assert facts["fresh"]["streams"] == []
+
+
+@pytest.fixture
+def fernet(monkeypatch):
+    """Encrypts as a production Airflow does."""
+    with monkeypatch.context() as patched:
+        patched.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+        get_fernet.cache_clear()
+        yield get_fernet()
+    get_fernet.cache_clear()
+
+
+def test_a_large_installation_is_read_in_time_and_only_what_is_needed_is_decrypted(session, monkeypatch, fernet):
+    """3,000 settled entries, 20 connections, 200 streams: 300 ms on a quiet machine; a busy one may take longer."""
+    rows = {f"marketo_once_{number:040}": "settled" for number in range(3_000)}
+    for number in range(5):
+        key, text, claim = entry(number)
+        rows |= {key: text, claim: "a process"}
+    for number in range(20):
+        rows |= {f"marketo_quota_c{number}": json.dumps(quota()), f"marketo_usage_c{number}": json.dumps(usage())}
+    for number in range(200):
+        rows[f"marketo_position_s{number}"] = json.dumps({"time": "2026-01-15T17:00:00Z", "pages": {}})
+    encrypted = {key: fernet.encrypt(text.encode()).decode() for key, text in rows.items()}
+    session.execute(
+        insert(Variable), [{"key": key, "_val": text, "is_encrypted": True} for key, text in encrypted.items()]
+    )
+    session.flush()
+    read: list[str] = []
+    texts = database.texts
+
+    def counted(session: Any, names: Any) -> dict[str, str]:
+        read.extend(names)
+        return texts(session, names)
+
+    monkeypatch.setattr(database, "texts", counted)
+    best = min(_seconds(lambda: collect(session, now=NOW)) for _ in range(3))
+    assert len(collect(session, now=NOW)["needs"]["decisions"]) == 5
+    assert len(set(read)) == 5 + 40 + 200 + 1, "the settled entries are not read"
+    assert best < 0.9
+
+
+def _seconds(run: Any) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
