@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoNotFoundError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.listings.listing import VERSIONS, Listing, member
 from airflow_provider_marketo.listings.table import LISTINGS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.plan import Window
     from airflow_provider_marketo.client.client import MarketoClient
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 Record = Mapping[str, Any]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoStoppedError,
 )
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.listings import read
 from airflow_provider_marketo.listings.assets import AssetCatalogue
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.listings.listing import Listing
     from airflow_provider_marketo.output.manifest import Manifest
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 _REMEDY = "Delete the file and clear the task: everything is listed again."
 
