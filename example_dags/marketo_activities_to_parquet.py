@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
@@ -34,6 +34,7 @@ with DAG(
         output_path="{{ var.value.marketo_lake }}/activities",
         file_format="parquet",
         partition_by=["activity_type"],
+        outlets=[Asset("marketo_activities")],  # DAGs may be scheduled by it
         deferrable=True,
         pool="marketo",
     )

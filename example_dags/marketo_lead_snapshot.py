@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
@@ -38,6 +38,7 @@ with DAG(
         fields="all",
         output_path="{{ var.value.marketo_lake }}/leads/snapshot={{ data_interval_end | ds }}",
         file_format="jsonl",
+        outlets=[Asset("marketo_lead_snapshot")],  # DAGs may be scheduled by it
         deferrable=True,
         pool="marketo",
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
@@ -37,6 +37,7 @@ with DAG(
         fields=["leadId", "programId", "statusName", "membershipDate", "updatedAt"],
         output_path="{{ var.value.marketo_lake }}/members",
         file_format="csv",
+        outlets=[Asset("marketo_members")],  # DAGs may be scheduled by it
         deferrable=True,
     )
     MarketoBulkExtractOperator(
@@ -46,5 +47,6 @@ with DAG(
         fields="all",
         output_path="{{ var.value.marketo_lake }}/{{ params.custom_object }}",
         file_format="csv",
+        outlets=[Asset("marketo_custom_objects")],  # DAGs may be scheduled by it
         deferrable=True,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.streams import MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator
@@ -31,10 +31,12 @@ with DAG(
         output_path="{{ var.value.marketo_lake }}/deleted_leads",
         lookback=timedelta(hours=1),
         file_format="jsonl",
+        outlets=[Asset("marketo_deleted_leads")],  # DAGs may be scheduled by it
     )
     MarketoMergedLeadsOperator(
         task_id="merged",
         output_path="{{ var.value.marketo_lake }}/merged_leads",
         lookback=timedelta(hours=1),
         file_format="jsonl",
+        outlets=[Asset("marketo_merged_leads")],  # DAGs may be scheduled by it
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
@@ -36,6 +36,7 @@ with DAG(
         hash_fields=["email", "phone"],
         output_path="s3://aws_default@{{ var.value.marketo_bucket }}/marketo/leads",
         file_format="parquet",
+        outlets=[Asset("marketo_updated_leads")],  # DAGs may be scheduled by it
         deferrable=True,
         pool="marketo",
     )

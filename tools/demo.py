@@ -2,7 +2,8 @@
 The demo: a real Airflow on this machine extracts from a simulated Marketo.
 
 Two of the example DAGs run at the same time in the connection's pool: 70 days of activities to Parquet and all leads to
-JSON Lines. The demo then reads the files back, compares them with what the simulator holds, and prints a report.
+JSON Lines. The demo then reads the files back, compares them with what the simulator holds, and prints a report. Its
+last lines say what it leaves on the disk and what to try next.
 """
 
 from __future__ import annotations
@@ -59,6 +60,14 @@ SETTINGS = {
     "AIRFLOW_VAR_MARKETO_LAKE": str(LAKE),
     "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "7",  # no other integration queues jobs here
 }
+
+
+INTRODUCTION = """
+What you will see: a real Airflow (scheduler, triggerer, API server, SQLite) in the folder .demo, and a simulated
+Marketo on which a minute takes five seconds. Two recipes of example_dags run at the same time: 70 days of activities
+to Parquet, and all leads with all fields to JSON Lines. No worker waits while Marketo prepares its export jobs. At the
+end the demo reads the files back and compares them with what the simulated Marketo holds.
+"""
 
 
 class DemoError(RuntimeError):
@@ -148,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
     keep = parser.parse_args(arguments).keep
     interrupt_on_termination()
+    print(INTRODUCTION)
     airflow = RealAirflow(FOLDER / "airflow", DAGS, SETTINGS)
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
@@ -191,25 +201,36 @@ def _run(airflow: RealAirflow, simulator: Simulator) -> list[Extracted]:
     print(f"-- running {' and '.join(flow.dag_id for flow in FLOWS)}", flush=True)
     runs = {flow: airflow.trigger(flow.dag_id, **INTERVAL) for flow in FLOWS}
     since = time.monotonic()
-    shown = ""
-    while not all(_has_ended(flow, run) for flow, run in runs.items()):
-        line = " | ".join(_progress(flow, run) for flow, run in runs.items())
-        line += f" | {simulator.report().total_calls} API calls"
-        if line != shown:
-            print(f"   {time.monotonic() - since:3.0f} s  {line}", flush=True)
-            shown = line
+    reached = dict.fromkeys(FLOWS, -1)
+    running = dict(runs)
+    while running:
+        for flow, run in list(running.items()):
+            if _has_ended(flow, run):
+                del running[flow]
+            phase, says = _phase(flow, run)
+            if phase > reached[flow]:
+                reached[flow] = phase
+                print(f"   {time.monotonic() - since:3.0f} s  {flow.task_id}: {says}", flush=True)
         time.sleep(1)
+    print(f"   {time.monotonic() - since:3.0f} s  both have ended, after {simulator.report().total_calls} API calls")
     return [_outcome(flow, run) for flow, run in runs.items()]
 
 
-def _progress(flow: Flow, run: DagRun) -> str:
-    state = run.task(flow.task_id)["state"] or "waiting"
-    output = LAKE / flow.output
-    published = [json.loads(record.read_text()) for record in output.glob("_marketo/runs/*/*/*/*/slices/*.json")]
-    for manifest in output.glob("_marketo/manifests/*.json"):
-        published = json.loads(manifest.read_text())["windows"]
-    rows = sum(window["rows"] for window in published)
-    return f"{flow.task_id} {state}: {len(published)} windows, {rows:,} rows"
+def _phase(flow: Flow, run: DagRun) -> tuple[int, str]:
+    """Return how far a flow is, as a number that only grows, and what to say about it."""
+    state, output = run.task(flow.task_id)["state"], LAKE / flow.output
+    for manifest in map(_read_json, output.glob("_marketo/manifests/*.json")):
+        return 3, f"all {len(manifest['windows'])} windows are published, {manifest['rows']:,} rows"
+    published = sum(window["rows"] for window in map(_read_json, output.glob("_marketo/runs/*/*/*/*/slices/*.json")))
+    if published:
+        return 2, f"the first window is published, {published:,} rows; Marketo prepares the others"
+    if state == "deferred":
+        return 1, "export jobs are in Marketo's queue; the task waits in the triggerer"
+    return 0, "the task is about to start"
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text()))
 
 
 def _has_ended(flow: Flow, run: DagRun) -> bool:
@@ -261,6 +282,22 @@ def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
     if problems:
         raise DemoError("\n".join(problems))
     print("Read back: the files hold every row of the simulated Marketo exactly once.")
+    _say_what_is_next()
+
+
+def _say_what_is_next() -> None:
+    demo, environment = _megabytes(FOLDER), _megabytes(Path(sys.prefix))
+    print(
+        f"\nLeft in this folder: .demo with the data ({demo}) and .venv with Airflow ({environment}).\n"
+        "python3 dev.py clean removes both.\n"
+        "\nNext: python3 dev.py demo --keep leaves Airflow's UI open, and its page Assets shows what was published.\n"
+        '"Your first rows" in README leads from here to a DAG of your own; example_dags has a recipe for most jobs.'
+    )
+
+
+def _megabytes(folder: Path) -> str:
+    size = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    return f"{size / 1e6:,.0f} MB"
 
 
 def _problems(one: Extracted, simulator: Simulator) -> list[str]:
