@@ -6,6 +6,7 @@ One command for everything that a developer runs. It needs Python 3.10 or newer 
     python3 dev.py test             every test that needs only Python
     python3 dev.py test --all       also the tests that start a real Airflow
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
+    python3 dev.py survive          tasks under random faults: nothing may be lost or doubled
     python3 dev.py coverage         the same tests as "test", and how much of the code they run
     python3 dev.py lint             ruff, the arrows between folders, spelling
     python3 dev.py types            mypy
@@ -149,6 +150,12 @@ def test(arguments: argparse.Namespace) -> None:
     _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest)
 
 
+def survive(arguments: argparse.Namespace) -> None:
+    """Run tasks under faults that seeds choose, and compare what they leave behind with what Marketo holds."""
+    seed = [] if arguments.seed is None else ["--seed", arguments.seed]
+    _development().become("python", "-m", "tests.survive", "--runs", arguments.runs, *seed)
+
+
 def coverage(arguments: argparse.Namespace) -> None:
     """Run the tests that need only Python; fail if they run too little of the code (pyproject.toml has the floor)."""
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
@@ -231,7 +238,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (demo, test, coverage, lint, types, docs, build, install, clean):
+    for command in (demo, test, survive, coverage, lint, types, docs, build, install, clean):
         one = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         one.set_defaults(command=command)
         if command is demo:
@@ -239,6 +246,11 @@ def _parser() -> argparse.ArgumentParser:
         if command is test:
             one.add_argument("--all", action="store_true", help="also tests that start a real Airflow")
             one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
+        if command is survive:
+            one.add_argument("--runs", default="200", help="how many runs; default 200")
+            one.add_argument(
+                "--seed", help="seed of the first run, to replay it; the others follow. Default: a fresh one"
+            )
         if command in (test, install, build):
             one.add_argument("--airflow", choices=AIRFLOW_LINES, default=DEVELOPMENT_LINE, help="which line of Airflow")
     return parser

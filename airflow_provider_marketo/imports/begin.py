@@ -154,10 +154,18 @@ class Beginning:
             return None
         return Ending(cast("ImportResult", progress.result), from_dict(progress.error) if progress.error else None)
 
-    def cleanup(self) -> None:
-        """Delete what was staged, then the progress. A staged file that cannot be deleted does no harm."""
+    def cleanup(self, request: ImportRequest) -> None:
+        """
+        Delete what was staged, then the progress. A staged file that cannot be deleted does no harm.
+
+        The progress of what must not run twice stays, with its result: a process may die after this and before Airflow
+        knows of its success, and its next try would send everything again.
+
+        :param request: what was sent.
+        """
         self.discard()
-        self._store.clear()
+        if not request.once:
+            self._store.clear()
 
     def discard(self) -> None:
         """Delete what was staged."""

@@ -170,7 +170,7 @@ class ImportWork(Work):
         if ending is None:
             ending = (self._staged or self._begin()).finish(self._details)
         if ending.final:
-            self._beginning.cleanup()
+            self._beginning.cleanup(self._request)
         if ending.error is not None:
             self._context["ti"].xcom_push(key=ACCOUNT, value=ending.result)
             raise ending.error

@@ -137,7 +137,7 @@ def test_a_lost_answer_is_unknown_and_never_sent_again_by_itself(marketo, tmp_pa
     assert len(added(instance)) == 750
 
 
-@pytest.mark.parametrize("write", range(1, 7))
+@pytest.mark.parametrize("write", range(1, 12))
 def test_a_killed_task_sends_no_row_twice(marketo, tmp_path, write):
     instance = marketo()
     rows, store = attended(*range(1001, 1501)), DyingStore(write, written=True)

@@ -1,0 +1,48 @@
+"""
+The fault campaign: many seeded runs, the last line a verdict.
+
+    python -m tests.survive --runs 200
+    python -m tests.survive --seed 1234 --runs 1
+
+It exits with 1 if anything was lost, doubled, orphaned, hung or wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from tests.survive.jobs import DOUBLED, LOST, ORPHANED, WRONG
+from tests.survive.run import HUNG, run
+
+WORDS = (LOST, DOUBLED, ORPHANED, HUNG, WRONG)
+
+
+def main() -> int:
+    """Run what the command line says and print each run that went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.survive", description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200, help="how many runs; default 200")
+    parser.add_argument("--seed", type=int, help="seed of the first run; the others follow it. Default: a fresh one")
+    parser.add_argument("--workers", type=int, default=2, help="runs at a time; default 2")
+    parser.add_argument("--verbose", action="store_true", help="print each run, with its faults and tries")
+    arguments = parser.parse_args()
+    first = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
+    print(f"seeds {first} to {first + arguments.runs - 1}", flush=True)
+    found: Counter[str] = Counter()
+    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+        for outcome in pool.map(run, range(first, first + arguments.runs)):
+            found.update({word for word, _ in outcome.problems})
+            if arguments.verbose or outcome.problems:
+                print(outcome)
+                print("  " + "\n  ".join([*map(json.dumps, outcome.faults), *outcome.log]), flush=True)
+    print(f"{arguments.runs} runs: {', '.join(f'{found[word]} {word}' for word in WORDS)}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

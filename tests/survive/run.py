@@ -1,0 +1,195 @@
+"""One run: a job that a seed chooses, its faults, its kills, its retries and clears, and the check at its end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import structlog
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.sdk import Asset
+
+from airflow_provider_marketo.client.clock import SystemClock
+from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.governor.local import LocalGovernor
+from airflow_provider_marketo.hooks.runtime import TaskRuntime, replace_runtime
+from airflow_provider_marketo.simulator import ScaledClock, Settings
+from tests.seed import DATES
+from tests.simulated import FAST, Marketo
+from tests.support import ManualClock, StateStore, run_task, task_context
+from tests.survive.faults import DeadError, MortalStore, faults_of
+from tests.survive.jobs import JOBS, WRONG, Job
+
+TRIES, CLEARS = 4, 3
+"""Tries of a task, and how often a person clears one that failed for good. The last try meets no fault."""
+
+LONGEST = 60.0
+"""Seconds after which a run counts as hung."""
+
+KILLED = 0.4
+"""Part of the runs whose task dies at one of its first writes."""
+
+HUNG = "hung"
+
+_MAY_HAVE_RUN = ("it is unknown whether", "may or may not be in Marketo")
+
+
+@dataclass
+class Outcome:
+    """
+    How a run ended.
+
+    :param seed: replays it.
+    :param job: what it was.
+    :param faults: that were set.
+    :param problems: what is wrong: one of the words of :mod:`tests.survive.jobs` and a text.
+    :param log: how each try ended.
+    """
+
+    seed: int
+    job: str = ""
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        verdict = "; ".join(f"{word}: {text}" for word, text in self.problems) or "ok"
+        return f"seed {self.seed}: {self.job}, {len(self.faults)} faults, {len(self.log)} tries: {verdict}"
+
+
+class _Impatient(SystemClock):
+    """A clock that does not sleep."""
+
+    def sleep(self, seconds: float) -> None:
+        return
+
+
+class _EndOfData(ScaledClock):
+    """Marketo's clock, which begins where the data end: nothing is too old to be read."""
+
+    def __init__(self) -> None:
+        super().__init__(FAST)
+        self._start = datetime(2026, 3, 12, 12, tzinfo=timezone.utc)
+
+
+class _AssetStates(StateStore):
+    """Airflow 3.3's state stores of assets, as a task with one outlet sees them."""
+
+    def __getitem__(self, asset: Asset) -> StateStore:
+        return self
+
+
+def run(seed: int) -> Outcome:
+    """
+    Run what a seed says.
+
+    :param seed: the same seed makes the same run.
+    """
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    chance, outcome = random.Random(seed), Outcome(seed)
+    with _instance() as marketo, tempfile.TemporaryDirectory(prefix="survive-") as folder:
+        job = chance.choice(JOBS)(marketo, Path(folder), chance)
+        outcome.job, outcome.faults = job.text, faults_of(chance, job.operations)
+        store = StateStore()
+        if chance.random() < KILLED:
+            store = MortalStore(chance.randrange(1, 9), written=chance.random() < 0.5)
+        for fault in outcome.faults:
+            marketo.fail(**fault)
+        began = time.monotonic()
+        result = _until_success(job, store, outcome)
+        if time.monotonic() - began > LONGEST:
+            outcome.problems.append((HUNG, f"it took {time.monotonic() - began:.0f} s"))
+        if result is None and not (job.once and any(text in outcome.log[-1] for text in _MAY_HAVE_RUN)):
+            outcome.problems.append((WRONG, f"it did not succeed without faults: {outcome.log[-1]}"))
+        outcome.problems += job.check(result)
+        outcome.problems += job.orphans()
+        outcome.problems += _violations(marketo)
+    return outcome
+
+
+def _until_success(job: Job, store: StateStore, outcome: Outcome) -> Any:
+    """Try as Airflow does, clear as a person does, and return the result; None if it never succeeds."""
+    context = task_context(store, max_tries=TRIES - 1)
+    context["ti"].task = SimpleNamespace(outlets=[Asset("survive")])
+    context["asset_state_store"] = _AssetStates()
+    for clear in range(CLEARS + 1):
+        if clear == CLEARS:
+            job.marketo.clear_faults()
+        for _ in range(TRIES):
+            replace_runtime(TaskRuntime())
+            try:
+                result = run_task(_processes_of(job), context)
+            except DeadError:
+                outcome.log.append("killed")
+                assert isinstance(store, MortalStore)
+                store = store.survivor()
+                context["task_state_store"] = store
+            except AirflowFailException as error:
+                outcome.log.append(f"failed for good: {error}")
+                break
+            except (AirflowException, MarketoError) as error:
+                outcome.log.append(f"failed: {error}")
+            except Exception:  # noqa: BLE001 - an error that is none of ours is what is looked for
+                outcome.log.append(traceback.format_exc())
+                problem = (WRONG, f"bare error: {traceback.format_exc(limit=-1).splitlines()[-1]}")
+                outcome.problems += [problem] if problem not in outcome.problems else []
+            else:
+                outcome.log.append("succeeded")
+                return result
+            context["ti"].try_number += 1
+        context["ti"].max_tries += TRIES
+        context["ti"].try_number += 1
+    return None
+
+
+def _processes_of(job: Job) -> Callable[[], Any]:
+    """Return what makes a new operator for each process of a task."""
+
+    def make() -> Any:
+        return job.operator()
+
+    return make
+
+
+@contextmanager
+def _instance() -> Iterator[Marketo]:
+    settings = Settings(**{"leads": 500, "activities": 2_000, "time_scale": FAST, **DATES})
+    governor = LocalGovernor(parallel=10, rate_limit=100_000, clock=ManualClock())
+    with Marketo(settings, clock=_EndOfData()) as started, pytest.MonkeyPatch.context() as patch:
+        marketo = cast("Marketo", started)
+        connection = json.loads(marketo.connection())
+        extra = {"poll_interval": 0.1, "hash_secret": "of the fault campaign"}
+        patch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps({**connection, "extra": extra}))
+        patch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
+        patch.setattr("airflow_provider_marketo.client.client.SystemClock", _Impatient)
+        variables: dict[str, str] = {}
+        patch.setattr("airflow_provider_marketo.hooks.variables.read", variables.get)
+        patch.setattr("airflow_provider_marketo.hooks.variables.Variable", _variables(variables))
+        yield marketo
+
+
+def _variables(values: dict[str, str]) -> Any:
+    """Return Airflow's Variables, which only a task of a real Airflow reaches."""
+
+    def write(key: str, value: str, description: str | None = None) -> None:
+        values[key] = value
+
+    return SimpleNamespace(set=write, delete=values.pop)
+
+
+def _violations(marketo: Marketo) -> Iterator[tuple[str, str]]:
+    for what, count in marketo.report().violations.items():
+        yield WRONG, f"{count} protocol violations: {what}"
