@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_marketo.provider_info import get_provider_info
+from tools.arguments_page import public_classes
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,6 +61,12 @@ def test_python_in_the_documentation_is_right(code: str) -> None:
 @pytest.mark.parametrize("target", links())
 def test_a_link_leads_to_a_file_of_the_project(target: Path) -> None:
     assert target.exists()
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+def test_every_class_that_a_page_names_exists(page: Path) -> None:
+    named = set(re.findall(r"`((?:Sql\w*)?Marketo\w+(?:Operator|Sensor|Trigger|Hook))\b", page.read_text("utf-8")))
+    assert named - {kind.__name__ for kind in public_classes()} == set()
 
 
 def test_every_extra_of_the_connection_is_explained_with_its_default() -> None:
