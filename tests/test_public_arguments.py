@@ -15,6 +15,7 @@ from tools.arguments_page import PAGE, arguments, page, public_classes
 
 # Values for arguments that are required.
 SAMPLES = {
+    "action": "get",
     "activity_type": "webinarAttended",
     "activity_types": ["Click Email"],
     "arguments": {},
@@ -48,6 +49,7 @@ SAMPLES = {
     "sql_conn_id": "a_database",
     "staging": "/staging",
     "statuses": ["Registered"],
+    "template": "a template",
     "tokens": {},
 }
 

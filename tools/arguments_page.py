@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -63,9 +62,9 @@ def page() -> str:
 def _modules() -> Iterator[str]:
     package = Path(airflow_provider_marketo.__file__).parent
     for folder in _FOLDERS:
-        for module in sorted(pkgutil.walk_packages([str(package / folder)], f"{folder}."), key=lambda each: each.name):
-            if not module.ispkg:
-                yield module.name
+        for file in sorted((package / folder).rglob("*.py")):
+            if file.name != "__init__.py":
+                yield ".".join(file.relative_to(package).with_suffix("").parts)
     yield from _OTHERS
 
 
