@@ -98,7 +98,7 @@ class MarketoError(Exception):
         return text
 
     def _answer(self) -> str:
-        """Who answered, and what: ``Marketo code 603``, ``HTTP 401 from identity``."""
+        """Return who answered, and what: ``Marketo code 603``, ``HTTP 401 from identity``."""
         if not codes.is_http(self.code):
             return f"Marketo code {self.code}" if self.code else ""
         family = (self.operation or "").partition(".")[0]
@@ -166,9 +166,9 @@ class MarketoAlreadyQueuedError(MarketoError):
 
 
 class MarketoTransientError(MarketoError):
-    """Marketo or the network failed in a way that may pass. ``executed`` tells whether the request may have run."""
+    """Marketo or the network failed in a way that may pass. ``executed`` says whether the request may have run."""
 
-    default_remedy = "Try again later; if it stays, ask Adobe's support with the request id."
+    default_remedy = "Try again later; if it happens again, ask Adobe's support with the request id."
 
 
 class MarketoStorageError(MarketoError):
@@ -197,7 +197,7 @@ class MarketoBudgetError(MarketoError):
     """
 
     default_remedy = (
-        "What is published stays. Raise the limit, or give the task less to do, and run it again: it goes on there."
+        "What is published stays. Raise the limit or give the task less to do, and run it again: it continues there."
     )
 
     def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:
@@ -234,7 +234,7 @@ class MarketoStateError(MarketoError):
 class MarketoFileGoneError(MarketoDataError):
     """An export job is Completed, and Marketo has no file for it: files are kept for a week, job states for longer."""
 
-    default_remedy = "Run the task again: a new job is made."
+    default_remedy = "Run the task again: it makes a new job."
 
 
 class MarketoExportFailedError(MarketoError):
@@ -256,7 +256,7 @@ class MarketoDeadlineError(MarketoError):
 
 
 class MarketoPackageMissingError(MarketoError):
-    """A package that is not installed on this host. It is not final: the next try may run on a host that has it."""
+    """A package is missing on this host. The error is not permanent: the next try may run on a host that has it."""
 
     default_remedy = "Install it on every worker and triggerer. The next try may run on a host that has it."
 
@@ -267,7 +267,7 @@ class MarketoStoppedError(MarketoError):
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What a code says: the class to raise, and whether the request may have run."""
+    """The class to raise for a code, and whether the request may have run."""
 
     error: type[MarketoError]
     executed: bool = False
@@ -366,7 +366,7 @@ _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
 
 
 def _meaning(code: str, message: str) -> _Meaning:
-    """1029 has three meanings that only its message tells apart; everything else is in the table."""
+    """Return the meaning of a code. 1029 has three, which only its message tells apart; others are in the table."""
     if code == codes.EXPORT_REFUSED:
         text = message.lower()
         if "already" in text:
@@ -385,13 +385,13 @@ def _meaning(code: str, message: str) -> _Meaning:
 
 def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
     """
-    The error that a ``success: false`` reply stands for.
+    Return the error for a reply with ``success: false``.
 
-    With several entries the most restrictive decides: what asks a person to act comes before what time will heal.
+    Of several entries the most restrictive decides: one that needs a person comes before one that passes with time.
 
     :param operation: the operation's name in the catalogue.
-    :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers. Anything else is read as
-        far as it can be.
+    :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers. Entries of another
+        shape become messages.
     :param request_id: Marketo's request id.
     """
     given = errors if isinstance(errors, list) else [errors] if errors else []
@@ -416,7 +416,7 @@ def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
 
 
 def _entry(entry: Any) -> tuple[str, str]:
-    """Code and message of an entry in Marketo's list of errors; what is no entry becomes a message."""
+    """Return code and message of an entry in Marketo's list of errors. Anything else becomes a message."""
     if not isinstance(entry, dict):
         return "", printable(entry)
     code, message = entry.get("code"), entry.get("message")

@@ -14,14 +14,14 @@ from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoEr
 from airflow_provider_marketo.client.plain import Plain
 
 MEGABYTE = 1_000_000
-"""Bytes. The export quota is in megabytes; the smaller meaning makes us stop early rather than late."""
+"""Bytes. Of the two meanings of a megabyte the smaller one is used, so that a budget ends early rather than late."""
 
 _TIDIES_UP = ".cancel_job"
 
 _COUNTS = ("calls", "waited", "rows", "bytes", "exported")
 
 Observer = Callable[[str, float, "MarketoError | None"], None]
-"""Called with every call: operation, seconds that it waited for its turn, and the error it ended in."""
+"""Called at the end of every call, with its operation, the seconds that it waited for its turn, and its error."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Tally:
 
     :param max_calls: calls that may be made; None for no limit.
     :param max_export_mb: megabytes that may be exported in bulk; None for no limit.
-    :param observer: called with every call that has ended.
+    :param observer: called at the end of every call.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Tally:
             self.calls += 1
 
     def withdraw(self) -> None:
-        """Take back a call that was counted and not made."""
+        """Take back a call that was counted but not made."""
         with self._lock:
             self.calls -= 1
 

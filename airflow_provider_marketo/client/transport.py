@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _IDENTITY_TIMEOUT = 40.0
 _TOKEN = re.compile(r"[!-~]{1,4096}")
-"""What may stand in a header: printable ASCII without blanks and line breaks."""
+"""A token that fits into a header: printable ASCII without blanks and line breaks."""
 
 _PROXY = re.compile(r"(https?|socks5h?)://([^\s/@]*@)?[^\s/@]+/?")
 
@@ -41,9 +41,9 @@ class Reply:
     What Marketo answered.
 
     :param operation: the operation's name.
-    :param body: the whole JSON body, whatever its shape.
-    :param date: Marketo's clock when it answered, aware; None where it does not say.
-    :param resent: whether an earlier sending of the same request may have run: "exists already" may be its work.
+    :param body: the whole JSON body, of any shape.
+    :param date: Marketo's clock when it answered, aware; None if the answer has no date.
+    :param resent: whether the request was sent before and may have run then: "exists already" may be its work.
     """
 
     operation: str
@@ -57,14 +57,14 @@ class Reply:
 
     @property
     def result(self) -> Any:
-        """The ``result`` member, or the bare body of the families that have no envelope; an empty list for none."""
+        """The ``result`` member, or the whole body of families without an envelope; an empty list if there is none."""
         enveloped = isinstance(self.body, dict) and ("success" in self.body or "result" in self.body)
         result = self.body.get("result") if enveloped else self.body
         return [] if result is None else result
 
     @property
     def records(self) -> list[Any]:
-        """The result as a list, empty when Marketo left it out."""
+        """The result as a list; empty if the answer has no result."""
         result = self.result
         if isinstance(result, dict):
             result = result.get("items", [result])
@@ -77,18 +77,18 @@ class Reply:
 
     @property
     def next_page_token(self) -> str | None:
-        """Where the next page starts, if Marketo says so."""
+        """The token of the next page; None on the last page."""
         return _text(self._envelope.get("nextPageToken"))
 
     @property
     def more_result(self) -> bool | None:
-        """Marketo's ``moreResult``; None when it is absent, or neither true nor false."""
+        """Marketo's ``moreResult``; None if it is absent, or neither true nor false."""
         more = self._envelope.get("moreResult")
         return more if isinstance(more, bool) else None
 
     @property
     def warnings(self) -> list[str]:
-        """Marketo's warnings as printable texts; Adobe delivers them as texts here and as objects there."""
+        """Marketo's warnings as printable texts. Some operations answer with texts, others with objects."""
         given = self._envelope.get("warnings")
         return [
             printable(warning.get("message", warning) if isinstance(warning, dict) else warning)
@@ -97,17 +97,17 @@ class Reply:
 
 
 def _text(value: Any) -> str | None:
-    """Return a member that ought to be a text; None if it is empty or neither a text nor a number."""
+    """Return a member as a text; None if it is empty, or neither a text nor a number."""
     return str(value) if value and isinstance(value, (str, int)) and not isinstance(value, bool) else None
 
 
 @dataclass(frozen=True)
 class Download:
     """
-    A file as it comes in.
+    A file that is being downloaded.
 
     :param blocks: the bytes.
-    :param offset: where in the file they start; 0 although more was asked for means that the range was ignored.
+    :param offset: position of the first byte in the file. It is 0 if Marketo ignored the requested range.
     """
 
     blocks: Iterator[bytes]
@@ -115,7 +115,7 @@ class Download:
 
 
 class _QueriesUnlogged(logging.Filter):
-    """urllib3 logs URLs: identity's holds the client secret, a lead query the filter values."""
+    """Cuts queries out of the URLs that urllib3 logs: they hold the client secret, or values of leads."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -133,7 +133,7 @@ logging.getLogger("urllib3.connectionpool").addFilter(_QueriesUnlogged())
 
 
 class _Bearer(requests.auth.AuthBase):
-    """As an auth object, since requests lets a ~/.netrc replace a plain Authorization header."""
+    """Sets the token. It is an auth object because requests lets a ~/.netrc replace a plain Authorization header."""
 
     def __init__(self, token: Secret | None, header: str = "Authorization") -> None:
         self._token = token
@@ -150,17 +150,17 @@ class Transport:
     """
     Sends requests to one instance.
 
-    No frame of this class holds a secret as a local variable: a tool that records tracebacks with locals would keep it.
-    Errors of ``requests`` are left behind before ours are raised, since their frames hold URLs and headers.
+    Some tools record tracebacks with local variables. Therefore no frame of this class holds a secret, and an error of
+    ``requests``, whose frames hold URLs and headers, is dropped before one of ours is raised.
 
     :param endpoint: scheme and host of the instance, without a path.
     :param identity: URL of the identity service, up to and including ``/identity``.
     :param ingestion: scheme and host of the data ingestion service.
     :param connect_timeout: seconds to establish a connection.
-    :param read_timeout: seconds for a whole answer, except a file; None takes the operation's own, which outlasts
-        Marketo's.
-    :param proxy: URL of an HTTP proxy; None follows the environment.
-    :param ca_bundle: path of a file with certificates to trust; None follows the environment, or takes the usual ones.
+    :param read_timeout: seconds for a whole answer, except a file. Default: that of the operation, which is longer than
+        Marketo's own.
+    :param proxy: URL of an HTTP proxy. Default: that of the environment.
+    :param ca_bundle: path of a file with certificates to trust. Default: those of the environment, or the usual ones.
     :param user_agent: value of the ``User-Agent`` header.
     :ivar date: Marketo's clock when it last answered, aware; None before the first answer.
     :raises MarketoInvalidRequestError: the CA bundle does not exist, or the proxy is not a valid URL.
@@ -208,7 +208,7 @@ class Transport:
         """
         Send a request and read the whole answer.
 
-        :raises MarketoError: whatever the answer stands for.
+        :raises MarketoError: Marketo refused or failed the request, or was not reached.
         """
         with self._exchange(request, token) as (response, _):
             return Reply(
@@ -221,7 +221,7 @@ class Transport:
         Send a request for a file.
 
         :param offset: first byte wanted.
-        :raises MarketoError: whatever came in the file's place, a JSON error with HTTP 200 included.
+        :raises MarketoError: Marketo answered with an error in place of the file; it may have the status HTTP 200.
         """
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         with self._exchange(request, token, headers) as (response, deadline):
@@ -235,7 +235,7 @@ class Transport:
         """
         Ask identity for a token (``identity.post_token``).
 
-        :raises MarketoAuthError: wrong client id or secret, or an answer without a token.
+        :raises MarketoAuthError: the client id or the secret is wrong, or the answer has no token.
         """
         name = "identity.post_token"
         request = requests.Request(
@@ -281,7 +281,7 @@ class Transport:
     def _send(
         self, operation: str, request: requests.Request, timeout: float
     ) -> Iterator[tuple[requests.Response, Deadline]]:
-        """Send a request; the answer's status and body are unread. The one place that sends anything."""
+        """Send a request, and leave status and body to the caller. Nothing else in the client sends anything."""
         response: requests.Response | None = None
         failure: errors.MarketoError | None = None
         deadline = Deadline(timeout)
@@ -296,7 +296,7 @@ class Transport:
                 )
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = answer.unreachable(operation, error, urlsplit(str(request.url)).netloc)
-        # Outside of the except block: inside, our error would keep the one of requests, and its frames.
+        # Raised outside of the except block: inside, our error would hold that of requests, with its frames.
         if response is None:
             raise failure or errors.MarketoConnectionError("nothing was sent", operation=operation)
         with response:
@@ -305,10 +305,10 @@ class Transport:
 
     def _environment(self, url: str) -> Any:
         """
-        Return proxies and certificates for a request: the connection's, and where it names none the environment's.
+        Return proxies and certificates for a request: those of the connection, or else those of the environment.
 
-        What a session holds is overridden by the environment. What goes with a request is not, if it is there for the
-        most specific key: variables such as ``https://host_proxy`` exist, too.
+        The environment overrides what a session has. It does not override what a request has for the most specific key.
+        All keys are set, because variables such as ``https://host_proxy`` exist.
         """
         proxies = {}
         if self._proxy:
@@ -319,7 +319,7 @@ class Transport:
 
 
 def _token(operation: str, response: requests.Response) -> Token:
-    """Read the token out of identity's answer, without a frame that holds both it and an error."""
+    """Return the token in identity's answer. When an error is raised, no frame holds the token."""
     body = answer.read_token_reply(operation, response)
     answer.raise_for_envelope(operation, body)
     facts: dict[str, Any] = body if isinstance(body, dict) else {}
@@ -331,7 +331,7 @@ def _token(operation: str, response: requests.Response) -> Token:
         return Token(token, seconds, _text(facts.get("scope")))
     reason = facts.get("error")
     if token is not None:
-        said = ": it does not say for how long the token is valid"
+        said = ": the answer does not say how long the token is valid"
     elif isinstance(reason, str) and reason.isidentifier():
         said = f": {reason}"
     else:

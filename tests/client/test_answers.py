@@ -80,7 +80,7 @@ def test_an_odd_error_is_a_typed_error(status, body):
 @pytest.mark.parametrize(
     "content", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b"\xff\xfe", b"NaN", b'"\\ud83d"']
 )
-def test_what_python_cannot_read_is_a_typed_error(content):
+def test_an_answer_that_python_cannot_read_is_a_typed_error(content):
     with answering(reply(content)) as server:
         assert isinstance(failure_of(server), MarketoTransientError)
 
@@ -126,7 +126,7 @@ def test_a_date_that_is_none_is_left_out(date):
     ],
     ids=str,
 )
-def test_what_is_no_token_is_a_typed_error_that_does_not_show_it(token):
+def test_an_invalid_token_is_a_typed_error_that_does_not_show_it(token):
     with answering(token=token) as server:
         error = failure_of(server)
     assert isinstance(error, MarketoAuthError)

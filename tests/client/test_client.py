@@ -276,7 +276,7 @@ def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
         (414, "the address is longer than Marketo takes (HTTP 414 from Marketo). Ask for fewer values at once."),
     ],
 )
-def test_what_is_too_large_for_marketos_gateway_was_not_executed_and_is_not_sent_again(client, marketo, status, words):
+def test_a_request_that_is_too_large_for_marketos_gateway_is_not_sent_again(client, marketo, status, words):
     asked = marketo.post(f"{HOST}/rest/v1/leads.json", status_code=status, text="<html>nginx</html>")
     with pytest.raises(errors.MarketoInvalidRequestError) as caught:
         client.call("leads.sync", input=[{"email": "a@example.com"}])
@@ -476,7 +476,7 @@ def lost_then(answer: dict, client: MarketoClient, marketo, operation: operation
 
 @pytest.mark.parametrize("code", ["702", "710", "718", "1004", "1013"])
 @pytest.mark.parametrize("operation", DELETES, ids=lambda each: each.name)
-def test_what_a_repeated_delete_does_not_find_is_deleted(client, marketo, operation, code):
+def test_records_that_a_repeated_delete_does_not_find_count_as_deleted(client, marketo, operation, code):
     reply = lost_then(failure(code), client, marketo, operation)
     assert (reply.records, reply.resent) == ([], True)
 
@@ -501,7 +501,7 @@ def test_a_delete_that_marketo_refused_before_is_not_taken_for_done(client, mark
         client.call("static_lists.delete", id=7)
 
 
-def test_what_another_repeated_request_does_not_find_is_an_error(client, marketo):
+def test_records_that_another_repeated_request_does_not_find_are_an_error(client, marketo):
     answers = [{"status_code": 502}, {"json": failure("702")}]
     marketo.post(f"{HOST}/rest/asset/v1/staticList/7.json", answers)
     with pytest.raises(errors.MarketoNotFoundError):

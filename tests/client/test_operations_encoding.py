@@ -191,7 +191,7 @@ def test_python_values_in_records_become_json():
     }
 
 
-def test_values_that_a_template_has_made_text_become_what_they_were():
+def test_values_that_a_template_has_turned_into_text_are_converted_back():
     request = prepared("campaigns.request", campaignId="12", input='{"leads": [{"id": "3"}]}')
 
     assert request.json == {"input": {"leads": [{"id": 3}]}}

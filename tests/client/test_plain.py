@@ -108,7 +108,7 @@ def test_a_missing_member_is_an_error_unless_it_has_a_default(missing):
 
 
 @pytest.mark.parametrize("facts", [None, [], "text", 5, {}, {"version": "2", "when": "2026-01-15"}])
-def test_what_is_no_object_is_an_error(facts):
+def test_a_record_that_is_not_an_object_is_an_error(facts):
     with pytest.raises(ValueError, match="this is not a State"):
         State.from_dict(facts)
 

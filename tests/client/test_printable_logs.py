@@ -26,7 +26,7 @@ def is_printable(text: str) -> bool:
 @pytest.mark.parametrize(
     "value", [HOSTILE, [HOSTILE], {"name": HOSTILE}, ValueError(HOSTILE)], ids=["text", "list", "mapping", "error"]
 )
-def test_what_a_line_is_filled_in_with_is_printable(caplog, value):
+def test_the_values_in_a_log_line_are_printable(caplog, value):
     caplog.set_level(logging.INFO)
     log = printable_logger("airflow_provider_marketo.a_module")
     log.info("Found %s", value)

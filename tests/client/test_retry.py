@@ -31,20 +31,20 @@ def send(exchange, retry_class, clock=None, **more):
 
 
 @pytest.mark.parametrize("retry_class", CLASSES)
-def test_what_was_certainly_not_executed_is_sent_again_whatever_it_is(retry_class):
+def test_any_operation_is_sent_again_if_it_was_certainly_not_executed(retry_class):
     exchange = Exchange(errors.MarketoTransientError("608"), errors.MarketoThrottledError("606", code="606"))
     assert send(exchange, retry_class) == "done"
     assert exchange.sent == 3
 
 
 @pytest.mark.parametrize("retry_class", ["read", "repeatable", "upsert"])
-def test_what_may_have_run_is_sent_again_where_that_does_no_harm(retry_class):
+def test_an_operation_that_may_have_run_is_sent_again_if_that_does_no_harm(retry_class):
     exchange = Exchange(errors.MarketoTransientError("dropped", executed=True))
     assert send(exchange, retry_class) == "done"
 
 
 @pytest.mark.parametrize("retry_class", ["reconcile", "once"])
-def test_what_may_have_run_and_must_not_run_twice_stops(retry_class):
+def test_an_operation_that_may_have_run_and_must_not_run_twice_is_not_sent_again(retry_class):
     exchange = Exchange(errors.MarketoTransientError("dropped", executed=True, code="502", request_id="a#1"))
     with pytest.raises(errors.MarketoAmbiguousOutcomeError, match="Look in Marketo") as caught:
         send(exchange, retry_class)
@@ -62,7 +62,7 @@ def test_what_may_have_run_and_must_not_run_twice_stops(retry_class):
         errors.MarketoQueueFullError("no"),
     ],
 )
-def test_what_time_does_not_heal_is_raised_at_once(error):
+def test_permanent_errors_are_raised_at_once(error):
     exchange = Exchange(error)
     with pytest.raises(type(error)):
         send(exchange, "read")

@@ -121,7 +121,7 @@ def test_a_printable_text_is_one_line_of_bounded_length(text, longest):
         (["a", 1], "['a', 1]"),
     ],
 )
-def test_what_cannot_be_printed_is_escaped(text, shown):
+def test_unprintable_characters_are_escaped(text, shown):
     assert printable(text) == shown
 
 
@@ -158,7 +158,7 @@ def test_the_connections_proxy_and_certificates_win_over_the_environment(monkeyp
         ("CURL_CA_BUNDLE", "/corporate.pem", "/corporate.pem", None),
     ],
 )
-def test_where_the_connection_names_nothing_the_environment_applies(
+def test_the_environment_applies_if_the_connection_names_no_proxy_and_no_certificates(
     monkeypatch, requests_mock, name, value, verify, proxy
 ):
     for each in (

@@ -107,7 +107,7 @@ def full_of_others(one: MarketoClient, *places: str) -> ImportJobs:
     return ImportJobs(one, import_object("leads"))
 
 
-def test_places_of_imports_that_have_ended_are_free_whoever_started_them(marketo):
+def test_places_of_imports_that_have_ended_are_free_no_matter_which_process_started_them(marketo):
     ended = {"json": {"success": True, "result": [{"batchId": 1, "status": "Complete", "numOfLeadsProcessed": 5}]}}
     running = {"json": {"success": True, "result": [{"batchId": 1, "status": "Importing"}]}}
     marketo.post(f"{HOST}/bulk/v1/leads.json", json={"success": True, "result": [{"batchId": 7, "status": "Queued"}]})

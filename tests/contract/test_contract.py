@@ -70,12 +70,12 @@ def test_no_row_of_the_table_is_idle():
     assert [row for row in DEVIATIONS if not any(covers(row, found) for found in differences())] == []
 
 
-def test_the_committed_catalogue_is_what_the_generator_builds():
+def test_the_generator_builds_the_committed_catalogue():
     assert TARGET.read_text(encoding="utf-8") == build(), "run python -m tools.build_catalogue"
 
 
 @pytest.mark.skipif(ADOBES_FILES is None, reason="MARKETO_OPENAPI does not name the folder with Adobe's files")
-def test_the_snapshot_holds_what_adobes_files_say():
+def test_the_snapshot_agrees_with_adobes_files():
     files = Path(str(ADOBES_FILES))
     committed = {file.name: file.read_text(encoding="utf-8") for file in snapshot.FOLDER.glob("*.json")}
 

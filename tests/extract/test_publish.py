@@ -221,7 +221,7 @@ def test_partitions_that_the_rows_do_not_have_are_refused_before_any_job(tmp_pat
     assert caught.value.parameter == "partition_by"
 
 
-def test_leads_are_dated_by_what_selects_them(tmp_path):
+def test_leads_are_cut_by_the_date_that_selects_them(tmp_path):
     request, plan = leads(partition_by=["date"])
     with pytest.raises(MarketoInvalidRequestError, match="'date' needs the field createdAt"):
         Publishing(tmp_path, request, plan)

@@ -100,7 +100,7 @@ def test_a_task_that_lives_creates_each_job_once(marketo, tmp_path, tries, defer
     assert instance.report().violations == {}
 
 
-def test_a_retry_goes_on_with_the_jobs_of_the_try_before(marketo, tmp_path, tries):
+def test_a_retry_continues_with_the_jobs_of_the_try_before(marketo, tmp_path, tries):
     instance = marketo()
     to_the_first_deferral(extract(tmp_path), tries(1))
     run_task(extract(tmp_path), tries(2))
@@ -159,7 +159,7 @@ def test_a_job_that_this_task_did_not_write_down_is_never_adopted(marketo, tmp_p
     assert everything(tmp_path / "two", instance)
 
 
-def test_a_clear_after_success_extracts_anew_and_leaves_the_same_files(marketo, tmp_path, tries):
+def test_a_clear_after_success_extracts_again_and_leaves_the_same_files(marketo, tmp_path, tries):
     instance = marketo()
     run_task(extract(tmp_path), tries(1))
     before = {name: (tmp_path / name).read_bytes() for name in data_files(tmp_path)}
@@ -212,7 +212,7 @@ def test_templates_that_render_to_something_else_after_a_deferral_change_nothing
     assert instance.calls("create_job") == SLICES
 
 
-def test_a_job_that_was_cancelled_is_made_anew(marketo, tmp_path, tries):
+def test_a_job_that_was_cancelled_is_made_again(marketo, tmp_path, tries):
     instance = marketo()
     instance.fail("bulk_export_activities.enqueue_job", job="cancelled")
     run_task(extract(tmp_path), tries())
@@ -229,7 +229,7 @@ def test_a_job_that_is_cancelled_over_and_over_is_an_error(marketo, tmp_path, tr
     assert instance.calls("create_job") == 3
 
 
-def test_a_job_that_was_cancelled_before_it_was_queued_is_made_anew(marketo, tmp_path, tries, killed_at):
+def test_a_job_that_was_cancelled_before_it_was_queued_is_made_again(marketo, tmp_path, tries, killed_at):
     instance = marketo()
     killed_at(ExportJobs, "enqueue")
     with pytest.raises(Killed):
@@ -242,7 +242,7 @@ def test_a_job_that_was_cancelled_before_it_was_queued_is_made_anew(marketo, tmp
     assert everything(tmp_path, instance)
 
 
-def test_a_file_that_is_no_longer_kept_is_exported_anew(marketo, tmp_path, tries, monkeypatch):
+def test_a_file_that_is_no_longer_kept_is_exported_again(marketo, tmp_path, tries, monkeypatch):
     monkeypatch.setattr("airflow_provider_marketo.client.bulk.fetch.MISSING_FILE_PAUSE", 0.0)
     instance = marketo()
     instance.fail("bulk_export_activities.get_file", status=404, times=6)
@@ -379,7 +379,7 @@ def test_the_deadline_goes_on_through_deferrals(marketo, tmp_path, tries):
     assert len(deadlines) == 1
 
 
-def test_a_deferred_task_names_its_jobs_for_whoever_has_to_cancel_them(marketo, tmp_path, tries):
+def test_a_deferred_task_names_its_jobs_for_the_process_that_has_to_cancel_them(marketo, tmp_path, tries):
     marketo()
     context = tries()
     deferred = to_the_first_deferral(extract(tmp_path), context)

@@ -54,7 +54,7 @@ def test_types_come_from_describe(tmp_path):
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
-def test_the_manifest_says_what_a_load_needs(tmp_path, file_format):
+def test_the_manifest_has_what_a_load_needs(tmp_path, file_format):
     _, manifest = write(tmp_path, ROWS, file_format)
     (dataset,) = manifest.datasets
     types = ["int64", "string", "int64", "timestamp[us, tz=UTC]", "bool"]
@@ -85,14 +85,14 @@ def test_no_rows_are_no_file(tmp_path):
     assert not (tmp_path / "leads.jsonl").exists()
 
 
-def test_a_read_that_finds_nothing_leaves_no_rows_of_the_one_before(tmp_path):
+def test_a_read_without_rows_removes_the_rows_of_the_read_before(tmp_path):
     write(tmp_path, ROWS, "csv")
     _, manifest = write(tmp_path, [], "csv")
     assert manifest.files == ()
     assert not (tmp_path / "leads.csv").exists()
 
 
-def test_a_read_that_breaks_off_leaves_what_was_there(tmp_path):
+def test_a_read_that_fails_keeps_the_published_rows(tmp_path):
     write(tmp_path, ROWS, "csv")
     before = (tmp_path / "leads.csv").read_bytes()
 

@@ -33,7 +33,7 @@ def test_what_is_saved_is_there_for_the_next_try_until_it_is_forgotten(store):
     assert store.load() is None
 
 
-def test_whoever_came_last_goes_on_and_the_other_stops(store):
+def test_the_process_that_came_last_continues_and_the_other_stops(store):
     first = ProgressKeeper(store, Steps("f"))
     second = ProgressKeeper(store, store.load())
     with pytest.raises(MarketoStoppedError, match="another try"):

@@ -186,7 +186,7 @@ def test_a_list_that_is_too_long_for_marketo(stream):
         followed.run(list_id=3001, **JSONL)
 
 
-def test_deletions_that_marketo_has_forgotten_are_a_gap_that_somebody_must_see(stream):
+def test_deletions_that_marketo_has_forgotten_are_a_gap_that_fails_the_task(stream):
     followed = stream(now=START + timedelta(days=20))
     with pytest.raises(AirflowFailException, match=r"14 days; 2026-01-10T00:00:00Z to 2026-01-16T00:00:00Z is gone"):
         followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)

@@ -106,7 +106,7 @@ def test_a_file_is_one_call(fetched, requests_mock):
     assert ranges(requests_mock) == [None]
 
 
-def test_a_download_that_breaks_goes_on_where_it_stopped(fetched, requests_mock):
+def test_a_broken_download_resumes_where_it_stopped(fetched, requests_mock):
     requests_mock.get(
         FILE,
         [
@@ -119,7 +119,7 @@ def test_a_download_that_breaks_goes_on_where_it_stopped(fetched, requests_mock)
     assert ranges(requests_mock) == [None, "bytes=100-", "bytes=5000-"]
 
 
-def test_a_file_that_ends_early_goes_on_too(fetched, requests_mock):
+def test_a_download_that_ends_early_resumes_too(fetched, requests_mock):
     requests_mock.get(FILE, [whole(DATA[:100]), part(100)])
     assert fetched() == DATA
     assert ranges(requests_mock) == [None, "bytes=100-"]
@@ -172,7 +172,7 @@ def test_a_file_of_another_size_is_an_error_that_says_so(fetched, requests_mock)
         fetched(checksum=None)
 
 
-def test_what_is_not_announced_is_not_checked(fetched, requests_mock):
+def test_size_and_checksum_are_checked_only_if_marketo_gives_them(fetched, requests_mock):
     requests_mock.get(FILE, **whole(DATA[::-1]))
     assert fetched(size=None, checksum=None) == DATA[::-1]
 
@@ -223,7 +223,7 @@ def test_a_file_that_never_comes_is_gone(fetched, requests_mock):
     assert len(ranges(requests_mock)) == MISSING_FILE_TRIES
 
 
-def test_what_the_consumer_cannot_read_is_its_error_if_the_file_is_the_one_announced(fetched, requests_mock):
+def test_an_unreadable_file_is_an_error_if_it_is_the_one_that_was_announced(fetched, requests_mock):
     requests_mock.get(FILE, **whole())
     consumers = Consumers(errors.MarketoDataError("row 7 has too many cells"))
     with pytest.raises(errors.MarketoDataError, match="row 7"):
@@ -231,6 +231,6 @@ def test_what_the_consumer_cannot_read_is_its_error_if_the_file_is_the_one_annou
     assert len(consumers.made) == 1
 
 
-def test_what_the_consumer_cannot_read_is_downloaded_again_if_the_file_was_damaged(fetched, requests_mock):
+def test_an_unreadable_file_is_downloaded_again_if_it_was_damaged(fetched, requests_mock):
     requests_mock.get(FILE, [whole(DATA[::-1]), whole()])
     assert fetched(Consumers(errors.MarketoDataError("row 7 has too many cells"))) == DATA

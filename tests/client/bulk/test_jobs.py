@@ -47,7 +47,7 @@ def test_marketo_spells_states_in_several_ways(spelling, status):
     assert ExportJob.from_record({"exportId": "a", "status": spelling}).status == status
 
 
-def test_what_marketo_leaves_out_is_unknown_rather_than_nothing():
+def test_a_figure_that_marketo_leaves_out_is_unknown_not_zero():
     job = ExportJob.from_record({"exportId": "a", "status": "Completed", "numberOfRecords": 0})
     assert (job.records, job.size, job.checksum) == (0, None, None)
 

@@ -46,7 +46,7 @@ def test_names_depend_on_the_window_alone_so_that_a_rerun_replaces_the_same_file
     assert job.name == "activities_20260101T000000Z_20260131T000000Z"
 
 
-def test_newest_first_turns_the_order_and_nothing_else():
+def test_newest_first_changes_only_the_order():
     spans = list(windows(START, START + 2 * MONTH, MONTH))
     oldest = plan("leads", spans=spans, date_filter="createdAt")
     assert plan("leads", spans=spans, date_filter="createdAt", order="newest_first") == oldest[::-1]

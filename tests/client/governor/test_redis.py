@@ -53,7 +53,7 @@ def answers(client: Redis) -> bool:
 
 @pytest.mark.services
 class TestOnAServer:
-    def test_what_one_process_writes_the_others_read(self, redis, store):
+    def test_processes_read_what_others_have_written(self, redis, store):
         store.update(lambda state, at: state.sent.append(at.now))
         other = RedisStore(redis, store.key.partition("{")[2].rstrip("}"))
         assert len(other.update(lambda state, at: state.sent)) == 1

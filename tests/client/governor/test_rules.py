@@ -100,7 +100,7 @@ def test_urgent_calls_pass_others_that_have_waited_longer():
     assert rules.admit(state, one, ask("urgent", INTERACTIVE, 0.02), moment(0.12)) == 0
 
 
-def test_nobody_waits_for_ever_behind_more_urgent_calls():
+def test_no_call_waits_for_ever_behind_more_urgent_calls():
     state, one = State(), Limits(90, 1)
     rules.admit(state, one, ask("running"), moment(0))
     rules.admit(state, one, ask("urgent", INTERACTIVE), moment(31))
@@ -108,7 +108,7 @@ def test_nobody_waits_for_ever_behind_more_urgent_calls():
     assert rules.admit(state, one, ask("poll", POLL, waited=31.5), moment(31.1)) == 0
 
 
-def test_a_call_that_gave_up_waiting_holds_nobody_up_for_long():
+def test_a_call_that_gave_up_waiting_does_not_hold_others_up_for_long():
     state, one = State(), Limits(90, 1)
     rules.admit(state, one, ask("running"), moment(0))
     assert rules.admit(state, one, ask("killed", INTERACTIVE), moment(0)) > 0
@@ -144,7 +144,7 @@ def test_other_failures_teach_nothing():
     assert (state.ceiling, state.slots, state.paused_until) == (None, None, 0)
 
 
-def test_a_clock_that_goes_back_is_logged_and_holds_nobody_up(caplog):
+def test_a_clock_that_goes_back_is_logged_and_holds_no_call_up(caplog):
     state = State()
     for call in range(90):
         go(state, f"{call}", now=1000)

@@ -98,7 +98,7 @@ def test_a_lease_taken_before_the_store_failed_can_be_given_back_after(store, cl
     assert governor.acquire("leads.describe").id != lease.id, "the one slot is free again"
 
 
-def test_what_a_worker_knows_of_spent_quotas_all_know(governor, store, clock):
+def test_all_workers_know_a_quota_that_one_has_found_spent(governor, store, clock):
     governor.release(governor.acquire("leads.describe"), MarketoQuotaExhaustedError("607", code="607"))
     other = SharedGovernor(store, TOGETHER, clock=clock)
     with pytest.raises(MarketoQuotaExhaustedError):
@@ -126,7 +126,7 @@ def test_a_process_has_no_more_in_flight_than_its_pool_slots(store):
     assert not third.is_alive()
 
 
-def test_a_child_process_starts_without_what_its_parents_threads_hold(store):
+def test_a_child_process_does_not_inherit_the_leases_of_its_parents_threads(store):
     governor = SharedGovernor(store, TOGETHER, parallel=1)
     governor.acquire("leads.describe")
     governor._lock.acquire()

@@ -51,7 +51,7 @@ def test_a_change_that_fails_changes_nothing(tmp_path):
     assert store.update(lambda state, at: state.sent) == []
 
 
-def test_what_one_process_writes_the_others_read(tmp_path):
+def test_processes_read_what_others_have_written(tmp_path):
     store_in(tmp_path).update(lambda state, at: state.queues.update({"export": {"job": at.now + 9}}))
     assert list(store_in(tmp_path).update(lambda state, at: state.queues["export"])) == ["job"]
 

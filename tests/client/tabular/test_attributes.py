@@ -47,7 +47,7 @@ def test_a_name_that_snake_case_would_lose_has_a_column_of_its_own():
 
 
 @given(st.lists(DISPLAY_NAMES, unique=True, max_size=8), st.lists(DISPLAY_NAMES, unique=True, max_size=4))
-def test_columns_are_distinct_and_an_attribute_that_appears_later_moves_none(names, later):
+def test_columns_are_distinct_and_a_new_attribute_does_not_move_them(names, later):
     before = columns_of(kind(*names), COMMON)
     after = columns_of(kind(*names, *later), COMMON)
     columns = [column for column, _ in after.values()]

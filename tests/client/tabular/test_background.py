@@ -38,7 +38,7 @@ def test_items_are_worked_on_in_order_and_elsewhere():
     assert worker.threads != {threading.get_ident()}
 
 
-def test_an_error_reaches_whoever_feeds_and_nothing_hangs():
+def test_an_error_reaches_the_thread_that_feeds_and_nothing_hangs():
     worker = Collector(fault=3)
     background = InBackground(worker, waiting=1)
 
@@ -60,7 +60,7 @@ def test_an_error_at_the_last_item_is_not_lost():
         (background.feed(0), background.finish())  # type: ignore[func-returns-value]
 
 
-def test_aborting_drops_what_waits_and_ends_the_thread():
+def test_aborting_drops_the_items_in_the_queue_and_ends_the_thread():
     before = threading.active_count()
     background = InBackground(Collector())
     background.feed(1)

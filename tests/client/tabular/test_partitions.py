@@ -86,7 +86,7 @@ def test_activity_types_have_folders_of_their_own_which_newer_types_do_not_move(
         ("date", "'date' needs the field createdAt, which is not exported"),
     ],
 )
-def test_what_is_not_in_the_rows_is_refused_with_the_parameter(by, message):
+def test_a_partition_by_a_column_that_is_not_exported_is_refused_with_the_parameter(by, message):
     with pytest.raises(MarketoInvalidRequestError, match=message) as caught:
         Partitioning.of([by], schema("id"), date="createdAt", types={})
     assert caught.value.parameter == "partition_by"
@@ -97,7 +97,7 @@ def test_the_date_of_rows_that_have_none_is_refused():
         Partitioning.of(["date"], schema("id"), date=None, types={})
 
 
-def test_what_is_exported_is_taken():
+def test_a_partition_by_an_exported_column_is_accepted():
     by = ["activity_type", "date", "leadId"]
     parts = Partitioning.of(by, ACTIVITY_SCHEMA, date="activityDate", types={})
     assert parts.columns == ("leadId",)

@@ -100,7 +100,7 @@ def test_a_quote_in_a_bare_field_does_not_swallow_the_next_row():
     assert rows(b'1,5",x\n2,6",y\n') == [[b"1", b'5"', b"x"], [b"2", b'6"', b"y"]]
 
 
-def test_only_a_bare_null_is_none():
+def test_only_an_unquoted_null_is_null():
     row = fields(b'null,"null",,"",NULL\n')
     assert [field.is_null for field in row] == [True, False, False, False, False]
     assert [field.text for field in row] == [b"null", b"null", b"", b"", b"NULL"]

@@ -100,7 +100,7 @@ def test_the_types_do_not_follow_the_rows(output):
 
 
 @FORMATS
-def test_empty_is_null_but_for_texts_and_only_a_bare_null_is_none(output, extension):
+def test_empty_is_null_except_in_texts_and_only_an_unquoted_null_is_null(output, extension):
     outcome = output.run(Rules(EVERY_TYPE, NAME), HEAD + EMPTY + b'4,1,1,1,1,1,null,null,"null",""\n', extension)
     empty, last = output.rows(f"rows.{extension}")
     assert empty == {**dict.fromkeys(empty), "id": 3, "email": ""}

@@ -40,7 +40,7 @@ def texts(output, file_format):
 
 @ALL_FORMATS
 @pytest.mark.parametrize(("row", "text"), BROKEN)
-def test_what_is_not_utf8_is_replaced_and_counted(output, row, text, file_format):
+def test_bytes_that_are_not_utf8_are_replaced_and_counted(output, row, text, file_format):
     outcome = output.run(Rules(TABLE, NAME), HEAD + line([0, "\U0001f600", "x"]) + row, file_format)
     assert texts(output, file_format) == ["\U0001f600", text]
     assert outcome.type_errors == {"text": 1}
@@ -49,7 +49,7 @@ def test_what_is_not_utf8_is_replaced_and_counted(output, row, text, file_format
 
 @ALL_FORMATS
 @pytest.mark.parametrize(("row", "text"), BROKEN)
-def test_what_is_not_utf8_can_stop_the_extract(output, row, text, file_format):
+def test_bytes_that_are_not_utf8_can_stop_the_extract(output, row, text, file_format):
     with pytest.raises(MarketoDataError, match="1 value of text is not UTF-8, in rows 1 to 1 of the file"):
         output.run(Rules(TABLE, NAME, on_type_error="fail"), HEAD + row, file_format)
     assert output.open_files == 0
@@ -90,7 +90,7 @@ def test_large_blocks_are_checked_as_small_cells_are(data):
 
 
 @given(st.binary(max_size=12))
-def test_what_is_utf8_already_stays_and_structure_does_not_change(data):
+def test_mended_bytes_are_utf8_and_keep_their_structure(data):
     mended = utf8(data)
     mended.decode()
     assert utf8(mended) == mended
