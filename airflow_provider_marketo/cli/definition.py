@@ -41,6 +41,23 @@ _REPORT = Arg(
     type=str,
     default="marketo_verify.md",
 )
+_SQL_CONN_ID = Arg(("--sql-conn-id",), help="Id of the connection of the warehouse.", required=True)
+_SCHEMA = Arg(("--schema",), help="Schema of the tables. Default: the database's own.")
+_PROMISE = Arg(
+    ("--promise",),
+    help="A table and its greatest age, such as leads=PT2H. May be given several times.",
+    action="append",
+    metavar="TABLE=AGE",
+)
+_LEAD_ID = Arg(
+    ("--lead-id",),
+    help="Id of a lead. May be given several times.",
+    action="append",
+    dest="lead_ids",
+    type=int,
+    required=True,
+)
+_ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
 _REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
 
 
@@ -91,6 +108,22 @@ _COMMANDS = (
         "something differs.",
         func=lazy_load_command("airflow_provider_marketo.cli.verify.verify"),
         args=(_CONN_ID, _YES, _REPORT),
+    ),
+    ActionCommand(
+        name="freshness",
+        help="Show how new the tables of a warehouse are (experimental)",
+        description="Shows up to which time each table has Marketo's changes, as _marketo_loads says. Ends with exit "
+        "code 1 if a table is older than promised, and names the table, its promise and its age.",
+        func=lazy_load_command("airflow_provider_marketo.cli.warehouse.freshness"),
+        args=(_SQL_CONN_ID, _SCHEMA, _PROMISE, OUTPUT),
+    ),
+    ActionCommand(
+        name="erase-from-warehouse",
+        help="Erase leads from all tables of a warehouse (experimental)",
+        description="Empties the rows of the leads in every table that has rows about them, and in the histories: "
+        "keys, ids and the mark remain. Loads that come later bring nothing back. It does not delete them in Marketo.",
+        func=lazy_load_command("airflow_provider_marketo.cli.warehouse.erase_from_warehouse"),
+        args=(_SQL_CONN_ID, _SCHEMA, _LEAD_ID, _ERASE_YES),
     ),
     ActionCommand(
         name="clean",

@@ -15,7 +15,7 @@ from airflow_provider_marketo.imports.erasure import Erasure, Evidence, MarketoL
 from airflow_provider_marketo.imports.inputs import open_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
@@ -32,16 +32,25 @@ class EraseWork(Work):
     :param context: Airflow's, of the running task.
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
+    :param erase_tables: erases leads from the author's warehouse and returns the rows that were emptied, by table.
     :param resumed: whether this is the same try after a deferral.
     :raises MarketoInvalidRequestError: the arguments do not go together; nothing was deleted.
     """
 
     def __init__(
-        self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, resumed: bool
+        self,
+        context: Mapping[str, Any],
+        hook: MarketoHook,
+        arguments: Mapping[str, Any],
+        erase_tables: Callable[[Sequence[int]], Mapping[str, int]],
+        *,
+        resumed: bool,
     ) -> None:
         self._context = context
         self._hook = hook
         self._arguments = arguments
+        self._erase_tables = erase_tables
+        self._tables: Mapping[str, int] = {}
         self._result: dict[str, Any] = {}
         if not arguments["confirm"] and not arguments["dry_run"]:
             raise MarketoInvalidRequestError(
@@ -78,7 +87,7 @@ class EraseWork(Work):
         """Return counts, and where the evidence lies."""
         if self._evidence is not None:
             self._evidence.close()
-        return self._result
+        return {**self._result, "tables": dict(self._tables)} if self._tables else self._result
 
     def _count(self) -> dict[str, Any]:
         found = self._find()
@@ -134,6 +143,8 @@ class EraseWork(Work):
                 len(self._values),
                 evidence.path,
             )
+        # First the tables: after the deletion Marketo no longer says which ids the values had.
+        self._tables = self._erase_tables(found)
         refused = erasure.delete(found, evidence.note_deleted)
         remaining = len(erasure.find())
         facts = evidence.finish(remaining, refused)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, count, duration, flag, text, texts
+from airflow_provider_marketo.arguments import Check, choice, count, duration, flag, mapping, text, texts
 from airflow_provider_marketo.choices import OnQuotaExhausted, SourceFormat
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 from airflow_provider_marketo.operators.import_base import Source, delimiter_sign, paths
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.work import Work
+
+
+def _warehouse(parameter: str, value: Any) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = mapping()(parameter, value)
+    if found is not None and (not found.get("sql_conn_id") or found.keys() - {"sql_conn_id", "schema"}):
+        raise MarketoInvalidRequestError(
+            f"{parameter} needs sql_conn_id, and takes schema beside it",
+            parameter=parameter,
+            remedy=f'Write {parameter}={{"sql_conn_id": "wh", "schema": "marketo"}}.',
+        )
+    return found
 
 
 class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
@@ -47,12 +59,14 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param max_leads: refuse to delete more, which is usually a mistake upstream.
     :param verify_after: how long after the deletion to look again: seconds, a timedelta or an ISO 8601 duration; None
         for never. Needs a triggerer.
+    :param warehouse: also erase the leads from the tables that ``MarketoToSqlOperator`` has loaded, before they are
+        deleted in Marketo: ``{"sql_conn_id": "wh", "schema": "marketo"}``. Experimental.
     :param dry_run: count what would be deleted.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: ``{"requested", "found", "erased", "remaining", "reappeared", "evidence"}``: counts, and where the evidence
-        lies.
+        lies. With ``warehouse`` also ``tables``: how many rows were emptied, by table.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -70,6 +84,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         "allow_none_found": flag(),
         "max_leads": count(),
         "verify_after": duration(required=False),
+        "warehouse": _warehouse,
         "dry_run": flag(),
     }
     template_fields: Sequence[str] = (
@@ -104,6 +119,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         allow_none_found: bool = False,
         max_leads: int = 1_000,
         verify_after: timedelta | float | str | None = None,
+        warehouse: Mapping[str, str] | str | None = None,
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         max_calls: int | None = None,
@@ -129,10 +145,20 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         self.allow_none_found = allow_none_found
         self.max_leads = max_leads
         self.verify_after = verify_after
+        self.warehouse = warehouse
         self._preview = dry_run  # BaseOperator.dry_run is a method
         self.check_arguments()
 
     def _begin(self, context: Context, *, resumed: bool) -> Work:
         from airflow_provider_marketo.imports.erase_task import EraseWork
 
-        return EraseWork(context, self.hook, self.checked_arguments(), resumed=resumed)
+        return EraseWork(context, self.hook, self.checked_arguments(), self._erase_tables, resumed=resumed)
+
+    def _erase_tables(self, leads: Sequence[int]) -> dict[str, int]:
+        """Erase leads from the warehouse, if there is one; return how many rows were emptied, by table."""
+        warehouse = self.argument("warehouse")
+        if warehouse is None:
+            return {}
+        from airflow_provider_marketo.warehouse.erase import erase_leads
+
+        return erase_leads(warehouse["sql_conn_id"], warehouse.get("schema"), leads)

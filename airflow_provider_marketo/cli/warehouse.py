@@ -1,0 +1,62 @@
+"""``airflow marketo freshness`` and ``airflow marketo erase-from-warehouse``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.airflow_compat import (
+    AirflowConsole,
+    action_cli,
+    providers_configuration_loaded,
+    use_metadata_database,
+)
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.conversions import as_period
+from airflow_provider_marketo.warehouse.erase import erase_leads
+from airflow_provider_marketo.warehouse.freshness import check_freshness
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from datetime import timedelta
+
+
+@action_cli(check_db=False)
+@providers_configuration_loaded
+def freshness(args: Namespace) -> None:
+    """Print how new each table is; end with an error if one is older than promised."""
+    use_metadata_database()
+    try:
+        found = check_freshness(args.sql_conn_id, args.schema, promises=dict(map(_promise, args.promise or ())))
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo freshness: {error}") from None
+    rows = [
+        {"table": one.table, "until": iso(one.until), "age": str(one.age).partition(".")[0]} for one in found.values()
+    ]
+    AirflowConsole().print_as(data=rows, output=args.output)
+
+
+@action_cli(check_db=False)
+@providers_configuration_loaded
+def erase_from_warehouse(args: Namespace) -> None:
+    """Erase leads from all tables of a schema, and print how many rows were emptied."""
+    use_metadata_database()
+    if not args.yes:
+        raise SystemExit("airflow marketo erase-from-warehouse: this cannot be undone. Add --yes if it is meant.")
+    try:
+        emptied = erase_leads(args.sql_conn_id, args.schema, args.lead_ids)
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo erase-from-warehouse: {error}") from None
+    for table, rows in emptied.items():
+        print(f"{table}: {counted(rows, 'row')} emptied")
+    print(f"{counted(len(set(args.lead_ids)), 'lead')} noted as erased")
+
+
+def _promise(text: str) -> tuple[str, timedelta]:
+    table, equals, age = text.partition("=")
+    if not equals:
+        raise MarketoInvalidRequestError(
+            f"{text!r} names no age", parameter="--promise", remedy="Write --promise leads=PT2H."
+        )
+    return table, as_period("--promise", age)

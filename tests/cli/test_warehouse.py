@@ -1,0 +1,48 @@
+"""The commands about a warehouse: how new its tables are, and leads erased from them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
+from tests.support import StateStore, run_task, task_context
+from tests.warehouse.published import published
+
+WAREHOUSE = ("--sql-conn-id", "wh", "--schema", "marketo")
+
+
+@pytest.fixture
+def warehouse(tmp_path, monkeypatch):
+    facts = {"conn_type": "duckdb", "host": str(tmp_path / "wh.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps(facts))
+    manifest = published(tmp_path / "out", [(1001, "a@x.y", 1, "2026-01-01T00:00:00Z")], as_of="2026-01-02T00:00:00Z")
+    load = MarketoToSqlOperator(task_id="load", manifest=manifest.to_xcom(), sql_conn_id="wh", schema="marketo")
+    run_task(load, task_context(StateStore()))
+
+
+def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
+    said = airflow("freshness", *WAREHOUSE, "--promise", "leads=P9999D", "--output", "json")
+    (row,) = json.loads(said[said.index("[{") :])  # behind what DuckDB's hook logs
+    assert (row["table"], row["until"]) == ("leads", "2026-01-02T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("promise", "message"),
+    [
+        ("leads=PT1H", "leads is .* old .* 1:00:00 is promised"),
+        ("emails=P1D", "no load has made emails"),
+        ("leads", "no age"),
+    ],
+)
+def test_a_promise_that_is_not_kept_ends_with_an_error(airflow, warehouse, promise, message):
+    with pytest.raises(SystemExit, match=message):
+        airflow("freshness", *WAREHOUSE, "--promise", promise)
+
+
+def test_leads_are_erased_if_that_is_meant(airflow, warehouse):
+    with pytest.raises(SystemExit, match="Add --yes"):
+        airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001")
+    said = airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001", "--yes")
+    assert "leads: 1 row emptied\n1 lead noted as erased" in said

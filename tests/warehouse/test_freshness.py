@@ -1,0 +1,46 @@
+"""A table that is older than promised is named with its promise and its age; erased leads are gone from all tables."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.warehouse.erase import erase_leads
+from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from airflow_provider_marketo.warehouse.freshness import check_freshness, freshness
+
+DAY = "2026-01-{:02}T00:00:00Z".format
+NOW = datetime(2026, 1, 10, tzinfo=timezone.utc)
+PROGRAMS = {"kind": "full", "name": "programs", "columns": {"id": "integer", "name": "string"}}
+
+
+def test_the_age_of_a_table_is_that_of_its_newest_span_or_reading(warehouse, publish):
+    assert freshness("wh", warehouse.schema) == {}
+    warehouse.load(publish([(1, "a@x.y", 1, DAY(1))], as_of=DAY(9), start=DAY(7), end=DAY(8)))
+    warehouse.load(publish([(1, "a@x.y", 1, DAY(1))], as_of=DAY(9), start=DAY(1), end=DAY(2)))
+    warehouse.load(publish([(1, "a")], as_of=DAY(5), **PROGRAMS))
+    found = freshness("wh", warehouse.schema, now=NOW)
+    assert {name: one.age.days for name, one in found.items()} == {"leads": 2, "programs": 5}
+    kept = {"leads": timedelta(days=2), "programs": timedelta(days=5)}
+    assert check_freshness("wh", warehouse.schema, promises=kept, now=NOW) == found
+    late = {**kept, "programs": timedelta(days=1)}
+    with pytest.raises(MarketoWarehouseError, match=r"programs is 5 days, 0:00:00 old .* 1 day, 0:00:00 is promised"):
+        check_freshness("wh", warehouse.schema, promises=late, now=NOW)
+    with pytest.raises(MarketoInvalidRequestError, match="no load has made emails") as caught:
+        check_freshness("wh", warehouse.schema, promises={"emails": timedelta(1)}, now=NOW)
+    assert "leads, programs" in caught.value.remedy
+
+
+def test_given_leads_are_erased_from_all_tables_and_loads_that_come_later_bring_nothing_back(warehouse, publish):
+    changes = {"columns": {"marketoGUID": "string", "leadId": "integer", "newValue": "string"}, "name": "lead_changes"}
+    leads = publish([(1, "secret@x.y", 1, DAY(1)), (2, "b@x.y", 1, DAY(1))], as_of=DAY(2))
+    warehouse.load(leads, history=True)
+    warehouse.load(publish([("a", 1, "secret@x.y")], key=("marketoGUID",), as_of=DAY(2), **changes))
+    emptied = erase_leads("wh", warehouse.schema, [1, 7])
+    assert emptied == {"leads": 1, "leads_history": 1, "lead_changes": 1}
+    warehouse.load(publish([("b", 1, "secret@x.y")], key=("marketoGUID",), as_of=DAY(3), **changes))
+    assert "secret" not in repr([warehouse.rows(table) for table in warehouse.tables()])
+    assert ("b@x.y",) in warehouse.rows("leads", "email")
+    assert erase_leads("wh", warehouse.schema, [1, 7]) == {}
