@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 NEVER_EXPORTED = frozenset({"formula"})
 """Data types that describe lists and no export takes."""
 
+_NEEDED_FOR_TYPES = ("activityTypeId", "attributes")
+"""What a dataset of each activity type is made of."""
+
 
 @dataclass(frozen=True)
 class ExtractPlan(Plain):
@@ -121,9 +124,7 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
     if request.exclude_sensitive:
         sensitive = _sensitive_fields(request, client) & set(plan.columns) - set(request.export.key)
         plan = plan.without(sensitive, "sensitive")
-    unknown = [name for name in request.hash_fields if name not in plan.columns]
-    if unknown:
-        raise MarketoInvalidRequestError(f"{', '.join(unknown)} is not exported", parameter="hash_fields")
+    plan = without_excluded(plan, request)
     changes = describe_change(previous_schema, plan.written(request.attributes_form))
     if changes and request.on_schema_change == "fail":
         listed = "; ".join(f"{change['column']} {change['change']}" for change in changes)
@@ -134,6 +135,30 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
         )
     now = client.marketo_time().replace(microsecond=0)
     return replace(plan, schema_changes=tuple(changes), as_of=iso(now), until=request.cap(now))
+
+
+def without_excluded(plan: ExtractPlan, request: ExtractRequest) -> ExtractPlan:
+    """
+    Return the plan without the columns that the author excludes.
+
+    :param plan: with all columns.
+    :param request: what the author wants.
+    :raises MarketoInvalidRequestError: a column to exclude or to hash is not there, or the rows need it.
+    """
+    for name in request.exclude_fields:
+        if name not in plan.columns:
+            raise MarketoInvalidRequestError(
+                f"there is no {with_nearest(name, plan.columns)} to exclude", parameter="exclude_fields"
+            )
+        if name in request.export.key or (request.attributes_form == "typed" and name in _NEEDED_FOR_TYPES):
+            raise MarketoInvalidRequestError(
+                f"{name} tells the rows apart and cannot be excluded", parameter="exclude_fields"
+            )
+    plan = plan.without(request.exclude_fields, "excluded")
+    unknown = [name for name in request.hash_fields if name not in plan.columns]
+    if unknown:
+        raise MarketoInvalidRequestError(f"{', '.join(unknown)} is not exported", parameter="hash_fields")
+    return plan
 
 
 def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:

@@ -62,6 +62,7 @@ class ExtractRequest(Plain):
     partition_by: Sequence[str] = ()
     on_schema_change: str = "evolve"
     exclude_sensitive: bool = False
+    exclude_fields: Sequence[str] = ()
     hash_fields: Sequence[str] = ()
     on_type_error: str = "null"
     programs: str | None = None

@@ -51,7 +51,7 @@ _OF_THE_REQUEST = (
     "exclude_sensitive",
     "on_type_error",
 )
-_LISTS = ("activity_types", "partition_by", "hash_fields")
+_LISTS = ("activity_types", "partition_by", "exclude_fields", "hash_fields")
 
 
 class ExtractWork(Work):

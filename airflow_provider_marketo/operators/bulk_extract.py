@@ -80,6 +80,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
     :param exclude_sensitive: leave out fields that Marketo marks as sensitive (needs a schema permission).
+    :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
@@ -120,6 +121,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         "partition_by": texts(),
         "on_schema_change": choice(OnSchemaChange),
         "exclude_sensitive": flag(),
+        "exclude_fields": texts(),
         "hash_fields": texts(),
         "on_type_error": choice(OnTypeError),
         "partition_events": flag(),
@@ -142,6 +144,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         "activity_types",
         "attributes",
         "partition_by",
+        "exclude_fields",
         "hash_fields",
         "poll_interval",
         "timeout",
@@ -169,6 +172,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         partition_by: Sequence[str] | str | None = None,
         on_schema_change: OnSchemaChange = "evolve",
         exclude_sensitive: bool = False,
+        exclude_fields: Sequence[str] | str | None = None,
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
         on_quota_exhausted: OnQuotaExhausted = "defer",
@@ -206,6 +210,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         self.partition_by = partition_by
         self.on_schema_change = on_schema_change
         self.exclude_sensitive = exclude_sensitive
+        self.exclude_fields = exclude_fields
         self.hash_fields = hash_fields
         self.on_type_error = on_type_error
         self.deferrable = deferrable

@@ -70,6 +70,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
     :param exclude_sensitive: leave out fields that Marketo marks as sensitive (needs a schema permission).
+    :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
@@ -105,6 +106,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         "partition_by": texts(),
         "on_schema_change": choice(OnSchemaChange),
         "exclude_sensitive": flag(),
+        "exclude_fields": texts(),
         "hash_fields": texts(),
         "on_type_error": choice(OnTypeError),
         "max_empty_pages": count(minimum=1),
@@ -123,6 +125,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         "order",
         "lookback",
         "partition_by",
+        "exclude_fields",
         "hash_fields",
         "poll_interval",
         "timeout",
@@ -144,6 +147,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         partition_by: Sequence[str] | str | None = None,
         on_schema_change: OnSchemaChange = "evolve",
         exclude_sensitive: bool = False,
+        exclude_fields: Sequence[str] | str | None = None,
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
         on_quota_exhausted: OnQuotaExhausted = "defer",
@@ -177,6 +181,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         self.partition_by = partition_by
         self.on_schema_change = on_schema_change
         self.exclude_sensitive = exclude_sensitive
+        self.exclude_fields = exclude_fields
         self.hash_fields = hash_fields
         self.on_type_error = on_type_error
         self.deferrable = deferrable

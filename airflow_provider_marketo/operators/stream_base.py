@@ -42,6 +42,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
     :param attributes: of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or ``typed``.
     :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
+    :param exclude_fields: columns to leave out. They are never written. The key cannot be left out.
     :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` or ``fail``.
     :param on_gap: when Marketo no longer has what comes next: ``fail``, or ``skip`` to the oldest that it has.
@@ -65,6 +66,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         "file_format": choice(FileFormat),
         "attributes": choice(AttributesForm, required=False),
         "partition_by": texts(),
+        "exclude_fields": texts(),
         "hash_fields": texts(),
         "on_type_error": choice(OnTypeError),
         "on_gap": choice(OnGap),
@@ -81,6 +83,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         "file_format",
         "attributes",
         "partition_by",
+        "exclude_fields",
         "hash_fields",
         "on_gap",
     )
@@ -97,6 +100,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         file_format: FileFormat = "parquet",
         attributes: AttributesForm | None = None,
         partition_by: Sequence[str] | str | None = None,
+        exclude_fields: Sequence[str] | str | None = None,
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
         on_gap: OnGap = "fail",
@@ -121,6 +125,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         self.file_format = file_format
         self.attributes = attributes
         self.partition_by = partition_by
+        self.exclude_fields = exclude_fields
         self.hash_fields = hash_fields
         self.on_type_error = on_type_error
         self.on_gap = on_gap

@@ -10,7 +10,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema, activity_types
-from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known
+from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known, without_excluded
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, Removal
 from airflow_provider_marketo.streams.feeds import (
@@ -134,13 +134,14 @@ class StreamRequest(ExtractRequest):
             scores = [name for name in self.changed_fields if described[name].get("dataType") == "score"]
             if scores:
                 log.warning("Marketo does not list changes of %s here: follow the activity Change Score", scores)
-        return ExtractPlan(
+        plan = ExtractPlan(
             fields=tuple(feed.columns),
             schema=TableSchema(columns, feed.export.key, feed.export.cut_by[feed.export.date_filters[0]]),
             activity_types=kinds,
             filters={},
             dropped={},
         )
+        return without_excluded(plan, self)
 
     def passes(self, plan: ExtractPlan) -> list[Pass]:
         """The cursors to read: ten activity types each, Marketo's maximum."""

@@ -287,7 +287,8 @@ class StreamRun:
 
     def _lines(self, plan: ExtractPlan, reader: FeedReader, request: StreamRequest) -> Iterator[bytes]:
         """The feed as Marketo writes an export file."""
-        columns = [column.name for column in plan.schema.columns]
+        helper = [plan.schema.helper] if plan.schema.helper else []
+        columns = [*helper, *(column.name for column in plan.schema.columns)]
         yield line(columns)
         for records in reader.read(request.passes(plan), self._parallel):
             rows = [row for record in records for row in request.feed.rows(record)]

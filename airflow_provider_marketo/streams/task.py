@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
-_LISTS = ("partition_by", "hash_fields", "activity_types", "lead_ids", "asset_ids")
+_LISTS = ("partition_by", "exclude_fields", "hash_fields", "activity_types", "lead_ids", "asset_ids")
 
 
 class StreamWork(Work):

@@ -10,8 +10,9 @@ from typing import Any, get_args
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_marketo.choices import ListingObject
+from airflow_provider_marketo.choices import AssetType, ListingObject, ObjectName, SyncObject
 from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.client.bulk.objects import OBJECTS
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -19,6 +20,7 @@ from airflow_provider_marketo.listings.table import DEFAULT, LISTINGS
 from airflow_provider_marketo.operators.listings import MarketoListingOperator
 from airflow_provider_marketo.output.manifest import FULL, read_manifest
 from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.streams.feeds import FEEDS
 from tests.listings.support import dataset, with_pages_of
 from tests.support import ManualClock, task_context
 
@@ -152,6 +154,11 @@ def table(listed: SimpleNamespace, name: str) -> list[dict[str, Any]]:
 
 def test_authors_write_the_names_of_the_tables() -> None:
     assert get_args(ListingObject) == tuple(LISTINGS)
+
+
+def test_objects_have_one_name_wherever_they_are_named() -> None:
+    assert set(get_args(ObjectName)) == {*OBJECTS, *FEEDS, *LISTINGS, *get_args(SyncObject)}
+    assert {name for name in get_args(AssetType) if not name.endswith("_v2")} <= set(LISTINGS)
 
 
 def test_only_segments_take_a_call_per_row_unless_they_are_named() -> None:

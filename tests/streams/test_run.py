@@ -13,6 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_marketo.client import answer
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
+from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoDeletedLeadsOperator
 from airflow_provider_marketo.simulator.routes import HANDLERS
 from airflow_provider_marketo.streams import run as run_module
@@ -65,6 +67,23 @@ def test_a_stream_that_a_person_stops_reads_no_further_and_publishes_nothing(str
     assert followed.rows() == []
     followed.run(**span)
     assert followed.published() == sorted(followed.happened(START, START + 40 * HOUR))
+
+
+def test_excluded_columns_are_not_written_and_rows_are_still_cut_by_their_date(stream):
+    followed = stream()
+    span = {"start": START, "end": START + 3 * HOUR, **JSONL}
+    followed.clock.advance(HOURS * HOUR.total_seconds())
+    followed.run(exclude_fields=["attributes", "activityDate"], **span)
+    assert followed.published() == sorted(followed.happened(START, START + 3 * HOUR))
+    assert not followed.rows()[0].keys() & {"attributes", "activityDate"}
+
+
+def test_a_column_that_is_not_there_is_not_hashed_in_silence(stream, monkeypatch):
+    followed = stream()
+    followed.clock.advance(HOURS * HOUR.total_seconds())
+    monkeypatch.setattr(ConnectionSettings, "hash_key", lambda *_: Secret("a long secret"))
+    with pytest.raises(AirflowFailException, match="primaryAttributValue is not exported"):
+        followed.run(start=START, end=START + HOUR, hash_fields=["primaryAttributValue"], **JSONL)
 
 
 @pytest.mark.slow(reason="it reads a stream of 40 hours, hour by hour")
