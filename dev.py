@@ -36,6 +36,16 @@ OLDEST_PYTHON = (3, 10)
 AIRFLOW_LINES = ("3.1", "3.2", "3.3")
 DEVELOPMENT_LINE = AIRFLOW_LINES[-1]
 TEST_WORKERS = "2"
+PARTS = {
+    "python": {"client", "contract", "interop", "output", "simulator", "warehouse"},
+    "rest": {"at_most_once", "conditions", "extract", "imports", "listings", "marketo_assets", "streams"},
+}
+"""
+Folders of ``tests`` that do not depend on the line of Airflow: some depend on Python's version, the rest on neither.
+
+The rest reach Airflow only through what other folders test. The part ``line`` is everything that is not listed here.
+"""
+
 DOCS = HERE / "build" / "docs"
 MADE = (".venv*", ".demo", "build", "dist", ".*_cache", ".hypothesis", ".coverage*")
 """What the commands create in the project's folder, as patterns."""
@@ -147,7 +157,8 @@ def test(arguments: argparse.Namespace) -> None:
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
     selected = [] if arguments.all else ["-m", "not airflow"]
     services = ["--services"] if arguments.services else []
-    _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest)
+    paths = [path for part in arguments.part for path in _tests_of(part)]
+    _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest, *paths)
 
 
 def survive(arguments: argparse.Namespace) -> None:
@@ -246,6 +257,13 @@ def _parser() -> argparse.ArgumentParser:
         if command is test:
             one.add_argument("--all", action="store_true", help="also tests that start a real Airflow")
             one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
+            one.add_argument(
+                "--part",
+                choices=("line", *PARTS),
+                action="append",
+                default=[],
+                help="only tests that depend on this; may repeat",
+            )
         if command is survive:
             one.add_argument("--runs", default="200", help="how many runs; default 200")
             one.add_argument(
@@ -262,6 +280,15 @@ def _environment(line: str) -> Environment:
     environment = Environment(HERE / name, line)
     environment.ensure()
     return environment
+
+
+def _tests_of(part: str) -> list[Path]:
+    """Return the folders and files of a part of the tests."""
+    tests = HERE / "tests"
+    if part in PARTS:
+        return [tests / name for name in sorted(PARTS[part])]
+    found = {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")}
+    return [tests / name for name in sorted(found.difference(*PARTS.values()))]
 
 
 def _development() -> Environment:
