@@ -6,7 +6,6 @@ Airflow imports this with the operator, so the methods import what they need whe
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class PublishesTables:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota
 from airflow_provider_marketo.hooks.quota import PREFIX as QUOTA
 from airflow_provider_marketo.hooks.usage_history import PREFIX as USAGE
@@ -22,7 +22,7 @@ from airflow_provider_marketo.streams.position import PREFIX as POSITION
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 VERSION = 1
 """Of the form of the facts."""

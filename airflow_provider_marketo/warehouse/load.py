@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engine import quote
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset
     from airflow_provider_marketo.warehouse.engine import Engine
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 UPSERT, SNAPSHOT, TOMBSTONES = "upsert", "snapshot", "tombstones"
 MODES = {CHANGES: UPSERT, FULL: SNAPSHOT, DELETES: TOMBSTONES}

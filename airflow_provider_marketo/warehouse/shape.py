@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.names import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.engine import Engine
     from airflow_provider_marketo.warehouse.log import Log
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 SYSTEM_TYPES = {AS_OF: types.TIMESTAMP, LOAD: types.TEXT, SYNCED_AT: types.TIMESTAMP, DELETED_AT: types.TIMESTAMP}
 

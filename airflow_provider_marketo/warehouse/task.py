@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, read_manifest
 from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.warehouse.engine import Engine
 
-log = logging.getLogger(__name__)
+log = printable_logger(__name__)
 
 
 class LoadResult(TypedDict):
