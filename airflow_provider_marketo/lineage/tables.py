@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.printable import printable_logger
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

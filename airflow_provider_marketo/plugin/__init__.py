@@ -7,6 +7,7 @@ for the app behind the page.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +15,8 @@ from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_marketo import __version__
-from airflow_provider_marketo.client.printable import printable_logger
 
-log = printable_logger(__name__)
+log = logging.getLogger(__name__)
 
 _PREFIX = "/marketo"
 

@@ -54,8 +54,8 @@ def test_numbers_and_mappings_are_filled_in_as_ever(caplog):
 def test_every_module_writes_its_lines_through_such_a_logger():
     others = []
     for file in PACKAGE.rglob("*.py"):
-        if "simulator" in file.parts:
-            continue
+        if "simulator" in file.parts or file == PACKAGE / "plugin" / "__init__.py":
+            continue  # of the plugin every process of Airflow imports this file, and nothing else of ours
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
