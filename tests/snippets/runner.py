@@ -49,8 +49,8 @@ TODAY = datetime(2026, 3, 12, 12, tzinfo=timezone.utc)
 DAY = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 """The run of a DAG with a schedule; its data interval ends before."""
 
-BUCKET = "s3://aws_default@lake"
-"""The object store of the snippets. A local folder takes its place."""
+LAKES = ("s3://aws_default@lake", "/tmp/marketo")
+"""What the snippets write to. A folder of the test takes their place."""
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
 
@@ -92,7 +92,7 @@ def _run(snippet: Snippet) -> None:
         names = _names(marketo, folder, monkeypatch)
         try:
             exec(compile(snippet.given, "given", "exec"), names)
-            code = snippet.code.replace(BUCKET, str(names["lake"]))
+            code = re.sub("|".join(LAKES), str(names["lake"]), snippet.code)
             (_run_dags if snippet.has_dag else _run_code)(snippet, code, names)
             exec(compile(snippet.then, "then", "exec"), names)
         finally:
