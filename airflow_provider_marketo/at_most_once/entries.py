@@ -146,6 +146,22 @@ class Entry(Plain):
         return json.dumps(self.to_dict())
 
 
+DAMAGED = Entry(
+    state=SENDING,
+    owner="",
+    instance="",
+    operation="",
+    what="the request of a damaged entry",
+    dag_id="",
+    task_id="",
+    run_id="",
+    map_index=-1,
+    generation=0,
+    since="",
+)
+"""Stands for an entry that cannot be read: its request may have run, so a person decides."""
+
+
 def sending_of(context: Mapping[str, Any], **facts: Any) -> Sending:
     """
     Return a request of the running task instance.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_marketo.airflow_compat import (
     AirflowConsole,
@@ -15,13 +15,15 @@ from airflow_provider_marketo.airflow_compat import (
     create_session,
     providers_configuration_loaded,
 )
-from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, SENDING, SETTLED, Entry
+from airflow_provider_marketo.at_most_once.decision import decide
+from airflow_provider_marketo.at_most_once.entries import CLAIM, DAMAGED, PREFIX, SETTLED, Entry
 from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.printable import printable
+from airflow_provider_marketo.status.database import states
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -52,27 +54,13 @@ class _DatabaseStore:
 
     def write(self, key: str, text: str) -> None:
         with create_session() as session:
-            Variable.set(key, text, session=session)
+            # Airflow deletes the description of a Variable that is set without one.
+            description = session.scalar(select(Variable.description).where(Variable.key == key))
+            Variable.set(key, text, description=description, session=session)
 
     def delete(self, key: str) -> None:
         with create_session() as session:
             Variable.delete(key, session=session)
-
-
-_DAMAGED = Entry(
-    state=SENDING,
-    owner="",
-    instance="",
-    operation="",
-    what="the request of a damaged entry",
-    dag_id="",
-    task_id="",
-    run_id="",
-    map_index=-1,
-    generation=0,
-    since="",
-)
-"""Stands for an entry that cannot be read: its request may have run, so a person decides."""
 
 
 @action_cli(check_db=False)
@@ -89,24 +77,25 @@ def settle(args: Namespace) -> None:
     """Record that a request ran, or that it did not."""
     if args.sent == args.not_sent:
         raise SystemExit("airflow marketo ledger settle: give either --sent or --not-sent")
-    store = _store(args)
-    text = store.read(args.key)
-    if text is None:
-        raise SystemExit(
-            f"airflow marketo ledger settle: there is no entry {args.key}; see airflow marketo ledger list"
-        )
-    entry = _entry(text)
-    what = printable(entry.what)
-    if entry.state == SETTLED:
-        raise SystemExit(f"airflow marketo ledger settle: {what} is already settled ({entry.settled_by})")
-    task = "the task" if entry is _DAMAGED else f"the task {entry.dag_id}.{entry.task_id}"
+    try:
+        entry = decide(_store(args), args.key, sent=args.sent, state_of=_state)
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo ledger settle: {printable(error)}") from None
+    task = "the task" if entry is DAMAGED else f"the task {entry.dag_id}.{entry.task_id}"
     if args.sent:
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        store.write(args.key, replace(entry, state=SETTLED, until=now, reason=None, settled_by="person").to_json())
-        print(f"{what} is recorded as sent. Clear {task}: it continues.")
+        print(printable(f"{entry.what} is recorded as sent. Clear {task}: it continues."))
     else:
-        store.delete(args.key)
-        print(f"{what} is recorded as not sent. Clear {task}: it sends the request.")
+        print(printable(f"{entry.what} is recorded as not sent. Clear {task}: it sends the request."))
+
+
+def _state(entry: Entry) -> str | None:
+    """Return the state of an entry's task instance; None if this Airflow's database does not have it."""
+    instance = (entry.dag_id, entry.task_id, entry.run_id, entry.map_index)
+    try:
+        with create_session() as session:
+            return states(session, [instance]).get(instance)
+    except SQLAlchemyError:  # a folder is a ledger without a database, too
+        return None
 
 
 @action_cli(check_db=False)
@@ -135,7 +124,7 @@ def _store(args: Namespace) -> Any:
 
 def _entry(text: str) -> Entry:
     try:
-        return Entry.from_json(text) or _DAMAGED
+        return Entry.from_json(text) or DAMAGED
     except MarketoError as error:
         raise SystemExit(f"airflow marketo ledger: {error}") from None
 
@@ -153,7 +142,7 @@ def _row(key: str, entry: Entry) -> dict[str, str]:
     return {
         "state": "sent" if entry.state == SETTLED else "unresolved",
         "what": entry.what,
-        "task": "" if entry is _DAMAGED else _task(entry),
+        "task": "" if entry is DAMAGED else _task(entry),
         "run": entry.run_id,
         "since": entry.since,
         "decided_by": entry.settled_by or "",

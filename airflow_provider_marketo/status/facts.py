@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.at_most_once.decision import ALIVE
 from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry
 from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.errors import MarketoStateError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota
@@ -26,9 +28,6 @@ log = printable_logger(__name__)
 
 VERSION = 1
 """Of the form of the facts."""
-
-_ALIVE = ("running", "queued", "restarting")
-"""States of a task that may be sending its request at this moment."""
 
 
 def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: datetime | None = None) -> dict[str, Any]:
@@ -164,15 +163,22 @@ def _decisions(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, A
     """Return the requests of which nobody knows whether they ran. Only an entry that waits still has a claim."""
     claims = [key for key in database.keys(session, ONCE) if key.endswith(CLAIM)]
     stored = database.texts(session, [key.removesuffix(CLAIM) for key in claims])
-    read = {key: Entry.from_json(text) for key, text in stored.items()}
+    read = {key: _entry(text) for key, text in stored.items()}
     waiting = {key: entry for key, entry in read.items() if entry and entry.state != SETTLED and may_see(entry.dag_id)}
     states = database.states(session, map(_instance, waiting.values()))
     found = [
         _decision(key, entry)
         for key, entry in sorted(waiting.items(), key=lambda each: each[1].since)
-        if states.get(_instance(entry)) not in _ALIVE
+        if states.get(_instance(entry)) not in ALIVE
     ]
     return found + [_damaged(key) for key, entry in sorted(read.items()) if entry is None]
+
+
+def _entry(text: str) -> Entry | None:
+    try:
+        return Entry.from_json(text)
+    except MarketoStateError:  # a later release wrote it
+        return None
 
 
 def _decision(key: str, entry: Entry) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from airflow.models.variable import Variable
 from airflow.utils.session import create_session
+from sqlalchemy import select
 
+from airflow_provider_marketo.at_most_once.decision import ALIVE
 from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry
 from airflow_provider_marketo.at_most_once.stores import FolderStore
 
@@ -125,3 +127,35 @@ def test_prune_takes_a_number_of_days(ledger, capsys, days):
         ledger("prune", f"--older-than-days={days}")
     assert "not a number of days: give 0 or more" in capsys.readouterr().err
     assert listed(ledger) == before
+
+
+def test_settle_keeps_the_description_of_the_variable(airflow):
+    key = f"{PREFIX}3"
+    with create_session() as session:
+        Variable.set(key, ENTRIES[key].to_json(), description="keeps a request from being sent twice", session=session)
+    airflow("ledger", "settle", key, "--sent")
+    with create_session() as session:
+        found = session.scalar(select(Variable).where(Variable.key == key))
+        assert (found.description, Entry.from_json(found.val).settled_by) == (
+            "keeps a request from being sent twice",
+            "person",
+        )
+
+
+@pytest.mark.parametrize("state", ALIVE)
+def test_an_entry_whose_task_may_be_sending_is_not_settled(ledger, monkeypatch, state):
+    monkeypatch.setattr(
+        "airflow_provider_marketo.cli.ledger.states", lambda session, instances: dict.fromkeys(instances, state)
+    )
+    with pytest.raises(SystemExit, match=f"a_dag.a_task is {state} and may be sending open right now"):
+        ledger("settle", f"{PREFIX}3", "--sent")
+    assert listed(ledger)["open"] == "unresolved"
+
+
+def test_a_settled_entry_has_no_claim_left(ledger, tmp_path):
+    ledger("settle", f"{PREFIX}3", "--sent")
+    kept = FolderStore(str(tmp_path)).all_keys()
+    with create_session() as session:
+        kept += session.scalars(select(Variable.key)).all()
+    assert f"{PREFIX}3" in kept
+    assert f"{PREFIX}3{CLAIM}" not in kept

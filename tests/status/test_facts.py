@@ -159,9 +159,10 @@ def test_a_request_that_may_be_under_way_is_not_offered_for_decision(session, st
     assert len(collect(session, now=NOW)["needs"]["decisions"]) == shown
 
 
-def test_a_damaged_entry_needs_a_person_too(session, store):
+@pytest.mark.parametrize("text", ["{cut sho", '{"version": 99}'], ids=["damaged", "of a later release"])
+def test_an_entry_that_cannot_be_read_needs_a_person_too(session, store, text):
     key, _, claim = entry()
-    store(key, "{cut sho")
+    store(key, text)
     store(claim, "a process")
     (decision,) = collect(session, now=NOW)["needs"]["decisions"]
     assert "cannot be read" in decision["what"]

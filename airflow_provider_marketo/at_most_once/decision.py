@@ -1,0 +1,56 @@
+"""A person's decision about a request of which nobody knows whether it ran: one function for all ways to decide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.at_most_once.entries import CLAIM, DAMAGED, SETTLED, Entry
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_marketo.at_most_once.ledger import LedgerStore
+
+ALIVE = ("running", "queued", "restarting")
+"""States of a task that may be sending its request at this moment."""
+
+
+def decide(
+    store: LedgerStore, key: str, *, sent: bool, by: str = "person", state_of: Callable[[Entry], str | None]
+) -> Entry:
+    """
+    Record whether a request ran.
+
+    :param store: keeps the entry.
+    :param key: of the entry.
+    :param sent: whether the request ran. If it did not, the entry is deleted, and the task's next try sends it.
+    :param by: who says so.
+    :param state_of: returns the state of the entry's task instance in Airflow; None if Airflow does not have it.
+    :return: the entry as it was.
+    :raises MarketoInvalidRequestError: there is no such entry, it is settled, or its task may be sending it right now.
+    """
+    text = store.read(key)
+    if text is None:
+        raise _refused(f"there is no entry {key}", "See airflow marketo ledger list.")
+    entry = Entry.from_json(text) or DAMAGED
+    if entry.state == SETTLED:
+        raise _refused(f"{entry.what} is already settled ({entry.settled_by})", "")
+    if entry is not DAMAGED and (state := state_of(entry)) in ALIVE:
+        raise _refused(
+            f"the task {entry.dag_id}.{entry.task_id} is {state} and may be sending {entry.what} right now",
+            "Wait until it has ended: then it has recorded the outcome, or the entry still waits.",
+        )
+    if sent:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        store.write(key, replace(entry, state=SETTLED, until=now, reason=None, settled_by=by).to_json())
+    else:
+        store.delete(key)
+    store.delete(key + CLAIM)
+    return entry
+
+
+def _refused(what: str, remedy: str) -> MarketoInvalidRequestError:
+    return MarketoInvalidRequestError(what, parameter="key", remedy=remedy or None)
