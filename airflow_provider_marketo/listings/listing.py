@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_marketo.client import operations
@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.tabular.schema import Column, TableSchema
 from airflow_provider_marketo.output.manifest import CHANGES, FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PARENT, POSITION = "^", "#"
 """In the place of a column: a member of the record that the row belongs to; the row's position in it, from 1."""
@@ -106,6 +106,8 @@ class Listing:
     :param each: place of a list in the records, of which each item is a row; empty if a record is a row.
     :param parent: the listing whose every row costs a call, which lists what belongs to it; None for a call per page.
     :param asks_with: parameter of the operation to the member of the parent's record that it takes.
+    :param looked_up_by: field by whose values Marketo looks records up, where it lists nothing else; else empty.
+    :param describe: operation that says which fields the records have; empty where ``columns`` are all.
     :param made_of: names of the listings of whose records it is made; empty for a listing with records of its own.
     :param complete: whether Marketo lists everything, so that what is missing is gone. It is not if Marketo forgets.
     :param default: whether an operator lists it if its author names no tables.
@@ -120,6 +122,8 @@ class Listing:
     each: str = ""
     parent: str | None = None
     asks_with: Mapping[str, str] = field(default_factory=dict)
+    looked_up_by: str = ""
+    describe: str = ""
     made_of: tuple[str, ...] = ()
     complete: bool = True
     default: bool = True
@@ -149,6 +153,15 @@ class Listing:
         """The parameter that makes pages as large as Marketo allows; nothing if there are no pages."""
         known = operations.get(self.operation).parameters
         return {name: known[name].schema.maximum or 0 for name in _PAGE_SIZES if name in known}
+
+    def described(self, fields: Iterable[Mapping[str, Any]]) -> Listing:
+        """
+        Return the listing with the columns that the instance has.
+
+        :param fields: of the answer of ``describe``.
+        """
+        found = ((str(each["name"]), str(each.get("dataType", "string")).lower()) for each in fields)
+        return replace(self, columns=tuple(ListingColumn(name, data_type, ((name,),)) for name, data_type in found))
 
     def kind(self, *, changed_only: bool) -> str:
         """

@@ -9,7 +9,6 @@ from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.tabular.columns import MISFITS
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES, STRING, describe_change
 from airflow_provider_marketo.extract.datasets import columns_of_kinds
-from airflow_provider_marketo.listings.table import LISTINGS
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.manifest import (
     CHANGES,
@@ -22,9 +21,10 @@ from airflow_provider_marketo.output.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_marketo.client.bulk.plan import Window
+    from airflow_provider_marketo.listings.listing import Listing
     from airflow_provider_marketo.listings.request import ListingRequest
     from airflow_provider_marketo.listings.write import TableRecord
     from airflow_provider_marketo.output.folder import OutputFolder
@@ -37,6 +37,8 @@ def publish(
     request: ListingRequest,
     span: Window | None,
     records: Sequence[TableRecord],
+    listings: Mapping[str, Listing],
+    *,
     run_folder: str,
 ) -> Manifest:
     """
@@ -46,6 +48,7 @@ def publish(
     :param request: what was wanted.
     :param span: the span whose changes were listed, where Marketo can select so.
     :param records: what was written, of each table.
+    :param listings: with their columns, by name.
     :param run_folder: the task instance's place in the output.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
@@ -53,7 +56,7 @@ def publish(
     columns = tuple(
         ManifestColumn(f"{record.name}.{column.name}", column.type)
         for record in records
-        for column in request.schema(LISTINGS[record.name]).columns
+        for column in request.schema(listings[record.name]).columns
     )
     schema = {"columns": [{"name": column.name, "type": column.type} for column in columns], "key": [], "date": None}
     errors: Counter[str] = Counter()
@@ -74,14 +77,14 @@ def publish(
         rows_duplicate=sum(record.window.rows_duplicate for record in records),
         bytes=sum(record.window.bytes for record in records),
         columns=columns,
-        datasets=tuple(_dataset(request, record) for record in records),
+        datasets=tuple(_dataset(request, record, listings[record.name]) for record in records),
         files=tuple(file for record in records for file in record.files),
         windows=tuple(record.window for record in records if record.skipped is None),
         type_errors=dict(errors),
         dropped_fields={
             f"{record.name}.{column}": "excluded"
             for record in records
-            for column in request.excluded(LISTINGS[record.name])
+            for column in request.excluded(listings[record.name])
         },
         schema_changes=tuple(describe_change(folder.read_json(layout.SCHEMA), schema)),
         task_instance=run_folder,
@@ -90,8 +93,7 @@ def publish(
     return publish_manifest(folder, manifest, name, schema)
 
 
-def _dataset(request: ListingRequest, record: TableRecord) -> ManifestDataset:
-    listing = LISTINGS[record.name]
+def _dataset(request: ListingRequest, record: TableRecord, listing: Listing) -> ManifestDataset:
     hashed = request.hashed(listing)
     kinds = {
         column.name: STRING if column.name in hashed else column.kind for column in request.schema(listing).columns

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoNotFoundError
@@ -16,6 +17,8 @@ from airflow_provider_marketo.listings.table import LISTINGS
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.bulk.plan import Window
     from airflow_provider_marketo.client.client import MarketoClient
+
+_KEYS = 300
 
 log = printable_logger(__name__)
 
@@ -77,6 +80,20 @@ def records(client: MarketoClient, listing: Listing, span: Window | None) -> Ite
         asked = {**listing.parameters, **listing.page, **status, **dates}
         for record in client.paginate(listing.operation, **asked):
             yield {**record, **status}
+
+
+def looked_up(client: MarketoClient, listing: Listing, keys: Sequence[str]) -> Iterator[Record]:
+    """
+    Yield the records that Marketo finds for keys, 300 keys to a call.
+
+    :param client: the instance.
+    :param listing: a listing that Marketo looks up, with its columns.
+    :param keys: values of its field.
+    """
+    fields = [column.name for column in listing.columns]
+    for some in batches(keys, _KEYS):
+        asked = {"filterType": listing.looked_up_by, "filterValues": list(some), "fields": fields}
+        yield from client.paginate(listing.operation, **asked, **listing.page)
 
 
 def has_changed(record: Record, span: Window | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -46,6 +46,7 @@ class ListingRequest(Plain):
     exclude_fields: Any = ()
     hash_fields: Any = ()
     on_type_error: str = "null"
+    keys: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.start is None and self.end is not None:
@@ -56,8 +57,18 @@ class ListingRequest(Plain):
             raise MarketoInvalidRequestError(
                 f"the span from {iso(self.start)} to {iso(self.end)} is empty", parameter="end"
             )
+        self._check_keys()
+        if not any(listing.describe for listing in self.listings):
+            self.check_columns(self.listings)
+
+    def check_columns(self, listings: Sequence[Listing]) -> None:
+        """
+        Refuse columns that no table has, or that must stay as they are.
+
+        :param listings: with all of their columns.
+        """
         for parameter in ("fields", "exclude_fields", "hash_fields"):
-            self._check_columns(parameter, getattr(self, parameter) or ())
+            self._check_columns(parameter, getattr(self, parameter) or (), listings)
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> ListingRequest:
@@ -69,6 +80,10 @@ class ListingRequest(Plain):
         names = arguments["object_types"]
         columns: dict[str, Any] = {name: arguments[name] or () for name in ("fields", "exclude_fields", "hash_fields")}
         others: dict[str, Any] = {name: arguments[name] for name in ("start", "end", "file_format", "on_type_error")}
+        keys = arguments["keys"] or {}
+        if not isinstance(keys, Mapping):
+            raise MarketoInvalidRequestError("keys is not a mapping of tables to lists", parameter="keys")
+        others["keys"] = {name: tuple(dict.fromkeys(values)) for name, values in keys.items()}
         return cls(object_types=tuple(dict.fromkeys(names or DEFAULT)), named=bool(names), **others, **columns)
 
     @property
@@ -114,6 +129,12 @@ class ListingRequest(Plain):
         """
         return self._of(self.hash_fields, listing)
 
+    @property
+    def all_hashed(self) -> list[str]:
+        """The columns that are hashed in any table."""
+        given = self.hash_fields
+        return [name for names in given.values() for name in names] if isinstance(given, Mapping) else list(given)
+
     def excluded(self, listing: Listing) -> list[str]:
         """
         Return the columns of a listing that are left out because the author says so.
@@ -131,14 +152,27 @@ class ListingRequest(Plain):
         known = {column.name for column in listing.columns}
         return [name for name in given if name in known]
 
-    def _check_columns(self, parameter: str, given: Names) -> None:
+    def _check_keys(self) -> None:
+        needed = [listing.name for listing in self.listings if listing.looked_up_by]
+        for name in needed:
+            if not self.keys.get(name):
+                raise MarketoInvalidRequestError(
+                    f"Marketo lists no {name}, it only looks them up by {LISTINGS[name].looked_up_by}",
+                    parameter="keys",
+                    remedy=f"Give keys={{{name!r}: [...]}}.",
+                )
+        surplus = [name for name in self.keys if name not in needed]
+        if surplus:
+            raise MarketoInvalidRequestError(f"{surplus[0]!r} is not among the tables that need keys", parameter="keys")
+
+    def _check_columns(self, parameter: str, given: Names, every: Sequence[Listing]) -> None:
         by_table = given if isinstance(given, Mapping) else {None: given}
         for table, names in by_table.items():
             if table is not None and table not in self.object_types:
                 raise MarketoInvalidRequestError(
                     f"{table!r} is not among the tables that are listed", parameter=parameter
                 )
-            listings = [listing for listing in self.listings if table in (None, listing.name)]
+            listings = [listing for listing in every if table in (None, listing.name)]
             known = {column.name for listing in listings for column in listing.columns}
             unknown = [name for name in names if name not in known]
             if unknown:

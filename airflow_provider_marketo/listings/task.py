@@ -76,18 +76,19 @@ class ListingWork(Work):
         self._run = layout.task_folder(context["ti"])
         self._client = hook.get_conn()
         self._parallel = hook.parallel
-        hashed = [name for listing in self._request.listings for name in self._request.hashed(listing)]
-        self._hash_key = hook.settings.hash_key(hashed)
+        self._hash_key = hook.settings.hash_key(self._request.all_hashed)
         self._stopped = Event()
         self._span: Window | None = None
         self._run_id = str(context["ti"].run_id)
         self._assets: AssetCatalogue | None = None
+        self._listings: dict[str, Listing] = {}
         self._manifest: Manifest | None = None
 
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
         """List everything that no earlier try of this run has listed, then publish the manifest."""
         self._folder.check_writable()
         self._span = self._request.span(parse_date(self._begin().now))
+        self._listings = self._described()
         done = {record.name: record for record in map(self._recorded, self._request.object_types) if record}
         missing = [name for name in self._request.object_types if name not in done]
         if done:
@@ -99,7 +100,7 @@ class ListingWork(Work):
         done |= {record.name: record for record in self._read(read.families(missing))}
         done |= {record.name: record for record in self._make(made, as_of)}
         records = [done[name] for name in self._request.object_types]
-        self._manifest = publish(self._folder, self._request, self._span, records, self._run)
+        self._manifest = publish(self._folder, self._request, self._span, records, self._listings, run_folder=self._run)
         self._folder.delete_tree(self._run)
         return None
 
@@ -122,6 +123,16 @@ class ListingWork(Work):
             begun = Begun(self._request.fingerprint(), iso(now))
             self._folder.write_json(place, begun.to_dict())
         return begun
+
+    def _described(self) -> dict[str, Listing]:
+        """Return the wanted listings. Where the instance decides which columns there are, it is asked."""
+        found = {listing.name: listing for listing in self._request.listings}
+        for name, listing in found.items():
+            if listing.describe:
+                fields = self._client.call(listing.describe).records[0].get("fields") or ()
+                found[name] = listing.described(fields)
+        self._request.check_columns(list(found.values()))
+        return found
 
     def _recorded(self, name: str) -> TableRecord | None:
         return self._revived(TableRecord, layout.slice_record(self._run, name))
@@ -157,7 +168,7 @@ class ListingWork(Work):
         span = None if makes_assets and self._assets is not None and self._assets.is_first else self._span
 
         def records() -> Iterable[tuple[read.Record, None]]:
-            for record in read.records(self._client, family.root, span):
+            for record in self._records(family.root, span):
                 if follows and read.has_changed(record, self._span):
                     parents.setdefault(family.root.key_of(record), record)
                 if self._assets is not None and makes_assets:
@@ -177,6 +188,11 @@ class ListingWork(Work):
             except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
                 written += [self._skipped(listing, error, as_of) for listing in group]
         return written
+
+    def _records(self, listing: Listing, span: Window | None) -> Iterable[read.Record]:
+        if listing.looked_up_by:
+            return read.looked_up(self._client, self._listings[listing.name], self._request.keys[listing.name])
+        return read.records(self._client, listing, span)
 
     def _make(self, listings: Sequence[Listing], as_of: str) -> list[TableRecord]:
         """Write the tables that are made of the records of others, and keep the assets for the next run."""
@@ -210,7 +226,10 @@ class ListingWork(Work):
         """Write the tables that are made from the same records, and publish them."""
         with ExitStack() as stack:
             staging = stack.enter_context(self._folder.staging())
-            writers = [TableWriter(each, self._request, span, staging, self._hash_key) for each in listings]
+            writers = [
+                TableWriter(self._listings[each.name], self._request, span, staging, self._hash_key)
+                for each in listings
+            ]
             for writer in writers:
                 stack.callback(writer.abort)
             for record, parent in records:

@@ -38,6 +38,9 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     :param object_types: names of the tables. Default: all tables that take a call per page, and ``segments``. Of the
         default tables, those that the API user or the subscription may not read (603, 1035) are skipped, and the
         manifest says so; a table that is named fails the task.
+    :param keys: for tables that Marketo only looks up, lists of keys by table, such as ``{"companies": ["C-1"]}``:
+        ``externalCompanyId``, ``externalOpportunityId`` of opportunities and their roles, ``externalSalesPersonId``,
+        ``name`` of named accounts. Their columns are those of the instance.
     :param start: list what has changed since then; a datetime or ISO 8601, without a zone UTC. Default: everything.
     :param end: first second that is not wanted. Default: now.
     :param fields: columns to write: a list for all tables that have them, or lists by table. Columns of the key are
@@ -58,6 +61,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
         **MarketoDeferrableOperator.argument_checks,
         "output_path": text(required=True),
         "object_types": choices(ListingObject),
+        "keys": texts_by_table(),
         "start": moment(),
         "end": moment(),
         "fields": texts_by_table(),
@@ -70,6 +74,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
         *MarketoDeferrableOperator.template_fields,
         "output_path",
         "object_types",
+        "keys",
         "start",
         "end",
         "fields",
@@ -83,6 +88,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
         *,
         output_path: str,
         object_types: Collection[ListingObject] | str | None = None,
+        keys: Mapping[str, Sequence[str]] | str | None = None,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         fields: Mapping[str, Sequence[str]] | Sequence[str] | str | None = None,
@@ -103,6 +109,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
         )
         self.output_path = output_path
         self.object_types = object_types
+        self.keys = keys
         self.start = start
         self.end = end
         self.fields = fields

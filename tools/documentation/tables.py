@@ -65,8 +65,8 @@ def listings() -> str:
             f"`{each.name}`",
             f"`{each.operation}`",
             ", ".join(f"`{name}`" for name in each.key),
-            _LISTED[each.changes, each.complete],
-            f"a row of `{each.parent}`" if each.parent else "a page",
+            f"what `keys` name by `{each.looked_up_by}`" if each.looked_up_by else _LISTED[each.changes, each.complete],
+            f"a row of `{each.parent}`" if each.parent else "300 keys" if each.looked_up_by else "a page",
             "yes" if each.default else "",
         )
         for each in LISTINGS.values()
