@@ -178,16 +178,17 @@ class DatasetLoad:
         history = None
         if self._options.history and self._removes_from is None:
             history = History(engine, shape, self._as_of, self._log.newest(self.table))
-        found = merge.compare()
+        found = merge.fill() if shape.created else merge.compare()
         counts.inserted, counts.updated = found["inserted"], found["updated"]
         counts.unchanged = found["unchanged"]
         counts.older = (
             found["older"] + sum(file.rows for file in self._manifest.files_of(self._dataset)) - found["keys"]
         )
-        if history is not None:
-            history.close_changed()
-        merge.apply()
-        if self._mode == SNAPSHOT:
+        if not shape.created:
+            if history is not None:
+                history.close_changed()
+            merge.apply()
+        if self._mode == SNAPSHOT and not shape.created:
             counts.deleted = self._mark_unlisted(merge)
         for when, scope in self._log.full_lists_after(self.table, self._as_of):
             merge.mark_missing_from(when, scope)

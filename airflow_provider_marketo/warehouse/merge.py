@@ -51,6 +51,18 @@ class Merge:
     def _table(self) -> str:
         return self.engine.table(self.shape.table)
 
+    def fill(self) -> dict[str, int]:
+        """
+        Insert the rows into a table that this load has made: there is nothing to compare them with.
+
+        :return: as :meth:`compare` returns it.
+        """
+        columns = list(self.shape.columns.values())
+        self._insert(f'({self._once(columns)}) AS s WHERE s."_n" = 1', columns)
+        found = self.engine.query(f"SELECT COUNT(*) FROM {self._table}")
+        total = int(found[0][0]) if found else 0
+        return {"keys": total, "inserted": total, "updated": 0, "unchanged": 0, "older": 0}
+
     def compare(self) -> dict[str, int]:
         """
         Make the table of differences: each key once.
@@ -59,13 +71,6 @@ class Merge:
         """
         engine, shape = self.engine, self.shape
         columns = list(shape.columns.values())
-        order = [f"{self._staged(shape.updated)} DESC NULLS LAST"] if shape.updated else []
-        listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
-        keys = ", ".join(self._staged(column) for column in shape.key)
-        once = (
-            f"SELECT {listed}, ROW_NUMBER() OVER (PARTITION BY {keys}"
-            f' ORDER BY {", ".join([*order, f"{quote(FILE)} DESC"])}) AS "_n" FROM {quote(STAGE)}'
-        )
         changed = " OR ".join(engine.differs(f"t.{quote(name)}", f"s.{quote(name)}") for name in shape.others)
         flags = {
             _NEW: f"t.{quote(shape.key[0])} IS NULL",
@@ -73,9 +78,11 @@ class Merge:
             _CHANGED: f"({changed or '1 = 0'})",
         }
         flagged = ", ".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {quote(name)}" for name, test in flags.items())
+        engine.analyze(STAGE)
         engine.execute(
             f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {names(columns, 's.')}, {flagged}"
-            f' FROM ({once}) AS s LEFT JOIN {self._table} AS t ON {self._on("t", "s")} WHERE s."_n" = 1'
+            f" FROM ({self._once(columns)}) AS s LEFT JOIN {self._table} AS t ON {self._on('t', 's')}"
+            ' WHERE s."_n" = 1'
         )
         engine.analyze(DELTA)
         found = engine.query(
@@ -93,14 +100,8 @@ class Merge:
 
     def apply(self) -> None:
         """Insert the new rows and update those of which the load has a newer version."""
-        engine, columns = self.engine, list(self.shape.columns.values())
-        system = f"{engine.timestamp(self.as_of)}, {literal(self.load_id)}, {engine.timestamp(self.now)}"
-        engine.execute(
-            f"INSERT INTO {self._table} ({names([*columns, AS_OF, LOAD, SYNCED_AT])})"
-            f" SELECT {names(columns)}, {system} FROM {quote(DELTA)} WHERE {_NEW} = 1"
-        )
-        if self.shape.created:
-            return
+        engine = self.engine
+        self._insert(f"{quote(DELTA)} WHERE {_NEW} = 1", list(self.shape.columns.values()))
         returned = (
             f"CASE WHEN {engine.timestamp(self.as_of)} > t.{quote(DELETED_AT)} THEN NULL ELSE t.{quote(DELETED_AT)} END"
         )
@@ -152,6 +153,34 @@ class Merge:
         """Drop the temporary tables."""
         for name in (DELTA, STAGE):
             self.engine.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+
+    def _once(self, columns: Sequence[str]) -> str:
+        """Return the query of the staged rows, in the types of the table; the row of a key that counts has ``_n`` 1."""
+        shape = self.shape
+        order = [f"{self._staged(shape.updated)} DESC NULLS LAST"] if shape.updated else []
+        listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
+        keys = ", ".join(self._staged(column) for column in shape.key)
+        if not self._has_duplicates(keys):  # as nearly always; to sort a million rows takes longer than to count keys
+            return f'SELECT {listed}, 1 AS "_n" FROM {quote(STAGE)}'
+        return (
+            f"SELECT {listed}, ROW_NUMBER() OVER (PARTITION BY {keys}"
+            f' ORDER BY {", ".join([*order, f"{quote(FILE)} DESC"])}) AS "_n" FROM {quote(STAGE)}'
+        )
+
+    def _has_duplicates(self, keys: str) -> bool:
+        stage = quote(STAGE)
+        found = self.engine.query(
+            f"SELECT (SELECT COUNT(*) FROM {stage}) - (SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {stage}) AS k)"
+        )
+        return not found or found[0][0] != 0
+
+    def _insert(self, source: str, columns: Sequence[str]) -> None:
+        engine = self.engine
+        system = f"{engine.timestamp(self.as_of)}, {literal(self.load_id)}, {engine.timestamp(self.now)}"
+        engine.execute(
+            f"INSERT INTO {self._table} ({names([*columns, AS_OF, LOAD, SYNCED_AT])})"
+            f" SELECT {names(columns)}, {system} FROM {source}"
+        )
 
     def _mark(self, when: str, condition: str) -> None:
         marked, now = self.engine.timestamp(when), self.engine.timestamp(self.now)
