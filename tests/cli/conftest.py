@@ -78,7 +78,7 @@ def store_dag(_database: None) -> Iterator[Callable[[DAG], None]]:
             version = DagVersion.write_dag(dag_id=dag.dag_id, bundle_name="tests", session=session)
             session.flush()
             stored = {"dag_id": dag.dag_id, "dag_hash": dag.dag_id, "dag_version_id": version.id}
-            session.execute(insert(SerializedDagModel).values(data=_serialized(dag), **stored))
+            session.execute(insert(SerializedDagModel.__table__).values(data=_serialized(dag), **stored))
 
     yield store
     with create_session() as session:

@@ -66,7 +66,8 @@ def add_task(session: Any) -> Callable[..., None]:
             session.execute(insert(DagRun).values(dag_id=dag_id, run_id=run_id, **facts))
         given = {"pool": "marketo", "map_index": -1, "pool_slots": 1, "start_date": NOW} | more
         facts = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id, "state": state, "operator": operator}
-        session.execute(insert(TaskInstance).values(id=uuid4(), try_number=1, max_tries=0, **facts, **given))
+        number = TaskInstance.id.type.python_type(str(uuid4()))  # a text before Airflow 3.2
+        session.execute(insert(TaskInstance).values(id=number, try_number=1, max_tries=0, **facts, **given))
         session.flush()
 
     return add

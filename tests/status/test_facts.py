@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from airflow.models import crypto
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.connection import Connection
 from airflow.models.crypto import get_fernet
@@ -219,9 +220,17 @@ def fernet(monkeypatch):
     """Encrypts as a production Airflow does."""
     with monkeypatch.context() as patched:
         patched.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
-        get_fernet.cache_clear()
+        _forget_fernet()
         yield get_fernet()
-    get_fernet.cache_clear()
+    _forget_fernet()
+
+
+def _forget_fernet() -> None:
+    """Let Airflow read its key anew. It keeps the key in a variable before it has a cache."""
+    if hasattr(get_fernet, "cache_clear"):
+        get_fernet.cache_clear()
+    else:
+        crypto._fernet = None
 
 
 def test_a_large_installation_is_read_in_time_and_only_what_is_needed_is_decrypted(session, monkeypatch, fernet):
