@@ -106,6 +106,7 @@ class Listing:
     :param each: place of a list in the records, of which each item is a row; empty if a record is a row.
     :param parent: the listing whose every row costs a call, which lists what belongs to it; None for a call per page.
     :param asks_with: parameter of the operation to the member of the parent's record that it takes.
+    :param follows_parent: whether it changes only if its parent's ``updatedAt`` does. If not, it is always read whole.
     :param looked_up_by: field by whose values Marketo looks records up, where it lists nothing else; else empty.
     :param describe: operation that says which fields the records have; empty where ``columns`` are all.
     :param made_of: names of the listings of whose records it is made; empty for a listing with records of its own.
@@ -122,6 +123,7 @@ class Listing:
     each: str = ""
     parent: str | None = None
     asks_with: Mapping[str, str] = field(default_factory=dict)
+    follows_parent: bool = True
     looked_up_by: str = ""
     describe: str = ""
     made_of: tuple[str, ...] = ()
@@ -146,7 +148,7 @@ class Listing:
     @property
     def changes(self) -> bool:
         """Whether only changes are listed if an author names a start."""
-        return self.selects_by_date or self.parent is not None
+        return self.selects_by_date or (self.parent is not None and self.follows_parent)
 
     @property
     def page(self) -> Mapping[str, int]:

@@ -122,20 +122,19 @@ def records_of(client: MarketoClient, listing: Listing, parent: Record) -> Itera
         log.info("%s: %s was deleted meanwhile", listing.operation, asked)
 
 
-def check_budget(client: MarketoClient, listings: Sequence[Listing], parents: int) -> None:
+def check_budget(client: MarketoClient, planned: Sequence[tuple[Listing, int]]) -> None:
     """
     Refuse to begin what ``max_calls`` would end halfway.
 
     :param client: the instance.
-    :param listings: the listings that cost a call per record, one for each source.
-    :param parents: number of records.
+    :param planned: the listings that cost a call per record, one for each source, with the number of records.
     :raises MarketoBudgetError: the calls that are left do not suffice.
     """
-    most, needed = client.tally.max_calls, len(listings) * parents
+    most, needed = client.tally.max_calls, sum(count for _, count in planned)
     if most is not None and needed > most - client.tally.calls:
-        names = ", ".join(listing.name for listing in listings)
+        names = ", ".join(listing.name for listing, _ in planned)
         raise MarketoBudgetError(
-            f"{names} would take {counted(needed, 'call')}, one for each of {counted(parents, 'record')}, and"
+            f"{names} would take {counted(needed, 'call')} or more, one for each record, and"
             f" {most - client.tally.calls} of max_calls={most} are left",
             parameter="max_calls",
             remedy="Raise max_calls, leave these tables out, or give start so that only changed records are followed.",

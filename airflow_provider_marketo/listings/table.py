@@ -246,6 +246,7 @@ _LISTINGS = (
         parameters={"fields": ["id"]},
         parent="static_lists",
         asks_with={"listId": "id"},
+        follows_parent=False,
         default=False,
     ),
     Listing("smart_lists", "smart_lists.get", key=("id",), columns=columns(f"{_ASSET} {_PLACE}")),

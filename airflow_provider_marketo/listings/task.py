@@ -165,11 +165,13 @@ class ListingWork(Work):
         follows = [group[0] for group in family.children.values()]
         parents: dict[tuple[Any, ...], read.Record] = {}
         makes_assets = self._assets is not None and family.root.name in ASSETS
-        span = None if makes_assets and self._assets is not None and self._assets.is_first else self._span
+        is_first = makes_assets and self._assets is not None and self._assets.is_first
+        whole = is_first or not all(listing.follows_parent for listing in follows)
+        span = None if whole else self._span
 
         def records() -> Iterable[tuple[read.Record, None]]:
             for record in self._records(family.root, span):
-                if follows and read.has_changed(record, self._span):
+                if follows:
                     parents.setdefault(family.root.key_of(record), record)
                 if self._assets is not None and makes_assets:
                     self._assets.add(family.root, record)
@@ -181,10 +183,14 @@ class ListingWork(Work):
             if makes_assets:
                 raise
             return [self._skipped(listing, error, as_of) for listing in family.listings]
-        read.check_budget(self._client, follows, len(parents))
+        changed = {key: record for key, record in parents.items() if read.has_changed(record, self._span)}
+        read.check_budget(
+            self._client, [(listing, len(changed if listing.follows_parent else parents)) for listing in follows]
+        )
         for group in family.children.values():
             try:
-                written += self._write(group, self._belongings(group[0], parents.values()), as_of, self._span)
+                followed, of_span = (changed, self._span) if group[0].follows_parent else (parents, None)
+                written += self._write(group, self._belongings(group[0], followed.values()), as_of, of_span)
             except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
                 written += [self._skipped(listing, error, as_of) for listing in group]
         return written
