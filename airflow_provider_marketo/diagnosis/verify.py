@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_marketo import __version__
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoConnectionError, MarketoError
 from airflow_provider_marketo.diagnosis import reply_steps
 from airflow_provider_marketo.diagnosis.behaviour_steps import MOST_POLLS, Behaviour
@@ -58,13 +59,13 @@ def steps(poll_interval: float = 60.0) -> tuple[Step, ...]:
 
 def plan(conn_id: str, instance: str) -> str:
     """Return what will be done, for a person to agree to."""
-    lines = [f"{step.calls:>4} calls  {step.does}" for step in steps()]
-    total = sum(step.calls for step in steps())
+    lines = [f"{counted(step.calls, 'call'):>10}  {step.does}" for step in steps()]
+    total = counted(sum(step.calls for step in steps()), "call")
     return "\n".join(
         [
             f"Compares {instance} (connection {conn_id}) with what this package expects of Marketo. Changes nothing:",
             *lines,
-            f"{total:>4} calls at most, and the export quota for one hour of activities. The file is not kept.",
+            f"{total:>10} at most, and the export quota for an hour of activities. The file is not kept.",
         ]
     )
 

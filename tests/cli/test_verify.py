@@ -119,7 +119,8 @@ def test_the_simulator_is_what_the_package_expects(verify, instance):
 def test_the_plan_is_printed_and_fits_into_forty_calls(verify, instance):
     _, said, _ = verify(instance.url, instance)
     assert "Changes nothing" in said
-    assert f"{sum(step.calls for step in steps()):>4} calls at most" in said
+    assert f"{sum(step.calls for step in steps())} calls at most" in said
+    assert "   1 call  read the day's usage" in said
     assert sum(step.calls for step in steps()) <= MOST_CALLS
 
 
