@@ -35,6 +35,8 @@ class Engine(ABC):
     types: ClassVar[Mapping[str, str]]
     """The database's type of each of ours."""
     most_columns: ClassVar[int]
+    remedies: ClassVar[Mapping[str, str]] = {}
+    """What to do about an error, by words of its text."""
     has_schemas: ClassVar[bool] = True
 
     def __init__(self, hook: Any, schema: str | None) -> None:
@@ -119,6 +121,11 @@ class Engine(ABC):
         """Tell the database how many rows a temporary table has."""
 
     # What is the same.
+
+    def reason(self, error: Exception) -> str:
+        """Return the database's own words, on one line."""
+        lines = (line.strip() for line in str(error).splitlines())
+        return next((line for line in lines if line), type(error).__name__)
 
     @property
     def place(self) -> str:

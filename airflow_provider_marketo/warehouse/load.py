@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
@@ -292,11 +292,10 @@ def _load_id(engine: Engine, table: str, mode: str, manifest: Manifest, dataset:
 
 
 def _refused(engine: Engine, table: str, error: Exception) -> MarketoWarehouseError:
-    return MarketoWarehouseError(f"{engine.name} refused the load into {engine.table(table)}: {_first_line(error)}")
-
-
-def _first_line(error: Any) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    remedy = next((remedy for words, remedy in engine.remedies.items() if words in str(error)), None)
+    return MarketoWarehouseError(
+        f"{engine.name} refused the load into {engine.table(table)}: {engine.reason(error)}", remedy=remedy
+    )
 
 
 def _now() -> str:

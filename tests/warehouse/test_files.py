@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -11,7 +13,7 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import DatasetColumn
-from airflow_provider_marketo.warehouse.errors import MarketoLoadError
+from airflow_provider_marketo.warehouse.errors import MarketoLoadError, MarketoWarehouseError
 from tests.warehouse.published import published
 
 DAY = "2026-01-{:02}T00:00:00Z".format
@@ -237,3 +239,28 @@ def test_a_table_with_another_key_is_refused(warehouse, publish):
     with pytest.raises(MarketoInvalidRequestError, match="the key of leads is id") as caught:
         warehouse.load(publish([(1, "a")], columns=columns, key=("id", "name"), as_of=DAY(4)))
     assert caught.value.parameter == "table"
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("make_warehouse", ["postgres"], indirect=True)
+def test_what_postgres_refuses_comes_with_a_way_out_and_nothing_is_loaded(warehouse, publish):
+    digests = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(160))
+    long_key = publish([(digests[:10_000], "a")], columns={"guid": "string", "name": "string"}, key=("guid",))
+    wide = {"id": "integer", **{f"field{number}": "string" for number in range(700)}}
+    too_wide = publish([(1, *(digests[:40] for _ in range(700)))], columns=wide, name="programs")
+    for manifest, message in ((long_key, "keys of at most 2,700 bytes"), (too_wide, "a page of 8 KB")):
+        with pytest.raises(MarketoWarehouseError, match=message):
+            warehouse.load(manifest)
+    assert warehouse.tables() == []
+    warehouse.load(publish([(1, "a")], columns={"id": "integer", "name": "string"}, name="emails"))
+    warehouse.execute("DROP ROLE IF EXISTS reader")
+    warehouse.execute("CREATE ROLE reader LOGIN")
+    warehouse.execute(f"GRANT USAGE ON SCHEMA {warehouse.schema} TO reader")
+    warehouse.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {warehouse.schema} TO reader")
+    url = os.environ["AIRFLOW_CONN_WH"]
+    os.environ["AIRFLOW_CONN_WH"] = url.replace("//airflow@", "//reader@")  # the fixture puts it back
+    with pytest.raises(MarketoWarehouseError, match="CREATE and USAGE on the schema"):
+        warehouse.load(publish([(1, "a")], columns={"id": "integer", "name": "string"}))
+    assert "leads" not in warehouse.tables()
+    warehouse.execute("DROP OWNED BY reader")
+    warehouse.execute("DROP ROLE reader")

@@ -37,6 +37,15 @@ class Warehouse(Engine):
         types.JSON: "jsonb",
     }
     most_columns = 1_590
+    remedies: ClassVar = {
+        "permission denied": "Grant the connection's user (sql_conn_id) CREATE and USAGE on the schema, or name another"
+        " schema.",
+        "must be owner": "Tables are altered by their owner: load with the connection (sql_conn_id) that created them.",
+        "row is too big": "A row must fit a page of 8 KB: extract fewer fields, with fields.",
+        "index row ": "PostgreSQL takes keys of at most 2,700 bytes: extract without these rows, or load them into"
+        " DuckDB.",
+        "lock timeout": "Another transaction holds the table (sql_conn_id); end it, and run the task again.",
+    }
 
     def __init__(self, hook: Any, schema: str | None) -> None:
         super().__init__(hook, schema or "public")
@@ -100,6 +109,10 @@ class Warehouse(Engine):
 
     def analyze(self, name: str) -> None:
         self.execute(f"ANALYZE {quote(name)}")
+
+    def reason(self, error: Exception) -> str:
+        # The driver puts the whole statement before the server's words.
+        return super().reason(error).rpartition("ERROR:")[2].strip()
 
     def is_conflict(self, error: Exception) -> bool:
         return isinstance(error, adbc_driver_manager.Error) and error.sqlstate in _CONFLICTS
