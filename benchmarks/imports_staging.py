@@ -78,8 +78,9 @@ def main(kind: str, source: str, folder: str) -> dict[str, Any]:
         request.to_dict(), "bulk", tuple(field.name for _, field in order), ("email",), {n: n for n in rows.columns}
     )
     with output.staging() as area:
-        plan = Stager(area, rows, order, {}, plan, limits=BULK).stage("last")
-        area.publish([chunk.name for chunk in plan.chunks])
+        stager = Stager(area, rows, order, {}, plan, limits=BULK)
+        plan = stager.stage("last")
+        area.publish([*stager.given_files(plan), *(chunk.name for chunk in plan.chunks)])
     return {
         "rows": plan.rows,
         "superseded": plan.superseded,

@@ -137,6 +137,7 @@ class Beginning:
             for name, content in ((LEFT_OUT, left_out), (plan_name(sha256), data)):
                 with area.open(name) as file:
                     file.write(content)
+            area.publish(stager.given_files(plan) if stager else [])
             area.publish([*(chunk.name for chunk in plan.chunks), *([LOCAL] if plan.rejected else []), LEFT_OUT])
             area.publish([plan_name(sha256)])
         log.info(

@@ -61,7 +61,6 @@ class ImportPlan(Plain):
     :param chunks: what is sent.
     :param files: address of each input file, and how many rows were read before it.
     :param long: API name to values that are longer than the field.
-    :param texts: API names of the fields whose values the input has as texts, whatever they are sent as.
     """
 
     VERSION: ClassVar[int | None] = 1
@@ -77,7 +76,6 @@ class ImportPlan(Plain):
     chunks: tuple[Chunk, ...] = ()
     files: Sequence[tuple[str, int]] = ()
     long: Mapping[str, int] = field(default_factory=dict)
-    texts: Sequence[str] = ()
 
     @property
     def form(self) -> str:

@@ -45,7 +45,7 @@ class Line:
         """Return the line of the table. The row keeps its column names, so that it can be corrected and sent again."""
         place = plan.place(self.number) if self.number is not None else {}
         row = {
-            plan.sources[name]: _written(value) if name in plan.texts else value
+            plan.sources[name]: value
             for name, value in zip(plan.header, self.values, strict=True)
             if name in plan.sources
         }
@@ -58,13 +58,6 @@ class Line:
             next_step(self.code),
         )
         return {**row, **dict(zip(_COLUMNS, facts, strict=True))}
-
-
-def _written(value: Any) -> Any:
-    """Return a value that was sent as a number or a boolean as the text that it came from."""
-    if value is None or isinstance(value, str):
-        return value
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class RejectWriter:

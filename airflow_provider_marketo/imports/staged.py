@@ -10,8 +10,8 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.keys import NumberSet
+from airflow_provider_marketo.imports import given, rejects, state
 from airflow_provider_marketo.imports import plan as plans
-from airflow_provider_marketo.imports import rejects, state
 from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, MarketoRowsUnknownError
 from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
 from airflow_provider_marketo.imports.rejects import Line
@@ -136,7 +136,7 @@ class StagedImport:
         """
         account.check(chunk.rows)
         by_table: dict[str, list[Line]] = {name: [] for name in _TABLES}
-        for line in lines:
+        for line in self._as_given(chunk, list(lines)):
             by_table["warnings" if line.outcome == "warned" else "rejects"].append(line)
         for table, found in by_table.items():
             if found:
@@ -146,6 +146,12 @@ class StagedImport:
         changed = self.state(chunk)
         changed.state, changed.account = end, account
         self.put(chunk, changed)
+
+    def _as_given(self, chunk: Chunk, lines: list[Line]) -> list[Line]:
+        """Return lines with the values of the input instead of those that were sent."""
+        if not lines:
+            return lines
+        return given.restored(lines, (self._staging.read(given.file_name(chunk.name)) or b"").splitlines())
 
     def lose(self, chunk: Chunk, why: str) -> None:
         """Give up a chunk whose answer was lost: all its rows are unknown."""
@@ -165,6 +171,7 @@ class StagedImport:
     def split(self, chunk: Chunk) -> None:
         """Replace a chunk that is too large for Marketo by two."""
         numbers, rows = self.numbers(chunk), self.rows(chunk)
+        given_values = self._staging.read(given.file_name(chunk.name))
         parts = []
         stem, _, extension = chunk.name.rpartition(".")
         half = len(rows) // 2
@@ -173,6 +180,8 @@ class StagedImport:
             data += plans.encode_rows(self.plan.form, list(zip(*rows[cut], strict=True)))
             name = f"{stem}{letter}.{extension}"
             self._staging.write(name, data)
+            if given_values is not None:
+                self._staging.write(given.file_name(name), given_values)
             parts.append(Chunk(name, plans.digest(data), len(data), len(rows[cut]), numbers[cut][0], numbers[cut][-1]))
         self.plan = self.plan.with_split(chunk, parts)
         data = self.plan.to_bytes()

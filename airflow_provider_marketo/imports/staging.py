@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from itertools import accumulate, compress
@@ -14,6 +13,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
 from airflow_provider_marketo.imports.advice import INVALID_VALUE, MISSING_KEY, TOO_LARGE
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, count_by_field, encode_constant
+from airflow_provider_marketo.imports.given import as_given, encode_entry, file_name
 from airflow_provider_marketo.imports.plan import (
     CSV,
     Chunk,
@@ -26,7 +26,7 @@ from airflow_provider_marketo.imports.plan import (
 from airflow_provider_marketo.imports.rejects import LOCAL, RejectWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.imports.fields import Field
     from airflow_provider_marketo.imports.source import Batch, Rows
@@ -79,27 +79,37 @@ class ChunkWriter:
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
         self._open = Chunk("", "", 0, 0, 0, 0)
+        self._given: BinaryIO | None = None
         self.chunks: list[Chunk] = []
+        self.with_given: set[str] = set()
 
-    def write(self, rows: Sequence[int], columns: Sequence[Sequence[Any]]) -> list[int]:
+    def write(
+        self,
+        rows: Sequence[int],
+        columns: Sequence[Sequence[Any]],
+        given: Sequence[Sequence[Any] | None] = (),
+    ) -> list[int]:
         """
         Write rows into the open chunk, and into new ones as needed.
 
         :param rows: their numbers in the input.
         :param columns: their values.
+        :param given: the values of the input that these stand for; None for a column without any.
         :return: positions of rows that are larger than a chunk may be, and were not written.
         """
         lines = encode_lines(self._form, columns)
         too_large = self._too_large(lines)
         if too_large:
-            lines = [line for at, line in enumerate(lines) if at not in too_large]
-            rows = [number for at, number in enumerate(rows) if at not in too_large]
+            good = _all_but(len(rows), too_large)
+            lines = list(compress(lines, good))
+            rows, columns, given = _kept(good, rows, columns, given)
         ends = list(accumulate(map(len, lines)))
         at = 0
         while at < len(lines):
             fitting = self._fitting(ends, at)
             if fitting > at:
                 self._append(rows[at:fitting], b"".join(lines[at:fitting]))
+                self._keep_given(slice(at, fitting), rows, columns, given)
                 at = fitting
             else:
                 self.close()
@@ -129,21 +139,50 @@ class ChunkWriter:
             self._open, size=self._open.size + len(data), rows=self._open.rows + len(rows), last=rows[-1]
         )
 
+    def _keep_given(
+        self,
+        part: slice,
+        rows: Sequence[int],
+        columns: Sequence[Sequence[Any]],
+        given: Sequence[Sequence[Any] | None],
+    ) -> None:
+        for at, values in enumerate(given):
+            if values is None:
+                continue
+            entry = encode_entry(self._form, at, rows[part], values[part], columns[at][part])
+            if entry:
+                if self._given is None:
+                    self._given = self._area.open(file_name(self._open.name))
+                    self.with_given.add(self._open.name)
+                self._given.write(entry)
+
     def close(self) -> None:
         """Finish the open chunk, if there is one."""
+        if self._given is not None:
+            self._given.close()
+            self._given = None
         if self._file is not None:
             self._file.close()
             self._file = None
             self.chunks.append(replace(self._open, sha256=self._digest.hexdigest()))
 
 
-_TEXT_OR_NONE = {str, type(None)}
+def _all_but(size: int, positions: Iterable[int]) -> bytearray:
+    kept = bytearray(b"\1") * size
+    for at in positions:
+        kept[at] = 0
+    return kept
 
 
-def _as_given(given: Any, encoded: Any) -> Any:
-    """Return a value for the table of rejects: as the source has it, unless JSON has no word for it."""
-    finite = not isinstance(given, float) or math.isfinite(given)
-    return given if isinstance(given, (str, int, float)) and finite else encoded
+def _kept(
+    good: bytearray, rows: Sequence[int], columns: Sequence[Sequence[Any]], given: Sequence[Sequence[Any] | None]
+) -> tuple[list[int], list[Sequence[Any]], list[Sequence[Any] | None]]:
+    """Return only the good rows of a table."""
+    return (
+        list(compress(rows, good)),
+        [list(compress(column, good)) for column in columns],
+        [column and list(compress(column, good)) for column in given],
+    )
 
 
 class Stager:
@@ -192,7 +231,6 @@ class Stager:
         self._index = LastRows()
         self.left_out = NumberSet()
         self._read = 0
-        self._not_texts = {at for at, (place, _) in enumerate(layout) if place is None}
 
     @staticmethod
     def _constant(encoder: Column, value: Any) -> Any:
@@ -235,8 +273,11 @@ class Stager:
             chunks=tuple(chunks),
             files=tuple(self._rows.files),
             long=count_by_field(self._encoders, "long"),
-            texts=tuple(encoder.field.name for at, encoder in enumerate(self._encoders) if at not in self._not_texts),
         )
+
+    def given_files(self, plan: ImportPlan) -> list[str]:
+        """Return the files with the given values of the plan's chunks."""
+        return [file_name(chunk.name) for chunk in plan.chunks if chunk.name in self._chunks.with_given]
 
     @property
     def null_words(self) -> dict[str, int]:
@@ -246,6 +287,7 @@ class Stager:
     def _take(self, batch: Batch) -> None:
         size = batch.rows
         columns: list[Sequence[Any]] = []
+        given = [None if place is None else batch[place] for place, _ in self._layout]
         faults: dict[int, tuple[str, str]] = dict(batch.faults)
         for at, (encoder, (place, _)) in enumerate(zip(self._encoders, self._layout, strict=True)):
             if place is None:
@@ -253,8 +295,6 @@ class Stager:
                 continue
             values, wrong = encoder.encode(batch[place])
             columns.append(values)
-            if at not in self._not_texts and not set(map(type, batch[place])) <= _TEXT_OR_NONE:
-                self._not_texts.add(at)
             for row, fault in wrong.items():
                 faults.setdefault(row, (INVALID_VALUE, fault))
         for at, why in self._required.items():
@@ -266,13 +306,13 @@ class Stager:
         rows: Sequence[int] = range(first, first + size)
         self._read += size
         if faults:
-            columns, rows = self._without_faults(columns, rows, faults, batch, first)
+            rows, columns, given = self._without_faults(faults, rows, columns, given)
         if not rows:
             return
-        too_large = self._chunks.write(rows, columns)
+        too_large = self._chunks.write(rows, columns, given)
         if too_large:
             reasons = dict.fromkeys(too_large, (TOO_LARGE, "the row is larger than Marketo takes at once"))
-            columns, rows = self._without_faults(columns, rows, reasons, batch, first)
+            rows, columns, given = self._without_faults(reasons, rows, columns, given)
         if self._key:
             self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
 
@@ -282,23 +322,20 @@ class Stager:
 
     def _without_faults(
         self,
-        columns: Sequence[Sequence[Any]],
+        faults: Mapping[int, tuple[str, str]],
         rows: Sequence[int],
-        faults: dict[int, tuple[str, str]],
-        batch: Batch,
-        first: int,
-    ) -> tuple[list[Sequence[Any]], Sequence[int]]:
+        columns: Sequence[Sequence[Any]],
+        given: Sequence[Sequence[Any] | None],
+    ) -> tuple[list[int], list[Sequence[Any]], list[Sequence[Any] | None]]:
         """Write rows with faults to the rejects, as they were given. Return the others."""
         for at, (code, fault) in sorted(faults.items()):
-            encoded = [column[at] for column in columns]
-            given = [
-                encoded[column] if place is None else _as_given(batch[place][rows[at] - first], encoded[column])
-                for column, (place, _) in enumerate(self._layout)
+            values = [
+                column[at] if source is None else as_given(source[at], column[at])
+                for column, source in zip(columns, given, strict=True)
             ]
-            self._rejects.add(rows[at], code, fault, given)
+            self._rejects.add(rows[at], code, fault, values)
             self.left_out.add(rows[at])
-        good = [at not in faults for at in range(len(rows))]
-        return [list(compress(column, good)) for column in columns], list(compress(rows, good))
+        return _kept(_all_but(len(rows), faults), rows, columns, given)
 
     def _without(self, chunk: Chunk, superseded: NumberSet) -> Chunk | None:
         """Return the chunk without superseded rows; it is written again only if it has some."""

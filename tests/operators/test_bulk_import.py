@@ -201,6 +201,19 @@ def test_an_import_that_failed_has_rejected_its_rows(marketo, tmp_path, source, 
     assert "failed: Import failed: internal error" in table(account["rejects"])[0]["_marketo_message"]
 
 
+@pytest.mark.parametrize("largest", [9_990_000, 2_500], ids=["whole", "split"])
+def test_rows_that_marketo_refuses_come_back_as_they_were_given(marketo, tmp_path, largest):
+    marketo(max_import_body=largest)
+    given = [("03", "yes"), (7, True), (None, None)] * 60
+    names = ("email", "leadScore", "unsubscribed")
+    rows = [dict(zip(names, (f"nobody{at}", *row), strict=True)) for at, row in enumerate(given)]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    _, account = refused(tmp_path, str(path))
+    assert [{name: row[name] for name in names} for row in table(account["rejects"])] == rows
+    assert (account["chunks"] > 1) == (largest == 2_500)
+
+
 def test_no_rows_and_no_files_are_a_success(marketo, tmp_path, source):
     instance = marketo()
     (tmp_path / "header.csv").write_text("email,firstName\n")

@@ -42,6 +42,13 @@ def test_a_lead_that_does_not_exist_is_rejected(marketo, tmp_path):
     assert (reject["leadId"], reject["_marketo_code"]) == (99, "1004")
 
 
+def test_a_lead_id_that_marketo_refuses_comes_back_as_it_was_given(marketo, tmp_path):
+    marketo()
+    (tmp_path / "in.csv").write_text("leadId\n0099\n")
+    _, account = fails(MarketoListMembersOperator, tmp_path, list_id=LIST, source=str(tmp_path / "in.csv"))
+    assert [row["leadId"] for row in table(account["rejects"])] == ["0099"]
+
+
 def test_a_lead_that_was_not_in_the_list_is_removed_all_the_same(marketo, tmp_path):
     instance = marketo()
     inside, outside = members(instance)[0], members(instance, 1002)[0]

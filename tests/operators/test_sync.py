@@ -127,6 +127,15 @@ def test_numbers_stay_numbers_among_the_rejects(marketo, tmp_path):
     assert table(account["rejects"])[0]["leadScore"] == 3
 
 
+def test_rows_that_marketo_refuses_come_back_as_they_were_given(marketo, tmp_path):
+    marketo()
+    scores = ["03", "007", 3, " 5 ", "1e1", None]
+    records = [{"email": f"nobody{at}", "leadScore": score} for at, score in enumerate(scores)]
+    _, account = fails(MarketoSyncLeadsOperator, tmp_path, records=records)
+    assert [row["leadScore"] for row in table(account["rejects"])] == scores
+    assert {row["_marketo_code"] for row in table(account["rejects"])} == {"1003"}
+
+
 def test_rejects_in_parquet(marketo, tmp_path):
     marketo()
     _, account = fails(

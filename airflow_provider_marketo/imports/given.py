@@ -1,0 +1,155 @@
+"""
+The values of the input where Marketo is sent other ones: tables of rejects show them as they were given.
+
+They lie in a file beside the chunk, column by column. An entry holds either a rule that turns the sent values of some
+rows back into the given ones, or those given values that differ. Columns that are sent as they were given have none.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.imports.plan import CSV
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from airflow_provider_marketo.imports.rejects import Line
+
+_NONE = type(None)
+_AS_TEXT = "text"
+_EMPTY_IS_NONE = "null"
+_KINDS: Mapping[type, str] = {int: "integer", float: "number", bool: "boolean"}
+_IN_JSON = frozenset({str, int, float, bool})
+_UNCHANGED_IN_JSON = frozenset({str, int, bool, _NONE})
+
+
+_BITS: Mapping[Any, int] = {"true": 1, "false": 0}
+
+
+def _is_true(sent: Any) -> bool:
+    return sent is True or sent == "true"
+
+
+def _integer(sent: Any) -> int:
+    bit = _BITS.get(sent)  # what 1 and 0 are sent as to a boolean field
+    return int(sent) if bit is None else bit
+
+
+_RULES: Mapping[str, Callable[[Any], Any]] = {
+    _AS_TEXT: str,
+    _EMPTY_IS_NONE: str,
+    "integer": _integer,
+    "number": float,
+    "boolean": _is_true,
+}
+
+
+def file_name(chunk: str) -> str:
+    """Return the name of the file beside a chunk."""
+    return f"given-{chunk}.jsonl"
+
+
+def as_given(given: Any, encoded: Any) -> Any:
+    """Return a value for the table of rejects: as the source has it, unless JSON has no word for it."""
+    finite = not isinstance(given, float) or math.isfinite(given)
+    return given if given is None or (isinstance(given, (str, int, float)) and finite) else encoded
+
+
+def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[Any], sent: Sequence[Any]) -> bytes:
+    """
+    Return the entry of a column, to be decoded by :func:`restored`.
+
+    :param form: how the chunk is staged.
+    :param column: its position in the header.
+    :param rows: their numbers in the input.
+    :param given: their values in the input.
+    :param sent: their values for Marketo.
+    :return: a line; nothing if the chunk's own values are those that were given.
+    """
+    kinds = set(map(type, given))
+    unchanged = all(map(is_, given, sent))
+    if unchanged and kinds <= ({str} if form == CSV else _UNCHANGED_IN_JSON):
+        return b""
+    rule = _rule(form, kinds, given, sent, unchanged=unchanged)
+    if rule == "":
+        return b""
+    if rule is not None:
+        return _line(column, [rows[0], rows[-1]], rule=rule)
+    shown = ["" if value is None else str(value) for value in sent] if form == CSV else sent
+    wanted = list(map(as_given, given, shown))
+    other = [
+        at
+        for at, (one, value) in enumerate(zip(wanted, shown, strict=True))
+        if one is not value and (type(one) is not type(value) or one != value)
+    ]
+    return _line(column, [rows[at] for at in other], values=[wanted[at] for at in other]) if other else b""
+
+
+def _rule(form: str, kinds: set[type], given: Sequence[Any], sent: Sequence[Any], *, unchanged: bool) -> str | None:
+    """Return the rule for a whole column: empty if nothing is to be done, None if there is no rule."""
+    if not kinds & _IN_JSON:  # dates, decimals and lists are shown as they were sent
+        return _EMPTY_IS_NONE if form == CSV and _NONE in kinds else ""
+    if kinds == {str}:
+        if list(sent) != list(given) and list(map(_text_of, sent)) != list(given):
+            return None
+        return "" if form == CSV else _AS_TEXT
+    if form == CSV and kinds == {str, _NONE} and unchanged and "" not in given:
+        return _EMPTY_IS_NONE
+    several = kinds - {_NONE}
+    rule = _KINDS.get(several.pop(), None) if len(several) == 1 else None
+    # A fraction for a boolean field is sent as "true", which no rule turns back.
+    return rule if rule is None or unchanged or _restore(rule, sent) == list(given) else None
+
+
+def _text_of(sent: Any) -> str:
+    """Return what a CSV file has, and what a text of the input was if it was sent as a number or a boolean."""
+    if sent is None:
+        return ""
+    return str(sent).lower() if isinstance(sent, bool) else str(sent)
+
+
+def _restore(rule: str, sent: Sequence[Any]) -> list[Any] | None:
+    turn = _RULES[rule]
+    try:
+        return [None if value is None or value == "" else turn(value) for value in sent]
+    except (ValueError, OverflowError):
+        return None
+
+
+def _line(column: int, rows: Sequence[int], **facts: Any) -> bytes:
+    return json.dumps({"column": column, "rows": rows, **facts}, separators=(",", ":")).encode() + b"\n"
+
+
+def restored(lines: Sequence[Line], entries: Iterable[bytes]) -> list[Line]:
+    """
+    Return lines of a table with the values that were given.
+
+    :param lines: with the values that were sent.
+    :param entries: what :func:`encode_entry` wrote for their chunk.
+    """
+    values = {line.number: list(line.values) for line in lines if line.number is not None}
+    numbers = sorted(values)
+    for text in entries:
+        entry = json.loads(text)
+        column, rows = entry["column"], entry["rows"]
+        wanted = numbers[bisect_left(numbers, rows[0]) : bisect_right(numbers, rows[-1])]
+        if "rule" in entry:
+            for number in wanted:
+                values[number][column] = _by_rule(entry["rule"], values[number][column])
+        else:
+            given = dict(zip(rows, entry["values"], strict=True)) if wanted else {}
+            for number in wanted:
+                values[number][column] = given.get(number, values[number][column])
+    return [line if line.number is None else replace(line, values=values[line.number]) for line in lines]
+
+
+def _by_rule(rule: str, sent: Any) -> Any:
+    if rule == _AS_TEXT:
+        return _text_of(sent)
+    return None if sent is None or sent == "" else _RULES[rule](sent)
