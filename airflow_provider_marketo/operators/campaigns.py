@@ -210,7 +210,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
                 parameter="lead_ids",
                 remedy="Give lead_ids, or rows: source, sql or records.",
             )
-        for name in ("lookup_field", "columns", "constants", "once_by", "rejects_path"):
+        for name in ("lookup_field", "columns", "constants", "once_by"):  # default_args may have folders for all tasks
             if not rows and getattr(self, name) is not None:
                 raise MarketoInvalidRequestError(f"{name} goes with rows, not with lead_ids", parameter=name)
         if rows and self.rejects_path is None:

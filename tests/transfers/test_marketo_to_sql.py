@@ -20,13 +20,17 @@ from tests.warehouse.published import published
 LEADS = [(1, "a@x.y", 5, "2026-01-01T00:00:00Z")]
 
 
-class Events(dict):
-    """Airflow's outlet events, as far as the operator uses them."""
+class Events:
+    """Airflow's outlet events, as far as the operator uses them. An outlet has no hash before Airflow 3.2."""
 
-    def __missing__(self, outlet):
-        self[outlet] = SimpleNamespace(extra={}, added={})
-        self[outlet].add = lambda asset, extra: self[outlet].added.update({asset.uri: extra})
-        return self[outlet]
+    def __init__(self):
+        self._events = {}
+
+    def __getitem__(self, outlet):
+        if outlet.name not in self._events:
+            event = self._events[outlet.name] = SimpleNamespace(extra={}, added={})
+            event.add = lambda asset, extra: event.added.update({asset.uri: extra})
+        return self._events[outlet.name]
 
 
 @pytest.fixture
