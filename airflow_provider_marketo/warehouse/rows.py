@@ -199,8 +199,8 @@ def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any
 def _partitions(name: str) -> dict[str, str | None]:
     """Return the columns that stand in a file's path and not in the file."""
     parts = [part.partition("=") for part in name.split("/")[:-1] if "=" in part]
-    found = {column: unquote(value) for column, _, value in parts if column not in (ACTIVITY_TYPE, *DATE_PARTS)}
-    return {column: None if value == NO_VALUE else value for column, value in found.items()}
+    found = {column: value for column, _, value in parts if column not in (ACTIVITY_TYPE, *DATE_PARTS)}
+    return {column: None if value == NO_VALUE else unquote(value) for column, value in found.items()}
 
 
 @contextmanager

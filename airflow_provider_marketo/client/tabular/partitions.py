@@ -24,6 +24,7 @@ DATE_PARTS: Mapping[str, str] = {"year": "%Y", "month": "%m", "date": "%Y-%m-%d"
 """The parts of a row's date that can be partitions, and how they are written."""
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_NO_VALUE_AS_TEXT = f"%5F{NO_VALUE[1:]}"
 
 LONGEST_PART, DIGEST = 150, 16
 """Characters of a value in a folder's name. File systems take 255 bytes, and the column's name stands there, too."""
@@ -119,7 +120,8 @@ class Partitioning:
         """
         if name == ACTIVITY_TYPE and value:
             value = self.type_folder(value)
-        part = quote(value or NO_VALUE, safe=" ")
+        # Readers undo escapes, so that the value that looks like "no value" is still read as itself.
+        part = _NO_VALUE_AS_TEXT if value == NO_VALUE else quote(value or NO_VALUE, safe=" ")
         if len(part) > LONGEST_PART:
             digest = hashlib.sha256((value or "").encode()).hexdigest()[:DIGEST]
             # Longer than any value that stands for itself, and never with half of an escape.

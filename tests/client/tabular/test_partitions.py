@@ -25,10 +25,21 @@ from tests.client.tabular.transforming import ACTIVITY_SCHEMA, schema
         ("\u00e9\n", "leadSource=%C3%A9%0A/"),
         ("", "leadSource=__HIVE_DEFAULT_PARTITION__/"),
         (None, "leadSource=__HIVE_DEFAULT_PARTITION__/"),
+        ("__HIVE_DEFAULT_PARTITION__", "leadSource=%5F_HIVE_DEFAULT_PARTITION__/"),
+        ("%5F_HIVE_DEFAULT_PARTITION__", "leadSource=%255F_HIVE_DEFAULT_PARTITION__/"),
     ],
 )
 def test_a_value_cannot_leave_its_folder(value, folder):
     assert Partitioning(("leadSource",)).folder([value]) == folder
+
+
+def test_no_text_shares_the_folder_of_null():
+    parts = Partitioning(("leadSource",))
+    no_value = "__HIVE_DEFAULT_PARTITION__"
+    texts = [no_value, no_value.lower(), f"%5F{no_value[1:]}", f" {no_value}", "null"]
+    folders = {text: parts.folder([text]) for text in texts}
+    assert len({*folders.values(), parts.folder([None])}) == len(texts) + 1
+    assert {text: unquote(folder)[len("leadSource=") : -1] for text, folder in folders.items()} == {t: t for t in texts}
 
 
 @pytest.mark.parametrize("text", ["\u90e8" * 30, "x" * 10_000, "%" * 60, "\0\x1f\n" * 40])
