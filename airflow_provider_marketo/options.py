@@ -41,6 +41,16 @@ def number(name: str, default: int) -> int:
     return int(found)
 
 
+def text(name: str) -> str | None:
+    """
+    Return an option that is a text; None if it is missing or empty.
+
+    :param name: of the option.
+    """
+    found = _read(conf.get, name, None)
+    return str(found).strip() or None if found is not None else None
+
+
 def _read(read: Callable[..., Any], name: str, default: Any) -> Any:
     try:
         found = read(_SECTION, name, fallback=default)

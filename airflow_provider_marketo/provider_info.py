@@ -239,6 +239,14 @@ _CONFIG = {
                 "example": "True",
                 "default": "False",
             },
+            "output_path": {
+                "description": "Folder or object store URL for the files of MarketoWarehouseTaskGroup, which makes a "
+                "folder in it for each DAG.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "s3://aws_default@lake/marketo",
+                "default": "",
+            },
             "upload_roots": {
                 "description": "Folders, separated by commas, from which a task may upload a file to Marketo although "
                 "a template or an XCom gives its path. Paths that are in the DAG file need no entry.",

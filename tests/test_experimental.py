@@ -20,6 +20,7 @@ EXPERIMENTAL = (
     "operators.listings",
     "plugin",
     "status",
+    "task_groups",
     "transfers.marketo_to_sql",
     "warehouse",
 )

@@ -20,7 +20,7 @@ import airflow_provider_marketo
 PACKAGE = Path(airflow_provider_marketo.__file__).parent
 
 # What DAG authors import lies in these folders. These methods may import the one module that does the work.
-SEAM_FOLDERS = {"operators", "sensors", "transfers"}
+SEAM_FOLDERS = {"operators", "sensors", "task_groups", "transfers"}
 SEAMS = {"_task", "execute", "_execute", "_begin", "hook", "condition", "_wait"}
 
 # File, what it imports, and why it does so inside a function.

@@ -99,7 +99,7 @@ def test_secrets_of_the_form_are_hidden() -> None:
 
 def test_every_configuration_option_is_read() -> None:
     code = "".join(file.read_text("utf-8") for file in PACKAGE.rglob("*.py"))
-    read = re.findall(r'(?:conf\.get\w*\(\s*"marketo",|\boptions\.(?:flag|number)\()\s*"(\w+)"', code)
+    read = re.findall(r'(?:conf\.get\w*\(\s*"marketo",|\boptions\.(?:flag|number|text)\()\s*"(\w+)"', code)
     assert set(read) == set(INFO["config"]["marketo"]["options"])
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "arguments.md"
 
 _FOLDERS = ("operators", "sensors", "transfers")
-_OTHERS = ("hooks.marketo", "triggers.activity")
+_OTHERS = ("task_groups.warehouse", "hooks.marketo", "triggers.activity")
 _HEAD = """\
 # Arguments
 

@@ -88,6 +88,8 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         "on_gap",
     )
     object_type: ClassVar[str]
+    keeps_position: ClassVar[bool] = True
+    """Whether runs go on where the one before ended. If not, each reads the range that it is given."""
 
     def __init__(
         self,
@@ -136,7 +138,8 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     def _begin(self, context: Context, *, resumed: bool) -> Work:
         from airflow_provider_marketo.streams.task import StreamWork
 
-        return StreamWork(context, self.hook, {"object_type": self.object_type, **self.checked_arguments()})
+        facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
+        return StreamWork(context, self.hook, facts | self.checked_arguments())
 
     def _finished(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         self._emit(context, result)

@@ -113,6 +113,23 @@ class Overlap:
         )
 
 
+class NoOverlap(Overlap):
+    """For ranges that are read for their own sake: a row that another range has, too, is written again."""
+
+    def seen(self) -> SeenKeys:
+        """Return no keys."""
+        return SeenKeys()
+
+    def claim(self) -> None:
+        """Do nothing: no other run is in the way."""
+
+    def save(self, keys: SeenKeys) -> None:
+        """Do nothing: no other run wants the keys."""
+
+    def release(self) -> None:
+        """Do nothing: nothing was claimed."""
+
+
 def _recorded_keys(name: str, url: str) -> bytes:
     """
     Return the keys of a range that the stream's position knows.

@@ -230,6 +230,20 @@ class PositionStore:
         log.info("The stream's position is %s", position.time)
 
 
+class NoPosition(PositionStore):
+    """For a run whose range is given: it begins where it is told, and no other run follows it."""
+
+    def __init__(self) -> None:
+        self._stores = []
+
+    def load(self, instance: str) -> Position | None:
+        """Return None: there is no position."""
+        return None
+
+    def advance(self, position: Position) -> None:
+        """Do nothing: a given range moves no position."""
+
+
 def _asset_store(context: Mapping[str, Any]) -> list[_AssetState]:
     """Of the first outlet that is an asset, where Airflow has such a thing."""
     stores = (asset_state_store(context, each) for each in context["ti"].task.outlets if isinstance(each, Asset))

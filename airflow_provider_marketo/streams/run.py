@@ -24,8 +24,8 @@ from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.foreign import host, mark_of
 from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
 from airflow_provider_marketo.streams.feeds import SKEW
-from airflow_provider_marketo.streams.overlap import Overlap
-from airflow_provider_marketo.streams.position import Position, PositionStore
+from airflow_provider_marketo.streams.overlap import NoOverlap, Overlap
+from airflow_provider_marketo.streams.position import NoPosition, Position, PositionStore
 from airflow_provider_marketo.streams.read import FeedReader
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class StreamRun:
     One run.
 
     :param request: what is wanted, without dates.
-    :param stream: the stream's name.
+    :param stream: the stream's name; None for a range that is read for its own sake, without a position.
     :param folder: the output.
     :param client: the instance.
     :param context: Airflow's, of the running task.
@@ -89,7 +89,7 @@ class StreamRun:
     def __init__(
         self,
         request: StreamRequest,
-        stream: str,
+        stream: str | None,
         folder: OutputFolder,
         client: MarketoClient,
         context: Mapping[str, Any],
@@ -106,7 +106,8 @@ class StreamRun:
         self._parallel = parallel
         self._max_empty_pages = max_empty_pages
         self._on_gap = on_gap
-        self._positions = PositionStore(stream, folder, context)
+        self._overlap = NoOverlap if stream is None else Overlap
+        self._positions = NoPosition() if stream is None else PositionStore(stream, folder, context)
         self._run = layout.task_folder(context["ti"])
         self._place = f"{self._run}/range.json"
 
@@ -262,7 +263,7 @@ class StreamRun:
     def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader, recorded: Mapping[str, str]) -> Manifest:
         request = self._request_for(one)
         window = Window(one.read_from, one.end)
-        overlap = Overlap(self._folder, request.name.removesuffix(window.name), window, recorded)
+        overlap = self._overlap(self._folder, request.name.removesuffix(window.name), window, recorded)
         publisher = _Publisher(request, plan, self._folder, self._run, hash_key=self._hash_key, overlap=overlap)
 
         def fetch(consumer: Any) -> Outcome:

@@ -37,7 +37,7 @@ class StreamWork(Work):
         request = stream_request(arguments)
         self._run = StreamRun(
             request,
-            arguments["stream"] or default_stream(task.dag_id, task.task_id),
+            _stream(arguments, task),
             OutputFolder.for_task(arguments["output_path"], task),
             hook.get_conn(),
             context,
@@ -67,6 +67,12 @@ def default_stream(dag_id: str, task_id: str) -> str:
     :param task_id: id of the task.
     """
     return f"{dag_id}{'/' if '.' in dag_id else '.'}{task_id}"
+
+
+def _stream(arguments: Mapping[str, Any], task: Any) -> str | None:
+    if not arguments["keeps_position"]:
+        return None
+    return arguments["stream"] or default_stream(task.dag_id, task.task_id)
 
 
 def stream_request(arguments: Mapping[str, Any]) -> StreamRequest:

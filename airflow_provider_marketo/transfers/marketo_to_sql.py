@@ -13,7 +13,7 @@ from airflow_provider_marketo.operators.base import UI_COLOR
 from airflow_provider_marketo.operators.failures import TaskFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -97,16 +97,20 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         from airflow_provider_marketo.warehouse.task import load_manifest
 
         ti = context["ti"]
-        loaded: dict[str, Any] = {}
         with TaskFailures():
             return load_manifest(
                 self.argument("manifest"),
                 self.checked_arguments(),
                 (ti.dag_id, ti.task_id, ti.run_id),
-                lambda table, result: self._tell(context, table, result, loaded),
+                self._teller(context),
             )
 
-    def _tell(self, context: Context, table: str, result: Mapping[str, Any], loaded: dict[str, Any]) -> None:
-        """Tell Airflow of a table once it is committed, so that those before a failure count, too."""
-        loaded[table] = result["tables"][table]
-        self._emit_tables(context, result["place"], loaded)
+    def _teller(self, context: Context) -> Callable[[str, Mapping[str, Any]], None]:
+        """Return what tells Airflow of a table once it is committed, so that those before a failure count, too."""
+        loaded: dict[str, Any] = {}
+
+        def tell(table: str, result: Mapping[str, Any]) -> None:
+            loaded[table] = result["tables"][table]
+            self._emit_tables(context, result["place"], loaded)
+
+        return tell

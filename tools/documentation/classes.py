@@ -19,8 +19,8 @@ def sensors() -> str:
 
 
 def transfers() -> str:
-    """Return the transfers."""
-    return _of_folder("transfers")
+    """Return the transfers, and the task group that is made of them."""
+    return _of_folder("transfers") + _of_folder("task_groups")
 
 
 def hook_and_triggers() -> str:

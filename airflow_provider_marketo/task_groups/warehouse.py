@@ -1,0 +1,195 @@
+"""A whole Marketo instance in a database, kept current by one line of a DAG file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import AssetAlias, TaskGroup
+
+from airflow_provider_marketo import options
+from airflow_provider_marketo.arguments import moment, period, text, texts
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.suggest import with_nearest
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
+from airflow_provider_marketo.operators.listings import MarketoListingOperator
+from airflow_provider_marketo.task_groups.tasks import (
+    DeletedLeadsInRangeOperator,
+    LoadSourceOperator,
+    MergedLeadsInRangeOperator,
+    RangesOfRunOperator,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+LEADS, ACTIVITIES, MEMBERS = "leads", "activities", "program_members"
+_FILTERS = ("fields", "exclude_fields", "hash_fields")
+OPTIONS: Mapping[str, Sequence[str]] = {
+    LEADS: (*_FILTERS, "history"),
+    ACTIVITIES: ("activity_types", "exclude_fields", "hash_fields"),
+    MEMBERS: (*_FILTERS, "history"),
+}
+"""What an author may say of a table."""
+
+
+class MarketoWarehouseTaskGroup(TaskGroup):
+    """
+    Keep the tables of a whole Marketo instance current in a database.
+
+    *Experimental.* Leads, activities (a table for each type), reference data, program members, deletions and merges:
+    twelve tasks, however many tables there are. The first task settles what the run reads: from what is loaded, minus
+    ``lookback``, to Marketo's now. A retry or a clear reads the same again. So the group works under any schedule, and
+    after any pause. A run with a data interval loads this interval and moves no watermark.
+
+    The DAG needs ``max_active_runs=1``. Nothing calls Marketo or the database while the DAG is parsed.
+
+    :param group_id: id of the group, which the ids of its tasks start with.
+    :param sql_conn_id: connection of the database.
+    :param schema: where the tables are; it is created if it does not exist. None for the database's own.
+    :param start: where the first run begins: the day of the first lead; a datetime or ISO 8601, without a zone UTC.
+    :param tables: what differs by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
+        "activities": {"activity_types": [...]}}``, also for ``program_members``.
+    :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
+        ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
+    :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
+        an ISO 8601 duration.
+    :param marketo_conn_id: id of the connection to Marketo.
+    :param pool: of all tasks. Default: as the DAG says.
+    :param default_args: arguments of all tasks.
+    """
+
+    def __init__(
+        self,
+        group_id: str = "marketo",
+        *,
+        sql_conn_id: str,
+        schema: str | None,
+        start: datetime | str,
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
+        output_path: str | None = None,
+        lookback: timedelta | str = timedelta(hours=1),
+        marketo_conn_id: str = "marketo_default",
+        pool: str | None = None,
+        default_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        by_table = _checked_tables(tables or {})
+        text(required=True)("sql_conn_id", sql_conn_id)
+        moment(required=True)("start", start)
+        period()("lookback", lookback)
+        arguments: Any = {**(default_args or {}), **({} if pool is None else {"pool": pool})}
+        super().__init__(group_id=group_id, default_args=arguments, **kwargs)
+        if self.dag.max_active_runs != 1:
+            raise MarketoInvalidRequestError(
+                f"the DAG {self.dag.dag_id} may have several runs at a time, which would read the same ranges",
+                parameter="max_active_runs",
+                remedy="Give the DAG max_active_runs=1.",
+            )
+        self._folder = self._root(output_path)
+        self._warehouse: dict[str, Any] = {"sql_conn_id": sql_conn_id, "schema": schema}
+        self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
+        with self:
+            self._ranges: Any = RangesOfRunOperator(
+                task_id="ranges",
+                **self._warehouse,
+                **self._marketo,
+                start=start,
+                lookback=lookback,
+                output_path=f"{self._folder}/ranges",
+            ).output
+            self._add_tasks(start, by_table)
+
+    def _add_tasks(self, start: datetime | str, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        leads, activities, members = (dict(tables.get(name, {})) for name in (LEADS, ACTIVITIES, MEMBERS))
+        history = {name: bool(each.pop("history", False)) for name, each in ((LEADS, leads), (MEMBERS, members))}
+        changed = MarketoIncrementalLeadsOperator(
+            task_id="extract_leads", **self._common(LEADS), mode=self._ranges["leads_mode"], first_lead=start, **leads
+        )
+        self._load(changed, LEADS, history=history[LEADS])
+        happened = MarketoBulkExtractOperator(
+            task_id="extract_activities",
+            object_type="activities",
+            attributes="typed",
+            **self._common(ACTIVITIES),
+            **activities,
+        )
+        self._load(happened, ACTIVITIES)
+        listed = MarketoListingOperator(task_id="extract_reference", **self._common("reference"))
+        self._load(listed, "reference")
+        enrolled = MarketoBulkExtractOperator(
+            task_id="extract_program_members",
+            object_type="program_members",
+            programs=self._ranges["programs"],
+            **self._common(MEMBERS),
+            **{"fields": "all", **members},
+        )
+        self._load(enrolled, MEMBERS, history=history[MEMBERS])
+        deleted = DeletedLeadsInRangeOperator(
+            task_id="extract_deleted_leads", **self._common("deleted_leads"), on_gap="skip"
+        )
+        merged = MergedLeadsInRangeOperator(
+            task_id="extract_merged_leads", **self._common("merged_leads"), on_gap="skip"
+        )
+        self._load(deleted, "deleted_leads", merged, "merged_leads")
+
+    def _common(self, source: str) -> dict[str, Any]:
+        """Return the arguments that every extract has."""
+        return {
+            **self._marketo,
+            "output_path": f"{self._folder}/{source}",
+            "start": self._ranges[f"{source}_start"],
+            "end": self._ranges[f"{source}_end"],
+        }
+
+    def _load(self, extract: Any, source: str, *more: Any, history: bool = False) -> None:
+        """Add the load of an extract, or of several: ``more`` has the others, each with its source."""
+        LoadSourceOperator(
+            task_id=f"load_{source}",
+            manifest=extract.output,
+            more_manifests=[each.output for each in more[::2]],
+            sources=[source, *more[1::2]],
+            until=self._ranges["until"],
+            history=history,
+            outlets=[AssetAlias(f"{self._warehouse['sql_conn_id']}.{self._warehouse['schema'] or 'default'}")],
+            **self._warehouse,
+        )
+
+    def _root(self, output_path: str | None) -> str:
+        if output_path is not None:
+            return str(output_path).rstrip("/")
+        root = options.text("output_path")
+        if root is None:
+            raise MarketoInvalidRequestError(
+                "there is no folder for the files",
+                parameter="output_path",
+                remedy="Give output_path, or set [marketo] output_path in Airflow's configuration.",
+            )
+        return f"{root.rstrip('/')}/{self.dag.dag_id}/{self.group_id}"
+
+
+def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """
+    Return what differs by table.
+
+    :raises MarketoInvalidRequestError: a table or an option that the group does not have.
+    """
+    for table, given in tables.items():
+        if table not in OPTIONS:
+            raise MarketoInvalidRequestError(
+                f"nothing differs for {with_nearest(table, OPTIONS)}",
+                parameter="tables",
+                remedy=f"Use {', '.join(OPTIONS)}.",
+            )
+        for option, value in given.items():
+            if option not in OPTIONS[table]:
+                raise MarketoInvalidRequestError(
+                    f"{table} has no {with_nearest(option, OPTIONS[table])}",
+                    parameter="tables",
+                    remedy=f"Use {', '.join(OPTIONS[table])}.",
+                )
+            if option != "history" and value != "all":
+                texts()(f"tables[{table!r}][{option!r}]", value)
+    return tables

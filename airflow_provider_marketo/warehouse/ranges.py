@@ -1,0 +1,114 @@
+"""What each table of a run reads: settled once, stored, and the same for every retry and clear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.conversions import as_utc
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.warehouse.watermarks import read_watermarks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
+
+log = printable_logger(__name__)
+
+LEADS, ACTIVITIES, REFERENCE, MEMBERS = "leads", "activities", "reference", "program_members"
+DELETED, MERGED = "deleted_leads", "merged_leads"
+SOURCES = (LEADS, ACTIVITIES, REFERENCE, MEMBERS, DELETED, MERGED)
+"""What has a range and a watermark of its own."""
+
+_SHORTEST = timedelta(minutes=1)
+"""Marketo refuses an empty span, which a run right after another would have without a lookback."""
+
+
+@dataclass(frozen=True)
+class RangeOfSource:
+    """
+    What a run reads of a source.
+
+    :param start: first second; None for everything there is.
+    :param end: first second that is left to the next run; None for everything there is.
+    :param is_first: whether nothing of the source was loaded before.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    is_first: bool = False
+
+
+def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what each table of this run reads, as the tasks behind it take it.
+
+    Each range goes from what is loaded, minus ``lookback``, to Marketo's now; in the first run from ``start``. A run
+    with a data interval reads this interval, and moves no watermark.
+
+    :param context: Airflow's, of the running task.
+    :param hook: the connection to Marketo.
+    :param arguments: of the operator, checked.
+    :return: ``<source>_start`` and ``<source>_end`` of each source, ``leads_mode``, ``programs``, and ``until``, where
+        the watermarks stand when everything is loaded; None if they stay.
+    :raises MarketoInvalidRequestError: the first run starts in the future.
+    """
+    task = context["ti"]
+    folder = OutputFolder.for_task(arguments["output_path"], task)
+    place = f"{layout.task_folder(task)}/ranges.json"
+    stored: dict[str, Any] | None = folder.read_json(place)
+    if stored is not None:
+        log.info("This run has its ranges already, and reads them again")
+        return stored
+    folder.check_writable()
+    found = _settle(context, hook, arguments)
+    folder.write_json(place, found)
+    for source in SOURCES:
+        log.info("%s: %s to %s", source, found[f"{source}_start"] or "everything", found[f"{source}_end"] or "now")
+    return found
+
+
+def _settle(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    first, last = (as_utc(name, context.get(f"data_interval_{name}"))[0] for name in ("start", "end"))
+    if first is not None and last is not None and first < last:
+        log.info("The run has a data interval, which is loaded by itself; no watermark moves")
+        return _as_values({source: RangeOfSource(first, last) for source in SOURCES}, until=None)
+    now = hook.get_conn().marketo_time().replace(microsecond=0)
+    begin: datetime = arguments["start"]
+    if begin >= now:
+        raise MarketoInvalidRequestError(
+            f"the tables would start at {iso(begin)}, and Marketo's clock says {iso(now)}",
+            parameter="start",
+            remedy="Give the day of the first lead, or of the first data that you want.",
+        )
+    loaded = read_watermarks(arguments["sql_conn_id"], arguments["schema"])
+    ranges = {source: _range(source, loaded.get(source), now, begin, arguments["lookback"]) for source in SOURCES}
+    return _as_values(ranges, until=now)
+
+
+def _range(source: str, loaded: datetime | None, now: datetime, begin: datetime, lookback: timedelta) -> RangeOfSource:
+    if loaded is None:
+        everything = source in (REFERENCE, MEMBERS)
+        return RangeOfSource(None, None, True) if everything else RangeOfSource(begin, now, is_first=True)
+    if source == REFERENCE and loaded.date() < now.date():
+        return RangeOfSource(None, None)  # once a day, since a list of changes does not tell what is gone
+    return RangeOfSource(max(begin, min(loaded - lookback, now - _SHORTEST)), now)
+
+
+def _as_values(ranges: Mapping[str, RangeOfSource], until: datetime | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for source, one in ranges.items():
+        values[f"{source}_start"] = iso(one.start) if one.start else None
+        values[f"{source}_end"] = iso(one.end) if one.end else None
+    return {
+        **values,
+        "leads_mode": "snapshot" if ranges[LEADS].is_first else "auto",
+        "programs": "all" if ranges[MEMBERS].is_first else "changed",
+        "until": iso(until) if until else None,
+    }

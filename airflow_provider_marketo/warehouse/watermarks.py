@@ -1,0 +1,95 @@
+"""
+Up to when the tables of a schema are complete: ``_marketo_watermarks``, beside the log of loads.
+
+A load writes one row of the log for each table, also when another of its tables has failed. So the log alone does not
+say up to when *all* activities are there. This table does: a source has a row, which moves when all of its tables are
+committed.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import literal
+from airflow_provider_marketo.warehouse.engines import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+WATERMARKS = "_marketo_watermarks"
+_COLUMNS: Mapping[str, str] = {
+    "source": types.TEXT,
+    "loaded_until": types.TIMESTAMP,
+    "dag_id": types.TEXT,
+    "run_id": types.TEXT,
+    "moved_at": types.TIMESTAMP,
+}
+
+
+def read_watermarks(sql_conn_id: str, schema: str | None) -> dict[str, datetime]:
+    """
+    Return up to when each source is loaded; a source that was never loaded is missing.
+
+    The table is created if it does not exist: loads that run at the same time would create it twice.
+
+    :param sql_conn_id: id of the connection.
+    :param schema: where the tables are; None for the database's default.
+    """
+    with closing(connect(sql_conn_id, schema)) as engine:
+        _create(engine)
+        found = engine.query(f"SELECT source, loaded_until FROM {engine.table(WATERMARKS)}")
+    return {str(source): parse_date(until) if isinstance(until, str) else _utc(until) for source, until in found}
+
+
+def move_watermarks(
+    sql_conn_id: str, schema: str | None, sources: Iterable[str], until: datetime, task: tuple[str, str]
+) -> None:
+    """
+    Note that sources are loaded up to a time. A watermark never moves back.
+
+    :param sql_conn_id: id of the connection.
+    :param schema: where the tables are; None for the database's default.
+    :param sources: their names.
+    :param until: first second that is not loaded.
+    :param task: ids of DAG and run.
+    """
+    with closing(connect(sql_conn_id, schema)) as engine:
+        engine.begin()
+        try:
+            for source in sources:
+                _move(engine, source, until, task)
+            engine.commit()
+        except Exception:
+            engine.rollback()
+            raise
+
+
+def _create(engine: Engine) -> None:
+    engine.begin()
+    engine.create_schema()
+    if not engine.declared_columns(WATERMARKS):
+        engine.create_table(WATERMARKS, _COLUMNS, ("source",))
+    engine.commit()
+
+
+def _move(engine: Engine, source: str, until: datetime, task: tuple[str, str]) -> None:
+    table, time = engine.table(WATERMARKS), engine.timestamp(iso(until))
+    later = engine.query(f"SELECT 1 FROM {table} WHERE source = {literal(source)} AND loaded_until >= {time}")
+    if later:
+        return
+    engine.execute(f"DELETE FROM {table} WHERE source = {literal(source)}")
+    now = engine.timestamp(iso(datetime.now(timezone.utc)))
+    engine.execute(
+        f"INSERT INTO {table} ({', '.join(_COLUMNS)}) VALUES"
+        f" ({literal(source)}, {time}, {literal(task[0])}, {literal(task[1])}, {now})"
+    )
+
+
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)

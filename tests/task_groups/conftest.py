@@ -1,0 +1,4 @@
+from tests.operators.importing import governed
+from tests.simulated import marketo
+
+__all__ = ["governed", "marketo"]

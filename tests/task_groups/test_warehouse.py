@@ -1,0 +1,193 @@
+"""A whole instance in DuckDB, run by run: every table has exactly the rows that the simulator has."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+
+import duckdb
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.hooks import variables
+from airflow_provider_marketo.task_groups.warehouse import MarketoWarehouseTaskGroup
+from tests.support import run_task, task_context
+
+START = "2024-01-01"
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    path = tmp_path / "wh.db"
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "duckdb", "host": str(path)}))
+    monkeypatch.setattr(variables, "read_json", lambda *_, **__: None)
+    monkeypatch.setattr(variables, "write_json", lambda *_, **__: None)
+    return path
+
+
+def group(tmp_path, **arguments):
+    with DAG("d", max_active_runs=1):
+        return MarketoWarehouseTaskGroup(
+            sql_conn_id="wh",
+            schema="marketo",
+            output_path=str(tmp_path / "lake"),
+            default_args={"poll_interval": 0.05},
+            **{"start": START} | arguments,
+        )
+
+
+class Run:
+    """A DAG run: its tasks are run one after the other, with the values that Airflow passes between them."""
+
+    def __init__(self, tasks, run_id: str, **interval) -> None:
+        self.tasks = {task.task_id.rpartition(".")[2]: task for task in tasks}
+        self.run_id = run_id
+        self.interval = interval
+        self.xcoms: dict = {}
+
+    def all(self):
+        for name in sorted(self.tasks, key=lambda name: (name != "ranges", not name.startswith("extract"), name)):
+            self.one(name)
+        return self
+
+    def one(self, name: str):
+        task = self.tasks[name].prepare_for_execution()
+        context = task_context(**self.interval)
+        ti = context["ti"]
+        ti.task_id, ti.run_id, ti.task, ti.dag_id = task.task_id, self.run_id, task, "d"
+        ti.xcom_pull = lambda task_ids, key, **_: self.xcoms.get((task_ids, key))
+        task.render_template_fields(context)
+        result = run_task(task, context)
+        self.xcoms[task.task_id, "return_value"] = result
+        if task.multiple_outputs:
+            self.xcoms.update({(task.task_id, key): value for key, value in result.items()})
+        return result
+
+    @property
+    def ranges(self):
+        return self.xcoms["marketo.ranges", "return_value"]
+
+
+def query(path, sql):
+    with closing(duckdb.connect(str(path))) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def rows(path, *tables):
+    return {
+        table: query(path, f"SELECT count(*) FROM marketo.{table} WHERE _deleted_at IS NULL")[0][0] for table in tables
+    }
+
+
+@pytest.mark.slow(reason="it loads sixty tables twice")
+def test_an_instance_is_loaded_whole_and_then_kept_current(marketo, governed, database, tmp_path):
+    instance = marketo(leads=60, activities=300, assets=2, custom_objects=1, limits=False)
+    store = instance.instance.store
+    first = Run(group(tmp_path), "scheduled__1").all()
+    assert len(first.tasks) == 12
+    assert sum(name.startswith("extract") for name in first.tasks) == 6
+    assert query(database, "SELECT id FROM marketo.leads ORDER BY id") == [
+        (each,) for each in sorted(store.leads.keys())
+    ]
+    assert rows(database, "programs") == {"programs": len(store.assets.by_family["programs"])}
+    activities = sum(
+        query(database, f"SELECT count(*) FROM marketo.{table}")[0][0]
+        for (table,) in query(
+            database,
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'marketo'"
+            " AND table_name LIKE 'activity\\_%' ESCAPE '\\' AND table_name NOT LIKE 'activity_type%'",
+        )
+    )
+    assert activities == sum(1 for _ in store.activities.between(0, 2**33))
+    watermarks = dict(query(database, "SELECT source, loaded_until FROM marketo._marketo_watermarks"))
+    assert set(watermarks) == {"leads", "activities", "reference", "program_members", "deleted_leads", "merged_leads"}
+
+    client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
+    gone, changed = sorted(store.leads.keys())[:2]
+    client.call("leads.delete", input=[{"id": gone}])
+    client.call("leads.sync", action="updateOnly", lookupField="id", input=[{"id": changed, "email": "new@x.example"}])
+    second = Run(group(tmp_path), "manual__2").all()
+    assert second.ranges["leads_mode"] == "auto"
+    assert first.ranges["until"] < second.ranges["until"]
+    assert rows(database, "leads") == {"leads": 59}
+    assert query(database, f"SELECT email FROM marketo.leads WHERE id = {changed}") == [("new@x.example",)]
+    assert query(database, f"SELECT _deleted_at IS NOT NULL FROM marketo.leads WHERE id = {gone}") == [(True,)]
+
+    before = query(database, "SELECT source, loaded_until FROM marketo._marketo_watermarks ORDER BY source")
+    loads = query(database, "SELECT count(*) FROM marketo._marketo_loads")
+    ranges = dict(second.ranges)
+    assert second.one("ranges") == ranges, "a cleared run reads its own ranges again"
+    second.one("load_leads")
+    assert query(database, "SELECT count(*) FROM marketo._marketo_loads") == loads
+    assert query(database, "SELECT source, loaded_until FROM marketo._marketo_watermarks ORDER BY source") == before
+
+
+def test_a_run_with_a_data_interval_loads_it_and_moves_no_watermark(marketo, governed, database, tmp_path):
+    instance = marketo(leads=60, activities=300, limits=False)
+    day = {"data_interval_start": datetime(2026, 2, 1, tzinfo=timezone.utc)}
+    run = Run(group(tmp_path), "backfill__1", **day, data_interval_end=datetime(2026, 3, 1, tzinfo=timezone.utc))
+    for name in ("ranges", "extract_leads", "load_leads"):
+        run.one(name)
+    assert (run.ranges["leads_start"], run.ranges["leads_end"]) == ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
+    assert rows(database, "leads") == {"leads": instance.leads("updatedAt", "2026-02-01", "2026-03-01")}
+    following = Run(group(tmp_path), "manual__2")
+    following.one("ranges")
+    assert (following.ranges["leads_start"], following.ranges["leads_mode"]) == (f"{START}T00:00:00Z", "snapshot")
+
+
+def test_what_was_extracted_and_not_loaded_is_read_again_by_the_next_run(marketo, governed, database, tmp_path):
+    marketo(leads=20, activities=20, limits=False)
+    run = Run(group(tmp_path), "r1")
+    run.one("ranges")
+    manifest = run.one("extract_leads")
+    for file in manifest["files"]:
+        (tmp_path / "lake/leads" / file["name"]).unlink()
+    with pytest.raises(MarketoError, match="does not exist"):
+        run.one("load_leads")
+    following = Run(group(tmp_path), "r2")
+    for name in ("ranges", "extract_leads", "load_leads"):
+        following.one(name)
+    assert following.ranges["leads_start"] == f"{START}T00:00:00Z"
+    assert rows(database, "leads") == {"leads": 20}
+    third = Run(group(tmp_path, lookback="PT2H"), "r3")
+    third.one("ranges")
+    until = datetime.fromisoformat(following.ranges["until"])
+    assert datetime.fromisoformat(third.ranges["leads_start"]) == until - timedelta(hours=2)
+
+
+def test_fields_that_are_excluded_never_reach_the_table(marketo, governed, database, tmp_path):
+    marketo(leads=20, activities=20, limits=False)
+    run = Run(group(tmp_path, tables={"leads": {"exclude_fields": ["email"], "history": True}}), "r")
+    for name in ("ranges", "extract_leads", "load_leads"):
+        run.one(name)
+    columns = {row[0] for row in query(database, "DESCRIBE marketo.leads")}
+    assert "first_name" in columns
+    assert "email" not in columns
+    assert len(query(database, "SELECT id FROM marketo.leads_history")) == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tables": {"leeds": {}}}, "leeds.*leads"),
+        ({"tables": {"leads": {"exclude": ["email"]}}}, "leads has no 'exclude'"),
+        ({"start": "soon"}, "start"),
+        ({"lookback": 5}, "lookback"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(tmp_path, arguments, message):
+    with pytest.raises(MarketoInvalidRequestError, match=message):
+        group(tmp_path, **arguments)
+
+
+def test_a_dag_with_several_runs_at_a_time_is_refused(tmp_path):
+    with DAG("d"), pytest.raises(MarketoInvalidRequestError, match="Give the DAG max_active_runs=1"):
+        MarketoWarehouseTaskGroup(sql_conn_id="wh", schema="marketo", start=START, output_path=str(tmp_path))
+
+
+def test_without_a_folder_the_error_names_the_option():
+    with DAG("d", max_active_runs=1), pytest.raises(MarketoInvalidRequestError, match=r"\[marketo\] output_path"):
+        MarketoWarehouseTaskGroup(sql_conn_id="wh", schema="marketo", start=START)
