@@ -23,7 +23,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.printable import printable
-from airflow_provider_marketo.status.database import states
+from airflow_provider_marketo.hooks.task_states import states
 
 if TYPE_CHECKING:
     from argparse import Namespace

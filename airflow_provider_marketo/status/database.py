@@ -20,7 +20,7 @@ from airflow_provider_marketo.airflow_compat import (
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
 UNFINISHED = ("scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule")
@@ -127,25 +127,6 @@ def _texts(value: Any) -> list[str]:
     except ValueError:
         return []
     return [str(each) for each in found] if isinstance(found, list) else []
-
-
-def states(session: Any, instances: Iterable[tuple[str, str, str, int]]) -> dict[tuple[str, str, str, int], str]:
-    """Return the states of task instances, each named by DAG, task, run and map index. One that is gone is left out."""
-    wanted = set(instances)
-    if not wanted:
-        return {}
-    columns = (
-        TaskInstance.dag_id,
-        TaskInstance.task_id,
-        TaskInstance.run_id,
-        TaskInstance.map_index,
-        TaskInstance.state,
-    )
-    query = select(*columns).where(
-        TaskInstance.dag_id.in_({each[0] for each in wanted}), TaskInstance.run_id.in_({each[2] for each in wanted})
-    )
-    rows = {(row.dag_id, row.task_id, row.run_id, row.map_index): str(row.state) for row in session.execute(query)}
-    return {each: rows[each] for each in wanted if each in rows}
 
 
 def asset_events(session: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota
 from airflow_provider_marketo.hooks.quota import PREFIX as QUOTA
+from airflow_provider_marketo.hooks.task_states import states
 from airflow_provider_marketo.hooks.usage_history import PREFIX as USAGE
 from airflow_provider_marketo.hooks.usage_history import UsageHistory
 from airflow_provider_marketo.policy import POOLS_VARIABLE
@@ -165,11 +166,11 @@ def _decisions(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, A
     stored = database.texts(session, [key.removesuffix(CLAIM) for key in claims])
     read = {key: _entry(text) for key, text in stored.items()}
     waiting = {key: entry for key, entry in read.items() if entry and entry.state != SETTLED and may_see(entry.dag_id)}
-    states = database.states(session, map(_instance, waiting.values()))
+    now = states(session, map(_instance, waiting.values()))
     found = [
         _decision(key, entry)
         for key, entry in sorted(waiting.items(), key=lambda each: each[1].since)
-        if states.get(_instance(entry)) not in ALIVE
+        if now.get(_instance(entry)) not in ALIVE
     ]
     return found + [_damaged(key) for key, entry in sorted(read.items()) if entry is None]
 
