@@ -102,17 +102,23 @@ def test_an_instance_is_loaded_whole_and_then_kept_current(marketo, governed, da
         )
     )
     assert activities == sum(1 for _ in store.activities.between(0, 2**33))
+    members = {(member["leadId"], program) for program in (1001, 1002) for member in store.programs.members(program)}
+    found = query(database, "SELECT lead_id, program_id FROM marketo.program_members WHERE program_id IN (1001, 1002)")
+    assert set(found) == members
+    assert len(found) == len(members) > 0
     watermarks = dict(query(database, "SELECT source, loaded_until FROM marketo._marketo_watermarks"))
     assert set(watermarks) == {"leads", "activities", "reference", "program_members", "deleted_leads", "merged_leads"}
 
     client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
-    gone, changed = sorted(store.leads.keys())[:2]
+    gone, changed, winner, loser = sorted(store.leads.keys())[:4]
+    client.call("leads.merge", leadId=winner, leadIds=[loser])
     client.call("leads.delete", input=[{"id": gone}])
     client.call("leads.sync", action="updateOnly", lookupField="id", input=[{"id": changed, "email": "new@x.example"}])
     second = Run(group(tmp_path), "manual__2").all()
     assert second.ranges["leads_mode"] == "auto"
     assert first.ranges["until"] < second.ranges["until"]
-    assert rows(database, "leads") == {"leads": 59}
+    assert rows(database, "leads") == {"leads": 58}
+    assert query(database, "SELECT loser_id, winner_id FROM marketo.merged_leads") == [(loser, winner)]
     assert query(database, f"SELECT email FROM marketo.leads WHERE id = {changed}") == [("new@x.example",)]
     assert query(database, f"SELECT _deleted_at IS NOT NULL FROM marketo.leads WHERE id = {gone}") == [(True,)]
 
