@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.conditions.activities import ActivityCondition
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller
 from airflow_provider_marketo.conditions.existing import existing
@@ -97,7 +98,7 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
         for record in self._client.paginate("leads.get_smart_campaigns_by_lead_id", leadId=lead_id, batchSize=300):
             moment = parse_date_or_none(str(record.get("updatedAt") or record.get("createdAt") or ""))
             if moment is not None:
-                campaign = int(record["smartCampaignId"])
+                campaign = id_of(record, "a smart campaign", "smartCampaignId")
                 found[campaign] = max(moment, found.get(campaign, moment))
         return found
 

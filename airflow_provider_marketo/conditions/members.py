@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.ids import lead_id_of
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
 from airflow_provider_marketo.conditions.existing import existing
@@ -145,7 +146,8 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
         if not channel:
             return
         channels = self._client.call("channels.get_by_name", name=channel).records
-        known = [str(status["name"]) for each in channels for status in each.get("progressionStatuses") or ()]
+        with reading("channels.get_by_name"):
+            known = [str(status["name"]) for each in channels for status in each.get("progressionStatuses") or ()]
         unknown = [status for status in condition.statuses if status.lower() not in map(str.lower, known)]
         if known and unknown:
             raise MarketoInvalidRequestError(

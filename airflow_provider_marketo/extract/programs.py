@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date_or_none
+from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def all_programs(client: MarketoClient) -> list[int]:
 
     :param client: the instance.
     """
-    return sorted({int(record["id"]) for record in client.paginate("programs.get", maxReturn=_PAGE)})
+    return sorted({id_of(record, "a program") for record in client.paginate("programs.get", maxReturn=_PAGE)})
 
 
 def changed_programs(client: MarketoClient, span: Window) -> list[int]:
@@ -51,7 +52,7 @@ def changed_programs(client: MarketoClient, span: Window) -> list[int]:
     ):
         moment = parse_date_or_none(str(record.get("activityDate") or ""))
         if record.get("primaryAttributeValueId") and (moment is None or span.start <= moment < span.end):
-            found.add(int(record["primaryAttributeValueId"]))
+            found.add(id_of(record, "an activity", "primaryAttributeValueId"))
     existing = _existing(client, sorted(found))
     log.info("Memberships of %s have changed", counted(len(existing), "program"))
     return existing
@@ -62,4 +63,4 @@ def _existing(client: MarketoClient, ids: list[int]) -> list[int]:
         client.paginate("programs.get", filterType="id", filterValues=list(map(str, some)), maxReturn=_PAGE)
         for some in batches(ids, _IDS)
     )
-    return sorted({int(record["id"]) for records in asked for record in records})
+    return sorted({id_of(record, "a program") for records in asked for record in records})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.schema import from_describe
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
@@ -55,7 +56,10 @@ def write_rows(
     """
     output_format = FORMATS[file_format]
     as_of = iso(client.marketo_time())
-    rules = Rules(from_describe(client.call("leads.describe").records, fields, key=(KEY,), date=None), name)
+    described = client.call("leads.describe").records
+    with reading("leads.describe"):
+        schema = from_describe(described, fields, key=(KEY,), date=None)
+    rules = Rules(schema, name)
     ids: list[int] = []
     with folder.staging() as staging:
         writer = output_format.transform(rules, None, staging.open)

@@ -20,6 +20,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import LaterFormatError, Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.hooks.usage_history import keep_history
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ class QuotaReader:
 def calls_today(records: Iterable[Mapping[str, Any]]) -> int:
     """Return the calls of all API users on the first day in an answer of ``usage.get_daily_usage``."""
     for record in records:
-        return int(record.get("total") or 0)
+        with reading("usage.get_daily_usage"):
+            return int(record.get("total") or 0)
     return 0
 
 
@@ -269,9 +271,12 @@ def exported_sizes(client: MarketoClient, since: datetime, custom_objects: Itera
         lists += [(export, {"apiName": name}) for name in custom_objects] if export.custom else [(export, {})]
     for export, path in lists:
         for job in client.paginate(export.operation("get_jobs"), batchSize=300, **path):
-            finished = job.get("finishedAt")
-            if job.get("fileSize") and finished and parse_date(str(finished)) >= since:
-                yield int(job["fileSize"])
+            with reading(export.operation("get_jobs")):
+                finished = job.get("finishedAt")
+                counts = job.get("fileSize") and finished and parse_date(str(finished)) >= since
+                size = int(job["fileSize"]) if counts else 0
+            if size:
+                yield size
 
 
 def require(quota: Quota, *, calls: int = 0, export_mb: float = 0.0) -> None:

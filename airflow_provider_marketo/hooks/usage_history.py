@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.hooks.coordination import choose
 
 if TYPE_CHECKING:
@@ -151,11 +152,13 @@ def _measure(
     for day in client.call("usage.get_weekly_usage").records:
         date = str(day.get("date", ""))[:10]
         by_dag = known.get(date, {}) if found else client.governor.calls_of() or known.get(date, {})
-        found.append(_day(day, date, by_dag, client.user, settings))
+        with reading("usage.get_weekly_usage"):
+            found.append(_day(day, date, by_dag, client.user, settings))
     errors: Counter[str] = Counter()
     for day in client.call("usage.get_weekly_errors").records:
-        for each in day.get("errors") or ():
-            errors[str(each.get("errorCode"))] += int(each.get("count") or 0)
+        with reading("usage.get_weekly_errors"):
+            for each in day.get("errors") or ():
+                errors[str(each.get("errorCode"))] += int(each.get("count") or 0)
     return UsageHistory(
         instance=client.instance,
         measured_at=now.isoformat(timespec="seconds"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds, tokens
 from airflow_provider_marketo.marketo_assets.program_contents import (
@@ -67,7 +68,7 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     if not made.ours and if_exists == "fail":
         raise change.refuse_existing("programs", arguments["name"], made.record)
     task.link([made.record])
-    contents = ProgramContents(task.client, int(made.record["id"]))
+    contents = ProgramContents(task.client, id_of(made.record, "a program"))
     if not made.ours and if_exists == "reuse":
         log.info("Found programs: %s", find.shown(made.record))
         return _summary(arguments, made.record, contents, created=False)
@@ -94,7 +95,7 @@ def _check_names(task: OnceTask, arguments: Mapping[str, Any], template: Record)
     names = arguments["activate"]
     if isinstance(names, bool) or not names or find.by_name(task.client, "programs", arguments["name"]) is not None:
         return
-    campaigns = ProgramContents(task.client, int(template["id"])).of("smart_campaigns")
+    campaigns = ProgramContents(task.client, id_of(template, "a program")).of("smart_campaigns")
     check_campaigns(names, [record["name"] for record in campaigns], f"the template {template['name']!r}")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow_provider_marketo.client.dates import is_day
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.hooks.link import push_link
 from airflow_provider_marketo.marketo_assets import find
 
@@ -141,8 +142,9 @@ def _present(client: MarketoClient, place: Mapping[str, Any]) -> dict[str, Token
         records = client.call("tokens.get_by_folder_id", **place).records
     except MarketoNotFoundError:
         return {}
-    found = [each for record in records for each in record.get("tokens", ())]
-    return {each["name"]: Token(each["name"], each["type"], str(each["value"])) for each in found}
+    with reading("tokens.get_by_folder_id"):
+        found = [each for record in records for each in record.get("tokens", ())]
+        return {each["name"]: Token(each["name"], each["type"], str(each["value"])) for each in found}
 
 
 def _calls(token: Token, present: Mapping[str, Token]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.governor import IMPORT_QUEUE
+from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.printable import printable
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class ImportJob:
         """Read an item of Marketo's answer."""
         status = str(record.get("status") or "").lower()
         return cls(
-            batch_id=int(record["batchId"]),
+            batch_id=id_of(record, "an import", "batchId"),
             status=_SPELLINGS.get(status, status),
             processed=whole_number(record.get(processed)),
             failed=whole_number(record.get("numOfRowsFailed")),
