@@ -14,7 +14,7 @@ from tools.real_airflow import DagRun, RealAirflow
 
 RECIPE = "marketo_backfill_within_quota"
 SEVERAL = "several_subscriptions"
-CALLS = 8
+CALLS = 7
 """Calls that each task of ``several_subscriptions`` makes."""
 
 

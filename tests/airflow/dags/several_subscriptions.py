@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 CONNECTIONS = ("marketo_first", "marketo_first_too", "marketo_second", "marketo_third")
-CALLS = 8
+CALLS = 7
 
 
 @task(pool="marketo")
