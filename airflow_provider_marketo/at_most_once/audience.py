@@ -55,7 +55,7 @@ def trigger_for_leads_or_rows(
     :param arguments: of the operator, rendered and converted.
     :param parallel: calls at once.
     """
-    if arguments["lead_ids"] is not None and arguments["source"] is arguments["sql"] is arguments["records"]:
+    if all(arguments[way] is None for way in ("source", "sql", "records")):
         return trigger(context, hook, arguments)
     work = AudienceWork(context, hook, arguments, parallel=parallel)
     work.advance(None)

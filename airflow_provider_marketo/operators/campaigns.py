@@ -202,7 +202,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         self._check_input()
 
     def _check_input(self) -> None:
-        """Refuse what no rendering can make right."""
+        """Refuse a missing input, and what does not go with it: when the DAG is parsed, and when it is rendered."""
         rows = [name for name in ("source", "sql", "records") if getattr(self, name) is not None]
         if not rows and not is_filled_in_later(self.lead_ids) and self.argument("lead_ids") is None:
             raise MarketoInvalidRequestError(
@@ -227,6 +227,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     def _execute(self, context: Context) -> TriggerResult | ImportResult | dict[str, Any]:
         from airflow_provider_marketo.at_most_once.audience import trigger_for_leads_or_rows
 
+        self._check_input()
         return trigger_for_leads_or_rows(context, self.hook, self.checked_arguments(), parallel=self.pool_slots)
 
 

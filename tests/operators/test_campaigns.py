@@ -106,6 +106,9 @@ def test_what_a_template_renders_to_is_checked_before_the_first_call(trigger):
     operator = MarketoTriggerCampaignOperator(
         task_id="a_task", campaign_id="{{ params.id }}", lead_ids="{{ params.ids }}"
     )
+    operator.campaign_id, operator.lead_ids = "2001", "None"
+    with pytest.raises(AirflowFailException, match="lead_ids is required, and nothing was given"):
+        operator.execute(trigger.context)
     operator.campaign_id, operator.lead_ids = "2001", "1001,1002"
     with pytest.raises(AirflowFailException, match="lead_ids='1001,1002' is not an id"):
         operator.execute(trigger.context)
