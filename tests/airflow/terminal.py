@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import termios
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tools.real_airflow import PATIENCE, end_sessions
@@ -89,17 +91,29 @@ class Terminal:
 
     def stop(self, within: float = 20) -> None:
         r"""
-        End the program in the foreground: press Ctrl-C, and Ctrl-\ if that does not help.
+        End the program in the foreground: press Ctrl-C, and Ctrl-\ if that does not help. As a last resort, kill it.
 
         Airflow's scheduler may hang after a Ctrl-C: the signal of ``airflow standalone`` reaches it while it ends its
         workers.
+
+        :param within: seconds that each way has.
         """
-        os.write(self._keyboard, _CONTROL_C)
-        try:
+        for key in (_CONTROL_C, _CONTROL_BACKSLASH):
+            os.write(self._keyboard, key)
+            if self._answers(within):
+                return
+        foreground = os.tcgetpgrp(self._keyboard)
+        if foreground != self._shell.pid:
+            os.killpg(foreground, signal.SIGKILL)
+        assert self._answers(within), f"it still runs:\n{self.text[-2000:]}"
+
+    def _answers(self, within: float) -> bool:
+        """Whether the shell takes a line again. What was typed ahead may have been read by the program that ended."""
+        self.type(":")
+        with suppress(AssertionError):
             self.wait(within / PATIENCE)
-        except AssertionError:
-            os.write(self._keyboard, _CONTROL_BACKSLASH)
-            self.wait()
+            return True
+        return False
 
     def _read(self) -> None:
         while True:
