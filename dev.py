@@ -164,7 +164,7 @@ def test(arguments: argparse.Namespace) -> None:
 def survive(arguments: argparse.Namespace) -> None:
     """Run tasks under faults that seeds choose, and compare what they leave behind with what Marketo holds."""
     seed = [] if arguments.seed is None else ["--seed", arguments.seed]
-    _development().become("python", "-m", "tests.survive", "--runs", arguments.runs, *seed)
+    _development().become("tests.survive", "--runs", arguments.runs, *seed)
 
 
 def coverage(arguments: argparse.Namespace) -> None:
