@@ -174,7 +174,8 @@ def _instance() -> Iterator[Marketo]:
         extra = {"poll_interval": 0.1, "hash_secret": "of the fault campaign"}
         patch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps({**connection, "extra": extra}))
         patch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
-        patch.setattr("airflow_provider_marketo.client.client.SystemClock", _Impatient)
+        for waits in ("client.client", "imports.sync"):
+            patch.setattr(f"airflow_provider_marketo.{waits}.SystemClock", _Impatient)
         variables: dict[str, str] = {}
         patch.setattr("airflow_provider_marketo.hooks.variables.read", variables.get)
         patch.setattr("airflow_provider_marketo.hooks.variables.Variable", _variables(variables))
