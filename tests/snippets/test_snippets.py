@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from airflow import __version__ as airflow_version
 
 from tests.snippets.pages import ROOT, Snippet, snippets
 from tools.arguments_page import public_classes
@@ -22,6 +23,11 @@ pytestmark = [
     pytest.mark.slow("a process with a new database of Airflow starts, and the first DAG run starts its API server"),
     pytest.mark.xdist_group("snippets"),
 ]
+
+runs_snippets = pytest.mark.skipif(
+    tuple(map(int, airflow_version.split(".")[:2])) < (3, 3),
+    reason="dag.test() of a deferred task does not end in such a process before Airflow 3.3",
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,7 @@ def _end_of(log: Path, begin: int = 0) -> str:
     return log.read_bytes()[begin:].decode("utf-8", "replace")[-6000:]
 
 
+@runs_snippets
 @pytest.mark.parametrize("snippet", [pytest.param(each, id=each.name) for each in RUN])
 def test_a_snippet_runs_and_leaves_what_the_page_says(run: Callable[[Snippet], str | None], snippet: Snippet) -> None:
     said = run(snippet)
