@@ -76,6 +76,12 @@ def test_airflow_hears_of_each_table_once_it_is_committed(database, tmp_path):
     assert uri.endswith("/marketo/leads")
     assert events[alias].added[uri]["inserted"] == 1
     assert events[asset].extra["tables"]["leads"]["read"] == 1
+
+
+def test_openlineage_is_told_of_each_table_once_it_is_committed(database, tmp_path):
+    pytest.importorskip("airflow.providers.openlineage.extractors")  # the other lines of Airflow are tested without it
+    operator = load(published(tmp_path / "out", LEADS).to_xcom())
+    run(operator, Events())
     (output,) = operator.get_openlineage_facets_on_complete(None).outputs
     assert output.name.endswith("marketo.leads")
 
