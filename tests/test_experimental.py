@@ -57,7 +57,7 @@ def test_the_rest_can_be_imported_without_the_experimental_parts():
         [sys.executable, "-c", WITHOUT_THEM, *EXPERIMENTAL], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 100
+    assert int(done.stdout.split()[-1]) > 100  # some lines of Airflow log to the output
 
 
 def test_the_list_names_parts_that_exist():
