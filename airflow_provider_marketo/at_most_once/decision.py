@@ -1,4 +1,4 @@
-"""A person's decision about a request of which nobody knows whether it ran: one function for all ways to decide."""
+"""A person's decision about a request that may or may not have run: one function for all ways to decide."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def parse(text: str | bytes, kind: type, *, place: str, remedy: str) -> Any:
     """
     Return a JSON value that an earlier process wrote.
 
-    :param text: what is stored. An empty text is damage: nobody writes one.
+    :param text: what is stored. An empty text is damage: this provider writes none.
     :param kind: ``dict``, ``list`` or ``str``.
     :param place: where it is stored, for the error.
     :param remedy: the way out, for the error.

@@ -98,7 +98,7 @@ def variable_name(conn_id: str) -> str:
 
 def pseudonym(user: str, settings: ConnectionSettings) -> str:
     """
-    Return a name for an API user that only somebody with the connection's secret can compute.
+    Return a name for an API user. To compute it takes the connection's secret.
 
     :param user: the user's e-mail address.
     :param settings: the connection, whose ``hash_secret`` or client secret is the key.

@@ -114,7 +114,7 @@ class ListingWork(Work):
         self._stopped.set()
 
     def _begin(self) -> Begun:
-        """Return what the first try has settled. Another request of the same run begins anew."""
+        """Return what the first try has settled. Another request of the same run starts over."""
         place = f"{self._run}/begun.json"
         begun = self._revived(Begun, place)
         if begun is None or begun.request != self._request.fingerprint():

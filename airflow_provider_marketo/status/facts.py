@@ -161,7 +161,7 @@ def _needs(session: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
 
 
 def _decisions(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Return the requests of which nobody knows whether they ran. Only an entry that waits still has a claim."""
+    """Return the requests that may or may not have run. Only an entry that waits still has a claim."""
     claims = [key for key in database.keys(session, ONCE) if key.endswith(CLAIM)]
     stored = database.texts(session, [key.removesuffix(CLAIM) for key in claims])
     read = {key: _entry(text) for key, text in stored.items()}
