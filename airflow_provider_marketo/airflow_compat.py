@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow.models.variable import Variable
     from airflow.models.xcom import XComModel
     from airflow.sdk import ObjectStoragePath
-    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.exceptions import AirflowRescheduleException, ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from airflow.sdk.execution_time.xcom import XCom
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessView",
     "AirflowConsole",
+    "AirflowRescheduleException",
     "AssetEvent",
     "AssetModel",
     "Connection",
@@ -96,6 +97,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "VariableResult": ("airflow.sdk.execution_time.comms",),
     "XCom": ("airflow.sdk.execution_time.xcom",),
     # The end of a task.
+    "AirflowRescheduleException": ("airflow.sdk.exceptions", "airflow.exceptions"),
     "get_listener_manager": ("airflow.sdk.listener", "airflow.listeners.listener"),
     "hookimpl": ("airflow.listeners",),
     # The triggerer of Airflow 3.3.

@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.work import Wait
 from airflow_provider_marketo.links.marketo import MarketoLink
-from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, TaskFailures
+from airflow_provider_marketo.operators.failures import PERMANENT_ERRORS, fails_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +93,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         if "hook" in vars(self):
             self.hook.stop()
 
+    @fails_plainly()
     def execute(self, context: Context) -> Any:
         """
         Run the task.
@@ -100,8 +101,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         :param context: Airflow's, of the running task.
         :return: counts, ids and places of files; never rows.
         """
-        with TaskFailures():
-            return self._execute(context)
+        return self._execute(context)
 
     def _execute(self, context: Context) -> Any:
         """Import the module that does the work, and hand over: the one place of an operator that imports."""
@@ -114,6 +114,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         keep_usage()
         super().defer(**arguments)
 
+    @fails_plainly()
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral: Airflow calls this in the new process."""
         from airflow_provider_marketo.hooks.link import recall_link
@@ -153,6 +154,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         self.on_quota_exhausted = on_quota_exhausted
         self.check_arguments()
 
+    @fails_plainly()
     def execute(self, context: Context) -> Any:
         """
         Run the task, or its part up to the first deferral.
@@ -161,6 +163,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         """
         return self._advance(context)
 
+    @fails_plainly()
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """
         Go on after a deferral.
@@ -170,6 +173,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         """
         return self._advance(context, event, resumed=True)
 
+    @fails_plainly()
     def start_over(self, context: Context, event: Any = None) -> Any:
         """
         Begin after a deferral before which nothing was begun: Marketo refused the first question.
@@ -201,29 +205,28 @@ class MarketoDeferrableOperator(MarketoOperator):
     def _advance(self, context: Context, event: Any = None, *, resumed: bool = False) -> Any:
         """From wherever the work stands to its end, or to the next deferral."""
         work: Work | None = None
-        with TaskFailures():
-            try:
-                work = self._work = self._begin(context, resumed=resumed)
-                if self._killed:  # while it was being made
-                    work.kill()
-                wait = work.advance(_found_from(event))
-                while wait is not None:
-                    self._wait(context, work, wait)
-                    wait = work.advance(None)
-                result = work.finish()
-            except MarketoStoppedError:
-                raise
-            except Exception as error:
-                until = self._waits_out(work, error)
-                if until is not None:
-                    # Jobs in Marketo's queue go on by themselves, and what is published stays.
-                    log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
-                    if work is None and not resumed:
-                        self._defer(context, Wait(until), timedelta(0), method_name="start_over")
-                    self._wait_until(context, work, until, error)
-                if work is not None and self._gives_up(context, error):
-                    work.give_up()  # no later try comes back for it
-                raise
+        try:
+            work = self._work = self._begin(context, resumed=resumed)
+            if self._killed:  # while it was being made
+                work.kill()
+            wait = work.advance(_found_from(event))
+            while wait is not None:
+                self._wait(context, work, wait)
+                wait = work.advance(None)
+            result = work.finish()
+        except MarketoStoppedError:
+            raise
+        except Exception as error:
+            until = self._waits_out(work, error)
+            if until is not None:
+                # Jobs in Marketo's queue go on by themselves, and what is published stays.
+                log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
+                if work is None and not resumed:
+                    self._defer(context, Wait(until), timedelta(0), method_name="start_over")
+                self._wait_until(context, work, until, error)
+            if work is not None and self._gives_up(context, error):
+                work.give_up()  # no later try comes back for it
+            raise
         return self._finished(context, result)
 
     def _waits_out(self, work: Work | None, error: Exception) -> datetime | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowException
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
+
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoAuthError,
@@ -14,6 +18,13 @@ from airflow_provider_marketo.client.errors import (
     MarketoStateError,
 )
 from airflow_provider_marketo.hooks.failure import MarketoTaskError, without_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Operator = TypeVar("Operator")
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 PERMANENT_ERRORS = (
     MarketoAuthError,
@@ -26,30 +37,45 @@ PERMANENT_ERRORS = (
 """Errors that remain until a person has done something about them."""
 
 
-class TaskFailures:
+def task_error(operator: object, error: Exception) -> Exception:
     """
-    Show the failure of a ``with`` block as one sentence, and skip Airflow's retries if a retry cannot mend it.
+    Return what a task ends with: an error that skips Airflow's retries, if no retry can mend it.
 
-    ``contextlib.contextmanager`` will not do: it gives an error back the frames that it came with.
+    :param operator: the task's; sensors have further wishes.
+    :param error: the failure.
+    """
+    return MarketoTaskError(error) if isinstance(error, PERMANENT_ERRORS) else error
 
-    :raises MarketoTaskError: instead of one of :data:`PERMANENT_ERRORS`, with its text.
+
+def fails_plainly(
+    shown: Callable[[Any, Exception], Exception] = task_error,
+) -> Callable[[Callable[Concatenate[Operator, Given], Result]], Callable[Concatenate[Operator, Given], Result]]:
+    """
+    Have a method that Airflow calls fail with one sentence, raised in one frame.
+
+    Airflow logs every frame between itself and the place where an error was raised. This decorator raises an error
+    anew in the outermost frame of this package, without its cause, so that one frame is left.
+
+    :param shown: takes the operator and the failure, and returns what the task ends with.
     """
 
-    def __enter__(self) -> None:
-        pass
+    def decorate(
+        method: Callable[Concatenate[Operator, Given], Result],
+    ) -> Callable[Concatenate[Operator, Given], Result]:
+        @wraps(method)
+        def plain(operator: Operator, /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+            try:
+                return method(operator, *args, **kwargs)
+            except (MarketoError, AirflowException) as error:
+                if isinstance(error, (AirflowSkipException, airflow_compat.AirflowRescheduleException)):
+                    raise  # no failure
+                _log_at_the_end()
+                failure = shown(operator, without_frames(error))
+            raise failure
 
-    def __exit__(self, kind: object, error: BaseException | None, frames: object) -> None:
-        if isinstance(error, (MarketoError, AirflowException)):
-            _log_at_the_end()
-            raise self.shown(without_frames(error)) from None
+        return plain
 
-    def shown(self, error: Exception) -> Exception:
-        """
-        Return what the task ends with.
-
-        :param error: the failure.
-        """
-        return MarketoTaskError(error) if isinstance(error, PERMANENT_ERRORS) else error
+    return decorate
 
 
 def _log_at_the_end() -> None:

@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.links.marketo import MarketoLink
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
-from airflow_provider_marketo.operators.failures import TaskFailures
+from airflow_provider_marketo.operators.failures import fails_plainly, task_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,27 +34,23 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 
-class SensorFailures(TaskFailures):
+def sensor_error(sensor: BaseSensorOperator, error: Exception) -> Exception:
     """
-    Have ``soft_fail`` hold for every error in every mode. The reason is logged, since Airflow's own skip may hide it.
+    Return what a sensor ends with, as its author chose: ``soft_fail`` holds for every error in every mode.
+
+    The reason is logged, since Airflow's own skip may hide it. Airflow decides whether ``never_fail`` holds for a
+    deadline.
 
     :param sensor: the sensor.
-    :raises AirflowSkipException: the sensor fails softly, and there was an error.
-    :raises MarketoTaskError: another try of the task would end in the same way.
+    :param error: the failure.
     """
-
-    def __init__(self, sensor: BaseSensorOperator) -> None:
-        self._sensor = sensor
-
-    def shown(self, error: Exception) -> Exception:
-        """Return the error that ends the sensor, as its author chose."""
-        if self._sensor.soft_fail or self._sensor.never_fail:
-            text = str(super().shown(error))
-            log.warning("Skipping: %s", text)
-            return AirflowSkipException(text)
-        if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
-            return MarketoTaskError(error)
-        return super().shown(error)
+    if sensor.soft_fail or (sensor.never_fail and not isinstance(error, AirflowSensorTimeout)):
+        text = str(task_error(sensor, error))
+        log.warning("Skipping: %s", text)
+        return AirflowSkipException(text)
+    if isinstance(error, (MarketoExportFailedError, MarketoImportFailedError)):
+        return MarketoTaskError(error)
+    return task_error(sensor, error)
 
 
 class ConnectedSensor(ChecksArguments, BaseSensorOperator):
@@ -121,15 +117,15 @@ class MarketoSensor(ConnectedSensor):
         """
         raise NotImplementedError
 
+    @fails_plainly(sensor_error)
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """
         Look once.
 
         :param context: Airflow's, of the running task.
         """
-        with SensorFailures(self):
-            condition = self.condition(context)
-            found = self._wait.look(condition)
+        condition = self.condition(context)
+        found = self._wait.look(condition)
         if found is None:
             if not self.deferrable:
                 log.info("Waiting for %s", condition.describe())
@@ -137,6 +133,7 @@ class MarketoSensor(ConnectedSensor):
         log.info("Found %s", found)
         return PokeReturnValue(is_done=True, xcom_value=dict(found))
 
+    @fails_plainly(sensor_error)
     def execute(self, context: Context) -> Any:
         """
         Check that the wait makes sense, then wait.
@@ -146,16 +143,15 @@ class MarketoSensor(ConnectedSensor):
         """
         self._has_looked = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
         if not self._has_looked:
-            with SensorFailures(self):
-                self._wait.check(self.condition(context))
+            self._wait.check(self.condition(context))
         if not self.deferrable:
             return super().execute(context)
         done = self.poke(context)
         if isinstance(done, PokeReturnValue):
             return done.xcom_value
-        with SensorFailures(self):
-            return self._wait_until(context, datetime.now(timezone.utc) + timedelta(seconds=self.timeout))
+        return self._wait_until(context, datetime.now(timezone.utc) + timedelta(seconds=self.timeout))
 
+    @fails_plainly(sensor_error)
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
         Go on after the wait.
@@ -164,8 +160,7 @@ class MarketoSensor(ConnectedSensor):
         :param event: the trigger's event, which says what was found.
         """
         self._drop_hook()
-        with SensorFailures(self):
-            found = self._found(context, event or {})
+        found = self._found(context, event or {})
         log.info("Found %s", found)
         return found
 

@@ -12,7 +12,8 @@ from airflow_provider_marketo.arguments import Check, count, number
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
-from airflow_provider_marketo.sensors.base import ConnectedSensor, SensorFailures
+from airflow_provider_marketo.operators.failures import fails_plainly
+from airflow_provider_marketo.sensors.base import ConnectedSensor, sensor_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,14 +64,14 @@ class MarketoQuotaSensor(ConnectedSensor):
         self.check_arguments()
         self._check_together()
 
+    @fails_plainly(sensor_error)
     def execute(self, context: Context) -> Any:
         """
         Wait.
 
         :param context: Airflow's, of the running task.
         """
-        with SensorFailures(self):
-            self._check_together()
+        self._check_together()
         if not self.deferrable:
             super().execute(context)
             return self._result()
@@ -79,16 +80,17 @@ class MarketoQuotaSensor(ConnectedSensor):
         deadline = datetime.now(timezone.utc) + timedelta(seconds=self.timeout)
         return self.defer(trigger=self._wait.trigger(deadline), method_name="execute_complete")
 
+    @fails_plainly(sensor_error)
     def poke(self, context: Context) -> bool:
         """
         Return whether enough is left now.
 
         :param context: Airflow's, of the running task.
         """
-        with SensorFailures(self):
-            self._left = self._wait.look()
+        self._left = self._wait.look()
         return self._left is not None
 
+    @fails_plainly(sensor_error)
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
         Go on after the wait.
@@ -97,12 +99,11 @@ class MarketoQuotaSensor(ConnectedSensor):
         :param event: the trigger's event: what is left, or what went wrong.
         """
         self._drop_hook()
-        with SensorFailures(self):
-            self._left = self._wait.found(event)
-            if self._left is None:
-                raise AirflowSensorTimeout(
-                    f"not enough of the quota of {self.marketo_conn_id} was left within {self.timeout} seconds"
-                )
+        self._left = self._wait.found(event)
+        if self._left is None:
+            raise AirflowSensorTimeout(
+                f"not enough of the quota of {self.marketo_conn_id} was left within {self.timeout} seconds"
+            )
         return self._result()
 
     @cached_property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, manifest, moment, period, text, texts
 from airflow_provider_marketo.operators.base import MarketoOperator
-from airflow_provider_marketo.operators.failures import TaskFailures
+from airflow_provider_marketo.operators.failures import fails_plainly
 from airflow_provider_marketo.operators.streams import MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 
@@ -116,6 +116,7 @@ class LoadSourceOperator(MarketoToSqlOperator):
         self.more_manifests = more_manifests
         self.check_arguments()
 
+    @fails_plainly()
     def execute(self, context: Context) -> Any:
         """
         Load the tables, and move the watermarks.
@@ -125,6 +126,5 @@ class LoadSourceOperator(MarketoToSqlOperator):
         from airflow_provider_marketo.warehouse.source import load_source
 
         check = manifest()
-        with TaskFailures():
-            manifests = [check("manifest", each) for each in (self.manifest, *self.more_manifests)]
-            return load_source(manifests, self.checked_arguments(), context["ti"], self._teller(context))
+        manifests = [check("manifest", each) for each in (self.manifest, *self.more_manifests)]
+        return load_source(manifests, self.checked_arguments(), context["ti"], self._teller(context))

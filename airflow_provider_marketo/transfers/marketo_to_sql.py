@@ -10,7 +10,7 @@ from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, f
 from airflow_provider_marketo.choices import LoadMode, OnDelete
 from airflow_provider_marketo.lineage.tables import PublishesTables
 from airflow_provider_marketo.operators.base import UI_COLOR
-from airflow_provider_marketo.operators.failures import TaskFailures
+from airflow_provider_marketo.operators.failures import fails_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +88,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         self._preview = dry_run
         self.check_arguments()
 
+    @fails_plainly()
     def execute(self, context: Context) -> Any:
         """
         Load the tables.
@@ -97,13 +98,12 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         from airflow_provider_marketo.warehouse.task import load_manifest
 
         ti = context["ti"]
-        with TaskFailures():
-            return load_manifest(
-                self.argument("manifest"),
-                self.checked_arguments(),
-                (ti.dag_id, ti.task_id, ti.run_id),
-                self._teller(context),
-            )
+        return load_manifest(
+            self.argument("manifest"),
+            self.checked_arguments(),
+            (ti.dag_id, ti.task_id, ti.run_id),
+            self._teller(context),
+        )
 
     def _teller(self, context: Context) -> Callable[[str, Mapping[str, Any]], None]:
         """Return what tells Airflow of a table once it is committed, so that those before a failure count, too."""

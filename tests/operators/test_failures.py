@@ -74,9 +74,37 @@ def _sensor_context() -> Any:
     return context
 
 
+def a_resumed_sensor() -> Any:
+    sensor = MarketoLeadSensor(task_id="a_task", filter_values="a@example.org", deferrable=True)
+    event = {"status": "error", **failure_of(a_call_of_the_hook).to_dict()}
+    return sensor.resume_execution("execute_complete", {"event": event}, _sensor_context())
+
+
+def a_resumed_operator() -> Any:
+    context = task_context()
+    context["ti"].xcom_pull = lambda **_: None
+    operator = MarketoApiOperator(task_id="a_task", operation="leads.describe")
+    return operator.resume_execution("execute", {}, context)
+
+
 everywhere = pytest.mark.parametrize(
-    "call", [an_operator, a_sensor, a_deferrable_sensor, a_call_of_the_hook, a_query_of_the_hook]
+    "call",
+    [
+        an_operator,
+        a_resumed_operator,
+        a_sensor,
+        a_deferrable_sensor,
+        a_resumed_sensor,
+        a_call_of_the_hook,
+        a_query_of_the_hook,
+    ],
 )
+
+
+def our_frames(failure: BaseException) -> list[str]:
+    """The functions of the package that Airflow's log names."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    return [frame.name for frame in frames if "/airflow_provider_marketo/" in frame.filename]
 
 
 def shown(failure: BaseException) -> str:
@@ -86,8 +114,10 @@ def shown(failure: BaseException) -> str:
 
 @everywhere
 @pytest.mark.usefixtures("wrong_secret")
-def test_an_error_shows_no_cause_and_no_frame_of_the_client(call):
-    text = shown(failure_of(call))
+def test_an_error_shows_no_cause_and_one_frame_of_the_package(call):
+    failure = failure_of(call)
+    assert len(our_frames(failure)) == 1
+    text = shown(failure)
     assert text.count("Traceback") == 1
     assert REFUSED in text.splitlines()[-1]
     assert "tenacity" not in text
@@ -96,9 +126,10 @@ def test_an_error_shows_no_cause_and_no_frame_of_the_client(call):
 
 @everywhere
 @pytest.mark.usefixtures("nobody_listens")
-def test_an_error_that_a_retry_may_mend_shows_none_either(call):
+def test_an_error_that_a_retry_may_mend_shows_no_more(call):
     failure = failure_of(call)
     assert isinstance(failure, MarketoConnectionError)
+    assert len(our_frames(failure)) == 1
     text = shown(failure)
     assert text.count("Traceback") == 1
     assert "/client/client.py" not in text
