@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
+from airflow_provider_marketo.client.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, distinct_batches
-from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

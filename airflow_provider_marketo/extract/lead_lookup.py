@@ -9,8 +9,8 @@ from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
+from airflow_provider_marketo.client.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.extract.lead_fields import suggest_lead_fields
 from airflow_provider_marketo.extract.rows import write_rows
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.output import layout

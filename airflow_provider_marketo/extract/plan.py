@@ -157,7 +157,11 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest) -> ExtractPlan:
     plan = plan.without(request.exclude_fields, "excluded")
     unknown = [name for name in request.hash_fields if name not in plan.columns]
     if unknown:
-        raise MarketoInvalidRequestError(f"{', '.join(unknown)} is not exported", parameter="hash_fields")
+        raise MarketoInvalidRequestError(
+            f"{', '.join(with_nearest(name, plan.columns) for name in unknown)} is not exported",
+            parameter="hash_fields",
+            remedy="Name fields that the extract exports.",
+        )
     return plan
 
 

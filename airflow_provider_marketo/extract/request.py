@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import as_list, as_utc
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import CHANGES, FULL, Removal
@@ -230,7 +231,7 @@ class ExtractRequest(Plain):
     def _check_dates(self, export: ExportObject) -> None:
         if self.date_field is not None and self.date_field not in export.date_filters:
             raise MarketoInvalidRequestError(
-                f"{export.name} cannot be selected by {self.date_field}",
+                f"{export.name} cannot be selected by {with_nearest(self.date_field, export.date_filters)}",
                 parameter="date_field",
                 remedy=f"Use {' or '.join(export.date_filters)}.",
             )

@@ -225,6 +225,8 @@ class Beginning:
             check_statuses([request.program_member_status], statuses, request.program_id, "program_member_status")
         if request.transport == BY_BULK or statuses is None:
             return fields
+        if isinstance(request.constants.get(STATUS), str):
+            check_statuses([request.constants[STATUS]], statuses, request.program_id, "program_member_status")
         return {**fields, STATUS: Field(STATUS, allowed=statuses)}
 
 

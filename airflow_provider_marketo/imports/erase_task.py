@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import checked_values
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.hooks.work import Wait, Work
@@ -185,7 +186,9 @@ def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
     columns: Sequence[str] = rows.columns
     if column not in columns:
         raise MarketoInvalidRequestError(
-            f"the input has no column {column!r}", parameter="column", remedy=f"Its columns are {', '.join(columns)}."
+            f"the input has no column {with_nearest(column, columns)}",
+            parameter="column",
+            remedy=f"Its columns are {', '.join(columns)}.",
         )
     place = list(columns).index(column)
     return [value for batch in rows.batches for value in batch[place]]

@@ -12,6 +12,7 @@ from airflow_provider_marketo.client import codes, stored
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
+from airflow_provider_marketo.client.lead_fields import looking_up_by
 from airflow_provider_marketo.imports.answers import skipped_for
 from airflow_provider_marketo.output.folder import OutputFolder
 
@@ -66,9 +67,10 @@ class Erasure:
         fields = ["id"] if self._filter_type in _NOT_SHOWN else list(dict.fromkeys(("id", self._filter_type)))
         for values in batches(self._values, PER_CALL):
             query = {"filterType": self._filter_type, "filterValues": values, "fields": fields}
-            for lead in self._client.paginate("leads.get_by_filter_type", **query):
-                found.add(lead_id_of(lead))
-                self._having.add(_folded(lead.get(self._filter_type)))
+            with looking_up_by(self._client, "filter_type", self._filter_type):
+                for lead in self._client.paginate("leads.get_by_filter_type", **query):
+                    found.add(lead_id_of(lead))
+                    self._having.add(_folded(lead.get(self._filter_type)))
         return sorted(found)
 
     def without_lead(self) -> list[int] | None:

@@ -154,7 +154,9 @@ def header(
     absent = [name for name in mapping if name not in columns]
     if absent:
         raise _refused(
-            f"the input has no column {', '.join(absent)}", "columns", f"Its columns are {', '.join(columns)}."
+            f"the input has no column {', '.join(with_nearest(name, columns) for name in absent)}",
+            "columns",
+            f"Its columns are {', '.join(columns)}.",
         )
     targets = [*mapping.values(), *constants]
     twice = sorted({name for name in targets if targets.count(name) > 1})
@@ -187,8 +189,9 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
         raise _refused(f"{', '.join(fixed)} cannot be written: Marketo keeps it itself", "columns", "Leave it out.")
     lacking = [name for name in key if name not in targets]
     if lacking:
+        hints = [with_nearest(name, targets) for name in lacking]
         raise _refused(
-            f"the input has no {', '.join(lacking)}, which Marketo needs of every record",
+            f"the input has no {', '.join(hints)}, which Marketo needs of every record",
             "columns",
             "Add the column, or map one to it with columns=.",
         )

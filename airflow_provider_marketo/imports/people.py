@@ -9,6 +9,8 @@ from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
+from airflow_provider_marketo.client.lead_fields import looking_up_by
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports.matching import plain
 from airflow_provider_marketo.imports.source import Batch, Rows
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL
@@ -37,7 +39,7 @@ def with_lead_ids(client: MarketoClient, rows: Rows, column: str, lookup_field: 
         return rows
     if column not in rows.columns:
         raise MarketoInvalidRequestError(
-            f"the input has no column {column}, by which leads are looked up",
+            f"the input has no column {with_nearest(column, rows.columns)}, by which leads are looked up",
             parameter="lookup_field",
             remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {lookup_field} with columns=.",
         )
@@ -81,9 +83,10 @@ class _Leads:
         for part in batches(list(new.values()), RECORDS_PER_CALL):
             query = {"filterType": self._field, "filterValues": part, "fields": ["id", self._field]}
             found: dict[str, set[int]] = {plain(value): set() for value in part}
-            for record in self._client.paginate(_READ, **query):
-                lead_id = lead_id_of(record)
-                found.setdefault(plain(record.get(self._field)), set()).add(lead_id)
+            with looking_up_by(self._client, "lookup_field", self._field):
+                for record in self._client.paginate(_READ, **query):
+                    lead_id = lead_id_of(record)
+                    found.setdefault(plain(record.get(self._field)), set()).add(lead_id)
             self._known.update({key: tuple(sorted(ids)) for key, ids in found.items()})
 
     def _fault(self, value: Any, found: int) -> tuple[str, str]:

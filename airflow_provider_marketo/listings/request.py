@@ -154,23 +154,29 @@ class ListingRequest(Plain):
 
     def _check_keys(self) -> None:
         needed = [listing.name for listing in self.listings if listing.looked_up_by]
+        surplus = [name for name in self.keys if name not in needed]
         for name in needed:
-            if not self.keys.get(name):
+            if not self.keys.get(name) and not surplus:
                 raise MarketoInvalidRequestError(
                     f"Marketo lists no {name}, it only looks them up by {LISTINGS[name].looked_up_by}",
                     parameter="keys",
                     remedy=f"Give keys={{{name!r}: [...]}}.",
                 )
-        surplus = [name for name in self.keys if name not in needed]
         if surplus:
-            raise MarketoInvalidRequestError(f"{surplus[0]!r} is not among the tables that need keys", parameter="keys")
+            raise MarketoInvalidRequestError(
+                f"{with_nearest(surplus[0], needed)} is not among the tables that need keys",
+                parameter="keys",
+                remedy=f"Give keys for {', '.join(needed)}." if needed else "Leave keys out.",
+            )
 
     def _check_columns(self, parameter: str, given: Names, every: Sequence[Listing]) -> None:
         by_table = given if isinstance(given, Mapping) else {None: given}
         for table, names in by_table.items():
             if table is not None and table not in self.object_types:
                 raise MarketoInvalidRequestError(
-                    f"{table!r} is not among the tables that are listed", parameter=parameter
+                    f"{with_nearest(table, self.object_types)} is not among the tables that are listed",
+                    parameter=parameter,
+                    remedy=f"object_types lists {', '.join(self.object_types)}.",
                 )
             listings = [listing for listing in every if table in (None, listing.name)]
             known = {column.name for listing in listings for column in listing.columns}

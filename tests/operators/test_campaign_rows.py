@@ -197,7 +197,7 @@ def test_a_damaged_record_of_who_was_sent_stops_before_anything_is_sent(marketo,
         ({"once_by": ["order"]}, "once_by names 'order', which the input does not have"),
         ({"once_by": ["leadId"]}, "once_by: connection marketo_default has no hash_secret"),
         ({"tokens": {"Headline": "leadId"}}, r"Write \{\{my.Headline\}\}"),
-        ({"lookup_field": "email"}, "the input has no column email"),
+        ({"lookup_field": "email"}, "the input has no column 'email'"),
         ({"campaign_id": 2002}, "is a batch campaign"),
     ],
 )

@@ -168,7 +168,7 @@ def run_or_account(folder, store, rows):
         ({"records": [{"leadId": 1001, "eventName": "x"}]}, "activityDate"),
         ({"records": [{"leadId": 1001, "activityDate": AT, "eventName": "x", "ratng": 1}]}, "did you mean 'rating'"),
         ({"records": [{"email": "a@b.c", "activityDate": AT, "eventName": "x"}]}, "lookup_field='email'"),
-        ({"records": attended(1001), "lookup_field": "email"}, "the input has no column email"),
+        ({"records": attended(1001), "lookup_field": "email"}, "the input has no column 'email'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_sent(marketo, tmp_path, arguments, says):

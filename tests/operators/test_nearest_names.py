@@ -11,12 +11,16 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.operators.listings import MarketoListingOperator
+from airflow_provider_marketo.operators.members import MarketoListMembersOperator, MarketoProgramMembersOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
 from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
 from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 from airflow_provider_marketo.sensors.members import MarketoListMembershipSensor, MarketoProgramMemberSensor
+from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 from tests.simulated import marketo
 from tests.support import StateStore, task_context
 
@@ -115,6 +119,74 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         ),
         (
             MarketoBulkExtractOperator,
+            {"object_type": "leads", **SPAN, "partition_by": ["countryy"]},
+            "^partition_by: 'countryy' .did you mean 'country'",
+        ),
+        (
+            MarketoBulkExtractOperator,
+            {"object_type": "leads", **SPAN, "date_field": "updateAt"},
+            "^date_field: .*did you mean 'updatedAt'",
+        ),
+        (
+            MarketoBulkExtractOperator,
+            {"object_type": "leads", **SPAN, "filters": {"smartListNam": "x"}},
+            "^filters: .*did you mean 'smartListName'",
+        ),
+        (
+            MarketoListingOperator,
+            {"object_types": ["programs"], "fields": {"program": ["id"]}, "output_path": "<folder>/out"},
+            "^fields: 'program' .did you mean 'programs'",
+        ),
+        (
+            MarketoListingOperator,
+            {"object_types": ["opportunities"], "keys": {"opportunitys": ["x"]}, "output_path": "<folder>/out"},
+            "^keys: 'opportunitys' .did you mean 'opportunities'",
+        ),
+        (
+            MarketoBulkImportOperator,
+            {"object_type": "leads", **IMPORT, "columns": {"emial": "email"}},
+            "^columns: .*did you mean 'email'",
+        ),
+        (
+            MarketoSyncLeadsOperator,
+            {"records": [{"email": "ada@example.com"}], "lookup_field": "e-mail", **REJECTS},
+            "the input has no 'e-mail' .did you mean 'email'",
+        ),
+        (
+            MarketoProgramMembersOperator,
+            {"program_id": 1001, "lead_ids": [1001], "program_member_status": "Atended", **REJECTS},
+            "^program_member_status: .*did you mean 'Attended'",
+        ),
+        (
+            MarketoListMembersOperator,
+            {
+                "list_id": 1001,
+                "mode": "add",
+                "source": "<people>",
+                "columns": {"email": "emial"},
+                "lookup_field": "emial",
+                **REJECTS,
+            },
+            f"^lookup_field: .*Did you mean 'email'. {SEARCHABLE}",
+        ),
+        (
+            MarketoEraseLeadsOperator,
+            {"filter_type": "emial", "filter_values": ["a@example.com"], "evidence": "<folder>/e", "confirm": True},
+            f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}",
+        ),
+        (
+            MarketoEraseLeadsOperator,
+            {
+                "source": "<people>",
+                "column": "emial",
+                "filter_type": "email",
+                "evidence": "<folder>/e",
+                "confirm": True,
+            },
+            "^column: .*did you mean 'email'",
+        ),
+        (
+            MarketoBulkExtractOperator,
             {"object_type": "leads", "filters": {"staticListName": "Newsleter"}, "output_path": "<folder>/out"},
             "^filters: .*Did you mean 'Newsletter",
         ),
@@ -145,3 +217,26 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
 def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(run, task, arguments, said):
     with pytest.raises(AirflowFailException, match=said):
         run(task, arguments)
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "said"),
+    [
+        (MarketoGetLeadsOperator, {"filter_typ": "email", "filter_values": ["x"]}, "no argument 'filter_typ'. Did you"),
+        (MarketoGetLeadsOperator, {"filter_type": "email", "filter_value": ["x"]}, "'filter_values'"),
+        (MarketoLeadSensor, {**LEAD, "fieldd": "leadStatus"}, "MarketoLeadSensor has no argument 'fieldd'. .*'field'"),
+        (MarketoLeadSensor, {**LEAD, "poke_intervall": 5}, "'poke_interval'"),
+        (MarketoSyncLeadsOperator, {"rows": [{"email": "ada@example.com"}], **REJECTS}, "no argument 'rows'"),
+        (MarketoToSqlOperator, {"manifest": "m.json", "sql_con_id": "wh"}, "'sql_conn_id'"),
+    ],
+)
+def test_a_misspelt_argument_is_refused_when_the_dag_is_parsed_without_its_value(task, arguments, said):
+    with pytest.raises(TypeError, match=said) as refused:
+        task(task_id="a_task", **arguments)
+    assert "ada@example.com" not in str(refused.value)
+
+
+def test_airflows_own_arguments_are_taken():
+    MarketoGetLeadsOperator(
+        task_id="a_task", **LEAD, filter_type="email", retries=2, default_args={"owner": "a"}, params={"a": 1}
+    )

@@ -267,7 +267,10 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing_behind(marketo, tmp_path):
         ({"object_type": "leads", "on_quota_exhausted": "wait"}, "on_quota_exhausted='wait' is not one of"),
         ({"object_type": "leads", "source": "x.csv"}, "rows come from exactly one place, and records and source"),
         ({"object_type": "leads", "constants": {"leadScore": "x"}}, "constants: leadScore is not a number"),
-        ({"object_type": "leads", "columns": {"mail": "email"}}, "columns: the input has no column mail"),
+        (
+            {"object_type": "leads", "columns": {"mail": "email"}},
+            "columns: the input has no column 'mail' (did you mean 'email'?)",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_before_a_record_is_sent(marketo, tmp_path, arguments, message):

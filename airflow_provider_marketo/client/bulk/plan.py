@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.dates import compact, iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.suggest import with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -129,7 +130,7 @@ def _check_filters(export: ExportObject, date_filter: str | None, filters: Mappi
     if unknown:
         hint = "Name dates with start, end and date_field. " if set(unknown) & {"createdAt", "updatedAt"} else ""
         refuse(
-            f"{export.name} cannot be filtered by {', '.join(unknown)}",
+            f"{export.name} cannot be filtered by {', '.join(with_nearest(name, export.filters) for name in unknown)}",
             f"{hint}Use {', '.join(export.filters)}.",
         )
     if export.exclusive and len(filters) + bool(date_filter) > 1:

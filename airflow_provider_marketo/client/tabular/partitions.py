@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from airflow_provider_marketo.client.dates import parse_date_or_none, written
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.client.tabular.cells import read, shown
 from airflow_provider_marketo.client.tabular.schema import STRING, ActivityType, TableSchema, is_plain_name, snake_case
 
@@ -64,7 +65,12 @@ class Partitioning:
         for name in by:
             source = partitions.source(name)
             if source not in columns:
-                needs = f"{name!r} needs the field {source}, which" if source not in ("", name) else repr(name)
+                known = [*columns, *DATE_PARTS, ACTIVITY_TYPE]
+                needs = (
+                    f"{name!r} needs the field {source}, which"
+                    if source not in ("", name)
+                    else with_nearest(name, known)
+                )
                 raise MarketoInvalidRequestError(
                     f"{needs} is not exported",
                     parameter="partition_by",

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _SHOWN = 15
+
+
+@contextmanager
+def looking_up_by(client: MarketoClient, parameter: str, name: str) -> Iterator[None]:
+    """
+    Blame an argument for a field that Marketo does not know or cannot search by, and name the nearest one.
+
+    :param client: the instance.
+    :param parameter: the argument that names the field.
+    :param name: the field.
+    """
+    try:
+        yield
+    except MarketoInvalidRequestError as error:
+        if error.code in (codes.FIELD_NOT_SEARCHABLE, codes.UNKNOWN_FIELD):
+            error.parameter = parameter
+            suggest_lead_fields(client, error, [name])
+        raise
 
 
 def suggest_lead_fields(client: MarketoClient, error: MarketoInvalidRequestError, names: Sequence[str]) -> None:
