@@ -8,6 +8,7 @@ is the same in all of them: plain SQL that DuckDB, PostgreSQL and SQLite share.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.warehouse import column_types as types
@@ -15,6 +16,7 @@ from airflow_provider_marketo.warehouse.names import LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
 
@@ -117,8 +119,16 @@ class Engine(ABC):
         """
         return False
 
-    def analyze(self, name: str) -> None:  # noqa: B027 - for engines that do not find out by themselves
-        """Tell the database how many rows a temporary table has."""
+    def analyze(self, name: str, key: Sequence[str]) -> None:  # noqa: B027 - for engines that do not do it by themselves
+        """Let the database find out how many rows a temporary table has, and how its keys are spread."""
+
+    def lookups(self, name: str, table: str) -> AbstractContextManager[None]:
+        """
+        Within the context, look the rows of a temporary table up in a table by its key.
+
+        For engines that would rather read the whole table, however few rows the temporary table has.
+        """
+        return nullcontext()
 
     # What is the same.
 
@@ -205,6 +215,32 @@ class Engine(ABC):
     def values(self, *values: str | int | None) -> str:
         """Return literals with commas between them."""
         return ", ".join(map(literal, values))
+
+
+class ConnectionEngine(Engine):
+    """An engine whose driver runs statements on the connection itself, without cursors."""
+
+    _connection: Any
+
+    def _execute(self, sql: str) -> None:
+        self._connection.execute(sql)
+
+    def query(self, sql: str) -> list[Row]:
+        """Run a statement and return its rows."""
+        found: list[Row] = self._connection.execute(sql).fetchall()
+        return found
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
 
 def quote(name: str) -> str:

@@ -78,13 +78,15 @@ class Merge:
             _CHANGED: f"({changed or '1 = 0'})",
         }
         flagged = ", ".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {quote(name)}" for name, test in flags.items())
-        engine.analyze(STAGE)
-        engine.execute(
-            f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {names(columns, 's.')}, {flagged}"
-            f" FROM ({self._once(columns)}) AS s LEFT JOIN {self._table} AS t ON {self._on('t', 's')}"
-            ' WHERE s."_n" = 1'
-        )
-        engine.analyze(DELTA)
+        engine.analyze(STAGE, [self.staged[column][0] for column in shape.key])
+        once = self._once(columns)
+        with engine.lookups(STAGE, shape.table):
+            engine.execute(
+                f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {names(columns, 's.')}, {flagged}"
+                f" FROM ({once}) AS s LEFT JOIN {self._table} AS t ON {self._on('t', 's')}"
+                ' WHERE s."_n" = 1'
+            )
+        engine.analyze(DELTA, shape.key)
         found = engine.query(
             f"SELECT COUNT(*), SUM({_NEW}), SUM({_NEWER} * {_CHANGED}), SUM({_NEWER} * (1 - {_CHANGED}))"
             f" FROM {quote(DELTA)}"

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, names, quote
+from airflow_provider_marketo.warehouse.engine import ConnectionEngine, literal, names, quote
 from airflow_provider_marketo.warehouse.names import LOADS, LOCKS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PATIENCE, _PAUSE = 60.0, 0.1
 _CONFLICTS = ("duplicate key", "catalog write-write", "conflict", "could not set lock", "already been committed")
 
 
-class Warehouse(Engine):
+class Warehouse(ConnectionEngine):
     """Loads into DuckDB."""
 
     name = "duckdb"
@@ -46,25 +46,9 @@ class Warehouse(Engine):
         self._connection = _opened(hook)
         self.execute("SET TimeZone = 'UTC'")
 
-    def _execute(self, sql: str) -> None:
-        self._connection.execute(sql)
-
-    def query(self, sql: str) -> list[Row]:
-        found: list[Row] = self._connection.execute(sql).fetchall()
-        return found
-
-    def begin(self) -> None:
-        self.execute("BEGIN")
-
-    def commit(self) -> None:
-        self.execute("COMMIT")
-
     def rollback(self) -> None:
         with suppress(duckdb.Error):  # there is none
             self.execute("ROLLBACK")
-
-    def close(self) -> None:
-        self._connection.close()
 
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
         renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import adbc_driver_manager
@@ -10,14 +10,20 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, quote
+from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, names, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow_provider_marketo.warehouse.rows import DatasetRows
 
-_LOCK_TIMEOUT = "60s"
+_SETTINGS = {"lock_timeout": "60s", "default_statistics_target": "10", "work_mem": "64MB"}
+"""Of the transaction of a load: how long it waits for others, how many rows ``ANALYZE`` reads, memory of a sort."""
+
+_JOINS_THAT_READ_ALL = ("enable_hashjoin", "enable_mergejoin")
+_MUCH_LARGER = 5
+"""How many times larger than the rows of a load a table must be, so that these are looked up one by one."""
+
 _CONFLICTS = ("40001", "40P01", "55P03", "23505", "XX000")
 _OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "connect_timeout", "application_name", "options")
 
@@ -64,7 +70,8 @@ class Warehouse(Engine):
 
     def begin(self) -> None:
         self.execute("BEGIN")
-        self.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        for name, value in _SETTINGS.items():
+            self.execute(f"SET LOCAL {name} = '{value}'")
 
     def commit(self) -> None:
         self.execute("COMMIT")
@@ -107,8 +114,24 @@ class Warehouse(Engine):
             return False
         return True
 
-    def analyze(self, name: str) -> None:
-        self.execute(f"ANALYZE {quote(name)}")
+    def analyze(self, name: str, key: Sequence[str]) -> None:
+        self.execute(f"ANALYZE {quote(name)} ({names(key)})")
+
+    @contextmanager
+    def lookups(self, name: str, table: str) -> Iterator[None]:
+        """
+        Look rows up by the index if the table is much larger.
+
+        The planner does not know that keys of a load lie close together, and reads the whole table, which takes longer.
+        """
+        sizes = f"pg_relation_size({literal(quote(name))}), pg_relation_size({literal(self.table(table))})"
+        ((rows, all_rows),) = self.query(f"SELECT {sizes}")
+        switches = _JOINS_THAT_READ_ALL if rows * _MUCH_LARGER < all_rows else ()
+        for switch in switches:
+            self.execute(f"SET LOCAL {switch} = off")
+        yield
+        for switch in switches:
+            self.execute(f"RESET {switch}")
 
     def reason(self, error: Exception) -> str:
         # The driver puts the whole statement before the server's words.

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, names, quote
+from airflow_provider_marketo.warehouse.engine import ConnectionEngine, literal, names, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _PATIENCE = 60
 """Seconds to wait for another load to end."""
 
 
-class Warehouse(Engine):
+class Warehouse(ConnectionEngine):
     """Loads into SQLite."""
 
     name = "sqlite"
@@ -43,25 +43,12 @@ class Warehouse(Engine):
         self._connection.isolation_level = None
         self._connection.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
 
-    def _execute(self, sql: str) -> None:
-        self._connection.execute(sql)
-
-    def query(self, sql: str) -> list[Row]:
-        found: list[Row] = self._connection.execute(sql).fetchall()
-        return found
-
     def begin(self) -> None:
         self.execute("BEGIN IMMEDIATE")
-
-    def commit(self) -> None:
-        self.execute("COMMIT")
 
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self.execute("ROLLBACK")
-
-    def close(self) -> None:
-        self._connection.close()
 
     def create_schema(self) -> None:
         """SQLite has no schemas; the tables are in the one file."""
