@@ -56,6 +56,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
     :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
         an ISO 8601 duration.
+    :param fivetran_schema: a schema for views with Fivetran's names and types, on which the models of ``dbt_marketo``
+        run unchanged. Default: no views.
     :param marketo_conn_id: id of the connection to Marketo.
     :param pool: of all tasks. Default: as the DAG says.
     :param default_args: arguments of all tasks.
@@ -71,6 +73,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         tables: Mapping[str, Mapping[str, Any]] | None = None,
         output_path: str | None = None,
         lookback: timedelta | str = timedelta(hours=1),
+        fivetran_schema: str | None = None,
         marketo_conn_id: str = "marketo_default",
         pool: str | None = None,
         default_args: Mapping[str, Any] | None = None,
@@ -78,6 +81,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
     ) -> None:
         by_table = _checked_tables(tables or {})
         text(required=True)("sql_conn_id", sql_conn_id)
+        text()("fivetran_schema", fivetran_schema)
         moment(required=True)("start", start)
         period()("lookback", lookback)
         arguments: Any = {**(default_args or {}), **({} if pool is None else {"pool": pool})}
@@ -90,6 +94,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             )
         self._folder = self._root(output_path)
         self._warehouse: dict[str, Any] = {"sql_conn_id": sql_conn_id, "schema": schema}
+        self._fivetran_schema = fivetran_schema
         self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
         with self:
             self._ranges: Any = RangesOfRunOperator(
@@ -153,6 +158,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             sources=[source, *more[1::2]],
             until=self._ranges["until"],
             history=history,
+            fivetran_schema=self._fivetran_schema,
             outlets=[AssetAlias(f"{self._warehouse['sql_conn_id']}.{self._warehouse['schema'] or 'default'}")],
             **self._warehouse,
         )

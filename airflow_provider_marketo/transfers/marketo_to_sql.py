@@ -43,6 +43,8 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
     :param on_delete: ``mark`` deleted leads, or ``erase`` them: nothing but ids and the mark remains, in any table.
     :param max_deletes: most rows that a full list may mark; below 1 a share of the live rows, of which ten are always
         allowed. Beyond it nothing is loaded.
+    :param fivetran_schema: a schema for views with Fivetran's names and types, such as ``marketo_fivetran``: the models
+        of ``dbt_marketo`` run on them unchanged. They are made and replaced with each load. Default: no views.
     :param dry_run: load, log every statement and the counts, and undo everything.
     :return: ``{"place", "tables", "skipped"}`` (``LoadResult``): URL of the schema, counts by table, and datasets that
         Marketo refused, with the reason.
@@ -57,9 +59,10 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         "history": flag(),
         "on_delete": choice(OnDelete),
         "max_deletes": number(),
+        "fivetran_schema": text(),
         "dry_run": flag(),
     }
-    template_fields: Sequence[str] = ("manifest", "sql_conn_id", "schema", "table")
+    template_fields: Sequence[str] = ("manifest", "sql_conn_id", "schema", "table", "fivetran_schema")
     ui_color = UI_COLOR
 
     def __init__(
@@ -73,6 +76,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         history: bool = False,
         on_delete: OnDelete = "mark",
         max_deletes: float = 0.2,
+        fivetran_schema: str | None = None,
         dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -85,6 +89,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         self.history = history
         self.on_delete = on_delete
         self.max_deletes = max_deletes
+        self.fivetran_schema = fivetran_schema
         self._preview = dry_run
         self.check_arguments()
 

@@ -40,6 +40,8 @@ class Engine(ABC):
     remedies: ClassVar[Mapping[str, str]] = {}
     """What to do about an error, by words of its text."""
     has_schemas: ClassVar[bool] = True
+    type_without_zone: ClassVar[str] = "TIMESTAMP"
+    """The type of a time in UTC that has no zone, as Fivetran's views have it."""
 
     def __init__(self, hook: Any, schema: str | None) -> None:
         self.hook = hook
@@ -129,6 +131,34 @@ class Engine(ABC):
         For engines that would rather read the whole table, however few rows the temporary table has.
         """
         return nullcontext()
+
+    def without_zone(self, expression: str) -> str:
+        """Return a time as one in UTC that has no zone."""
+        return f"({expression} AT TIME ZONE 'UTC')"
+
+    def integer_or_null(self, expression: str) -> str:
+        """Return a text as an integer; null if it is none."""
+        return f"TRY_CAST({expression} AS {self.types[types.INT]})"
+
+    def replace_view(self, name: str, query: str) -> bool:
+        """
+        Create a view, or change what it says.
+
+        :param name: of the view.
+        :param query: what it says.
+        :return: False if the database cannot do it, because other views use this one; it is as before then.
+        """
+        self.execute(f"CREATE OR REPLACE VIEW {self.table(name)} AS {query}")
+        return True
+
+    def drop_view(self, name: str) -> bool:
+        """
+        Drop a view.
+
+        :return: False if other views use it; it is as before then.
+        """
+        self.execute(f"DROP VIEW IF EXISTS {self.table(name)}")
+        return True
 
     # What is the same.
 

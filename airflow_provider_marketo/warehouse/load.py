@@ -8,37 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
-from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engine import quote
-from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from airflow_provider_marketo.warehouse.fivetran import FivetranViews
 from airflow_provider_marketo.warehouse.history import History
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, mark_removed
 from airflow_provider_marketo.warehouse.names import ERASED, table_name
 from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
 from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many
+from airflow_provider_marketo.warehouse.transactions import repeated
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset
     from airflow_provider_marketo.warehouse.engine import Engine
 
-log = printable_logger(__name__)
-
 UPSERT, SNAPSHOT, TOMBSTONES = "upsert", "snapshot", "tombstones"
 MODES = {CHANGES: UPSERT, FULL: SNAPSHOT, DELETES: TOMBSTONES}
-
-TRIES, PAUSE = 10, 0.05
-"""How often a load that another one disturbs is repeated, and the seconds before it is, which double each time."""
 
 ALLOWED_DELETES = 10
 """Rows that a full list may delete whatever share of the table they are."""
@@ -55,6 +49,7 @@ class LoadOptions:
     :param on_delete: ``mark`` or ``erase``.
     :param max_deletes: most rows that a full list may delete; below 1 a share of the live rows.
     :param dry_run: undo everything in the end.
+    :param fivetran_schema: where Fivetran's views are; None for no views.
     :param task: ids of DAG, task and run, for the log.
     """
 
@@ -64,6 +59,7 @@ class LoadOptions:
     on_delete: str = "mark"
     max_deletes: float = 0.2
     dry_run: bool = False
+    fivetran_schema: str | None = None
     task: tuple[str, str, str] = ("", "", "")
 
 
@@ -121,18 +117,7 @@ class DatasetLoad:
 
         :raises MarketoError: nothing was changed, and why.
         """
-        for number in range(TRIES):
-            try:
-                return self._once()
-            except Exception as error:
-                self._engine.rollback()
-                if isinstance(error, MarketoError):
-                    raise
-                if not self._engine.is_conflict(error) or number == TRIES - 1:
-                    raise _refused(self._engine, self.table, error) from error
-                log.info("Another load is at work in this schema; trying again")
-                time.sleep(PAUSE * 2**number)
-        raise AssertionError  # the last try has returned or raised
+        return repeated(self._engine, self._once, f"the load into {self._engine.table(self.table)}")
 
     def _once(self) -> Loaded:
         engine, started = self._engine, datetime.now(timezone.utc)
@@ -152,7 +137,8 @@ class DatasetLoad:
             engine.rollback()
             loaded.repeated = True
             return loaded
-        shape = TableShaper(engine, self._log, self.table, self._dataset.name).shape(self._types, self._dataset.key)
+        shaper = TableShaper(engine, self._log, self.table, self._dataset.name, self._release_views)
+        shape = shaper.shape(self._types, self._dataset.key)
         self._merge(shape, loaded.counts)
         loaded.counts.read = sum(file.rows for file in rows.files)
         loaded.counts.rejected = rows.nul_removed + rows.misfits
@@ -162,6 +148,11 @@ class DatasetLoad:
         else:
             engine.commit()
         return loaded
+
+    def _release_views(self) -> bool:
+        """Drop our views of the table, so that a column can be widened; the task makes them again."""
+        schema = self._options.fivetran_schema
+        return schema is not None and FivetranViews(self._engine, schema).release(self.table)
 
     def _stage(self, rows: DatasetRows) -> None:
         try:
@@ -289,13 +280,6 @@ def _load_id(engine: Engine, table: str, mode: str, manifest: Manifest, dataset:
     files = sorted((file.name, file.sha256) for file in manifest.files_of(dataset))
     facts = json.dumps([engine.schema, table, mode, dataset.as_of, manifest.start, manifest.end, files])
     return hashlib.sha256(facts.encode()).hexdigest()[:32]
-
-
-def _refused(engine: Engine, table: str, error: Exception) -> MarketoWarehouseError:
-    remedy = next((remedy for words, remedy in engine.remedies.items() if words in str(error)), None)
-    return MarketoWarehouseError(
-        f"{engine.name} refused the load into {engine.table(table)}: {engine.reason(error)}", remedy=remedy
-    )
 
 
 def _now() -> str:

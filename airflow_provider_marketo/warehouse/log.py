@@ -180,6 +180,11 @@ class Log:
         )
         return {str(source): (str(column), str(dataset), bool(is_key)) for source, column, dataset, is_key in found}
 
+    def datasets(self) -> list[tuple[str, str]]:
+        """Return the tables that loads have made, in order, each with the dataset whose rows it holds."""
+        found = self._engine.query(f"SELECT DISTINCT table_name, dataset FROM {self._columns} ORDER BY table_name")
+        return [(str(table), str(dataset)) for table, dataset in found]
+
     def remember(self, table: str, dataset: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
         """Write down which field became which column."""
         facts = [

@@ -19,6 +19,7 @@ SYSTEM_COLUMNS = (AS_OF, LOAD, SYNCED_AT, DELETED_AT)
 ERASED_LEAD, ERASED_AT = "lead_id", "erased_at"
 
 LOADS, COLUMNS, ERASED, LOCKS = "_marketo_loads", "_marketo_columns", "_marketo_erased", "_marketo_locks"
+VIEWS = "_marketo_views"
 HISTORY, VALID_FROM, VALID_TO = "_history", "_valid_from", "_valid_to"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_ ]+")

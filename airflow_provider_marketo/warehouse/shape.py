@@ -20,7 +20,7 @@ from airflow_provider_marketo.warehouse.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_marketo.output.manifest import ManifestDataset
     from airflow_provider_marketo.warehouse.engine import Engine
@@ -107,13 +107,17 @@ class TableShaper:
     :param log: knows the columns that earlier loads have made.
     :param table: its name.
     :param dataset: the dataset whose rows it holds.
+    :param release: drops what stands in the way of widening a column; returns whether there was anything.
     """
 
-    def __init__(self, engine: Engine, log: Log, table: str, dataset: str) -> None:
+    def __init__(
+        self, engine: Engine, log: Log, table: str, dataset: str, release: Callable[[], bool] = lambda: False
+    ) -> None:
         self._engine = engine
         self._log = log
         self._table = table
         self._dataset = dataset
+        self._release = release
         self._found: Mapping[str, str | None] = {}
 
     def shape(self, fields: Mapping[str, str], key: Sequence[str]) -> Shape:
@@ -162,7 +166,7 @@ class TableShaper:
         to = types.wider(has, wants)
         if to == has:
             return column, to
-        if self._engine.alter_type(self._table, column, to):
+        if self._alter(column, to):
             log.warning("%s.%s holds %s from now on: %s was too narrow", self._table, column, to, has)
             return column, to
         if source in key:
@@ -172,6 +176,11 @@ class TableShaper:
                 remedy="Load into a new table.",
             )
         return self._second_column(source, column), types.TEXT
+
+    def _alter(self, column: str, to: str) -> bool:
+        return self._engine.alter_type(self._table, column, to) or (
+            self._release() and self._engine.alter_type(self._table, column, to)
+        )
 
     def _second_column(self, source: str, column: str) -> str:
         """Add a column of text for a field whose column cannot be widened, and return its name."""

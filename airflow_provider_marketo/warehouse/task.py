@@ -11,6 +11,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, read_manifest
 from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from airflow_provider_marketo.warehouse.fivetran import make_views, refuse_schema
 from airflow_provider_marketo.warehouse.load import DatasetLoad, Loaded, LoadOptions
 from airflow_provider_marketo.warehouse.names import table_name
 
@@ -62,12 +63,15 @@ def load_manifest(
         on_delete=arguments["on_delete"],
         max_deletes=arguments["max_deletes"],
         dry_run=arguments["dry_run"],
+        fivetran_schema=arguments["fivetran_schema"],
         task=task,
     )
     failures: dict[str, MarketoError] = {}
     engine = connect(arguments["sql_conn_id"], arguments["schema"])
     result: LoadResult = {"place": engine.place, "tables": {}, "skipped": {}}
     try:
+        if options.fivetran_schema is not None:
+            refuse_schema(engine, options.fivetran_schema)
         for dataset in datasets:
             if dataset.skipped is not None:
                 result["skipped"][dataset.name] = dataset.skipped
@@ -82,6 +86,8 @@ def load_manifest(
             result["tables"][one.table] = {**asdict(one.counts), "repeated": one.repeated}
             if not options.dry_run:
                 loaded(one.table, result)
+        if options.fivetran_schema is not None:
+            make_views(engine, options.fivetran_schema, dry_run=options.dry_run)
     finally:
         engine.close()
     _raise(failures, len(datasets))

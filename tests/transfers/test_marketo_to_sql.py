@@ -118,6 +118,12 @@ def test_a_database_without_an_engine_is_refused_with_those_there_are(tmp_path, 
     assert "DuckDB (duckdb), PostgreSQL (postgres), SQLite (sqlite)" in str(caught.value)
 
 
+def test_views_are_refused_where_there_are_no_schemas(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "wh.db")}))
+    with pytest.raises(MarketoTaskError, match=r"sqlite has no schemas.*Leave fivetran_schema out"):
+        run(load(published(tmp_path / "out", LEADS).to_xcom(), fivetran_schema="marketo_fivetran"))
+
+
 def test_an_engine_that_is_not_installed_names_the_extra(database, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     monkeypatch.delitem(sys.modules, "airflow_provider_marketo.warehouse.engines.duckdb", raising=False)

@@ -25,6 +25,7 @@ _MUCH_LARGER = 5
 """How many times larger than the rows of a load a table must be, so that these are looked up one by one."""
 
 _CONFLICTS = ("40001", "40P01", "55P03", "23505", "XX000")
+_USED_BY_A_VIEW, _OTHER_COLUMNS, _HAS_DEPENDENTS = "0A000", "42P16", "2BP01"
 _OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "connect_timeout", "application_name", "options")
 
 
@@ -101,16 +102,36 @@ class Warehouse(Engine):
         return {str(name): str(kind) for name, kind in found}
 
     def alter_type(self, table: str, column: str, kind: str) -> bool:
-        self.execute("SAVEPOINT widen")
+        return self._unless(
+            _USED_BY_A_VIEW,
+            f"ALTER TABLE {self.table(table)} ALTER COLUMN {quote(column)} TYPE {self.types[kind]}"
+            f" USING {self.cast(quote(column), kind)}",
+        )
+
+    def integer_or_null(self, expression: str) -> str:
+        return f"CASE WHEN {expression} ~ '^ *-?[0-9]{{1,18}} *$' THEN CAST({expression} AS bigint) END"
+
+    def replace_view(self, name: str, query: str) -> bool:
+        create = f"VIEW {self.table(name)} AS {query}"
+        if self._unless(_OTHER_COLUMNS, f"CREATE OR REPLACE {create}"):
+            return True
+        if not self.drop_view(name):
+            return False
+        self.execute(f"CREATE {create}")
+        return True
+
+    def drop_view(self, name: str) -> bool:
+        return self._unless(_HAS_DEPENDENTS, f"DROP VIEW IF EXISTS {self.table(name)}")
+
+    def _unless(self, sqlstate: str, sql: str) -> bool:
+        """Run a statement; undo it and return False if it fails for a given reason."""
+        self.execute("SAVEPOINT attempt")
         try:
-            self.execute(
-                f"ALTER TABLE {self.table(table)} ALTER COLUMN {quote(column)} TYPE {self.types[kind]}"
-                f" USING {self.cast(quote(column), kind)}"
-            )
+            self.execute(sql)
         except adbc_driver_manager.Error as error:
-            if error.sqlstate != "0A000":  # anything but a view that uses the column
+            if error.sqlstate != sqlstate:
                 raise
-            self.execute("ROLLBACK TO SAVEPOINT widen")
+            self.execute("ROLLBACK TO SAVEPOINT attempt")
             return False
         return True
 
