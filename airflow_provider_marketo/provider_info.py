@@ -165,6 +165,13 @@ _CONNECTION_FIELDS = {
         default=0,
         minimum=0,
     ),
+    "export_reserve_mb": _field(
+        "Export reserve MB",
+        "Megabytes of the day's bulk export that tasks with daily_export_mb leave to other work.",
+        "integer",
+        default=0,
+        minimum=0,
+    ),
     "coordination": _field(
         "Coordination",
         "How processes share the limits: host (one machine), redis (many machines), pool (a fixed share per task), or "

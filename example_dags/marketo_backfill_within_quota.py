@@ -1,10 +1,10 @@
 """
-A backfill that leaves part of the daily quota to others.
+A backfill over days that leaves part of each day's quota to others.
 
-It waits for a day with enough left, takes no more than its share of the export volume, and continues where it stopped.
-Newest windows come first. When a window would pass ``max_export_mb`` the task fails, and what it has published stays:
-clear it the next day. When Marketo itself says that the day is spent, it sleeps until midnight in Chicago and goes on.
-The extra ``reserve`` of the connection keeps calls back from all extracts.
+It waits for a day with enough calls left and exports at most ``daily_export_mb`` a day, newest windows first. When the
+day's share is spent, the task waits in the triggerer until midnight in Chicago and goes on by itself; what it has
+published stays. The extras ``reserve`` (calls) and ``export_reserve_mb`` of the connection are left to other work.
+``airflow marketo plan`` says beforehand how many days it takes.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """
@@ -31,7 +31,7 @@ with DAG(
     tags=["marketo", "example"],
 ):
     enough_left = MarketoQuotaSensor(
-        task_id="enough_left", min_calls=1_000, min_export_mb=200, deferrable=True, pool="marketo"
+        task_id="enough_left", min_calls=1_000, min_export_mb=50, deferrable=True, pool="marketo"
     )
     leads = MarketoBulkExtractOperator(
         task_id="leads",
@@ -43,7 +43,7 @@ with DAG(
         output_path="{{ var.value.marketo_lake }}/leads_history",
         deferrable=True,
         on_quota_exhausted="defer",
-        max_export_mb=200,
+        daily_export_mb=50,
         pool="marketo",
     )
     enough_left >> leads

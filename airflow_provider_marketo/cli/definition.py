@@ -6,8 +6,11 @@ Airflow loads it at each start of its command line, so each command is imported 
 
 from __future__ import annotations
 
+from typing import get_args
+
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
+from airflow_provider_marketo.choices import BulkObject, WindowOrder
 from airflow_provider_marketo.cli.api_commands import API_COMMANDS, OUTPUT, days
 
 _CONN_IDS = Arg(
@@ -58,6 +61,24 @@ _LEAD_ID = Arg(
     required=True,
 )
 _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
+_OBJECT = Arg(("object_type",), help="What is extracted.", choices=get_args(BulkObject))
+_START = Arg(("--start",), help="First second wanted, ISO 8601.", required=True)
+_END = Arg(("--end",), help="First second no longer wanted, ISO 8601.", required=True)
+_WINDOW = Arg(("--window",), help="Length of a window, ISO 8601 (default: P30D).", default="P30D")
+_ORDER = Arg(("--order",), help="Which window comes first.", choices=get_args(WindowOrder), default="oldest_first")
+_DATE_FIELD = Arg(("--date-field",), help="What the windows select by, such as updatedAt.")
+_FIELDS = Arg(("--field",), help="A field. May be given several times (default: all).", action="append", dest="fields")
+_CUSTOM_OBJECT = Arg(("--custom-object",), help="API name of the type, for custom_objects.")
+_PROGRAM_IDS = Arg(
+    ("--program-id",), help="Of program members. May be given several times.", action="append", dest="program_ids"
+)
+_DAILY_MB = Arg(("--daily-export-mb",), help="Megabytes that the DAG may export in a day.", type=float)
+_TASK = Arg(("--task",), help="Take the size of the last file of this task: DAG_ID.TASK_ID.")
+_SAMPLE = Arg(
+    ("--sample",),
+    help="Export the window in the middle and measure it. It counts toward the day's export volume.",
+    action="store_true",
+)
 _REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
 
 
@@ -99,6 +120,30 @@ _COMMANDS = (
         description="Shows what the page Marketo in the UI shows. Reads Airflow's database and never calls Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.status.status"),
         args=(OUTPUT,),
+    ),
+    ActionCommand(
+        name="plan",
+        help="Show the windows of a backfill, their megabytes, and how many days it takes (experimental)",
+        description="Prints a line for each window of a bulk extract, with the megabytes that it is likely to have and "
+        "the day on which it is exported. The size is that of the last file of such an extract, as the tasks have "
+        "written it down, or of a window that --sample exports. Without --sample it never calls Marketo.",
+        func=lazy_load_command("airflow_provider_marketo.cli.plan.plan"),
+        args=(
+            _OBJECT,
+            _START,
+            _END,
+            _WINDOW,
+            _ORDER,
+            _DATE_FIELD,
+            _FIELDS,
+            _CUSTOM_OBJECT,
+            _PROGRAM_IDS,
+            _DAILY_MB,
+            _CONN_ID,
+            _TASK,
+            _SAMPLE,
+            OUTPUT,
+        ),
     ),
     ActionCommand(
         name="verify",

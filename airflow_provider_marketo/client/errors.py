@@ -193,7 +193,7 @@ class MarketoBudgetError(MarketoError):
     """
     The task would use more of Marketo than its author allows it. Nothing was sent.
 
-    :param parameter: the limit: ``max_calls`` or ``max_export_mb``.
+    :param parameter: the limit: ``max_calls``.
     """
 
     default_remedy = (

@@ -51,15 +51,11 @@ class Tally:
     Counts what a client does. Threads and clients may share it.
 
     :param max_calls: calls that may be made; None for no limit.
-    :param max_export_mb: megabytes that may be exported in bulk; None for no limit.
     :param observer: called at the end of every call.
     """
 
-    def __init__(
-        self, *, max_calls: int | None = None, max_export_mb: float | None = None, observer: Observer | None = None
-    ) -> None:
+    def __init__(self, *, max_calls: int | None = None, observer: Observer | None = None) -> None:
         self.max_calls = max_calls
-        self.max_export_mb = max_export_mb
         self.calls = 0
         self.waited = 0.0
         self.rejected: Counter[str] = Counter()
@@ -113,20 +109,6 @@ class Tally:
         """Add the bytes of an export file, which count toward the day's quota."""
         with self._lock:
             self.exported += size
-
-    def check_export(self, expected: int) -> None:
-        """
-        Check the budget before an export job starts.
-
-        :param expected: bytes that this job and those under way are likely to export.
-        :raises MarketoBudgetError: that would exceed the budget.
-        """
-        if self.max_export_mb is not None and self.exported + expected > self.max_export_mb * MEGABYTE:
-            raise MarketoBudgetError(
-                f"{self.exported / MEGABYTE:.1f} MB are exported, the next jobs will export about "
-                f"{expected / MEGABYTE:.1f} MB, and this task may export {self.max_export_mb:g} MB",
-                parameter="max_export_mb",
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON."""

@@ -15,6 +15,7 @@ from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.extract.run import ExtractRun
 from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, progress_store
+from airflow_provider_marketo.hooks.export_budget import export_budget
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.foreign import host, unreachable
@@ -40,6 +41,7 @@ def begin(
     timeout: timedelta,
     resumed: bool,
     in_flight: int,
+    daily_export_mb: float | None = None,
 ) -> ExtractRun:
     """
     Settle the plan of an extract, or take over where an earlier try stopped.
@@ -51,7 +53,8 @@ def begin(
     :param context: Airflow's, of the running task.
     :param timeout: how long this try may wait for Marketo.
     :param resumed: whether this is the same try after a deferral, whose deadline goes on.
-    :param in_flight: jobs to keep in Marketo's queue at a time.
+    :param in_flight: jobs to keep in Marketo's queue at a time. With a daily budget there is one.
+    :param daily_export_mb: megabytes that the DAG may export a day; None for no limit.
     :raises MarketoInvalidRequestError: something is wrong with what is wanted; no job was created.
     """
     run = layout.task_folder(context["ti"])
@@ -87,6 +90,13 @@ def begin(
     if not resumed or not progress.deadline:
         progress.deadline = (datetime.now(timezone.utc) + timeout).isoformat()
         progress.recreated = {}
+    budget = export_budget(
+        hook,
+        context,
+        object_type=wanted.object_type,
+        custom_object=wanted.custom_object,
+        daily_mb=daily_export_mb,
+    )
     return ExtractRun(
         request=wanted,
         plan=plan,
@@ -96,7 +106,8 @@ def begin(
         folder=folder,
         run_folder=run,
         keeper=ProgressKeeper(store, progress),
-        in_flight=in_flight,
+        in_flight=in_flight if daily_export_mb is None else 1,
+        budget=budget,
         poll_interval=hook.settings.poll_interval,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import MONTHS_25, kept
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
+from airflow_provider_marketo.hooks.export_budget import MarketoExportTurnError
 from airflow_provider_marketo.hooks.work import moved
 from airflow_provider_marketo.output import layout
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.extract.publish import SlicePublisher
     from airflow_provider_marketo.extract.state import ProgressKeeper
+    from airflow_provider_marketo.hooks.export_budget import ExportBudget
     from airflow_provider_marketo.output.folder import OutputFolder
 
 log = printable_logger(__name__)
@@ -59,9 +62,11 @@ class ExtractWait:
     Nothing can be done now.
 
     :param export_ids: jobs that Marketo works on for us; empty while its queue is full of others'.
+    :param for_turn: whether another task of the DAG has the turn, because the DAG has a daily budget.
     """
 
     export_ids: tuple[str, ...]
+    for_turn: bool = False
 
 
 class ExtractRun:
@@ -78,6 +83,7 @@ class ExtractRun:
     :param keeper: how far an earlier try, or this one before it was deferred, has come.
     :param in_flight: jobs to keep in Marketo's queue at a time.
     :param poll_interval: seconds between two looks at the jobs, as the connection has it.
+    :param budget: how much may be exported today.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class ExtractRun:
         keeper: ProgressKeeper,
         in_flight: int,
         poll_interval: float,
+        budget: ExportBudget,
     ) -> None:
         self._request = request
         self._plan = plan
@@ -105,11 +112,11 @@ class ExtractRun:
         self._progress = keeper.progress
         self._in_flight = in_flight
         self.poll_interval = poll_interval
+        self._budget = budget
         self.object_type = request.object_type
         self.custom_object = request.custom_object
         self._slices = {one.name: one for one in request.slices(plan.filters, plan.until)}
         self._queued: set[str] = set()
-        self._largest = 0
 
     @property
     def deadline(self) -> datetime:
@@ -146,6 +153,11 @@ class ExtractRun:
             log.info("Continuing with export jobs of an earlier try: %s", ", ".join(ids))
         return self._states(ids)
 
+    def log_outlook(self) -> None:
+        """Log how long the rest is likely to take under a daily budget, if that is known."""
+        if (said := self._budget.outlook([self._slices[name] for name in self._open_slices()])) is not None:
+            log.info("%s", said)
+
     def look(self) -> Mapping[str, ExportJob]:
         """Return the states of the queued jobs now, by one call for all."""
         return self._states(self._queued)
@@ -165,7 +177,7 @@ class ExtractRun:
         :return: what to wait for, or None when everything is published.
         :raises MarketoExportFailedError: Marketo gave a job up.
         :raises MarketoQuotaExhaustedError: nothing is in flight and no job can be started before the reset.
-        :raises MarketoBudgetError: nothing is in flight, and another job would be more than the author allows.
+        :raises MarketoBudgetError: nothing is in flight, and another job would need more calls than the author allows.
         :raises MarketoStoppedError: this process must not go on.
         """
         finished = {}
@@ -183,8 +195,11 @@ class ExtractRun:
             MarketoBudgetError,
         ) as error:
             obstacle = error  # what has been exported is fetched all the same
+        is_first = not self._progress.published
         for name, job in finished.items():
             self._publish(self._slices[name], job)
+        if is_first and self._progress.published:  # now the size of a file is known
+            self.log_outlook()
         if not self._open_slices():
             return None
         if isinstance(obstacle, MarketoExportFailedError):
@@ -193,7 +208,7 @@ class ExtractRun:
             raise obstacle
         if obstacle is not None:
             log.info("%s", obstacle)
-        return ExtractWait(tuple(sorted(self._queued)))
+        return ExtractWait(tuple(sorted(self._queued)), for_turn=isinstance(obstacle, MarketoExportTurnError))
 
     def finish(self) -> dict[str, Any]:
         """
@@ -244,6 +259,9 @@ class ExtractRun:
         """Cancel the jobs of this task instance, and no others."""
         self._jobs.cancel_all(self._progress.jobs.values())
         self._queued.clear()
+        for name in self._progress.jobs:
+            with suppress(OSError, MarketoError):  # the account of a day counts the job all the same
+                self._budget.end(self._slices[name], 0)
 
     def kill(self) -> None:
         """
@@ -270,8 +288,10 @@ class ExtractRun:
         if job.status == COMPLETED:
             self._queued.discard(job.export_id)
             self._client.tally.add_export(job.size or 0)
-            self._largest = max(self._largest, job.size or 0)
+            self._budget.end(self._slices[name], job.size or 0)
             return True
+        if job.status in (FAILED, CANCELLED):
+            self._budget.end(self._slices[name], 0)
         if job.status == FAILED:
             self._forget(name)
             raise MarketoExportFailedError(
@@ -301,15 +321,17 @@ class ExtractRun:
             if name in besides or export_id in self._queued:
                 continue
             self._keeper.check()
-            if self._queued and not self._largest and self._client.tally.max_export_mb is not None:
-                return  # how large the files are is known when the first one is there
-            self._client.tally.check_export(self._largest * (len(self._queued) + 1))
+            self._budget.check(self._slices[name])
             if export_id is None:
                 export_id = self._create(self._slices[name])
                 self._progress.jobs[name] = export_id
                 self._keeper.save()  # before the job can run: what is not written down is never started
+            self._budget.start(self._slices[name], export_id)
             try:
                 self._jobs.enqueue(export_id)
+            except (MarketoQueueFullError, MarketoQuotaExhaustedError):
+                self._budget.end(self._slices[name], 0)
+                raise
             except MarketoInvalidRequestError as error:
                 job = self._jobs.status(export_id)
                 if job is None or job.status in (CANCELLED, FAILED):

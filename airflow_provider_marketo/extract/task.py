@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import options
@@ -38,6 +38,9 @@ log = printable_logger(__name__)
 
 _JOBS_IN_FLIGHT = 2
 """Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
+
+_TURN_LOOKS = 3
+"""Poll intervals between two looks whether another task of a DAG with a budget has ended its job."""
 
 _OF_THE_REQUEST = (
     "object_type",
@@ -76,7 +79,10 @@ class ExtractWork(Work):
             timeout=arguments["timeout"],
             resumed=resumed,
             in_flight=options.number("jobs_in_flight", _JOBS_IN_FLIGHT),
+            daily_export_mb=arguments["daily_export_mb"],
         )
+        if not resumed:
+            self._run.log_outlook()
         self._adopted = False
         self._output_path = arguments["output_path"]
         self.poll_interval = timedelta(seconds=hook.settings.poll_interval)
@@ -96,6 +102,10 @@ class ExtractWork(Work):
         waiting = self._run.step(self._known(found))
         if waiting is None:
             return None
+        if waiting.for_turn:  # the other task may take days
+            until = datetime.now(timezone.utc) + _TURN_LOOKS * self.poll_interval
+            self.extend_deadline(until)
+            return Wait(until)
         self._run.check_deadline()
         return self._wait_for_jobs() if waiting.export_ids else Wait()
 

@@ -62,7 +62,6 @@ class MarketoHook(BaseHook):
     :param parallel: calls that may be in flight at once. Default: the task's ``pool_slots`` if it is in the
         connection's pool, else 1.
     :param max_calls: calls that the running task may make, over all its hooks. Default: the operator's ``max_calls``.
-    :param max_export_mb: megabytes that the task may export in bulk. Default: the operator's ``max_export_mb``.
     :param settings: the connection, if the caller has read it already (a trigger reads it asynchronously).
     """
 
@@ -79,14 +78,12 @@ class MarketoHook(BaseHook):
         *,
         parallel: int | None = None,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
         settings: ConnectionSettings | None = None,
     ) -> None:
         super().__init__()
         self.marketo_conn_id = marketo_conn_id
         self._parallel = parallel
         self._max_calls = max_calls
-        self._max_export_mb = max_export_mb
         self._settings = settings
         self._looked_at_quota = -math.inf
         self._stopped = False
@@ -128,8 +125,6 @@ class MarketoHook(BaseHook):
         tally = tally_of(settings.conn_id, self._observe)
         if self._max_calls is not None:
             tally.max_calls = self._max_calls
-        if self._max_export_mb is not None:
-            tally.max_export_mb = self._max_export_mb
         client = MarketoClient(
             settings.host,
             settings.client_id,

@@ -100,7 +100,7 @@ class TaskRuntime:
                 self._tallies.clear()
                 self._counted_task = task
             if conn_id not in self._tallies:
-                tally = Tally(max_calls=task.max_calls, max_export_mb=task.max_export_mb, observer=observer)
+                tally = Tally(max_calls=task.max_calls, observer=observer)
                 tally.add(self._recalled.pop(conn_id, {}))
                 self._tallies[conn_id] = tally
             return self._tallies[conn_id]

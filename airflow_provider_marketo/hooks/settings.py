@@ -33,6 +33,7 @@ INSTANCE_SETTINGS = (
     "daily_quota",
     "export_daily_mb",
     "reserve",
+    "export_reserve_mb",
     "coordination",
     "redis_conn_id",
 )
@@ -58,6 +59,7 @@ class ConnectionSettings:
     :param daily_quota: calls a day, of all integrations together, from the contract with Adobe.
     :param export_daily_mb: megabytes of bulk export a day, of all integrations together.
     :param reserve: calls of the daily quota that extracts leave to others.
+    :param export_reserve_mb: megabytes of the daily bulk export that tasks with ``daily_export_mb`` leave to others.
     :param coordination: how processes share the limits: ``auto``, ``host``, ``redis`` or ``pool``.
     :param redis_conn_id: id of the Airflow connection to the Redis server, for ``redis``.
     :param poll_interval: seconds between two polls of export jobs; Marketo updates their status once a minute.
@@ -82,6 +84,7 @@ class ConnectionSettings:
     daily_quota: int = DEFAULT_DAILY_QUOTA
     export_daily_mb: int = DEFAULT_EXPORT_DAILY_MB
     reserve: int = DEFAULT_RESERVE
+    export_reserve_mb: int = DEFAULT_RESERVE
     coordination: str = "auto"
     redis_conn_id: str | None = None
     poll_interval: float = DEFAULT_POLL_INTERVAL
@@ -152,6 +155,7 @@ class ConnectionSettings:
         if coordination == "redis" and redis_conn_id is None:
             raise reader.refused("redis_conn_id", "is empty", "coordination=redis needs an Airflow Redis connection.")
         daily_quota = reader.number("daily_quota", int, DEFAULT_DAILY_QUOTA, 1, _LARGEST)
+        export_daily_mb = reader.number("export_daily_mb", int, DEFAULT_EXPORT_DAILY_MB, 1, _LARGEST)
         return cls(
             conn_id=reader.conn_id,
             host=host,
@@ -163,8 +167,9 @@ class ConnectionSettings:
             max_parallel=reader.number("max_parallel", int, DEFAULT_MAX_PARALLEL, 1, limits.PARALLEL),
             rate_limit=reader.number("rate_limit", int, DEFAULT_RATE_LIMIT, 1, limits.CALLS),
             daily_quota=daily_quota,
-            export_daily_mb=reader.number("export_daily_mb", int, DEFAULT_EXPORT_DAILY_MB, 1, _LARGEST),
+            export_daily_mb=export_daily_mb,
             reserve=reader.number("reserve", int, DEFAULT_RESERVE, 0, daily_quota),
+            export_reserve_mb=reader.number("export_reserve_mb", int, DEFAULT_RESERVE, 0, export_daily_mb),
             coordination=coordination,
             redis_conn_id=redis_conn_id,
             poll_interval=reader.number("poll_interval", float, DEFAULT_POLL_INTERVAL, 0.1, 3600),

@@ -17,7 +17,6 @@ class RunningTask:
     :param pool: the pool that its author gave it; for a mapped task the scheduler may use another one.
     :param pool_slots: slots that it takes in the pool.
     :param max_calls: calls that its author allows it; None for no limit.
-    :param max_export_mb: megabytes of bulk export that its author allows it; None for no limit.
     """
 
     dag_id: str
@@ -25,7 +24,6 @@ class RunningTask:
     pool: str
     pool_slots: int
     max_calls: int | None = None
-    max_export_mb: float | None = None
 
 
 def current_task() -> RunningTask | None:
@@ -35,5 +33,4 @@ def current_task() -> RunningTask | None:
     except RuntimeError:
         return None
     task = context["ti"].task
-    budgets = {name: getattr(task, name, None) for name in ("max_calls", "max_export_mb")}
-    return RunningTask(task.dag_id, task.task_id, task.pool, task.pool_slots, **budgets)
+    return RunningTask(task.dag_id, task.task_id, task.pool, task.pool_slots, getattr(task, "max_calls", None))

@@ -59,6 +59,17 @@ def try_to_write(name: str, text: str, description: str) -> None:
         log.warning("The Variable %s could not be written: %s", name, error)
 
 
+def write(name: str, text: str, description: str) -> None:
+    """
+    Set a Variable to a text.
+
+    :param name: the Variable's key.
+    :param text: the text.
+    :param description: shown in Airflow's list of Variables.
+    """
+    Variable.set(name, text, description=description)
+
+
 def read_json(name: str, *, remedy: str) -> Any:
     """
     Return the JSON object in a Variable, or None if the Variable does not exist; as :func:`read`.

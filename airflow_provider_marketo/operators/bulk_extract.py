@@ -94,7 +94,9 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
         events.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk. No job is started that is expected to pass it.
+    :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
+        bulk in a day. When they are spent, the task waits in the triggerer and goes on the next day. It leaves to
+        others what the connection's ``export_reserve_mb`` says and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or
         windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.
@@ -103,7 +105,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoJobOperator.argument_checks,
         "object_type": choice(BulkObject),
-        "max_export_mb": number(required=False),
+        "daily_export_mb": number(required=False),
         "output_path": text(required=True),
         "start": moment(),
         "end": moment(),
@@ -181,7 +183,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         timeout: timedelta | float | str = timedelta(hours=24),
         partition_events: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
+        daily_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -192,7 +194,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
             **kwargs,
         )
         self.object_type = object_type
-        self.max_export_mb = max_export_mb
+        self.daily_export_mb = daily_export_mb
         self.output_path = output_path
         self.start = start
         self.end = end

@@ -85,14 +85,16 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
         events.
     :param max_calls: most calls that a try may make.
-    :param max_export_mb: most megabytes that a try may export in bulk.
+    :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
+        bulk in a day. When they are spent, the task waits in the triggerer and goes on the next day. It leaves to
+        others what the connection's ``export_reserve_mb`` says and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.
     :return: the manifest, as :class:`~.bulk_extract.MarketoBulkExtractOperator` returns it.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoJobOperator.argument_checks,
-        "max_export_mb": number(required=False),
+        "daily_export_mb": number(required=False),
         "output_path": text(required=True),
         "start": moment(),
         "end": moment(),
@@ -157,7 +159,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         max_empty_pages: int = 1000,
         partition_events: bool = False,
         max_calls: int | None = None,
-        max_export_mb: float | None = None,
+        daily_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         **kwargs: Any,
     ) -> None:
@@ -167,7 +169,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
             marketo_conn_id=marketo_conn_id,
             **kwargs,
         )
-        self.max_export_mb = max_export_mb
+        self.daily_export_mb = daily_export_mb
         self.output_path = output_path
         self.start = start
         self.end = end

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import AssetAlias, TaskGroup
 
 from airflow_provider_marketo import options
-from airflow_provider_marketo.arguments import moment, period, text, texts
+from airflow_provider_marketo.arguments import moment, number, period, text, texts
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
@@ -58,6 +58,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         an ISO 8601 duration.
     :param fivetran_schema: a schema for views with Fivetran's names and types, on which the models of ``dbt_marketo``
         run unchanged. Default: no views.
+    :param daily_export_mb: most megabytes that the DAG exports in bulk in a day, as for the bulk extract. A first load
+        that is larger takes several days.
     :param marketo_conn_id: id of the connection to Marketo.
     :param pool: of all tasks. Default: as the DAG says.
     :param default_args: arguments of all tasks.
@@ -74,6 +76,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         output_path: str | None = None,
         lookback: timedelta | str = timedelta(hours=1),
         fivetran_schema: str | None = None,
+        daily_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         pool: str | None = None,
         default_args: Mapping[str, Any] | None = None,
@@ -84,6 +87,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         text()("fivetran_schema", fivetran_schema)
         moment(required=True)("start", start)
         period()("lookback", lookback)
+        number(required=False)("daily_export_mb", daily_export_mb)
         arguments: Any = {**(default_args or {}), **({} if pool is None else {"pool": pool})}
         super().__init__(group_id=group_id, default_args=arguments, **kwargs)
         if self.dag.max_active_runs != 1:
@@ -96,6 +100,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         self._warehouse: dict[str, Any] = {"sql_conn_id": sql_conn_id, "schema": schema}
         self._fivetran_schema = fivetran_schema
         self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
+        self._budget: dict[str, Any] = {"daily_export_mb": daily_export_mb}
         with self:
             self._ranges: Any = RangesOfRunOperator(
                 task_id="ranges",
@@ -111,7 +116,12 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         leads, activities, members = (dict(tables.get(name, {})) for name in (LEADS, ACTIVITIES, MEMBERS))
         history = {name: bool(each.pop("history", False)) for name, each in ((LEADS, leads), (MEMBERS, members))}
         changed = MarketoIncrementalLeadsOperator(
-            task_id="extract_leads", **self._common(LEADS), mode=self._ranges["leads_mode"], first_lead=start, **leads
+            task_id="extract_leads",
+            **self._common(LEADS),
+            **self._budget,
+            mode=self._ranges["leads_mode"],
+            first_lead=start,
+            **leads,
         )
         self._load(changed, LEADS, history=history[LEADS])
         happened = MarketoBulkExtractOperator(
@@ -119,6 +129,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             object_type="activities",
             attributes="typed",
             **self._common(ACTIVITIES),
+            **self._budget,
             **activities,
         )
         self._load(happened, ACTIVITIES)
@@ -129,6 +140,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             object_type="program_members",
             programs=self._ranges["programs"],
             **self._common(MEMBERS),
+            **self._budget,
             **{"fields": "all", **members},
         )
         self._load(enrolled, MEMBERS, history=history[MEMBERS])

@@ -10,7 +10,7 @@ from airflow.cli.cli_config import ActionCommand, CLICommand
 
 from airflow_provider_marketo.cli.definition import get_marketo_cli_commands
 
-LISTINGS = {"describe", "doctor", "freshness", "ledger list", "operations", "quota", "status"}
+LISTINGS = {"describe", "doctor", "freshness", "ledger list", "operations", "plan", "quota", "status"}
 
 
 def actions(commands: list[CLICommand], prefix: str = "") -> Iterator[tuple[str, ActionCommand]]:

@@ -123,15 +123,6 @@ def test_a_hook_may_have_its_own_max_calls(instance):
         hook.call("leads.describe")
 
 
-def test_an_export_beyond_max_export_mb_is_not_started():
-    tally = Tally(max_export_mb=10)
-    tally.add_export(6_000_000)
-    tally.check_export(4_000_000)
-    with pytest.raises(MarketoBudgetError, match=r"6\.0 MB are exported") as caught:
-        tally.check_export(4_000_001)
-    assert caught.value.parameter == "max_export_mb"
-
-
 def test_calls_and_rejections_become_metrics_with_connection_and_operation(metrics):
     usage.send_metrics("marketo_test", "leads.sync", 1.5, MarketoThrottledError("no", code="606"))
     tags = {"connection": "marketo_test", "operation": "leads.sync"}

@@ -13,10 +13,8 @@ from airflow_provider_marketo.hooks import usage, variables
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.runtime import TaskRuntime, replace_runtime
 from airflow_provider_marketo.hooks.task import RunningTask
-from tests.simulated import data_files, extract
+from tests.simulated import extract
 from tests.support import StateStore, run_task, task_context
-
-MEGABYTE = 1_000_000
 
 
 @pytest.fixture
@@ -30,31 +28,6 @@ def allow(monkeypatch):
         replace_runtime(TaskRuntime(lambda: RunningTask("a_dag", "a_task", "marketo", 1, **limits)))
 
     return run_as
-
-
-def test_an_export_that_would_pass_the_megabytes_is_not_started_and_the_others_are_published(marketo, allow, tmp_path):
-    instance = marketo()
-    store = StateStore()
-    run_task(lambda: extract(tmp_path / "all", file_format="csv"), task_context(StateStore()))
-    sizes = [job["fileSize"] for job in instance.jobs()]
-    allow(max_export_mb=(sizes[0] + sizes[1] + 10) / MEGABYTE)
-    with pytest.raises(AirflowFailException, match=r"max_export_mb: .* MB are exported, .* this task may export"):
-        run_task(lambda: extract(tmp_path / "some", file_format="csv", order="oldest_first"), task_context(store))
-    assert len(instance.jobs()) == 3 + 2
-    assert len(store.values["marketo_bulk_extract"]["published"]) == 2
-
-    allow(max_export_mb=100)
-    manifest = run_task(lambda: extract(tmp_path / "some", file_format="csv"), task_context(store))
-    assert len(instance.jobs()) == 3 + 3
-    assert len(data_files(tmp_path / "some")) == manifest["file_count"] == 3
-
-
-def test_no_second_export_is_started_before_the_size_of_the_first_is_known(marketo, allow, tmp_path):
-    instance = marketo()
-    allow(max_export_mb=0.001)  # less than any of the files
-    with pytest.raises(AirflowFailException, match="max_export_mb: "):
-        run_task(lambda: extract(tmp_path, file_format="csv"), task_context(StateStore()))
-    assert instance.statuses() == {"Completed": 1}
 
 
 def test_no_call_is_made_beyond_max_calls_but_those_that_tidy_up(marketo, allow, tmp_path):

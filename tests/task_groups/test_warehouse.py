@@ -198,3 +198,11 @@ def test_a_dag_with_several_runs_at_a_time_is_refused(tmp_path):
 def test_without_a_folder_the_error_names_the_option():
     with DAG("d", max_active_runs=1), pytest.raises(MarketoInvalidRequestError, match=r"\[marketo\] output_path"):
         MarketoWarehouseTaskGroup(sql_conn_id="wh", schema="marketo", start=START)
+
+
+def test_all_bulk_extracts_of_the_group_share_its_daily_budget(tmp_path):
+    tasks = group(tmp_path, daily_export_mb=50).children.values()
+    budgets = {task.task_id: task.daily_export_mb for task in tasks if hasattr(task, "daily_export_mb")}
+    assert budgets == {f"marketo.extract_{source}": 50 for source in ("leads", "activities", "program_members")}
+    with pytest.raises(MarketoInvalidRequestError, match="daily_export_mb=0 is not a number greater than zero"):
+        group(tmp_path, daily_export_mb=0)

@@ -52,6 +52,11 @@ class Slice:
     filter: Mapping[str, Any]
     window: Window | None
 
+    @property
+    def seconds(self) -> float:
+        """Length of the window; 0 for a list."""
+        return (self.window.end - self.window.start).total_seconds() if self.window else 0.0
+
 
 def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
     """

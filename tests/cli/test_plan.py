@@ -1,0 +1,78 @@
+"""``airflow marketo plan``: windows, megabytes and days, before the first run and after it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_marketo.simulator import Settings, Simulator
+from tests.seed import DATES
+
+YEAR = ("leads", "--start", "2025-01-01", "--end", "2025-12-27", "--daily-export-mb", "50")
+SIZE = {"object_type": "leads", "bytes": 20_000_000, "seconds": 30 * 86_400, "measured_at": "2026-01-02T03:04:05Z"}
+
+
+@pytest.fixture
+def known():
+    """Return a function that writes what tasks have exported."""
+
+    def write(**sizes):
+        from airflow.models.variable import Variable
+
+        Variable.set("marketo_exports_marketo_default", json.dumps({"version": 1, "sizes": sizes}))
+
+    return write
+
+
+def test_a_plan_has_a_day_for_each_window(airflow, known):
+    known(**{"backfill.leads": SIZE, "backfill.activities": SIZE | {"object_type": "activities", "bytes": 1}})
+    found = json.loads(airflow("plan", *YEAR, "--order", "newest_first", "--output", "json"))
+    assert [window["day"] for window in found["windows"]] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert found["windows"][0]["end"] == "2025-12-27T00:00:00Z"
+    assert (found["mb"], found["days"], found["measured_by"]) == (240.0, 6, "backfill.leads")
+    assert "12 windows, about 240.0 MB, 6 days at 50 MB a day. Measured by backfill.leads" in airflow("plan", *YEAR)
+
+
+def test_windows_of_another_length_have_other_sizes(airflow, known):
+    known(**{"backfill.leads": SIZE})
+    found = json.loads(airflow("plan", *YEAR, "--window", "P15D", "--task", "backfill.leads", "--output", "json"))
+    assert {window["mb"] for window in found["windows"]} == {10.0}
+    with pytest.raises(SystemExit, match=r"no export of backfill\.typo is known.*Use backfill\.leads"):
+        airflow("plan", *YEAR, "--task", "backfill.typo")
+
+
+def test_without_a_size_the_plan_says_how_to_measure_one(airflow):
+    assert "12 windows. No size of such a file is known: add --sample" in airflow("plan", *YEAR)
+
+
+def test_one_window_is_sampled_and_nothing_is_fetched(airflow, connect):
+    with Simulator(Settings(leads=500, activities=1, time_scale=1200.0, **DATES)) as instance:
+        connect(
+            "marketo_default",
+            instance.url,
+            login=instance.client_id,
+            password=instance.client_secret,
+            poll_interval=0.1,
+        )
+        arguments = ("leads", "--start", "2024-03-12", "--end", "2026-03-12", "--sample", "--daily-export-mb", "0.1")
+        found = json.loads(airflow("plan", *arguments, "--output", "json"))
+        calls = instance.report().calls
+    assert calls["bulk_export_leads.create_job"] == calls["bulk_export_leads.enqueue_job"] == 1
+    assert "bulk_export_leads.get_file" not in calls
+    assert found["mb"] > 0
+    assert found["days"] >= 1
+    assert found["measured_by"] == "a sample"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("leads", "--start", "2026-01-02", "--end", "2026-01-01"), r"start=.* is not before end"),
+        (("leads", "--start", "yesterday", "--end", "2026-01-01"), "start"),
+        (("custom_objects", "--start", "2025-01-01", "--end", "2026-01-01"), "custom_object"),
+    ],
+)
+def test_arguments_that_make_no_plan_are_refused(airflow, arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        airflow("plan", *arguments)
