@@ -18,6 +18,7 @@ from typing import IO, Any
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.databases import saying_plainly
 from airflow_provider_marketo.imports.parquet import ParquetReader
 
 BATCH_ROWS = 2_000
@@ -372,13 +373,16 @@ def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
     :param sql: one statement that returns rows.
     :param parameters: for its placeholders, in the driver's style.
     :raises MarketoInvalidRequestError: the statement returns no rows.
+    :raises MarketoDatabaseError: the database failed. The text has no values of parameters or rows.
     """
-    connection = hook.get_conn()
-    cursor = _server_side(connection)
+    with saying_plainly("the database cannot be reached", "sql_conn_id"):
+        connection = hook.get_conn()
+        cursor = _server_side(connection)
     cursor.arraysize = BATCH_ROWS
     try:
-        cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
-        rows = cursor.fetchmany(BATCH_ROWS)
+        with saying_plainly("the query failed", "sql", parameters):
+            cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
+            rows = cursor.fetchmany(BATCH_ROWS)
         # A named cursor of psycopg describes its columns only after the first fetch.
         if cursor.description is None:
             raise _refused("the statement returns no rows", parameter="sql", remedy="Give a SELECT.")
@@ -390,7 +394,8 @@ def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
         try:
             while rows:
                 yield Batch.of(list(zip(*rows, strict=True)))
-                rows = cursor.fetchmany(BATCH_ROWS)
+                with saying_plainly("the query failed", "sql", parameters):
+                    rows = cursor.fetchmany(BATCH_ROWS)
         finally:
             cursor.close()
             connection.close()

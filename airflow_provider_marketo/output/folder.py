@@ -18,10 +18,10 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airflow.sdk import ObjectStoragePath
 
@@ -35,6 +35,9 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.abandoned import remove_abandoned, temporary_folder
 from airflow_provider_marketo.output.disk import make_folders, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LOCAL = "file"
 _PACKAGES = {
@@ -128,7 +131,8 @@ class OutputFolder:
         """
         self._filesystem.invalidate_cache()  # s3fs and others remember what they have listed
         try:
-            found = self._filesystem.ls(self._key(place), detail=True)
+            with self._asking():
+                found = self._filesystem.ls(self._key(place), detail=True)
         except FileNotFoundError:
             return []
         return sorted(str(each["name"]).rpartition("/")[2] for each in found if each["type"] == "file")
@@ -141,7 +145,8 @@ class OutputFolder:
         """
         self._filesystem.invalidate_cache()
         root = self._key(place).rstrip("/") + "/"
-        found = [str(key) for key in self._filesystem.find(root.rstrip("/"))]
+        with self._asking():
+            found = [str(key) for key in self._filesystem.find(root.rstrip("/"))]
         # A store may list the folder itself.
         return sorted(key.removeprefix(root) for key in found if key.startswith(root) and key != root)
 
@@ -151,7 +156,8 @@ class OutputFolder:
 
         :param name: of the file.
         """
-        when: datetime = self._filesystem.modified(self._key(contained(name)))
+        with self._asking():
+            when: datetime = self._filesystem.modified(self._key(contained(name)))
         return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
 
     def check_writable(self) -> None:
@@ -179,7 +185,8 @@ class OutputFolder:
         """The content of a file, or None if there is none."""
         key = self._key(contained(name))
         try:
-            return bytes(self._filesystem.cat_file(key))
+            with self._asking():
+                return bytes(self._filesystem.cat_file(key))
         except FileNotFoundError:
             return None
         except (PermissionError, NotADirectoryError) as error:
@@ -203,7 +210,7 @@ class OutputFolder:
 
     def delete(self, name: str) -> None:
         """Delete a file; one that is not there is fine."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), self._asking():
             self._filesystem.rm_file(self._key(contained(name)))
 
     def delete_tree(self, name: str) -> None:
@@ -242,7 +249,8 @@ class OutputFolder:
     def _put(self, local: Path, name: str, mode: int) -> None:
         key = self._key(name)
         if not self.is_local:
-            self._filesystem.put_file(str(local), key)
+            with self._asking():
+                self._filesystem.put_file(str(local), key)
             return
         final = Path(key)
         if name.startswith(_PRIVATE):
@@ -254,8 +262,18 @@ class OutputFolder:
         os.replace(local, final)
         sync(final.parent)
 
-    def _refused(self, error: BaseException) -> MarketoError:
-        what = f"cannot write to {self._parameter}={self.url} ({type(error).__name__}: {error})"
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raise what a store's own library raises as one sentence. The errors of files are left to the callers."""
+        try:
+            yield
+        except (MarketoError, OSError):
+            raise
+        except Exception as error:
+            raise self._refused(error, "use") from error
+
+    def _refused(self, error: BaseException, verb: str = "write to") -> MarketoError:
+        what = f"cannot {verb} {self._parameter}={self.url} ({type(error).__name__}: {error})"
         package = _PACKAGES.get(self.url.partition("://")[0])
         if package and (isinstance(error, ImportError) or "registered" in str(error)):
             return MarketoPackageMissingError(f"{what}: this host does not have {package}")

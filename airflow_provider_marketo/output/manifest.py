@@ -291,7 +291,10 @@ def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manife
         if not source.get("manifest"):
             raise MarketoDataError("this is not a manifest: it has no files and does not say where they are listed")
         source = str(source["manifest"])
-    facts = json.loads(ObjectStoragePath(str(source)).read_text())
+    try:
+        facts = json.loads(ObjectStoragePath(str(source)).read_text())
+    except (ValueError, RecursionError):
+        facts = None
     if not isinstance(facts, Mapping):
         raise MarketoDataError(f"{source} is not a manifest")
     return Manifest.from_dict(facts)

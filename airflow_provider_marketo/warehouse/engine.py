@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.hooks.databases import without_values
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.names import LOCKS
 
@@ -163,9 +164,8 @@ class Engine(ABC):
     # What is the same.
 
     def reason(self, error: Exception) -> str:
-        """Return the database's own words, on one line."""
-        lines = (line.strip() for line in str(error).splitlines())
-        return next((line for line in lines if line), type(error).__name__)
+        """Return the database's own words, on one line, without values of rows."""
+        return without_values(error)
 
     @property
     def place(self) -> str:

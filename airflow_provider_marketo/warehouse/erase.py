@@ -42,5 +42,5 @@ def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> d
             engine.commit()
         except Exception as error:
             engine.rollback()
-            raise MarketoWarehouseError(f"{engine.name} refused the erasure: {error}") from error
+            raise MarketoWarehouseError(f"{engine.name} refused the erasure: {engine.reason(error)}") from error
     return emptied

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.output.manifest import read_manifest
-from airflow_provider_marketo.warehouse.task import LoadResult, load_manifest
+from airflow_provider_marketo.warehouse.task import LoadResult, load_manifest, published
 from airflow_provider_marketo.warehouse.watermarks import move_watermarks
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def load_source(
     result: dict[str, Any] = {"place": "", "tables": {}, "skipped": {}}
     failures: list[MarketoError] = []
     for source, each in zip(arguments["sources"], manifests, strict=True):
-        found = read_manifest(each)
         try:
+            found = published(each)
             one = load_manifest(each, arguments, (task.dag_id, task.task_id, task.run_id), loaded)
         except MarketoError as error:
             failures.append(error)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.client.counts import counted
-from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, read_manifest
 from airflow_provider_marketo.warehouse.engines import connect
@@ -54,7 +54,7 @@ def load_manifest(
     :param loaded: told of each table after its commit, with what is loaded so far.
     :raises MarketoWarehouseError: a table failed; the others are loaded.
     """
-    manifest = read_manifest(source)
+    manifest = published(source)
     datasets = _datasets(manifest, arguments["table"])
     options = LoadOptions(
         table=arguments["table"],
@@ -92,6 +92,29 @@ def load_manifest(
         engine.close()
     _raise(failures, len(datasets))
     return result
+
+
+def published(source: Any) -> Manifest:
+    """
+    Read the manifest of a load.
+
+    :param source: as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
+    :raises MarketoInvalidRequestError: there is no such file.
+    :raises MarketoStorageError: the storage failed in another way, which a retry may mend.
+    """
+    try:
+        return read_manifest(source)
+    except MarketoError:
+        raise
+    except Exception as error:
+        what = f"the manifest cannot be read ({type(error).__name__}: {error})"
+        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)):
+            raise MarketoInvalidRequestError(
+                what,
+                parameter="manifest",
+                remedy="Give what the task returned (extract.output), or the path of the manifest that it wrote.",
+            ) from error
+        raise MarketoStorageError(f"manifest: {what}") from error
 
 
 def _load(engine: Engine, manifest: Manifest, dataset: ManifestDataset, options: LoadOptions) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import tempfile
@@ -163,6 +164,20 @@ def test_on_an_object_store_every_key_is_literal(name):
     assert folder.modified("b/rows1.csv").tzinfo is not None
     assert folder.tree("") == ["b/rows1.csv", "rows.csv"]
     assert neighbour.tree("") == ["rows.csv"]
+
+
+def test_a_store_that_cannot_be_reached_is_one_sentence(monkeypatch):
+    connection = {
+        "conn_type": "aws",
+        "login": "key",
+        "password": "a-secret",
+        "extra": {"endpoint_url": "http://127.0.0.1:9", "config_kwargs": {"retries": {"max_attempts": 0}}},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_CLOSED", json.dumps(connection))
+    folder = OutputFolder("s3://closed@bucket/leads")
+    for ask in (lambda: folder.read("a.json"), lambda: folder.names("a"), lambda: folder.tree("a")):
+        with pytest.raises(MarketoStorageError, match=r"^cannot use output_path=s3://closed@bucket/leads \(Endpoint"):
+            ask()
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC, errno.ETIMEDOUT])

@@ -12,7 +12,8 @@ import duckdb
 import pytest
 from airflow.sdk import Asset, AssetAlias
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.databases import MarketoDatabaseError
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 from tests.warehouse.published import published
@@ -109,6 +110,30 @@ def test_one_table_that_fails_does_not_stop_the_others(database, tmp_path):
     assert "does not exist" in str(caught.value)
     assert query(database, "SELECT id FROM marketo.leads") == [(1,)]
     assert query(database, "SELECT table_name FROM marketo._marketo_loads") == [("leads",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, r"^manifest: the manifest cannot be read \(FileNotFoundError: .*Give what the task returned"),
+        ("email\n", "is not a manifest"),
+        ("[" * 100_000, "is not a manifest"),
+        ("[]", "is not a manifest"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(database, tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "m.json").write_text(content)
+    with pytest.raises((MarketoTaskError, MarketoDataError), match=said):
+        run(load(str(tmp_path / "m.json")))
+
+
+def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path, monkeypatch):
+    connection = {"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "login": "a", "password": "a-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps(connection))
+    with pytest.raises(MarketoDatabaseError, match=r"^sql_conn_id: the database cannot be reached ") as failed:
+        run(load(published(tmp_path / "out", LEADS).to_xcom()))
+    assert "a-secret" not in str(failed.value)
 
 
 def test_a_database_without_an_engine_is_refused_with_those_there_are(tmp_path, monkeypatch):

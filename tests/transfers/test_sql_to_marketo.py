@@ -16,6 +16,7 @@ import requests_mock
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import BaseHook
 
+from airflow_provider_marketo.hooks.databases import MarketoDatabaseError
 from airflow_provider_marketo.imports import plan, transport
 from airflow_provider_marketo.imports.source import from_query
 from airflow_provider_marketo.transfers.sql_to_marketo import SqlToMarketoOperator
@@ -68,6 +69,21 @@ def test_a_few_rows_go_by_sync(marketo, warehouse, tmp_path, caplog):
     assert "transport=auto: sync, as 1000 rows cost 4 calls" in caplog.text
     loaded = lead(instance, "sql7@example.com")
     assert (loaded["lastName"], loaded["newsletterOptIn"]) == ("Näme 7", True)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT emial FROM people", "sql: the query failed (OperationalError: no such column: emial)"),
+        ("SELECT email FROM peple", "sql: the query failed (OperationalError: no such table: peple)"),
+        ("SELECT 'Ada Lovelace", 'sql: the query failed (OperationalError: unrecognized token: "***")'),
+    ],
+)
+def test_what_the_database_refuses_is_one_sentence(marketo, warehouse, tmp_path, sql, said):
+    marketo()
+    with pytest.raises(MarketoDatabaseError) as failed:
+        run(tmp_path, sql=sql)
+    assert str(failed.value).startswith(said)
 
 
 def test_many_rows_go_by_bulk(marketo, warehouse, tmp_path, monkeypatch, caplog):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.databases import saying_plainly
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.engine import Engine
@@ -49,6 +50,7 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
     :param sql_conn_id: id of the connection.
     :param schema: where the tables are; None for the database's default.
     :raises MarketoInvalidRequestError: no engine serves the connection's type, or its package is not installed.
+    :raises MarketoDatabaseError: the database does not answer.
     """
     connection = BaseHook.get_connection(sql_conn_id)
     row = next((row for row in ENGINES if connection.conn_type in row.conn_types), None)
@@ -68,5 +70,6 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
             parameter="sql_conn_id",
             remedy=f"Install airflow-provider-marketo[{row.extra}] on every worker.",
         ) from error
-    engine: Engine = module.Warehouse(hook, schema)
+    with saying_plainly("the database cannot be reached", "sql_conn_id"):
+        engine: Engine = module.Warehouse(hook, schema)
     return engine
