@@ -29,7 +29,7 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "hooks": _modules("hooks.marketo"),
+        "hooks": _modules("hooks.adobe_events", "hooks.marketo"),
         "operators": _modules(
             "operators.activities",
             "operators.api",
@@ -76,7 +76,14 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": _SERVICE,
                 "ui-field-behaviour": _STANDARD_FIELDS,
                 "conn-fields": _CONNECTION_FIELDS,
-            }
+            },
+            {
+                "connection-type": "adobe_events",
+                "hook-class-name": "airflow_provider_marketo.hooks.adobe_events.AdobeEventsHook",
+                "hook-name": "Adobe I/O Events (journal)",
+                "ui-field-behaviour": _JOURNAL_STANDARD_FIELDS,
+                "conn-fields": _JOURNAL_FIELDS,
+            },
         ],
         "extra-links": ["airflow_provider_marketo.links.marketo.MarketoLink"],
         "asset-uris": [
@@ -216,6 +223,45 @@ _CONNECTION_FIELDS = {
         "Secret key of hash_fields and of the evidence of erasures. Do not change it: another key gives other digests.",
         format="password",
     ),
+}
+
+_JOURNAL_STANDARD_FIELDS = {
+    "hidden-fields": ["schema", "port"],
+    "relabeling": {
+        "host": "Journal URL",
+        "login": "Client ID",
+        "password": "Client secret",
+    },
+    "placeholders": {
+        "host": "https://events-va6.adobe.io/events/organizations/.../integrations/.../...",
+        "login": "Developer Console > project > OAuth Server-to-Server > Client ID",
+        "password": "Developer Console > project > OAuth Server-to-Server > Client secret",
+    },
+}
+
+_JOURNAL_FIELDS = {
+    "ims_org": _field(
+        "Organization ID", "Id of the organization in Adobe's Developer Console. It ends in @AdobeOrg.", "string"
+    ),
+    "scopes": _field(
+        "Scopes",
+        "Scopes of the token, separated by commas. adobeio_api comes with the I/O Management API, which the project"
+        " must have beside the events.",
+        default="AdobeID,openid,read_organizations,additional_info.projectedProductContext,additional_info.roles,"
+        "adobeio_api",
+    ),
+    "munchkin_ids": _field(
+        "Munchkin IDs",
+        "Instances whose events this journal has, separated by commas. A task that wants those of another instance is"
+        " refused. Leave empty if you do not know.",
+    ),
+    "ims_url": _field(
+        "IMS URL", "Adobe's identity service. Leave empty for https://ims-na1.adobelogin.com.", format="url"
+    ),
+    "connect_timeout": _CONNECTION_FIELDS["connect_timeout"],
+    "read_timeout": _field("Read timeout", "Seconds for a whole answer.", "number", default=60, minimum=1, maximum=600),
+    "proxy": _CONNECTION_FIELDS["proxy"],
+    "ca_bundle": _CONNECTION_FIELDS["ca_bundle"],
 }
 
 _CONFIG = {

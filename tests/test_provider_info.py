@@ -22,6 +22,7 @@ import jsonschema
 import pytest
 
 import airflow_provider_marketo
+from airflow_provider_marketo.hooks.adobe_events import JournalSettings
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.provider_info import get_provider_info
 
@@ -42,7 +43,7 @@ def existing(kind: str) -> set[str]:
     """Return the modules of a folder that define a class for DAG authors."""
     folder = PACKAGE / kind
     names = {module.name for module in pkgutil.iter_modules([str(folder)])} if folder.is_dir() else set()
-    public = re.compile(r"^class (Marketo\w*|SqlToMarketo)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
+    public = re.compile(r"^class (Marketo\w*|SqlToMarketo|AdobeEvents)(Operator|Sensor|Trigger|Hook)\b", re.MULTILINE)
     return {
         f"{PACKAGE.name}.{kind}.{name}"
         for name in names
@@ -71,7 +72,8 @@ def test_every_module_for_dag_authors_is_listed(kind: str) -> None:
 
 
 def test_the_classes_and_functions_that_it_names_exist() -> None:
-    names = [CONNECTION["hook-class-name"], *INFO["cli"], *INFO.get("extra-links", ())]
+    hooks = [kind["hook-class-name"] for kind in INFO["connection-types"]]
+    names = [*hooks, *INFO["cli"], *INFO.get("extra-links", ())]
     for name in names:
         module, _, attribute = name.rpartition(".")
         assert callable(getattr(importlib.import_module(module), attribute)), name
@@ -90,6 +92,17 @@ def test_a_field_of_the_form_has_a_description_and_the_default_of_the_hook(name:
     assert field["description"]
     assert field["schema"].get("default") == (default if default not in ("", ()) else None)
     assert "null" in field["schema"]["type"], "a type without null is drawn as required"
+
+
+def test_the_form_of_a_journal_has_exactly_the_extras_that_its_hook_reads() -> None:
+    """Its addresses are read from the host and ``ims_url``; other defaults are those of the hook."""
+    fields = {field.name: field for field in dataclasses.fields(JournalSettings)}
+    form = INFO["connection-types"][1]["conn-fields"]
+    assert set(form) == fields.keys() - STANDARD_FIELDS - {"address"} | {"ims_url"}
+    assert form["scopes"]["schema"]["default"] == ",".join(fields["scopes"].default)
+    assert form["connect_timeout"]["schema"]["default"] == fields["connect_timeout"].default
+    assert all(field["label"] and field["description"] for field in form.values())
+    assert all("null" in field["schema"]["type"] for field in form.values())
 
 
 def test_secrets_of_the_form_are_hidden() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "arguments.md"
 
 _FOLDERS = ("operators", "sensors", "transfers")
-_OTHERS = ("task_groups.warehouse", "hooks.marketo", "triggers.activity")
+_OTHERS = ("task_groups.warehouse", "hooks.adobe_events", "hooks.marketo", "triggers.activity")
 _HEAD = """\
 # Arguments
 
@@ -40,7 +40,7 @@ def public_classes() -> list[type]:
         own = [
             value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__
         ]
-        found += [each for each in own if each.__name__.startswith(("Marketo", "SqlToMarketo"))]
+        found += [each for each in own if each.__name__.startswith(("Marketo", "SqlToMarketo", "AdobeEvents"))]
     return found
 
 

@@ -128,7 +128,7 @@ def read_json(operation: Operation, response: requests.Response) -> Any:
 
     :raises MarketoError: the error that the reply reports, or that it is no reply of Marketo's.
     """
-    content = _read(operation.name, response, LARGEST_REPLY)
+    content = read_body(operation.name, response, LARGEST_REPLY)
     if not content and operation.reply != "envelope":
         return None
     body = parse_json(operation.name, content, response)
@@ -140,7 +140,7 @@ def read_json(operation: Operation, response: requests.Response) -> Any:
 
 def read_token_reply(operation: str, response: requests.Response) -> Any:
     """Read identity's reply, which is small."""
-    return parse_json(operation, _read(operation, response, LARGEST_ERROR), response)
+    return parse_json(operation, read_body(operation, response, LARGEST_ERROR), response)
 
 
 def parse_json(operation: str, content: bytes, response: requests.Response) -> Any:
@@ -178,7 +178,7 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     facts: dict[str, Any] = {"operation": operation, "code": codes.http(status)}
     if status < HTTPStatus.BAD_REQUEST:
         raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
-    said = _json_or_none(operation, response)
+    said = json_or_none(operation, response)
     body: Mapping[str, Any] = said if isinstance(said, dict) else {}
     if isinstance(body.get("errors"), list) and body["errors"]:
         error = errors.from_reply(operation, body["errors"], body.get("requestId"))
@@ -241,8 +241,15 @@ def _is_envelope(operation: Operation, body: Any) -> bool:
     return all(isinstance(record, dict) for record in result)
 
 
-def _read(operation: str, response: requests.Response, most: int) -> bytes:
-    """Return the whole body, unpacked, if it is not larger than it may be."""
+def read_body(operation: str, response: requests.Response, most: int = LARGEST_REPLY) -> bytes:
+    """
+    Return the whole body, unpacked.
+
+    :param operation: the operation's name.
+    :param response: the answer.
+    :param most: bytes that it may have.
+    :raises MarketoTransientError: it is larger, or did not come to its end.
+    """
     pieces, size = [], 0
     failure: errors.MarketoError | None = None
     try:
@@ -267,9 +274,10 @@ def _read(operation: str, response: requests.Response, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _json_or_none(operation: str, response: requests.Response) -> Any:
+def json_or_none(operation: str, response: requests.Response) -> Any:
+    """Return the body of an answer that reports an error; None if it is no JSON."""
     try:
-        return parse_json(operation, _read(operation, response, LARGEST_ERROR), response)
+        return parse_json(operation, read_body(operation, response, LARGEST_ERROR), response)
     except errors.MarketoError:
         return None
 

@@ -53,7 +53,7 @@ class Endpoint:
         parts = urlsplit(base)
         found = _MUNCHKIN.match(parts.netloc)
         instance = found.group().upper() if found else parts.netloc
-        if _is_this_machine(str(parts.hostname)):
+        if is_this_machine(str(parts.hostname)):
             return cls(base, identity, instance, ingestion=base)
         return cls(base, identity, instance)
 
@@ -77,7 +77,7 @@ def _checked(url: str, parameter: str) -> str:
             parameter=parameter,
             remedy="Copy the endpoint from Admin > Web Services; it ends in /rest.",
         )
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
         raise MarketoInvalidRequestError(
             f"the connection's {parameter} uses plain http, which would show the secret to the network",
             parameter=parameter,
@@ -86,7 +86,7 @@ def _checked(url: str, parameter: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_this_machine(hostname: str) -> bool:
+def is_this_machine(hostname: str) -> bool:
     """Whether a host's name or address is the loopback."""
     if hostname == "localhost":
         return True

@@ -15,7 +15,8 @@ The tree::
     ├── MarketoAmbiguousOutcomeError    may have run and must not run twice: look first
     ├── MarketoInvalidRequestError      wrong and stays wrong; ``parameter`` names what to change
     │   ├── MarketoNotFoundError
-    │   └── MarketoFeatureUnavailableError
+    │   ├── MarketoFeatureUnavailableError
+    │   └── MarketoJournalExpiredError  the journal has forgotten the position
     ├── MarketoBudgetError              the task's own limit; nothing was sent
     ├── MarketoDataError                a file is not what it should be
     │   ├── MarketoFileGoneError
@@ -48,8 +49,13 @@ if TYPE_CHECKING:
 
 _LONGEST_ID = 100
 _MOST_ENTRIES = 300
-_SERVICES = {"identity": "identity", "data_ingestion": "data ingestion"}
-"""Services of Marketo with a host or path of their own, by the family of their operations."""
+_SERVICES = {
+    "identity": "identity",
+    "data_ingestion": "data ingestion",
+    "journal": "the journal",
+    "ims": "IMS",
+}
+"""Services of Marketo and Adobe with a host or path of their own, by the family of their operations."""
 
 
 class MarketoError(Exception):
@@ -137,6 +143,8 @@ class MarketoThrottledError(MarketoError):
     """606 or 615: too many calls in 20 seconds, or too many at once. The governor waits these out."""
 
     default_remedy = "Lower the connection's rate_limit or max_parallel if other integrations share the instance."
+    wait: float = 0.0
+    """Seconds after which asking again makes sense, where the answer says so."""
 
 
 class MarketoQuotaExhaustedError(MarketoError):
@@ -211,6 +219,12 @@ class MarketoNotFoundError(MarketoInvalidRequestError):
 
 class MarketoFeatureUnavailableError(MarketoInvalidRequestError):
     """The subscription does not have what was asked for (1035, 703, 616 and their like)."""
+
+
+class MarketoJournalExpiredError(MarketoInvalidRequestError):
+    """Adobe no longer has the events that follow a position of the journal: it keeps them for seven days."""
+
+    default_remedy = "Read the journal from the oldest event that Adobe still keeps: on_gap='fill' or 'skip'."
 
 
 class MarketoAmbiguousOutcomeError(MarketoError):

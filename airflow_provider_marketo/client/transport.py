@@ -132,14 +132,20 @@ def _without_query(value: object) -> object:
 logging.getLogger("urllib3.connectionpool").addFilter(_QueriesUnlogged())
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the token. It is an auth object because requests lets a ~/.netrc replace a plain Authorization header."""
+class Bearer(requests.auth.AuthBase):
+    """
+    Sets the token. It is an auth object because requests lets a ~/.netrc replace a plain Authorization header.
+
+    :param token: the token; None to send none.
+    :param header: that carries it.
+    """
 
     def __init__(self, token: Secret | None, header: str = "Authorization") -> None:
         self._token = token
         self._header = header
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the header of a request."""
         if self._token is not None:
             scheme = "Bearer " if self._header == "Authorization" else ""
             request.headers[self._header] = scheme + self._token.reveal()
@@ -247,7 +253,7 @@ class Transport:
                 "client_secret": client_secret.reveal(),
                 "partner_id": partner_id or None,
             },
-            auth=_Bearer(None),
+            auth=Bearer(None),
         )
         with self._send(name, request, self._read_timeout or _IDENTITY_TIMEOUT) as (response, _):
             if response.status_code in (400, 401):
@@ -255,7 +261,7 @@ class Transport:
                     "identity refuses this client id and secret", operation=name, code=codes.http(response.status_code)
                 )
             answer.raise_for_status(name, response)
-            return _token(name, response)
+            return read_token(name, response)
 
     @contextmanager
     def _exchange(
@@ -271,7 +277,7 @@ class Transport:
             data=list(request.form) if request.form is not None else None,
             files=list(request.files) if request.files is not None else None,
             headers={**request.headers, **(headers or {})},
-            auth=_Bearer(token, "X-Mkto-User-Token" if ingestion else "Authorization"),
+            auth=Bearer(token, "X-Mkto-User-Token" if ingestion else "Authorization"),
         )
         with self._send(operation.name, http_request, self._read_timeout or operation.timeout) as (response, deadline):
             answer.raise_for_status(operation.name, response)
@@ -318,7 +324,7 @@ class Transport:
         return self._session.merge_environment_settings(url, proxies, True, self._ca_bundle, None)
 
 
-def _token(operation: str, response: requests.Response) -> Token:
+def read_token(operation: str, response: requests.Response) -> Token:
     """Return the token in identity's answer. When an error is raised, no frame holds the token."""
     body = answer.read_token_reply(operation, response)
     answer.raise_for_envelope(operation, body)

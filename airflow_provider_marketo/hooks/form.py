@@ -11,13 +11,21 @@ from typing import Any
 from airflow_provider_marketo.provider_info import get_provider_info
 
 
-def ui_field_behaviour() -> dict[str, Any]:
-    """Return the labels and placeholders of the standard fields, and which of them to hide."""
-    return {key.replace("-", "_"): value for key, value in _declared()["ui-field-behaviour"].items()}
+def ui_field_behaviour(conn_type: str = "marketo") -> dict[str, Any]:
+    """
+    Return the labels and placeholders of the standard fields, and which of them to hide.
+
+    :param conn_type: type of the connection.
+    """
+    return {key.replace("-", "_"): value for key, value in _declared(conn_type)["ui-field-behaviour"].items()}
 
 
-def connection_form_widgets() -> dict[str, Any]:
-    """Return one form field for each extra."""
+def connection_form_widgets(conn_type: str = "marketo") -> dict[str, Any]:
+    """
+    Return one form field for each extra.
+
+    :param conn_type: type of the connection.
+    """
     # Where wtforms is not installed, Airflow puts a stand-in into its place before it calls this.
     from wtforms import IntegerField, PasswordField, StringField
     from wtforms.validators import Optional, any_of
@@ -28,9 +36,10 @@ def connection_form_widgets() -> dict[str, Any]:
         validators = [any_of(schema["enum"])] if "enum" in schema else [Optional()]
         return kind(label, validators=validators, description=description, default=schema.get("default"))
 
-    return {name: field(**declared) for name, declared in _declared()["conn-fields"].items()}
+    return {name: field(**declared) for name, declared in _declared(conn_type)["conn-fields"].items()}
 
 
-def _declared() -> dict[str, Any]:
-    connection: dict[str, Any] = get_provider_info()["connection-types"][0]
+def _declared(conn_type: str) -> dict[str, Any]:
+    declared = {each["connection-type"]: each for each in get_provider_info()["connection-types"]}
+    connection: dict[str, Any] = declared[conn_type]
     return connection

@@ -103,9 +103,7 @@ class ConnectionSettings:
         """
         for secret in filter(None, (self.client_secret, self.hash_secret)):
             mask(secret.reveal())
-        if self.proxy and (found := _PASSWORD_IN_URL.search(self.proxy.reveal())):
-            mask(found.group(1))
-            mask(unquote(found.group(1)))
+        mask_proxy(self.proxy, mask)
 
     def hash_key(self, fields: Collection[str], *, parameter: str = "hash_fields") -> Secret | None:
         """
@@ -133,7 +131,7 @@ class ConnectionSettings:
         :raises MarketoInvalidRequestError: a field is missing or out of range; the message names it.
         """
         conn_type = getattr(connection, "conn_type", None)
-        reader = _Reader(connection.conn_id, connection.extra_dejson or {})
+        reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
         if conn_type and conn_type != CONN_TYPE:
             raise reader.refused(
                 "conn_type",
@@ -182,14 +180,27 @@ class ConnectionSettings:
         )
 
 
+def mask_proxy(proxy: Secret | None, mask: Callable[[str], Any]) -> None:
+    """
+    Have the password in a proxy's URL masked, as it is written there and as it is meant.
+
+    :param proxy: the URL; None for no proxy.
+    :param mask: Airflow's ``mask_secret``.
+    """
+    if proxy and (found := _PASSWORD_IN_URL.search(proxy.reveal())):
+        mask(found.group(1))
+        mask(unquote(found.group(1)))
+
+
 @dataclass(frozen=True)
-class _Reader:
+class FieldReader:
     """Reads extras: texts from the form, values of any type from a URI or a secrets backend."""
 
     conn_id: str
     extra: Mapping[str, Any] = field(repr=False)
 
     def refused(self, name: str, what: str, remedy: str = "") -> MarketoInvalidRequestError:
+        """Return the error about a field."""
         return MarketoInvalidRequestError(
             f"connection {self.conn_id}: {name} {what}", parameter=name, remedy=remedy or None
         )
@@ -208,19 +219,29 @@ class _Reader:
             )
 
     def text(self, name: str) -> str | None:
+        """Return an extra as a text; None if it is missing or blank."""
         value = self.extra.get(name)
         return str(value).strip() or None if value is not None else None
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the words of an extra: a list, or a text with commas or blanks between them."""
+        value = self.extra.get(name)
+        listed = value if isinstance(value, (list, tuple)) else re.split(r"[\s,]+", self.text(name) or "")
+        return tuple(dict.fromkeys(str(each).strip() for each in listed if str(each).strip()))
+
     def secret(self, name: str) -> Secret | None:
+        """Return an extra that is a secret."""
         return Secret.optional(self.text(name))
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
+        """Return one of some words, the first by default."""
         value = (self.text(name) or choices[0]).lower()
         if value not in choices:
             raise self.refused(name, f"is {value!r} and must be one of {', '.join(choices)}")
         return value
 
     def number(self, name: str, kind: Callable[[Any], Any], default: Any, lowest: float, highest: float) -> Any:
+        """Return a number within bounds."""
         value = self.extra.get(name)
         if value is None or value == "":
             return default

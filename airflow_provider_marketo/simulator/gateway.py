@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_marketo.simulator import bodies, checking, handlers, routes
+from airflow_provider_marketo.simulator.adobe import Adobe
 from airflow_provider_marketo.simulator.faults import BAD_GATEWAY, Fault
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.request import Request
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow_provider_marketo.client.operation import Operation
+    from airflow_provider_marketo.simulator.call import Call
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.reply import Reply
     from airflow_provider_marketo.simulator.settings import ApiUser
@@ -31,44 +31,6 @@ _ASSETS = "/rest/asset/"
 _SERVER_ERROR = 500
 
 
-@dataclass(frozen=True)
-class Call:
-    """
-    A request as the web server reads it.
-
-    :param method: HTTP verb.
-    :param target: path and query, percent-encoded.
-    :param headers: with names in lower case.
-    :param body: all bytes.
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        """The target without the query."""
-        return self.target.partition("?")[0]
-
-    @cached_property
-    def query(self) -> list[tuple[str, str]]:
-        """The decoded query."""
-        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
-
-    @cached_property
-    def verb(self) -> str:
-        """The HTTP verb that the call stands for: ``_method`` in the query of a POST replaces its verb."""
-        override = dict(self.query).get("_method") if self.method == "POST" else None
-        return self.method if override in (None, "GET") else str(override).upper()
-
-    @cached_property
-    def is_query(self) -> bool:
-        """Whether this is a query sent as POST."""
-        return bodies.is_query(self.method, self.path, self.query, self.headers, self.body)
-
-
 class Gateway:
     """
     Answers calls: finds the operation, checks token, limits and parameters, and asks the handler.
@@ -78,6 +40,7 @@ class Gateway:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self.adobe = Adobe(instance)
         self._services = Services(instance)
 
     def refused(self, status: int) -> None:
@@ -109,6 +72,9 @@ class Gateway:
         started = time.monotonic()
         if call.path == IDENTITY:
             yield self._identity(call)
+            return
+        if self.adobe.serves(call.path):
+            yield self.adobe.answer(call)
             return
         user, seen = None, self.instance.seen
         service = self._services.of(call.path)
@@ -185,6 +151,7 @@ class Gateway:
             reply = handler(instance, request)
             instance.seen.executed[operation.name] += 1
             instance.seen.count_skipped(reply)
+            instance.journal.audit(operation.name, _id_of(request, reply), user.user_id)
         if fault is not None and fault.executed:
             _raise_fault(fault)
         return reply
@@ -204,6 +171,13 @@ class Gateway:
         body = bodies.read_body(row, call.headers, call.body, call.is_query)
         parameters = checking.read_parameters(row, path, query, body, self.instance.note)
         return Request(operation, user, parameters, call.headers, fault)
+
+
+def _id_of(request: Request, reply: Reply) -> Any:
+    """Return the id of the asset that a request is about: the one that it names, or the one that it made."""
+    result = getattr(reply, "result", None)
+    first = result[0] if isinstance(result, list) and result else None
+    return request.get("id") or (first.get("id") if isinstance(first, dict) else None)
 
 
 def _raise_fault(fault: Fault) -> None:

@@ -13,6 +13,7 @@ from airflow_provider_marketo.simulator.export_sources import ExportSources
 from airflow_provider_marketo.simulator.faults import Fault, Faults
 from airflow_provider_marketo.simulator.import_jobs import ImportJobs
 from airflow_provider_marketo.simulator.ingestion import Ingestion, Work
+from airflow_provider_marketo.simulator.journal import Journal
 from airflow_provider_marketo.simulator.meter import Meter
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.report import Observations, Report
@@ -43,6 +44,7 @@ class Instance:
         self.clock = clock
         self.lock = threading.RLock()
         self.store = Store(settings)
+        self.journal = Journal(settings, self.store, clock)
         self.meter = Meter(settings, clock)
         self.tokens = Tokens(settings, clock)
         self.faults = Faults()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -48,13 +48,13 @@ class Bytes:
     :param content: the body.
     :param content_type: its type.
     :param status: HTTP status.
-    :param headers: additional headers.
+    :param headers: additional headers; one with a list is sent for each item.
     """
 
     content: bytes
     content_type: str = "text/plain;charset=UTF-8"
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 
+_ELSEWHERE = ("identity.", "data_ingestion.", "ims.", "journal.")
+
 
 @dataclass(frozen=True)
 class Report:
@@ -40,8 +42,8 @@ class Report:
 
     @property
     def total_calls(self) -> int:
-        """Calls that count toward Marketo's limits: all except identity and data ingestion."""
-        return sum(count for name, count in self.calls.items() if not name.startswith(("identity.", "data_ingestion.")))
+        """Calls that count toward Marketo's limits: all except identity, data ingestion, IMS and the journal."""
+        return sum(count for name, count in self.calls.items() if not name.startswith(_ELSEWHERE))
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""

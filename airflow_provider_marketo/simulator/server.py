@@ -11,16 +11,19 @@ import struct
 import sys
 import threading
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.call import Call
 from airflow_provider_marketo.simulator.control import PREFIX, control
-from airflow_provider_marketo.simulator.gateway import Call, Gateway
 from airflow_provider_marketo.simulator.problems import ApiError, ConnectionDropError, HttpError
 from airflow_provider_marketo.simulator.reply import Bare, Bytes, Envelope, File, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_marketo.simulator.gateway import Gateway
 
 _JSON = "application/json;charset=UTF-8"
 _GZIP_FROM = 1024
@@ -94,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(self.command, self.path, headers, body)
         if path.startswith(PREFIX):
-            self._send(control(self.server.gateway.instance, call), call)
+            self._send(control(self.server.gateway, call), call)
             return
         try:
             with self.server.gateway.exchange(call) as reply:
@@ -164,17 +167,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._body_of(status, text.encode(), content_type)
 
     def _body_of(
-        self, status: int, content: bytes, content_type: str, headers: Mapping[str, str] | None = None
+        self, status: int, content: bytes, content_type: str, headers: Mapping[str, str | Sequence[str]] | None = None
     ) -> None:
         self._head(status, content_type, len(content), headers or {})
         self.wfile.write(content)
 
-    def _head(self, status: int, content_type: str, length: int, headers: Mapping[str, str]) -> None:
+    def _head(self, status: int, content_type: str, length: int, headers: Mapping[str, str | Sequence[str]]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(length))
+        if status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(length))
         for name, value in headers.items():
-            self.send_header(name, value)
+            for each in [value] if isinstance(value, str) else value:
+                self.send_header(name, each)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()

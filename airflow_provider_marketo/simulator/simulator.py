@@ -13,10 +13,12 @@ from airflow_provider_marketo.simulator.clock import Clock, ScaledClock
 from airflow_provider_marketo.simulator.faults import Fault
 from airflow_provider_marketo.simulator.gateway import Gateway
 from airflow_provider_marketo.simulator.instance import Instance
+from airflow_provider_marketo.simulator.journal import CLIENT_ID, CLIENT_SECRET, IMS_ORG
 from airflow_provider_marketo.simulator.server import Server
 from airflow_provider_marketo.simulator.settings import Settings
 
 if TYPE_CHECKING:
+    from airflow_provider_marketo.simulator.journal import Journal
     from airflow_provider_marketo.simulator.report import Report
 
 
@@ -78,6 +80,11 @@ class Simulator:
         return self._instance
 
     @property
+    def _gateway(self) -> Gateway:
+        assert self._server is not None
+        return self._server.gateway
+
+    @property
     def url(self) -> str:
         """The instance URL: what an admin copies as the REST endpoint, without ``/rest``."""
         if self._server is None:
@@ -110,6 +117,37 @@ class Simulator:
                 "extra": {"poll_interval": poll, **extra},
             }
         )
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of Adobe I/O Events: what it holds, and ways to let it repeat, mix up or forget events."""
+        return self.instance.journal
+
+    @property
+    def journal_url(self) -> str:
+        """The journal's URL: what an admin copies from the event registration."""
+        return self.url + self._gateway.adobe.path()
+
+    def adobe_connection(self, **extra: Any) -> str:
+        """
+        Return an Airflow connection to the journal as JSON: the value of an ``AIRFLOW_CONN_...`` variable.
+
+        :param extra: additional extras.
+        """
+        return json.dumps(
+            {
+                "conn_type": "adobe_events",
+                "host": self.journal_url,
+                "login": CLIENT_ID,
+                "password": CLIENT_SECRET,
+                "extra": {"ims_org": IMS_ORG, "munchkin_ids": self.settings.munchkin_id, **extra},
+            }
+        )
+
+    def expire_adobe_tokens(self) -> None:
+        """Forget every token of IMS: the journal answers 401."""
+        with self.instance.lock:
+            self._gateway.adobe.expire_tokens()
 
     def fail(self, operation: str, code: str | None = None, **how: Any) -> None:
         """

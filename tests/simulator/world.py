@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.operation import Operation
 from airflow_provider_marketo.simulator import ManualClock, Settings
-from airflow_provider_marketo.simulator.gateway import Call, Gateway
+from airflow_provider_marketo.simulator.call import Call
+from airflow_provider_marketo.simulator.gateway import Gateway
 from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.reply import Bare, Envelope, Reply
 from tests.seed import DATES

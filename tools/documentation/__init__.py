@@ -27,6 +27,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "errors": tables.errors,
     "exceptions": tables.exceptions,
     "hook and triggers": classes.hook_and_triggers,
+    "journal connection": tables.journal_connection,
     "listings": tables.listings,
     "operations": tables.operations,
     "operators": classes.operators,

@@ -96,8 +96,18 @@ def exceptions() -> str:
 
 
 def connection() -> str:
-    """Return the table of the connection's fields."""
-    (kind,) = get_provider_info()["connection-types"]
+    """Return the table of the fields of a Marketo connection."""
+    return _fields_of("marketo")
+
+
+def journal_connection() -> str:
+    """Return the table of the fields of a connection to a journal."""
+    return _fields_of("adobe_events")
+
+
+def _fields_of(conn_type: str) -> str:
+    kinds = {each["connection-type"]: each for each in get_provider_info()["connection-types"]}
+    kind = kinds[conn_type]
     standard = kind["ui-field-behaviour"]
     rows = [
         (f"`{name}`", label, standard["placeholders"].get(name, ""), "")

@@ -118,6 +118,8 @@ class Activities:
         self._numbers = counting(_FIRST_FROM_CALLS)
         self.field_ids = {name: 100 + n for n, name in enumerate(leads.fields)}
         self._seed = settings.seed
+        self.observers: list[Callable[[Activity], None]] = []
+        """Called with each activity that a call causes."""
 
     def add(
         self,
@@ -135,6 +137,8 @@ class Activities:
             at, next(self._numbers), lead_id, type_id, campaign_id, primary_id, primary, attributes or {}
         )
         insort(self._from_calls, activity, key=lambda each: each.order)
+        for observer in self.observers:
+            observer(activity)
         return activity
 
     def between(self, start: int, end: int, wanted: Collection[int] | None = None) -> Iterator[Activity]:
@@ -148,6 +152,19 @@ class Activities:
         generated = map(self.generated, range(*self.rows_between(start, end)))
         log = merge(generated, self.other_activities(start, end), key=lambda each: each.order)
         return log if wanted is None else (each for each in log if each.type_id in wanted)
+
+    def by_themselves(self, start: int, end: int) -> Iterator[tuple[int, Activity | int]]:
+        """
+        Iterate over the activities between two times, both included, that no call caused: their dates, and themselves.
+
+        :param start: first second, in seconds since 1970.
+        :param end: last second.
+        :return: the row number stands for a generated activity.
+        """
+        generated: Iterator[tuple[int, Activity | int]]
+        generated = ((self.at(row), row) for row in range(*self.rows_between(start, end)))
+        new = ((activity.at, activity) for activity in self._new_leads(start, end))
+        return merge(generated, new, key=lambda each: each[0])
 
     def at(self, row: int) -> int:
         """Return the date of a generated activity, in seconds since 1970."""

@@ -1,0 +1,1 @@
+"""The journal of Adobe I/O Events, in plain Python: events of Marketo that cost no REST calls (experimental)."""

@@ -1,0 +1,160 @@
+"""
+What the entries of a journal say, whatever their wrapping.
+
+Adobe documents three shapes of an entry and two names of some members. Payloads have numbers as texts, empty texts for
+nothing, and times in several spellings. Nothing of an event is lost: what has no column is in its raw JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_marketo.client.dates import iso, parse_date_or_none
+
+ACTIVITY = "com.adobe.platform.marketo.activity."
+USER_AUDIT = "com.adobe.platform.marketo.audit.user."
+"""What the types of events start with."""
+
+SOURCE, RAW = "_source", "_raw"
+JOURNAL, EXTRACT = "journal", "extract"
+
+_INNER = ("event", "body")
+_DEEPEST = 4
+_IDS = ("eventid", "event_id")
+_EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_SHORT_OFFSET = re.compile(r"([+-])(\d):?(\d\d)$", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """
+    An event, unwrapped.
+
+    :param position: of its entry in the journal.
+    :param type: such as ``com.adobe.platform.marketo.activity.standard.filloutform``.
+    :param body: the CloudEvent, or what stands in its place.
+    :param data: the CloudEvent's ``data``.
+    :param event_id: Adobe's id of the delivery; empty if there is none.
+    """
+
+    position: str
+    type: str
+    body: Body = field(repr=False)
+    data: Body = field(repr=False)
+    event_id: str = ""
+
+    @property
+    def instance(self) -> str:
+        """The Munchkin ID of the instance that it comes from, in capitals; empty if it does not say."""
+        return str(self.data.get("munchkinId") or "").upper()
+
+
+def unwrap(entry: Body) -> Event:
+    """
+    Return the event of an entry.
+
+    :param entry: of a journal's page: ``{"position", "event"}``.
+    """
+    body, event_id = entry, ""
+    for _ in range(_DEEPEST):
+        event_id = event_id or next((str(body[name]) for name in _IDS if body.get(name)), "")
+        inner = next((body[name] for name in _INNER if isinstance(body.get(name), Mapping)), None)
+        if "type" in body or inner is None:
+            break
+        body = inner
+    data = body.get("data")
+    position, kind = entry.get("position"), body.get("type")
+    return Event(
+        "" if position is None else str(position),
+        "" if kind is None else str(kind),
+        body,
+        data if isinstance(data, Mapping) else {},
+        event_id,
+    )
+
+
+def activity(event: Event) -> dict[str, Any]:
+    """
+    Return an event of an activity as Marketo's feed returns the activity.
+
+    :param event: whose type starts with :data:`ACTIVITY`.
+    """
+    data = event.data
+    attributes = data.get("attributes")
+    return {
+        "id": data.get("activityLogItemId"),
+        "marketoGUID": str(event.body.get("id") or event.event_id or _digest(event.body)),
+        "leadId": _number(data.get("leadId")),
+        "activityDate": _date(data.get("activityDate")),
+        "activityTypeId": _number(data.get("activityTypeId")),
+        "campaignId": _number(data.get("campaignId")),
+        "primaryAttributeValueId": _number(data.get("primaryAttributeValueId")),
+        "primaryAttributeValue": data.get("primaryAttributeValue"),
+        "attributes": _pairs(attributes),
+        "activityType": data.get("activityType"),
+    }
+
+
+def user_audit(event: Event) -> dict[str, Any]:
+    """
+    Return an event of the audit trail as a row.
+
+    :param event: whose type starts with :data:`USER_AUDIT`.
+    """
+    data = event.data
+    return {
+        "eventId": event.event_id or str(event.body.get("id") or _digest(event.body)),
+        "activityDate": _date(event.body.get("time")),
+        "eventType": event.type.removeprefix(USER_AUDIT),
+        "componentType": data.get("componentType"),
+        "componentId": _number(data.get("componentId")),
+        "eventAction": _text(data.get("eventAction")),
+        "userId": data.get("userId") or data.get("user"),
+        "imsOrgId": data.get("imsOrgId"),
+    }
+
+
+def raw(event: Event) -> str:
+    """Return the event's own JSON."""
+    return json.dumps(event.body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _pairs(attributes: Any) -> Any:
+    """Return attributes as the feed has them; some events have an object in place of the list."""
+    if isinstance(attributes, Mapping):
+        return [{"name": name, "value": value} for name, value in attributes.items()]
+    return [each for each in attributes or () if isinstance(each, Mapping)] if isinstance(attributes, list) else []
+
+
+def _date(value: Any) -> Any:
+    """Return a time as Marketo's feed writes it; what is no time is left to the column's type."""
+    text = str(value or "").strip()
+    if _EXACT.fullmatch(text) or not text:
+        return text or None
+    moment = parse_date_or_none(_SHORT_OFFSET.sub(r"\g<1>0\2:\3", text))
+    return text if moment is None else iso(moment)
+
+
+def _number(value: Any) -> Any:
+    """Return a number that may have come as a text; None for an empty text, and anything else as it is."""
+    if isinstance(value, str):
+        text = value.strip().strip('"')
+        return int(text) if _NUMBER.fullmatch(text) else text or None
+    return value
+
+
+def _text(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _digest(body: Body) -> str:
+    """Return what stands in for the id of an event that has none: it is the same when the event comes again."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:36]

@@ -1,0 +1,116 @@
+"""Reads a journal from a place to its present end, page by page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoJournalExpiredError
+from airflow_provider_marketo.client.journal.events import Event, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_marketo.client.journal.client import JournalClient, Page
+
+KEPT = timedelta(days=7)
+"""How long Adobe keeps an event in the journal, from when it was written."""
+
+
+@dataclass
+class JournalReader:
+    """
+    Reads what follows a place.
+
+    :param client: of the journal.
+    :param link: the place: a URL of :class:`~.address.JournalAddress`, or a stored link.
+    :param instance: Munchkin ID of the instance whose events are wanted; a journal holds those of all instances of an
+        organization.
+    :param kind: what the types of the wanted events start with.
+    :param until: the last position that is wanted; empty for nothing at all, None for all that there is.
+    :param stored: when the place was the journal's end; None if it is not old.
+    :ivar link: where the next reading starts.
+    :ivar last: the last position that was read; empty if none was.
+    :ivar date: Adobe's clock at the last answer.
+    :ivar calls: pages that were asked for.
+    :ivar events: how many events were read, of any kind and instance.
+    :ivar ours: how many of these belong to the wanted instance.
+    :ivar others: how many of these belong to other instances, by Munchkin ID.
+    :ivar pause: seconds after which asking again makes sense.
+    """
+
+    client: JournalClient
+    link: str
+    instance: str
+    kind: str
+    until: str | None = None
+    stored: datetime | None = None
+    last: str = ""
+    date: datetime | None = None
+    calls: int = 0
+    events: int = 0
+    ours: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+    pause: float = 0.0
+
+    def pages(self) -> Iterator[list[Event]]:
+        """
+        Yield the wanted events, page by page, up to the present end.
+
+        :raises MarketoJournalExpiredError: Adobe has forgotten the place.
+        :raises MarketoDataError: an answer has events and does not say where to go on.
+        """
+        if self.until == "":
+            return
+        while True:
+            page = self.client.page(self.link)
+            self.calls += 1
+            self.date, self.pause = page.date, page.pause
+            if not page.entries:
+                self._check_place(page)
+                self.link = self._following(page) if "next" in page.links else self.link
+                return
+            found, ended = self._take(page)
+            self.link = self._following(page)
+            yield found
+            if ended:
+                return
+
+    def _take(self, page: Page) -> tuple[list[Event], bool]:
+        """Return the wanted events of a page, and whether the last wanted position is among them."""
+        found = []
+        for entry in page.entries:
+            event = unwrap(entry)
+            self.events += 1
+            self.last = event.position or self.last
+            if event.instance != self.instance:
+                self.others[event.instance] += 1
+            else:
+                self.ours += 1
+                if event.type.startswith(self.kind):
+                    found.append(event)
+            if self.until is not None and event.position == self.until:
+                return found, True
+        return found, False
+
+    def _following(self, page: Page) -> str:
+        link = page.links.get("next")
+        if link is None and self.last:
+            link = self.client.address.since(self.last)
+        if link is None:
+            raise MarketoDataError(
+                "the journal sent events and neither a link to the next ones nor their positions",
+                operation="journal.read",
+                remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support.",
+            )
+        return self.client.address.relative(link)
+
+    def _check_place(self, page: Page) -> None:
+        """Tell an end from a place that an older journal has forgotten, which also answers 204."""
+        old = self.calls == 1 and self.stored is not None and page.date - self.stored > KEPT
+        if old and not self.client.is_valid(page):
+            raise MarketoJournalExpiredError(
+                "Adobe no longer keeps the events that follow this position", operation="journal.read"
+            )

@@ -1,0 +1,81 @@
+"""The IMS token of a journal in a file of this host: a task each minute does not ask for a token each minute."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from airflow_provider_marketo.client.journal.token import HeldToken
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+log = printable_logger(__name__)
+
+
+class TokenFile:
+    """
+    A store of one token. Its file is encrypted with the client secret, so that it tells nobody more than that does.
+
+    A file that cannot be read or written only costs a request of another token.
+
+    :param folder: of this host, for this user.
+    :param parts: what the token depends on: IMS, client id, scopes.
+    :param client_secret: of the credential.
+    """
+
+    def __init__(self, folder: Path, parts: tuple[str, ...], client_secret: Secret) -> None:
+        digest = hashlib.sha256("\n".join([*parts, client_secret.reveal()]).encode()).hexdigest()
+        self._path = folder / f"ims-{digest[:24]}"
+        key = hashlib.scrypt(client_secret.reveal().encode(), salt=digest.encode(), n=2**12, r=8, p=1, dklen=32)
+        self._cipher = Fernet(base64.urlsafe_b64encode(key))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock of the file. Where the folder takes none, each process renews for itself."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            log.warning("The token of the journal is not shared: %s", error)
+            yield
+            return
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def load(self) -> HeldToken | None:
+        """Return the stored token; None if there is none that can be read."""
+        try:
+            facts = json.loads(self._cipher.decrypt(self._path.read_bytes()))
+            return HeldToken(Secret(facts.pop("token")), datetime.fromisoformat(facts["renew_at"]))
+        except (OSError, InvalidToken, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def save(self, token: HeldToken) -> None:
+        """Store a token."""
+        sealed = self._cipher.encrypt(
+            json.dumps({"token": token.value.reveal(), "renew_at": token.renew_at.isoformat()}).encode()
+        )
+        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            descriptor = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(sealed)
+            partial.replace(self._path)
+        except OSError as error:
+            log.warning("The token of the journal is not shared: %s", error)

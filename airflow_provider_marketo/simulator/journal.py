@@ -1,0 +1,338 @@
+"""
+The journal of Adobe I/O Events: what the instance did, in the order in which it arrived there.
+
+Activities arrive at their date, or later if the journal is told to be late. Each entry has a position, and is kept for
+seven days.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import uuid
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from itertools import count as counting
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.simulator.clock import iso
+from airflow_provider_marketo.simulator.store.columns import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_marketo.simulator.clock import Clock
+    from airflow_provider_marketo.simulator.settings import Settings
+    from airflow_provider_marketo.simulator.store import Store
+    from airflow_provider_marketo.simulator.store.activities import Activity
+
+KEPT = 7 * 86_400
+CLIENT_ID, CLIENT_SECRET = "adobe0client0id0of0the0simulator", "p8e-SimulatedAdobeSecret0123456789"
+IMS_ORG = "51M0L4T3D00000000000000@AdobeOrg"
+OTHER_INSTANCE = "999-XYZ-000"
+WRAPPINGS = ("flat", "body", "event.body")
+IDS = ("both", "new", "old")
+RETRY_AFTER = ("seconds", "date", "none")
+
+_STANDARD = "com.adobe.platform.marketo.activity.standard."
+_CUSTOM = "com.adobe.platform.marketo.activity.custom"
+_AUDIT = "com.adobe.platform.marketo.audit.user."
+
+_COMPONENTS: Mapping[str, str] = {
+    "emails": "Email",
+    "email_templates": "Email Template",
+    "folders": "Folder",
+    "forms": "Form",
+    "landing_pages": "Landing Page",
+    "landing_page_templates": "Landing Page Template",
+    "programs": "Default Program",
+    "segments": "Segmentation",
+    "smart_campaigns": "Smart Campaign",
+    "smart_lists": "Smart List",
+    "snippets": "Snippet",
+    "static_lists": "List",
+}
+_ACTIONS = ("approve", "unapprove", "clone", "create", "delete", "activate", "deactivate", "update")
+_WORDS = {"update": "edit"}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """
+    How the journal behaves, from now on.
+
+    :param duplicates: part of the events, between 0 and 1, that come a second time.
+    :param disorder: most seconds by which an event arrives after it happened, and its duplicate after it.
+    :param others: part of the events, between 0 and 1, beside which another instance of the organization has one.
+    :param wrapping: shape of an entry: ``flat``, ``body``, ``event.body``, or ``mixed``; empty for Adobe's examples,
+        flat activities and wrapped audits.
+    :param ids: names of the event's id: ``both``, ``new`` or ``old``.
+    :param odd: payloads with what the documentation shows somewhere: odd times, quoted numbers, unknown members.
+    :param page: events of a page that is asked for without ``limit``.
+    :param exact: whether ``limit`` is the number of events, or its upper bound, of which one comes.
+    :param retry_after: form of ``retry-after`` at the end: ``seconds``, ``date`` or ``none``.
+    :param joined_links: one ``Link`` header in place of several.
+    :param next_host: scheme and host of the links; empty for relative ones.
+    :param forgets_silently: whether a position that is forgotten gets 204 and a ``validate`` that says 400, as it once
+        did, in place of 410.
+    :param management_api: whether the project has the I/O Management API, whose scope reading needs.
+    :param token_life: seconds until a token of IMS expires.
+    :param tokens: how many tokens IMS gives before it says that they are too many; 0 for any number.
+    """
+
+    duplicates: float = 0.0
+    disorder: float = 0.0
+    others: float = 0.0
+    wrapping: str = ""
+    ids: str = "both"
+    odd: bool = False
+    page: int = 500
+    exact: bool = True
+    retry_after: str = "seconds"
+    joined_links: bool = False
+    next_host: str = ""
+    forgets_silently: bool = False
+    management_api: bool = True
+    token_life: float = 86_399.0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("wrapping", ("", "mixed", *WRAPPINGS)), ("ids", IDS), ("retry_after", RETRY_AFTER)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not one of {', '.join(map(repr, known))}")
+
+
+@dataclass(frozen=True)
+class _Happening:
+    """
+    What an entry shows.
+
+    :param key: Adobe's id of the delivery.
+    :param instance: Munchkin ID.
+    :param activity: the activity, or its row if it is generated; None for an audit.
+    :param audit: type and data of an audit.
+    """
+
+    key: int
+    instance: str
+    activity: Activity | int | None = None
+    audit: tuple[str, Mapping[str, Any]] | None = None
+
+
+class Journal:
+    """
+    The journal of one event registration.
+
+    :param settings: the instance's.
+    :param store: its data.
+    :param clock: its time.
+    """
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self.manner = Manner()
+        self.registration = str(uuid.UUID(int=random.Random(settings.seed).getrandbits(128)))
+        self._instance = settings.munchkin_id
+        self._store = store
+        self._clock = clock
+        self._chance = random.Random(f"{settings.seed} journal")
+        self._keys = counting(1)
+        self._arrived: list[int] = []
+        self._entries: list[_Happening] = []
+        self._late: list[tuple[int, int, _Happening]] = []
+        self._settled = self._now() - KEPT
+        store.activities.observers.append(lambda activity: self._happen(self._now(), activity=activity))
+
+    def register_again(self) -> None:
+        """Delete the registration and make another: the address is another one, and the journal empty."""
+        self.settle()
+        self.registration = str(uuid.UUID(int=self._chance.getrandbits(128)))
+        self._arrived, self._entries, self._late = [], [], []
+
+    def behave(self, **manner: Any) -> None:
+        """
+        Change how the journal behaves.
+
+        :param manner: members of :class:`Manner`.
+        """
+        self.manner = replace(self.manner, **manner)
+
+    def audit(self, operation: str, component_id: Any, user: str) -> None:
+        """
+        Note a change of an asset, as the audit trail does.
+
+        :param operation: name in the catalogue. Those that change no asset are left out.
+        :param component_id: id of the asset.
+        :param user: who called.
+        """
+        family, _, action = operation.partition(".")
+        component = _COMPONENTS.get(family)
+        word = next((each for each in _ACTIONS if action == each or action.startswith(f"{each}_")), None)
+        if component is None or word is None:
+            return
+        kind = _AUDIT + component.lower().replace(" ", "")
+        data = {
+            "componentId": component_id,
+            "componentType": component,
+            "eventAction": _WORDS.get(word, word),
+            "imsOrgId": IMS_ORG,
+            "userId": user,
+        }
+        self._happen(self._now(), audit=(kind, data))
+
+    def settle(self) -> None:
+        """Let everything arrive that is due."""
+        now = self._now()
+        if now > self._settled:
+            first, self._settled = self._settled + 1, now
+            for at, activity in self._store.activities.by_themselves(first, now):
+                self._happen(at, activity=activity)
+        while self._late and self._late[0][0] <= now:
+            at, _, happening = heapq.heappop(self._late)
+            self._arrived.append(max(at, self._arrived[-1] if self._arrived else at))
+            self._entries.append(happening)
+
+    @property
+    def oldest(self) -> int:
+        """The number of entries that are forgotten."""
+        return bisect_right(self._arrived, self._now() - KEPT)
+
+    @property
+    def end(self) -> int:
+        """The number of entries that there ever were."""
+        return len(self._entries)
+
+    def at(self, seconds: float) -> int:
+        """
+        Return the number of entries before a time, and a few less: Adobe starts at a position near it.
+
+        :param seconds: before now.
+        """
+        return max(self.oldest, bisect_right(self._arrived, self._now() - int(seconds)) - 3)
+
+    def entries(self, first: int) -> Iterator[dict[str, Any]]:
+        """
+        Yield entries.
+
+        :param first: number of entries to pass over.
+        """
+        for number in range(first, len(self._entries)):
+            yield {"position": self.position(number + 1), "event": self._wrapped(number)}
+
+    def position(self, number: int) -> str:
+        """Return the position behind a number of entries."""
+        return f"heron:{self.registration[:8]}:{number:x}"
+
+    def number(self, position: str) -> int | None:
+        """Return the number of entries before a position; None if it is not of this journal."""
+        start, _, digits = position.rpartition(":")
+        if start != f"heron:{self.registration[:8]}" or not digits:
+            return None
+        try:
+            found = int(digits, 16)
+        except ValueError:
+            return None
+        return found if 0 <= found <= len(self._entries) else None
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+    def _happen(
+        self, at: int, *, activity: Activity | int | None = None, audit: tuple[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        happening = _Happening(next(self._keys), self._instance, activity, audit)
+        due = self._later(at)
+        self._arrive(due, happening)
+        if self._chance.random() < self.manner.duplicates:
+            self._arrive(self._later(due), happening)
+        if self._chance.random() < self.manner.others:
+            self._arrive(self._later(at), replace(happening, key=next(self._keys), instance=OTHER_INSTANCE))
+
+    def _later(self, at: int) -> int:
+        return at + (self._chance.randrange(int(self.manner.disorder)) if self.manner.disorder >= 1 else 0)
+
+    def _arrive(self, due: int, happening: _Happening) -> None:
+        heapq.heappush(self._late, (due, next(self._keys), happening))
+
+    def _wrapped(self, number: int) -> dict[str, Any]:
+        happening, manner = self._entries[number], self.manner
+        event = self._audit(number) if happening.audit else self._activity(happening)
+        key = str(uuid.UUID(int=happening.key << 64))
+        names = {"new": ("",), "old": ("_",), "both": ("", "_")}[manner.ids]
+        about = {f"event{each}id": key for each in names}
+        recipient = {f"recipient{each}client{each}id": CLIENT_ID for each in names}
+        wrapping = manner.wrapping or ("event.body" if happening.audit else "flat")
+        if wrapping == "mixed":
+            wrapping = WRAPPINGS[number % len(WRAPPINGS)]
+        if wrapping == "flat":
+            return {**about, **event, **recipient}
+        if wrapping == "body":
+            header = {"msgId": key, "_adobeio": {"eventCode": event["type"]}}
+            return {**about, "header": header, "body": event, **recipient}
+        return {**about, "event": {"body": event}, **recipient}
+
+    def _activity(self, happening: _Happening) -> dict[str, Any]:
+        log, activity = self._store.activities, happening.activity
+        shown = log.generated(activity) if isinstance(activity, int) else activity
+        assert shown is not None
+        kind = log.types[shown.type_id]
+        types = dict(kind.attributes)
+        data: dict[str, Any] = {
+            "munchkinId": happening.instance,
+            "leadId": str(shown.lead_id),
+            "activityDate": timestamp(shown.at),
+            "activityTypeId": shown.type_id,
+            "activityType": kind.name,
+            "activityLogItemId": shown.number,
+        }
+        if shown.primary_id is not None:
+            data["primaryAttributeValueId"] = shown.primary_id
+        if shown.primary is not None:
+            data["primaryAttributeValue"] = shown.primary
+        if shown.campaign_id is not None:
+            data |= {"campaignId": shown.campaign_id, "campaignName": f"Campaign {shown.campaign_id}"}
+        data["attributes"] = [
+            {"name": name, "dataType": "object" if name.endswith(" ID") else types.get(name, "string"), "value": value}
+            for name, value in shown.attributes.items()
+            if value is not None
+        ]
+        own = happening.instance == self._instance
+        event = {
+            "specversion": "1.0",
+            "type": _CUSTOM if kind.custom else _STANDARD + kind.name.lower().replace(" ", ""),
+            "source": "urn:marketo_activity_stream",
+            "id": str(shown.number) if own else f"other-{shown.number}",
+            "time": timestamp(shown.at),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        return _made_odd(event, shown.number) if self.manner.odd else event
+
+    def _audit(self, number: int) -> dict[str, Any]:
+        happening = self._entries[number]
+        assert happening.audit is not None
+        kind, data = happening.audit
+        at = datetime.fromtimestamp(self._arrived[number], timezone.utc)
+        return {
+            "specversion": "1.0",
+            "type": kind,
+            "source": "urn:mlm",
+            "time": at.strftime("%Y-%m-%d %H:%M:%S.000"),
+            "datacontenttype": "application/json",
+            "dataschema": "V2.0",
+            "data": {**data, "munchkinId": happening.instance},
+        }
+
+
+def _made_odd(event: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return an event in one of the spellings that Adobe's pages show; it means the same."""
+    data = event["data"]
+    moment = datetime.fromisoformat(data["activityDate"].replace("Z", "+00:00"))
+    local = datetime.fromtimestamp(moment.timestamp() - 5 * 3600, timezone.utc)
+    spellings = (iso(moment), iso(moment).replace("T", " ").rstrip("Z"), local.strftime("%Y-%m-%dT%H:%M:%S-5:00"))
+    odd = {**data, "activityDate": spellings[number % len(spellings)], "lead": {"id": data["leadId"]}, "mood": None}
+    if odd.get("campaignId") is not None:
+        odd["campaignId"] = f'"{odd["campaignId"]}"'
+    if not odd["attributes"]:
+        del odd["attributes"]
+    return {**event, "data": odd, "dataschema": "V9.9"}
