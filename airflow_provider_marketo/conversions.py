@@ -112,7 +112,7 @@ def as_duration(parameter: str, value: Any, *, positive: bool = True) -> timedel
     :param value: a timedelta, a number of seconds, or text with either a number of seconds or an ISO 8601 duration.
     :param positive: whether zero is refused, too.
     """
-    found = value if isinstance(value, timedelta) else _seconds(value)
+    found = _own_class(value) if isinstance(value, timedelta) else _seconds(value)
     if found is None and isinstance(value, str):
         found = _iso_duration(value)
     if found is None:
@@ -139,7 +139,7 @@ def as_period(parameter: str, value: Any, *, minimum: timedelta = timedelta(0)) 
     :param value: a timedelta, or text with an ISO 8601 duration.
     :param minimum: the shortest that makes sense.
     """
-    found = value if isinstance(value, timedelta) else None
+    found = _own_class(value) if isinstance(value, timedelta) else None
     if isinstance(value, str):
         found = _iso_duration(value)
     if found is None:
@@ -162,6 +162,11 @@ def as_period(parameter: str, value: Any, *, minimum: timedelta = timedelta(0)) 
             parameter=parameter,
         )
     return found
+
+
+def _own_class(length: timedelta) -> timedelta:
+    """Return Python's own class in place of a subclass such as pendulum's, which computes in another way."""
+    return timedelta(seconds=length.total_seconds())
 
 
 def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> list[str]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
+import pendulum
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
@@ -91,7 +92,7 @@ class StateStore:
 def task_context(
     store: StateStore | None = None, *, try_number: int = 1, max_tries: int = 0, **interval: datetime
 ) -> dict[str, Any]:
-    """Return the part of a task's context that the provider's operators read."""
+    """Return the part of a task's context that the provider's operators read. Airflow's dates are pendulum's."""
     ti = SimpleNamespace(
         dag_id="a_dag",
         task_id="a_task",
@@ -102,7 +103,7 @@ def task_context(
         xcoms={},
     )
     ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
-    context: dict[str, Any] = {"ti": ti, **interval}
+    context: dict[str, Any] = {"ti": ti, **{name: pendulum.instance(when) for name, when in interval.items()}}
     if store is not None:
         context["task_state_store"] = store
     return context

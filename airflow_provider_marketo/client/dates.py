@@ -110,8 +110,16 @@ def has_zone(text: str) -> bool:
 
 
 def as_utc(when: datetime) -> datetime:
-    """Convert a datetime to UTC; one without a zone is UTC already."""
-    return when.astimezone(timezone.utc) if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    """
+    Convert a datetime to UTC; one without a zone is UTC already.
+
+    The result is of Python's own class. Airflow gives pendulum's subclass, and the difference of two of those cannot be
+    divided by a timedelta.
+    """
+    utc = when.astimezone(timezone.utc) if when.tzinfo else when
+    return datetime(
+        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, tzinfo=timezone.utc
+    )
 
 
 def iso(when: datetime) -> str:

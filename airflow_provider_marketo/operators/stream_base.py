@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, count, flag, moment, name, period, text, texts
 from airflow_provider_marketo.choices import AttributesForm, FileFormat, OnGap, OnQuotaExhausted, OnTypeError
-from airflow_provider_marketo.client.dates import parse_date, without_zone
+from airflow_provider_marketo.client.dates import as_utc, parse_date, without_zone
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
 
@@ -151,10 +151,11 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         keys = super()._partitions(context, manifest)
         if not keys or start is None or end is None or start == end:
             return keys
+        first, length = as_utc(start), as_utc(end) - as_utc(start)
         read_from = parse_date(manifest["start"])
         for _ in range(MOST_PARTITIONS - 1):
-            end, start = start, start - (end - start)
-            if start < read_from:
+            first -= length
+            if first < read_from:
                 break
-            keys.append(without_zone(start))
+            keys.append(without_zone(first))
         return keys

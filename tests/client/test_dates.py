@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import pendulum
 import pytest
 
 from airflow_provider_marketo.client.dates import as_utc, compact, has_zone, iso, parse_date, without_zone, written
@@ -40,3 +41,12 @@ def test_a_date_with_a_zone_is_told_from_one_without(text):
 def test_an_error_about_a_date_does_not_show_the_text():
     with pytest.raises(ValueError, match=r"^not a date$"):
         parse_date("ada@example.org")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles"])
+def test_a_date_of_pendulum_becomes_one_of_python_so_that_lengths_can_be_divided(zone):
+    given = pendulum.datetime(2026, 7, 1, 12, 30, 15, 250_000, tz=zone)
+    converted = as_utc(given)
+    assert converted == given
+    assert type(converted) is datetime
+    assert (converted - as_utc(given.subtract(hours=3))) / timedelta(hours=1) == 3

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timedelta, timezone
 
+import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
@@ -165,6 +167,18 @@ def test_the_choice_and_its_cost_are_logged(marketo, tmp_path, caplog):
         extract(tmp_path / "all", sim, mode="snapshot", first_lead=datetime.now(timezone.utc) - timedelta(days=40))
     choices = [line for line in caplog.messages if line.startswith("mode=snapshot (as the task says): 2 export jobs")]
     assert choices[1].endswith("MB as jsonl")
+
+
+@pytest.mark.parametrize("lookback", [timedelta(hours=1), pendulum.duration(hours=1)], ids=["timedelta", "pendulum"])
+def test_the_second_run_of_a_schedule_knows_what_the_first_has_cost(marketo, tmp_path, lookback):
+    """A schedule gives its dates as pendulum's, which cannot be divided as Python's can."""
+    sim = marketo()
+    now = sim.clock.now().replace(minute=0, second=0, microsecond=0)
+    for hours_ago in (3, 2):
+        span = {"data_interval_start": now - timedelta(hours=hours_ago + 1)}
+        context = task_context(StateStore(), **span, data_interval_end=now - timedelta(hours=hours_ago))
+        found = run_task(task_of(tmp_path, sim, start=None, end=None, lookback=lookback), context)
+        assert found["end"] == iso(now - timedelta(hours=hours_ago))
 
 
 def test_an_unknown_mode_is_refused_when_the_dag_is_parsed(marketo, tmp_path):

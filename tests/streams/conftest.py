@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.sdk import Asset
 
@@ -75,7 +76,8 @@ class Stream:
         if self.state is not None:
             context["asset_state_store"] = self.state
         if interval is not None:
-            context |= {"data_interval_start": interval[0], "data_interval_end": interval[1]}
+            first, last = map(pendulum.instance, interval)  # as Airflow gives them
+            context |= {"data_interval_start": first, "data_interval_end": last}
         return task.execute(context)
 
     def hour(self, number: int, **arguments: Any) -> dict[str, Any]:

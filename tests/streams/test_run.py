@@ -82,7 +82,7 @@ def test_a_column_that_is_not_there_is_not_hashed_in_silence(stream, monkeypatch
     followed = stream()
     followed.clock.advance(HOURS * HOUR.total_seconds())
     monkeypatch.setattr(ConnectionSettings, "hash_key", lambda *_: Secret("a long secret"))
-    with pytest.raises(AirflowFailException, match="primaryAttributValue is not exported"):
+    with pytest.raises(AirflowFailException, match="did you mean 'primaryAttributeValue'"):
         followed.run(start=START, end=START + HOUR, hash_fields=["primaryAttributValue"], **JSONL)
 
 
