@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ def suggest_lead_fields(client: MarketoClient, error: MarketoInvalidRequestError
 
 def _searchable(client: MarketoClient) -> list[str]:
     described = client.call("leads.describe2").records
-    return [str(key[0]) for record in described for key in record.get("searchableFields") or () if len(key) == 1]
+    with reading("leads.describe2"):
+        return [str(key[0]) for record in described for key in record.get("searchableFields") or () if len(key) == 1]
 
 
 def _all(client: MarketoClient) -> list[str]:
     described = client.call("leads.describe").records
-    return [str(field["rest"]["name"]) for field in described if "rest" in field]
+    with reading("leads.describe"):
+        return [str(field["rest"]["name"]) for field in described if "rest" in field]

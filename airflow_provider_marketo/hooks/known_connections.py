@@ -12,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_marketo.airflow_compat import Connection, create_session, use_metadata_database
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.finding import ENVIRONMENT, unreadable
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONN_TYPE = "marketo"
-_ENVIRONMENT = "AIRFLOW_CONN_"
 
 
 def find_connection(conn_id: str) -> Any:
@@ -31,11 +31,16 @@ def find_connection(conn_id: str) -> Any:
     use_metadata_database()
     try:
         return Connection.get_connection_from_secrets(conn_id)
+    except ValueError:  # its text may hold a part of the secret
+        raise MarketoInvalidRequestError(
+            f"Airflow cannot read the connection {conn_id}", parameter="--conn-id", remedy=unreadable(conn_id)
+        ) from None
     except AirflowNotFoundException:
         raise MarketoInvalidRequestError(
             f"there is no connection {conn_id}",
             parameter="--conn-id",
-            remedy=f"Create it in Admin > Connections, or: airflow connections add {conn_id} --conn-type marketo ...",
+            remedy=unreadable(conn_id)
+            or f"Create it in Admin > Connections, or: airflow connections add {conn_id} --conn-type marketo ...",
         ) from None
 
 
@@ -59,8 +64,12 @@ def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
 
 def known_ids() -> list[str]:
     """Return the ids of the Marketo connections in the environment and the metadata database."""
-    named = [name.removeprefix(_ENVIRONMENT).lower() for name in os.environ if name.startswith(_ENVIRONMENT)]
-    ids = [conn_id for conn_id in sorted(named) if find_connection(conn_id).conn_type == CONN_TYPE]
+    named = [name.removeprefix(ENVIRONMENT).lower() for name in os.environ if name.startswith(ENVIRONMENT)]
+    ids = []
+    for conn_id in sorted(named):
+        with suppress(MarketoInvalidRequestError):  # any other connection that is malformed is no concern of ours
+            if find_connection(conn_id).conn_type == CONN_TYPE:
+                ids.append(conn_id)
     try:
         with create_session() as session:
             query = select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE).order_by(Connection.conn_id)

@@ -7,7 +7,6 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
@@ -25,9 +24,10 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import form, variables
 from airflow_provider_marketo.hooks.coordination import governor_of
 from airflow_provider_marketo.hooks.failure import without_frames
+from airflow_provider_marketo.hooks.finding import finding
 from airflow_provider_marketo.hooks.quota import QuotaReader, require
 from airflow_provider_marketo.hooks.runtime import runtime
-from airflow_provider_marketo.hooks.settings import ConnectionSettings
+from airflow_provider_marketo.hooks.settings import CONN_TYPE, ConnectionSettings
 from airflow_provider_marketo.hooks.usage import send_metrics, send_quota_left, tally_of
 
 if TYPE_CHECKING:
@@ -104,13 +104,8 @@ class MarketoHook(BaseHook):
         return self._settings or ConnectionSettings.from_connection(self._connection())
 
     def _connection(self) -> Connection:
-        try:
+        with finding(self.marketo_conn_id, conn_type=CONN_TYPE):
             return self.get_connection(self.marketo_conn_id)
-        except AirflowNotFoundException as error:
-            raise AirflowNotFoundException(
-                f"{error}. Create it in Admin > Connections, or: airflow connections add {self.marketo_conn_id}"
-                " --conn-type marketo ..."
-            ) from None
 
     @cached_property
     def client(self) -> MarketoClient:

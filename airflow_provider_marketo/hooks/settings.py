@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+log = printable_logger(__name__)
 
 DEFAULT_POOL = "marketo"
 DEFAULT_MAX_PARALLEL = 8
@@ -38,6 +43,10 @@ INSTANCE_SETTINGS = (
     "redis_conn_id",
 )
 """Fields that belong to the instance: all connections to one instance must have the same values."""
+
+_ALIKE = 0.8
+_LONGEST_TEXT = 10_000
+_LONGEST_SHOWN = 80
 
 _PASSWORD_IN_URL = re.compile(r"//[^/@:]*:([^/@]+)@")
 
@@ -132,6 +141,9 @@ class ConnectionSettings:
         """
         conn_type = getattr(connection, "conn_type", None)
         reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
+        if not isinstance(reader.extra, Mapping):
+            raise reader.refused("extra", "is not a JSON object", 'Write it like {"max_parallel": 8}.')
+        reader.warn_of_misspelt(tuple(cls.__dataclass_fields__))
         if conn_type and conn_type != CONN_TYPE:
             raise reader.refused(
                 "conn_type",
@@ -218,10 +230,26 @@ class FieldReader:
                 name, f"{' and '.join(ends)} with a blank or a line break", "Enter it again, without what surrounds it."
             )
 
+    def warn_of_misspelt(self, known: Collection[str]) -> None:
+        """Warn of extras that are not read and are spelt almost like one that is."""
+        for name in self.extra:
+            near = nearest(str(name), known, likeness=_ALIKE) if name not in known else []
+            if near:
+                log.warning(
+                    "Connection %s: the extra %r is not read. %s", self.conn_id, name, did_you_mean([repr(near[0])])
+                )
+
     def text(self, name: str) -> str | None:
         """Return an extra as a text; None if it is missing or blank."""
         value = self.extra.get(name)
-        return str(value).strip() or None if value is not None else None
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise self.refused(name, f"is a {type(value).__name__} and must be a text")
+        found = str(value).strip()
+        if not found.isprintable() or len(found) > _LONGEST_TEXT:
+            raise self.refused(name, f"has a character that cannot be shown, or more than {_LONGEST_TEXT} characters")
+        return found or None
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the words of an extra: a list, or a text with commas or blanks between them."""
@@ -237,7 +265,9 @@ class FieldReader:
         """Return one of some words, the first by default."""
         value = (self.text(name) or choices[0]).lower()
         if value not in choices:
-            raise self.refused(name, f"is {value!r} and must be one of {', '.join(choices)}")
+            raise self.refused(
+                name, f"is {with_nearest(_short(value), choices)} and must be one of {', '.join(choices)}"
+            )
         return value
 
     def number(self, name: str, kind: Callable[[Any], Any], default: Any, lowest: float, highest: float) -> Any:
@@ -247,8 +277,18 @@ class FieldReader:
             return default
         try:
             number = kind(value)
-        except (TypeError, ValueError):
-            raise self.refused(name, f"is not a number: {value!r}") from None
+        except (TypeError, ValueError, OverflowError):
+            number = None
+        is_cut = kind is int and isinstance(value, float) and number != value
+        if number is None or isinstance(value, bool) or is_cut:
+            what = "a whole number" if is_cut else "a number"
+            raise self.refused(
+                name, f"is not {what}: {_short(repr(value))}", f"Give one from {lowest:g} to {highest:g}."
+            )
         if not lowest <= number <= highest:
-            raise self.refused(name, f"is {number} and must be between {lowest:g} and {highest:g}")
+            raise self.refused(name, f"is {_short(str(number))} and must be between {lowest:g} and {highest:g}")
         return number
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -8,6 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.finding import finding
 from airflow_provider_marketo.imports.source import Rows, from_files, from_query, from_records
 from airflow_provider_marketo.imports.targets import LEAD_ID
 
@@ -67,7 +68,8 @@ def _database(conn_id: str | None) -> Any:
     if conn_id is None:
         raise MarketoInvalidRequestError("sql needs the connection of a database", parameter="sql_conn_id")
     try:
-        hook: Any = BaseHook.get_hook(conn_id)
+        with finding(conn_id, parameter="sql_conn_id"):
+            hook: Any = BaseHook.get_hook(conn_id)
     except AirflowNotFoundException:
         raise  # there is no such connection
     except (AirflowException, ImportError) as error:

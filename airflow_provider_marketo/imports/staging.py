@@ -256,9 +256,9 @@ class Stager:
             self._index.close()
             self._rejects.close()
         if len(superseded) and on_duplicates != LAST:
+            count, are = len(superseded), "is" if len(superseded) == 1 else "are"
             raise MarketoInvalidRequestError(
-                f"{len(superseded)} of {self._read} rows are followed by one with the same"
-                f" {' + '.join(self._plan.key)}",
+                f"{count} of {self._read} rows {are} followed by one with the same {' + '.join(self._plan.key)}",
                 parameter="on_duplicates",
                 remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema, activity_types
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known, without_excluded
@@ -126,10 +127,10 @@ class StreamRequest(ExtractRequest):
         columns = tuple(Column(name, kind) for name, kind in feed.columns.items())
         kinds = self._activity_types(client) if feed.kept is None else {}
         if self.changed_fields:
-            described = {
-                each["rest"]["name"]: each for each in client.call("leads.describe").records if each.get("rest")
-            }
-            labels = {name: str(each.get("displayName")) for name, each in described.items()}
+            records = client.call("leads.describe").records
+            with reading("leads.describe"):
+                described = {str(each["rest"]["name"]): each for each in records if each.get("rest")}
+                labels = {name: str(each.get("displayName")) for name, each in described.items()}
             require_known("fields", self.changed_fields, labels)
             scores = [name for name in self.changed_fields if described[name].get("dataType") == "score"]
             if scores:

@@ -8,6 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.hooks.finding import unreadable
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.poller import run_in_thread
 
@@ -31,15 +32,16 @@ async def settings_of(marketo_conn_id: str) -> ConnectionSettings:
 async def _connection(marketo_conn_id: str) -> Connection:
     try:
         return await BaseHook.aget_connection(marketo_conn_id)
-    except AirflowNotFoundException:
+    except (AirflowNotFoundException, ValueError):
         pass
     # `airflow dags test` runs a trigger without an asynchronous way to the metadata database (Airflow 3.3).
     try:
         return await run_in_thread(lambda: BaseHook.get_connection(marketo_conn_id))
-    except AirflowNotFoundException:
+    except (AirflowNotFoundException, ValueError):  # its text may hold a part of the secret
         raise MarketoError(
             f"the triggerer finds no connection {marketo_conn_id}",
-            remedy="Define it where the triggerer looks, too: in Admin > Connections, in the secrets backend, or in the"
+            remedy=unreadable(marketo_conn_id)
+            or "Define it where the triggerer looks, too: in Admin > Connections, in the secrets backend, or in the"
             " environment of the triggerer.",
         ) from None
 

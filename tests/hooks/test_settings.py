@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 import pytest
@@ -55,6 +56,43 @@ def test_a_connection_of_another_type_is_refused_by_name(conn_type):
 @pytest.mark.parametrize("conn_type", [None, "", "marketo"])
 def test_a_connection_without_a_type_is_accepted(conn_type):
     assert settings(conn_type=conn_type).client_id == "an-id"
+
+
+NUMBERS = ("max_parallel", "rate_limit", "daily_quota", "reserve", "poll_interval", "connect_timeout", "read_timeout")
+TEXTS = ("pool", "partner_id", "identity_url", "proxy", "ca_bundle", "ui_url", "hash_secret", "redis_conn_id")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [True, [], {"a": 1}, "x", 1e400, -1e400, float("nan"), 10**400, "9" * 6_000])
+def test_a_number_of_another_type_or_size_is_refused_by_name(name, value):
+    with pytest.raises(MarketoInvalidRequestError, match=f"marketo_eu: {name} is ") as caught:
+        settings(json.dumps({name: value}))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", NUMBERS[:4])
+def test_a_part_of_a_number_is_not_cut_off(name):
+    with pytest.raises(MarketoInvalidRequestError, match=f"{name} is not a whole number: 1.5"):
+        settings(json.dumps({name: 1.5}))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    "value", [True, ["a-value"], {"a": "a-value"}, "a-value\x00", "a-value\r\nX: y", "x" * 100_000]
+)
+def test_a_text_of_another_type_or_with_control_characters_is_refused_without_it(name, value):
+    with pytest.raises(MarketoInvalidRequestError, match=f"marketo_eu: {name} ") as caught:
+        settings(json.dumps({name: value}))
+    assert "a-value" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_misspelt_extra_or_word_is_answered_with_the_nearest(caplog):
+    settings('{"max_paralel": 4, "owner": "a team"}')
+    assert "the extra 'max_paralel' is not read. Did you mean 'max_parallel'?" in caplog.text
+    assert "owner" not in caplog.text
+    with pytest.raises(MarketoInvalidRequestError, match="did you mean 'redis'"):
+        settings('{"coordination": "rediss"}')
 
 
 def test_fields_are_hashed_with_a_key_or_not_at_all():

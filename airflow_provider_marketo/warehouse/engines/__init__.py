@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.databases import saying_plainly
+from airflow_provider_marketo.hooks.finding import finding
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.engine import Engine
@@ -52,7 +53,8 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
     :raises MarketoInvalidRequestError: no engine serves the connection's type, or its package is not installed.
     :raises MarketoDatabaseError: the database does not answer.
     """
-    connection = BaseHook.get_connection(sql_conn_id)
+    with finding(sql_conn_id, parameter="sql_conn_id"):
+        connection = BaseHook.get_connection(sql_conn_id)
     row = next((row for row in ENGINES if connection.conn_type in row.conn_types), None)
     if row is None:
         known = ", ".join(f"{row.name} ({', '.join(row.conn_types)})" for row in ENGINES)

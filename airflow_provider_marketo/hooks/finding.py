@@ -1,0 +1,61 @@
+"""What to do about a connection that Airflow does not find, or cannot read."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENVIRONMENT = "AIRFLOW_CONN_"
+
+
+@contextmanager
+def finding(conn_id: str, *, parameter: str | None = None, conn_type: str = "...") -> Iterator[None]:
+    """
+    Say how to define a connection, or that its environment variable cannot be read: Airflow takes that for absent.
+
+    :param conn_id: id of the connection.
+    :param parameter: the operator's argument that names it; None where only one argument can.
+    :param conn_type: of the connection that is wanted.
+    :raises AirflowNotFoundException: there is no such connection.
+    :raises MarketoInvalidRequestError: it cannot be read.
+    """
+    failure: Exception
+    where = f"{parameter}: " if parameter else ""
+    try:
+        yield
+        return
+    except AirflowNotFoundException as error:
+        remedy = unreadable(conn_id) or (
+            f"Create it in Admin > Connections, or: airflow connections add {conn_id} --conn-type {conn_type} ..."
+        )
+        failure = AirflowNotFoundException(f"{where}{str(error).rstrip('.')}. {remedy}")
+    except ValueError:  # its text may hold a part of the secret
+        failure = MarketoInvalidRequestError(
+            f"Airflow cannot read the connection {conn_id}",
+            parameter=parameter,
+            remedy=unreadable(conn_id) or "Its URI, its JSON or its extra is malformed: enter it again.",
+        )
+    raise failure from None
+
+
+def unreadable(conn_id: str) -> str | None:
+    """
+    Return the way out if an environment variable is meant to define a connection.
+
+    :param conn_id: of a connection that was not found or not read.
+    """
+    variable = f"{ENVIRONMENT}{conn_id.upper()}"
+    if variable not in os.environ:
+        return None
+    return (
+        f"The environment variable {variable} is set, and Airflow cannot read it: give JSON, or percent-encode"
+        " characters such as # / ? @ in the parts of a URI."
+    )
