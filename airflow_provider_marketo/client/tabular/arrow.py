@@ -17,7 +17,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import cells
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.cells import DECIMAL_DIGITS, DECIMAL_SCALE
-from airflow_provider_marketo.client.tabular.records import Block, even_lines, fields, has_stray_quotes
+from airflow_provider_marketo.client.tabular.records import Block, even_lines, fields, outside_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,14 +40,14 @@ class Parser:
         self._wanted = wanted
         self._last: tuple[bytes, Any] = (b"", None)
 
-    def lines(self, data: bytes) -> int | None:
-        """Count the lines if each is a row and all quotes in fields are doubled; None otherwise."""
+    def lines(self, data: bytes) -> Block | None:
+        """Return lines as a block if each is a row and all quotes in fields are doubled; None otherwise."""
         lines = even_lines(data)
         last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may go on behind the data, where Arrow does not look
-        if lines is None or has_stray_quotes(last_line):
+        if lines is None or outside_quotes(last_line) is None:
             return None
         self._last = (data, self._parse(data, lines))
-        return None if self._last[1] is None else lines
+        return None if self._last[1] is None else Block(data, lines, simple=True)
 
     def parse(self, block: Block, first_row: int) -> Any:
         """
@@ -92,7 +92,7 @@ class Parser:
             return None
         # A quote that was not doubled ends the quoted part for Arrow: either the cells do not add up, or the quote that
         # was meant to end the field has become the last character of its text.
-        if table.num_rows != rows or (_ends_with_quote(pa, table) and has_stray_quotes(data)):
+        if table.num_rows != rows or (_ends_with_quote(pa, table) and outside_quotes(data) is None):
             return None
         return table.rename_columns(list(self._wanted))
 

@@ -8,24 +8,27 @@ from functools import lru_cache
 from itertools import compress
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.cells import read
+from airflow_provider_marketo.client.tabular.date_first import DateFirst
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
-from airflow_provider_marketo.client.tabular.records import Block, Field, Splitter, fields
+from airflow_provider_marketo.client.tabular.records import BLOCK, Block, Field, Splitter, fields
 from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from airflow_provider_marketo.client.tabular.date_first import Split
     from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 
 # The usual spelling, whose texts sort like time. The pattern does not check for digits, which would cost too much: a
 # text that is not a date is kept if it sorts inside the span, and is parsed if it sorts outside.
 _USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
-
-_DATE_FIRST = re.compile(rb"\n(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),")
 
 
 class CsvTransform(Transform):
@@ -38,12 +41,13 @@ class CsvTransform(Transform):
     """
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
-        super().__init__(rules, seen, Splitter(lines=self._lines))
+        super().__init__(rules, seen, Splitter(BLOCK, self._quick))
         # Not in the background: while this thread writes and computes checksums, the download goes on anyway.
         self._writer = _Writer(rules.name, open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
         self._helper: int | None = None
+        self._date_first = DateFirst()
 
     def abort(self) -> None:
         """Close the files without finishing them."""
@@ -63,13 +67,13 @@ class CsvTransform(Transform):
     def _finish(self) -> Iterable[WrittenFile]:
         return self._writer.finish()
 
-    def _lines(self, data: bytes) -> int | None:
-        return self._dates.lines(data) if self._dates is not None else None
+    def _quick(self, data: bytes) -> Block | None:
+        if self._dates is None:
+            return None
+        return self._date_first.cut(data) if self._helper == 0 else self._dates.lines(data)
 
     def _write(self, block: Block) -> None:
-        whole = self._whole(block) if self._cells is None else None
-        if whole is not None:
-            self._writer.feed(("", whole, block.rows))
+        if self._cells is None and self._write_whole(block):
             return
         records = block.records()
         if self._dates is not None:
@@ -79,13 +83,21 @@ class CsvTransform(Transform):
         for folder, written in self._spread(records).items():
             self._writer.feed((folder, b"".join(map(self._without_helper, written)), len(written)))
 
-    def _whole(self, block: Block) -> bytes | None:
-        """Return a block as it is written, if a quick look shows that all of its rows are. None otherwise."""
-        if self._dates is None:
-            return block.data if self._helper is None else None
-        if self._helper is None:
-            return block.data if self._dates.all_inside(block) else None
-        return self._dates.without_first(block) if self._helper == 0 else None
+    def _write_whole(self, block: Block) -> bool:
+        """Write a block without a look at its cells, if a quick look at its dates is enough."""
+        if self._dates is None or self._helper is None:
+            if self._helper is not None or (self._dates is not None and not self._dates.all_inside(block)):
+                return False
+            self._writer.feed(("", block.data, block.rows))
+            return True
+        split = self._date_first.split(block) if self._helper == 0 else None
+        if split is None:
+            return False
+        records = self._dates.inside_split(split)
+        self.outcome.rows_cut += block.rows - len(records)
+        if records:
+            self._writer.feed(("", b"\n".join([*records, b""]), len(records)))
+        return True
 
     def _without_helper(self, record: bytes) -> bytes:
         """Drop the cell by which rows are only cut, with a comma beside it."""
@@ -161,9 +173,9 @@ class _Dates:
         self._parser = arrow.Parser(width, {"date": column})
         self._is_inside = lru_cache(1 << 12)(self._parse)
 
-    def lines(self, data: bytes) -> int | None:
+    def lines(self, data: bytes) -> Block | None:
         """
-        Count the lines if each is a record; None otherwise.
+        Return lines as a block if each is a record; None otherwise.
 
         A line is a record if it has a date in the column of dates and ends with JSON in quotes: a quote within a field
         is doubled, or no field can end behind it.
@@ -174,7 +186,7 @@ class _Dates:
         if len(dates) != data.count(b"\n"):
             return None
         self._seen = (data, dates)
-        return len(dates)
+        return Block(data, len(dates), simple=True)
 
     def all_inside(self, block: Block) -> bool:
         """Whether all rows of a block lie inside, as far as a quick look shows."""
@@ -185,20 +197,12 @@ class _Dates:
         outside = self._outside(block)
         return outside is not None and not any(outside)
 
-    def without_first(self, block: Block) -> bytes | None:
-        """
-        Return a block without its first column, in which the dates are, if all rows lie inside; None otherwise.
-
-        Only lines are looked at. A line that starts with a date is a record if no quotes are open before it, and all
-        records are found if there are as many as the block has.
-        """
-        if block.tolerant:
-            return None
-        _, *found = _DATE_FIRST.split(b"\n" + block.data)
-        dates, records = found[::2], found[1::2]
-        if len(dates) != block.rows or not self._are_inside(dates) or any(record.count(b'"') & 1 for record in records):
-            return None
-        return b"\n".join(records)
+    def inside_split(self, split: Split) -> Sequence[bytes]:
+        """Return those of some records that lie inside."""
+        if self._are_inside(split.dates):
+            return split.records
+        outside = arrow.outside(pa.array(split.dates, pa.string()), self._span)
+        return list(compress(split.records, pc.invert(outside).to_pylist()))
 
     def inside(self, block: Block, records: list[bytes]) -> list[bytes]:
         """Return the records of a block that lie inside. A row without a date counts as inside."""
@@ -212,7 +216,7 @@ class _Dates:
         texts = self._parser.parse_fast(block)
         return None if texts is None else arrow.outside(texts.column(0), self._span).to_pylist()
 
-    def _are_inside(self, dates: list[bytes]) -> bool:
+    def _are_inside(self, dates: Sequence[bytes]) -> bool:
         return min(dates) >= self._spelled[0] and max(dates) < self._spelled[1]
 
     def _find(self, others: re.Pattern[bytes], data: bytes) -> list[bytes]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoDataError
@@ -91,9 +91,10 @@ class Field:
         return not self.quoted and self.text == NULL
 
 
-def has_stray_quotes(data: bytes) -> bool:
-    """Whether a quote inside a field was not doubled. Readers disagree on such quotes."""
-    return b'"' in _QUOTED.sub(b"", data)
+def outside_quotes(data: bytes) -> bytes | None:
+    """Return what is not in quoted fields; None if a quote inside a field was not doubled: readers disagree on it."""
+    outside = _QUOTED.sub(b"", data)
+    return None if b'"' in outside else outside
 
 
 class Splitter:
@@ -101,14 +102,15 @@ class Splitter:
     Cuts a stream of bytes into blocks of whole records, whatever the sizes in which the bytes arrive.
 
     :param block: bytes per block.
-    :param lines: a quick check that each line is a record: returns their number, or None if it cannot tell.
+    :param quick: a quick way to find records: takes lines and returns those records at their start that it is sure of,
+        or None if it cannot tell.
     """
 
-    def __init__(self, block: int = BLOCK, lines: Callable[[bytes], int | None] = lambda _: None) -> None:
+    def __init__(self, block: int, quick: Callable[[bytes], Block | None] = lambda _: None) -> None:
         self._block = self._limit = block
-        self._lines = lines
-        self._without_lines = 0
-        self._parts: list[bytes] = []
+        self._quick = quick
+        self._without_quick = 0
+        self._parts: list[bytes | memoryview] = []
         self._size = 0
 
     def feed(self, data: bytes) -> Iterator[Block]:
@@ -137,7 +139,7 @@ class Splitter:
         last = memoryview(self._parts.pop())
         within = len(last) - surplus
         held = b"".join([*self._parts, last[:within]])
-        self._parts = [bytes(last[within:]), *reversed(behind)]
+        self._parts = [last[within:], *reversed(behind)]
         self._size -= size
         return held
 
@@ -148,10 +150,13 @@ class Splitter:
         if not held:
             return
         ended = held.endswith(b"\n")
-        block, end = self._cut(held if ended else held + b"\n")
-        if block is None or end < len(held):
-            raise MarketoDataError("the file ends inside a quoted field")
-        yield block if ended else Block(held, block.rows, block.simple, block.tolerant)
+        held = held if ended else held + b"\n"
+        while held:
+            block, end = self._cut(held)
+            if block is None:
+                raise MarketoDataError("the file ends inside a quoted field")
+            held = held[end:]
+            yield block if held or ended else replace(block, data=block.data[:-1])
 
     def _cut(self, held: bytes) -> tuple[Block | None, int]:
         """Return the whole records at the start of some bytes, and the position behind them."""
@@ -159,11 +164,11 @@ class Splitter:
         data = held[:end]
         if b'"' not in data:
             return (Block(data, data.count(b"\n"), simple=True) if end else None), end
-        lines = self._count_lines(data)
-        if lines is not None:
-            return Block(data, lines, simple=True), end
-        outside = _QUOTED.sub(b"", data + _END)
-        if b'"' in outside:
+        found = self._ask_quick(data)
+        if found is not None:
+            return found, len(found.data)
+        outside = outside_quotes(data + _END)
+        if outside is None:
             return _cut_tolerantly(held)
         inside = 0 if outside.endswith(_END) else 1
         while inside and end:
@@ -172,15 +177,15 @@ class Splitter:
             end = start
         return (Block(data[:end], outside.count(b"\n")) if end else None), end
 
-    def _count_lines(self, data: bytes) -> int | None:
-        """Ask the quick check. Where it cannot tell, it probably cannot for the next blocks either."""
-        if self._without_lines:
-            self._without_lines -= 1
+    def _ask_quick(self, data: bytes) -> Block | None:
+        """Try the quick way. Where it cannot tell, it probably cannot for the next blocks either."""
+        if self._without_quick:
+            self._without_quick -= 1
             return None
-        lines = self._lines(data)
-        if lines is None:
-            self._without_lines = BLOCKS_ALIKE
-        return lines
+        found = self._quick(data)
+        if found is None:
+            self._without_quick = BLOCKS_ALIKE
+        return found
 
 
 def even_lines(data: bytes) -> int | None:

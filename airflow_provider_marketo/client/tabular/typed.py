@@ -61,7 +61,7 @@ class TypedTransform(Transform):
         self.outcome.unknown.update(self._typing.unknown)
         return self._writer.finish()
 
-    def _lines(self, data: bytes) -> int | None:
+    def _lines(self, data: bytes) -> Block | None:
         return self._parser.lines(data)
 
     def _write(self, block: Block) -> None:

@@ -1,0 +1,93 @@
+"""
+Records that begin with the date by which they are cut, when that date is not written.
+
+Such a record is easy to find: a line break, a date in its usual spelling, a comma. What looks like that may also stand
+inside quotes, so :meth:`DateFirst.split` proves that it found every record and nothing else, or gives up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.tabular.records import Block, outside_quotes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LENGTH = len("2026-01-31T00:00:00Z,")
+_DATE = re.compile(rb"\n(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),")
+_MARK = b"\0"
+_JOINT = b"," + _MARK + b","
+"""Follows each record during the check. The commas let a quoted field end before it and begin behind it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """
+    Records, told apart from their dates.
+
+    :param dates: the date of each record, as it is in the file.
+    :param records: what follows the date and its comma, without the line feed at the end.
+    """
+
+    dates: Sequence[bytes]
+    records: Sequence[bytes]
+
+
+class DateFirst:
+    """Finds records by the date that they begin with."""
+
+    def __init__(self) -> None:
+        self._last: tuple[bytes, Split] | None = None
+
+    def cut(self, data: bytes) -> Block | None:
+        """
+        Return the whole records at the start of some lines, except the last one, whose end nothing shows.
+
+        :param data: the lines. The first begins a record.
+        :return: the records; None if there are fewer than two in all, or if they cannot be told apart in this way.
+        """
+        dates, records = _found(data)
+        if not records or _MARK in data:
+            return None
+        dates.pop()
+        end = len(data) - len(records.pop()) - _LENGTH
+        if not records or not _are_records(records):
+            return None
+        block = Block(data[:end], len(records))
+        self._last = (block.data, Split(dates, records))
+        return block
+
+    def split(self, block: Block) -> Split | None:
+        """Return the records of a block and their dates; None if they cannot be told apart in this way."""
+        if self._last is not None and self._last[0] is block.data:
+            return self._last[1]
+        if block.tolerant or _MARK in block.data or not block.data.endswith(b"\n"):
+            return None
+        dates, records = _found(block.data)
+        if not records:
+            return None
+        records[-1] = records[-1][:-1]
+        return Split(dates, records) if _are_records(records) else None
+
+
+def _found(data: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Return the dates that begin lines, and what follows each of them."""
+    first, *found = _DATE.split(b"\n" + data)
+    return ([], []) if first else (found[::2], found[1::2])
+
+
+def _are_records(texts: Sequence[bytes]) -> bool:
+    """
+    Whether each text is one record, without its first field and its line feed.
+
+    A mark follows each of them, and the quoted fields are removed. A mark that remains was not inside quotes, so a
+    record ends before it. If no line feed remains, no record ends anywhere else.
+    """
+    outside = outside_quotes(_JOINT.join([*texts, b""]))
+    if outside is None or b"\n" in outside:
+        return False
+    marks = len(outside) - len(outside.replace(_MARK, b""))  # several times as fast as to count them
+    return marks == len(texts)
