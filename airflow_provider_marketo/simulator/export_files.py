@@ -157,16 +157,19 @@ class _GeneratedLines:
         self._delimiter = delimiter
         self._style = style
         self._varying = [name for name in fields if name in ("marketoGUID", "leadId", "activityDate")]
-        self._templates = [self._template(pattern) for pattern in range(log.patterns)]
+        self._templates: dict[int, str | None] = {}
 
     def lines(self, start: int, stop: int) -> Iterator[str]:
-        log, templates, size = self._log, self._templates, len(self._templates)
+        log, templates, size = self._log, self._templates, self._log.patterns
         at, lead_row = log.at, log.lead_row
         usual = self._varying == ["marketoGUID", "leadId", "activityDate"]
         times = time_texts()
         today, date = 0, ""
         for row in range(start, stop):
-            template = templates[row % size]
+            pattern = row % size
+            if pattern not in templates:
+                templates[pattern] = self._template(pattern)
+            template = templates[pattern]
             if template is None:
                 yield from self._one(row)
             elif template:

@@ -12,10 +12,10 @@ import copy
 import json
 import random
 from bisect import bisect_left, bisect_right, insort
-from functools import cached_property
+from functools import lru_cache, partial
 from heapq import merge
 from itertools import count as counting
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYPES, ActivityType
@@ -80,11 +80,15 @@ class Activity(NamedTuple):
         return self.at, self.number
 
 
+_Values: TypeAlias = "tuple[int | None, str | None, Mapping[str, Any]]"
+"""The id and the text of an activity's primary attribute, and its other attributes."""
+
+
 class _Pattern(NamedTuple):
     """
     A generated activity without its lead.
 
-    ``for_lead`` takes a lead's row number and returns the values that depend on the lead.
+    ``for_lead`` takes the log and a lead's row number, and returns the values that depend on the lead.
     """
 
     type_id: int
@@ -92,7 +96,7 @@ class _Pattern(NamedTuple):
     primary_id: int | None
     primary: str | None
     attributes: Mapping[str, Any]
-    for_lead: Callable[[int], tuple[int | None, str | None, Mapping[str, Any]]] | None = None
+    for_lead: Callable[[Activities, int], _Values] | None = None
 
 
 class Activities:
@@ -110,7 +114,7 @@ class Activities:
         self._leads = leads
         # The history keeps the names of what is renamed or deleted later.
         self._lists, self._programs = dict(lists.all), dict(programs.all)
-        self._kinds = dict(self.types)
+        self._labels = {name: leads.fields[name].label for name in (*_CHANGED_FIELDS, "leadScore")}
         self.count = settings.activities if settings.leads else 0
         self._since = start_of_day(settings.dates.start)
         self._span = start_of_day(settings.dates.end) - self._since
@@ -198,12 +202,7 @@ class Activities:
 
     def pattern(self, row: int) -> _Pattern:
         """Return the pattern of a generated activity."""
-        return self._patterns[row % _PATTERNS]
-
-    @cached_property
-    def _patterns(self) -> list[_Pattern]:
-        chance = random.Random(f"{self._seed} activities")
-        return [self._pattern(chance) for _ in range(_PATTERNS)]
+        return _patterns(self._seed)[row % _PATTERNS]
 
     def generated(self, row: int) -> Activity:
         """Return a generated activity."""
@@ -211,7 +210,7 @@ class Activities:
         pattern = self.pattern(row)
         primary_id, primary, attributes = pattern[2:5]
         if pattern.for_lead is not None:
-            primary_id, primary, attributes = pattern.for_lead(lead_row)
+            primary_id, primary, attributes = pattern.for_lead(self, lead_row)
         return Activity(
             self.at(row),
             FIRST_ACTIVITY + row,
@@ -231,56 +230,22 @@ class Activities:
             attributes = {"Created Date": timestamp(at)[:10], "Source Type": source or "Web form fillout"}
             yield Activity(at, _FIRST_NEW_LEAD + row, FIRST_ID + row, types.NEW_LEAD, None, None, None, attributes)
 
-    def _pattern(self, chance: random.Random) -> _Pattern:
-        type_id = chance.choice(_TYPE_MIX)
-        kind = self._kinds[type_id]
-        campaign = chance.choice((None, 2001, 2002, 2003)) if type_id != types.VISIT_PAGE else None
-        for_lead = {
-            types.CHANGE_DATA: self._change(chance.choice(_CHANGED_FIELDS), chance),
-            types.CHANGE_SCORE: self._score(chance.choice((1, 5, 10, -5))),
-            types.ADD_TO_LIST: self._joined_list,
-            types.CHANGE_STATUS: self._status,
-        }.get(type_id)
-        if for_lead is not None:
-            return _Pattern(type_id, campaign, None, None, {}, for_lead)
-        number = chance.randrange(1, 400)
-        name = f"{chance.choice(WORDS)}-{number}"
-        primary = {types.VISIT_PAGE: f"www.example.com/{name}.html"}.get(type_id, f"{name}.{chance.choice(WORDS)}")
-        typed = kind.primary is not None and kind.primary[1] == "integer"
-        if type_id == types.FILL_OUT_FORM:
-            number, primary = FIRST_FORM, FORM
-        values = {each: _value(each, data_type, chance) for each, data_type in kind.attributes}
-        return _Pattern(type_id, campaign, number if typed else None, primary, values)
+    def _change(self, row: int, field: str, reason: str) -> _Values:
+        column = self._leads.columns[field]
+        new, old = column.value(row), column.value(row + 1)
+        values = {"New Value": new, "Old Value": old, "Reason": reason, "Source": "Marketo Flow Action"}
+        return self.field_ids[field], self._labels[field], values
 
-    def _change(self, field: str, chance: random.Random) -> Callable[[int], Any]:
-        label, number = self._leads.fields[field].label, self.field_ids[field]
-        reason = chance.choice(("Form fill", "Changed by smart campaign", "Imported list"))
+    def _score(self, row: int, by: int) -> _Values:
+        new = int(self._leads.columns["leadScore"].value(row))
+        values = {"Change Value": f"{by:+d}", "New Value": new, "Old Value": new - by}
+        return self.field_ids["leadScore"], self._labels["leadScore"], values
 
-        def for_lead(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
-            column = self._leads.columns[field]
-            new, old = column.value(row), column.value(row + 1)
-            return (
-                number,
-                label,
-                {"New Value": new, "Old Value": old, "Reason": reason, "Source": "Marketo Flow Action"},
-            )
-
-        return for_lead
-
-    def _score(self, by: int) -> Callable[[int], Any]:
-        label, number = self._leads.fields["leadScore"].label, self.field_ids["leadScore"]
-
-        def for_lead(row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
-            new = int(self._leads.columns["leadScore"].value(row))
-            return number, label, {"Change Value": f"{by:+d}", "New Value": new, "Old Value": new - by}
-
-        return for_lead
-
-    def _joined_list(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+    def _joined_list(self, row: int) -> _Values:
         each = self._lists[initial_list(FIRST_ID + row)]
         return each.id, each.name, {"Source": "Smart Campaign"}
 
-    def _status(self, row: int) -> tuple[int | None, str | None, Mapping[str, Any]]:
+    def _status(self, row: int) -> _Values:
         program = self._programs[initial_program(row)]
         channel = CHANNELS[program.channel]
         status = initial_status(channel, row)
@@ -296,6 +261,40 @@ class Activities:
                 "Success": status.success,
             },
         )
+
+
+@lru_cache(maxsize=16)
+def _patterns(seed: int) -> tuple[_Pattern, ...]:
+    """Return the patterns of all instances with a seed."""
+    chance = random.Random(f"{seed} activities")
+    return tuple(_pattern(chance) for _ in range(_PATTERNS))
+
+
+def _pattern(chance: random.Random) -> _Pattern:
+    type_id = chance.choice(_TYPE_MIX)
+    kind = ACTIVITY_TYPES[type_id]
+    campaign = chance.choice((None, 2001, 2002, 2003)) if type_id != types.VISIT_PAGE else None
+    field, reason = (
+        chance.choice(_CHANGED_FIELDS),
+        chance.choice(("Form fill", "Changed by smart campaign", "Imported list")),
+    )
+    by = chance.choice((1, 5, 10, -5))
+    by_type: dict[int, Callable[[Activities, int], _Values]] = {
+        types.CHANGE_DATA: partial(Activities._change, field=field, reason=reason),
+        types.CHANGE_SCORE: partial(Activities._score, by=by),
+        types.ADD_TO_LIST: Activities._joined_list,
+        types.CHANGE_STATUS: Activities._status,
+    }
+    if type_id in by_type:
+        return _Pattern(type_id, campaign, None, None, {}, by_type[type_id])
+    number = chance.randrange(1, 400)
+    name = f"{chance.choice(WORDS)}-{number}"
+    primary = {types.VISIT_PAGE: f"www.example.com/{name}.html"}.get(type_id, f"{name}.{chance.choice(WORDS)}")
+    typed = kind.primary is not None and kind.primary[1] == "integer"
+    if type_id == types.FILL_OUT_FORM:
+        number, primary = FIRST_FORM, FORM
+    values = {each: _value(each, data_type, chance) for each, data_type in kind.attributes}
+    return _Pattern(type_id, campaign, number if typed else None, primary, values)
 
 
 def _value(name: str, data_type: str, chance: random.Random) -> Any:
