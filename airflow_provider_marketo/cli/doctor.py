@@ -6,7 +6,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.airflow_compat import AirflowConsole, action_cli, providers_configuration_loaded
+from airflow_provider_marketo.airflow_compat import action_cli, providers_configuration_loaded
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.diagnosis.checks import run_checks
 from airflow_provider_marketo.diagnosis.setup import Setup
@@ -31,7 +32,7 @@ def doctor(args: Namespace) -> None:
         }
         for name, finding in found
     ]
-    AirflowConsole().print_as(data=rows, output=args.output)
+    print_rows(rows, args.output)
     levels = Counter(finding.level for _, finding in found)
     print(
         f"{counted(levels['error'], 'error')}, {counted(levels['warning'], 'warning')}, {levels['ok']} ok, "

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_marketo.airflow_compat import (
-    AirflowConsole,
     Variable,
     action_cli,
     create_session,
@@ -19,6 +18,7 @@ from airflow_provider_marketo.at_most_once.decision import decide
 from airflow_provider_marketo.at_most_once.entries import CLAIM, DAMAGED, PREFIX, SETTLED, Entry
 from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
@@ -68,7 +68,7 @@ class _DatabaseStore:
 def list_entries(args: Namespace) -> None:
     """Print the entries, unresolved ones first."""
     entries = sorted(_entries(_store(args)), key=lambda found: (found[1].state == SETTLED, found[1].since))
-    AirflowConsole().print_as(data=[_row(key, entry) for key, entry in entries], output=args.output)
+    print_rows([_row(key, entry) for key, entry in entries], args.output)
 
 
 @action_cli(check_db=False)

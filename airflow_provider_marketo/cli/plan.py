@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from airflow_provider_marketo.airflow_compat import (
-    AirflowConsole,
     Variable,
     action_cli,
     providers_configuration_loaded,
 )
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
@@ -50,7 +50,7 @@ def print_plan(args: Namespace) -> None:
     found = forecast(slices, size, args.daily_export_mb)
     facts = _facts(found, source, size, args.daily_export_mb)
     if args.output == "table":
-        AirflowConsole().print_as_table(facts["windows"])
+        print_rows(facts["windows"])
         print(_summary(facts))
     else:
         print(json.dumps(facts, indent=2) if args.output == "json" else yaml.safe_dump(facts, sort_keys=False), end="")

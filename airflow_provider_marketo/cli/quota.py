@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from airflow_provider_marketo.airflow_compat import AirflowConsole, Variable, providers_configuration_loaded
+from airflow_provider_marketo.airflow_compat import Variable, providers_configuration_loaded
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.hooks.coordination import choose
@@ -110,7 +111,6 @@ def _top_errors(days: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _as_table(report: Mapping[str, Any]) -> None:
-    console = AirflowConsole()
     share = report["our_share"]
     facts = {**report, **report["left"], **share}
     rows_of_facts = [{"fact": label, "value": facts[name]} for name, label in _LABELS if facts[name] not in (None, {})]
@@ -126,7 +126,7 @@ def _as_table(report: Mapping[str, Any]) -> None:
         report["errors_of_7_days"],
     ):
         if rows:
-            console.print_as_table(rows)
+            print_rows(rows)
 
 
 _PRINTERS = {

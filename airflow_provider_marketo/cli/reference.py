@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.airflow_compat import AirflowConsole
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
@@ -27,7 +27,7 @@ _LIMITS: Sequence[tuple[str, str]] = (
 def list_operations(args: Namespace) -> None:
     """Print the operations of one family or of all."""
     rows = [_row(operation) for operation in _chosen(args.family)]
-    AirflowConsole().print_as(data=rows, output=args.output)
+    print_rows(rows, args.output)
 
 
 def describe(args: Namespace) -> None:
@@ -36,14 +36,13 @@ def describe(args: Namespace) -> None:
         operation = operations.get(args.operation)
     except MarketoError as error:
         raise SystemExit(f"airflow marketo describe: {error}") from None
-    console = AirflowConsole()
     facts, parameters = _facts(operation), [_parameter(each) for each in operation.parameters.values()]
     if args.output in ("json", "yaml"):
-        console.print_as(data=[{**facts, "parameters": parameters}], output=args.output)
+        print_rows([{**facts, "parameters": parameters}], args.output)
         return
-    console.print_as(data=[{"fact": name, "value": value} for name, value in facts.items()], output=args.output)
+    print_rows([{"fact": name, "value": value} for name, value in facts.items()], args.output)
     if parameters:
-        console.print_as(data=parameters, output=args.output)
+        print_rows(parameters, args.output)
 
 
 def _chosen(family: str | None) -> list[Operation]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from airflow_provider_marketo.airflow_compat import (
-    AirflowConsole,
     action_cli,
     create_session,
     providers_configuration_loaded,
 )
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.status.facts import collect
 
@@ -36,13 +36,12 @@ def status(args: Namespace) -> None:
 
 
 def _print_tables(facts: Mapping[str, Any]) -> None:
-    console = AirflowConsole()
     for name, title, rows_of in _TABLES:
         section = facts[name]
         rows = [{"error": section["error"]}] if "error" in section else list(rows_of(section, facts["now"]))
         print(f"{title}: {'' if rows else 'nothing'}")
         if rows:
-            console.print_as_table(rows)
+            print_rows(rows)
 
 
 def _decisions(needs: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:

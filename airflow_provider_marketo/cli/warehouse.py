@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.airflow_compat import (
-    AirflowConsole,
     action_cli,
     providers_configuration_loaded,
     use_metadata_database,
 )
+from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
@@ -34,7 +34,7 @@ def freshness(args: Namespace) -> None:
     rows = [
         {"table": one.table, "until": iso(one.until), "age": str(one.age).partition(".")[0]} for one in found.values()
     ]
-    AirflowConsole().print_as(data=rows, output=args.output)
+    print_rows(rows, args.output)
 
 
 @action_cli(check_db=False)
