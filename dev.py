@@ -39,12 +39,17 @@ TEST_WORKERS = "2"
 PARTS = {
     "python": {"client", "contract", "interop", "output", "simulator", "warehouse"},
     "rest": {"at_most_once", "conditions", "extract", "imports", "listings", "marketo_assets", "streams"},
+    "celery": {"celery"},
 }
 """
 Folders of ``tests`` that do not depend on the line of Airflow: some depend on Python's version, the rest on neither.
 
-The rest reach Airflow only through what other folders test. The part ``line`` is everything that is not listed here.
+The rest reach Airflow only through what other folders test. The part ``celery`` runs only where it is named. The part
+``line`` is everything that is not listed here.
 """
+
+CELERY = "celery"
+"""The part that makes hosts of its own, which needs root and takes a quarter of an hour."""
 
 DOCS = HERE / "build" / "docs"
 MADE = (".venv*", ".demo", "build", "dist", ".*_cache", ".hypothesis", ".coverage*")
@@ -157,6 +162,7 @@ def test(arguments: argparse.Namespace) -> None:
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
     selected = [] if arguments.all else ["-m", "not airflow"]
     services = ["--services"] if arguments.services else []
+    services += ["--celery"] if CELERY in arguments.part else []
     paths = [path for part in arguments.part for path in _tests_of(part)]
     _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest, *paths)
 

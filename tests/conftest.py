@@ -1,10 +1,11 @@
 """
 The environment of all tests: an empty Airflow home, a time limit and, with ``--services``, servers.
 
-Each test may take :data:`TIME_LIMIT` seconds, unless it is marked ``slow``, ``airflow`` or ``services``.
+Each test may take :data:`TIME_LIMIT` seconds, unless it is marked ``slow``, ``airflow``, ``services`` or ``celery``.
 
-Without ``--services``, tests marked ``services`` are deselected. With it, a server that is not installed stops the run
-before the first test; the error names the command that installs the server.
+Without ``--services``, tests marked ``services`` are deselected; without ``--celery``, those marked ``celery``. With
+either, a server that is not installed stops the run before the first test; the error names the command that installs
+the server.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.separate_hosts import SeparateHostError, require_separate_hosts
 from tools.services import ServiceMissingError, require_services, running_services
 
 TIME_LIMIT = 5.0
@@ -66,16 +68,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--services", action="store_true", help="also run the tests that need PostgreSQL, Redis or an S3 server"
     )
+    parser.addoption(
+        "--celery", action="store_true", help="also run the tests on Celery with two hosts, which need root"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers once; parallel workers inherit their addresses from the environment."""
-    if not config.getoption("--services") or hasattr(config, "workerinput"):
+    on_celery = config.getoption("--celery")
+    if not (on_celery or config.getoption("--services")) or hasattr(config, "workerinput"):
         return
     programs = Path(sys.executable).parent
     try:
         require_services(programs)
-    except ServiceMissingError as error:
+        if on_celery:
+            require_separate_hosts()
+    except (ServiceMissingError, SeparateHostError) as error:
         raise pytest.UsageError(str(error)) from None
     servers = config.stash[_SERVICES] = ExitStack()
     os.environ.update(servers.enter_context(running_services(programs)))
@@ -87,9 +95,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--services"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("services")]
+    unwanted = [name for name in ("services", "celery") if not config.getoption(f"--{name}")]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -121,7 +128,7 @@ def pytest_runtest_makereport(
     # What other processes take from a test makes it neither compute nor wait longer than the limit.
     seconds = computed if _is_busy() else max(computed, call.duration - computed)
     limit = TIME_LIMIT * (COVERAGE_COSTS if item.config.getoption("cov_source", None) else 1)
-    unlimited = any(item.get_closest_marker(name) for name in ("slow", "airflow", "services"))
+    unlimited = any(item.get_closest_marker(name) for name in ("slow", "airflow", "services", "celery"))
     unlimited = unlimited or not airflow.__version__.startswith(DEVELOPMENT_LINE)
     if report.passed and seconds > limit and not unlimited:
         report.outcome = "failed"

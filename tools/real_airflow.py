@@ -152,10 +152,18 @@ class RealAirflow:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.guard(process)
+        return process
+
+    def guard(self, process: subprocess.Popen[bytes]) -> None:
+        """
+        Let the session of a process end with this Airflow, even if the process that started both is killed.
+
+        :param process: the first of its session, such as a worker of Celery.
+        """
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.write(b"%d\n" % process.pid)
             self._guard.stdin.flush()
-        return process
 
     def kill_component(self, name: str) -> None:
         """

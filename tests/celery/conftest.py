@@ -1,0 +1,215 @@
+"""
+An Airflow with CeleryExecutor, PostgreSQL, Redis, and workers on two hosts that share only what they must.
+
+Each host has its own name, network and disk (:mod:`tools.separate_hosts`). Both see the folder ``lake``; the folder
+``disk`` has the same path on both, and is not shared. The tests need root, and run with ``dev.py test --part celery``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
+from tests.airflow.conftest import _QUICK, _empty_database
+from tests.seed import DATES
+from tools.real_airflow import PATIENCE, DagRun, RealAirflow, RealAirflowError
+from tools.separate_hosts import SeparateHost
+
+_HERE = Path(__file__).parent
+_DAGS = ("held_waiting", "held_deferred", "load_waiting", "load_deferred", "stream", "calls", "coordination")
+_READY_WITHIN = 120.0
+NAMES = ("one", "two")
+RATE = 40
+"""Calls in 20 seconds that the instance ``limited`` accepts."""
+
+
+@pytest.hookimpl(tryfirst=True)  # the groups must be set before xdist reads them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.celery)
+            item.add_marker(pytest.mark.xdist_group("celery"))
+            item.add_marker(pytest.mark.timeout(600))
+
+
+class Worker:
+    """
+    A host with a Celery worker.
+
+    :param host: where it runs.
+    :param airflow: whose tasks it runs.
+    :param places: folders that the host needs on its own disk: AIRFLOW_HOME, and where temporary files go.
+    """
+
+    def __init__(self, host: SeparateHost, airflow: RealAirflow, home: Path) -> None:
+        self.host = host
+        self._airflow = airflow
+        self._home = host.on_disk(home)
+        shutil.copytree(_HERE.parent / "airflow" / "config", self._home / "config")
+        (self._home / "tmp").mkdir()
+        self._log = airflow.home / f"worker-{host.name}.log"
+        self._runs = False
+
+    def start(self) -> None:
+        """Start the worker, unless it runs, and wait until it takes tasks."""
+        if self._runs:
+            return
+        began = self._log.stat().st_size if self._log.exists() else 0
+        environment = {**self._airflow.environment, "TMPDIR": str(self._airflow.home / "tmp")}
+        command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs", "--concurrency", "4"]
+        command += ["--without-gossip", "--without-mingle", "--celery-hostname", f"worker@{self.host.name}"]
+        process = self.host.start(command, environment, self._log)
+        self._airflow.guard(process)
+        self._runs = True
+        deadline = time.monotonic() + _READY_WITHIN
+        while f"worker@{self.host.name} ready" not in self._log.read_text(errors="replace")[began:]:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RealAirflowError(f"the worker on {self.host.name} does not take tasks; see {self._log}")
+            time.sleep(0.2)
+
+    def die(self) -> None:
+        """End every process of the host at once."""
+        self.host.die()
+        self._runs = False
+
+
+class Cluster:
+    """
+    The Airflow and its two workers.
+
+    :param airflow: scheduler, DAG processor, triggerer and API server, on this machine.
+    :param workers: by the names of their hosts.
+    :param lake: the folder that all hosts share.
+    :param disk: the folder that each host has for itself.
+    :param limits: a client of the Redis in which the limits are shared.
+    """
+
+    def __init__(self, airflow: RealAirflow, workers: dict[str, Worker], lake: Path, disk: Path, limits: Any) -> None:
+        self.airflow = airflow
+        self.workers = workers
+        self.lake = lake
+        self.disk = disk
+        self.limits = limits
+
+    def only(self, *names: str) -> None:
+        """Let exactly the workers on these hosts run."""
+        for name, worker in self.workers.items():
+            if name in names:
+                worker.start()
+            else:
+                worker.die()
+
+    def run(self, dag_id: str, folder: Path | None = None, **conf: Any) -> DagRun:
+        """
+        Start a run of a DAG.
+
+        :param folder: to which it writes; the lake by default.
+        :param conf: what else the DAG reads of its run.
+        """
+        return self.airflow.trigger(dag_id, conf={"folder": str(folder or self.lake), **conf})
+
+    def other(self, name: str) -> str:
+        """Return the name of the other host."""
+        return next(each for each in NAMES if each != name)
+
+
+@pytest.fixture(scope="session")
+def held_clock() -> ManualClock:
+    """The clock of the instance ``held``."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def held(held_clock: ManualClock) -> Iterator[Simulator]:
+    """The instance of the connection ``marketo_held``, whose clock stands still."""
+    with Simulator(Settings(leads=200, activities=2_000, limits=False, **DATES), clock=held_clock) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def pooled() -> Iterator[Simulator]:
+    """The instance of the connection ``marketo_default``, whose tasks share its limits by the pool."""
+    with Simulator(Settings(leads=10, activities=10, rate=RATE)) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Simulator]:
+    """The instance of the connection ``marketo_redis``, whose tasks share its limits through Redis."""
+    with Simulator(Settings(leads=10, activities=10, rate=RATE)) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, held: Simulator, pooled: Simulator, shared: Simulator
+) -> Iterator[Cluster]:
+    """The cluster. Its hosts have no worker until a test starts one."""
+    root = tmp_path_factory.mktemp("cluster")
+    home, disk, lake, dags = (root / name for name in ("home", "disk", "lake", "dags"))
+    for folder in (home, disk, lake):
+        folder.mkdir()
+    shutil.copytree(_HERE / "dags", dags)
+    shutil.copytree(_HERE.parent / "airflow" / "config", home / "config")
+    broker = os.environ["TEST_REDIS"].rsplit("/", 1)[0]
+    database = _empty_database(os.environ["TEST_POSTGRES"])
+    settings = {
+        **_QUICK,
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "16",
+        "AIRFLOW__CELERY__BROKER_URL": f"{broker}/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(root / "logs"),
+        "TEST_POKE_INTERVAL": "2",
+        "AIRFLOW_CONN_LIMITS": f"{broker}/1",
+        "AIRFLOW_CONN_MARKETO_DEFAULT": pooled.connection(rate_limit=RATE),
+        "AIRFLOW_CONN_MARKETO_REDIS": shared.connection(rate_limit=RATE, redis_conn_id="limits"),
+        "AIRFLOW_CONN_MARKETO_HELD": held.connection(poll_interval=2, redis_conn_id="limits"),
+    }
+    with ExitStack() as stack:
+        airflow = stack.enter_context(RealAirflow(home, dags, settings, database))
+        services = {
+            "api": airflow.port,
+            "redis": urlsplit(broker).port,
+            "database": urlsplit(os.environ["TEST_POSTGRES"]).port,
+            "held": urlsplit(held.url).port,
+            "pooled": urlsplit(pooled.url).port,
+            "shared": urlsplit(shared.url).port,
+        }
+        airflow.migrate()
+        airflow.cli("setup", module="airflow_provider_marketo")
+        airflow.start()
+        workers = {}
+        for name in NAMES:
+            (root / name).mkdir()
+            host = SeparateHost(name, root / name, [home, disk], services)
+            stack.callback(host.close)
+            workers[name] = Worker(host, airflow, home)
+        airflow.wait_until_ready(_DAGS)
+        yield Cluster(airflow, workers, lake, disk, redis.Redis.from_url(f"{broker}/1"))
+
+
+def within(seconds: float, condition: Callable[[], Any]) -> Any:
+    """Wait until a condition holds, and return what it returned; a busy machine gets more time."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.2)
+    return answer
+
+
+def read(path: Path) -> Any:
+    """Return the JSON document in a file."""
+    return json.loads(path.read_text())
