@@ -22,11 +22,11 @@ def redis_client(settings: ConnectionSettings) -> Redis:
     """
     Return a client for the Airflow connection that ``redis_conn_id`` names.
 
-    It takes the same extras as Airflow's own Redis hook: ``db`` and those whose names begin with ``ssl``. A connection
-    of type ``rediss``, as its URI has it, uses TLS.
+    It takes the same extras as Airflow's own Redis hook: ``db`` and those whose names begin with ``ssl``. As in other
+    URIs of Redis, ``redis://host:6379/1`` names the database 1, and the type ``rediss`` uses TLS.
 
     :param settings: the Marketo connection.
-    :raises MarketoInvalidRequestError: the Redis connection does not exist.
+    :raises MarketoInvalidRequestError: the Redis connection does not exist, or its database is no number.
     """
     connection = _find_connection(settings)
     extra = connection.extra_dejson
@@ -35,7 +35,7 @@ def redis_client(settings: ConnectionSettings) -> Redis:
         port=connection.port or 6379,
         username=connection.login or None,
         password=connection.password or None,
-        db=int(extra.get("db") or 0),
+        db=_database(connection, settings),
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
@@ -44,6 +44,18 @@ def redis_client(settings: ConnectionSettings) -> Redis:
             | {name: value for name, value in extra.items() if name.startswith("ssl") and value is not None}
         ),
     )
+
+
+def _database(connection: Any, settings: ConnectionSettings) -> int:
+    """Return the number of the database: the extra ``db``, or what the connection has as its schema."""
+    named = str(connection.extra_dejson.get("db") or connection.schema or 0).strip()
+    if not (named.isascii() and named.isdecimal()):
+        raise MarketoInvalidRequestError(
+            f"connection {settings.redis_conn_id}: the database {named!r} is not a number",
+            parameter="redis_conn_id",
+            remedy='Redis numbers its databases from 0: give the extra {"db": 1}, or redis://host:6379/1.',
+        )
+    return int(named)
 
 
 def _find_connection(settings: ConnectionSettings) -> Any:

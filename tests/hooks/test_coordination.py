@@ -152,6 +152,28 @@ def test_each_mode_has_its_store(monkeypatch, mode, store):
         assert arguments["socket_timeout"] == 2
 
 
+@pytest.mark.parametrize(
+    ("uri", "database"),
+    [
+        ("redis://redis.example.com", 0),
+        ("redis://redis.example.com:6379/1", 1),
+        ("redis://redis.example.com/0", 0),
+        ("redis://redis.example.com/1?db=2", 2),
+    ],
+)
+def test_the_database_of_a_redis_uri_is_its_path_or_the_extra(monkeypatch, uri, database):
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", uri)
+    governor = governor_of(settings(redis_conn_id="the_redis"))
+    assert governor._store._client.connection_pool.connection_kwargs["db"] == database
+
+
+@pytest.mark.parametrize("uri", ["redis://redis.example.com/limits", "redis://redis.example.com?db=-1"])
+def test_a_database_of_redis_that_is_no_number_is_refused_by_name(monkeypatch, uri):
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", uri)
+    with pytest.raises(MarketoInvalidRequestError, match=r"connection the_redis: the database '.*' is not a number"):
+        governor_of(settings(redis_conn_id="the_redis"))
+
+
 def test_two_connections_to_one_instance_share_limits_and_three_instances_do_not():
     first = governor_of(settings())
     assert governor_of(settings("https://123-abc-456.mktorest.com/rest", conn_id="other")) is first
