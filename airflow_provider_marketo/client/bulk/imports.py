@@ -267,11 +267,14 @@ class ImportJobs:
         if kind is None or not batch_id.isdecimal() or len(path) != len(kind.status_path):
             return  # an upload that is under way
         try:
-            ImportJobs(self._client, kind, *path, clock=self._clock).status(int(batch_id))
+            # Its rows are another task's: they do not count among those of this one.
+            has_ended = ImportJobs(self._client, kind, *path, clock=self._clock)._ask(int(batch_id)).ended
         except MarketoNotFoundError:
-            self._client.governor.leave_queue(IMPORT_QUEUE, [place])
+            has_ended = True
         except (MarketoInvalidRequestError, MarketoPermissionError):
             return
+        if has_ended:
+            self._client.governor.leave_queue(IMPORT_QUEUE, [place])
 
     def status(self, batch_id: int) -> ImportJob:
         """
@@ -280,14 +283,17 @@ class ImportJobs:
         :raises MarketoNotFoundError: Marketo no longer knows it; it forgets imports after seven days.
         """
         self._mine.add(self._place(batch_id))
-        reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
-        job = ImportJob.from_record({**_first(reply), "batchId": batch_id}, self.kind.processed)
+        job = self._ask(batch_id)
         if job.ended:
             self.give_back([batch_id])
             if batch_id not in self._counted:
                 self._counted.add(batch_id)
                 self._client.tally.add_rows((job.processed or 0) + (job.failed or 0))
         return job
+
+    def _ask(self, batch_id: int) -> ImportJob:
+        reply = self._client.call(self.kind.operation("get_status"), batchId=batch_id, **self._path)
+        return ImportJob.from_record({**_first(reply), "batchId": batch_id}, self.kind.processed)
 
     def outcome(self, batch_id: int) -> ImportJob:
         """
