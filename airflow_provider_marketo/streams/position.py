@@ -220,14 +220,21 @@ class PositionStore:
         return position
 
     def advance(self, position: Position) -> None:
-        """Store a position, unless a later one is stored: a run that is run again never moves it back."""
+        """
+        Store a position, unless a later one is stored: a run that is run again never moves it back.
+
+        A process that was killed between two copies has left one behind, which then gets what the other has.
+        """
         current = self.load(position.instance)
         if current is not None and current.time >= position.time:
             log.info("The stream's position stays at %s", current.time)
-            return
+            position = current
+        else:
+            log.info("The stream's position is %s", position.time)
         for store in (self._stores[0], self._copy):
-            store.set(self._key, position.to_dict())
-        log.info("The stream's position is %s", position.time)
+            kept = self._read(store)
+            if kept is None or kept.time < position.time:
+                store.set(self._key, position.to_dict())
 
 
 class NoPosition(PositionStore):
