@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
 
@@ -48,10 +48,16 @@ class FolderStore:
     emptied. Entries are then missing although requests were sent, so nothing is read from it.
 
     :param url: URL of a folder that every worker reaches, such as ``s3://connection@bucket/ledger``.
+    :param task: the running task instance, ``context["ti"]``: what a killed try of it has left unfinished is removed.
+        None for a command.
     """
 
-    def __init__(self, url: str) -> None:
-        self._folder = OutputFolder(url, parameter="ledger")
+    def __init__(self, url: str, task: Any = None) -> None:
+        self._folder = (
+            OutputFolder(url, parameter="ledger")
+            if task is None
+            else OutputFolder.for_task(url, task, parameter="ledger")
+        )
         self.option = f" --ledger {url}"
         self._variable = _VARIABLE + hashlib.sha256(self._folder.url.encode()).hexdigest()[:24]
         self._is_marked = False
@@ -103,11 +109,12 @@ def _file(key: str) -> str:
     return f"{key}.json"
 
 
-def store_of(ledger: str | None) -> LedgerStore:
+def store_of(ledger: str | None, task: Any) -> LedgerStore:
     """
     Return the store that an operator names.
 
     :param ledger: URL of a folder, or None for Airflow's Variables.
+    :param task: the running task instance, ``context["ti"]``.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """
-    return FolderStore(ledger) if ledger else VariableStore()
+    return FolderStore(ledger, task) if ledger else VariableStore()

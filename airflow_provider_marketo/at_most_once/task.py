@@ -55,7 +55,9 @@ class OnceTask:
         map_index: int | None = getattr(context["ti"], "map_index", None)
         self.files = NamedFiles(arguments.get("named_files", {}), mapped=map_index is not None and map_index >= 0)
         self.ledger = Ledger(
-            store_of(arguments["ledger"]), on_ambiguous=arguments["on_ambiguous"], force=arguments["force"]
+            store_of(arguments["ledger"], context["ti"]),
+            on_ambiguous=arguments["on_ambiguous"],
+            force=arguments["force"],
         )
 
     @cached_property
