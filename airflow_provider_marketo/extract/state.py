@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.hooks.variables import host_variable
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output import progress as kept
+from airflow_provider_marketo.output.foreign import HostNote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,4 +44,5 @@ ProgressKeeper = kept.ProgressKeeper[Progress]
 
 def progress_store(context: Mapping[str, Any], folder: OutputFolder, run: str) -> kept.ProgressStore[Progress]:
     """Where the progress of this task instance is kept."""
-    return kept.progress_store(context, _KEY, Progress, folder, layout.progress(run))
+    note = HostNote(host_variable(run), folder, "output_path")
+    return kept.progress_store(context, _KEY, Progress, folder, layout.progress(run), note=note)

@@ -8,6 +8,7 @@ from airflow.sdk import Variable
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client import stored
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 
 log = printable_logger(__name__)
@@ -91,3 +92,52 @@ def write_json(name: str, value: Any, description: str) -> None:
     :param description: shown in Airflow's list of Variables.
     """
     Variable.set(name, value, description=description, serialize_json=True)
+
+
+class TextVariable:
+    """
+    A text that every host reads, in a Variable. A process that is neither a task nor a trigger finds none.
+
+    :param key: of the Variable.
+    :param description: shown in Airflow's list of Variables.
+    """
+
+    def __init__(self, key: str, description: str) -> None:
+        self._key = key
+        self._description = description
+
+    @property
+    def name(self) -> str:
+        """How a person finds it."""
+        return f"the Variable {self._key}"
+
+    def read(self) -> str | None:
+        """
+        Return the text; None if there is none.
+
+        :raises OSError: Airflow does not say whether there is one.
+        """
+        return read(self._key) if airflow_compat.is_supervised() else None
+
+    def write(self, text: str) -> None:
+        """Store a text."""
+        if airflow_compat.is_supervised():
+            Variable.set(self._key, text, description=self._description)
+
+    def delete(self) -> None:
+        """Delete the text; it may be missing. A failure is logged: what is left over says where the task ran."""
+        if not airflow_compat.is_supervised():
+            return
+        try:
+            Variable.delete(self._key)
+        except Exception as error:  # noqa: BLE001 - Airflow may raise anything on the way to its database
+            log.warning("%s could not be deleted: %s", self.name, error)
+
+
+def host_variable(run: str) -> TextVariable:
+    """
+    Return the Variable that says on which host a task instance began, for Airflow before 3.3.
+
+    :param run: the task instance, as its folder is called.
+    """
+    return TextVariable(f"marketo_host_{key_part(run)}", "The host on which a Marketo task has begun")

@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError, from_dict
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.hooks.variables import host_variable
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.checks import check_list, check_partition, check_statuses, program_statuses
@@ -28,7 +29,7 @@ from airflow_provider_marketo.imports.targets import BULK as BY_BULK
 from airflow_provider_marketo.imports.targets import LEAD_ID, STATUS, key_of
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder, Staging
-from airflow_provider_marketo.output.foreign import host, unreachable
+from airflow_provider_marketo.output.foreign import HostNote, host, unreachable
 from airflow_provider_marketo.output.progress import FolderProgress, ProgressKeeper, progress_store
 
 if TYPE_CHECKING:
@@ -72,7 +73,14 @@ class Beginning:
         self._store = (
             FolderProgress(self._folder, _PROGRESS, ImportProgress)
             if preview
-            else progress_store(context, _KEY, ImportProgress, self._folder, _PROGRESS)
+            else progress_store(
+                context,
+                _KEY,
+                ImportProgress,
+                self._folder,
+                _PROGRESS,
+                note=HostNote(host_variable(self.run), self.staging, "staging"),
+            )
         )
 
     def resume(self, request: ImportRequest, *, resumed: bool) -> StagedImport | None:

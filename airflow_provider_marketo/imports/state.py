@@ -116,6 +116,11 @@ class ImportProgress(kept.Progress):
     error: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def binds(self) -> bool:
+        """Whether a try without this progress would send rows a second time."""
+        return self.sent
+
+    @property
     def sent(self) -> bool:
         """Whether a row may have been sent."""
         states = map(self.chunk, self.chunks)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 if TYPE_CHECKING:
@@ -42,16 +44,87 @@ def refuse_foreign(folder: OutputFolder, began: str, mark: str, parameter: str =
         raise unreachable(folder.url, f"host {began}", parameter)
 
 
-def unreachable(url: str, began: str, parameter: str = "output_path") -> MarketoInvalidRequestError:
+class Note(Protocol):
+    """A text that every host reads, such as a Variable."""
+
+    @property
+    def name(self) -> str:
+        """How a person finds it."""
+        ...
+
+    def read(self) -> str | None:
+        """Return the text; None if there is none."""
+        ...
+
+    def write(self, text: str) -> None:
+        """Store a text."""
+        ...
+
+    def delete(self) -> None:
+        """Delete the text; it may be missing."""
+        ...
+
+
+class HostNote:
+    """
+    Where a task instance began, noted outside of the folder in which it keeps everything else.
+
+    On a disk that is not shared, another host finds an empty folder. Without the note it would begin again there, and
+    send or export everything a second time.
+
+    :param note: where that is kept.
+    :param folder: what the author named; an object store has no hosts and gets no note.
+    :param parameter: the operator's name for the folder.
+    """
+
+    def __init__(self, note: Note, folder: OutputFolder, parameter: str) -> None:
+        self._note = note
+        self._folder = folder
+        self._parameter = parameter
+
+    def leave(self) -> None:
+        """Note this host."""
+        if self._folder.is_local:
+            self._note.write(json.dumps({"host": host(), "output": self._folder.url}))
+
+    def remove(self) -> None:
+        """Remove the note: the task instance has ended."""
+        if self._folder.is_local:
+            self._note.delete()
+
+    def refuse_another_host(self) -> None:
+        """
+        Check that the task instance did not begin on another host.
+
+        :raises MarketoInvalidRequestError: it did, in a folder of this name.
+        """
+        text = self._note.read() if self._folder.is_local else None
+        if text is None:
+            return
+        kept = stored.parse(text, dict, place=self._note.name, remedy="Delete it and clear the task.")
+        began, url = str(kept.get("host", "")), kept.get("output")
+        if url == self._folder.url and began != host():
+            raise unreachable(
+                url,
+                f"host {began}",
+                self._parameter,
+                f" To begin again in the folder of this host, delete {self._note.name} and clear the task.",
+            )
+
+
+def unreachable(
+    url: str, began: str, parameter: str = "output_path", otherwise: str = ""
+) -> MarketoInvalidRequestError:
     """
     Return the error for a folder that this worker does not share with the one on which the task began.
 
     :param url: of the folder.
     :param began: where the task began.
     :param parameter: the operator's name for the folder.
+    :param otherwise: another way out, as a sentence after a blank.
     """
     return MarketoInvalidRequestError(
         f"{parameter}={url}, as host {host()} sees it, lacks what was written to it on {began}",
         parameter=parameter,
-        remedy=f"{parameter} must be reachable by every worker: use an object store or a shared disk.",
+        remedy=f"{parameter} must be reachable by every worker: use an object store or a shared disk.{otherwise}",
     )

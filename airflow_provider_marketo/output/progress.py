@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_marketo.output.folder import OutputFolder
+    from airflow_provider_marketo.output.foreign import HostNote
 
 
 _START_OVER = (
@@ -43,6 +44,11 @@ class Progress(Plain):
     fingerprint: str
     deadline: str = ""
     owner: str = ""
+
+    @property
+    def binds(self) -> bool:
+        """Whether the task has begun something that a try without this progress would do a second time."""
+        return True
 
 
 Kept = TypeVar("Kept", bound=Progress)
@@ -98,25 +104,51 @@ class FolderProgress(Generic[Kept]):
     :param folder: a folder that every worker reaches.
     :param name: of the object.
     :param kind: of progress.
+    :param note: tells a folder that other workers do not reach; None for a folder that only one try uses.
     """
 
-    def __init__(self, folder: OutputFolder, name: str, kind: type[Kept]) -> None:
+    def __init__(self, folder: OutputFolder, name: str, kind: type[Kept], note: HostNote | None = None) -> None:
         self._folder = folder
         self._name = name
         self._kind = kind
+        self._note = note
+        self._is_noted = False
 
     def load(self) -> Kept | None:
-        """Return the stored progress; None if there is none."""
+        """
+        Return the stored progress; None if there is none.
+
+        :raises MarketoInvalidRequestError: the task began in a folder of this name on another host.
+        """
         value = self._folder.read_json(self._name, remedy=_START_OVER)
-        return _revived(value, self._kind, str(self._folder.path(self._name)))
+        if value is None and self._note is not None:
+            self._note.refuse_another_host()
+        progress = _revived(value, self._kind, str(self._folder.path(self._name)))
+        self._is_noted = progress is not None and progress.binds
+        return progress
 
     def save(self, progress: Kept) -> None:
         """Store the progress."""
+        if progress.binds:
+            self._keep_note(True)
         self._folder.write_json(self._name, progress.to_dict())
+        if not progress.binds:
+            self._keep_note(False)
 
     def clear(self) -> None:
         """Delete the progress."""
         self._folder.delete(self._name)
+        self._keep_note(False)
+
+    def _keep_note(self, wanted: bool) -> None:
+        """Leave the note before something is begun, and remove it when nothing is left that binds."""
+        if self._note is None or wanted == self._is_noted:
+            return
+        if wanted:
+            self._note.leave()
+        else:
+            self._note.remove()
+        self._is_noted = wanted
 
 
 def _revived(value: Any, kind: type[Kept], place: str) -> Kept | None:
@@ -199,7 +231,13 @@ class ProgressKeeper(Generic[Kept]):
 
 
 def progress_store(
-    context: Mapping[str, Any], key: str, kind: type[Kept], folder: OutputFolder, name: str
+    context: Mapping[str, Any],
+    key: str,
+    kind: type[Kept],
+    folder: OutputFolder,
+    name: str,
+    *,
+    note: HostNote | None = None,
 ) -> ProgressStore[Kept]:
     """
     Return the best store for the running task: Airflow's own where it has one.
@@ -209,8 +247,9 @@ def progress_store(
     :param kind: of progress.
     :param folder: where an object takes the place of Airflow's store.
     :param name: of that object.
+    :param note: tells a folder on a disk that is not shared.
     """
     store = task_state_store(context)
     if store is not None:
         return TaskStateProgress(store, key, kind)
-    return FolderProgress(folder, name, kind)
+    return FolderProgress(folder, name, kind, note)

@@ -24,6 +24,9 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from tests.variables import airflow_variables
+
+__all__ = ["airflow_variables"]
 
 
 class MemoryStore:
@@ -494,35 +497,6 @@ def test_a_variable_that_airflow_cannot_decrypt_is_not_missing(supervisor):
 def test_variables_cannot_be_read_outside_of_a_task():
     with pytest.raises(OSError, match="tasks and triggers only"):
         VariableStore().read("a")
-
-
-class Airflow:
-    """Airflow's Variables, as the tasks of all hosts reach them."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def send(self, message):
-        from airflow.sdk.exceptions import ErrorType
-        from airflow.sdk.execution_time import comms
-
-        kind = type(message).__name__
-        if kind == "GetVariableKeys":
-            return SimpleNamespace(keys=[key for key in self.values if key.startswith(message.prefix)])
-        if kind == "PutVariable":
-            self.values[message.key] = message.value
-        if kind == "GetVariable" and message.key not in self.values:
-            return comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND)
-        return comms.VariableResult(key=message.key, value=self.values.get(message.key))
-
-
-@pytest.fixture
-def airflow_variables(monkeypatch):
-    from airflow.sdk.execution_time import task_runner
-
-    variables = Airflow()
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", variables, raising=False)
-    return variables.values
 
 
 def test_a_folder_of_another_host_sends_nothing(tmp_path, airflow_variables):

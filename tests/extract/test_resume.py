@@ -20,6 +20,9 @@ from airflow_provider_marketo.extract.run import ExtractRun
 from airflow_provider_marketo.triggers.bulk_job import EXPORT_IDS
 from tests.simulated import END, START, data_files, extract, lines
 from tests.support import StateStore, run_task, task_context
+from tests.variables import airflow_variables
+
+__all__ = ["airflow_variables"]
 
 SLICES = 3
 
@@ -449,13 +452,30 @@ def test_a_deferred_task_that_finds_no_state_on_its_disk_says_so(marketo, tmp_pa
     assert instance.statuses() == jobs
 
 
-def test_a_retry_on_another_host_continues_on_a_shared_disk(marketo, tmp_path, tries, hosts):
+def test_before_airflow_3_3_a_retry_on_a_disk_that_is_not_shared_creates_no_job(
+    marketo, tmp_path, hosts, airflow_variables
+):
+    instance = marketo(job_seconds=100_000)
+    output = tmp_path / "output"
+    to_the_first_deferral(extract(output), task_context(max_tries=3))
+    jobs = instance.statuses()
+    hosts(output)
+    with pytest.raises(Exception, match=r"must be reachable by every worker.*delete the Variable marketo_host_"):
+        run_task(extract(output), task_context(try_number=2, max_tries=3))
+    assert instance.statuses() == jobs
+    (key,) = (key for key in airflow_variables if key.startswith("marketo_host_"))
+    del airflow_variables[key]
+    to_the_first_deferral(extract(output), task_context(try_number=3, max_tries=3))
+
+
+def test_a_retry_on_another_host_continues_on_a_shared_disk(marketo, tmp_path, tries, hosts, airflow_variables):
     instance = marketo()
     to_the_first_deferral(extract(tmp_path), tries(1))
     hosts()
     run_task(extract(tmp_path), tries(2))
     assert everything(tmp_path, instance)
     assert instance.calls("create_job") == 3
+    assert not any(key.startswith("marketo_host_") for key in airflow_variables)
 
 
 def test_a_folder_that_a_person_emptied_is_extracted_again(marketo, tmp_path, hosts):

@@ -13,10 +13,11 @@ from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOper
 from airflow_provider_marketo.simulator import ApiUser
 from airflow_provider_marketo.simulator.import_jobs import FAILED
 from tests.operators.bulk_importing import CARS, LEADS, WEBINAR, jobs, refused, run, small_chunks, source
-from tests.operators.importing import counts, lead, staged, table
+from tests.operators.importing import counts, governed, lead, staged, table
 from tests.support import StateStore, run_task, task_context
+from tests.variables import airflow_variables
 
-__all__ = ["small_chunks", "source"]
+__all__ = ["airflow_variables", "governed", "small_chunks", "source"]
 
 # What comes in.
 
@@ -255,6 +256,37 @@ def test_a_dry_run_plans_and_sends_nothing(marketo, tmp_path, source, small_chun
     assert plan["chunks"] == plan["calls"] > 3
     assert jobs(instance) == []
     assert staged(tmp_path) == []
+
+
+@pytest.mark.usefixtures("small_chunks", "governed")
+@pytest.mark.parametrize("has_sent", [True, False], ids=["after a row was sent", "before"])
+@pytest.mark.parametrize("store", [StateStore, lambda: None], ids=["Airflow 3.3", "Airflow 3.1"])
+def test_an_import_that_is_tried_again_on_a_disk_that_is_not_shared_sends_nothing_twice(
+    marketo, source, tmp_path, monkeypatch, airflow_variables, store, has_sent
+):
+    instance, staging, kept = marketo(), tmp_path / "staging", store()
+
+    def task():
+        places = {"staging": str(staging), "rejects_path": str(tmp_path / "rejects")}
+        return MarketoBulkImportOperator(
+            task_id="a_task", **LEADS, source=source(), deferrable=False, poll_interval=0.05, **places
+        )
+
+    instance.fail("bulk_import_leads.get_status" if has_sent else "bulk_import_leads.import", "603", times=99)
+    with pytest.raises(Exception, match="603"):
+        run_task(task, task_context(kept, max_tries=3))
+    instance.clear_faults()
+    assert bool(jobs(instance)) == has_sent
+    monkeypatch.setattr("socket.gethostname", lambda: "worker-2")
+    staging.rename(tmp_path / "of worker-1")
+    if has_sent:
+        batches = len(jobs(instance))
+        with pytest.raises(AirflowFailException, match=r"staging=.*as host worker-2 sees it, lacks .* by every worker"):
+            run_task(task, task_context(kept, try_number=2, max_tries=3))
+        assert len(jobs(instance)) == batches
+    else:
+        assert run_task(task, task_context(kept, try_number=2, max_tries=3))["accepted"] == 200
+        assert not any(key.startswith("marketo_host_") for key in airflow_variables)
 
 
 def test_an_api_user_without_the_permission_is_told_so(marketo, tmp_path, source):
