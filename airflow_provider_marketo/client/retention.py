@@ -6,7 +6,7 @@ from datetime import timedelta
 
 DELETE_LEAD = "Delete Lead"
 
-DAYS_14, DAYS_90, MONTHS_25 = timedelta(days=14), timedelta(days=90), timedelta(days=760)
+DAYS_7, DAYS_14, DAYS_90, MONTHS_25 = (timedelta(days=days) for days in (7, 14, 90, 760))
 
 HIGH_VOLUME = frozenset(
     {

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, count, flag, moment, name, period, text, texts
-from airflow_provider_marketo.choices import AttributesForm, FileFormat, OnGap, OnQuotaExhausted, OnTypeError
+from airflow_provider_marketo.choices import (
+    AttributesForm,
+    FileFormat,
+    OnGap,
+    OnJournalGap,
+    OnQuotaExhausted,
+    OnTypeError,
+)
 from airflow_provider_marketo.client.dates import as_utc, parse_date, without_zone
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
@@ -130,7 +137,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         self.exclude_fields = exclude_fields
         self.hash_fields = hash_fields
         self.on_type_error = on_type_error
-        self.on_gap = on_gap
+        self.on_gap: OnJournalGap = on_gap
         self.max_empty_pages = max_empty_pages
         self.partition_events = partition_events
         self.check_arguments()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, ids, names_or_ids, one_id, texts
+from airflow_provider_marketo.arguments import Check, choice, flag, ids, names_or_ids, one_id, text, texts
+from airflow_provider_marketo.choices import OnJournalGap
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.stream_base import MarketoStreamOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from airflow.sdk import Context
+
     from airflow_provider_marketo.choices import AttributesForm, FileFormat, OnGap, OnQuotaExhausted, OnTypeError
+    from airflow_provider_marketo.hooks.work import Work
 
 
 class MarketoActivitiesOperator(MarketoStreamOperator):
@@ -21,13 +26,24 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
     The rows are those of :class:`~.bulk_extract.MarketoBulkExtractOperator` with ``object_type="activities"``. Nothing
     of the export quota is used.
 
+    With ``adobe_conn_id`` (*experimental*) the rows come from the journal of Adobe I/O Events, and cost no API calls. A
+    run reads everything that has arrived since the run before, whatever its date. Rows have a column ``_source`` more,
+    which says ``journal`` or ``extract``. The journal does not have all activity types.
+
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
+    With ``adobe_conn_id`` only the first, where names of activity types matter.
 
     :param activity_types: names or ids; default all but Delete Lead. Marketo takes ten per call. More are read by
         several cursors, as many at a time as the task has ``pool_slots``.
     :param lead_ids: only activities of these leads, at most 30.
     :param list_id: only activities of the members of a static list, which must have fewer than 10,000 members.
     :param asset_ids: only activities with these primary attributes, such as ids of forms; with one activity type.
+    :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal in place of the feed.
+        ``lookback`` is then how far back repeated events are recognized (default seven days); ``end`` and ``list_id``
+        are refused.
+    :param include_raw: write the JSON of each event into the column ``_raw``; with ``adobe_conn_id`` only.
+    :param on_gap: as in the base; with ``adobe_conn_id`` also ``fill``, which reads by bulk extract what the journal
+        has forgotten.
 
     The other parameters are those of :class:`~.stream_base.MarketoStreamOperator`.
     """
@@ -39,6 +55,9 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         "lead_ids": ids(),
         "list_id": one_id(),
         "asset_ids": ids(),
+        "adobe_conn_id": text(),
+        "include_raw": flag(),
+        "on_gap": choice(OnJournalGap),
     }
     template_fields: Sequence[str] = (
         *MarketoStreamOperator.template_fields,
@@ -46,6 +65,7 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         "lead_ids",
         "list_id",
         "asset_ids",
+        "adobe_conn_id",
     )
 
     def __init__(
@@ -56,6 +76,8 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         lead_ids: Sequence[int] | str | int | None = None,
         list_id: int | str | None = None,
         asset_ids: Sequence[int] | str | int | None = None,
+        adobe_conn_id: str | None = None,
+        include_raw: bool = False,
         stream: str | None = None,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
@@ -66,7 +88,7 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         exclude_fields: Sequence[str] | str | None = None,
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
-        on_gap: OnGap = "fail",
+        on_gap: OnJournalGap = "fail",
         on_quota_exhausted: OnQuotaExhausted = "defer",
         max_empty_pages: int = 1000,
         partition_events: bool = False,
@@ -86,7 +108,7 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
             exclude_fields=exclude_fields,
             hash_fields=hash_fields,
             on_type_error=on_type_error,
-            on_gap=on_gap,
+            on_gap="fail",
             on_quota_exhausted=on_quota_exhausted,
             max_empty_pages=max_empty_pages,
             partition_events=partition_events,
@@ -98,7 +120,32 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         self.lead_ids = lead_ids
         self.list_id = list_id
         self.asset_ids = asset_ids
+        self.adobe_conn_id = adobe_conn_id
+        self.include_raw = include_raw
+        self.on_gap = on_gap
+        self.deferrable = adobe_conn_id is not None  # a bulk extract that fills a gap needs no worker
+        self._check_source()
         self.check_arguments()
+
+    def _check_source(self) -> None:
+        """Refuse what the feed, or the journal, cannot do."""
+        if self.adobe_conn_id is None:
+            refused = {"include_raw": self.include_raw, "on_gap": self.on_gap == "fill"}
+            why, remedy = "needs adobe_conn_id: it is about the journal", "Name a connection of type adobe_events."
+        else:
+            refused = {"list_id": self.list_id is not None, "end": self.end is not None}
+            why = "cannot be used with adobe_conn_id: a journal is read to its end, and does not know members of lists"
+            remedy = "Leave it out, or follow the feed."
+        for name in (name for name, is_given in refused.items() if is_given):
+            raise MarketoInvalidRequestError(f"{name} {why}", parameter=name, remedy=remedy)
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        if self.argument("adobe_conn_id") is None:
+            return super()._begin(context, resumed=resumed)
+        from airflow_provider_marketo.streams.journal_task import JournalWork
+
+        facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
+        return JournalWork(context, self.hook, facts | self.checked_arguments(), resumed=resumed)
 
 
 class MarketoLeadChangesOperator(MarketoStreamOperator):
@@ -197,3 +244,84 @@ class MarketoMergedLeadsOperator(MarketoStreamOperator):
     """
 
     object_type = "merged_leads"
+
+
+class MarketoUserAuditsOperator(MarketoStreamOperator):
+    """
+    Follow the audit trail (*experimental*): who created, changed, approved, activated or deleted which Marketo asset.
+
+    The rows come from the journal of Adobe I/O Events and cost no API calls. Each has ``eventId``, ``activityDate``,
+    ``eventType``, ``componentType``, ``componentId``, ``eventAction``, ``userId`` and ``imsOrgId``.
+
+    :param adobe_conn_id: id of a connection of type ``adobe_events``, whose registration has user audits.
+    :param include_raw: write the JSON of each event into the column ``_raw``.
+
+    The other parameters are those of :class:`~.stream_base.MarketoStreamOperator`. ``lookback`` is how far back
+    repeated events are recognized (default seven days), and ``end`` is refused.
+    """
+
+    object_type = "user_audits"
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoStreamOperator.argument_checks,
+        "adobe_conn_id": text(required=True),
+        "include_raw": flag(),
+    }
+    template_fields: Sequence[str] = (*MarketoStreamOperator.template_fields, "adobe_conn_id")
+
+    def __init__(
+        self,
+        *,
+        output_path: str,
+        adobe_conn_id: str = "adobe_events_default",
+        include_raw: bool = False,
+        stream: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        lookback: timedelta | str | None = None,
+        file_format: FileFormat = "parquet",
+        attributes: AttributesForm | None = None,
+        partition_by: Sequence[str] | str | None = None,
+        exclude_fields: Sequence[str] | str | None = None,
+        hash_fields: Sequence[str] | str | None = None,
+        on_type_error: OnTypeError = "null",
+        on_gap: OnGap = "fail",
+        on_quota_exhausted: OnQuotaExhausted = "defer",
+        max_empty_pages: int = 1000,
+        partition_events: bool = False,
+        max_calls: int | None = None,
+        marketo_conn_id: str = "marketo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            output_path=output_path,
+            stream=stream,
+            start=start,
+            end=end,
+            lookback=lookback,
+            file_format=file_format,
+            attributes=attributes,
+            partition_by=partition_by,
+            exclude_fields=exclude_fields,
+            hash_fields=hash_fields,
+            on_type_error=on_type_error,
+            on_gap=on_gap,
+            on_quota_exhausted=on_quota_exhausted,
+            max_empty_pages=max_empty_pages,
+            partition_events=partition_events,
+            max_calls=max_calls,
+            marketo_conn_id=marketo_conn_id,
+            **kwargs,
+        )
+        self.adobe_conn_id = adobe_conn_id
+        self.include_raw = include_raw
+        if end is not None:
+            raise MarketoInvalidRequestError(
+                "end cannot be used: a journal is read to its end", parameter="end", remedy="Leave it out."
+            )
+        self.check_arguments()
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.streams.journal_task import JournalWork
+
+        facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
+        return JournalWork(context, self.hook, facts | self.checked_arguments(), resumed=resumed)

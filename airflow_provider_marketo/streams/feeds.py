@@ -10,11 +10,16 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_marketo.client.bulk.objects import ExportObject
-from airflow_provider_marketo.client.retention import DAYS_14, DAYS_90
+from airflow_provider_marketo.client.retention import DAYS_7, DAYS_14, DAYS_90
 from airflow_provider_marketo.output.manifest import Removal
 
 ACTIVITIES, LEAD_CHANGES = "activities", "lead_changes"
 DELETED_LEADS, MERGED_LEADS = "deleted_leads", "merged_leads"
+USER_AUDITS = "user_audits"
+"""Who did what to which Marketo asset. Only the journal of Adobe I/O Events has them, so they have no operation."""
+
+SOURCE_COLUMN, RAW_COLUMN = "_source", "_raw"
+"""Columns of rows from a journal: where each comes from, and on request the JSON of its event."""
 
 TYPES_PER_PASS = 10
 LEADS_PER_PASS = 30
@@ -159,6 +164,23 @@ FEEDS: Mapping[str, Feed] = {
             _merge,
             key=("marketoGUID", "loserId"),
             removed_lead="loserId",
+        ),
+        _feed(
+            USER_AUDITS,
+            "",
+            {
+                "eventId": "string",
+                "activityDate": "datetime",
+                "eventType": "string",
+                "componentType": "string",
+                "componentId": "integer",
+                "eventAction": "string",
+                "userId": "string",
+                "imsOrgId": "string",
+            },
+            lambda record: iter((record,)),
+            key=("eventId",),
+            kept=DAYS_7,
         ),
     )
 }

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.bulk.plan import Window
 
-_KEYS = "_marketo/keys"
+KEYS = "_marketo/keys"
+"""Folder of the keys of the rows, a file for each range."""
+
 _CLAIMS = "_marketo/claims"
 
 
@@ -54,11 +56,11 @@ class Overlap:
         self._known = self._published()
         keys = SeenKeys()
         for name in self._known:
-            saved = self._folder.read(f"{_KEYS}/{name}")
+            saved = self._folder.read(f"{KEYS}/{name}")
             if saved is not None:
                 keys.load(io.BytesIO(saved))
         for name, url in self._recorded.items():
-            if self._is_near(name) and not (url == self._folder.url and name in self._known):
+            if self._is_recorded_near(name) and not (url == self._folder.url and name in self._known):
                 keys.load(io.BytesIO(_recorded_keys(name, url)))
         return keys
 
@@ -83,7 +85,7 @@ class Overlap:
             raise self._overtaken()
         saved = io.BytesIO()
         keys.save(saved)
-        self._folder.write(f"{_KEYS}/{self._window.name}", saved.getvalue())
+        self._folder.write(f"{KEYS}/{self._window.name}", saved.getvalue())
 
     def release(self) -> None:
         """Delete the claim, after the manifest is written."""
@@ -92,8 +94,8 @@ class Overlap:
     def _published(self) -> dict[str, int]:
         """Return the published ranges of other runs, with a checksum of their keys."""
         return {
-            name: self._folder.path(f"{_KEYS}/{name}").checksum()
-            for name in self._near(_KEYS)
+            name: self._folder.path(f"{KEYS}/{name}").checksum()
+            for name in self._near(KEYS)
             if self._folder.read_json(layout.manifest(self._table + name))
         }
 
@@ -105,6 +107,10 @@ class Overlap:
     def _is_near(self, name: str) -> bool:
         start, end = compact(self._window.start), compact(self._window.end)
         return name != self._window.name and name[:16] < end and name[17:] > start
+
+    def _is_recorded_near(self, name: str) -> bool:
+        """Return whether a range that the position records overlaps this one."""
+        return self._is_near(name)
 
     def _overtaken(self) -> MarketoStoppedError:
         return MarketoStoppedError(
@@ -136,11 +142,11 @@ def _recorded_keys(name: str, url: str) -> bytes:
 
     :raises MarketoInvalidRequestError: they are not where they were written.
     """
-    saved = OutputFolder(url).read(f"{_KEYS}/{name}")
+    saved = OutputFolder(url).read(f"{KEYS}/{name}")
     if saved is None:
         raise MarketoInvalidRequestError(
             f"the keys of the rows that this stream has published from {name[:16]} to {name[17:]} are not in"
-            f" {url}/{_KEYS}, so rows of the overlap might be published twice",
+            f" {url}/{KEYS}, so rows of the overlap might be published twice",
             parameter="output_path",
             remedy="output_path must be reachable by every worker. If the folder was moved or emptied, copy its"
             " _marketo folder back, or run the task once without lookback.",

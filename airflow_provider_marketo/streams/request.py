@@ -21,6 +21,8 @@ from airflow_provider_marketo.streams.feeds import (
     LEADS_PER_PASS,
     MERGE_LEADS,
     MERGED_LEADS,
+    RAW_COLUMN,
+    SOURCE_COLUMN,
     TYPES_PER_PASS,
     Feed,
 )
@@ -58,12 +60,16 @@ class StreamRequest(ExtractRequest):
     :param lead_ids: at most 30 leads; empty for all.
     :param list_id: only leads of a static list.
     :param asset_ids: only activities with these primary attributes, such as forms; with a single activity type.
+    :param journal: whether the rows come from the journal of Adobe I/O Events, and say so in a column.
+    :param include_raw: whether a column has the JSON of each event.
     """
 
     changed_fields: Sequence[str] = ()
     lead_ids: Sequence[int] = ()
     list_id: int | None = None
     asset_ids: Sequence[int] = ()
+    journal: bool = False
+    include_raw: bool = False
 
     @property
     def feed(self) -> Feed:
@@ -124,8 +130,8 @@ class StreamRequest(ExtractRequest):
         :raises MarketoInvalidRequestError: it does not have what is asked for; the message has the nearest names.
         """
         feed = self.feed
-        columns = tuple(Column(name, kind) for name, kind in feed.columns.items())
-        kinds = self._activity_types(client) if feed.kept is None else {}
+        columns = tuple(Column(name, kind) for name, kind in {**feed.columns, **self._more_columns()}.items())
+        kinds = self._activity_types(client) if feed.kept is None and self._names_matter else {}
         if self.changed_fields:
             records = client.call("leads.describe").records
             with reading("leads.describe"):
@@ -136,13 +142,23 @@ class StreamRequest(ExtractRequest):
             if scores:
                 log.warning("Marketo does not list changes of %s here: follow the activity Change Score", scores)
         plan = ExtractPlan(
-            fields=tuple(feed.columns),
+            fields=tuple(column.name for column in columns),
             schema=TableSchema(columns, feed.export.key, feed.export.cut_by[feed.export.date_filters[0]]),
             activity_types=kinds,
             filters={},
             dropped={},
         )
         return without_excluded(plan, self)
+
+    @property
+    def _names_matter(self) -> bool:
+        """Whether activity types have to be looked up: a feed is asked for types, an event has its own."""
+        by_type = "activity_type" in self.partition_by or self.attributes_form == "typed"
+        return not self.journal or bool(self.activity_types) or by_type
+
+    def _more_columns(self) -> dict[str, str]:
+        more = {SOURCE_COLUMN: self.journal, RAW_COLUMN: self.include_raw}
+        return {name: "string" for name, is_wanted in more.items() if is_wanted}
 
     def passes(self, plan: ExtractPlan) -> list[Pass]:
         """The cursors to read: ten activity types each, Marketo's maximum."""

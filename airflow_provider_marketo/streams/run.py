@@ -42,7 +42,7 @@ log = printable_logger(__name__)
 _OPEN = datetime.max.replace(tzinfo=timezone.utc)
 """The end of a range that no author has named."""
 
-_RESTORE = (
+RESTORE = (
     "Restore the file. If it is lost, delete it: the run then reads what follows the stream's position, and its own"
     " range is read by a stream of another name with the run's start and end."
 )
@@ -106,7 +106,7 @@ class StreamRun:
         self._parallel = parallel
         self._max_empty_pages = max_empty_pages
         self._on_gap = on_gap
-        self._overlap = NoOverlap if stream is None else Overlap
+        self._overlap: type[Overlap] = NoOverlap if stream is None else Overlap
         self._positions = NoPosition() if stream is None else PositionStore(stream, folder, context)
         self._run = layout.task_folder(context["ti"])
         self._place = f"{self._run}/range.json"
@@ -165,7 +165,7 @@ class StreamRun:
             host=host(),
             mark=mark_of(self._folder) if self._folder.is_local else "",
         )
-        ranges = moved.with_range(Window(one.read_from, one.end).name, self._folder.url)
+        ranges = moved.with_range(self._window(one).name, self._folder.url)
         self._positions.advance(replace(moved, published=ranges))
         log.info(
             "Published %s from %s to %s: %s (%d seen before) in %s, %s",
@@ -185,8 +185,8 @@ class StreamRun:
 
         A run that has published nothing yet reads no overlap if its author no longer wants one.
         """
-        facts, place = self._folder.read_json(self._place, remedy=_RESTORE), str(self._folder.path(self._place))
-        one = None if facts is None else stored.revive(Range, facts, place=place, remedy=_RESTORE)
+        facts, place = self._folder.read_json(self._place, remedy=RESTORE), str(self._folder.path(self._place))
+        one = None if facts is None else stored.revive(Range, facts, place=place, remedy=RESTORE)
         if one and not self._request.lookback and not self._folder.read_json(self._manifest_place(one)):
             return replace(one, read_from=max(one.start, one.read_from))
         return one
@@ -251,6 +251,11 @@ class StreamRun:
     def _request_for(self, one: Range) -> StreamRequest:
         return replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)
 
+    def _window(self, one: Range) -> Window:
+        """Return what a range reads."""
+        request = self._request_for(one)
+        return Window(one.start - request.lookback, one.end)
+
     def _manifest_place(self, one: Range) -> str:
         return layout.manifest(self._request_for(one).name)
 
@@ -262,7 +267,7 @@ class StreamRun:
 
     def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader, recorded: Mapping[str, str]) -> Manifest:
         request = self._request_for(one)
-        window = Window(one.read_from, one.end)
+        window = self._window(one)
         overlap = self._overlap(self._folder, request.name.removesuffix(window.name), window, recorded)
         publisher = _Publisher(request, plan, self._folder, self._run, hash_key=self._hash_key, overlap=overlap)
 

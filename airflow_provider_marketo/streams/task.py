@@ -32,12 +32,12 @@ class StreamWork(Work):
 
     def __init__(self, context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> None:
         task = context["ti"]
-        self._dates = _dates(context, arguments)
+        self._dates = dates_of(context, arguments)
         self._manifest: dict[str, Any] = {}
         request = stream_request(arguments)
         self._run = StreamRun(
             request,
-            _stream(arguments, task),
+            stream_of(arguments, task),
             OutputFolder.for_task(arguments["output_path"], task),
             hook.get_conn(),
             context,
@@ -69,7 +69,13 @@ def default_stream(dag_id: str, task_id: str) -> str:
     return f"{dag_id}{'/' if '.' in dag_id else '.'}{task_id}"
 
 
-def _stream(arguments: Mapping[str, Any], task: Any) -> str | None:
+def stream_of(arguments: Mapping[str, Any], task: Any) -> str | None:
+    """
+    Return the stream's name; None for a range that is read for its own sake.
+
+    :param arguments: of the operator, rendered and converted.
+    :param task: the task instance.
+    """
     if not arguments["keeps_position"]:
         return None
     return arguments["stream"] or default_stream(task.dag_id, task.task_id)
@@ -91,12 +97,19 @@ def stream_request(arguments: Mapping[str, Any]) -> StreamRequest:
         on_type_error=arguments["on_type_error"],
         changed_fields=arguments.get("fields") or (),
         list_id=arguments.get("list_id"),
+        journal=bool(arguments.get("adobe_conn_id")),
+        include_raw=bool(arguments.get("include_raw")),
         **lists,
     )
 
 
-def _dates(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
-    """Return the author's dates, or in their place those of the run."""
+def dates_of(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """
+    Return the author's dates, or in their place those of the run.
+
+    :param context: Airflow's, of the running task.
+    :param arguments: of the operator, rendered and converted.
+    """
     first, last = context.get("data_interval_start"), context.get("data_interval_end")
     return (
         arguments["start"] or as_utc("start", first if first != last else None)[0],

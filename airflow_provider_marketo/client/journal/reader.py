@@ -73,7 +73,9 @@ class JournalReader:
                 self.link = self._following(page) if "next" in page.links else self.link
                 return
             found, ended = self._take(page)
-            self.link = self._following(page)
+            # Behind the last wanted position the page may go on; what follows is another reading's.
+            place = self.client.address.since(self.last)
+            self.link = self.client.address.relative(place) if ended else self._following(page)
             yield found
             if ended:
                 return

@@ -1,0 +1,370 @@
+"""One run of a stream that is read from the journal of Adobe I/O Events (experimental)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_marketo.client import stored
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoJournalExpiredError
+from airflow_provider_marketo.client.journal import events
+from airflow_provider_marketo.client.journal.reader import KEPT, JournalReader
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.retention import DELETE_LEAD
+from airflow_provider_marketo.output.foreign import host, mark_of
+from airflow_provider_marketo.streams.feeds import RAW_COLUMN, SKEW, SOURCE_COLUMN, USER_AUDITS
+from airflow_provider_marketo.streams.journal_keys import JournalOverlap, remove_old, with_segment
+from airflow_provider_marketo.streams.position import Position
+from airflow_provider_marketo.streams.run import RESTORE, Range, StreamRun
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.journal.client import JournalClient
+    from airflow_provider_marketo.client.journal.events import Event
+    from airflow_provider_marketo.extract.plan import ExtractPlan
+    from airflow_provider_marketo.streams.request import Pass, StreamRequest
+
+log = printable_logger(__name__)
+
+Record = Mapping[str, Any]
+
+NEXT, JOURNAL = "next", "journal"
+"""What a position in a journal says: the link to what follows, and the journal's address."""
+
+OVERLAP = timedelta(hours=2)
+"""How far a stream that comes from the feed reads back in the journal. Rows that it has are left out by their key."""
+
+MARGIN = timedelta(days=1)
+"""How much more than the gap is read by bulk extract: the journal gets some events late."""
+
+_TYPES = {USER_AUDITS: events.USER_AUDIT}
+_CHECK_INSTANCE = (
+    "Nothing was published. Check that adobe_conn_id and marketo_conn_id belong together. If the instance has had no"
+    " event yet, say so: give the connection of the journal the extra munchkin_ids, with all instances of the"
+    " organization."
+)
+
+
+@dataclass(frozen=True)
+class JournalRange(Range):
+    """
+    What one run reads: from a place to the last event that it found there; the same however often it is run again.
+
+    :param last: position of the last event; empty for none, None while the run has not read to the end.
+    :param published: the segments of keys that count, with the URL of their output.
+    :param gap: start and end of what the journal has forgotten and a bulk extract has to fill; empty for none.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    last: str | None = None
+    published: Mapping[str, str] = field(default_factory=dict)
+    gap: tuple[datetime, ...] = ()
+
+
+@dataclass
+class _Pages:
+    """
+    What the publisher reads: the records of the journal, and before them those that fill a gap.
+
+    :param run: whose records these are.
+    :param filled: pages of records from elsewhere.
+    """
+
+    run: JournalRun
+    filled: Iterable[Sequence[Record]]
+
+    def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Record]]:
+        """Yield the records; the arguments are those of a feed's reader, and a journal has neither."""
+        yield from self.filled
+        yield from self.run.records()
+
+
+class JournalRun(StreamRun):
+    """
+    One run: as its base, of a journal.
+
+    :param request: what is wanted, without dates.
+    :param arguments: of the base.
+    :param journal: the journal.
+    :param instance: Munchkin ID of the instance whose events are wanted.
+    :param is_certain: whether the connection says that the journal has events of the instance.
+    :param horizon: how far back repetitions are recognized.
+    :param more: of the base.
+    """
+
+    def __init__(
+        self,
+        request: StreamRequest,
+        *arguments: Any,
+        journal: JournalClient,
+        instance: str,
+        is_certain: bool,
+        horizon: timedelta | None,
+        **more: Any,
+    ) -> None:
+        super().__init__(request, *arguments, **more)
+        self._overlap = JournalOverlap
+        self._journal = journal
+        self._instance = instance
+        self._is_certain = is_certain
+        self._horizon = KEPT if horizon is None else horizon
+        self._is_new = False
+        self._plan: ExtractPlan | None = None
+        self._types: frozenset[int] = frozenset()
+        self._range: JournalRange | None = None
+        self._done: dict[str, Any] | None = None
+        self._reader: JournalReader | None = None
+        self._pages: Iterator[list[Event]] = iter(())
+
+    def settle(self, since: datetime | None) -> tuple[datetime, datetime] | None:
+        """
+        Settle what this run reads, and write it down.
+
+        :param since: where a new stream starts.
+        :return: the gap that a bulk extract has to fill before :meth:`publish`; None for no gap.
+        :raises MarketoInvalidRequestError: something is wrong with what is wanted, or the journal no longer has it.
+        """
+        self._folder.check_writable()
+        position = self._positions.load(self._client.instance)
+        if position is not None:
+            position.refuse_foreign(self._folder)
+        self._is_new = position is None
+        recorded = self._recorded_range()
+        begun = recorded or self._first_range(position, since)
+        one = self._open(begun)
+        if one is None:
+            return None
+        if recorded is None:
+            if one.start > one.end + SKEW:
+                raise MarketoInvalidRequestError(
+                    f"the stream starts at {iso(one.start)}, which lies in the future: Adobe's clock says"
+                    f" {iso(one.end)}",
+                    parameter="start",
+                    remedy="Give a time that has passed.",
+                )
+            self._folder.write_json(self._place, one.to_dict())
+        elif one.gap != recorded.gap:
+            one = replace(one, published=recorded.published)
+            self._folder.write_json(self._place, one.to_dict())
+        self._range = one
+        return (one.gap[0], one.gap[1]) if one.gap else None
+
+    def publish(self, filled: Iterable[Sequence[Record]] = ()) -> dict[str, Any]:
+        """
+        Read to the journal's present end, publish, and move the position.
+
+        :param filled: pages of records that fill the gap.
+        :return: the manifest.
+        """
+        if self._done is not None:
+            return self._done
+        one = self._range
+        assert one is not None  # settle() came before
+        if one.start >= one.end:
+            log.info("Nothing to read: the stream is published up to %s", iso(one.start))
+            return self._nothing(one)
+        plan = replace(self._settled_plan(), as_of=iso(one.end))
+        manifest = self._publish(plan, one, _Pages(self, filled), one.published)  # type: ignore[arg-type]
+        reader = self._reader
+        assert reader is not None
+        since = one.end - self._horizon
+        name = self._window(one).name if manifest.rows else None
+        segments = with_segment(one.published, name, self._folder, since=since)
+        remove_old(self._folder, since - KEPT)
+        moved = Position(
+            self._client.instance,
+            iso(one.since),
+            iso(one.end),
+            {NEXT: reader.link, JOURNAL: self._journal.address.name},
+            published=segments,
+            moved_by=self._run,
+            host=host(),
+            mark=mark_of(self._folder) if self._folder.is_local else "",
+        )
+        self._positions.advance(moved)
+        log.info(
+            "Published %s that arrived from %s to %s: %s (%d repeated) in %s; %s, no API call%s",
+            self._request.describe(),
+            iso(one.start),
+            iso(one.end),
+            counted(manifest.rows, "row"),
+            manifest.rows_duplicate,
+            counted(len(manifest.files), "file"),
+            counted(reader.calls, "page"),
+            _left_out(reader),
+        )
+        return manifest.to_xcom()
+
+    def records(self) -> Iterator[Sequence[Record]]:
+        """Yield the wanted records to the present end, page by page, and write down where that was."""
+        reader, one = self._reader, self._range
+        assert reader is not None
+        assert one is not None
+        since = iso(one.since)
+        for page in self._pages:
+            wanted = [record for event in page if (record := self._record(event, since)) is not None]
+            if wanted:
+                yield wanted
+        self._check_instance(reader)
+        if one.last is None:
+            self._range = replace(one, last=reader.last)
+            self._folder.write_json(self._place, self._range.to_dict())
+
+    def _record(self, event: Event, since: str) -> Record | None:
+        """Return the record of an event; None if it is not wanted."""
+        request = self._request
+        if request.object_type == USER_AUDITS:
+            record = events.user_audit(event)
+        else:
+            record = events.activity(event)
+            kind = record["activityTypeId"]
+            if (self._types and kind not in self._types) or not fits(record, request):
+                return None
+            if not self._types and record["activityType"] == DELETE_LEAD:
+                return None
+        if str(record["activityDate"] or since) < since:
+            return None
+        record[SOURCE_COLUMN] = events.JOURNAL
+        if request.include_raw:
+            record[RAW_COLUMN] = events.raw(event)
+        return record
+
+    def _check_instance(self, reader: JournalReader) -> None:
+        """
+        Find out a journal of another instance, when a stream begins.
+
+        :raises MarketoInvalidRequestError: it has events, and none of this instance.
+        """
+        if self._is_new and not self._is_certain and reader.others and not reader.ours:
+            found = ", ".join(sorted(filter(None, reader.others))) or "instances that it does not name"
+            raise MarketoInvalidRequestError(
+                f"the journal has {counted(reader.events, 'event')} of {found}, and none of {self._instance}",
+                parameter="adobe_conn_id",
+                remedy=_CHECK_INSTANCE,
+            )
+
+    def _settled_plan(self) -> ExtractPlan:
+        if self._plan is None:
+            plan = self._request.plan(self._client)
+            # Rows are not cut by their date: what arrives late belongs to the run in which it arrives.
+            self._plan = replace(plan, schema=replace(plan.schema, date=None))
+            self._types = frozenset(plan.activity_types) if self._request.activity_types else frozenset()
+        return self._plan
+
+    def _open(self, begun: JournalRange) -> JournalRange | None:
+        """Read the first page of a range, so that the range has an end; None if the run has nothing left to do."""
+        self._settled_plan()
+        is_open = begun.last is None
+        try:
+            if begun.gap:  # settled by this run, before it waited for the bulk extract
+                self._begin_reading(self._journal.address.oldest(), begun)
+                return begun
+            if begun.start < self._oldest_kept and not begun.pages:
+                raise MarketoJournalExpiredError("the stream begins before the journal's oldest event")
+            now = self._begin_reading(begun.pages.get(NEXT) or self._seek(begun), begun)
+            return replace(begun, end=now) if is_open and begun.end == begun.start else begun
+        except MarketoJournalExpiredError:
+            return self._with_gap(begun)
+
+    def _with_gap(self, begun: JournalRange) -> JournalRange | None:
+        manifest = self._manifest_of(begun) if begun.end > begun.start else None
+        if manifest is not None:
+            log.warning("The journal no longer has this run's range; what the run has published stays as it is")
+            self._done = manifest.to_xcom()
+            return None
+        oldest = max(self._oldest_kept, begun.start)
+        gap = f"the journal no longer has all that came since {iso(begun.start)}; it keeps events for {KEPT.days} days"
+        if self._on_gap == "fail":
+            raise MarketoInvalidRequestError(
+                gap,
+                parameter="on_gap",
+                remedy="Use on_gap='fill', which reads what is missing by bulk extract, or 'skip', which goes on with"
+                " the oldest event that there is. Nothing is missing if the instance had no activity since then.",
+            )
+        place = replace(begun, pages={NEXT: self._journal.address.relative(self._journal.address.oldest())}, last=None)
+        now = self._begin_reading(self._journal.address.oldest(), place)
+        one = replace(place, end=now if begun.end == begun.start else begun.end)
+        if self._on_gap == "skip":
+            log.warning("%s. Going on with the oldest event that there is, as on_gap='skip' says", gap)
+            return one
+        start, end = max(begun.start - MARGIN, begun.since), min(now, oldest + MARGIN)
+        log.warning("%s. Reading %s to %s by bulk extract, as on_gap='fill' says", gap, iso(start), iso(end))
+        return replace(one, gap=(start, end))
+
+    def _begin_reading(self, link: str, one: JournalRange) -> datetime:
+        """Read the first page, and return Adobe's time."""
+        self._reader = reader = JournalReader(
+            self._journal,
+            link,
+            self._instance,
+            _TYPES.get(self._request.object_type, events.ACTIVITY),
+            until=one.last,
+            stored=one.start if NEXT in one.pages else None,
+        )
+        pages = reader.pages()
+        first = next(pages, None)
+        self._pages = chain([] if first is None else [first], pages)
+        return (reader.date or one.end).replace(microsecond=0)
+
+    @property
+    def _oldest_kept(self) -> datetime:
+        return self._now - KEPT
+
+    @property
+    def _now(self) -> datetime:
+        """Adobe's time, which an answer without events tells."""
+        if self._reader is not None and self._reader.date is not None:
+            return self._reader.date
+        return self._journal.page(self._journal.address.latest()).date
+
+    def _seek(self, begun: JournalRange) -> str:
+        return self._journal.address.seek(self._now - begun.read_from + timedelta(minutes=1))
+
+    def _first_range(self, position: Position | None, since: datetime | None) -> JournalRange:
+        if position is None:
+            if since is None:
+                raise MarketoInvalidRequestError(
+                    "the stream has no position yet, and the run has no data interval",
+                    parameter="start",
+                    remedy="Give the time from which on the stream is wanted.",
+                )
+            return JournalRange(since, since, since, since, {})
+        position.refuse_sibling(self._run)
+        start, begin = parse_date(position.time), parse_date(position.since)
+        segments = position.published
+        if position.pages.get(JOURNAL) == self._journal.address.name:
+            return JournalRange(start, start, start, begin, {NEXT: position.pages[NEXT]}, published=segments)
+        what = "another journal" if JOURNAL in position.pages else "Marketo's feed"
+        log.warning("The stream was read from %s up to %s; the journal is read from two hours before", what, iso(start))
+        return JournalRange(start, start, max(begin, start - OVERLAP), begin, {}, published=segments)
+
+    def _recorded_range(self) -> JournalRange | None:
+        facts, place = self._folder.read_json(self._place, remedy=RESTORE), str(self._folder.path(self._place))
+        return None if facts is None else stored.revive(JournalRange, facts, place=place, remedy=RESTORE)
+
+    def _request_for(self, one: Range) -> StreamRequest:
+        return replace(self._request, start=one.start, end=one.end, lookback=timedelta(0))
+
+
+def fits(record: Record, request: StreamRequest) -> bool:
+    """
+    Return whether a record is of the wanted leads and assets.
+
+    :param record: of an activity.
+    :param request: what is wanted.
+    """
+    return (not request.lead_ids or record["leadId"] in request.lead_ids) and (
+        not request.asset_ids or record["primaryAttributeValueId"] in request.asset_ids
+    )
+
+
+def _left_out(reader: JournalReader) -> str:
+    if not reader.others:
+        return ""
+    listed = ", ".join(f"{count} of {name or 'no instance'}" for name, count in sorted(reader.others.items()))
+    return f"; events of others left out: {listed}"
