@@ -35,6 +35,7 @@ DEFAULT_SCOPES = (
     "additional_info.roles",
     "adobeio_api",
 )
+_EXTRAS = ("ims_org", "scopes", "munchkin_ids", "ims_url", "connect_timeout", "read_timeout", "proxy", "ca_bundle")
 _ORG = re.compile(r"[^@\s]+@AdobeOrg", re.IGNORECASE)
 _MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}")
 _CONSOLE = "Copy it from the project's OAuth Server-to-Server credential in Adobe's Developer Console."
@@ -89,6 +90,7 @@ class JournalSettings:
             if not value:
                 raise reader.refused(name, "is empty", _CONSOLE)
             reader.check_blanks(name, value)
+        reader.warn_of_misspelt(_EXTRAS)
         host, login, password = connection.host, connection.login, Secret(connection.password)
         del connection  # shows its password wherever a traceback is recorded with its variables
         org = reader.text("ims_org") or ""

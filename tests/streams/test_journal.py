@@ -187,8 +187,8 @@ def test_what_is_wanted_can_be_narrowed(journal):
     stream.run("a", start=START, activity_types=["fill out form"], asset_ids=[77], lead_ids=[lead])
     assert stream.published() == [form]
     assert stream.calls() == 1  # the names of activity types
-    with pytest.raises(Exception, match="no activity type 'Fill Out Froms'"):
-        stream.run("b", start=START, stream="b", activity_types=["Fill Out Froms"])
+    with pytest.raises(Exception, match="no activity type 'Fill Out Formx'"):
+        stream.run("b", start=START, stream="b", activity_types=["Fill Out Formx"])
 
 
 def test_the_json_of_events_is_kept_on_request_and_columns_can_be_left_out(journal):
