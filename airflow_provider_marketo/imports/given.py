@@ -3,6 +3,8 @@ The values of the input where Marketo is sent other ones: tables of rejects show
 
 They lie in a file beside the chunk, column by column. An entry holds either a rule that turns the sent values of some
 rows back into the given ones, or those given values that differ. Columns that are sent as they were given have none.
+
+JSON has no dates and decimals: a table shows their text, in the time zone and with the digits that they were given.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import json
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from datetime import date, time
+from decimal import Decimal
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +31,10 @@ _EMPTY_IS_NONE = "null"
 _KINDS: Mapping[type, str] = {int: "integer", float: "number", bool: "boolean"}
 _IN_JSON = frozenset({str, int, float, bool})
 _UNCHANGED_IN_JSON = frozenset({str, int, bool, _NONE})
+_WITH_A_TEXT = (date, time, Decimal)
+"""Of a date, datetime is a kind, too."""
 
-
+_UTC = "+00:00"
 _BITS: Mapping[Any, int] = {"true": 1, "false": 0}
 
 
@@ -57,6 +63,11 @@ def file_name(chunk: str) -> str:
 
 def as_given(given: Any, encoded: Any) -> Any:
     """Return a value for the table of rejects: as the source has it, unless JSON has no word for it."""
+    if isinstance(given, Decimal):
+        return encoded if str(encoded) == str(given) else str(given)
+    if isinstance(given, (date, time)):
+        text = given.isoformat()
+        return f"{text.removesuffix(_UTC)}Z" if text.endswith(_UTC) else text
     finite = not isinstance(given, float) or math.isfinite(given)
     return given if given is None or (isinstance(given, (str, int, float)) and finite) else encoded
 
@@ -88,12 +99,18 @@ def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[An
         for at, (one, value) in enumerate(zip(wanted, shown, strict=True))
         if one is not value and (type(one) is not type(value) or one != value)
     ]
-    return _line(column, [rows[at] for at in other], values=[wanted[at] for at in other]) if other else b""
+    if not other:
+        return b""
+    if form == CSV and "" not in wanted and all(wanted[at] is None for at in other):
+        return _line(column, [rows[0], rows[-1]], rule=_EMPTY_IS_NONE)
+    return _line(column, [rows[at] for at in other], values=[wanted[at] for at in other])
 
 
 def _rule(form: str, kinds: set[type], given: Sequence[Any], sent: Sequence[Any], *, unchanged: bool) -> str | None:
     """Return the rule for a whole column: empty if nothing is to be done, None if there is no rule."""
-    if not kinds & _IN_JSON:  # dates, decimals and lists are shown as they were sent
+    if any(issubclass(kind, _WITH_A_TEXT) for kind in kinds):
+        return None
+    if not kinds & _IN_JSON:  # lists and the like are shown as they were sent
         return _EMPTY_IS_NONE if form == CSV and _NONE in kinds else ""
     if kinds == {str}:
         if list(sent) != list(given) and list(map(_text_of, sent)) != list(given):

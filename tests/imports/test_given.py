@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -22,14 +23,17 @@ NUMBERS = st.one_of(
     st.sampled_from(["03", "007", " 5 ", "1e1", "-0", "+1.50", "", ".5"]),
 )
 WORDS = st.sampled_from([True, False, 1, 0, 1.0, "yes", "TRUE", "t", "0", ""])
+ZONES = st.one_of(st.none(), st.sampled_from([timezone.utc, timezone(timedelta(hours=-8))]))
+TIMES = st.datetimes(datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01"), timezones=ZONES)
+DECIMALS = st.decimals(-(10**15), 10**15, allow_nan=False, allow_infinity=False)
 MOMENTS = st.sampled_from(["2026-01-02", "2026-01-02T03:04:05-08:00", "2026-01-02 03:04:05", ""])
 VALUES = {
-    "string": st.one_of(TEXTS, st.booleans(), NUMBERS),
+    "string": st.one_of(TEXTS, st.booleans(), NUMBERS, st.dates(), TIMES, DECIMALS),
     "integer": st.one_of(st.integers(-99, 99), st.sampled_from(["03", " 5 ", "7.0", "", 2.0])),
-    "float": NUMBERS,
+    "float": st.one_of(NUMBERS, DECIMALS),
     "boolean": WORDS,
-    "date": st.sampled_from(["2026-01-02", " 2026-01-02 ", "2026-01-02T03:04:05Z", ""]),
-    "datetime": MOMENTS,
+    "date": st.one_of(st.dates(), st.sampled_from(["2026-01-02", " 2026-01-02 ", "2026-01-02T03:04:05Z", ""])),
+    "datetime": st.one_of(MOMENTS, TIMES, st.dates()),
 }
 
 
@@ -41,6 +45,13 @@ def columns(draw):
     if draw(st.booleans()):
         values = [value for value in values if type(value) is type(values[0]) or value is None]
     return kind, values
+
+
+def shown(value):
+    """What a table shows of a value: itself, or the text of what JSON has no word for."""
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def come_back(form, kind, values, *, key=False):
@@ -62,7 +73,25 @@ def come_back(form, kind, values, *, key=False):
 @drawn(columns())
 def test_every_value_comes_back_with_its_type(form, column):
     back, _ = come_back(form, *column)
-    assert [(type(value), value) for value in back] == [(type(value), value) for value in column[1]]
+    # JSON has numbers that are written as the decimal is: those are shown as numbers.
+    back = [str(one) if isinstance(given, Decimal) else one for one, given in zip(back, column[1], strict=True)]
+    wanted = list(map(shown, column[1]))
+    assert [(type(value), value) for value in back] == [(type(value), value) for value in wanted]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("datetime", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=-8))), "2026-01-02T03:04:05-08:00"),
+        ("datetime", datetime.fromisoformat("2026-01-02T03:04:05.000678"), "2026-01-02T03:04:05.000678"),
+        ("date", datetime.fromisoformat("2026-01-02T03:04:05"), "2026-01-02T03:04:05"),
+        ("float", Decimal("1.50"), "1.50"),
+        ("float", Decimal("12345678901234567.25"), "12345678901234567.25"),
+    ],
+)
+def test_dates_keep_their_zone_and_decimals_their_digits(form, kind, value, text):
+    assert come_back(form, kind, [value, None])[0] == [text, None]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +103,9 @@ def test_every_value_comes_back_with_its_type(form, column):
         ("jsonl", "string", ["a", None]),
         ("jsonl", "boolean", [True, None]),
         ("csv", "float", [Decimal("1.5")]),
+        ("jsonl", "float", [Decimal("1.5"), None]),
+        ("csv", "date", [date(2026, 1, 2)]),
+        ("csv", "datetime", [datetime(2026, 1, 2, tzinfo=timezone.utc)]),
     ],
 )
 def test_columns_that_are_sent_as_they_were_given_are_kept_once(form, kind, values):

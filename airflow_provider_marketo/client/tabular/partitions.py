@@ -126,7 +126,7 @@ class Partitioning:
         """
         if name == ACTIVITY_TYPE and value:
             value = self.type_folder(value)
-        # Readers undo escapes, so that the value that looks like "no value" is still read as itself.
+        # Hive, Spark and DuckDB read this as the text that it is. PyArrow, which undoes escapes first, reads no value.
         part = _NO_VALUE_AS_TEXT if value == NO_VALUE else quote(value or NO_VALUE, safe=" ")
         if len(part) > LONGEST_PART:
             digest = hashlib.sha256((value or "").encode()).hexdigest()[:DIGEST]
@@ -136,12 +136,18 @@ class Partitioning:
 
     def told_by(self, folder: str) -> tuple[str, ...]:
         """
-        Return the columns whose whole values a folder's name tells. A value that was cut is in the rows only.
+        Return the columns whose whole values a folder's name tells every reader.
+
+        A value that was cut, and the text that some readers take for no value, are in the rows, too.
 
         :param folder: what :meth:`folder` returned.
         """
         parts = (level.partition("=")[2] for level in folder.split("/"))
-        told = {name for name, part in zip(self.by, parts, strict=False) if len(part) <= LONGEST_PART}
+        told = {
+            name
+            for name, part in zip(self.by, parts, strict=False)
+            if len(part) <= LONGEST_PART and part != _NO_VALUE_AS_TEXT
+        }
         return tuple(name for name in self.columns if name in told)
 
     def type_folder(self, type_id: str) -> str:

@@ -319,7 +319,7 @@ def test_partitions_are_folders_whose_columns_are_not_in_the_files(output, exten
 
 
 @FORMATS
-@pytest.mark.parametrize("long", ["\u90e8" * 30, "x" * 400, "%" * 60])
+@pytest.mark.parametrize("long", ["\u90e8" * 30, "x" * 400, "%" * 60, "__HIVE_DEFAULT_PARTITION__"])
 def test_a_value_that_its_folder_does_not_tell_stays_in_the_rows(output, extension, long):
     table = schema("id:integer", "unit", "group")
     rules = Rules(table, NAME, partitions=Partitioning(("unit", "group")))
