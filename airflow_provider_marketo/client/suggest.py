@@ -29,9 +29,9 @@ def did_you_mean(names: Sequence[object]) -> str:
 
 
 def with_nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Quote a name and, if a known name is near, ask for it: ``'emial' (did you mean 'email'?)``."""
+    """Quote a name and, if another known name is near, ask for it: ``'emial' (did you mean 'email'?)``."""
     near = nearest(name, known, likeness=likeness)
-    return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
+    return f"{name!r} (did you mean {near[0]!r}?)" if near and near[0] != name else repr(name)
 
 
 def _plain(name: str) -> str:

@@ -87,10 +87,11 @@ def imports(held: Simulator) -> list:
 
 
 def load(cluster: Cluster, source: Path, held: Simulator, before: int, *, deferred: bool) -> DagRun:
-    """Start a load and wait until all of its imports are in Marketo's queue."""
+    """Start a load and wait until all of its imports are in Marketo's queue, and their trigger runs if it has one."""
     run = cluster.run("load_deferred" if deferred else "load_waiting", source=str(source))
     state = "deferred" if deferred else "running"
     run.wait_for("load", state, until=lambda: len(imports(held)) - before >= CHUNKS, within=100)
+    within(60, lambda: not deferred or any("starting" in message for message in run.log("load")))
     return run
 
 
