@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.operations import all_operations
 from tools.arguments_page import public_classes
-from tools.documentation import PARTS, check, picture
+from tools.documentation import PARTS, check, costs, picture
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -26,6 +26,24 @@ def test_each_part_is_shown_by_a_page():
 def test_each_public_class_has_a_section_in_the_reference():
     shown = "".join(PARTS[name]() for name in ("operators", "sensors", "transfers", "hook and triggers"))
     assert {kind.__name__ for kind in public_classes()} == set(re.findall(r"^## (\w+)$", shown, re.MULTILINE))
+
+
+def test_the_reference_says_what_each_class_of_the_readme_costs_and_which_permissions_it_needs():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    in_readme = {kind.__name__ for kind in public_classes() if f"`{kind.__name__}`" in readme}
+    assert len(in_readme) > 30
+    assert in_readme <= set(costs.costs())
+    assert in_readme <= set(costs.permissions())
+
+
+def test_a_row_about_a_case_says_the_case():
+    assert costs.permissions()["MarketoBulkImportOperator"] == [
+        "for `leads` and `program_members`: Read-Write Lead",
+        "for `custom_objects`: Read-Write Custom Object",
+        "for the check of a program and its statuses: Read-Only Assets; without it the check is skipped",
+    ]
+    assert "* leads: one for 300 values" in costs.of_class("MarketoLeadSensor")
+    assert "* Read-Only Lead" in costs.of_class("MarketoLeadSensor")
 
 
 def test_the_table_of_operations_has_a_row_for_each():

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.documentation import classes, picture, tables
+from tools.documentation import classes, costs, picture, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ _PAGES = {
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("source-read", _fill)
-    app.connect("autodoc-process-docstring", _add_template_fields)
+    app.connect("autodoc-process-docstring", _add_facts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -83,9 +83,12 @@ def _target(file: str, shown_in: Path) -> str:
     return os.path.relpath(page, shown_in)
 
 
-def _add_template_fields(*event: Any) -> None:
-    """Name a class's template fields below its docstring."""
+def _add_facts(*event: Any) -> None:
+    """Put template fields, costs and permissions of a class below its docstring."""
     _, what, _, kind, _, lines = event
-    fields = getattr(kind, "template_fields", ()) if what == "class" else ()
+    if what != "class":
+        return
+    fields = getattr(kind, "template_fields", ())
     if fields:
-        lines += ["", f"Template fields: {', '.join(f'``{field}``' for field in fields)}.", ""]
+        lines += ["", f"Template fields: {', '.join(f'``{field}``' for field in fields)}."]
+    lines += costs.of_class(kind.__name__)
