@@ -288,7 +288,9 @@ def mapping(*, required: bool = False) -> Check:
             value = parsed(value, Mapping)
         if value is not None and not isinstance(value, Mapping):
             raise MarketoInvalidRequestError(
-                f"{parameter} is a {type(value).__name__}, not a mapping", parameter=parameter
+                f"{parameter} is a {type(value).__name__}, not a mapping",
+                parameter=parameter,
+                remedy='Write it like {"name": "value"}.',
             )
         return None if value is None else dict(value)
 
@@ -363,6 +365,10 @@ def text(*, required: bool = False) -> Check:
 
     def check(parameter: str, value: Any) -> str | None:
         value = given_value(parameter, value, required)
+        if isinstance(value, str) and "\0" in value:
+            raise MarketoInvalidRequestError(
+                f"{parameter} holds the character NUL", parameter=parameter, remedy="Give the text without it."
+            )
         return None if value is None else as_text(parameter, value)
 
     return check

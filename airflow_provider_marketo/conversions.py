@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import as_utc as in_utc
 from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -72,7 +73,11 @@ def as_list(parameter: str, value: Any) -> tuple[Any, ...] | None:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return (value,)
     if isinstance(value, (Mapping, bytes, bytearray)):
-        raise MarketoInvalidRequestError(f"{parameter} is a {type(value).__name__}, not a list", parameter=parameter)
+        raise MarketoInvalidRequestError(
+            f"{parameter} is a {type(value).__name__}, not a list",
+            parameter=parameter,
+            remedy="Write a list, such as ['a', 'b'].",
+        )
     # The order of a set differs between processes, and what a task wants must not.
     return tuple(sorted(value, key=repr) if isinstance(value, Set) else value)
 
@@ -100,7 +105,11 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(0), timezone.utc)
     if not isinstance(value, datetime):
-        raise MarketoInvalidRequestError(f"{parameter} is a {type(value).__name__}, not a date", parameter=parameter)
+        raise MarketoInvalidRequestError(
+            f"{parameter} is a {type(value).__name__}, not a date",
+            parameter=parameter,
+            remedy="Give a datetime, a date or ISO 8601, such as 2026-01-31T00:00:00Z.",
+        )
     return in_utc(value).replace(microsecond=0), value.tzinfo is None
 
 
@@ -180,8 +189,9 @@ def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> l
     found = list(dict.fromkeys(written for value in values if value is not None and (written := str(value).strip())))
     with_comma = sum("," in written for written in found)
     if with_comma:
+        values_contain = f"{counted(len(found), 'value')} {'contains' if with_comma == 1 else 'contain'}"
         raise MarketoInvalidRequestError(
-            f"{with_comma} of {len(found)} values contain a comma, which Marketo reads as two values",
+            f"{parameter}: {with_comma} of {values_contain} a comma, which Marketo reads as two values",
             parameter=parameter,
             remedy="Look these leads up by another field.",
         )
@@ -198,6 +208,7 @@ def given_value(parameter: str, value: Any, required: bool) -> Any:
             if value is None
             else f"{parameter} is required, and the template rendered to {value!r}",
             parameter=parameter,
+            remedy=None if value is None else "Check the XCom, Variable or parameter that the template reads.",
         )
     return None
 
@@ -246,7 +257,9 @@ def as_text(parameter: str, value: Any) -> str:
         return value.strip()
     if decimal(value) is None:
         raise MarketoInvalidRequestError(
-            f"{parameter} is a {type(value).__name__}, not a text", parameter=_name(parameter)
+            f"{parameter} is a {type(value).__name__}, not a text",
+            parameter=_name(parameter),
+            remedy="Give one text.",
         )
     number = whole(value)
     return str(value if number is None else number)
@@ -266,7 +279,9 @@ def as_id(parameter: str, value: Any) -> int:
             if _NUMBERS.fullmatch(str(value))
             else f"{parameter} is a {type(value).__name__} that is not an id",  # it may be an e-mail address
             parameter=_name(parameter),
-            remedy="Give a list such as [1001, 1002]." if isinstance(value, str) and "," in value else None,
+            remedy="Give a list such as [1001, 1002]."
+            if isinstance(value, str) and "," in value
+            else "Give the whole number that Marketo shows in the record's address, such as 1001.",
         )
     return number
 
@@ -291,7 +306,7 @@ def decimal(value: Any) -> float | None:
     """Return a number, also from text and from the numbers of other libraries; None for anything else."""
     if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
         return None
-    with suppress(ValueError, OverflowError):
+    with suppress(ValueError, OverflowError, TypeError):
         found = float(value)
         return found if math.isfinite(found) else None
     return None

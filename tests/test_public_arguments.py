@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from typing import Any
 
 import pytest
-from airflow.sdk import BaseOperator, BaseSensorOperator
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
 
 from airflow_provider_marketo import choices
 from airflow_provider_marketo.arguments import ChecksArguments
@@ -157,3 +158,42 @@ def test_the_arguments_of_a_trigger_keep_the_same_rules(kind):
 
 def test_the_page_of_arguments_is_that_of_the_signatures():
     assert PAGE.read_text("utf-8") == page(), "run `python -m tools.arguments_page`"
+
+
+ODD_VALUES = (
+    object(),
+    int,
+    1j,
+    [[]],
+    {"a": 1},
+    b"x",
+    True,
+    -1,
+    float("nan"),
+    "x\0y",
+    10**40,
+    "x" * 5_000,
+)
+
+
+@pytest.mark.parametrize("kind", OPERATORS, ids=lambda kind: kind.__name__)
+def test_every_odd_value_is_taken_or_refused_with_a_short_sentence(kind: type[BaseOperator]) -> None:
+    required = {name: SAMPLES[name] for name, one in arguments(kind).items() if one.default is one.empty}
+    for name in arguments(kind):
+        for value in ODD_VALUES:
+            said = refusal(kind, {**required, **SAMPLES_OF.get(kind.__name__, {}), name: value})
+            assert not said or name in said or "rejects_path" in said, (name, value, said)
+            assert len(said) < 1_500
+            assert said.isprintable()
+
+
+def refusal(kind: type[BaseOperator], given: dict[str, Any]) -> str:
+    """Return why arguments are refused; empty if they are taken."""
+    try:
+        with DAG("a_dag", schedule=None):
+            task: Any = kind(task_id="a_task", **given)
+        if isinstance(task, ChecksArguments):
+            task.checked_arguments()
+    except MarketoInvalidRequestError as error:
+        return str(error)
+    return ""

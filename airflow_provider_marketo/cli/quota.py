@@ -12,6 +12,7 @@ from airflow_provider_marketo.airflow_compat import Variable, providers_configur
 from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.hooks.coordination import choose
 from airflow_provider_marketo.hooks.known_connections import find_connection
 from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -58,6 +59,10 @@ def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
     reader = QuotaReader(hook.client, settings, read=_read, write=_write)
     calls = hook.call("usage.get_weekly_usage").records
     errors = hook.call("usage.get_weekly_errors").records
+    with reading("usage.get_weekly_usage"):
+        per_user = _calls_per_user(calls)
+    with reading("usage.get_weekly_errors"):
+        top_errors = _top_errors(errors)
     measured = reader.refresh(exports=True) if refresh else reader.current(exports=True)
     coordination, reason = choose(settings)
     return {
@@ -65,8 +70,8 @@ def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
         "connection": settings.conn_id,
         "day": measured.day,
         "left": _left(measured),
-        "calls_per_user": _calls_per_user(calls),
-        "errors_of_7_days": _top_errors(errors),
+        "calls_per_user": per_user,
+        "errors_of_7_days": top_errors,
         "our_share": {
             "calls_today": sum(measured.calls_by_dag.values()),
             "calls_today_by_dag": dict(measured.calls_by_dag),

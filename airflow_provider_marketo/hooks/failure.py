@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -24,7 +25,8 @@ class MarketoTaskError(AirflowFailException):
 
     def __init__(self, error: MarketoError) -> None:
         parameter, text = getattr(error, "parameter", None), str(error)
-        super().__init__(f"{parameter}: {text}" if parameter and f"{parameter}=" not in text else text)
+        is_named = not parameter or f"{parameter}=" in text or re.match(rf"{re.escape(parameter)}(?![.\w])", text)
+        super().__init__(text if is_named else f"{parameter}: {text}")
         self.error = error
 
 

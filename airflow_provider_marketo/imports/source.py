@@ -190,7 +190,9 @@ def _found(source: Any) -> list[Any]:
         if not path.exists():
             raise _refused(f"there is no file {text}")
         return [path]
-    except (ValueError, ImportError, OSError) as error:
+    except MarketoInvalidRequestError:
+        raise
+    except Exception as error:  # each kind of storage has its own
         raise _refused(
             f"cannot read {text} ({type(error).__name__}: {error})",
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"

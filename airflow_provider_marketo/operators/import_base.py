@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from airflow_provider_marketo.arguments import Check, choice, flag, is_filled_in_later, mapping, text
 from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.conversions import as_list
+from airflow_provider_marketo.conversions import as_list, shown
 from airflow_provider_marketo.operators.base import MarketoJobOperator
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 
@@ -25,7 +25,16 @@ Source: TypeAlias = "str | PurePath | ObjectStoragePath | Sequence[str | PurePat
 
 def paths(parameter: str, value: Any) -> tuple[Any, ...] | None:
     """Check files: a path, URL, glob or ``ObjectStoragePath``, or a list of them. Return them, or None."""
-    return as_list(parameter, value)
+    found = as_list(parameter, value)
+    for each in found or ():
+        is_path = isinstance(each, str) and each.strip() and "\0" not in each
+        if not is_path and not hasattr(each, "joinpath"):  # every kind of path has it
+            raise MarketoInvalidRequestError(
+                f"{parameter} holds a {type(each).__name__} that is not a path",
+                parameter=parameter,
+                remedy="Give a path, URL, glob or ObjectStoragePath, or a list of them.",
+            )
+    return found
 
 
 def required_paths(parameter: str, value: Any) -> tuple[Any, ...]:
@@ -75,23 +84,29 @@ def delimiter_sign(parameter: str, value: Any) -> str | None:
         return None
     found = "\t" if value == "\\t" else value
     if not isinstance(found, str) or len(found) != 1 or found in '\r\n"':
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not one character", parameter=parameter)
+        raise MarketoInvalidRequestError(
+            f"{parameter}={shown(value)} is not one character",
+            parameter=parameter,
+            remedy="Give a sign such as ';', or '\\t' for a tab.",
+        )
     return found
 
 
 def ratio(parameter: str, value: Any) -> float:
     """Check a part of the rows, from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not between 0 and 1", parameter=parameter)
+        raise MarketoInvalidRequestError(f"{parameter}={shown(value)} is not between 0 and 1", parameter=parameter)
     return float(value)
 
 
 def removals(parameter: str, value: Any) -> float:
     """Check a number of members, or a part of them: a fraction below one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is not a number", parameter=parameter)
-    if value < 0:
-        raise MarketoInvalidRequestError(f"{parameter}={value!r} is below 0", parameter=parameter)
+        raise MarketoInvalidRequestError(f"{parameter}={shown(value)} is not a number", parameter=parameter)
+    if not value >= 0:
+        raise MarketoInvalidRequestError(
+            f"{parameter}={shown(value)} is not a number of 0 or more", parameter=parameter
+        )
     return float(value)
 
 

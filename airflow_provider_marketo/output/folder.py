@@ -270,10 +270,10 @@ class OutputFolder:
         except (MarketoError, OSError):
             raise
         except Exception as error:
-            raise self._refused(error, "use") from error
+            raise self._refused(error, f"cannot use {self._parameter}={self.url}") from error
 
-    def _refused(self, error: BaseException, verb: str = "write to") -> MarketoError:
-        what = f"cannot {verb} {self._parameter}={self.url} ({type(error).__name__}: {error})"
+    def _refused(self, error: BaseException, what: str | None = None) -> MarketoError:
+        what = f"{what or f'cannot write to {self._parameter}={self.url}'} ({type(error).__name__}: {error})"
         package = _PACKAGES.get(self.url.partition("://")[0])
         if package and (isinstance(error, ImportError) or "registered" in str(error)):
             return MarketoPackageMissingError(f"{what}: this host does not have {package}")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from airflow.models.variable import Variable
 
+from airflow_provider_marketo.client import answer
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
 
 USERS = (ApiUser("ours", "a-secret", "ours@example.org"), ApiUser("theirs", "b-secret", "theirs@example.org"))
@@ -40,6 +41,23 @@ def test_it_shows_the_most_frequent_errors(airflow, instance):
     instance.fail("usage.get_weekly_usage", "611")
     report = json.loads(airflow("quota", "-o", "json"))
     assert report["errors_of_7_days"] == [{"code": "611", "errors": 1}]
+
+
+@pytest.mark.parametrize("odd", [5, "x", [5], [None], [[]]])
+@pytest.mark.parametrize("member", ["users", "errors"])
+def test_an_odd_answer_ends_the_command_with_one_line(airflow, instance, monkeypatch, member, odd):
+    parse = answer.parse_json
+
+    def damaged(*arguments):
+        body = parse(*arguments)
+        for day in body.get("result") or ():
+            if member in day:
+                day[member] = odd
+        return body
+
+    monkeypatch.setattr(answer, "parse_json", damaged)
+    with pytest.raises(SystemExit, match=r"airflow marketo quota: usage\.get_weekly_\w+: a record in Marketo's answer"):
+        airflow("quota")
 
 
 def test_a_refresh_writes_marketos_own_count_to_the_variable(airflow, instance):

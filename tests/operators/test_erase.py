@@ -179,7 +179,7 @@ def test_a_dry_run_counts(request_):
     [
         ({"confirm": False}, "confirm is not True.*dry_run=True"),
         ({"max_leads": 2}, "find 3 leads, and max_leads is 2"),
-        ({"filter_values": ["a,b"]}, "contain a comma"),
+        ({"filter_values": ["a,b"]}, "contains a comma"),
         ({"filter_values": None}, "exactly one place"),
         ({"filter_type": "nothing"}, "nothing"),
     ],
@@ -244,7 +244,7 @@ def test_an_address_with_an_apostrophe_is_erased_however_it_is_listed(request_, 
 
 
 def test_a_name_with_a_comma_is_refused_and_not_taken_apart(request_):
-    with pytest.raises(AirflowFailException, match="contain a comma"):
+    with pytest.raises(AirflowFailException, match="contains a comma"):
         request_.run(filter_type="company", filter_values='["Acme, Inc."]')
 
 

@@ -141,11 +141,11 @@ def test_more_leads_than_marketo_finds_are_a_bulk_extract(marketo):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"filter_type": "id", "filter_values": "1001,1002"}, "contain a comma"),
+        ({"filter_type": "id", "filter_values": "1001,1002"}, "contains a comma"),
         ({"filter_type": "id"}, "filter_type needs filter_values"),
         ({}, "exactly one of filter_type, list_id and program_id"),
         ({"filter_type": "email", "filter_values": ["a"], "list_id": 1}, "exactly one of"),
-        ({"filter_type": "company", "filter_values": ["Acme, Inc."]}, "1 of 1 values contain a comma"),
+        ({"filter_type": "company", "filter_values": ["Acme, Inc."]}, "filter_values: 1 of 1 value contains a comma"),
         (
             {"filter_type": "email", "filter_values": ["a@example.com"], "file_format": "xml", "output_path": "x"},
             "file_format",
