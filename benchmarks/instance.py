@@ -162,7 +162,7 @@ class Instance:
         publisher = SlicePublisher(request, plan, OutputFolder(str(output)), "_marketo/runs/benchmark")
         operation = request.export.operation("get_file")
         record = publisher.publish(one, export.job, lambda consumer: fetch(client, operation, export.job, consumer))
-        return dict(record)
+        return record.to_dict()
 
 
 def _option(name: str, value: Any) -> list[str]:

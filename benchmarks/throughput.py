@@ -6,7 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,11 @@ ACTIVITIES = (
     Case("parquet, attributes=map", {"file_format": "parquet", "attributes": "map"}, None, 200_000),
     JSONL,
 )
-LEADS = (CSV, JSONL)
+LEADS = (
+    CSV,
+    Case("parquet", {"file_format": "parquet"}, references.arrow_csv_to_parquet, 0.7),
+    replace(JSONL, target=1.3),
+)
 
 
 def measure(instance: Instance, export: Export, cases: tuple[Case, ...], folder: Path, repeats: int) -> Iterator[Row]:

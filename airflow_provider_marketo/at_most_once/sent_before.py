@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -17,12 +18,28 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.output.folder import OutputFolder
 
-_VERSION = 1
 _RESERVING, _RESERVED = "reserving", "reserved"
 _REMEDY = (
     "Restore the file from a backup. Without it the people of its run may be sent once more: delete it only if that is"
     " meant, and clear the task."
 )
+
+
+@dataclass(frozen=True)
+class Reservation(Plain):
+    """
+    The digests of one run.
+
+    :param state: whether they may still become fewer: ``reserving`` or ``reserved``.
+    :param at: when the state was written.
+    :param digests: what the run may send.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    state: str
+    at: datetime
+    digests: tuple[str, ...]
 
 
 def digest(values: Sequence[Any], secret: Secret) -> str:
@@ -60,11 +77,11 @@ class SentBefore:
         Return the digests that this run may send. A later try of the run gets the same ones.
 
         :param digests: of everything that the run would send.
-        :raises MarketoDataError: the file of a run is damaged: who was sent cannot be told.
+        :raises MarketoStateError: the file of a run is damaged: who was sent cannot be told.
         """
         mine = self._read(self._name)
-        if mine is not None and mine["state"] == _RESERVED:
-            return set(mine["digests"])
+        if mine is not None and mine.state == _RESERVED:
+            return set(mine.digests)
         wanted = set(digests) - self._of_others()
         self._write(wanted, _RESERVING)
         wanted -= self._of_others()
@@ -83,15 +100,13 @@ class SentBefore:
             if path == self._name or not name.endswith(".json"):
                 continue
             other = self._read(path)
-            if other is not None and (oldest is None or parse_date(other["at"]) >= oldest):
-                found.update(other["digests"])
+            if other is not None and (oldest is None or other.at >= oldest):
+                found.update(other.digests)
         return found
 
-    def _read(self, name: str) -> Any:
-        return self._folder.read_json(name, remedy=_REMEDY)
+    def _read(self, name: str) -> Reservation | None:
+        return self._folder.read_state(Reservation, name, remedy=_REMEDY)
 
     def _write(self, digests: Iterable[str], state: str) -> None:
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._folder.write_json(
-            self._name, {"version": _VERSION, "state": state, "at": now, "digests": sorted(digests)}
-        )
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        self._folder.write_state(self._name, Reservation(state, now, tuple(sorted(digests))))

@@ -4,6 +4,9 @@ State that another process or a later release reads: dataclasses as plain JSON, 
 A class whose objects are stored inherits from :class:`Plain`. Its fields' types say how they are read. Members that a
 class does not know are ignored and members that are missing take their default, so fields may be added at any time; any
 other change of a format raises the class's ``VERSION``.
+
+Not stored this way: the state of the governor (:class:`~.governor.state.State` says why), sets of keys that do not fit
+into memory (:class:`~.tabular.keys.SeenKeys`), and bare texts and lists of names, which have no members.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.printable import printable_logger
@@ -14,6 +13,7 @@ from airflow_provider_marketo.extract.plan import load_plan, make_plan, save_pla
 from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.extract.run import ExtractRun
+from airflow_provider_marketo.extract.slice_record import SliceRecord
 from airflow_provider_marketo.extract.state import Progress, ProgressKeeper, progress_store
 from airflow_provider_marketo.hooks.export_budget import export_budget
 from airflow_provider_marketo.output import layout
@@ -63,8 +63,7 @@ def begin(
     client = hook.get_conn()
     progress = store.load()
     _refuse_foreign(folder, progress, folder.read_json(layout.mark(run), str), resumed=resumed)
-    written = folder.read_json(layout.request(run)) if progress else None
-    begun = _request_of(written, folder, run) if written is not None else None
+    begun = _request_of(folder, run) if progress else None
     wanted = begun if begun is not None and resumed else request(begun)
     hash_key = hook.settings.hash_key(wanted.hash_fields)
     jobs = ExportJobs(client, wanted.export, wanted.custom_object)
@@ -79,7 +78,7 @@ def begin(
         folder.delete_tree(run)
         remember_leftovers(folder, run, leftovers)
         plan = make_plan(wanted, client, folder.read_json(layout.SCHEMA))
-        folder.write_json(layout.request(run), wanted.to_dict())
+        folder.write_state(layout.request(run), wanted)
         save_plan(folder, run, plan)
         progress = Progress(fingerprint, output=folder.url, host=host(), mark=uuid.uuid4().hex)
         folder.write_json(layout.mark(run), progress.mark)
@@ -134,17 +133,19 @@ def _abandon(progress: Progress, jobs: ExportJobs) -> None:
     jobs.cancel_all(progress.jobs.values())
 
 
-def _request_of(begun: Any, folder: OutputFolder, run: str) -> ExtractRequest:
-    place, remedy = str(folder.path(layout.request(run))), "Delete this file and clear the task: it begins anew."
-    return stored.revive(ExtractRequest, begun, place=place, remedy=remedy)
+def _request_of(folder: OutputFolder, run: str) -> ExtractRequest | None:
+    """Return what an earlier try wanted, if there was one."""
+    remedy = "Delete this file and clear the task: it starts again."
+    return folder.read_state(ExtractRequest, layout.request(run), remedy=remedy)
 
 
 def _leftovers(folder: OutputFolder, run: str) -> set[str]:
     """Files that an abandoned try has published, or was to remove: no manifest lists them."""
     names = set(folder.read_json(layout.leftovers(run), list) or ())
-    begun, plan = folder.read_json(layout.request(run)), load_plan(folder, run)
+    begun, plan = _request_of(folder, run), load_plan(folder, run)
     if begun is not None and plan:
-        for one in _request_of(begun, folder, run).slices(plan.filters, plan.until):
-            record = folder.read_json(layout.slice_record(run, one.name)) or {}
-            names.update(file["name"] for file in record.get("files", ()))
+        for one in begun.slices(plan.filters, plan.until):
+            record = folder.read_state(SliceRecord, layout.slice_record(run, one.name))
+            if record is not None:
+                names.update(file.name for file in record.files)
     return names

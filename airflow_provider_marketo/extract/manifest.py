@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.extract.request import ExtractRequest
+    from airflow_provider_marketo.extract.slice_record import SliceRecord
     from airflow_provider_marketo.output.folder import OutputFolder
 
 
@@ -23,7 +24,7 @@ def write_manifest(
     folder: OutputFolder,
     request: ExtractRequest,
     plan: ExtractPlan,
-    slices: Sequence[Mapping[str, Any]],
+    slices: Sequence[SliceRecord],
     *,
     run_folder: str,
     requested_end: datetime | None = None,
@@ -39,6 +40,7 @@ def write_manifest(
     :param requested_end: what the author asked for, if the request has what was read.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
+    windows = [one.to_dict() for one in slices]
     schema = plan.written(request.attributes_form)
     has_dates = request.has_span
     asked = requested_end or request.end
@@ -53,12 +55,12 @@ def write_manifest(
         "requested_end": iso(asked) if asked and has_dates else None,
         "date_field": request.date_filter,
         "file_format": request.file_format,
-        **{count: sum(one[count] for one in slices) for count in ("rows", "rows_cut", "rows_duplicate", "bytes")},
+        **{count: sum(one[count] for one in windows) for count in ("rows", "rows_cut", "rows_duplicate", "bytes")},
         "columns": schema["columns"],
         "key": schema["key"],
-        "files": [file for one in slices for file in one["files"]],
-        "windows": slices,
-        **{name: _total(slices, name) for name in ("type_errors", "unknown")},
+        "files": [file for one in windows for file in one["files"]],
+        "windows": windows,
+        **{name: _total(windows, name) for name in ("type_errors", "unknown")},
         "dropped_fields": plan.dropped,
         "schema_changes": plan.schema_changes,
         "task_instance": run_folder,
@@ -72,8 +74,8 @@ def write_manifest(
     return publish_manifest(folder, replace(manifest, datasets=tuple(datasets)), request.name, schema)
 
 
-def _total(slices: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
+def _total(windows: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for one in slices:
+    for one in windows:
         total.update(one[name])
     return dict(total)

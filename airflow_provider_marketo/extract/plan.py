@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -100,14 +99,13 @@ class ExtractPlan(Plain):
 
 def save_plan(folder: OutputFolder, run_folder: str, plan: ExtractPlan) -> None:
     """Keep a plan for the tries to come."""
-    folder.write_json(layout.plan(run_folder), plan.to_dict())
+    folder.write_state(layout.plan(run_folder), plan)
 
 
 def load_plan(folder: OutputFolder, run_folder: str) -> ExtractPlan | None:
     """The plan that an earlier try has kept, if it has."""
     place, remedy = layout.plan(run_folder), "Delete this file and clear the task: its export jobs are made again."
-    facts = folder.read_json(place, remedy=remedy)
-    return None if facts is None else stored.revive(ExtractPlan, facts, place=str(folder.path(place)), remedy=remedy)
+    return folder.read_state(ExtractPlan, place, remedy=remedy)
 
 
 def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: Mapping[str, Any] | None) -> ExtractPlan:

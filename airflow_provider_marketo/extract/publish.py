@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.bulk.fetch import Consumer
-from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
+from airflow_provider_marketo.extract.slice_record import record_of
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.formats import FORMATS
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.extract.request import ExtractRequest
+    from airflow_provider_marketo.extract.slice_record import SliceRecord
     from airflow_provider_marketo.output.folder import OutputFolder, Staging
 
 Fetch = Callable[[Callable[[], Consumer[Outcome]]], Outcome]
@@ -67,9 +68,9 @@ class SlicePublisher:
     def use(self, plan: ExtractPlan) -> None:
         """Continue with another plan, and keep it for later tries."""
         self._plan = plan
-        self._folder.write_json(layout.plan(self._run_folder), plan.to_dict())
+        self._folder.write_state(layout.plan(self._run_folder), plan)
 
-    def publish(self, one: Slice, job: ExportJob, fetch: Fetch) -> Mapping[str, Any]:
+    def publish(self, one: Slice, job: ExportJob, fetch: Fetch) -> SliceRecord:
         """
         Fetch, write, verify and publish one slice.
 
@@ -90,8 +91,8 @@ class SlicePublisher:
                 )
             staging.publish([file.name for file in outcome.files])
         self._remember(one, outcome.keys)
-        record = _record(one, job, outcome)
-        self._folder.write_json(layout.slice_record(self._run_folder, one.name), record)
+        record = record_of(one, job, outcome)
+        self._folder.write_state(layout.slice_record(self._run_folder, one.name), record)
         return record
 
     def _transform(self, rules: Rules, staging: Staging) -> Transform:
@@ -140,27 +141,3 @@ class SlicePublisher:
         self._folder.write(layout.slice_keys(self._run_folder, one.name), saved.getvalue())
         self._seen.merge(keys)
         keys.close()
-
-
-def file_facts(outcome: Outcome) -> list[dict[str, Any]]:
-    """What manifests say of files."""
-    return [{"name": file.name, "rows": file.rows, "bytes": file.size, "sha256": file.sha256} for file in outcome.files]
-
-
-def _record(one: Slice, job: ExportJob, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "start": iso(one.window.start) if one.window else None,
-        "end": iso(one.window.end) if one.window else None,
-        "export_id": job.export_id,
-        "checksum": job.checksum,
-        "rows_read": outcome.rows_read,
-        "rows": outcome.rows,
-        "rows_cut": outcome.rows_cut,
-        "rows_duplicate": outcome.rows_duplicate,
-        "bytes": sum(file.size for file in outcome.files),
-        "files": file_facts(outcome),
-        "type_errors": dict(outcome.type_errors),
-        "unknown": dict(outcome.unknown),
-        "missing_columns": list(outcome.missing_columns),
-    }

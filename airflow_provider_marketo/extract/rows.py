@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.schema import from_describe
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
 from airflow_provider_marketo.extract.datasets import columns_of_kinds
-from airflow_provider_marketo.extract.publish import file_facts
+from airflow_provider_marketo.extract.slice_record import files_of
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import (
     SCHEMA_VERSION,
@@ -85,10 +85,9 @@ def write_rows(
         "rows": outcome.rows,
         "bytes": sum(file.size for file in outcome.files),
         **rules.schema.to_dict(),
-        "files": file_facts(outcome),
         "task_instance": run_folder,
         "schema_version": SCHEMA_VERSION,
     }
     dataset = ManifestDataset("leads", columns, (KEY,), as_of=as_of)
-    manifest = replace(Manifest.from_dict(facts), datasets=(dataset,))
+    manifest = replace(Manifest.from_dict(facts), files=files_of(outcome), datasets=(dataset,))
     return ids, publish_manifest(folder, manifest, name, rules.schema.to_dict())

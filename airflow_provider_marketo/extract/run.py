@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import codes, stored
 from airflow_provider_marketo.client.bulk.fetch import Consumer, fetch
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, FAILED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.counts import counted
@@ -27,6 +27,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import MONTHS_25, kept
 from airflow_provider_marketo.extract.manifest import write_manifest
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
+from airflow_provider_marketo.extract.slice_record import SliceRecord
 from airflow_provider_marketo.hooks.export_budget import MarketoExportTurnError
 from airflow_provider_marketo.hooks.work import moved
 from airflow_provider_marketo.output import layout
@@ -217,8 +218,8 @@ class ExtractRun:
         :return: the manifest; of very many files or windows only the numbers, as it goes into Airflow's database.
         """
         self._keeper.check()
-        records = [self._folder.read_json(layout.slice_record(self._run_folder, name)) for name in self._slices]
-        self._refuse_forgotten(sum(record["rows_read"] for record in records))
+        records = [self._record_of(name) for name in self._slices]
+        self._refuse_forgotten(sum(record.rows_read for record in records))
         manifest = write_manifest(self._folder, self._request, self._plan, records, run_folder=self._run_folder)
         self._keeper.clear()
         try:
@@ -233,6 +234,19 @@ class ExtractRun:
             counted(len(manifest.files), "file"),
         )
         return manifest.to_xcom()
+
+    def _record_of(self, name: str) -> SliceRecord:
+        """
+        Return the record of a published slice.
+
+        :raises MarketoStateError: it is damaged or gone.
+        """
+        place = layout.slice_record(self._run_folder, name)
+        remedy = f"Restore it, or delete {self._folder.path(self._run_folder)} and clear the task: it exports again."
+        record = self._folder.read_state(SliceRecord, place, remedy=remedy)
+        if record is None:
+            raise stored.damaged(str(self._folder.path(place)), "the file is gone", remedy)
+        return record
 
     def _refuse_forgotten(self, rows: int) -> None:
         """
@@ -377,17 +391,17 @@ class ExtractRun:
             self._recreate_job(one.name, error)
             log.warning("%s; creating a new job", error.message)
             return
-        self._client.tally.add_rows(record["rows"])
+        self._client.tally.add_rows(record.rows)
         self._progress.published.append(one.name)
         self._progress.jobs.pop(one.name, None)
         self._keeper.save()
         log.info(
             "Published %s: %s in %s (%d cut at the window's edge, %d already seen)",
             one.name,
-            counted(record["rows"], "row"),
-            counted(len(record["files"]), "file"),
-            record["rows_cut"],
-            record["rows_duplicate"],
+            counted(record.rows, "row"),
+            counted(len(record.files), "file"),
+            record.rows_cut,
+            record.rows_duplicate,
         )
 
     def _fetch(self, job: ExportJob, consumer: Callable[[], Consumer[Outcome]]) -> Outcome:

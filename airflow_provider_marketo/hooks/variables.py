@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
 
@@ -10,6 +10,10 @@ from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.plain import Plain
+    from airflow_provider_marketo.client.stored import State
 
 log = printable_logger(__name__)
 
@@ -81,6 +85,30 @@ def read_json(name: str, *, remedy: str) -> Any:
     """
     text = read(name)
     return None if text is None else stored.parse(text, dict, place=f"the Variable {name}", remedy=remedy)
+
+
+def read_state(kind: type[State], name: str, *, remedy: str) -> State | None:
+    """
+    Return the object that :func:`write_state` stored, or None if the Variable does not exist; as :func:`read`.
+
+    :param kind: its class.
+    :param name: the Variable's key.
+    :param remedy: the way out if it is damaged.
+    :raises MarketoStateError: it is damaged, or a later release wrote it.
+    """
+    facts = read_json(name, remedy=remedy)
+    return None if facts is None else stored.revive(kind, facts, place=f"the Variable {name}", remedy=remedy)
+
+
+def write_state(name: str, state: Plain, description: str) -> None:
+    """
+    Set a Variable to an object, for later tasks or releases.
+
+    :param name: the Variable's key.
+    :param state: the object.
+    :param description: shown in Airflow's list of Variables.
+    """
+    write_json(name, state.to_dict(), description)
 
 
 def write_json(name: str, value: Any, description: str) -> None:

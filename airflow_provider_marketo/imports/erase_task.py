@@ -114,7 +114,7 @@ class EraseWork(Work):
 
     def _check_none_found(self) -> None:
         """Refuse values that find no lead, unless the author allows it or an earlier try has erased the leads."""
-        erased_earlier = self._evidence is not None and self._evidence.leads > 0
+        erased_earlier = self._evidence is not None and self._evidence.record.found > 0
         if self._given == 0 or erased_earlier or self._arguments["allow_none_found"]:
             return
         error = MarketoInvalidRequestError(
@@ -137,10 +137,10 @@ class EraseWork(Work):
             requested=erasure.digests(self._values),
             leads=erasure.digests(found),
         )
-        if evidence.without_lead:
+        if evidence.record.without_lead:
             log.warning(
                 "%s of %d found no lead; the evidence has their positions: %s",
-                counted(evidence.without_lead, "value"),
+                counted(evidence.record.without_lead, "value"),
                 len(self._values),
                 evidence.path,
             )
@@ -148,10 +148,10 @@ class EraseWork(Work):
         self._tables = self._erase_tables(found)
         refused = erasure.delete(found, evidence.note_deleted)
         remaining = len(erasure.find())
-        facts = evidence.finish(remaining, refused)
+        evidence.finish(remaining, refused)
         log.info(
             "Erased %s for %s; %d remain",
-            counted(facts["erased"], "lead"),
+            counted(evidence.record.erased or 0, "lead"),
             counted(len(self._values), "value"),
             remaining,
         )
@@ -163,17 +163,17 @@ class EraseWork(Work):
                 parameter="filter_values",
                 remedy="Find out in Marketo what keeps them: a CRM, or a partition that the API user may not write to.",
             )
-        return _summary(evidence, facts)
+        return _summary(evidence)
 
     def _look_again(self, evidence: Evidence) -> dict[str, Any]:
         found = self._erasure.find()
         push_place(self._context, self._hook, lead_id=found[0] if found else None)
-        facts = evidence.recheck(len(found))
+        evidence.recheck(len(found))
         if found:
             raise MarketoLeadsReappearedError(
                 f"{counted(len(found), 'erased lead is', 'erased leads are')} there again; see {evidence.path}"
             )
-        return _summary(evidence, facts)
+        return _summary(evidence)
 
 
 def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
@@ -200,13 +200,14 @@ def _evidence_of(context: Mapping[str, Any], hook: MarketoHook, url: str) -> Evi
     return Evidence(url, {"instance": hook.client.instance, **task})
 
 
-def _summary(evidence: Evidence, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(evidence: Evidence) -> dict[str, Any]:
+    record = evidence.record
     return {
-        "requested": facts["requested"],
-        "found": facts["found"],
-        "without_lead": facts.get("without_lead"),
-        "erased": facts["erased"],
-        "remaining": facts["remaining"],
-        "reappeared": facts.get("reappeared"),
+        "requested": record.requested,
+        "found": record.found,
+        "without_lead": record.without_lead,
+        "erased": record.erased,
+        "remaining": record.remaining,
+        "reappeared": record.reappeared,
         "evidence": evidence.path,
     }

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import codes, stored
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.lead_fields import looking_up_by
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.imports.answers import skipped_for
 from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.secret import Secret
@@ -115,13 +118,65 @@ class Erasure:
         )
 
 
+@dataclass(frozen=True)
+class ErasureRecord(Plain):
+    """
+    What was done for one run of the task.
+
+    :param instance: the Munchkin ID.
+    :param dag_id: of the task.
+    :param task_id: of the task.
+    :param run_id: of the task.
+    :param map_index: of the task; -1 if it is not mapped.
+    :param found: leads that were found, over all tries.
+    :param deleted: leads that were deleted, over all tries.
+    :param refused: how many leads Marketo refused to delete, by its code.
+    :param began: when the first try began; ISO 8601, UTC.
+    :param requested: number of values that were asked for.
+    :param without_lead: how many values have found no lead in any try; None if that cannot be told.
+    :param without_lead_at: positions of these values, from 1.
+    :param requested_digests: digests of the values; None for no digests.
+    :param lead_digests: digests of the ids that were found; None for no digests.
+    :param erased: leads that are gone; None until that was checked.
+    :param remaining: leads that are still there; None until that was checked.
+    :param verified: when that was checked; None if it was not.
+    :param rechecked: when the later look was; None if there was none.
+    :param reappeared: leads that the later look has found.
+    """
+
+    VERSION: ClassVar[int] = 1
+    SPARSE: ClassVar[bool] = True
+
+    instance: str
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+    found: int
+    deleted: int
+    refused: Mapping[str, int]
+    began: str | None = None
+    requested: int | None = None
+    without_lead: int | None = None
+    without_lead_at: tuple[int, ...] | None = None
+    requested_digests: tuple[str, ...] | None = None
+    lead_digests: tuple[str, ...] | None = None
+    erased: int | None = None
+    remaining: int | None = None
+    verified: str | None = None
+    rechecked: str | None = None
+    reappeared: int | None = None
+
+
 class Evidence:
     """
-    What was done for one run of the task, written down before and after each step.
+    The record of an erasure, written down before and after each step.
 
     :param url: of the folder where it lies.
     :param task: instance, DAG, task, run and map index: they name the file.
     :raises MarketoInvalidRequestError: the folder cannot be written to.
+    :raises MarketoStateError: the evidence of an earlier try is damaged.
+    :ivar record: what is written.
     """
 
     def __init__(self, url: str, task: Mapping[str, Any]) -> None:
@@ -130,11 +185,8 @@ class Evidence:
         self._folder = OutputFolder(url, parameter="evidence", owner=f"erasure-{key}")
         self._folder.remove_temporary()
         self._folder.check_writable()
-        nothing: dict[str, Any] = {**task, "found": 0, "deleted": 0, "refused": {}}
-        before: dict[str, Any] | None = self._folder.read_json(self._name, remedy=_RESTORE)
-        if before is not None and not before.keys() >= nothing.keys():
-            raise stored.damaged(self.path, "members are missing", _RESTORE)
-        self._facts = nothing if before is None else before
+        before = self._folder.read_state(ErasureRecord, self._name, remedy=_RESTORE)
+        self.record = before or ErasureRecord(**task, found=0, deleted=0, refused={})
 
     @property
     def path(self) -> str:
@@ -142,19 +194,9 @@ class Evidence:
         return str(self._folder.path(self._name))
 
     @property
-    def leads(self) -> int:
-        """How many leads were found, over all tries."""
-        return int(self._facts["found"])
-
-    @property
-    def without_lead(self) -> int:
-        """How many values have found no lead in any try."""
-        return int(self._facts.get("without_lead") or 0)
-
-    @property
     def verified(self) -> bool:
         """Whether the deletion was checked."""
-        return bool(self._facts.get("verified"))
+        return self.record.verified is not None
 
     def restart(self) -> None:
         """Note that another try begins: its deletion is not checked yet."""
@@ -181,20 +223,20 @@ class Evidence:
         :param requested: digests of what was asked for; None for no digests.
         :param leads: digests of the ids that were found, in this try; None for no digests.
         """
-        began = self._facts.get("began") or _now()
-        if without_lead is not None and self._facts.get("without_lead_at") is not None:
-            without_lead = sorted({*without_lead} & {*self._facts["without_lead_at"]})
+        before = self.record
+        if without_lead is not None and before.without_lead_at is not None:
+            without_lead = sorted({*without_lead} & {*before.without_lead_at})
+        found = max(before.deleted + found, before.found)
         digests: dict[str, Any] = {}
-        found = max(self._facts["deleted"] + found, self._facts["found"])
         if requested is not None and leads is not None:
-            known = sorted({*self._facts.get("lead_digests", ()), *leads})
-            digests, found = {"requested_digests": list(requested), "lead_digests": known}, len(known)
+            known = sorted({*(before.lead_digests or ()), *leads})
+            digests, found = {"requested_digests": tuple(requested), "lead_digests": tuple(known)}, len(known)
         self._write(
-            began=began,
+            began=before.began or _now(),
             requested=values,
             found=found,
             without_lead=None if without_lead is None else len(without_lead),
-            without_lead_at=None if without_lead is None else list(without_lead),
+            without_lead_at=None if without_lead is None else tuple(without_lead),
             erased=None,
             remaining=None,
             verified=None,
@@ -203,34 +245,33 @@ class Evidence:
 
     def note_deleted(self, count: int) -> None:
         """Add leads that a call has deleted: a task that is stopped leaves behind what it did."""
-        self._write(deleted=self._facts.get("deleted", 0) + count)
+        self._write(deleted=self.record.deleted + count)
 
     def close(self) -> None:
         """Delete unfinished files."""
         self._folder.remove_temporary()
 
-    def finish(self, remaining: int, refused: Mapping[str, int]) -> dict[str, Any]:
+    def finish(self, remaining: int, refused: Mapping[str, int]) -> None:
         """
         Write down what the check after the deletion has found.
 
         :param remaining: leads that are still there.
         :param refused: how many Marketo refused, by its code.
         """
-        erased = self._facts["found"] - remaining
-        return self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
+        erased = self.record.found - remaining
+        self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
 
-    def recheck(self, reappeared: int) -> dict[str, Any]:
+    def recheck(self, reappeared: int) -> None:
         """
         Write down what the later look has found.
 
         :param reappeared: leads that are there again.
         """
-        return self._write(rechecked=_now(), reappeared=reappeared)
+        self._write(rechecked=_now(), reappeared=reappeared)
 
-    def _write(self, **facts: Any) -> dict[str, Any]:
-        self._facts |= facts
-        self._folder.write_json(self._name, self._facts)
-        return self._facts
+    def _write(self, **changed: Any) -> None:
+        self.record = replace(self.record, **changed)
+        self._folder.write_state(self._name, self.record)
 
 
 def _folded(value: Any) -> str:

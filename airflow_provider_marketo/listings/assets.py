@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.listings.table import ASSETS, LISTINGS
 from airflow_provider_marketo.output.formats import json_line
@@ -147,7 +146,7 @@ class AssetCatalogue:
         """
         self._folder.write(f"{_STATE}/{self._slot}.jsonl", b"".join(map(json_line, rows.values())))
         index = Index(self._run_id, self._slot, self._previous)
-        self._folder.write_json(f"{_STATE}/index.json", index.to_dict())
+        self._folder.write_state(f"{_STATE}/index.json", index)
 
     def _rows_before(self) -> dict[Key, Row]:
         data = self._folder.read(f"{_STATE}/{self._previous}.jsonl") if self._previous else None
@@ -155,13 +154,7 @@ class AssetCatalogue:
         return {(row["assetType"], row["id"]): row for row in rows}
 
     def _read_index(self) -> Index | None:
-        name = f"{_STATE}/index.json"
-        facts = self._folder.read_json(name, remedy=_REMEDY)
-        return (
-            stored.revive(Index, facts, place=str(self._folder.path(name)), remedy=_REMEDY)
-            if facts is not None
-            else None
-        )
+        return self._folder.read_state(Index, f"{_STATE}/index.json", remedy=_REMEDY)
 
 
 def _place(home: tuple[Any, Any]) -> tuple[str, int]:

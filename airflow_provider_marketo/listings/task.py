@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import codes, stored
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import (
@@ -138,12 +138,7 @@ class ListingWork(Work):
         return self._revived(TableRecord, layout.slice_record(self._run, name))
 
     def _revived(self, kind: type[State], name: str) -> State | None:
-        facts = self._folder.read_json(name)
-        return (
-            stored.revive(kind, facts, place=str(self._folder.path(name)), remedy=_REMEDY)
-            if facts is not None
-            else None
-        )
+        return self._folder.read_state(kind, name, remedy=_REMEDY)
 
     def _read(self, families: Sequence[read.Family]) -> list[TableRecord]:
         """Read as many families in parallel as the task may make calls."""

@@ -39,6 +39,9 @@ from airflow_provider_marketo.output.disk import make_folders, sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_marketo.client.plain import Plain
+    from airflow_provider_marketo.client.stored import State
+
 _LOCAL = "file"
 _PACKAGES = {
     "s3": "airflow-provider-marketo[s3]",
@@ -207,6 +210,27 @@ class OutputFolder:
         """
         data = self.read(name)
         return None if data is None else stored.parse(data, kind, place=str(self.path(name)), remedy=remedy)
+
+    def read_state(self, kind: type[State], name: str, *, remedy: str = _RESTORE) -> State | None:
+        """
+        Return the object that :meth:`write_state` stored, or None if there is none.
+
+        :param kind: its class.
+        :param name: of the file.
+        :param remedy: the way out if it is damaged.
+        :raises MarketoStateError: it is damaged, or a later release wrote it.
+        """
+        facts = self.read_json(name, remedy=remedy)
+        return None if facts is None else stored.revive(kind, facts, place=str(self.path(name)), remedy=remedy)
+
+    def write_state(self, name: str, state: Plain) -> None:
+        """
+        Store an object for later tries, tasks or releases.
+
+        :param name: of the file.
+        :param state: the object.
+        """
+        self.write_json(name, state.to_dict())
 
     def delete(self, name: str) -> None:
         """Delete a file; one that is not there is fine."""

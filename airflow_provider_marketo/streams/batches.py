@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo import airflow_compat
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.names import key_part
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
 
@@ -22,6 +24,19 @@ _RESTORE = (
     "It says which batches earlier runs have processed. Restore it, or delete it: a batch that the watcher repeats"
     " after a crash is then processed once more."
 )
+
+
+@dataclass(frozen=True)
+class TakenBatches(Plain):
+    """
+    The batches that runs have processed.
+
+    :param runs: id of a batch to the id of its run, oldest first.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    runs: Mapping[str, str]
 
 
 def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any = ()) -> dict[str, Any]:
@@ -43,9 +58,8 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     :raises MarketoStateError: the Variable is damaged; a batch might be processed twice.
     """
     name = PREFIX + key_part(stream)
-    taken: dict[str, str] = variables.read_json(name, remedy=_RESTORE) or {}
-    if not all(isinstance(run, str) for run in taken.values()):
-        raise stored.damaged(f"the Variable {name}", "a batch has no run", _RESTORE)
+    before = variables.read_state(TakenBatches, name, remedy=_RESTORE)
+    taken = dict(before.runs) if before is not None else {}
     found = list(events)
     found += airflow_compat.events_after(later, max(event.timestamp for event in found)) if found else []
     batches = [event.extra["payload"] for event in found if "batch_id" in (event.extra.get("payload") or {})]
@@ -54,8 +68,8 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
         log.info("Left out %d of %d batches, which an earlier run has processed", len(batches) - len(new), len(batches))
     if new:
         taken.update(dict.fromkeys(new, run_id))
-        latest = dict(list(taken.items())[-REMEMBERED:])
-        variables.write_json(name, latest, "Marketo batches that runs have taken")
+        latest = TakenBatches(dict(list(taken.items())[-REMEMBERED:]))
+        variables.write_state(name, latest, "Marketo batches that runs have taken")
     return {
         "batch_ids": list(new),
         "activities": [each for batch in new.values() for each in batch["activities"]],

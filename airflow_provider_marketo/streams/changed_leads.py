@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,7 @@ def publish_changed_leads(
             raise
 
     record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
-    manifest = write_manifest(folder, request, plan, [{**record, "export_id": None}], run_folder=run_folder)
+    manifest = write_manifest(folder, request, plan, [replace(record, export_id=None)], run_folder=run_folder)
     folder.delete_tree(run_folder)
     return manifest.to_xcom()
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
@@ -14,15 +13,14 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoPermissionError,
 )
-from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.extract.state import progress_store
 from airflow_provider_marketo.extract.task import ExtractWork, extract_request
-from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.streams.changed_leads import expected, has_updated_at_exports, publish_changed_leads
+from airflow_provider_marketo.streams.changed_leads import expected, publish_changed_leads
+from airflow_provider_marketo.streams.features import Features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +32,7 @@ log = printable_logger(__name__)
 
 AUTO, UPDATED_AT, CHANGE_FEED, SNAPSHOT = "auto", "updated_at", "change_feed", "snapshot"
 
-FEATURES = "marketo_features_"
-"""Variables that hold what is known of a subscription start with it."""
-
-_TEST_AGAIN = "Delete it: the next run tests again what the subscription can do, for two calls."
-
 _FEED_KEEPS = timedelta(days=90)
-_REMEMBERED = timedelta(days=30)
 _CALLS_PER_JOB = 6
 """Create, enqueue, fetch, and a share of the looks at the job list."""
 
@@ -248,47 +240,6 @@ class ChangeFeedWork(Work):
     def finish(self) -> dict[str, Any]:
         """Return the manifest."""
         return self._manifest
-
-
-class Features:
-    """
-    What a subscription can do: tested now and then, and remembered by instance in a Variable.
-
-    :param hook: the connection.
-    """
-
-    def __init__(self, hook: MarketoHook) -> None:
-        self._hook = hook
-        self._name = FEATURES + key_part(hook.marketo_conn_id)
-
-    def exports_by_updated_at(self) -> bool:
-        """Whether leads can be exported by ``updatedAt``."""
-        client, now = self._hook.get_conn(), datetime.now(timezone.utc).replace(microsecond=0)
-        known = self._known()
-        if known.get("instance") == client.instance and known["asked"] > iso(now - _REMEMBERED):
-            return bool(known["updated_at_exports"])
-        found = has_updated_at_exports(client, now)
-        self._write({"instance": client.instance, "updated_at_exports": found, "asked": iso(now)})
-        return found
-
-    def _known(self) -> Mapping[str, Any]:
-        """
-        Return what is remembered; nothing if the subscription is to be tested.
-
-        :raises MarketoStateError: the Variable is damaged.
-        """
-        known: dict[str, Any] = variables.read_json(self._name, remedy=_TEST_AGAIN) or {}
-        is_whole = isinstance(known.get("asked"), str) and isinstance(known.get("updated_at_exports"), bool)
-        if known and not is_whole:
-            raise stored.damaged(f"the Variable {self._name}", "members are missing", _TEST_AGAIN)
-        return known
-
-    def forget(self) -> None:
-        """Test again at the next question."""
-        self._write({})
-
-    def _write(self, facts: Mapping[str, Any]) -> None:
-        variables.write_json(self._name, facts, "What a Marketo subscription can do")
 
 
 def _first_of(request: ExtractRequest) -> datetime:

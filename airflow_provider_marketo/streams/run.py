@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.counts import counted
@@ -185,8 +184,7 @@ class StreamRun:
 
         A run that has published nothing yet reads no overlap if its author no longer wants one.
         """
-        facts, place = self._folder.read_json(self._place, remedy=RESTORE), str(self._folder.path(self._place))
-        one = None if facts is None else stored.revive(Range, facts, place=place, remedy=RESTORE)
+        one = self._folder.read_state(Range, self._place, remedy=RESTORE)
         if one and not self._request.lookback and not self._folder.read_json(self._manifest_place(one)):
             return replace(one, read_from=max(one.start, one.read_from))
         return one
@@ -202,7 +200,7 @@ class StreamRun:
             self._tell_gap(one.start, oldest, now)
             one = replace(one, start=oldest, read_from=oldest, end=max(one.end, oldest))
         if not again:
-            self._folder.write_json(self._place, one.to_dict())
+            self._folder.write_state(self._place, one)
         return one
 
     def _next_range(self, position: Position | None, since: datetime | None, end: datetime | None) -> Range:
@@ -283,7 +281,7 @@ class StreamRun:
             self._folder,
             request,
             plan,
-            [{**record, "export_id": None}],
+            [replace(record, export_id=None)],
             run_folder=self._run,
             requested_end=one.wanted,
         )

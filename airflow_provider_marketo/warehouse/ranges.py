@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.output import layout
@@ -15,8 +17,6 @@ from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.warehouse.watermarks import read_watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 log = printable_logger(__name__)
@@ -45,6 +45,19 @@ class RangeOfSource:
     is_first: bool = False
 
 
+@dataclass(frozen=True)
+class RunRanges(Plain):
+    """
+    What :func:`ranges_of_run` returned in the first try of a run.
+
+    :param values: by name.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    values: Mapping[str, str | None]
+
+
 def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return what each table of this run reads, as the tasks behind it take it.
@@ -62,13 +75,13 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     task = context["ti"]
     folder = OutputFolder.for_task(arguments["output_path"], task)
     place = f"{layout.task_folder(task)}/ranges.json"
-    stored: dict[str, Any] | None = folder.read_json(place)
-    if stored is not None:
+    before = folder.read_state(RunRanges, place)
+    if before is not None:
         log.info("This run has its ranges already, and reads them again")
-        return stored
+        return dict(before.values)
     folder.check_writable()
     found = _settle(context, hook, arguments)
-    folder.write_json(place, found)
+    folder.write_state(place, RunRanges(found))
     for source in SOURCES:
         log.info("%s: %s to %s", source, found[f"{source}_start"] or "everything", found[f"{source}_end"] or "now")
     return found

@@ -100,7 +100,8 @@ def test_a_slice_is_published_with_its_record(tmp_path):
     name = "activities_20260101T000000Z_20260302T000000Z_20260101T000000Z_20260131T000000Z"
     content = (tmp_path / f"{name}.csv").read_bytes()
     assert content == b"".join(row + b"\n" for row in ROWS.split(b"\n") if row[:1] in (b"m", b"b", b"c"))
-    assert record == {
+    assert record.to_dict() == {
+        "version": 1,
         "name": name,
         "start": "2026-01-01T00:00:00Z",
         "end": "2026-01-31T00:00:00Z",
@@ -123,14 +124,14 @@ def test_a_slice_is_published_with_its_record(tmp_path):
         "unknown": {},
         "missing_columns": [],
     }
-    assert json.loads((tmp_path / RUN / "slices" / f"{name}.json").read_text()) == record
+    assert json.loads((tmp_path / RUN / "slices" / f"{name}.json").read_text()) == record.to_dict()
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
 def test_neighbouring_windows_share_no_row_and_lose_none(tmp_path, file_format):
     publishing = Publishing(tmp_path, *activities(file_format=file_format))
     records = [publishing.publish(number, ROWS, records=4) for number in range(len(publishing.slices))]
-    assert [record["rows"] for record in records] == [2, 1]
+    assert [record.rows for record in records] == [2, 1]
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
@@ -152,7 +153,7 @@ def test_a_file_that_is_no_table_is_not_published(tmp_path, file_format):
 def test_a_job_without_rows_needs_no_download_and_leaves_no_file(tmp_path):
     publishing = Publishing(tmp_path, *activities(file_format="parquet"))
     record = publishing.publisher.publish(publishing.slices[0], job(0), not_served)
-    assert (record["rows"], record["files"]) == (0, [])
+    assert (record.rows, record.files) == (0, ())
     assert visible(tmp_path) == set()
 
 
@@ -162,7 +163,7 @@ def test_publishing_again_replaces_and_is_the_same(tmp_path, file_format):
     first = Publishing(tmp_path, *wanted).publish(0, ROWS)
     again = Publishing(tmp_path, *wanted).publish(0, ROWS)
     assert first == again
-    assert visible(tmp_path) == {file["name"] for file in first["files"]}
+    assert visible(tmp_path) == {file.name for file in first.files}
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
@@ -184,15 +185,15 @@ MORE_LEADS = b"id,email\n2,b@x.y\n3,c@x.y\n"
 def test_a_lead_in_two_windows_is_written_once(tmp_path, file_format):
     publishing = Publishing(tmp_path, *leads(file_format=file_format))
     counts = [publishing.publish(number, data) for number, data in enumerate([LEADS, MORE_LEADS])]
-    assert [(record["rows"], record["rows_duplicate"]) for record in counts] == [(2, 0), (1, 1)]
+    assert [(record.rows, record.rows_duplicate) for record in counts] == [(2, 0), (1, 1)]
 
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])
 def test_a_second_download_does_not_know_the_keys_of_the_first(tmp_path, file_format):
     publishing = Publishing(tmp_path, *leads(file_format=file_format))
     record = publishing.publish(0, LEADS, LEADS[:-10], LEADS)
-    assert (record["rows"], record["rows_duplicate"]) == (2, 0)
-    assert visible(tmp_path) == {file["name"] for file in record["files"]}
+    assert (record.rows, record.rows_duplicate) == (2, 0)
+    assert visible(tmp_path) == {file.name for file in record.files}
 
 
 def test_a_retry_knows_what_an_earlier_try_has_written_and_nothing_else(tmp_path):
@@ -203,14 +204,14 @@ def test_a_retry_knows_what_an_earlier_try_has_written_and_nothing_else(tmp_path
         first.publish(1, MORE_LEADS, records=99)
     published = [first.slices[0].name]
     retry = Publishing(tmp_path, *wanted, published=published).publish(1, MORE_LEADS)
-    assert (retry["rows"], retry["rows_duplicate"]) == (1, 1)
+    assert (retry.rows, retry.rows_duplicate) == (1, 1)
 
 
 def test_a_single_window_needs_no_keys(tmp_path):
     request, plan = leads()
     request = replace(request, end=day(1, 15))
     record = Publishing(tmp_path, request, plan).publish(0, b"id,email\n1,a\n1,b\n")
-    assert (record["rows"], record["rows_duplicate"]) == (2, 0)
+    assert (record.rows, record.rows_duplicate) == (2, 0)
     assert not list((tmp_path / RUN).rglob("*.keys"))
 
 
@@ -231,7 +232,7 @@ def test_hashed_fields_use_the_connections_key(tmp_path):
     request, plan = leads(hash_fields=["email"])
     keys = Secret("one"), Secret("other")
     one, other = (Publishing(tmp_path / str(n), request, plan, hash_key=key) for n, key in enumerate(keys))
-    assert one.publish(0, LEADS)["files"][0]["sha256"] != other.publish(0, LEADS)["files"][0]["sha256"]
+    assert one.publish(0, LEADS).files[0].sha256 != other.publish(0, LEADS).files[0].sha256
     assert b"a@x.y" not in next((tmp_path / "0").glob("*.csv")).read_bytes()
 
 

@@ -186,7 +186,9 @@ def test_an_unknown_mode_is_refused_when_the_dag_is_parsed(marketo, tmp_path):
         extract(tmp_path, marketo(), mode="fast")
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", '{"instance": "x"}', '{"asked": 5, "updated_at_exports": true}'])
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", '{"instance": "x"}', '{"instance": "x", "asked": 5, "updated_at_exports": true}']
+)
 def test_a_damaged_memory_of_the_subscription_is_an_error_with_a_way_out(marketo, tmp_path, variables, text):
     sim = marketo()
     variables["marketo_features_marketo_default"] = text

@@ -60,13 +60,21 @@ def test_what_no_watcher_sent_is_none_of_it(variables):
     assert found == {"batch_ids": ["a", "b"], "activities": ["a-1", "b-1"], "lead_ids": [7, 9]}
 
 
+def test_a_variable_of_a_later_release_is_not_taken_for_none(variables):
+    variables["marketo_batches_forms"] = '{"version": 2, "batches": []}'
+    with pytest.raises(
+        MarketoStateError, match=r"marketo_batches_forms cannot be read: this TakenBatches has format 2"
+    ):
+        taken(event("a"))
+
+
 def test_the_memory_has_an_end(variables, monkeypatch):
     monkeypatch.setattr(batches, "REMEMBERED", 2)
     taken(event("a"), event("b"), event("c"))
     assert taken(event("a"), event("c"), run="second") == ["a"]
 
 
-@pytest.mark.parametrize("text", ["", "nul", "null", "[]", '"a"', '{"a": 5}'])
+@pytest.mark.parametrize("text", ["", "nul", "null", "[]", '"a"', '{"a": "first"}', '{"runs": {"a": 5}}'])
 def test_a_damaged_variable_is_not_taken_for_none(variables, text):
     """As none, batches that earlier runs have processed would be processed twice."""
     variables["marketo_batches_forms"] = text
