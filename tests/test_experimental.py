@@ -28,6 +28,7 @@ EXPERIMENTAL = (
     "streams.journal_task",
     "task_groups",
     "transfers.marketo_to_sql",
+    "triggers.journal_watch",
     "warehouse",
 )
 """Modules and folders of the package that have not been in a release."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
 
 from airflow_provider_marketo.client.dates import parse_date, without_zone
 from airflow_provider_marketo.client.plain import Plain
 
-if TYPE_CHECKING:
-    from datetime import timedelta
-
 Activity = Mapping[str, Any]
+
+Condition = TypeVar("Condition", bound=Any)
+
+REMEMBERED = 5000
+"""Activities of a journal by which repetitions are recognized: a Variable is no place for more."""
 
 
 @dataclass
@@ -31,6 +34,8 @@ class WatchState(Plain):
     :param time: up to when the feed was read, by Marketo's clock.
     :param seen: ids of activities that were handed over and that the next look may show again.
     :param pending: the batch that is being handed over, as the event's payload has it; None for none.
+    :param link: where the journal is read on; empty for a watcher of the feed.
+    :param journal: which journal that is.
     """
 
     VERSION: ClassVar[int] = 1
@@ -40,6 +45,8 @@ class WatchState(Plain):
     time: str
     seen: list[str] = field(default_factory=list)
     pending: dict[str, Any] | None = None
+    link: str = ""
+    journal: str = ""
 
 
 class Handover:
@@ -58,17 +65,26 @@ class Handover:
         self._backlog: list[Activity] = []
         self._look: tuple[str, list[str]] | None = None
 
-    def take(self, until: str, shown: Sequence[Activity]) -> None:
+    def take(self, until: str, shown: Sequence[Activity], link: str = "") -> None:
         """
         Take what a look has shown. Call it only when nothing is pending.
 
         :param until: up to when the look went.
         :param shown: activities, those of earlier looks included.
+        :param link: where a journal is read on; a feed has none.
         """
         seen, oldest = set(self.state.seen), self._oldest(self.state.time)
         self._backlog = [each for each in shown if each["id"] not in seen and each["date"][:19] >= oldest]
         self._look = (until, [each["id"] for each in shown if each["date"][:19] >= self._oldest(until)])
         self._settle()
+
+    def asking(self, condition: Condition) -> Condition:
+        """
+        Return what to ask at the next look.
+
+        :param condition: what the watcher wants.
+        """
+        return condition
 
     def next_batch(self) -> dict[str, Any] | None:
         """
@@ -101,3 +117,36 @@ class Handover:
         """Move the state past a look, once everything that it has shown is handed over."""
         if not self._backlog and self.state.pending is None and self._look is not None:
             (self.state.time, self.state.seen), self._look = self._look, None
+
+
+class JournalHandover(Handover):
+    """
+    The batches of a watcher of a journal, which shows each activity once, late ones included, or repeats it.
+
+    :param state: where it stands; the caller writes it down after every call.
+    :param batch_size: most activities in a batch.
+    :param journal: which journal it is.
+    """
+
+    def __init__(self, state: WatchState, batch_size: int, journal: str) -> None:
+        super().__init__(state, batch_size, timedelta(0))
+        self._journal = journal
+        self._place: tuple[str, str] | None = None
+
+    def asking(self, condition: Condition) -> Condition:
+        """Return what to ask behind the place up to which everything is handed over."""
+        read_on = self.state.link if self.state.journal == self._journal else ""
+        return replace(condition, link=read_on) if read_on else condition
+
+    def take(self, until: str, shown: Sequence[Activity], link: str = "") -> None:
+        """Take what has arrived, without repetitions; the arguments are those of the base."""
+        seen = set(self.state.seen)
+        self._backlog = [each for each in {each["id"]: each for each in shown}.values() if each["id"] not in seen]
+        self._place = (until or self.state.time, link)
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._backlog and self.state.pending is None and self._place is not None:
+            (self.state.time, self.state.link), self._place = self._place, None
+            self.state.journal = self._journal
+            self.state.seen = self.state.seen[-REMEMBERED:]

@@ -33,6 +33,10 @@ class MarketoActivityTrigger(BaseEventTrigger):
     a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share one look,
     which costs a call for ten activity types.
 
+    With ``adobe_conn_id`` (*experimental*) the watcher reads the journal of Adobe I/O Events in place of the feed. It
+    makes no API calls but one when it starts, to check names of activity types. If Adobe has forgotten the position,
+    the watcher says so as an error and goes on with the oldest event.
+
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
     :param stream: names the watcher's position; another name starts a new position.
@@ -45,6 +49,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         ISO 8601 duration. Five seconds of it are Airflow's own: for 30, the watcher looks every 25. Default: 65
         seconds, with a look as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
+    :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal. ``list_id`` is then refused.
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 
@@ -57,6 +62,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         "batch_size": count(minimum=1),
         "poll_interval": duration(required=False),
         "marketo_conn_id": text(required=True),
+        "adobe_conn_id": text(),
     }
 
     def __init__(
@@ -70,6 +76,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         batch_size: int = 100,
         poll_interval: timedelta | float | str | None = None,
         marketo_conn_id: str = "marketo_default",
+        adobe_conn_id: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         given = {
@@ -81,6 +88,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             "batch_size": batch_size,
             "poll_interval": poll_interval,
             "marketo_conn_id": marketo_conn_id,
+            "adobe_conn_id": adobe_conn_id,
         }
         checked: dict[str, Any] = {name: check(name, given[name]) for name, check in self.argument_checks.items()}
         first, interval = checked["start"], checked["poll_interval"]
@@ -92,6 +100,13 @@ class MarketoActivityTrigger(BaseEventTrigger):
         self.batch_size: int = checked["batch_size"]
         self.poll_interval = None if interval is None else interval.total_seconds()
         self.marketo_conn_id: str = checked["marketo_conn_id"]
+        self.adobe_conn_id: str | None = checked["adobe_conn_id"]
+        if self.adobe_conn_id is not None and self.list_id is not None:
+            raise MarketoInvalidRequestError(
+                "list_id cannot be used with adobe_conn_id: the journal does not know members of lists",
+                parameter="list_id",
+                remedy="Leave it out and look the leads up in the DAG, or watch the feed.",
+            )
         if not 1 <= len(self.activity_types) <= TYPES_PER_PASS:
             raise MarketoInvalidRequestError(
                 f"a watcher follows one to {TYPES_PER_PASS} activity types, and activity_types has"
@@ -112,6 +127,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             batch_size=self.batch_size,
             poll_interval=self.poll_interval,
             marketo_conn_id=self.marketo_conn_id,
+            adobe_conn_id=self.adobe_conn_id,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -125,6 +141,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             "batch_size": self.batch_size,
             "poll_interval": self.poll_interval,
             "marketo_conn_id": self.marketo_conn_id,
+            "adobe_conn_id": self.adobe_conn_id,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from airflow_provider_marketo.hooks.adobe_events import JournalSettings
+
 
 async def settings_of(marketo_conn_id: str) -> ConnectionSettings:
     """
@@ -27,6 +29,19 @@ async def settings_of(marketo_conn_id: str) -> ConnectionSettings:
     :raises MarketoError: the triggerer finds no such connection.
     """
     return ConnectionSettings.from_connection(await _connection(marketo_conn_id))
+
+
+async def journal_settings_of(adobe_conn_id: str) -> JournalSettings:
+    """
+    Read the connection to a journal as it is set up now, without blocking the event loop.
+
+    :param adobe_conn_id: id of the connection.
+    :raises MarketoInvalidRequestError: a field is missing or wrong.
+    :raises MarketoError: the triggerer finds no such connection.
+    """
+    connection = await _connection(adobe_conn_id)
+    settings: JournalSettings = await run_in_thread(lambda: journal_off_loop().read_settings(connection))
+    return settings
 
 
 async def _connection(marketo_conn_id: str) -> Connection:
@@ -51,3 +66,10 @@ def off_loop() -> ModuleType:
     from airflow_provider_marketo.triggers import off_loop
 
     return off_loop
+
+
+def journal_off_loop() -> ModuleType:
+    """Import what asks a journal, for a thread: as :func:`off_loop`."""
+    from airflow_provider_marketo.triggers import journal_watch
+
+    return journal_watch

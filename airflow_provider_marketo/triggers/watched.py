@@ -18,6 +18,7 @@ class Watched:
     :param batch_size: most activities in an event.
     :param poll_interval: seconds in which an activity starts its DAG; None for the connection's interval.
     :param marketo_conn_id: id of the connection.
+    :param adobe_conn_id: id of the connection to a journal, which is read in place of the feed; None for the feed.
     """
 
     stream: str
@@ -28,3 +29,4 @@ class Watched:
     batch_size: int
     poll_interval: float | None
     marketo_conn_id: str
+    adobe_conn_id: str | None = None

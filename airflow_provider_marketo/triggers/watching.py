@@ -15,7 +15,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.streams.position import PREFIX
 from airflow_provider_marketo.streams.watch import Handover, WatchState
-from airflow_provider_marketo.triggers.connection import off_loop, settings_of
+from airflow_provider_marketo.triggers.connection import journal_off_loop, journal_settings_of, off_loop, settings_of
 from airflow_provider_marketo.triggers.poller import run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.conditions.activities import ActivityCondition
     from airflow_provider_marketo.conditions.condition import Found
+    from airflow_provider_marketo.hooks.adobe_events import JournalSettings
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
     from airflow_provider_marketo.triggers.watched import Watched
 
@@ -97,6 +98,7 @@ class Watch:
         self._watched = watched
         self._variable = PREFIX + key_part(watched.stream)
         self._settings: ConnectionSettings | None = None
+        self._journal: JournalSettings | None = None
         self._handover: Handover | None = None
         self._stored: dict[str, Any] | None = None
         self._written = datetime.min.replace(tzinfo=timezone.utc)
@@ -107,15 +109,18 @@ class Watch:
         while True:
             try:
                 settings = await settings_of(self._watched.marketo_conn_id)
-                if self._handover is None or settings != self._settings:
+                adobe = self._watched.adobe_conn_id
+                journal = await journal_settings_of(adobe) if adobe else None
+                if self._handover is None or (settings, journal) != (self._settings, self._journal):
+                    self._journal = journal
                     self._condition, self._handover = await self._begin(settings)
                     self._settings = settings
                 batch = self._handover.next_batch()
                 if batch is not None:
                     await self._write(self._handover)
                     return batch
-                found = await self._look(settings)
-                self._handover.take(found["until"], found["activities"])
+                found = await self._look(settings, self._handover.asking(self._condition))
+                self._handover.take(found["until"], found["activities"], found.get("link", ""))
                 if datetime.now(timezone.utc) - self._written > WRITTEN_EVERY:
                     await self._write(self._handover)
                 pause = _SHORTEST_PAUSE
@@ -137,18 +142,19 @@ class Watch:
     async def _begin(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
         watched, every = self._watched, seconds_between_looks(self._watched.poll_interval, settings.poll_interval)
         condition, handover = await run_in_thread(lambda: self._start(settings))
+        cost = "no API calls" if self._journal is not None else f"about {86_400 / every:.0f} calls a day"
         log.info(
-            "Watching %s since %s, every %g seconds: about %d calls a day, shared with other watchers of %s",
+            "Watching %s since %s, every %g seconds: %s, shared with other watchers of %s",
             ", ".join(watched.activity_types),
             handover.state.time,
             every,
-            86_400 / every,
-            watched.marketo_conn_id,
+            cost,
+            watched.adobe_conn_id or watched.marketo_conn_id,
         )
         return condition, handover
 
     def _start(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
-        watcher = self._watcher = off_loop().shared_watcher(settings)
+        watcher = self._watcher = self._shared_watcher(settings)
         self._stored = self._read()
         if self._stored is None:
             start = self._watched.start or iso(watcher.now())
@@ -169,8 +175,16 @@ class Watch:
                 parameter="stream",
                 remedy="Give the watcher another stream name, or correct the connection.",
             )
-        begun: tuple[ActivityCondition, Handover] = off_loop().begin_watching(self._watched, state)
+        begun: tuple[ActivityCondition, Handover]
+        begin = watcher.begin if self._journal is not None else off_loop().begin_watching
+        begun = begin(self._watched, state)
         return begun
+
+    def _shared_watcher(self, settings: ConnectionSettings) -> Any:
+        """Return the reader that this watcher shares with others: of the journal, or of Marketo's feed."""
+        if self._journal is not None:
+            return journal_off_loop().shared_watcher(settings, self._journal)
+        return off_loop().shared_watcher(settings)
 
     def _revived(self, facts: dict[str, Any]) -> WatchState:
         place = f"the Variable {self._variable}"
@@ -186,9 +200,9 @@ class Watch:
         log.warning("Another watcher has written %s; this one continues from there", self._variable)
         self._handover = None
 
-    async def _look(self, settings: ConnectionSettings) -> Found:
+    async def _look(self, settings: ConnectionSettings, condition: ActivityCondition) -> Found:
         # Held while this watcher lives, so that the reader keeps what it remembers.
-        watcher = self._watcher = await run_in_thread(lambda: off_loop().shared_watcher(settings))
+        watcher = self._watcher = await run_in_thread(lambda: self._shared_watcher(settings))
         loop = asyncio.get_running_loop()
 
         async def ask(conditions: Collection[ActivityCondition]) -> Mapping[ActivityCondition, Any]:
@@ -198,7 +212,8 @@ class Watch:
         every = seconds_between_looks(self._watched.poll_interval, settings.poll_interval)
         # Counted from the last look, whether or not its batch was stored.
         first = GATHERING if watcher.looked is None else max(0.0, watcher.looked + every - loop.time())
-        return await wait_for_answer((settings, "watchers"), lambda: ask, self._condition, every, first=first)
+        shared = (settings, self._journal, "watchers")
+        return await wait_for_answer(shared, lambda: ask, condition, every, first=first)
 
     async def _write(self, handover: Handover) -> None:
         """

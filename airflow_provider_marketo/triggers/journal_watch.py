@@ -1,0 +1,181 @@
+"""What watchers ask of a journal (experimental). Like :mod:`.off_loop`, it is imported by threads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.errors import (
+    MarketoError,
+    MarketoInvalidRequestError,
+    MarketoJournalExpiredError,
+)
+from airflow_provider_marketo.client.journal import events
+from airflow_provider_marketo.client.journal.reader import JournalReader
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.tabular.schema import activity_types
+from airflow_provider_marketo.extract.plan import activity_type_id
+from airflow_provider_marketo.hooks.adobe_events import AdobeEventsHook, JournalSettings
+from airflow_provider_marketo.streams.follow import OVERLAP
+from airflow_provider_marketo.streams.watch import JournalHandover, WatchState
+from airflow_provider_marketo.triggers.off_loop import hook
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from airflow_provider_marketo.conditions.condition import Found
+    from airflow_provider_marketo.hooks.settings import ConnectionSettings
+    from airflow_provider_marketo.triggers.watched import Watched
+
+log = printable_logger(__name__)
+
+SPARE = timedelta(minutes=1)
+"""How much earlier than wanted reading begins: clocks show whole seconds. Events before the start are left out."""
+
+
+@dataclass(frozen=True)
+class JournalCondition:
+    """
+    What a watcher wants of the journal.
+
+    :param activity_types: ids of activity types, or their names in lower case where Marketo could not be asked.
+    :param asset_ids: primary attributes; empty for any.
+    :param start: first second that counts, ISO 8601.
+    :param link: where reading begins.
+    """
+
+    activity_types: frozenset[int | str]
+    asset_ids: tuple[int, ...]
+    start: str
+    link: str
+
+    def fits(self, activity: Mapping[str, Any]) -> bool:
+        """
+        Return whether an activity is wanted.
+
+        :param activity: as the journal's event says it.
+        """
+        name = str(activity["activityType"] or "").lower()
+        return (
+            (activity["activityTypeId"] in self.activity_types or name in self.activity_types)
+            and (not self.asset_ids or activity["primaryAttributeValueId"] in self.asset_ids)
+            and str(activity["activityDate"] or "")[:19] >= self.start[:19]
+        )
+
+
+class JournalWatcher:
+    """
+    The reader of a journal that its watchers share: they read together what has arrived since the last look.
+
+    :param settings: the connection to Marketo, which says whose events are wanted.
+    :param journal: the connection to the journal.
+    :ivar looked: when the last look began, by the clock of the event loop; None before the first.
+    """
+
+    def __init__(self, settings: ConnectionSettings, journal: JournalSettings) -> None:
+        self._client = hook(settings).get_conn()
+        self.instance = self._client.instance
+        self.looked: float | None = None
+        self._munchkin_id = journal.instance_of(self.instance)
+        self._journal = AdobeEventsHook(journal.conn_id, settings=journal).client
+
+    def now(self) -> datetime:
+        """Return the time by Adobe's clock."""
+        return self._journal.page(self._journal.address.latest()).date
+
+    def begin(self, watched: Watched, state: WatchState) -> tuple[JournalCondition, JournalHandover]:
+        """
+        Return what to ask at every look, and what sorts the answers into batches.
+
+        :param watched: what the trigger watches.
+        :param state: how far the watcher has come.
+        :raises MarketoInvalidRequestError: there is no such activity type.
+        """
+        address = self._journal.address
+        if state.link and state.journal == address.name:
+            link = state.link
+        else:
+            begin = max(parse_date(state.time) - OVERLAP, parse_date(state.since))
+            link = address.relative(address.seek(self.now() - begin + SPARE))
+        condition = JournalCondition(self._type_ids(watched.activity_types), watched.asset_ids, state.since, link)
+        return condition, JournalHandover(state, watched.batch_size, address.name)
+
+    def ask(self, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Found]:
+        """
+        Return for each condition the activities that have arrived behind its place.
+
+        Nothing is remembered here: an answer that its watcher did not live to take is given once more.
+
+        :param conditions: those of the watchers that wait. Those that stand at one place share the reading.
+        """
+        places: dict[str, list[JournalCondition]] = defaultdict(list)
+        for condition in conditions:
+            places[condition.link].append(condition)
+        found: dict[JournalCondition, Found] = {}
+        for link, some in places.items():
+            found.update(self._read(link, some))
+        return found
+
+    def _read(self, link: str, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Found]:
+        try:
+            return self._read_on(link, conditions)
+        except MarketoJournalExpiredError as error:
+            log.error("%s. The watchers go on with the oldest event that there is; some may be missed", error.message)
+            return self._read_on(self._journal.address.oldest(), conditions)
+
+    def _read_on(self, link: str, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Found]:
+        reader = JournalReader(self._journal, link, self._munchkin_id, events.ACTIVITY)
+        hits: dict[JournalCondition, list[dict[str, Any]]] = {condition: [] for condition in conditions}
+        for page in reader.pages():
+            for activity in map(events.activity, page):
+                for condition, shown in hits.items():
+                    if condition.fits(activity):
+                        lead, date = activity["leadId"], activity["activityDate"]
+                        shown.append({"id": activity["marketoGUID"], "lead_id": lead, "date": date})
+        until = iso(reader.date) if reader.date is not None else ""
+        return {
+            condition: {"until": until, "activities": shown, "link": reader.link} for condition, shown in hits.items()
+        }
+
+    def _type_ids(self, names: Collection[str]) -> frozenset[int | str]:
+        """Look up names once, when a watcher begins; a later look makes no call."""
+        if all(name.isdigit() for name in names):
+            return frozenset(map(int, names))
+        try:
+            known = activity_types(self._client.call("activities.get_types").records)
+        except MarketoInvalidRequestError:
+            raise
+        except MarketoError as error:
+            log.warning("The names of activity types are not checked: %s", error)
+            return frozenset(int(name) if name.isdigit() else name.strip().lower() for name in names)
+        return frozenset(activity_type_id(name, known) for name in names)
+
+
+_watchers: WeakValueDictionary[Any, JournalWatcher] = WeakValueDictionary()
+
+
+def read_settings(connection: Any) -> JournalSettings:
+    """
+    Return the fields of a connection to a journal.
+
+    :param connection: an Airflow connection.
+    """
+    return JournalSettings.from_connection(connection)
+
+
+def shared_watcher(settings: ConnectionSettings, journal: JournalSettings) -> JournalWatcher:
+    """
+    Return the one reader of a journal for an instance. It lives as long as a watcher holds it.
+
+    :param settings: the connection to Marketo.
+    :param journal: the connection to the journal.
+    """
+    watcher = _watchers.get((settings, journal))
+    if watcher is None:
+        watcher = _watchers[settings, journal] = JournalWatcher(settings, journal)
+    return watcher
