@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.variable import Variable
     from airflow.models.xcom import XComModel
-    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk import BaseOperator, ObjectStoragePath
     from airflow.sdk.exceptions import AirflowRescheduleException, ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
@@ -67,6 +67,7 @@ __all__ = [
     "asset_state_rows",
     "asset_state_store",
     "connection_of",
+    "create_question",
     "create_session",
     "events_after",
     "get_auth_manager",
@@ -81,6 +82,7 @@ __all__ = [
     "task_state_store",
     "use_metadata_database",
     "variable_is_listed",
+    "wait_for_answer",
 ]
 
 IN_PROCESS_SUPERVISOR = "InProcessSupervisorComms"
@@ -96,7 +98,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "RuntimeTaskInstance": ("airflow.sdk.execution_time.task_runner",),
     "VariableResult": ("airflow.sdk.execution_time.comms",),
     "XCom": ("airflow.sdk.execution_time.xcom",),
+    "CreateHITLDetailPayload": ("airflow.sdk.execution_time.comms",),
     # The end of a task.
+    "HITLTrigger": ("airflow.providers.standard.triggers.hitl",),
+    "TaskAwaitingInput": ("airflow.sdk.exceptions",),
     "AirflowRescheduleException": ("airflow.sdk.exceptions", "airflow.exceptions"),
     "get_listener_manager": ("airflow.sdk.listener", "airflow.listeners.listener"),
     "hookimpl": ("airflow.listeners",),
@@ -210,6 +215,41 @@ def connection_of(path: ObjectStoragePath) -> str | None:
     if hasattr(path, "conn_id"):
         return path.conn_id
     return path.storage_options.get("conn_id")
+
+
+def create_question(ti_id: Any, options: list[str], subject: str, body: str) -> str | None:
+    """
+    Put a question of the running task into Airflow's Required Actions, or take back the answer to it.
+
+    :param ti_id: id of the task instance.
+    :param options: the possible answers.
+    :param subject: one line.
+    :param body: Markdown.
+    :return: the body that Airflow shows: that of the first question of this try; None if Airflow does not say.
+    """
+    payload = __getattr__("CreateHITLDetailPayload")
+    asked = payload(ti_id=ti_id, options=options, subject=subject, body=body, params={}, assigned_users=[])
+    return getattr(supervisor().send(asked), "body", None)
+
+
+def wait_for_answer(
+    operator: BaseOperator, ti_id: Any, options: list[str], method_name: str, kwargs: dict[str, Any]
+) -> NoReturn:
+    """
+    End this process of a task until a person has answered its question.
+
+    :param operator: the task's.
+    :param ti_id: id of the task instance.
+    :param options: the possible answers.
+    :param method_name: of the operator, called with ``kwargs`` and the answer as ``event``.
+    :param kwargs: plain JSON.
+    """
+    try:
+        awaiting = __getattr__("TaskAwaitingInput")
+    except ImportError:  # before Airflow 3.3 a trigger waits
+        trigger = __getattr__("HITLTrigger")(ti_id=ti_id, options=options, params={}, timeout_datetime=None)
+        operator.defer(trigger=trigger, method_name=method_name, kwargs=kwargs)
+    raise awaiting(method_name=method_name, kwargs=kwargs)
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any:

@@ -26,7 +26,12 @@ PACKAGE = Path(airflow_compat.__file__).parent
 
 LINE = tuple(int(part) for part in airflow_version.split(".")[:2])
 
-SINCE = {"AssetStateStoreModel": (3, 3), "GetVariableKeys": (3, 3), "SharedStreamProducer": (3, 3)}
+SINCE = {
+    "AssetStateStoreModel": (3, 3),
+    "GetVariableKeys": (3, 3),
+    "SharedStreamProducer": (3, 3),
+    "TaskAwaitingInput": (3, 3),
+}
 """Names that older lines lack, with the first that has them."""
 
 ONLY_IN_A_TASK = {"SUPERVISOR_COMMS"}
@@ -38,16 +43,19 @@ CALLS = {
     "AssetStateStoreModel": ("key", "value"),
     "AirflowConsole.print_as": ("self", "data", "output"),
     "Connection.get_connection_from_secrets": ("conn_id",),
+    "CreateHITLDetailPayload": ("ti_id", "options", "subject", "body", "params", "assigned_users"),
     "DagModel": ("dag_id", "is_stale"),
     "ErrorResponse": ("error",),
     "GetVariable": ("key",),
     "GetVariableKeys": ("prefix",),
+    "HITLTrigger": ("ti_id", "options", "params", "timeout_datetime"),
     "Pool": ("pool", "slots", "description", "include_deferred"),
     "RuntimeTaskInstance.get_task_states": ("dag_id", "task_ids", "run_ids", "map_index"),
     "SerializedDagModel.get_latest_serialized_dags": ("dag_ids", "session"),
     "SharedStreamProducer.advance": ("self", "batch"),
     "SharedStreamProducer.open_stream": ("self",),
     "TaskInstance": ("dag_id", "task_id", "run_id", "map_index", "state", "operator", "pool", "hostname"),
+    "TaskAwaitingInput": ("method_name", "kwargs"),
     "Variable.delete": ("key", "session"),
     "Variable.get": ("key", "default_var"),
     "Variable.set": ("key", "value", "description", "serialize_json", "session"),

@@ -18,6 +18,10 @@ ALIVE = ("running", "queued", "restarting")
 """States of a task that may be sending its request at this moment."""
 
 
+ASKING = ("awaiting_input", "deferred")
+"""States of a task that waits for the answer in Airflow's Required Actions: from Airflow 3.3 on, and before."""
+
+
 def decide(
     store: LedgerStore, key: str, *, sent: bool, by: str = "person", state_of: Callable[[Entry], str | None]
 ) -> Entry:

@@ -42,6 +42,20 @@ class MarketoLedgerError(MarketoError):
     )
 
 
+class MarketoUnknownOutcomeError(MarketoAmbiguousOutcomeError):
+    """
+    It is unknown whether a request of the ledger ran.
+
+    :param sending: the request.
+    :param why: why it is unknown.
+    """
+
+    def __init__(self, message: str, *, sending: Sending, why: str, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.sending = sending
+        self.why = why
+
+
 class LedgerStore(Protocol):
     """
     Keeps the ledger's entries. A store that cannot tell whether an entry exists raises an exception.
@@ -222,9 +236,11 @@ class Ledger:
         except Exception:  # noqa: BLE001 - a claim without a process does no harm
             log.debug("The claim %s could not be deleted", key)
 
-    def _ambiguous(self, sending: Sending, why: str, error: MarketoError | None = None) -> MarketoAmbiguousOutcomeError:
-        return MarketoAmbiguousOutcomeError(
+    def _ambiguous(self, sending: Sending, why: str, error: MarketoError | None = None) -> MarketoUnknownOutcomeError:
+        return MarketoUnknownOutcomeError(
             f"it is unknown whether {sending.what} ran: {why}",
+            sending=sending,
+            why=why,
             operation=sending.operation,
             code=error.code if error else None,
             request_id=error.request_id if error else None,

@@ -116,6 +116,13 @@ class Work(ABC):
         :param idle_until: when calls are answered again, aware.
         """
 
+    def answer(self, *, sent: bool) -> None:  # noqa: B027 - nothing to do by default
+        """
+        Take a person's word for what may or may not have run.
+
+        :param sent: whether it ran. If not, it is sent again.
+        """
+
     def kill(self) -> None:  # noqa: B027 - nothing to do by default
         """
         Stop, from a signal handler: nothing more is started, published or written down.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
 from airflow_provider_marketo.client.printable import printable_logger
@@ -18,6 +19,7 @@ from airflow_provider_marketo.imports.rejects import Line
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.imports.state import Account, ChunkState, ImportProgress
+from airflow_provider_marketo.imports.targets import BULK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -168,6 +170,30 @@ class StagedImport:
         before = self.state(chunk)
         self.put(chunk, ChunkState(state.QUEUED, before.batch_id, resent=before.resent, reopened=True))
 
+    def answer(self, *, sent: bool) -> None:
+        """
+        Take a person's word for the chunks whose answers were lost.
+
+        :param sent: whether their rows are in Marketo. If not, they are sent again.
+        """
+        for chunk in self.chunks:
+            found = self.state(chunk)
+            if found.state != state.LOST:
+                continue
+            for table in _TABLES:
+                self._staging.delete(_part(table, chunk))
+            if sent:
+                self.settle(chunk, state.DONE, Account(accepted=chunk.rows))
+            else:
+                self.put(chunk, ChunkState(losses=found.losses))
+
+    @property
+    def _operation(self) -> str:
+        """The operation that sends the rows."""
+        if self.request.transport == BULK:
+            return import_object(self.request.object_type).operation("import")
+        return self.request.target.stages[0].operation
+
     def split(self, chunk: Chunk) -> None:
         """Replace a chunk that is too large for Marketo by two."""
         numbers, rows = self.numbers(chunk), self.rows(chunk)
@@ -263,9 +289,14 @@ class StagedImport:
     def _verdict(self, account: Account, address: str | None) -> MarketoError | None:
         if account.unknown:
             untold = any(self.state(chunk).state == state.UNTOLD for chunk in self.chunks)
+            lost = [chunk for chunk in self.chunks if self.state(chunk).state == state.LOST]
+            all_lost = sum(chunk.rows for chunk in lost) == account.unknown
             where = f", listed in {address}" if address else ""
             return MarketoRowsUnknownError(
                 f"{account.unknown} of {counted(self.plan.rows, 'row')} may or may not be in Marketo{where}",
+                lost=f"{counted(account.unknown, 'row')} of {self.request.describe()}" if all_lost else "",
+                instance=self.keeper.progress.fingerprint.rpartition(":")[0],
+                operation=self._operation,
                 remedy=f"{'Clear the task: it asks Marketo again for their reports. ' if untold else ''}Look whether"
                 " they are there. To send them once more, set on_lost_upload='resend' and clear the task; what was"
                 " staged is kept for that. All other rows were sent.",

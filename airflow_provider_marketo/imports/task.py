@@ -176,6 +176,16 @@ class ImportWork(Work):
             raise ending.error
         return ending.result
 
+    def answer(self, *, sent: bool) -> None:
+        """
+        Take a person's word for the rows whose answers were lost.
+
+        :param sent: whether they are in Marketo. If not, they are sent again.
+        """
+        if self._ending is None:
+            self._staged = self._staged or self._begin()
+            self._staged.answer(sent=sent)
+
     def extend_deadline(self, idle_until: datetime) -> None:
         """Move the deadline: time in which Marketo answers no calls does not count."""
         deadline = self.deadline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, text
-from airflow_provider_marketo.choices import OnLostUpload, OnQuotaExhausted, RejectsFormat, SourceFormat
+from airflow_provider_marketo.choices import OnLostUpload, OnQuotaExhausted, OnUnknown, RejectsFormat, SourceFormat
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.import_base import (
     MarketoImportOperator,
@@ -63,6 +63,8 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
         all other rows were sent.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``stop``: Marketo cannot delete an activity. With ``resend`` a cleared task sends those rows once more.
+    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
+        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -111,6 +113,7 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
         constants: Mapping[str, Any] | str | None = None,
         max_reject_ratio: float = 0.0,
         on_lost_upload: OnLostUpload | None = None,
+        on_unknown: OnUnknown = "ask",
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         deferrable: bool = DEFERRABLE,
@@ -126,6 +129,7 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
             constants=constants,
             max_reject_ratio=max_reject_ratio,
             on_lost_upload=on_lost_upload,
+            on_unknown=on_unknown,
             dry_run=dry_run,
             on_quota_exhausted=on_quota_exhausted,
             deferrable=deferrable,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.at_most_once.api import ApiResult
-    from airflow_provider_marketo.choices import OnAmbiguous
+    from airflow_provider_marketo.choices import OnAmbiguous, OnUnknown
 
 
 class MarketoApiOperator(MarketoOnceOperator):
@@ -38,6 +38,8 @@ class MarketoApiOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
+    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
+        go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: check the arguments and log the call that the task would make. No call is made.
     :param max_calls: most calls that a try may make.
@@ -65,6 +67,7 @@ class MarketoApiOperator(MarketoOnceOperator):
         output_path: str | None = None,
         ledger: str | None = None,
         on_ambiguous: OnAmbiguous = "stop",
+        on_unknown: OnUnknown = "ask",
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
@@ -74,6 +77,7 @@ class MarketoApiOperator(MarketoOnceOperator):
         super().__init__(
             ledger=ledger,
             on_ambiguous=on_ambiguous,
+            on_unknown=on_unknown,
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,

@@ -141,6 +141,8 @@ class MarketoDeferrableOperator(MarketoOperator):
     }
     deferrable: bool = False
     _work: Work | None = None
+    _answered: bool | None = None
+    """A person's answer, whether what may or may not have run has run."""
 
     def __init__(
         self,
@@ -209,6 +211,8 @@ class MarketoDeferrableOperator(MarketoOperator):
             work = self._work = self._begin(context, resumed=resumed)
             if self._killed:  # while it was being made
                 work.kill()
+            if self._answered is not None:
+                work.answer(sent=self._answered)
             wait = work.advance(_found_from(event))
             while wait is not None:
                 self._wait(context, work, wait)

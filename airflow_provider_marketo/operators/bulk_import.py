@@ -11,6 +11,7 @@ from airflow_provider_marketo.choices import (
     OnDuplicates,
     OnLostUpload,
     OnQuotaExhausted,
+    OnUnknown,
     RejectsFormat,
     SourceFormat,
 )
@@ -62,6 +63,8 @@ class MarketoBulkImportOperator(MarketoImportOperator):
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``, and ``stop`` with ``list_id`` or for program members, since joining a list or a program may fire
         campaigns.
+    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
+        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -120,6 +123,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         on_duplicates: OnDuplicates = "last",
         max_reject_ratio: float = 0.0,
         on_lost_upload: OnLostUpload | None = None,
+        on_unknown: OnUnknown = "ask",
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         deferrable: bool = DEFERRABLE,
@@ -138,6 +142,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
             on_duplicates=on_duplicates,
             max_reject_ratio=max_reject_ratio,
             on_lost_upload=on_lost_upload,
+            on_unknown=on_unknown,
             dry_run=dry_run,
             on_quota_exhausted=on_quota_exhausted,
             deferrable=deferrable,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.at_most_once.campaigns import ScheduleResult, TriggerResult
     from airflow_provider_marketo.at_most_once.samples import SampleResult
-    from airflow_provider_marketo.choices import OnAmbiguous
+    from airflow_provider_marketo.choices import OnAmbiguous, OnUnknown
     from airflow_provider_marketo.imports.result import ImportResult
 
 
@@ -91,6 +91,8 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a group of an earlier try that may or may not have run: ``stop``; ``resend``,
         once after each clear of the task; or ``assume_sent``.
+    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
+        go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -164,6 +166,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         max_reject_ratio: float = 0.0,
         ledger: str | None = None,
         on_ambiguous: OnAmbiguous = "stop",
+        on_unknown: OnUnknown = "ask",
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
@@ -173,6 +176,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         super().__init__(
             ledger=ledger,
             on_ambiguous=on_ambiguous,
+            on_unknown=on_unknown,
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
@@ -251,6 +255,8 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do if an earlier try may or may not have scheduled the run: ``stop``; ``resend``, once
         after each clear of the task; or ``assume_sent``.
+    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
+        go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the call that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -282,6 +288,7 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
         clone_to_program_name: str | None = None,
         ledger: str | None = None,
         on_ambiguous: OnAmbiguous = "stop",
+        on_unknown: OnUnknown = "ask",
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
@@ -291,6 +298,7 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
         super().__init__(
             ledger=ledger,
             on_ambiguous=on_ambiguous,
+            on_unknown=on_unknown,
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,
@@ -322,6 +330,8 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a sample of an earlier try that may or may not have been sent: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
+    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
+        go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -347,6 +357,7 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
         text_only: bool = False,
         ledger: str | None = None,
         on_ambiguous: OnAmbiguous = "stop",
+        on_unknown: OnUnknown = "ask",
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
@@ -356,6 +367,7 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
         super().__init__(
             ledger=ledger,
             on_ambiguous=on_ambiguous,
+            on_unknown=on_unknown,
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,

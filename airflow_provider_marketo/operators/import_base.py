@@ -8,17 +8,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_marketo.arguments import Check, choice, flag, is_filled_in_later, mapping, text
-from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, RejectsFormat
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, OnUnknown, RejectsFormat
+from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import as_list, shown
+from airflow_provider_marketo.operators.asking import AsksPerson
 from airflow_provider_marketo.operators.base import MarketoJobOperator
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
+from airflow_provider_marketo.operators.failures import fails_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import PurePath
 
-    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk import Context, ObjectStoragePath
 
 Source: TypeAlias = "str | PurePath | ObjectStoragePath | Sequence[str | PurePath | ObjectStoragePath]"
 
@@ -110,7 +112,7 @@ def removals(parameter: str, value: Any) -> float:
     return float(value)
 
 
-class MarketoImportOperator(MarketoJobOperator):
+class MarketoImportOperator(AsksPerson, MarketoJobOperator):
     """
     Base of the operators that send rows to Marketo; no operator by itself.
 
@@ -128,6 +130,8 @@ class MarketoImportOperator(MarketoJobOperator):
         all other rows were sent.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         each operator's own.
+    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
+        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -149,6 +153,7 @@ class MarketoImportOperator(MarketoJobOperator):
         "on_duplicates": choice(OnDuplicates),
         "max_reject_ratio": ratio,
         "on_lost_upload": choice(OnLostUpload, required=False),
+        "on_unknown": choice(OnUnknown),
         "dry_run": flag(),
     }
     template_fields: Sequence[str] = (
@@ -170,6 +175,7 @@ class MarketoImportOperator(MarketoJobOperator):
         on_duplicates: OnDuplicates = "last",
         max_reject_ratio: float = 0.0,
         on_lost_upload: OnLostUpload | None = None,
+        on_unknown: OnUnknown = "ask",
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         deferrable: bool = DEFERRABLE,
@@ -193,8 +199,28 @@ class MarketoImportOperator(MarketoJobOperator):
         self.on_duplicates = on_duplicates
         self.max_reject_ratio = max_reject_ratio
         self.on_lost_upload = on_lost_upload
+        self.on_unknown = on_unknown
         self._preview = dry_run  # BaseOperator.dry_run is a method
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.check_arguments()
+
+    @fails_plainly()
+    def execute_answer(self, context: Context, key: str, event: Any = None) -> Any:
+        """
+        Go on after a person's answer.
+
+        :param context: Airflow's, of the running task.
+        :param key: of no meaning here: the task itself knows which rows the question was about.
+        :param event: the answer.
+        """
+        self._answered = self._answer(event)
+        return self._advance(context, resumed=True)
+
+    def _advance(self, context: Context, event: Any = None, *, resumed: bool = False) -> Any:
+        try:
+            return super()._advance(context, event, resumed=resumed)
+        except MarketoAmbiguousOutcomeError as error:
+            self._ask(context, error)
+            raise

@@ -11,6 +11,7 @@ from airflow_provider_marketo.choices import (
     OnDuplicates,
     OnLostUpload,
     OnQuotaExhausted,
+    OnUnknown,
     RejectsFormat,
     SourceFormat,
 )
@@ -67,6 +68,8 @@ class MarketoListMembersOperator(MarketoImportOperator):
         all other rows were sent.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``: a repetition changes nothing.
+    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
+        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -126,6 +129,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         on_duplicates: OnDuplicates = "last",
         max_reject_ratio: float = 0.0,
         on_lost_upload: OnLostUpload | None = None,
+        on_unknown: OnUnknown = "ask",
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         deferrable: bool = DEFERRABLE,
@@ -144,6 +148,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
             on_duplicates=on_duplicates,
             max_reject_ratio=max_reject_ratio,
             on_lost_upload=on_lost_upload,
+            on_unknown=on_unknown,
             dry_run=dry_run,
             on_quota_exhausted=on_quota_exhausted,
             deferrable=deferrable,
@@ -207,6 +212,8 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         all other rows were sent.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``: a repetition changes nothing.
+    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
+        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -265,6 +272,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         on_duplicates: OnDuplicates = "last",
         max_reject_ratio: float = 0.0,
         on_lost_upload: OnLostUpload | None = None,
+        on_unknown: OnUnknown = "ask",
         dry_run: bool = False,
         on_quota_exhausted: OnQuotaExhausted = "defer",
         deferrable: bool = DEFERRABLE,
@@ -283,6 +291,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
             on_duplicates=on_duplicates,
             max_reject_ratio=max_reject_ratio,
             on_lost_upload=on_lost_upload,
+            on_unknown=on_unknown,
             dry_run=dry_run,
             on_quota_exhausted=on_quota_exhausted,
             deferrable=deferrable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.at_most_once.decision import ALIVE
+from airflow_provider_marketo.at_most_once.decision import ALIVE, ASKING
 from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry
 from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
@@ -168,7 +168,7 @@ def _decisions(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, A
     waiting = {key: entry for key, entry in read.items() if entry and entry.state != SETTLED and may_see(entry.dag_id)}
     now = states(session, map(_instance, waiting.values()))
     found = [
-        _decision(key, entry)
+        _decision(key, entry, now.get(_instance(entry)))
         for key, entry in sorted(waiting.items(), key=lambda each: each[1].since)
         if now.get(_instance(entry)) not in ALIVE
     ]
@@ -182,7 +182,7 @@ def _entry(text: str) -> Entry | None:
         return None
 
 
-def _decision(key: str, entry: Entry) -> dict[str, Any]:
+def _decision(key: str, entry: Entry, state: str | None) -> dict[str, Any]:
     return {
         "key": key,
         "what": entry.what,
@@ -194,11 +194,18 @@ def _decision(key: str, entry: Entry) -> dict[str, Any]:
         "since": entry.since,
         "reason": entry.reason,
         "how_to_check": how_to_check(entry.operation),
+        "asks": state in ASKING,
     }
 
 
 def _damaged(key: str) -> dict[str, Any]:
-    return {"key": key, "what": "the request of an entry that cannot be read", "since": None, "how_to_check": ""}
+    return {
+        "key": key,
+        "what": "the request of an entry that cannot be read",
+        "since": None,
+        "how_to_check": "",
+        "asks": False,
+    }
 
 
 def _instance(entry: Entry) -> tuple[str, str, str, int]:

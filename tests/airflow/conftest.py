@@ -26,7 +26,16 @@ _HERE = Path(__file__).parent
 POLL_INTERVAL = 4
 """Real seconds between polls. If a task resumes before the scheduler has seen it deferred, Airflow fails the task."""
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
-TEST_DAGS = ("failing", "held_deferred", "held_waiting", "long_campaign", "several_subscriptions")
+TEST_DAGS = (
+    "asking",
+    "failing",
+    "held_deferred",
+    "held_waiting",
+    "history_by_command",
+    "history_in_the_ui",
+    "long_campaign",
+    "several_subscriptions",
+)
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {

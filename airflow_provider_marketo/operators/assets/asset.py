@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_marketo.choices import OnAmbiguous
+    from airflow_provider_marketo.choices import OnAmbiguous, OnUnknown
     from airflow_provider_marketo.marketo_assets.asset import AssetResult
 
 
@@ -46,6 +46,8 @@ class MarketoAssetOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``. What has a name is looked for first.
+    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
+        go on with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -89,6 +91,7 @@ class MarketoAssetOperator(MarketoOnceOperator):
         if_missing: IfMissing | None = None,
         ledger: str | None = None,
         on_ambiguous: OnAmbiguous = "stop",
+        on_unknown: OnUnknown = "ask",
         force: bool = False,
         dry_run: bool = False,
         max_calls: int | None = None,
@@ -98,6 +101,7 @@ class MarketoAssetOperator(MarketoOnceOperator):
         super().__init__(
             ledger=ledger,
             on_ambiguous=on_ambiguous,
+            on_unknown=on_unknown,
             force=force,
             dry_run=dry_run,
             max_calls=max_calls,

@@ -63,10 +63,18 @@ function local(when) {
   return el("time", { datetime: when, title: when }, new Date(when).toLocaleString());
 }
 
-function runLink(row) {
+function taskAddress(row) {
   const path = `dags/${encodeURIComponent(row.dag_id)}/runs/${encodeURIComponent(row.run_id)}/tasks/${encodeURIComponent(row.task_id)}`;
   const mapped = row.map_index >= 0 ? `/mapped/${row.map_index}` : "";
-  return el("a", { href: new URL(path + mapped, AIRFLOW).href }, `${row.dag_id}.${row.task_id}${row.map_index >= 0 ? `[${row.map_index}]` : ""}`);
+  return new URL(path + mapped, AIRFLOW).href;
+}
+
+function actionsLink(row) {
+  return el("a", { href: `${taskAddress(row)}/required_actions` }, "Required Actions");
+}
+
+function runLink(row) {
+  return el("a", { href: taskAddress(row) }, `${row.dag_id}.${row.task_id}${row.map_index >= 0 ? `[${row.map_index}]` : ""}`);
 }
 
 function table(caption, heads, rows) {
@@ -180,7 +188,8 @@ function needs(facts) {
     each.dag_id ? el("div", {}, runLink(each), " since ", local(each.since)) : null,
     each.reason ? el("div", { class: "muted" }, each.reason) : null,
     el("div", {}, each.how_to_check),
-    el("div", {}, "When you know: ", el("code", {}, `airflow marketo ledger settle ${each.key} --sent`), " or ", el("code", {}, "--not-sent"))));
+    each.asks ? el("div", {}, "The task waits for your answer in ", actionsLink(each)) : null,
+    el("div", {}, each.asks ? "Or in a shell: " : "When you know: ", el("code", {}, `airflow marketo ledger settle ${each.key} --sent`), " or ", el("code", {}, "--not-sent"))));
   if (!faults.length && !decisions.length) {
     return [el("p", { class: "muted" }, "Nothing. Ledgers in folders are not shown here: airflow marketo ledger list --ledger URL. "
       + "Faults that need a call to Marketo are found by airflow marketo doctor.")];

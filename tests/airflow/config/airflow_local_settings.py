@@ -10,8 +10,8 @@ from airflow.timetables.simple import NullTimetable
 
 
 def dag_policy(dag: Any) -> None:
-    """Disable schedules by time, so that only tests and asset events start runs."""
-    if isinstance(dag.schedule, (str, CronDataIntervalTimetable)):
+    """Disable schedules by time, so that only tests and asset events start runs. Backfills need the intervals."""
+    if "backfill" not in dag.tags and isinstance(dag.schedule, (str, CronDataIntervalTimetable)):
         dag.timetable = NullTimetable()
 
 
