@@ -225,7 +225,7 @@ def create_question(ti_id: Any, options: list[str], subject: str, body: str) -> 
     :param options: the possible answers.
     :param subject: one line.
     :param body: Markdown.
-    :return: the body that Airflow shows: that of the first question of this try; None if Airflow does not say.
+    :return: the body that Airflow shows: that of the task instance's first question; None if Airflow does not say.
     """
     payload = __getattr__("CreateHITLDetailPayload")
     asked = payload(ti_id=ti_id, options=options, subject=subject, body=body, params={}, assigned_users=[])

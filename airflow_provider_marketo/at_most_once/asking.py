@@ -45,14 +45,12 @@ class Question:
     :param request: what was to be sent, and to how many, without lead data.
     :param operation: name of the operation.
     :param instance: the Munchkin ID.
-    :param why: why it is unknown whether it ran.
     """
 
     key: str
     request: str
     operation: str
     instance: str
-    why: str
 
     @classmethod
     def about(cls, error: MarketoAmbiguousOutcomeError) -> Question | None:
@@ -63,22 +61,23 @@ class Question:
         """
         if isinstance(error, MarketoUnknownOutcomeError):
             sending = error.sending
-            return cls(sending.key, sending.what, sending.operation, sending.instance, error.why)
+            return cls(sending.key, sending.what, sending.operation, sending.instance)
         if isinstance(error, MarketoRowsUnknownError) and error.lost:
-            return cls("", error.lost, error.operation or "", error.instance, error.message)
+            return cls("", error.lost, error.operation or "", error.instance)
         return None
 
     def body(self, ti: Any) -> str:
         """
         Return the text that a person reads before deciding, in Markdown.
 
+        It is the same at each try: Airflow keeps the first text of a task instance.
+
         :param ti: the running task instance.
         """
         return (
             f"**Request**: {printable(self.request)}\n\n"
             f"**Operation**: `{self.operation}` on the Marketo instance {self.instance}\n\n"
-            f"**Task**: {ti.dag_id}.{ti.task_id}, run {printable(ti.run_id)}, try {ti.try_number}\n\n"
-            f"**Why it is unknown**: {printable(self.why)}\n\n"
+            f"**Task**: {ti.dag_id}.{ti.task_id}, run {printable(ti.run_id)}. Its log says why it is unknown.\n\n"
             f"**How to check**: {how_to_check(self.operation)}\n\n"
             f"* **{SENT}**: the request ran. The task does not send it again, and goes on.\n"
             f"* **{NOT_SENT}**: the request did not run. The task sends it now, and goes on.\n"
@@ -104,8 +103,9 @@ def ask(operator: Any, context: Mapping[str, Any], error: MarketoAmbiguousOutcom
         log.warning("Airflow did not take the question, so the task fails: %s", failure)
         return
     if asked != body:
-        # Airflow has one question for each try, and shows its first text again.
-        log.warning("This try has asked about another request already. Clear the task: it asks about this one.")
+        log.warning(
+            "This task has asked about another request, and Airflow shows that question again. So it fails now."
+        )
         return
     log.warning("Waiting for a person in Airflow's Required Actions. %s", error)
     keep_usage()

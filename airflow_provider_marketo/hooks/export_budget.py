@@ -251,7 +251,7 @@ class DailyBudget(_Account):
             return None
         days = total / (self._daily_mb * MEGABYTE)
         said = (
-            f"About {total / MEGABYTE:.1f} MB in {counted(len(slices), 'window')} are left:"
+            f"About {_mb(total)} in {counted(len(slices), 'window')} are left:"
             f" {days:.1f} days at daily_export_mb={self._daily_mb:g}."
         )
         return " ".join([said, *(f"{each}." for each in self._too_short(timedelta(days=math.ceil(days) - 1)))])
@@ -356,4 +356,5 @@ def _size(job: ExportJob | None) -> int:
 
 
 def _mb(size: float) -> str:
-    return f"{size / MEGABYTE:.1f} MB"
+    megabytes = size / MEGABYTE
+    return f"{megabytes:.2g} MB" if 0 < megabytes < 1 else f"{megabytes:.1f} MB"

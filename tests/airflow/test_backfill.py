@@ -53,7 +53,7 @@ def test_a_backfill_stops_at_the_budget_of_the_day_and_goes_on_by_itself(
     newest, second, third, oldest = (runs[day] for day in DAYS)
     newest.wait_for("activities", "success", within=120)
     second.wait_for("activities", "success", within=120)
-    third.wait_for("activities", "deferred", until=lambda: "daily_export_mb=0.03" in "\n".join(third.log("activities")))
+    third.wait_for("activities", "deferred", until=lambda: "daily_export_mb=0.05" in "\n".join(third.log("activities")))
     assert oldest.state == "queued"
     rows = len(lines(lake / dag_id))
     assert rows == sum(run.xcom("activities")["rows"] for run in (newest, second)) > 0

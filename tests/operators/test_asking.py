@@ -107,7 +107,7 @@ REQUESTS = {
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Run tasks as a scheduler does, and keep the texts of their questions as Airflow keeps them: one for each try."""
+    """Run tasks as a scheduler does, and keep the texts of their questions as Airflow does: one for each task."""
     texts: dict = {}
     monkeypatch.setattr(airflow_compat, "is_supervised", lambda: True)
     monkeypatch.setattr(airflow_compat, "runs_in_process", lambda: False)
@@ -195,7 +195,7 @@ def test_without_a_person_the_task_fails_with_one_sentence(marketo, tmp_path, as
     assert asked == {}
 
 
-def test_a_second_question_of_a_try_fails_since_airflow_would_show_the_first(marketo, tmp_path, asked, caplog):
+def test_another_question_of_a_task_fails_since_airflow_would_show_the_first(marketo, tmp_path, asked, caplog):
     instance = marketo()
     instance.fail("campaigns.request", drop=True, executed=True, times=2)
     run = Run(campaign, tmp_path)
@@ -205,7 +205,7 @@ def test_a_second_question_of_a_try_fails_since_airflow_would_show_the_first(mar
     key = run.until_it_asks()
     with pytest.raises(MarketoTaskError, match="unknown whether"):
         run.answer(key, "Sent")
-    assert "This try has asked about another request already" in caplog.text
+    assert "This task has asked about another request" in caplog.text
 
 
 def test_an_answer_that_comes_after_the_command_changes_nothing(marketo, tmp_path, asked, airflow_ledger):

@@ -7,7 +7,7 @@ from airflow.sdk import DAG
 from airflow_provider_marketo.operators.campaigns import MarketoTriggerCampaignOperator
 
 with DAG("asking", schedule=None, default_args={"pool": "marketo"}):
-    for number, task_id in enumerate(("sent", "not_sent", "by_command", "failing")):
+    for number, task_id in enumerate(("sent", "not_sent", "by_command", "again", "failing")):
         MarketoTriggerCampaignOperator(
             task_id=task_id,
             campaign_id=2001,

@@ -24,7 +24,7 @@ for name in ("in_the_ui", "by_command"):
             object_type="activities",
             output_path=f"{{{{ var.value.marketo_lake }}}}/history_{name}",
             file_format="csv",
-            daily_export_mb=0.03,  # two files
+            daily_export_mb=0.05,  # two files
             deferrable=True,
             pool="marketo",
         )
