@@ -131,16 +131,17 @@ def answer_of(event: Mapping[str, Any] | None) -> bool:
     return chosen == [SENT]
 
 
-def settle(ledger: str | None, key: str, *, sent: bool) -> None:
+def settle(context: Mapping[str, Any], ledger: str | None, key: str, *, sent: bool) -> None:
     """
     Record a person's answer in the ledger. An entry that somebody has settled meanwhile stays as it is.
 
+    :param context: Airflow's, of the running task.
     :param ledger: the operator's.
     :param key: of the entry.
     :param sent: whether the request ran.
     """
     try:
         # The task that asks is this one, and it is not sending.
-        decide(store_of(ledger), key, sent=sent, state_of=lambda entry: None)
+        decide(store_of(ledger, context["ti"]), key, sent=sent, state_of=lambda entry: None)
     except MarketoInvalidRequestError as error:
         log.warning("The answer changes nothing: %s", error)

@@ -81,13 +81,13 @@ class MarketoOnceOperator(AsksPerson, MarketoOperator):
         :param event: the answer.
         """
         sent = self._answer(event)
-        self._settle(key, sent=sent)
+        self._settle(context, key, sent=sent)
         return self._execute_or_ask(context)
 
-    def _settle(self, key: str, *, sent: bool) -> None:
+    def _settle(self, context: Context, key: str, *, sent: bool) -> None:
         from airflow_provider_marketo.at_most_once.asking import settle
 
-        settle(self.argument("ledger"), key, sent=sent)
+        settle(context, self.argument("ledger"), key, sent=sent)
 
     def _execute_or_ask(self, context: Context) -> Any:
         try:

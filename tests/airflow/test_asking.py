@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 import requests
 
 from airflow_provider_marketo.simulator import Simulator
+from tests.airflow.conftest import POLL_INTERVAL
 from tools.real_airflow import DagRun, RealAirflow
 
 WAITING = ("awaiting_input", "deferred")
@@ -25,6 +27,7 @@ def question(run: DagRun, task_id: str) -> dict:
 
 
 def answer(run: DagRun, task_id: str, option: str) -> None:
+    time.sleep(POLL_INTERVAL)
     run.airflow.api(
         "PATCH", f"{run.path}/taskInstances/{task_id}/-1/hitlDetails", chosen_options=[option], params_input={}
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulated import lines
-from tools.real_airflow import DagRun, RealAirflow
+from tools.real_airflow import DagRun, RealAirflow, RealAirflowError
 
 FROM, TO = "2026-01-10", "2026-01-13"
 DAYS = ("2026-01-13", "2026-01-12", "2026-01-11", "2026-01-10")
@@ -30,9 +30,15 @@ def in_the_ui(airflow: RealAirflow) -> None:
 
 def by_command(airflow: RealAirflow) -> None:
     span = ("--from-date", FROM, "--to-date", TO)
-    airflow.cli(
-        "backfill", "create", "--dag-id", "history_by_command", *span, "--run-backwards", "--max-active-runs", "1"
-    )
+    options = ("--dag-id", "history_by_command", *span, "--run-backwards", "--max-active-runs", "1")
+    for left in reversed(range(5)):
+        try:
+            airflow.cli("backfill", "create", *options)
+            return
+        except RealAirflowError as error:
+            if "database is locked" not in str(error) or not left:  # SQLite, and Airflow's command does not wait
+                raise
+            time.sleep(1)
 
 
 def runs_by_day(airflow: RealAirflow, dag_id: str) -> dict[str, DagRun]:
