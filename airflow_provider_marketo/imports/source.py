@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ BATCH_ROWS = 2_000
 
 LONGEST_CELL = 64 << 20
 """Python's csv module gives up at 128 KB; a cell that is too long for Marketo has to be a reject, not a crash."""
+
+_TOO_LONG = f"the line is longer than {LONGEST_CELL >> 20} MB"
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 RANDOM_ACCESS_OPTIONS = {"cache_type": "none"}
 """Tells object stores to read nothing ahead: Parquet is not read from its beginning to its end."""
@@ -245,7 +249,7 @@ def _table(path: Any, options: FileOptions) -> Table:
 def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, guess: bool) -> Table:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     limit = csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
     except (UnicodeDecodeError, csv.Error) as error:
@@ -253,6 +257,12 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
         raise _unreadable(path, packed, reader.line_num, error) from None
     if not header:
         raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
+    if any(_ADDRESS.fullmatch(name) for cell in header for name in re.split(r"[;\t|,\s]", cell)):
+        csv.field_size_limit(limit)
+        raise _refused(
+            f"{path} has no header: its first line holds an e-mail address",  # which is not shown
+            remedy="Write the names of the columns into the first line.",
+        )
     other = next((sign for sign in _OTHER_DELIMITERS if guess and len(header) == 1 and sign in header[0]), None)
     if other is not None:
         csv.field_size_limit(limit)
@@ -282,10 +292,19 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
     return header, batches()
 
 
+def _lines(text: IO[str]) -> Iterator[str]:
+    """Yield lines of a bounded length: a packed file of a megabyte may hold a line that fills the memory."""
+    for line in iter(partial(text.readline, LONGEST_CELL + 1), ""):
+        if len(line) > LONGEST_CELL:
+            raise csv.Error(_TOO_LONG)
+        yield line
+
+
 def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInvalidRequestError:
     """Read the file again to find the line."""
     with _opened(path, packed) as file:
-        reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
         row = next(row for row in reader if row and len(row) != width)
         return _refused(
             f"{path}, line {reader.line_num}: the row has {len(row)} cells, and the header has {width}",
@@ -295,10 +314,11 @@ def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInval
 
 def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> MarketoInvalidRequestError:
     if not isinstance(error, UnicodeDecodeError):
+        line += str(error) == _TOO_LONG  # the reader has not counted it
         return _refused(f"{path}, line {line}: {error}")
     with _opened(path, packed) as file:
         begins = 0
-        for number, data in enumerate(file, 1):
+        for number, data in enumerate(iter(partial(file.readline, LONGEST_CELL), b""), 1):
             try:
                 data.decode("utf-8")
             except UnicodeDecodeError as fault:
@@ -317,7 +337,7 @@ def _opened(path: Any, packed: bool, **how: Any) -> IO[bytes]:
 
 
 def _jsonl(path: Any, file: IO[bytes], options: FileOptions) -> Table:
-    lines = enumerate(file, 1)
+    lines = enumerate(iter(partial(file.readline, LONGEST_CELL + 1), b""), 1)
     first = [_object(path, number, line) for number, line in islice(lines, BATCH_ROWS) if line.strip()]
     names = list(dict.fromkeys(name for record in first for name in record))
     known = set(names)
@@ -345,6 +365,8 @@ def _jsonl(path: Any, file: IO[bytes], options: FileOptions) -> Table:
 
 
 def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
+    if len(line) > LONGEST_CELL:
+        raise _refused(f"{path}, line {number}: {_TOO_LONG}")
     try:
         record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:

@@ -127,6 +127,32 @@ def test_an_open_quote_is_named_by_its_line(tmp_path):
     assert "in.csv, line" in refusal(tmp_path, b'email,firstName\na@example.org,"Ada\n').message
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("in.csv.gz", b"email\n"), ("in.tsv.gz", b"email\n"), ("in.jsonl.gz", b'{"email": "a@example.org"}\n')],
+)
+def test_a_line_that_would_fill_the_memory_is_not_read_to_its_end(tmp_path, monkeypatch, name, content):
+    monkeypatch.setattr(source, "LONGEST_CELL", 1 << 20)
+    packed = gzip.compress(content + b"a" * (64 << 20), compresslevel=1)
+    tracemalloc.start()
+    try:
+        error = refusal(tmp_path, packed, name)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert f"{name}, line 2: the line is longer than" in error.message
+    assert most < 16 << 20
+
+
+@pytest.mark.parametrize(
+    "first", ["ada@example.org,Ada", '"ada@example.org"', "ada@example.org;Ada", "1;ada@example.org"]
+)
+def test_a_file_without_a_header_is_refused_without_its_first_row(tmp_path, first):
+    error = refusal(tmp_path, f"{first}\nbo@example.org,Bo\n".encode())
+    assert "in.csv has no header: its first line holds an e-mail address" in error.message
+    assert "ada@" not in str(error)
+
+
 def test_an_empty_file_has_no_header(tmp_path):
     assert "is empty: it has no header" in refusal(tmp_path, b"").message
 
