@@ -45,13 +45,15 @@ def _value(schema: Schema, value: Any, where: str) -> Any:
         found = convert(schema, value, where)
     except TypeError:
         members = f" with {' and '.join(schema.required)}" if schema.type == "object" and schema.required else ""
-        raise FaultError(where, f"must be {meant}{members}") from None
+        raise FaultError(where, f"must be {meant}{members}", _EXAMPLES.get(schema.type)) from None
     if schema.enum and found not in schema.enum:
         # Adobe's sources write CSV in large letters here and in small ones there.
         spelled = next((one for one in schema.enum if str(one).casefold() == str(found).casefold()), None)
         if spelled is not None:
             return spelled
-        raise FaultError(where, f"must be one of {', '.join(map(str, schema.enum))}")
+        words = list(map(str, schema.enum))
+        near = nearest(str(found), words)
+        raise FaultError(where, f"must be one of {', '.join(words)}", did_you_mean(near) if near else None)
     if schema.maximum is not None and found > schema.maximum:
         raise FaultError(where, f"must be at most {schema.maximum}")
     if schema.max_length is not None and len(found) > schema.max_length:
@@ -208,3 +210,8 @@ _TYPES: Mapping[str, tuple[str, Callable[[Schema, Any, str], Any]]] = {
     "any": ("any value", _any),
 }
 """What a value must be, in words, and the function that converts it; a TypeError means that it is something else."""
+
+_EXAMPLES: Mapping[str, str] = {
+    "array": "Give a list, also for one value, such as [1001].",
+    "object": 'Give a mapping, such as {"id": 12, "type": "Folder"}.',
+}
