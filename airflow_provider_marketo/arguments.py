@@ -317,6 +317,24 @@ def manifest() -> Check:
     return check
 
 
+def manifests() -> Check:
+    """What tasks published, by source. A mapped task publishes several, a skipped one nothing. Returns lists."""
+    one = manifest()
+
+    def check(parameter: str, value: Any) -> dict[str, list[dict[str, Any] | str]]:
+        found = mapping()(parameter, value) or {}
+        return {
+            name: [
+                one(f"{parameter}[{name!r}]", each)
+                for each in ([given] if given is None or isinstance(given, (str, Mapping)) else list(given))
+                if each is not None
+            ]
+            for name, given in found.items()
+        }
+
+    return check
+
+
 def duration(*, positive: bool = True, required: bool = True) -> Check:
     """A length of time: a timedelta, seconds, or an ISO 8601 duration. Returns a timedelta."""
 

@@ -128,5 +128,6 @@ ListingObject = Literal[
 LoadMode = Literal["upsert", "snapshot", "tombstones"]
 OnDelete = Literal["mark", "erase"]
 StreamObject = Literal["activities", "lead_changes", "deleted_leads", "merged_leads"]
+RemovalFeed = Literal["deleted_leads", "merged_leads"]
 ObjectName = Literal[BulkObject, StreamObject, "user_audits", SyncObject, ListingObject]
 """Every name that ``object_type``, ``object_types`` or ``tables`` may have. Each means the same rows everywhere."""

@@ -30,15 +30,15 @@ class ListingRequest(Plain):
     What is wanted. Names and meanings are those of the operator's arguments.
 
     :param object_types: names of the listings.
-    :param named: whether the author named them, so that none may be skipped.
+    :param named: those that the author named, so that they may not be skipped.
     :param start: list what has changed since then; None lists everything.
     :raises MarketoInvalidRequestError: a column that no table has, or that must stay as it is.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     object_types: tuple[str, ...]
-    named: bool
+    named: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
     file_format: str = "parquet"
@@ -84,7 +84,9 @@ class ListingRequest(Plain):
         if not isinstance(keys, Mapping):
             raise MarketoInvalidRequestError("keys is not a mapping of tables to lists", parameter="keys")
         others["keys"] = {name: tuple(dict.fromkeys(values)) for name, values in keys.items()}
-        return cls(object_types=tuple(dict.fromkeys(names or DEFAULT)), named=bool(names), **others, **columns)
+        named = tuple(dict.fromkeys(names or arguments.get("also") or ()))
+        wanted = named if names else tuple(dict.fromkeys((*DEFAULT, *named)))
+        return cls(object_types=wanted, named=named, **others, **columns)
 
     @property
     def listings(self) -> list[Listing]:

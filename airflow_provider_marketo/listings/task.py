@@ -270,7 +270,8 @@ class ListingWork(Work):
 
         :raises MarketoError: the author named the table.
         """
-        if self._request.named or (isinstance(error, MarketoPermissionError) and error.code != codes.ACCESS_DENIED):
+        is_named = listing.name in self._request.named
+        if is_named or (isinstance(error, MarketoPermissionError) and error.code != codes.ACCESS_DENIED):
             raise error
         log.warning("%s is skipped: %s", listing.name, error)
         kind = listing.kind(changed_only=False)

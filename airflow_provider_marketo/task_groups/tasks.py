@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, manifest, moment, period, text, texts
+from airflow_provider_marketo.arguments import Check, choice, manifests, moment, period, text, texts
+from airflow_provider_marketo.choices import ListingObject, RemovalFeed
 from airflow_provider_marketo.operators.base import MarketoOperator
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.failures import fails_plainly
-from airflow_provider_marketo.operators.streams import MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator
+from airflow_provider_marketo.operators.listings import MarketoListingOperator
+from airflow_provider_marketo.operators.stream_base import MarketoStreamOperator
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ class RangesOfRunOperator(MarketoOperator):
     :param lookback: how far before what is loaded a run reads again.
     :param output_path: folder in which the ranges of a run are stored.
     :param marketo_conn_id: id of the connection.
-    :return: the ranges, each value an XCom of its own.
+    :return: the API names of the custom object types, over which a task is mapped: Airflow maps over nothing but a
+        task's result. The ranges are XComs, each under a key of its own.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -64,67 +68,116 @@ class RangesOfRunOperator(MarketoOperator):
         self.start = start
         self.lookback = lookback
         self.output_path = output_path
-        self.multiple_outputs = True
         self.check_arguments()
 
-    def _execute(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_marketo.warehouse.ranges import ranges_of_run
+    def _execute(self, context: Context) -> list[str]:
+        from airflow_provider_marketo.warehouse.ranges import OBJECTS, ranges_of_run
 
-        return ranges_of_run(context, self.hook, self.checked_arguments())
+        found = ranges_of_run(context, self.hook, self.checked_arguments())
+        for key, value in found.items():
+            context["ti"].xcom_push(key, "" if value is None else value)  # Airflow cannot pull a null
+        types: list[str] = found[OBJECTS]
+        return types
 
 
-class DeletedLeadsInRangeOperator(MarketoDeletedLeadsOperator):
-    """Extract the deletions of a range; the load's watermark takes the place of a stream's position."""
+class RemovalsInRangeOperator(MarketoStreamOperator):
+    """
+    Extract the deletions or the merges of a range; the load's watermark takes the place of a stream's position.
 
+    :param object_type: ``deleted_leads`` or ``merged_leads``: the task is mapped over both.
+    :param output_path: as for the streams; each has a folder of its own in it.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoStreamOperator.argument_checks,
+        "object_type": choice(RemovalFeed),
+    }
     keeps_position = False
+    object_type = "deleted_leads"
+
+    def __init__(self, *, object_type: RemovalFeed, output_path: str, **kwargs: Any) -> None:
+        super().__init__(output_path=f"{output_path}/{object_type}", **kwargs)
+        self.object_type = object_type  # type: ignore[misc]
+        self.check_arguments()
 
 
-class MergedLeadsInRangeOperator(MarketoMergedLeadsOperator):
-    """Extract the merges of a range; the load's watermark takes the place of a stream's position."""
+class CustomObjectInRangeOperator(MarketoBulkExtractOperator):
+    """
+    Extract the custom objects of one type that have changed in a range.
 
-    keeps_position = False
+    :param custom_object: API name of the type: the task is mapped over those that the instance has.
+    :param output_path: as for the bulk extract; each type has a folder of its own in it.
+    """
+
+    def __init__(self, *, custom_object: str, output_path: str, **kwargs: Any) -> None:
+        super().__init__(
+            object_type="custom_objects",
+            custom_object=custom_object,
+            output_path=f"{output_path}/{custom_object}",
+            fields="all",
+            **kwargs,
+        )
+
+
+class ReferenceInRangeOperator(MarketoListingOperator):
+    """
+    List the default tables of reference data, and some that are listed only if they are named.
+
+    :param also: names of the tables that are listed beside the default ones.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoListingOperator.argument_checks,
+        "also": texts(),
+    }
+
+    def __init__(self, *, also: Sequence[ListingObject] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.also = also
+        self.check_arguments()
 
 
 class LoadSourceOperator(MarketoToSqlOperator):
     """
-    Load what the extracts of a source have published, and then move the watermarks of these sources.
+    Load what the extracts of some sources have published, and then move the watermarks of these sources.
 
-    :param manifest: what the first extract returned.
-    :param more_manifests: what further extracts returned.
-    :param sources: whose watermarks move once every table is committed.
+    :param manifest: what the extracts returned, by source; a mapped extract returns several.
     :param until: where the watermarks stand then; None if they stay.
+    :param keep_files: age after which files that are loaded are removed; None keeps them.
+    :param history_of: names of the sources of which the versions of rows are kept, too.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoToSqlOperator.argument_checks,
-        "sources": texts(required=True),
+        "manifest": manifests(),
         "until": moment(),
+        "history_of": texts(),
+        "keep_files": period(required=False),
     }
-    template_fields: Sequence[str] = (*MarketoToSqlOperator.template_fields, "more_manifests", "until")
+    template_fields: Sequence[str] = (*MarketoToSqlOperator.template_fields, "until", "keep_files")
 
     def __init__(
         self,
         *,
-        sources: Sequence[str],
+        manifest: Mapping[str, Any],
         until: Any,
-        more_manifests: Sequence[Any] = (),
+        keep_files: timedelta | str | None,
+        history_of: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.sources = sources
+        super().__init__(manifest=manifest, **kwargs)
         self.until = until
-        self.more_manifests = more_manifests
+        self.keep_files = keep_files
+        self.history_of = history_of
         self.check_arguments()
 
     @fails_plainly()
     def execute(self, context: Context) -> Any:
         """
-        Load the tables, and move the watermarks.
+        Load the tables, move the watermarks, and remove files that are no longer needed.
 
         :param context: Airflow's, of the running task.
         """
-        from airflow_provider_marketo.warehouse.source import load_source
+        from airflow_provider_marketo.warehouse.source import load_sources
 
-        check = manifest()
-        manifests = [check("manifest", each) for each in (self.manifest, *self.more_manifests)]
-        return load_source(manifests, self.checked_arguments(), context["ti"], self._teller(context))
+        return load_sources(self.checked_arguments(), context["ti"], self._teller(context))

@@ -3,46 +3,51 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from airflow.sdk import AssetAlias, TaskGroup
+from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from airflow_provider_marketo import options
-from airflow_provider_marketo.arguments import moment, number, period, text, texts
+from airflow_provider_marketo.arguments import Check, is_filled_in_later, moment, number, period, text, texts
+from airflow_provider_marketo.choices import ListingObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
-from airflow_provider_marketo.operators.listings import MarketoListingOperator
 from airflow_provider_marketo.task_groups.tasks import (
-    DeletedLeadsInRangeOperator,
+    CustomObjectInRangeOperator,
     LoadSourceOperator,
-    MergedLeadsInRangeOperator,
     RangesOfRunOperator,
+    ReferenceInRangeOperator,
+    RemovalsInRangeOperator,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-LEADS, ACTIVITIES, MEMBERS = "leads", "activities", "program_members"
-_FILTERS = ("fields", "exclude_fields", "hash_fields")
-OPTIONS: Mapping[str, Sequence[str]] = {
-    LEADS: (*_FILTERS, "history"),
-    ACTIVITIES: ("activity_types", "exclude_fields", "hash_fields"),
-    MEMBERS: (*_FILTERS, "history"),
+LEADS, ACTIVITIES, REFERENCE, MEMBERS = "leads", "activities", "reference", "program_members"
+OBJECTS, REMOVALS = "custom_objects", "removals"
+_FILTERS = ("exclude_fields", "hash_fields")
+_OPTIONS: Mapping[str, Sequence[str]] = {
+    LEADS: ("fields", *_FILTERS, "history"),
+    ACTIVITIES: ("activity_types", *_FILTERS),
+    MEMBERS: ("fields", *_FILTERS, "history"),
+    OBJECTS: (*_FILTERS, "history"),
 }
-"""What an author may say of a table."""
+OPTIONS: Mapping[str, Sequence[str]] = {**_OPTIONS, **dict.fromkeys(get_args(ListingObject), ("fields", *_FILTERS))}
+"""What an author may say of each table."""
 
 
 class MarketoWarehouseTaskGroup(TaskGroup):
     """
     Keep the tables of a whole Marketo instance current in a database.
 
-    *Experimental.* Leads, activities (a table for each type), reference data, program members, deletions and merges:
-    twelve tasks, however many tables there are. The first task settles what the run reads: from what is loaded, minus
-    ``lookback``, to Marketo's now. A retry or a clear reads the same again. So the group works under any schedule, and
-    after any pause. A run with a data interval loads this interval and moves no watermark.
+    *Experimental.* Leads, activities (a table for each type), reference data, program members, custom objects (a table
+    for each type), deletions and merges: twelve tasks, however many tables there are. The first task settles what the
+    run reads: from what is loaded, minus ``lookback``, to Marketo's now. A retry or a clear reads the same again. So
+    the group works under any schedule, and after any pause. A run with a data interval loads this interval and moves no
+    watermark.
 
     The DAG needs ``max_active_runs=1``. Nothing calls Marketo or the database while the DAG is parsed.
 
@@ -51,13 +56,17 @@ class MarketoWarehouseTaskGroup(TaskGroup):
     :param schema: where the tables are; it is created if it does not exist. None for the database's own.
     :param start: where the first run begins: the day of the first lead; a datetime or ISO 8601, without a zone UTC.
     :param tables: what differs by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
-        "activities": {"activity_types": [...]}}``, also for ``program_members``.
+        "activities": {"activity_types": [...]}}``, also for ``program_members``, ``custom_objects`` (all types) and the
+        tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
+        named: ``{"program_tokens": {}}``.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
     :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
         an ISO 8601 duration.
     :param fivetran_schema: a schema for views with Fivetran's names and types, on which the models of ``dbt_marketo``
         run unchanged. Default: no views.
+    :param keep_files: age after which the files of the extracts are removed, once they are loaded: a timedelta or an
+        ISO 8601 duration; None keeps them.
     :param daily_export_mb: most megabytes that the DAG exports in bulk in a day, as for the bulk extract. A first load
         that is larger takes several days.
     :param marketo_conn_id: id of the connection to Marketo.
@@ -76,6 +85,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         output_path: str | None = None,
         lookback: timedelta | str = timedelta(hours=1),
         fivetran_schema: str | None = None,
+        keep_files: timedelta | str | None = timedelta(days=7),
         daily_export_mb: float | None = None,
         marketo_conn_id: str = "marketo_default",
         pool: str | None = None,
@@ -83,11 +93,17 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         **kwargs: Any,
     ) -> None:
         by_table = _checked_tables(tables or {})
-        text(required=True)("sql_conn_id", sql_conn_id)
-        text()("fivetran_schema", fivetran_schema)
-        moment(required=True)("start", start)
-        period()("lookback", lookback)
-        number(required=False)("daily_export_mb", daily_export_mb)
+        given: dict[str, tuple[Any, Check]] = {
+            "sql_conn_id": (sql_conn_id, text(required=True)),
+            "fivetran_schema": (fivetran_schema, text()),
+            "start": (start, moment(required=True)),
+            "lookback": (lookback, period()),
+            "keep_files": (keep_files, period(required=False)),
+            "daily_export_mb": (daily_export_mb, number(required=False)),
+        }
+        for name, (value, check) in given.items():
+            if not is_filled_in_later(value):
+                check(name, value)
         arguments: Any = {**(default_args or {}), **({} if pool is None else {"pool": pool})}
         super().__init__(group_id=group_id, default_args=arguments, **kwargs)
         if self.dag.max_active_runs != 1:
@@ -100,6 +116,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         self._warehouse: dict[str, Any] = {"sql_conn_id": sql_conn_id, "schema": schema}
         self._fivetran_schema = fivetran_schema
         self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
+        self._keep_files = keep_files
+        self._history: list[str] = []
         self._budget: dict[str, Any] = {"daily_export_mb": daily_export_mb}
         with self:
             self._ranges: Any = RangesOfRunOperator(
@@ -113,8 +131,12 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             self._add_tasks(start, by_table)
 
     def _add_tasks(self, start: datetime | str, tables: Mapping[str, Mapping[str, Any]]) -> None:
-        leads, activities, members = (dict(tables.get(name, {})) for name in (LEADS, ACTIVITIES, MEMBERS))
-        history = {name: bool(each.pop("history", False)) for name, each in ((LEADS, leads), (MEMBERS, members))}
+        leads, activities, members, objects = (
+            dict(tables.get(name, {})) for name in (LEADS, ACTIVITIES, MEMBERS, OBJECTS)
+        )
+        for name, each in ((LEADS, leads), (MEMBERS, members), (OBJECTS, objects)):
+            if each.pop("history", False):
+                self._history.append(name)
         changed = MarketoIncrementalLeadsOperator(
             task_id="extract_leads",
             **self._common(LEADS),
@@ -123,7 +145,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             first_lead=start,
             **leads,
         )
-        self._load(changed, LEADS, history=history[LEADS])
+        self._load({LEADS: changed})
         happened = MarketoBulkExtractOperator(
             task_id="extract_activities",
             object_type="activities",
@@ -132,9 +154,11 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             **self._budget,
             **activities,
         )
-        self._load(happened, ACTIVITIES)
-        listed = MarketoListingOperator(task_id="extract_reference", **self._common("reference"))
-        self._load(listed, "reference")
+        self._load({ACTIVITIES: happened})
+        listed = ReferenceInRangeOperator(
+            task_id="extract_reference", **self._common(REFERENCE), **_listing_arguments(tables)
+        )
+        self._load({REFERENCE: listed})
         enrolled = MarketoBulkExtractOperator(
             task_id="extract_program_members",
             object_type="program_members",
@@ -143,14 +167,14 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             **self._budget,
             **{"fields": "all", **members},
         )
-        self._load(enrolled, MEMBERS, history=history[MEMBERS])
-        deleted = DeletedLeadsInRangeOperator(
-            task_id="extract_deleted_leads", **self._common("deleted_leads"), on_gap="skip"
-        )
-        merged = MergedLeadsInRangeOperator(
-            task_id="extract_merged_leads", **self._common("merged_leads"), on_gap="skip"
-        )
-        self._load(deleted, "deleted_leads", merged, "merged_leads")
+        owned = CustomObjectInRangeOperator.partial(
+            task_id="extract_custom_objects", **self._common(OBJECTS), **self._budget, **objects
+        ).expand(custom_object=self._ranges)
+        self._load({MEMBERS: enrolled, OBJECTS: owned}, trigger_rule=TriggerRule.NONE_FAILED)
+        removed = RemovalsInRangeOperator.partial(
+            task_id="extract_removals", **self._common(REMOVALS), on_gap="skip"
+        ).expand(object_type=list(get_args(RemovalFeed)))
+        self._load({REMOVALS: removed})
 
     def _common(self, source: str) -> dict[str, Any]:
         """Return the arguments that every extract has."""
@@ -161,18 +185,18 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             "end": self._ranges[f"{source}_end"],
         }
 
-    def _load(self, extract: Any, source: str, *more: Any, history: bool = False) -> None:
-        """Add the load of an extract, or of several: ``more`` has the others, each with its source."""
+    def _load(self, extracts: Mapping[str, Any], **arguments: Any) -> None:
+        """Add the load of extracts, by source."""
         LoadSourceOperator(
-            task_id=f"load_{source}",
-            manifest=extract.output,
-            more_manifests=[each.output for each in more[::2]],
-            sources=[source, *more[1::2]],
+            task_id=f"load_{next(iter(extracts))}",
+            manifest={source: extract.output for source, extract in extracts.items()},
             until=self._ranges["until"],
-            history=history,
+            history_of=[source for source in extracts if source in self._history],
+            keep_files=self._keep_files,
             fivetran_schema=self._fivetran_schema,
             outlets=[AssetAlias(f"{self._warehouse['sql_conn_id']}.{self._warehouse['schema'] or 'default'}")],
             **self._warehouse,
+            **arguments,
         )
 
     def _root(self, output_path: str | None) -> str:
@@ -186,6 +210,17 @@ class MarketoWarehouseTaskGroup(TaskGroup):
                 remedy="Give output_path, or set [marketo] output_path in Airflow's configuration.",
             )
         return f"{root.rstrip('/')}/{self.dag.dag_id}/{self.group_id}"
+
+
+def _listing_arguments(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what an author says of the tables of reference data, by argument."""
+    named = [table for table in tables if table in get_args(ListingObject)]
+    found: dict[str, Any] = {"also": named}
+    for option in ("fields", *_FILTERS):
+        given = {table: tables[table][option] for table in named if option in tables[table]}
+        if given:
+            found[option] = given
+    return found
 
 
 def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

@@ -1,14 +1,11 @@
 """
 Views with Fivetran's names beside our tables, so that the models of ``dbt_marketo`` run unchanged.
 
-They are made anew in a transaction of their own once the tables of a task are loaded. A view that says the same is left
-alone. ``_marketo_views`` lists what was made here: nothing else is ever replaced or dropped.
+They are made again in a transaction of their own once the tables of a task are loaded.
 """
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,8 +25,8 @@ from airflow_provider_marketo.warehouse.fivetran_layout import (
     fivetran_names,
 )
 from airflow_provider_marketo.warehouse.log import Log
-from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, SYNCED_AT, VIEWS
-from airflow_provider_marketo.warehouse.transactions import repeated
+from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, SYNCED_AT
+from airflow_provider_marketo.warehouse.views import MadeViews
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,37 +34,9 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.engine import Engine
     from airflow_provider_marketo.warehouse.fivetran_layout import FieldPlace, FivetranColumn
 
-__all__ = ["FivetranViews", "make_views"]
+__all__ = ["FivetranViews", "refuse_schema"]
 
 log = printable_logger(__name__)
-
-_VIEWS_COLUMNS = {"view_schema": types.TEXT, "view_name": types.TEXT, "definition": types.TEXT}
-
-
-def make_views(engine: Engine, schema: str, *, dry_run: bool = False) -> None:
-    """
-    Make Fivetran's views of all tables that are loaded, in one transaction.
-
-    :param engine: the database, on the schema with the tables.
-    :param schema: where the views are; it is created if it does not exist.
-    :param dry_run: log the statements, and undo everything.
-    :raises MarketoError: no view was changed, and why.
-    """
-
-    def transaction() -> None:
-        engine.statements.clear()
-        engine.begin()
-        views = FivetranViews(engine, schema)
-        views.make()
-        if dry_run:
-            engine.rollback()
-            for statement in engine.statements:
-                log.info("%s", statement)
-        else:
-            engine.commit()
-
-    refuse_schema(engine, schema)
-    repeated(engine, transaction, f"the views of {schema}")
 
 
 def refuse_schema(engine: Engine, schema: str) -> None:
@@ -116,23 +85,16 @@ class FivetranViews:
         self._engine = engine
         self._schema = schema
         self._log = Log(engine)
-        self._tables = engine.table(VIEWS)
+        self._made = MadeViews(engine, schema, "fivetran_schema")
 
     def make(self) -> None:
         """Make the views that are missing or say something else."""
-        engine = self._engine
-        self._log.create()
-        if not engine.declared_columns(VIEWS):
-            engine.create_table(VIEWS, _VIEWS_COLUMNS, ("view_schema", "view_name"))
-        engine.lock(VIEWS)
-        with self._inside():
-            engine.create_schema()
-        known = self._known()
+        self._made.prepare()
         for table, source in self._wanted():
             if table.name == LEAD_DESCRIBE:
-                self._fill_lead_describe(table, source, known)
+                self._fill_lead_describe(table, source)
             else:
-                self._make_view(table.name, self._values(table, source), self._rows(table, source), known)
+                self._make_view(table.name, self._values(table, source), self._rows(table, source))
 
     def release(self, table: str) -> bool:
         """
@@ -141,14 +103,14 @@ class FivetranViews:
         :param table: its name.
         :return: whether a view was dropped. It is missing until :meth:`make` is called.
         """
-        if not self._engine.declared_columns(VIEWS):
+        if not self._made.look():
             return False
-        known, dropped = self._known(), False
-        for wanted, source in self._wanted():
-            if source is not None and source.table == table and wanted.name in known and wanted.name != LEAD_DESCRIBE:
-                with self._inside():
-                    dropped = self._engine.drop_view(wanted.name) or dropped
-        return dropped
+        uses = [
+            wanted.name
+            for wanted, source in self._wanted()
+            if source is not None and source.table == table and wanted.name != LEAD_DESCRIBE
+        ]
+        return True in [self._made.drop(name) for name in uses]
 
     # What there should be.
 
@@ -252,65 +214,23 @@ class FivetranViews:
 
     # What there is.
 
-    @contextmanager
-    def _inside(self) -> Iterator[None]:
-        """Let the engine look at the schema of the views."""
-        before, self._engine.schema = self._engine.schema, self._schema
-        try:
-            yield
-        finally:
-            self._engine.schema = before
-
-    def _known(self) -> dict[str, str]:
-        """Return the digest of each view that was made here."""
-        found = self._engine.query(
-            f"SELECT view_name, definition FROM {self._tables} WHERE view_schema = {literal(self._schema)}"
-        )
-        return {str(name): str(definition) for name, definition in found}
-
-    def _remember(self, name: str, digest: str) -> None:
-        values = self._engine.values(self._schema, name, digest)
-        where = f"view_schema = {literal(self._schema)} AND view_name = {literal(name)}"
-        self._engine.execute(f"DELETE FROM {self._tables} WHERE {where}")
-        self._engine.execute(f"INSERT INTO {self._tables} ({names(list(_VIEWS_COLUMNS))}) VALUES ({values})")
-
-    def _there(self, name: str, known: Mapping[str, str]) -> dict[str, str]:
-        """
-        Return the columns of a view, with the database's words for their types; nothing if there is none.
-
-        :raises MarketoInvalidRequestError: something else has its name.
-        """
-        with self._inside():
-            found = self._engine.declared_columns(name)
-        if found and name not in known:
-            raise MarketoInvalidRequestError(
-                f"{self._schema}.{name} exists, and no load of this provider has made it",
-                parameter="fivetran_schema",
-                remedy="Give the views a schema of their own; Fivetran's own tables stay as they are.",
-            )
-        return found
-
-    def _make_view(self, name: str, values: Sequence[_Value], rows: str, known: Mapping[str, str]) -> None:
-        there = self._there(name, known)
+    def _make_view(self, name: str, values: Sequence[_Value], rows: str) -> None:
+        made, there = self._made, self._made.columns(name)
         query = _select(values, rows)
-        if there and known[name] == _digest(query):
+        if there and made.says(name, query):
             return
         ordered = sorted(values, key=lambda value: _place_of(value.name, there))
-        with self._inside():
-            made = self._engine.replace_view(name, _select(ordered, rows))
-        if not made:
-            narrowed = self._as_before(there, values)
-            query = _select(narrowed, rows)
-            if known[name] != _digest(query):
-                with self._inside():
-                    self._engine.replace_view(name, query)
+        if not made.replace(name, _select(ordered, rows)):
+            query = _select(self._as_before(there, values), rows)
+            if not made.says(name, query):
+                made.replace(name, query)
                 log.warning(
                     "%s.%s keeps the types of its columns, because other views use it; drop those views, and the next"
                     " load changes the types. A value that does not fit is null, and is in <column>__text",
                     self._schema,
                     name,
                 )
-        self._remember(name, _digest(query))
+        made.note(name, query)
 
     def _as_before(self, there: Mapping[str, str], values: Sequence[_Value]) -> list[_Value]:
         """Return the columns of a view that other views use: those it has, in their types, and then the new ones."""
@@ -327,7 +247,7 @@ class FivetranViews:
             kept.append(value or _Value(name, f"CAST(NULL AS {declared})", kind))
         return [*kept, *by_name.values(), *(each for each in more if each.name not in there)]
 
-    def _fill_lead_describe(self, wanted: FivetranTable, source: _Source | None, known: Mapping[str, str]) -> None:
+    def _fill_lead_describe(self, wanted: FivetranTable, source: _Source | None) -> None:
         """
         Fill the one table among the views.
 
@@ -335,23 +255,21 @@ class FivetranViews:
         DuckDB and PostgreSQL. So it holds the name of that column, which the expression leaves alone on every engine.
         That depends on all columns of ``lead`` at once, which no view can know.
         """
-        engine = self._engine
-        there = self._there(wanted.name, known)
-        newest = self._log.newest(source.table) if source else None
+        engine, made = self._engine, self._made
+        there = made.columns(wanted.name)
         values = [_Value(each.name, self._restname(each, source), each.kind) for each in self._values(wanted, source)]
         query = _select(values, self._rows(wanted, source))
-        digest = _digest(f"{newest} {query}")
-        if there and known[wanted.name] == digest:
+        definition = f"{self._log.newest(source.table) if source else None} {query}"
+        if there and made.says(wanted.name, definition):
             return
-        with self._inside():
+        with made.inside():
             table = engine.table(wanted.name)
         if not there:
             engine.execute(f"CREATE TABLE {table} AS {query}")
         else:
             engine.execute(f"DELETE FROM {table}")
-            listed = names([value.name for value in values])
-            engine.execute(f"INSERT INTO {table} ({listed}) {query}")
-        self._remember(wanted.name, digest)
+            engine.execute(f"INSERT INTO {table} ({names([value.name for value in values])}) {query}")
+        made.note(wanted.name, definition)
 
     def _restname(self, value: _Value, source: _Source | None) -> str:
         if value.name != "restname" or source is None or "restName" not in source.columns:
@@ -400,7 +318,3 @@ def _place_of(name: str, there: Mapping[str, str]) -> int:
 
 def _select(values: Sequence[_Value], rows: str) -> str:
     return f"SELECT {', '.join(f'{value.expression} AS {quote(value.name)}' for value in values)}{rows}"
-
-
-def _digest(query: str) -> str:
-    return hashlib.sha256(query.encode()).hexdigest()[:32]

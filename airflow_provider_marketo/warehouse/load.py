@@ -18,7 +18,6 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engine import quote
-from airflow_provider_marketo.warehouse.fivetran import FivetranViews
 from airflow_provider_marketo.warehouse.history import History
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, mark_removed
@@ -26,6 +25,7 @@ from airflow_provider_marketo.warehouse.names import ERASED, table_name
 from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
 from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many
 from airflow_provider_marketo.warehouse.transactions import repeated
+from airflow_provider_marketo.warehouse.view_pass import release_views
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset
@@ -151,8 +151,7 @@ class DatasetLoad:
 
     def _release_views(self) -> bool:
         """Drop our views of the table, so that a column can be widened; the task makes them again."""
-        schema = self._options.fivetran_schema
-        return schema is not None and FivetranViews(self._engine, schema).release(self.table)
+        return release_views(self._engine, self._options.fivetran_schema, self.table)
 
     def _stage(self, rows: DatasetRows) -> None:
         try:

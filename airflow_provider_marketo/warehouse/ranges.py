@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.dates import iso
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import (
+    MarketoFeatureUnavailableError,
+    MarketoInvalidRequestError,
+    MarketoPermissionError,
+)
 from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import as_utc
@@ -22,8 +27,8 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 LEADS, ACTIVITIES, REFERENCE, MEMBERS = "leads", "activities", "reference", "program_members"
-DELETED, MERGED = "deleted_leads", "merged_leads"
-SOURCES = (LEADS, ACTIVITIES, REFERENCE, MEMBERS, DELETED, MERGED)
+OBJECTS, REMOVALS = "custom_objects", "removals"
+SOURCES = (LEADS, ACTIVITIES, REFERENCE, MEMBERS, OBJECTS, REMOVALS)
 """What has a range and a watermark of its own."""
 
 _SHORTEST = timedelta(minutes=1)
@@ -68,8 +73,9 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     :param context: Airflow's, of the running task.
     :param hook: the connection to Marketo.
     :param arguments: of the operator, checked.
-    :return: ``<source>_start`` and ``<source>_end`` of each source, ``leads_mode``, ``programs``, and ``until``, where
-        the watermarks stand when everything is loaded; None if they stay.
+    :return: ``<source>_start`` and ``<source>_end`` of each source, ``leads_mode``, ``programs``, ``custom_objects``
+        (the API names of the types that the instance has), and ``until``, where the watermarks stand when everything is
+        loaded; None if they stay.
     :raises MarketoInvalidRequestError: the first run starts in the future.
     """
     task = context["ti"]
@@ -80,11 +86,26 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
         log.info("This run has its ranges already, and reads them again")
         return dict(before.values)
     folder.check_writable()
-    found = _settle(context, hook, arguments)
+    found = {**_settle(context, hook, arguments), OBJECTS: _types(hook)}
     folder.write_state(place, RunRanges(found))
     for source in SOURCES:
         log.info("%s: %s to %s", source, found[f"{source}_start"] or "everything", found[f"{source}_end"] or "now")
     return found
+
+
+def _types(hook: MarketoHook) -> list[str]:
+    """Return the API names of the custom object types; none if the API user or the subscription may not read them."""
+    try:
+        records = hook.get_conn().call("custom_objects.list").records
+    except MarketoFeatureUnavailableError as error:
+        log.warning("Custom objects are left out: %s", error)
+        return []
+    except MarketoPermissionError as error:
+        if error.code != codes.ACCESS_DENIED:
+            raise
+        log.warning("Custom objects are left out: %s", error)
+        return []
+    return sorted({str(record["name"]) for record in records if record.get("name")})
 
 
 def _settle(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, read_manifest
 from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
-from airflow_provider_marketo.warehouse.fivetran import make_views, refuse_schema
+from airflow_provider_marketo.warehouse.fivetran import refuse_schema
 from airflow_provider_marketo.warehouse.load import DatasetLoad, Loaded, LoadOptions
 from airflow_provider_marketo.warehouse.names import table_name
+from airflow_provider_marketo.warehouse.view_pass import make_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,8 +87,7 @@ def load_manifest(
             result["tables"][one.table] = {**asdict(one.counts), "repeated": one.repeated}
             if not options.dry_run:
                 loaded(one.table, result)
-        if options.fivetran_schema is not None:
-            make_views(engine, options.fivetran_schema, dry_run=options.dry_run)
+        make_views(engine, options.fivetran_schema, dry_run=options.dry_run)
     finally:
         engine.close()
     _raise(failures, len(datasets))

@@ -130,6 +130,8 @@ def airflow(
             f"AIRFLOW_CONN_MARKETO_{name.upper()}": _connection(each, user=name.endswith("_too"), rate_limit=RATE)
             for name, each in subscriptions.items()
         },
+        "AIRFLOW_CONN_MARKETO_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(lake / "warehouse.duckdb")}),
+        "AIRFLOW_CONN_MARKETO_POSTGRES": os.environ.get("TEST_POSTGRES", "postgresql://not-started"),
         "AIRFLOW_CONN_AWS_DEFAULT": _aws_connection(os.environ.get("TEST_S3", "")),
         "AIRFLOW_VAR_MARKETO_LAKE": str(lake),
         "AIRFLOW_VAR_MARKETO_BUCKET": "lake",

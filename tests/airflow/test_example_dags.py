@@ -40,7 +40,10 @@ LOADING = {
 LIMITED = {"marketo_backfill_within_quota"}
 """Recipes about the daily quota; test_limits.py runs them."""
 
-ELSEWHERE = FOLLOWING | MARKETING | LOADING | LIMITED
+TABLES = {"marketo_to_duckdb", "marketo_to_postgres"}
+"""Recipes of whole instances in a database; test_warehouse.py runs them."""
+
+ELSEWHERE = FOLLOWING | MARKETING | LOADING | LIMITED | TABLES
 
 
 def second(moment: datetime) -> int:

@@ -143,6 +143,13 @@ def test_a_database_without_an_engine_is_refused_with_those_there_are(tmp_path, 
     assert "DuckDB (duckdb), PostgreSQL (postgres), SQLite (sqlite)" in str(caught.value)
 
 
+def test_a_schema_with_the_name_of_the_file_is_refused_by_duckdb(tmp_path, monkeypatch):
+    path = tmp_path / "marketo.duckdb"
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "duckdb", "host": str(path)}))
+    with pytest.raises(MarketoTaskError, match=r"the name of the database's file.*another name"):
+        run(load(published(tmp_path / "out", LEADS).to_xcom()))
+
+
 def test_views_are_refused_where_there_are_no_schemas(tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "wh.db")}))
     with pytest.raises(MarketoTaskError, match=r"sqlite has no schemas.*Leave fivetran_schema out"):

@@ -247,7 +247,8 @@ def test_a_table_that_fails_does_not_stop_the_views_of_the_others(warehouse, pub
 
 def test_a_dry_run_makes_no_view_and_says_what_it_would_make(warehouse, publish, caplog):
     caplog.set_level("INFO")
-    load(warehouse, publish([(1, "a@x.example", 5, "2026-01-05T00:00:00Z")]), dry_run=True)
+    warehouse.load(publish([(1, "a@x.example", 5, "2026-01-05T00:00:00Z")]))
+    load(warehouse, publish([(2, "b@x.example", 5, "2026-01-05T00:00:00Z")]), dry_run=True)
     assert "VIEW" in caplog.text
     assert declared(warehouse, "lead") == {}
 

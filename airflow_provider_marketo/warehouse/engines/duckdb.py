@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import duckdb
 import pyarrow as pa
 
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import ConnectionEngine, literal, names, quote
 from airflow_provider_marketo.warehouse.names import LOADS, LOCKS
@@ -45,6 +46,17 @@ class Warehouse(ConnectionEngine):
         super().__init__(hook, schema or "main")
         self._connection = _opened(hook)
         self.execute("SET TimeZone = 'UTC'")
+
+    def create_schema(self) -> None:
+        """:raises MarketoInvalidRequestError: the schema has the name of the file, which DuckDB cannot tell apart."""
+        database = str(self.query("SELECT current_database()")[0][0])
+        if database.lower() == (self.schema or "").lower():
+            raise MarketoInvalidRequestError(
+                f"the schema {self.schema} has the name of the database's file, and DuckDB cannot tell them apart",
+                parameter="schema",
+                remedy="Give the schema or the file another name.",
+            )
+        super().create_schema()
 
     def rollback(self) -> None:
         with suppress(duckdb.Error):  # there is none

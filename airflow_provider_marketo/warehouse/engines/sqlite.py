@@ -50,6 +50,11 @@ class Warehouse(ConnectionEngine):
         if self._connection.in_transaction:
             self.execute("ROLLBACK")
 
+    def replace_view(self, name: str, query: str) -> bool:
+        self.drop_view(name)
+        self.execute(f"CREATE VIEW {self.table(name)} AS {query}")
+        return True
+
     def create_schema(self) -> None:
         """SQLite has no schemas; the tables are in the one file."""
 

@@ -1,0 +1,88 @@
+"""Files that are in the tables and no longer needed: a folder of leads is not to grow for ever."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.manifest import Manifest
+from airflow_provider_marketo.warehouse.engine import literal
+from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.names import LOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
+
+log = printable_logger(__name__)
+
+
+def remove_loaded_files(output: str, sql_conn_id: str, schema: str | None, keep: timedelta) -> int:
+    """
+    Remove the files of manifests that are loaded, all of their tables, and old; and then the manifests.
+
+    A file that another manifest lists, too, stays. Ages are by Marketo's clock, against the newest manifest.
+
+    :param output: URL of the folder.
+    :param sql_conn_id: connection of the database.
+    :param schema: where the tables are.
+    :param keep: age beyond which they go.
+    :return: how many files were removed.
+    """
+    folder = OutputFolder(output)
+    known = dict(_manifests(folder))
+    if not known:
+        return 0
+    newest = max(map(_time, known.values()))
+    old = {name: manifest for name, manifest in known.items() if newest - _time(manifest) > keep}
+    loaded = _loaded(sql_conn_id, schema, [manifest.manifest for manifest in old.values()]) if old else {}
+    gone = {name: each for name, each in old.items() if _datasets(each) <= loaded.get(each.manifest or "", set())}
+    kept = {file.name for name, manifest in known.items() if name not in gone for file in manifest.files}
+    files = sorted({file.name for manifest in gone.values() for file in manifest.files} - kept)
+    for file in files:
+        folder.delete(file)
+    for name in gone:  # last: until then a killed task finds the files again
+        folder.delete(name)
+    if gone:
+        log.info("Removed %s of %s, loaded and older than %s", counted(len(files), "file"), output, keep)
+    return len(files)
+
+
+def _manifests(folder: OutputFolder) -> Iterator[tuple[str, Manifest]]:
+    for name in folder.names(layout.MANIFESTS):
+        place = f"{layout.MANIFESTS}/{name}"
+        facts = folder.read_json(place) if name.endswith(".json") else None
+        if facts is None:
+            continue
+        try:
+            yield place, Manifest.from_dict(facts)
+        except MarketoDataError as error:
+            log.warning("%s is left alone: %s", folder.path(place), error)
+
+
+def _time(manifest: Manifest) -> datetime:
+    """Return Marketo's time when a manifest was written; a manifest without any is as old as can be."""
+    return parse_date(manifest.as_of or manifest.end or "1970-01-01T00:00:00Z")
+
+
+def _datasets(manifest: Manifest) -> set[str]:
+    return {dataset.name for dataset in manifest.datasets if dataset.skipped is None}
+
+
+def _loaded(sql_conn_id: str, schema: str | None, manifests: list[Any]) -> dict[str, set[str]]:
+    """Return the datasets that are loaded of each manifest."""
+    with closing(connect(sql_conn_id, schema)) as engine:
+        listed = ", ".join(literal(each) for each in manifests if each)
+        found = engine.query(
+            f"SELECT manifest, dataset FROM {engine.table(LOADS)} WHERE manifest IN ({listed or 'NULL'})"
+        )
+    loaded: dict[str, set[str]] = {}
+    for manifest, dataset in found:
+        loaded.setdefault(str(manifest), set()).add(str(dataset))
+    return loaded

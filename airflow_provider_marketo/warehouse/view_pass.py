@@ -1,0 +1,58 @@
+"""The views of a schema, made after a load and out of the way of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.warehouse.fivetran import FivetranViews
+from airflow_provider_marketo.warehouse.lead_history import LeadHistory
+from airflow_provider_marketo.warehouse.log import Log
+from airflow_provider_marketo.warehouse.transactions import repeated
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+__all__ = ["make_views", "release_views"]
+
+log = printable_logger(__name__)
+
+
+def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = False) -> None:
+    """
+    Make the views of all tables that are loaded, in one transaction.
+
+    :param engine: the database, on the schema with the tables.
+    :param fivetran_schema: where Fivetran's views are; it is created if it does not exist. None for none.
+    :param dry_run: log the statements, and undo everything.
+    :raises MarketoError: no view was changed, and why.
+    """
+
+    def transaction() -> None:
+        engine.statements.clear()
+        engine.begin()
+        if Log(engine).exists:  # not if the first load of a schema has failed
+            for each in _all(engine, fivetran_schema):
+                each.make()
+        if dry_run:
+            engine.rollback()
+            for statement in engine.statements:
+                log.info("%s", statement)
+        else:
+            engine.commit()
+
+    repeated(engine, transaction, f"the views of {engine.schema}")
+
+
+def release_views(engine: Engine, fivetran_schema: str | None, table: str) -> bool:
+    """
+    Drop the views of a table, so that one of its columns can be widened. :func:`make_views` makes them again.
+
+    :return: whether a view was dropped.
+    """
+    return True in [each.release(table) for each in _all(engine, fivetran_schema)]
+
+
+def _all(engine: Engine, fivetran_schema: str | None) -> list[FivetranViews | LeadHistory]:
+    history = LeadHistory(engine)
+    return [history] if fivetran_schema is None else [history, FivetranViews(engine, fivetran_schema)]

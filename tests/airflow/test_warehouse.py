@@ -1,0 +1,100 @@
+"""Whole instances in tables, on a real Airflow: the recipes, run by run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+import pytest
+
+from airflow_provider_marketo.simulator import Simulator
+from tests.airflow.conftest import POLL_INTERVAL
+from tests.airflow.test_example_dags import second
+from tools.real_airflow import DagRun, RealAirflow
+
+FIRST = "2026-02-15"
+"""Where the first run begins: the fewer months, the fewer jobs."""
+
+TASKS = 13
+"""Those of the group, and the one behind it."""
+
+Query = Callable[[str], list[Any]]
+
+
+def finish(run: DagRun, last: str) -> None:
+    """Wait for the last task and for the run itself, and check that every other task has succeeded, too."""
+    run.wait_for(last, "success", within=400)
+    deadline = time.monotonic() + 100
+    while run.state != "success":
+        assert time.monotonic() < deadline, f"the run is {run.state}"
+        time.sleep(POLL_INTERVAL)
+    states = {task["task_id"]: task["state"] for task in run.tasks()}
+    assert len(states) == TASKS
+    assert set(states.values()) == {"success"}
+
+
+def the_instance_is_there_and_stays_current(
+    airflow: RealAirflow, marketo: Simulator, query: Query, dag_id: str, last: str
+) -> DagRun:
+    first = airflow.trigger(dag_id, logical_date=None, conf={"first_lead": FIRST})
+    finish(first, last)
+    since = second_of(FIRST)
+    expected = sum(map(len, marketo.instance.store.leads.created_between(since, 2**33)))
+    assert query("SELECT count(*) FROM marketo.leads") == [(expected,)]
+    assert query("SELECT count(*) FROM marketo_fivetran.lead") == [(expected,)]
+    cars = sum(map(len, marketo.instance.store.custom_objects["car_c"].updated_between(since, 2**33)))
+    assert query("SELECT count(*) FROM marketo.custom_car_c") == [(cars,)]
+    watermarks = query("SELECT source, loaded_until FROM marketo._marketo_watermarks ORDER BY source")
+    assert len(watermarks) == 6
+    following = airflow.trigger(dag_id, logical_date=None, conf={"first_lead": FIRST})
+    finish(following, last)
+    moved = query("SELECT source, loaded_until FROM marketo._marketo_watermarks ORDER BY source")
+    assert all(after > before for (_, before), (_, after) in zip(watermarks, moved, strict=True))
+    assert following.xcom("marketo.ranges", "leads_mode") == "auto"
+    return following
+
+
+def second_of(day: str) -> int:
+    return second(datetime.fromisoformat(day).replace(tzinfo=timezone.utc))
+
+
+def test_a_whole_instance_to_duckdb(airflow: RealAirflow, marketo: Simulator, lake: Path) -> None:
+    def query(sql: str) -> list[Any]:
+        with closing(duckdb.connect(str(lake / "warehouse.duckdb"))) as connection:
+            return connection.execute(sql).fetchall()
+
+    run = the_instance_is_there_and_stays_current(airflow, marketo, query, "marketo_to_duckdb", "report")
+    answer = run.xcom("report")
+    assert answer == [
+        list(row)
+        for row in query(
+            "SELECT lead_status, count(*) FROM marketo.leads WHERE _deleted_at IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+    ]
+    loads = query("SELECT count(*) FROM marketo._marketo_loads")
+    run.clear("marketo.load_leads")
+    time.sleep(POLL_INTERVAL)
+    finish(run, "report")
+    assert query("SELECT count(*) FROM marketo._marketo_loads") == loads, "a cleared load does nothing twice"
+
+
+@pytest.mark.services
+def test_a_whole_instance_to_postgres(airflow: RealAirflow, marketo: Simulator) -> None:
+    def query(sql: str) -> list[Any]:
+        with closing(psycopg2.connect(os.environ["TEST_POSTGRES"])) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    the_instance_is_there_and_stays_current(airflow, marketo, query, "marketo_to_postgres", "fresh")
+    columns = query(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'marketo' AND table_name = 'leads'"
+    )
+    assert ("phone",) not in columns
+    assert all(len(name) == 64 for (name,) in query("SELECT last_name FROM marketo.leads WHERE last_name IS NOT NULL"))
