@@ -46,11 +46,17 @@ class LeadHistory:
         self._log = Log(engine)
         self._made = MadeViews(engine, engine.schema, "schema")
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the tables that the view needs are loaded."""
+        tables = self._tables()
+        return LEADS in tables and FIELDS in tables and bool({VALUES, SCORES} & set(tables))
+
     def make(self) -> None:
         """Make the view, if the tables that it needs are loaded."""
-        tables = self._tables()
-        if LEADS not in tables or FIELDS not in tables or not {VALUES, SCORES} & set(tables):
+        if not self.is_wanted:
             return
+        tables = self._tables()
         self._made.prepare()
         query = self._query(tables)
         if not (self._made.columns(VIEW) and self._made.says(VIEW, query)):

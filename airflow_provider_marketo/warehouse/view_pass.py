@@ -31,9 +31,8 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
     def transaction() -> None:
         engine.statements.clear()
         engine.begin()
-        if Log(engine).exists:  # not if the first load of a schema has failed
-            for each in _all(engine, fivetran_schema):
-                each.make()
+        for each in _all(engine, fivetran_schema):
+            each.make()
         if dry_run:
             engine.rollback()
             for statement in engine.statements:
@@ -41,6 +40,8 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
         else:
             engine.commit()
 
+    if not Log(engine).exists or (fivetran_schema is None and not LeadHistory(engine).is_wanted):
+        return  # the first load of a schema has failed, or there is nothing to make
     repeated(engine, transaction, f"the views of {engine.schema}")
 
 
