@@ -55,12 +55,19 @@ class RunRanges(Plain):
     """
     What :func:`ranges_of_run` returned in the first try of a run.
 
-    :param values: by name.
+    :param values: the ranges and modes, by name.
+    :param custom_objects: API names of the custom object types.
     """
 
     VERSION: ClassVar[int] = 1
 
     values: Mapping[str, str | None]
+    custom_objects: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the task passes on."""
+        return {**self.values, OBJECTS: list(self.custom_objects)}
 
 
 def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,28 +91,29 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     before = folder.read_state(RunRanges, place)
     if before is not None:
         log.info("This run has its ranges already, and reads them again")
-        return dict(before.values)
+        return before.result
     folder.check_writable()
-    found = {**_settle(context, hook, arguments), OBJECTS: _types(hook)}
-    folder.write_state(place, RunRanges(found))
+    found = _settle(context, hook, arguments)
+    settled = RunRanges(found, _types(hook))
+    folder.write_state(place, settled)
     for source in SOURCES:
         log.info("%s: %s to %s", source, found[f"{source}_start"] or "everything", found[f"{source}_end"] or "now")
-    return found
+    return settled.result
 
 
-def _types(hook: MarketoHook) -> list[str]:
+def _types(hook: MarketoHook) -> tuple[str, ...]:
     """Return the API names of the custom object types; none if the API user or the subscription may not read them."""
     try:
         records = hook.get_conn().call("custom_objects.list").records
     except MarketoFeatureUnavailableError as error:
         log.warning("Custom objects are left out: %s", error)
-        return []
+        return ()
     except MarketoPermissionError as error:
         if error.code != codes.ACCESS_DENIED:
             raise
         log.warning("Custom objects are left out: %s", error)
-        return []
-    return sorted({str(record["name"]) for record in records if record.get("name")})
+        return ()
+    return tuple(sorted({str(record["name"]) for record in records if record.get("name")}))
 
 
 def _settle(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
