@@ -18,9 +18,6 @@ DELETED_LEADS, MERGED_LEADS = "deleted_leads", "merged_leads"
 USER_AUDITS = "user_audits"
 """Who did what to which Marketo asset. Only the journal of Adobe I/O Events has them, so they have no operation."""
 
-SOURCE_COLUMN, RAW_COLUMN = "_source", "_raw"
-"""Columns of rows from a journal: where each comes from, and on request the JSON of its event."""
-
 TYPES_PER_PASS = 10
 LEADS_PER_PASS = 30
 """What Marketo takes in a call of a feed."""

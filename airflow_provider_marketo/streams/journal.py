@@ -16,8 +16,10 @@ from airflow_provider_marketo.client.journal import events
 from airflow_provider_marketo.client.journal.reader import KEPT, JournalReader
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import DELETE_LEAD
+from airflow_provider_marketo.client.tabular.sources import JOURNAL as FROM_JOURNAL
+from airflow_provider_marketo.client.tabular.sources import RAW, SOURCE
 from airflow_provider_marketo.output.foreign import host, mark_of
-from airflow_provider_marketo.streams.feeds import RAW_COLUMN, SKEW, SOURCE_COLUMN, USER_AUDITS
+from airflow_provider_marketo.streams.feeds import SKEW, USER_AUDITS
 from airflow_provider_marketo.streams.journal_keys import JournalOverlap, remove_old, with_segment
 from airflow_provider_marketo.streams.position import Position
 from airflow_provider_marketo.streams.run import RESTORE, Range, StreamRun
@@ -229,9 +231,9 @@ class JournalRun(StreamRun):
                 return None
         if str(record["activityDate"] or since) < since:
             return None
-        record[SOURCE_COLUMN] = events.JOURNAL
+        record[SOURCE] = FROM_JOURNAL
         if request.include_raw:
-            record[RAW_COLUMN] = events.raw(event)
+            record[RAW] = events.raw(event)
         return record
 
     def _check_instance(self, reader: JournalReader) -> None:

@@ -8,15 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.counts import counted
-from airflow_provider_marketo.client.journal.events import EXTRACT
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.tabular.sources import EXTRACT, SOURCE
 from airflow_provider_marketo.extract.task import ExtractWork
 from airflow_provider_marketo.hooks.adobe_events import AdobeEventsHook
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.manifest import read_manifest
-from airflow_provider_marketo.streams.feeds import ACTIVITIES, SOURCE_COLUMN
+from airflow_provider_marketo.streams.feeds import ACTIVITIES
 from airflow_provider_marketo.streams.journal import JournalRun, fits
 from airflow_provider_marketo.streams.task import dates_of, stream_of, stream_request
 
@@ -169,4 +169,4 @@ def _record(text: str) -> dict[str, Any]:
     if isinstance(attributes, str):
         attributes = json.loads(attributes)
     pairs = [{"name": name, "value": value} for name, value in attributes.items()]
-    return {**row, "attributes": pairs, SOURCE_COLUMN: EXTRACT}
+    return {**row, "attributes": pairs, SOURCE: EXTRACT}

@@ -11,6 +11,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.schema import ActivityType, Column, TableSchema, activity_types
+from airflow_provider_marketo.client.tabular.sources import RAW, SOURCE
 from airflow_provider_marketo.extract.plan import ExtractPlan, activity_type_id, require_known, without_excluded
 from airflow_provider_marketo.extract.request import ExtractRequest
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, Removal
@@ -21,8 +22,6 @@ from airflow_provider_marketo.streams.feeds import (
     LEADS_PER_PASS,
     MERGE_LEADS,
     MERGED_LEADS,
-    RAW_COLUMN,
-    SOURCE_COLUMN,
     TYPES_PER_PASS,
     Feed,
 )
@@ -157,7 +156,7 @@ class StreamRequest(ExtractRequest):
         return not self.journal or bool(self.activity_types) or by_type
 
     def _more_columns(self) -> dict[str, str]:
-        more = {SOURCE_COLUMN: self.journal, RAW_COLUMN: self.include_raw}
+        more = {SOURCE: self.journal, RAW: self.include_raw}
         return {name: "string" for name, is_wanted in more.items() if is_wanted}
 
     def passes(self, plan: ExtractPlan) -> list[Pass]:

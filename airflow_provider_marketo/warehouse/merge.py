@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.tabular.sources import EXTRACT, JOURNAL, SOURCE
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import literal, names, quote
 from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, LOAD, SYNCED_AT
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 STAGE, DELTA, GONE = "_marketo_stage", "_marketo_delta", "_marketo_gone"
 """Temporary tables: the rows of the files; each key once, compared with the table; keys that are to be marked."""
 
-_NEW, _NEWER, _CHANGED = "_is_new", "_is_newer", "_is_changed"
+_NEW, _NEWER, _CHANGED, _FILLS = "_is_new", "_is_newer", "_is_changed", "_fills"
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,23 @@ class Merge:
         """
         engine, shape = self.engine, self.shape
         columns = list(shape.columns.values())
-        changed = " OR ".join(engine.differs(f"t.{quote(name)}", f"s.{quote(name)}") for name in shape.others)
+        changed = " OR ".join(engine.differs(f"t.{quote(name)}", self._merged(name)) for name in shape.others)
         flags = {
             _NEW: f"t.{quote(shape.key[0])} IS NULL",
             _NEWER: f"t.{quote(shape.key[0])} IS NOT NULL AND {self._newer()}",
             _CHANGED: f"({changed or '1 = 0'})",
         }
+        if shape.has_sources:
+            there, loses = f"t.{quote(shape.key[0])} IS NOT NULL", self._loses()
+            newer = f"({loses} AND {flags[_CHANGED]}) OR (NOT ({loses}) AND ({self._wins()} OR {self._newer()}))"
+            flags |= {_NEWER: f"{there} AND ({newer})", _FILLS: f"{there} AND {loses}"}
+        selected = ", ".join(f"{self._merged(column)} AS {quote(column)}" for column in columns)
         flagged = ", ".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {quote(name)}" for name, test in flags.items())
         engine.analyze(STAGE, [self.staged[column][0] for column in shape.key])
         once = self._once(columns)
         with engine.lookups(STAGE, shape.table):
             engine.execute(
-                f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {names(columns, 's.')}, {flagged}"
+                f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {selected}, {flagged}"
                 f" FROM ({once}) AS s LEFT JOIN {self._table} AS t ON {self._on('t', 's')}"
                 ' WHERE s."_n" = 1'
             )
@@ -109,8 +115,8 @@ class Merge:
         )
         sets = [f"{quote(name)} = d.{quote(name)}" for name in self.shape.others]
         sets += [
-            f"{quote(AS_OF)} = {engine.timestamp(self.as_of)}",
-            f"{quote(LOAD)} = {literal(self.load_id)}",
+            f"{quote(AS_OF)} = {self._unless_filled(AS_OF, engine.timestamp(self.as_of))}",
+            f"{quote(LOAD)} = {self._unless_filled(LOAD, literal(self.load_id))}",
             f"{quote(SYNCED_AT)} = {engine.timestamp(self.now)}",
             f"{quote(DELETED_AT)} = {returned}",
         ]
@@ -203,8 +209,42 @@ class Merge:
         ours, theirs = f"s.{quote(self.shape.updated)}", f"t.{quote(self.shape.updated)}"
         return f"CASE WHEN {ours} <> {theirs} THEN {ours} > {theirs} ELSE {by_reading} END"
 
+    def _merged(self, column: str) -> str:
+        """
+        Return what a column of a row becomes: the load's value.
+
+        In a table with rows of a journal, an extracted row keeps its values, and a missing value replaces none.
+        """
+        ours, theirs = f"s.{quote(column)}", f"t.{quote(column)}"
+        if not self.shape.has_sources or column in self.shape.key:
+            return ours
+        if column == self.shape.columns[SOURCE]:
+            both = f"t.{quote(self.shape.key[0])} IS NOT NULL AND {self._loses()}"
+            return f"CASE WHEN {both} THEN {theirs} ELSE {ours} END"
+        return f"CASE WHEN {self._loses()} THEN COALESCE({theirs}, {ours}) ELSE COALESCE({ours}, {theirs}) END"
+
+    def _loses(self) -> str:
+        """Return the condition that the load's row comes from a journal, and that of the table was extracted."""
+        return f"(s.{self._source} = {literal(JOURNAL)} AND t.{self._source} = {literal(EXTRACT)})"
+
+    def _wins(self) -> str:
+        """Return the condition that the load's row was extracted, and that of the table comes from a journal."""
+        return f"(s.{self._source} = {literal(EXTRACT)} AND t.{self._source} = {literal(JOURNAL)})"
+
+    @property
+    def _source(self) -> str:
+        return quote(self.shape.columns[SOURCE])
+
+    def _unless_filled(self, column: str, value: str) -> str:
+        """Return the value of a system column, which stays if the load's row only fills gaps of an extracted row."""
+        if not self.shape.has_sources:
+            return value
+        return f"CASE WHEN d.{quote(_FILLS)} = 1 THEN t.{quote(column)} ELSE {value} END"
+
     def _staged(self, column: str) -> str:
         """Return a staged column in the type of the table's. A text of the key that is null becomes empty."""
+        if column not in self.staged:  # the load's rows do not say where they come from
+            return literal(EXTRACT)
         name, staged = self.staged[column]
         kind = self.shape.types[column]
         value = self.engine.from_stage(quote(name), staged, kind)

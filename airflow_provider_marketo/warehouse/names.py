@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.tabular.columns import MISFITS
 from airflow_provider_marketo.client.tabular.schema import identifier, name_digest, snake_case
+from airflow_provider_marketo.client.tabular.sources import RAW, SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,9 @@ ERASED_LEAD, ERASED_AT = "lead_id", "erased_at"
 LOADS, COLUMNS, ERASED, LOCKS = "_marketo_loads", "_marketo_columns", "_marketo_erased", "_marketo_locks"
 VIEWS = "_marketo_views"
 HISTORY, VALID_FROM, VALID_TO = "_history", "_valid_from", "_valid_to"
+
+_OURS = (MISFITS, SOURCE, RAW)
+"""Fields that this provider adds to those of Marketo."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_ ]+")
 
@@ -44,7 +48,7 @@ def column_names(sources: Iterable[str], known: Mapping[str, str]) -> dict[str, 
     for source in sources:
         if source in found:
             continue
-        name = column = _short(source if source == MISFITS else _column(source))
+        name = column = _short(source if source in _OURS else _column(source))
         count = 1
         while column in taken:
             count += 1

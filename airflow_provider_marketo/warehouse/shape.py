@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.tabular.sources import EXTRACT, SOURCE
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.engine import literal, quote
 from airflow_provider_marketo.warehouse.names import (
     AS_OF,
     DELETED_AT,
@@ -50,6 +51,11 @@ class Shape:
     key: tuple[str, ...]
     updated: str | None
     created: bool
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether a column says which rows come from a journal and which were extracted."""
+        return SOURCE in self.columns
 
     @property
     def others(self) -> list[str]:
@@ -129,6 +135,8 @@ class TableShaper:
         :raises MarketoInvalidRequestError: the table holds something else, or cannot take the columns.
         """
         known = self._log.known(self._table)
+        if SOURCE in known:  # rows of a load that does not say were extracted
+            fields = {SOURCE: types.TEXT, **fields}
         self._found = self._engine.columns(self._table)
         self._refuse_others(known, key)
         columns = column_names(fields, {source: column for source, (column, _, _) in known.items()})
@@ -137,6 +145,9 @@ class TableShaper:
         if self._found:
             missing = {name: kind for name, kind in wanted.items() if name not in self._found}
             self._engine.add_columns(self._table, missing)
+            if columns.get(SOURCE) in missing:
+                table, column = self._engine.table(self._table), quote(columns[SOURCE])
+                self._engine.execute(f"UPDATE {table} SET {column} = {literal(EXTRACT)}")
         else:
             self._engine.create_table(self._table, {**wanted, **SYSTEM_TYPES}, [columns[name] for name in key])
         new = {source: column for source, column in columns.items() if source not in known}

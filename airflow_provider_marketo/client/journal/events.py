@@ -20,8 +20,6 @@ ACTIVITY = "com.adobe.platform.marketo.activity."
 USER_AUDIT = "com.adobe.platform.marketo.audit.user."
 """What the types of events start with."""
 
-JOURNAL, EXTRACT = "journal", "extract"
-"""Where a row comes from, as its column ``_source`` says."""
 
 _INNER = ("event", "body")
 _DEEPEST = 4

@@ -1,0 +1,9 @@
+"""The columns that say where a row of a journal's stream comes from, and what its event was."""
+
+from __future__ import annotations
+
+SOURCE, RAW = "_source", "_raw"
+"""Where a row comes from; on request the JSON of its event."""
+
+JOURNAL, EXTRACT = "journal", "extract"
+"""What the first column says. A table that lacks it holds extracted rows."""
