@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from airflow.api_fastapi.app import get_auth_manager
@@ -79,6 +79,7 @@ __all__ = [
     "requires_access_view",
     "runs_in_process",
     "supervisor",
+    "task_state_rows",
     "task_state_store",
     "use_metadata_database",
     "variable_is_listed",
@@ -123,6 +124,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "Pool": ("airflow.models.pool",),
     "SerializedDagModel": ("airflow.models.serialized_dag",),
     "TaskInstance": ("airflow.models.taskinstance",),
+    "TaskStateStoreModel": ("airflow.models.task_state_store",),
     "Variable": ("airflow.models.variable",),
     "XComModel": ("airflow.models.xcom",),
     "action_cli": ("airflow.utils.cli",),
@@ -277,6 +279,26 @@ def asset_state_rows(session: Any, prefix: str) -> list[tuple[str, Any]]:
         return []
     rows = session.query(model.key, model.value).filter(model.key.startswith(prefix, autoescape=True))
     return [(key, value) for key, value in rows]
+
+
+def task_state_rows(
+    session: Any, dag_ids: Collection[str], keys: Collection[str]
+) -> list[tuple[str, str, str, int, str, Any]]:
+    """
+    Return what the tasks of some DAGs keep between their tries.
+
+    :param session: of Airflow's database.
+    :param dag_ids: ids of the DAGs.
+    :param keys: in the task state store.
+    :return: DAG, task, run, map index, key and value; nothing before Airflow 3.3, which has no such store.
+    """
+    try:
+        model = __getattr__("TaskStateStoreModel")
+    except ImportError:
+        return []
+    columns = (model.dag_id, model.task_id, model.run_id, model.map_index, model.key, model.value)
+    rows = session.query(*columns).filter(model.dag_id.in_(sorted(dag_ids)), model.key.in_(sorted(keys)))
+    return [tuple(row) for row in rows]
 
 
 def events_after(events: Any, time: datetime) -> Iterable[Any]:

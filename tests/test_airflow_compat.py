@@ -31,6 +31,7 @@ SINCE = {
     "GetVariableKeys": (3, 3),
     "SharedStreamProducer": (3, 3),
     "TaskAwaitingInput": (3, 3),
+    "TaskStateStoreModel": (3, 3),
 }
 """Names that older lines lack, with the first that has them."""
 
@@ -56,6 +57,7 @@ CALLS = {
     "SharedStreamProducer.open_stream": ("self",),
     "TaskInstance": ("dag_id", "task_id", "run_id", "map_index", "state", "operator", "pool", "hostname"),
     "TaskAwaitingInput": ("method_name", "kwargs"),
+    "TaskStateStoreModel": ("dag_id", "task_id", "run_id", "map_index", "key", "value"),
     "Variable.delete": ("key", "session"),
     "Variable.get": ("key", "default_var"),
     "Variable.set": ("key", "value", "description", "serialize_json", "session"),

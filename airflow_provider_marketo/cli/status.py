@@ -84,7 +84,7 @@ def _tasks(waits: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
             "state": each["state"],
             "pool": each["pool"],
             "since": each["since"] or "",
-            "export jobs": ", ".join(each["jobs"]),
+            "jobs": ", ".join(each["jobs"]),
         }
 
 
@@ -109,11 +109,35 @@ def _streams(fresh: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
             "kind": each["kind"],
             "published up to": each["time"],
             "behind now": _span(each["lag_seconds"]),
+            "promised": _promise(each),
         }
 
 
+def _fresh_tables(fresh: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
+    for each in fresh["tables"]:
+        yield {
+            "table": each["name"],
+            "in": each["place"],
+            "has all up to": each["time"],
+            "behind now": _span(each["lag_seconds"]),
+            "promised": _promise(each),
+        }
+
+
+def _exports(waits: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
+    for connection in waits["connections"]:
+        for each in connection.get("exports_by_dag", ()):
+            yield {
+                "connection": connection["conn_id"],
+                "DAG": each["dag_id"],
+                "MB today": each["mb"],
+                "daily_export_mb": "" if each["budget_mb"] is None else each["budget_mb"],
+            }
+
+
 def _assets(fresh: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
-    return ({"asset": each["uri"], "last event": each["last_event"] or "none"} for each in fresh["assets"])
+    for each in fresh["assets"]:
+        yield {"asset": each["uri"], "last event": each["last_event"] or "none", "promised": _promise(each)}
 
 
 _TABLES = (
@@ -121,10 +145,17 @@ _TABLES = (
     ("needs", "What needs me: faults", _faults),
     ("waits", "Why does it wait: quotas", _quotas),
     ("waits", "Why does it wait: tasks", _tasks),
+    ("waits", "Exports of today by DAG", _exports),
     ("waits", "Calls of seven days", _calls),
     ("fresh", "How fresh: streams and watchers", _streams),
+    ("fresh", "How fresh: tables of warehouses", _fresh_tables),
     ("fresh", "How fresh: Airflow assets", _assets),
 )
+
+
+def _promise(row: Mapping[str, Any]) -> str:
+    promise = row["promise_seconds"]
+    return "" if promise is None else f"{_span(promise)}{', LATE' if row['late'] else ''}"
 
 
 def _ago(when: str, now: str) -> str:

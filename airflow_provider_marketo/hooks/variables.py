@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
+TABLES = "marketo_tables_"
+"""How the names of the Variables begin in which loads note how new their tables are."""
+
 
 def read(name: str) -> str | None:
     """

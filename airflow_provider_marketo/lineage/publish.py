@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -10,8 +12,12 @@ from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_marketo.airflow_compat import add_partitions
 from airflow_provider_marketo.client.endpoint import Endpoint
+from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.runtime import runtime
+from airflow_provider_marketo.hooks.variables import TABLES
 from airflow_provider_marketo.lineage.uris import SCHEME, marketo_uri
 
 if TYPE_CHECKING:
@@ -117,3 +123,29 @@ def emit_table_events(context: Context, place: str, tables: Mapping[str, Mapping
                 events[outlet].add(Asset(uri=f"{place}/{table}"), extra=dict(counts))
         elif isinstance(outlet, Asset):
             events[outlet].extra = {"tables": {table: dict(counts) for table, counts in tables.items()}}
+
+
+def keep_tables(context: Context, place: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """
+    Note in a Variable how new the tables of a task are, for the page *Marketo* and ``airflow marketo status``.
+
+    :param context: the running task's context.
+    :param place: URL of the schema, without credentials.
+    :param tables: counts of the loaded tables by name, and up to when each has Marketo's changes.
+    """
+    if runtime().task is None:
+        return
+    ti, now = context["ti"], datetime.now(timezone.utc).isoformat(timespec="seconds")
+    name = TABLES + key_part(f"{ti.dag_id}.{ti.task_id}")
+    known = json.loads(variables.find(name) or "{}").get("tables", {})
+    facts = {
+        "version": 1,
+        "dag_id": ti.dag_id,
+        "task_id": ti.task_id,
+        "place": place,
+        "tables": {
+            **known,
+            **{table: {"until": each.get("until"), "loaded_at": now} for table, each in tables.items()},
+        },
+    }
+    variables.try_to_write(name, json.dumps(facts), "How new the tables are that a Marketo task loads")

@@ -26,7 +26,9 @@ class PublishesTables:
 
     def _emit_tables(self, context: Context, place: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
         """
-        Emit asset events and hook lineage. A failure is logged, not raised, because the tables are loaded.
+        Emit asset events and hook lineage, and note how new the tables are.
+
+        A failure is logged, not raised, because the tables are loaded.
 
         :param context: the running task's context.
         :param place: URL of the schema, without credentials.
@@ -37,6 +39,7 @@ class PublishesTables:
         self._loaded_place, self._loaded_tables = place, tables
         try:
             publish.emit_table_events(context, place, tables)
+            publish.keep_tables(context, place, tables)
         except Exception:
             log.warning("The tables are loaded, but Airflow's asset events or lineage are not", exc_info=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from airflow_provider_marketo.airflow_compat import (
     AssetEvent,
@@ -16,6 +16,7 @@ from airflow_provider_marketo.airflow_compat import (
     Variable,
     XComModel,
     asset_state_rows,
+    task_state_rows,
 )
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 
@@ -27,7 +28,12 @@ UNFINISHED = ("scheduled", "queued", "running", "restarting", "deferred", "up_fo
 OCCUPYING = ("queued", "running")
 """States of tasks that take slots in their pool."""
 
-_OURS = ("Marketo%", "SqlToMarketo%")
+_OURS = ("Marketo%", "SqlToMarketo%", "RangesOfRunOperator", "LoadSourceOperator", "%InRangeOperator")
+"""Patterns of our operators' names. The last three are those of the warehouse group."""
+
+_EXPORTS, _IMPORTS = "marketo_bulk_extract", "marketo_import"
+"""Keys in the task state store under which tasks keep their jobs."""
+
 _AT_A_TIME = 500
 """Keys in one query: SQLite takes no more than a thousand."""
 
@@ -83,7 +89,7 @@ def pools(session: Any) -> dict[str, dict[str, int]]:
 
 
 def unfinished_tasks(session: Any) -> list[dict[str, Any]]:
-    """Return the Marketo tasks that are not finished, with the export jobs that they wait for."""
+    """Return the Marketo tasks that are not finished, with the jobs that Marketo holds for them."""
     columns = (
         TaskInstance.dag_id,
         TaskInstance.task_id,
@@ -93,7 +99,7 @@ def unfinished_tasks(session: Any) -> list[dict[str, Any]]:
         TaskInstance.pool,
         TaskInstance.start_date,
     )
-    ours = TaskInstance.operator.like(_OURS[0]) | TaskInstance.operator.like(_OURS[1])
+    ours = or_(*(TaskInstance.operator.like(pattern) for pattern in _OURS))
     rows = session.execute(select(*columns).where(TaskInstance.state.in_(UNFINISHED), ours)).all()
     jobs = _jobs(session, {row.dag_id for row in rows})
     return [
@@ -114,10 +120,25 @@ def unfinished_tasks(session: Any) -> list[dict[str, Any]]:
 def _jobs(session: Any, dag_ids: Collection[str]) -> Mapping[tuple[str, str, str, int], list[str]]:
     if not dag_ids:
         return {}
+    # Before Airflow 3.3 a deferred task names its export jobs in an XCom; since then every task keeps all of its jobs.
     query = select(XComModel.dag_id, XComModel.task_id, XComModel.run_id, XComModel.map_index, XComModel.value).where(
         XComModel.key == EXPORT_IDS, XComModel.dag_id.in_(sorted(dag_ids))
     )
-    return {(row.dag_id, row.task_id, row.run_id, row.map_index): _texts(row.value) for row in session.execute(query)}
+    found = {(row.dag_id, row.task_id, row.run_id, row.map_index): _texts(row.value) for row in session.execute(query)}
+    for dag_id, task_id, run_id, map_index, key, value in task_state_rows(session, dag_ids, (_EXPORTS, _IMPORTS)):
+        found[dag_id, task_id, run_id, map_index] = _kept_jobs(key, json_object(value) or {})
+    return found
+
+
+def _kept_jobs(key: str, progress: Mapping[str, Any]) -> list[str]:
+    """Return the ids of jobs in the progress of an extract or an import."""
+    parts = progress.get("jobs" if key == _EXPORTS else "chunks")
+    if not isinstance(parts, dict):
+        return []
+    if key == _EXPORTS:
+        return sorted(map(str, parts.values()))
+    chunks = (chunk for chunk in parts.values() if isinstance(chunk, dict) and chunk.get("state") == "queued")
+    return sorted(str(chunk["batch_id"]) for chunk in chunks if chunk.get("batch_id"))
 
 
 def _texts(value: Any) -> list[str]:

@@ -9,15 +9,19 @@ from airflow_provider_marketo.at_most_once.decision import ALIVE, ASKING
 from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry
 from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
-from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.errors import MarketoStateError
+from airflow_provider_marketo.client.dates import parse_date, parse_date_or_none
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStateError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.conversions import as_period
+from airflow_provider_marketo.hooks.export_account import PREFIX as EXPORTS
+from airflow_provider_marketo.hooks.export_account import ExportAccount
 from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota
 from airflow_provider_marketo.hooks.quota import PREFIX as QUOTA
 from airflow_provider_marketo.hooks.task_states import states
 from airflow_provider_marketo.hooks.usage_history import PREFIX as USAGE
 from airflow_provider_marketo.hooks.usage_history import UsageHistory
+from airflow_provider_marketo.hooks.variables import TABLES
 from airflow_provider_marketo.policy import POOLS_VARIABLE
 from airflow_provider_marketo.status import database
 from airflow_provider_marketo.streams.position import PREFIX as POSITION
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
 log = printable_logger(__name__)
+
+PROMISES = "marketo_promises"
+"""Variable in which people say how old a stream, a watcher, a table or an Airflow asset may be, by its name."""
 
 VERSION = 1
 """Of the form of the facts."""
@@ -45,7 +52,7 @@ def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: dateti
     may_see = _sees(dag_ids)
     sections: dict[str, Callable[[], dict[str, Any]]] = {
         "waits": lambda: _waits(session, may_see, at),
-        "fresh": lambda: _fresh(session, at),
+        "fresh": lambda: _fresh(session, may_see, at),
         "needs": lambda: _needs(session, may_see),
     }
     return {"version": VERSION, "now": at.isoformat(timespec="seconds")} | {
@@ -67,16 +74,17 @@ def _safely(name: str, section: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _waits(session: Any, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
-    names = [*database.keys(session, QUOTA), *database.keys(session, USAGE)]
+    names = [*database.keys(session, QUOTA), *database.keys(session, USAGE), *database.keys(session, EXPORTS)]
     stored = database.values(session, names)
     # A connection of the environment or a secrets backend is known by its Variables only.
-    ids = {name.removeprefix(QUOTA).removeprefix(USAGE): "" for name in names}
+    ids = {name.removeprefix(QUOTA).removeprefix(USAGE).removeprefix(EXPORTS): "" for name in names}
     ids |= {key_part(conn_id): conn_id for conn_id in database.connection_ids(session)}
     pools = database.pools(session)
     connections = [
         {"conn_id": conn_id or part}
         | _quota_facts(stored.get(QUOTA + part), now)
         | _usage_facts(stored.get(USAGE + part), pools, may_see)
+        | _export_facts(stored.get(EXPORTS + part), may_see, now)
         for part, conn_id in sorted(ids.items())
     ]
     tasks = [task for task in database.unfinished_tasks(session) if may_see(task["dag_id"])]
@@ -123,6 +131,25 @@ def _usage_facts(
     }
 
 
+def _export_facts(stored: Mapping[str, Any] | None, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
+    """Return what each DAG has exported today, and its daily budget if it has one."""
+    try:
+        account = ExportAccount.from_dict(stored or {}).at(now)
+    except ValueError:
+        return {}
+    spent = account.spent_by_dag()
+    rows = [
+        {
+            "dag_id": dag_id,
+            "mb": round(spent.get(dag_id, 0) / MEGABYTE, 1),
+            "budget_mb": account.budgets[dag_id].mb if dag_id in account.budgets else None,
+        }
+        for dag_id in sorted({*spent, *account.budgets})
+        if may_see(dag_id)
+    ]
+    return {"exports_by_dag": rows} if rows else {}
+
+
 def _day(day: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
     by_dag = {dag_id: calls for dag_id, calls in day.by_dag.items() if may_see(dag_id)}
     return {
@@ -134,15 +161,71 @@ def _day(day: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
     }
 
 
-def _fresh(session: Any, now: datetime) -> dict[str, Any]:
+def _fresh(session: Any, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
     found: dict[str, Mapping[str, Any]] = {}
     stored = database.values(session, database.keys(session, POSITION))
     for key, position in [*stored.items(), *database.asset_positions(session, POSITION)]:
         # Where several stores have a position, the latest counts.
         if "time" in position and str(position["time"]) > str(found.get(key, {}).get("time", "")):
             found[key] = position
+    promises, _ = _promises(session)
     streams = [_stream(key.removeprefix(POSITION), position, now) for key, position in sorted(found.items())]
-    return {"streams": streams, "assets": database.asset_events(session)}
+    assets = [
+        each | {"lag_seconds": _lag(each["last_event"], now) if each["last_event"] else None}
+        for each in database.asset_events(session)
+    ]
+    return {
+        "streams": [each | _kept(promises, each["lag_seconds"], each["name"]) for each in streams],
+        "tables": [
+            each | _kept(promises, each["lag_seconds"], each["name"], f"{each['place']}/{each['name']}")
+            for each in _tables(session, may_see, now)
+        ],
+        "assets": [each | _kept(promises, each["lag_seconds"], each["uri"]) for each in assets],
+    }
+
+
+def _promises(session: Any) -> tuple[dict[str, float], list[str]]:
+    """Return the promised age in seconds by name, and the names whose promise cannot be read."""
+    stored = database.values(session, [PROMISES]).get(PROMISES, {})
+    promises, damaged = {}, []
+    for name, text in stored.items():
+        try:
+            promises[str(name)] = as_period(PROMISES, text).total_seconds()
+        except MarketoInvalidRequestError:
+            damaged.append(str(name))
+    return promises, damaged
+
+
+def _kept(promises: Mapping[str, float], lag: float | None, *names: str) -> dict[str, Any]:
+    """Return what is promised under one of the names, and whether the promise is broken."""
+    promise = next((promises[name] for name in names if name in promises), None)
+    return {"promise_seconds": promise, "late": promise is not None and (lag is None or lag > promise)}
+
+
+def _lag(time: str, now: datetime) -> int:
+    return max(0, round((now - parse_date(time)).total_seconds()))
+
+
+def _tables(session: Any, may_see: Callable[[str], bool], now: datetime) -> list[dict[str, Any]]:
+    found = []
+    for _, facts in sorted(database.values(session, database.keys(session, TABLES)).items()):
+        dag_id, tables = str(facts.get("dag_id", "")), facts.get("tables")
+        if not isinstance(tables, dict) or not may_see(dag_id):
+            continue
+        for name, table in sorted(tables.items()):
+            until = parse_date_or_none(str(table.get("until") or table.get("loaded_at"))) if table else None
+            if until is not None:
+                found.append(
+                    {
+                        "name": name,
+                        "place": str(facts.get("place", "")),
+                        "dag_id": dag_id,
+                        "time": until.isoformat(timespec="seconds"),
+                        "loaded_at": table.get("loaded_at"),
+                        "lag_seconds": _lag(until.isoformat(), now),
+                    }
+                )
+    return found
 
 
 def _stream(name: str, position: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -152,7 +235,7 @@ def _stream(name: str, position: Mapping[str, Any], now: datetime) -> dict[str, 
         "kind": "watcher" if "pending" in position else "stream",
         "instance": str(position.get("instance", "")),
         "time": time,
-        "lag_seconds": max(0, round((now - parse_date(time)).total_seconds())),
+        "lag_seconds": _lag(time, now),
     }
 
 
@@ -215,6 +298,7 @@ def _instance(entry: Entry) -> tuple[str, str, str, int]:
 def _faults(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, str]]:
     """Return what is set up wrongly, as far as Airflow's database shows it. ``doctor`` finds more."""
     pools = database.pools(session)
+    _, unreadable = _promises(session)
     marked = database.values(session, [POOLS_VARIABLE]).get(POOLS_VARIABLE, {})
     tasks = [task for task in database.unfinished_tasks(session) if may_see(task["dag_id"])]
     setup = "Run: airflow marketo setup"
@@ -225,6 +309,13 @@ def _faults(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, str]
         }
         for conn_id, pool in sorted(marked.items())
         if isinstance(pool, str) and pool not in pools
+    ]
+    found += [
+        {
+            "found": f"The promise of {name} in the Variable {PROMISES} is no duration.",
+            "remedy": "Write an ISO 8601 duration, such as PT2H.",
+        }
+        for name in unreadable
     ]
     if not marked and tasks:
         found.append({"found": "No pool of a Marketo connection is known.", "remedy": setup})

@@ -73,6 +73,7 @@ class Loaded:
     :param counts: what became of the rows.
     :param repeated: whether the load had run before, so that nothing was to be done.
     :param statements: what was sent to the database.
+    :param until: up to when the table has Marketo's changes by this load, ISO 8601.
     """
 
     table: str
@@ -80,6 +81,7 @@ class Loaded:
     counts: Counts = field(default_factory=Counts)
     repeated: bool = False
     statements: list[str] = field(default_factory=list)
+    until: str = ""
 
 
 class DatasetLoad:
@@ -122,7 +124,8 @@ class DatasetLoad:
     def _once(self) -> Loaded:
         engine, started = self._engine, datetime.now(timezone.utc)
         engine.statements.clear()
-        loaded = Loaded(self.table, self.load_id, statements=engine.statements)
+        until = self._entry().span[1] or self._as_of
+        loaded = Loaded(self.table, self.load_id, statements=engine.statements, until=str(until))
         engine.begin()
         self._log.create()
         if self._log.has(self.load_id):

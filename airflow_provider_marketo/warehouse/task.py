@@ -32,7 +32,7 @@ class LoadResult(TypedDict):
     ``skipped`` the datasets that Marketo refused, with the reason.
 
     A table's counts are ``read``, ``inserted``, ``updated``, ``deleted``, ``unchanged``, ``older``, ``rejected`` and
-    ``repeated``, which is true if the same load had run before.
+    ``repeated``, which is true if the same load had run before. ``until`` is up to when it has Marketo's changes.
     """
 
     place: str
@@ -84,7 +84,7 @@ def load_manifest(
                 failures[dataset.name] = error
                 log.error("%s is not loaded: %s", dataset.name, error)
                 continue
-            result["tables"][one.table] = {**asdict(one.counts), "repeated": one.repeated}
+            result["tables"][one.table] = {**asdict(one.counts), "repeated": one.repeated, "until": one.until}
             if not options.dry_run:
                 loaded(one.table, result)
         make_views(engine, options.fivetran_schema, dry_run=options.dry_run)

@@ -32,7 +32,7 @@ def test_the_table_has_a_part_for_each_question(airflow):
 
 
 def test_an_empty_airflow_has_nothing_to_show(airflow):
-    assert airflow("status").count("nothing") == 7
+    assert airflow("status").count("nothing") == 9
 
 
 def test_json_and_yaml_are_the_facts(airflow):

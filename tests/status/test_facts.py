@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,11 +17,19 @@ from airflow.models.variable import Variable
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.airflow_compat import XComModel
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 from airflow_provider_marketo.status import database
 from airflow_provider_marketo.status.facts import collect
 from tests.status.conftest import NOW, entry, quota, usage
+
+
+def _has_task_state() -> bool:
+    try:
+        return bool(airflow_compat.TaskStateStoreModel)
+    except ImportError:
+        return False
 
 
 def connection_of(facts: dict[str, Any], conn_id: str = "marketo_default") -> dict[str, Any]:
@@ -33,7 +42,7 @@ def test_without_anything_every_section_is_empty(session):
         "version": 1,
         "now": "2026-01-15T18:00:00+00:00",
         "waits": {"connections": [], "tasks": []},
-        "fresh": {"streams": [], "assets": []},
+        "fresh": {"streams": [], "tables": [], "assets": []},
         "needs": {"decisions": [], "faults": []},
     }
 
@@ -96,6 +105,70 @@ def test_tasks_that_wait_are_shown_with_their_export_jobs(session, add_task):
     assert task["jobs"] == ["job-1", "job-2"]
 
 
+@pytest.mark.skipif(not _has_task_state(), reason="Airflow 3.3 has this store")
+def test_from_airflow_3_3_the_jobs_come_from_what_tasks_keep(session, add_task):
+    store = airflow_compat.TaskStateStoreModel
+    kept = {
+        ("extract", "marketo_bulk_extract"): {"jobs": {"a window": "job-2", "another": "job-1"}},
+        ("import", "marketo_import"): {
+            "chunks": {"1": {"state": "queued", "batch_id": 7}, "2": {"state": "done", "batch_id": 6}, "3": {}}
+        },
+        ("elsewhere", "marketo_bulk_extract"): "s3://a-reference",
+    }
+    for (task_id, key), value in kept.items():
+        add_task("daily", task_id, "running")
+        text = value if isinstance(value, str) else json.dumps(value)
+        run = {"dag_id": "daily", "task_id": task_id, "run_id": "a run", "map_index": -1, "dag_run_id": 1}
+        session.add(store(key=key, value=text, updated_at=NOW, **run))
+    session.flush()
+    jobs = {task["task_id"]: task["jobs"] for task in collect(session, now=NOW)["waits"]["tasks"]}
+    assert jobs == {"extract": ["job-1", "job-2"], "import": ["7"], "elsewhere": []}
+
+
+def test_tasks_of_the_warehouse_group_are_ours(session, add_task):
+    for operator in ("RangesOfRunOperator", "LoadSourceOperator", "MergedLeadsInRangeOperator", "PythonOperator"):
+        add_task("warehouse", operator, "running", operator=operator)
+    assert len(collect(session, now=NOW)["waits"]["tasks"]) == 3
+
+
+def test_exports_of_today_show_the_budgets_of_dags(session, store):
+    entries = {
+        "a": {"dag_id": "backfill", "since": "2026-01-15T12:00:00Z", "spent": 30_000_000},
+        "b": {"dag_id": "daily", "since": "2026-01-15T12:00:00Z", "spent": 5_000_000},
+    }
+    budgets = {"backfill": {"mb": 50, "day": "2026-01-15"}}
+    store(
+        "marketo_exports_marketo_default", {"version": 1, "day": "2026-01-15", "entries": entries, "budgets": budgets}
+    )
+    facts = connection_of(collect(session, now=NOW, dag_ids=["backfill"]))
+    assert facts["exports_by_dag"] == [{"dag_id": "backfill", "mb": 30.0, "budget_mb": 50}]
+    tomorrow = connection_of(collect(session, now=NOW + timedelta(days=1)))["exports_by_dag"]
+    assert tomorrow == [{"dag_id": "backfill", "mb": 0.0, "budget_mb": 50}]
+
+
+def test_promises_stand_beside_the_lags_and_late_ones_are_named(session, store):
+    store("marketo_position_leads", {"time": "2026-01-15T17:00:00Z", "pages": {}})
+    store("marketo_position_forms", {"time": "2026-01-15T17:59:00Z", "pending": None})
+    tables = {"leads": {"until": "2026-01-15T17:30:00Z", "loaded_at": "x"}, "emails": {"until": "2026-01-15T12:00:00Z"}}
+    place = {"dag_id": "warehouse", "task_id": "load", "place": "duckdb://wh/marketo"}
+    store("marketo_tables_warehouse.load", {"version": 1, "tables": tables, **place})
+    promised = {
+        "leads": "PT2H",
+        "forms": "PT30S",
+        "duckdb://wh/marketo/emails": "PT1H",
+        "marketo://x/leads": "two days",
+    }
+    store("marketo_promises", promised)
+    facts = collect(session, now=NOW)
+    fresh = facts["fresh"]
+    found = [(each["name"], each["promise_seconds"], each["late"]) for each in (*fresh["streams"], *fresh["tables"])]
+    assert found == [("forms", 30, True), ("leads", 7200, False), ("emails", 3600, True), ("leads", 7200, False)]
+    assert [each["lag_seconds"] for each in fresh["tables"]] == [6 * 3600, 1800]
+    (fault,) = facts["needs"]["faults"]
+    assert fault["found"] == "The promise of marketo://x/leads in the Variable marketo_promises is no duration."
+    assert collect(session, now=NOW, dag_ids=["another"])["fresh"]["tables"] == []
+
+
 def test_the_pool_shows_how_many_slots_are_taken(session, store, add_task):
     session.add(Pool(pool="marketo", slots=8, include_deferred=False))
     store("marketo_usage_marketo_default", usage())
@@ -138,7 +211,13 @@ def test_airflow_assets_show_their_last_event(session):
     session.add(AssetEvent(asset_id=asset.id, timestamp=NOW))
     session.flush()
     assert collect(session, now=NOW)["fresh"]["assets"] == [
-        {"uri": "marketo://123-ABC-456/leads", "last_event": "2026-01-15T18:00:00+00:00"}
+        {
+            "uri": "marketo://123-ABC-456/leads",
+            "last_event": "2026-01-15T18:00:00+00:00",
+            "lag_seconds": 0,
+            "promise_seconds": None,
+            "late": False,
+        }
     ]
 
 
@@ -258,7 +337,7 @@ def test_a_large_installation_is_read_in_time_and_only_what_is_needed_is_decrypt
     monkeypatch.setattr(database, "texts", counted)
     best = min(_seconds(lambda: collect(session, now=NOW)) for _ in range(3))
     assert len(collect(session, now=NOW)["needs"]["decisions"]) == 5
-    assert len(set(read)) == 5 + 40 + 200 + 1, "the settled entries are not read"
+    assert len(set(read)) == 5 + 40 + 200 + 2, "the settled entries are not read"
     assert best < 0.9
 
 

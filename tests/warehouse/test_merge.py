@@ -33,6 +33,7 @@ def test_rows_are_inserted_and_updated_by_key_and_the_log_says_so(warehouse, pub
         "deleted": 0,
         "rejected": 0,
         "repeated": False,
+        "until": DAY(4),
     }
     counts = "rows_read", "rows_inserted", "rows_updated", "rows_deleted", "rows_unchanged"
     assert warehouse.loads("table_name", "mode", *counts) == [

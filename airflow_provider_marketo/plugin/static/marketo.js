@@ -147,6 +147,10 @@ function connection(facts, now) {
   } else {
     parts.push(el("div", { class: "muted" }, "No task has measured this connection yet."));
   }
+  if (facts.exports_by_dag) {
+    parts.push(el("div", {}, "Exported today: ", facts.exports_by_dag.map((each) =>
+      `${each.dag_id} ${each.mb} MB${each.budget_mb === null ? "" : ` of ${each.budget_mb} MB a day`}`).join(", ")));
+  }
   if (facts.pool) {
     const { name, slots, taken } = facts.pool;
     parts.push(el("div", {}, slots ? `Pool ${name}: ${taken} of ${plural(slots, "slot")} taken` : `Pool ${name} does not exist`));
@@ -164,19 +168,27 @@ function waits(facts, now) {
   return [
     facts.connections.length ? el("div", { class: "cards" }, ...facts.connections.map((each) => connection(each, now)))
       : el("p", { class: "muted" }, "There is no Marketo connection in Airflow's database, and no task has used one."),
-    rows.length ? table("Tasks that run or wait, and their export jobs", ["task", "state", "pool", "since", "export jobs"], rows)
+    rows.length ? table("Tasks that run or wait, and their jobs in Marketo", ["task", "state", "pool", "since", "jobs"], rows)
       : el("p", { class: "muted" }, "No Marketo task runs or waits."),
   ];
 }
 
-function fresh(facts, now) {
-  const streams = facts.streams.map((each) => [each.name, each.kind, local(each.time), span(each.lag_seconds)]);
+function promise(row) {
+  if (row.promise_seconds === null) return "";
+  return row.late ? el("strong", { class: "problem" }, `late: ${span(row.promise_seconds)} is promised`) : span(row.promise_seconds);
+}
+
+function fresh(facts) {
+  const streams = facts.streams.map((each) => [each.name, each.kind, local(each.time), span(each.lag_seconds), promise(each)]);
+  const tables = facts.tables.map((each) => [each.name, el("code", {}, each.place), local(each.time), span(each.lag_seconds), promise(each)]);
   const assets = facts.assets.map((each) => [el("code", {}, each.uri), each.last_event ? local(each.last_event) : "no event yet",
-    each.last_event ? span((new Date(now) - new Date(each.last_event)) / 1000) : ""]);
+    each.last_event ? span(each.lag_seconds) : "", promise(each)]);
   return [
-    streams.length ? table("Streams and watchers", ["name", "kind", "published up to", "behind now"], streams)
+    streams.length ? table("Streams and watchers", ["name", "kind", "published up to", "behind now", "promised"], streams)
       : el("p", { class: "muted" }, "No stream has a position yet."),
-    assets.length ? table("Airflow assets of Marketo", ["asset", "last event", "ago"], assets)
+    tables.length ? table("Tables of warehouses", ["table", "in", "has all up to", "behind now", "promised"], tables)
+      : el("p", { class: "muted" }, "No task has loaded a table yet."),
+    assets.length ? table("Airflow assets of Marketo", ["asset", "last event", "ago", "promised"], assets)
       : el("p", { class: "muted" }, "No DAG names an Airflow asset of Marketo."),
   ];
 }
