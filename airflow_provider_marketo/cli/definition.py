@@ -60,6 +60,7 @@ _LEAD_ID = Arg(
     type=int,
     required=True,
 )
+_TABLE = Arg(("--table",), help="Name of the table, such as leads or activity_send_email.", required=True)
 _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
 _OBJECT = Arg(("object_type",), help="What is extracted.", choices=get_args(BulkObject))
 _START = Arg(("--start",), help="First second wanted, ISO 8601.", required=True)
@@ -161,6 +162,15 @@ _COMMANDS = (
         "code 1 if a table is older than promised, and names the table, its promise and its age.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.freshness"),
         args=(_SQL_CONN_ID, _SCHEMA, _PROMISE, OUTPUT),
+    ),
+    ActionCommand(
+        name="resync",
+        help="Let the next run of a task group read a table of the warehouse again (experimental)",
+        description="The next run of MarketoWarehouseTaskGroup reads the table from start, and merges its rows: what "
+        "Marketo sends replaces what the table has, and what Marketo has forgotten stays. Activities of all types are "
+        "read together, as is all reference data. Calls nothing of Marketo by itself.",
+        func=lazy_load_command("airflow_provider_marketo.cli.warehouse.resync_table"),
+        args=(_SQL_CONN_ID, _SCHEMA, _TABLE),
     ),
     ActionCommand(
         name="erase-from-warehouse",

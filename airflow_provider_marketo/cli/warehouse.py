@@ -1,4 +1,4 @@
-"""``airflow marketo freshness`` and ``airflow marketo erase-from-warehouse``."""
+"""``airflow marketo freshness``, ``airflow marketo resync`` and ``airflow marketo erase-from-warehouse``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidR
 from airflow_provider_marketo.conversions import as_period
 from airflow_provider_marketo.warehouse.erase import erase_leads
 from airflow_provider_marketo.warehouse.freshness import check_freshness
+from airflow_provider_marketo.warehouse.resync import resync
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -35,6 +36,18 @@ def freshness(args: Namespace) -> None:
         {"table": one.table, "until": iso(one.until), "age": str(one.age).partition(".")[0]} for one in found.values()
     ]
     print_rows(rows, args.output)
+
+
+@action_cli(check_db=False)
+@providers_configuration_loaded
+def resync_table(args: Namespace) -> None:
+    """Let the next run of the task group read a table again."""
+    use_metadata_database()
+    try:
+        source = resync(args.sql_conn_id, args.schema, args.table)
+    except MarketoError as error:
+        raise SystemExit(f"airflow marketo resync: {error}") from None
+    print(f"The next run reads {args.table} from the beginning, with all of its source {source}")
 
 
 @action_cli(check_db=False)

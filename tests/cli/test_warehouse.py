@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
+from airflow_provider_marketo.warehouse.resync import source_of
+from airflow_provider_marketo.warehouse.watermarks import move_watermarks, read_watermarks
 from tests.support import StateStore, run_task, task_context
 from tests.warehouse.published import published
 
@@ -39,6 +42,35 @@ def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
 def test_a_promise_that_is_not_kept_ends_with_an_error(airflow, warehouse, promise, message):
     with pytest.raises(SystemExit, match=message):
         airflow("freshness", *WAREHOUSE, "--promise", promise)
+
+
+def test_a_table_is_read_again_by_the_next_run(airflow, warehouse, tmp_path):
+    with pytest.raises(SystemExit, match="has loaded no table 'leads'"):
+        airflow("resync", *WAREHOUSE, "--table", "leads")
+    read_watermarks("wh", "marketo")
+    until = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    move_watermarks("wh", "marketo", ["leads", "activities"], until, ("d", "r"))
+    with pytest.raises(SystemExit, match=r"leeds.*leads"):
+        airflow("resync", *WAREHOUSE, "--table", "leeds")
+    said = airflow("resync", *WAREHOUSE, "--table", "leads")
+    assert "The next run reads leads from the beginning, with all of its source leads" in said
+    assert read_watermarks("wh", "marketo") == {"activities": until}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source"),
+    [
+        ("activity_send_email", "activities"),
+        ("activity_types", "reference"),
+        ("programs", "reference"),
+        ("custom_car_c", "custom_objects"),
+        ("custom_object_types", "reference"),
+        ("merged_leads", "removals"),
+        ("something", None),
+    ],
+)
+def test_each_table_belongs_to_a_source(dataset, source):
+    assert source_of(dataset) == source
 
 
 def test_leads_are_erased_if_that_is_meant(airflow, warehouse):
