@@ -13,7 +13,7 @@ import pytest
 
 import airflow_provider_marketo
 from airflow_provider_marketo.client.errors import MarketoStateError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.output.folder import OutputFolder
 
 PACKAGE = f"{airflow_provider_marketo.__name__}."
@@ -24,9 +24,9 @@ NOT_STORED = {"conditions.condition.Condition", "streams.request.StreamRequest"}
 """Classes with a version whose own objects are never stored: a base class, and one that only has a fingerprint."""
 
 
-def class_of(name: str) -> type[Plain]:
+def class_of(name: str) -> type[Serializable]:
     module, _, kind = name.rpartition(".")
-    found: type[Plain] = getattr(importlib.import_module(PACKAGE + module), kind)
+    found: type[Serializable] = getattr(importlib.import_module(PACKAGE + module), kind)
     return found
 
 
@@ -34,7 +34,7 @@ def test_the_first_format_of_each_class_is_kept():
     for module in pkgutil.walk_packages(airflow_provider_marketo.__path__, PACKAGE):
         if ".simulator" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    kinds = list(Plain.__subclasses__())
+    kinds = list(Serializable.__subclasses__())
     for kind in kinds:
         kinds += kind.__subclasses__()
     names = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.errors import MarketoStateError
-from airflow_provider_marketo.client.plain import LaterFormatError, Plain
+from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
 from airflow_provider_marketo.client.stored import UPDATE
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class Entry(Plain):
+class Entry(Serializable):
     """
     An entry as it is stored.
 

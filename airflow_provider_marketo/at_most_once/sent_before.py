@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -26,7 +26,7 @@ _REMEDY = (
 
 
 @dataclass(frozen=True)
-class Reservation(Plain):
+class Reservation(Serializable):
     """
     The digests of one run.
 

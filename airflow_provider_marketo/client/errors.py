@@ -40,9 +40,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable
 from airflow_provider_marketo.client.remedies import remedy_of
+from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -454,7 +454,7 @@ def _rank(error: type[MarketoError]) -> int:
 
 
 @dataclass(frozen=True)
-class StoredError(Plain):
+class StoredError(Serializable):
     """
     An error as another process reads it.
 

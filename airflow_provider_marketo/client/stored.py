@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.client.errors import MarketoStateError
-from airflow_provider_marketo.client.plain import LaterFormatError, Plain
+from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-State = TypeVar("State", bound=Plain)
+State = TypeVar("State", bound=Serializable)
 
 _JSON_NAMES: Mapping[type, str] = {dict: "a JSON object", list: "a JSON list", str: "a JSON text"}
 UPDATE = "Update airflow-provider-marketo on all workers."

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoError, MarketoThrottledError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 
 MEGABYTE = 1_000_000
 """Bytes. Of the two meanings of a megabyte the smaller one is used, so that a budget ends early rather than late."""
@@ -25,7 +25,7 @@ Observer = Callable[[str, float, "MarketoError | None"], None]
 
 
 @dataclass(frozen=True)
-class Counts(Plain):
+class Counts(Serializable):
     """
     The counts of a tally, as another process reads them.
 

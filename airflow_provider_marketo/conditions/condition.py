@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ Answer = Found | MarketoError
 
 
 @dataclass(frozen=True)
-class Condition(Plain):
+class Condition(Serializable):
     """A condition that may become true. Conditions with equal values are the same; values are plain and hashable."""
 
     VERSION: ClassVar[int] = 1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.client.custom_objects import naming_type
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.reading import reading
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
 from airflow_provider_marketo.client.tabular.attributes import columns_of
 from airflow_provider_marketo.client.tabular.partitions import type_folders
@@ -38,7 +38,7 @@ _NEEDED_FOR_TYPES = ("activityTypeId", "attributes")
 
 
 @dataclass(frozen=True)
-class ExtractPlan(Plain):
+class ExtractPlan(Serializable):
     """
     What is going to be done, settled once and kept for the whole extract.
 

@@ -14,8 +14,8 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, win
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import as_list, as_utc
 from airflow_provider_marketo.output.formats import FORMATS
@@ -34,7 +34,7 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class ExtractRequest(Plain):
+class ExtractRequest(Serializable):
     """
     A bulk extract, as an author asks for it.
 

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE
+from airflow_provider_marketo.client.serializable import Serializable
 
 PREFIX = "marketo_exports_"
 MEGABYTE = 1_000_000
@@ -39,7 +39,7 @@ def quota_day(now: datetime) -> str:
 
 
 @dataclass(frozen=True)
-class Entry(Plain):
+class Entry(Serializable):
     """
     The export job of one window of one task instance, also when it is made again.
 
@@ -63,7 +63,7 @@ class Entry(Plain):
 
 
 @dataclass(frozen=True)
-class Budget(Plain):
+class Budget(Serializable):
     """
     What a DAG may export in a day.
 
@@ -76,7 +76,7 @@ class Budget(Plain):
 
 
 @dataclass(frozen=True)
-class Size(Plain):
+class Size(Serializable):
     """
     The size of a task's last export file.
 
@@ -97,7 +97,7 @@ class Size(Plain):
 
 
 @dataclass(frozen=True)
-class ExportAccount(Plain):
+class ExportAccount(Serializable):
     """
     What this Airflow has exported on a connection, as the Variable ``marketo_exports_<conn_id>`` keeps it.
 

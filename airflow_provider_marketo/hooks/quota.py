@@ -17,10 +17,10 @@ from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import LaterFormatError, Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
 from airflow_provider_marketo.client.reading import reading
+from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
 from airflow_provider_marketo.hooks.usage_history import keep_history
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def variable_name(conn_id: str) -> str:
 
 
 @dataclass(frozen=True)
-class Quota(Plain):
+class Quota(Serializable):
     """
     What is left of a day's quotas.
 

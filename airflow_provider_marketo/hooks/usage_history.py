@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.reading import reading
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.hooks.coordination import choose
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class UsageDay:
 
 
 @dataclass(frozen=True)
-class UsageHistory(Plain):
+class UsageHistory(Serializable):
     """
     What the Variable holds.
 

@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.client.plain import Plain
+    from airflow_provider_marketo.client.serializable import Serializable
     from airflow_provider_marketo.client.stored import State
 
 log = printable_logger(__name__)
@@ -103,7 +103,7 @@ def read_state(kind: type[State], name: str, *, remedy: str) -> State | None:
     return None if facts is None else stored.revive(kind, facts, place=f"the Variable {name}", remedy=remedy)
 
 
-def write_state(name: str, state: Plain, description: str) -> None:
+def write_state(name: str, state: Serializable, description: str) -> None:
     """
     Set a Variable to an object, for later tasks or releases.
 

@@ -22,7 +22,7 @@ from airflow_provider_marketo.imports.preview import planned_calls
 from airflow_provider_marketo.imports.rejects import LOCAL
 from airflow_provider_marketo.imports.request import POLICIES, ImportRequest
 from airflow_provider_marketo.imports.source import Rows
-from airflow_provider_marketo.imports.staged import LEFT_OUT, Ending, StagedImport, plan_name
+from airflow_provider_marketo.imports.staged import LEFT_OUT, ImportOutcome, StagedImport, plan_name
 from airflow_provider_marketo.imports.staging import BULK, CALL_BYTES, ChunkLimits, Stager
 from airflow_provider_marketo.imports.state import ImportProgress
 from airflow_provider_marketo.imports.targets import BULK as BY_BULK
@@ -156,12 +156,14 @@ class Beginning:
         )
         return self._staged(plan, ImportProgress(self._fingerprint(request), plan=sha256, host=host()))
 
-    def previous_result(self, request: ImportRequest) -> Ending | None:
+    def previous_result(self, request: ImportRequest) -> ImportOutcome | None:
         """Return the end of the import, if an earlier try came that far and was killed during its cleanup."""
         progress = self._store.load()
         if progress is None or not progress.result or progress.fingerprint != self._fingerprint(request):
             return None
-        return Ending(cast("ImportResult", progress.result), from_dict(progress.error) if progress.error else None)
+        return ImportOutcome(
+            cast("ImportResult", progress.result), from_dict(progress.error) if progress.error else None
+        )
 
     def cleanup(self, request: ImportRequest) -> None:
         """

@@ -20,7 +20,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import code_of
 from airflow_provider_marketo.imports.matching import ReportRow, match
-from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.rejects import RejectRow
 from airflow_provider_marketo.imports.request import RESEND
 from airflow_provider_marketo.imports.state import Account
 
@@ -212,7 +212,7 @@ class BulkImport:
             told_at = {one.at for one in (*failures, *warnings)}
             why = f"import {job.batch_id} does not tell which of its rows these {unknown} are; this may be one of them"
             lines += [
-                Line("unknown", "unknown", why, number, row)
+                RejectRow("unknown", "unknown", why, number, row)
                 for at, (number, row) in enumerate(zip(numbers, rows, strict=True))
                 if at not in told_at
             ]
@@ -226,7 +226,7 @@ class BulkImport:
             self._staged.lose(chunk, f"{message}, after {after} rows were imported")
             return
         lines = [
-            Line("rejected", code_of(job.message), message, number, row)
+            RejectRow("rejected", code_of(job.message), message, number, row)
             for number, row in zip(self._staged.numbers(chunk), self._staged.rows(chunk), strict=True)
         ]
         self._staged.settle(chunk, state.DONE, Account(rejected=chunk.rows), lines)
@@ -244,14 +244,16 @@ class BulkImport:
         plan = self._staged.plan
         return match(report, kind, plan.header, plan.key, rows)
 
-    def _untold(self, one: ReportRow) -> Line:
+    def _untold(self, one: ReportRow) -> RejectRow:
         values = [one.values.get(name) for name in self._staged.plan.header]
-        return Line("unknown", code_of(one.reason), f"{one.reason} (Marketo does not say of which row)", None, values)
+        return RejectRow(
+            "unknown", code_of(one.reason), f"{one.reason} (Marketo does not say of which row)", None, values
+        )
 
 
-def _line(outcome: str, one: ReportRow, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> Line:
+def _line(outcome: str, one: ReportRow, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> RejectRow:
     assert one.at is not None
-    return Line(outcome, code_of(one.reason), one.reason, numbers[one.at], rows[one.at])
+    return RejectRow(outcome, code_of(one.reason), one.reason, numbers[one.at], rows[one.at])
 
 
 def import_parameters(request: ImportRequest) -> Mapping[str, Any]:

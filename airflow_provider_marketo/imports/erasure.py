@@ -15,7 +15,7 @@ from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.lead_fields import looking_up_by
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.imports.answers import skipped_for
 from airflow_provider_marketo.output.folder import OutputFolder
 
@@ -119,7 +119,7 @@ class Erasure:
 
 
 @dataclass(frozen=True)
-class ErasureRecord(Plain):
+class ErasureRecord(Serializable):
     """
     What was done for one run of the task.
 

@@ -23,7 +23,7 @@ from airflow_provider_marketo.imports.plan import CSV
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from airflow_provider_marketo.imports.rejects import Line
+    from airflow_provider_marketo.imports.rejects import RejectRow
 
 _NONE = type(None)
 _AS_TEXT = "text"
@@ -143,7 +143,7 @@ def _line(column: int, rows: Sequence[int], **facts: Any) -> bytes:
     return json.dumps({"column": column, "rows": rows, **facts}, separators=(",", ":")).encode() + b"\n"
 
 
-def restored(lines: Sequence[Line], entries: Iterable[bytes]) -> list[Line]:
+def restored(lines: Sequence[RejectRow], entries: Iterable[bytes]) -> list[RejectRow]:
     """
     Return lines of a table with the values that were given.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.imports.mirror import Mirror
+from airflow_provider_marketo.imports.mirror import ListMirror
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.sync import SyncImport
 from airflow_provider_marketo.imports.targets import STATUS, SYNC
@@ -41,8 +41,8 @@ class ListMembersWork(ImportWork):
         """Return how many members would be added and removed."""
         return self._mirror(staged).preview() if self.arguments["mode"] == "mirror" else {}
 
-    def _mirror(self, staged: StagedImport) -> Mirror:
-        mirror = Mirror(self._client, self.arguments["list_id"], staged)
+    def _mirror(self, staged: StagedImport) -> ListMirror:
+        mirror = ListMirror(self._client, self.arguments["list_id"], staged)
         mirror.check(self.arguments["max_removals"])
         return mirror
 

@@ -23,7 +23,7 @@ _ADD, _REMOVE = "static_list_membership.add_to_list", "static_list_membership.re
 log = printable_logger(__name__)
 
 
-class Mirror:
+class ListMirror:
     """
     Compares a static list with the leads that it shall hold.
 

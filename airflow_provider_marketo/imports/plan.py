@@ -12,7 +12,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.errors import MarketoDataError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.tabular.records import cell
 from airflow_provider_marketo.imports.encoding import joined
 
@@ -46,7 +46,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class ImportPlan(Plain):
+class ImportPlan(Serializable):
     """
     What a staged import is going to send.
 

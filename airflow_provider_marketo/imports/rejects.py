@@ -24,7 +24,7 @@ _COLUMNS = tuple(f"{OUR_COLUMNS}{name}" for name in ("file", "row", "outcome", "
 
 
 @dataclass(frozen=True)
-class Line:
+class RejectRow:
     """
     A row with what became of it.
 
@@ -76,7 +76,7 @@ class RejectWriter:
 
     def add(self, number: int, code: str, message: str, values: Sequence[Any]) -> None:
         """Add a rejected row."""
-        line = Line("rejected", code, message, number, values)
+        line = RejectRow("rejected", code, message, number, values)
         self._file.write(_encoded(line.to_record(self._plan)))
         self.count += 1
 
@@ -85,7 +85,7 @@ class RejectWriter:
         self._file.close()
 
 
-def encode_lines(plan: ImportPlan, lines: Iterable[Line]) -> bytes:
+def encode_lines(plan: ImportPlan, lines: Iterable[RejectRow]) -> bytes:
     """Encode a part of the table."""
     return b"".join(_encoded(line.to_record(plan)) for line in lines)
 

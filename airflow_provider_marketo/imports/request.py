@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.imports.fields import PRIMARY_VALUE
 from airflow_provider_marketo.imports.source import OUR_COLUMNS
 from airflow_provider_marketo.imports.targets import ACTIVITY_TYPE_ID, BULK, LEAD_ID, SYNC, Target, target
@@ -39,7 +39,7 @@ _DESTINATION = (
 
 
 @dataclass(frozen=True)
-class ImportRequest(Plain):
+class ImportRequest(Serializable):
     """
     What is wanted. Names and meanings are those of the operators' arguments; values are rendered.
 

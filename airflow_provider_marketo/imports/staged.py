@@ -15,7 +15,7 @@ from airflow_provider_marketo.imports import given, rejects, state
 from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, MarketoRowsUnknownError
 from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
-from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.rejects import RejectRow
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.imports.state import Account, ChunkState, ImportProgress
@@ -42,7 +42,7 @@ def plan_name(sha256: str) -> str:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ImportOutcome:
     """
     The end of an import.
 
@@ -128,7 +128,7 @@ class StagedImport:
             raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and the plan knows {len(found)}")
         return found
 
-    def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[Line] = ()) -> None:
+    def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[RejectRow] = ()) -> None:
         """
         Write down what became of a chunk's rows.
 
@@ -137,7 +137,7 @@ class StagedImport:
         :param lines: rows for the tables.
         """
         account.check(chunk.rows)
-        by_table: dict[str, list[Line]] = {name: [] for name in _TABLES}
+        by_table: dict[str, list[RejectRow]] = {name: [] for name in _TABLES}
         for line in self._as_given(chunk, list(lines)):
             by_table["warnings" if line.outcome == "warned" else "rejects"].append(line)
         for table, found in by_table.items():
@@ -149,7 +149,7 @@ class StagedImport:
         changed.state, changed.account = end, account
         self.put(chunk, changed)
 
-    def _as_given(self, chunk: Chunk, lines: list[Line]) -> list[Line]:
+    def _as_given(self, chunk: Chunk, lines: list[RejectRow]) -> list[RejectRow]:
         """Return lines with the values of the input instead of those that were sent."""
         if not lines:
             return lines
@@ -158,7 +158,7 @@ class StagedImport:
     def lose(self, chunk: Chunk, why: str) -> None:
         """Give up a chunk whose answer was lost: all its rows are unknown."""
         lines = [
-            Line("unknown", "unknown", why, number, row)
+            RejectRow("unknown", "unknown", why, number, row)
             for number, row in zip(self.numbers(chunk), self.rows(chunk), strict=True)
         ]
         self.settle(chunk, state.LOST, Account(unknown=chunk.rows), lines)
@@ -217,7 +217,7 @@ class StagedImport:
         self._progress.plan = sha256
         self.keeper.save()
 
-    def finish(self, details: ImportDetails) -> Ending:
+    def finish(self, details: ImportDetails) -> ImportOutcome:
         """
         Publish the tables and check the account.
 
@@ -240,7 +240,7 @@ class StagedImport:
         if not account.unknown:
             self._progress.result, self._progress.error = dict(result), error.to_dict() if error else {}
             self.keeper.save()
-        return Ending(result, error)
+        return ImportOutcome(result, error)
 
     def _publish(self, table: str) -> str | None:
         names = [rejects.LOCAL] if table == "rejects" else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.errors import MarketoDataError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.output import progress as kept
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ rows, although its import has ended: the next try asks again."""
 
 
 @dataclass
-class Account(Plain):
+class Account(Serializable):
     """
     What became of rows. Every row that entered is in exactly one of the first six counts.
 
@@ -68,7 +68,7 @@ class Account(Plain):
 
 
 @dataclass
-class ChunkState(Plain):
+class ChunkState(Serializable):
     """
     How far a chunk has come.
 

@@ -24,7 +24,7 @@ from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.advice import TOO_LARGE
 from airflow_provider_marketo.imports.existing import creation_dates
 from airflow_provider_marketo.imports.outcomes import ALREADY_THERE, Outcome, judge, outcomes_of
-from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.rejects import RejectRow
 from airflow_provider_marketo.imports.staging import CALL_BYTES
 from airflow_provider_marketo.imports.state import Account
 
@@ -190,7 +190,7 @@ class SyncImport:
             if outcome.kind == "accepted" and outcome.status in ("created", "updated"):
                 setattr(account, outcome.status, getattr(account, outcome.status) + 1)
             if outcome.kind in ("rejected", "unknown"):
-                lines.append(Line(outcome.kind, outcome.code, outcome.message, numbers[at], row))
+                lines.append(RejectRow(outcome.kind, outcome.code, outcome.message, numbers[at], row))
         # A chunk whose rows may all be sent again goes again once the author says so; see ImportRequest.resends.
         lost = account.unknown and (account.unknown == chunk.rows or not self._request.once)
         self._staged.settle(chunk, state.LOST if lost else state.DONE, account, lines)

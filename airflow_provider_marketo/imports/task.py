@@ -81,7 +81,7 @@ class ImportWork(Work):
         self._beginning = Beginning(
             self._client, context, arguments["staging"] or rejects, rejects, preview=self._preview
         )
-        self._ending = self._beginning.previous_result(self._request)
+        self._outcome = self._beginning.previous_result(self._request)
 
     # What a subclass says.
 
@@ -136,7 +136,7 @@ class ImportWork(Work):
         :return: the imports to wait for, or None when everything is accounted for.
         :raises MarketoDeadlineError: imports did not end in time. They stay known to the next try.
         """
-        if self._preview or self._ending is not None:
+        if self._preview or self._outcome is not None:
             return None
         staged = self._staged or self._begin()
         if self._bulk is None:
@@ -166,15 +166,15 @@ class ImportWork(Work):
         """
         if self._preview:
             return self._dry_run()
-        ending = self._ending
-        if ending is None:
-            ending = (self._staged or self._begin()).finish(self._details)
-        if ending.final:
+        outcome = self._outcome
+        if outcome is None:
+            outcome = (self._staged or self._begin()).finish(self._details)
+        if outcome.final:
             self._beginning.cleanup(self._request)
-        if ending.error is not None:
-            self._context["ti"].xcom_push(key=ACCOUNT, value=ending.result)
-            raise ending.error
-        return ending.result
+        if outcome.error is not None:
+            self._context["ti"].xcom_push(key=ACCOUNT, value=outcome.result)
+            raise outcome.error
+        return outcome.result
 
     def answer(self, *, sent: bool) -> None:
         """
@@ -182,7 +182,7 @@ class ImportWork(Work):
 
         :param sent: whether they are in Marketo. If not, they are sent again.
         """
-        if self._ending is None:
+        if self._outcome is None:
             self._staged = self._staged or self._begin()
             self._staged.answer(sent=sent)
 

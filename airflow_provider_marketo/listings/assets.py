@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.listings.table import ASSETS, LISTINGS
 from airflow_provider_marketo.output.formats import json_line
 
@@ -27,7 +27,7 @@ _PATH = "folderPath"
 
 
 @dataclass(frozen=True)
-class Index(Plain):
+class Index(Serializable):
     """
     Where the rows of the latest runs are kept.
 

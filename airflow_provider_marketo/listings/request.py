@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.client.bulk.plan import Window
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.listings.table import DEFAULT, LISTINGS
 
@@ -25,7 +25,7 @@ Names = Sequence[str] | Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class ListingRequest(Plain):
+class ListingRequest(Serializable):
     """
     What is wanted. Names and meanings are those of the operator's arguments.
 

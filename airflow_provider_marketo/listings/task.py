@@ -17,8 +17,8 @@ from airflow_provider_marketo.client.errors import (
     MarketoPermissionError,
     MarketoStoppedError,
 )
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.listings import read
 from airflow_provider_marketo.listings.assets import AssetCatalogue
@@ -46,7 +46,7 @@ _REMEDY = "Delete the file and clear the task: everything is listed again."
 
 
 @dataclass(frozen=True)
-class Begun(Plain):
+class ListingState(Serializable):
     """
     What a run lists, settled by its first try.
 
@@ -113,14 +113,14 @@ class ListingWork(Work):
         """Stop reading in all threads."""
         self._stopped.set()
 
-    def _begin(self) -> Begun:
+    def _begin(self) -> ListingState:
         """Return what the first try has settled. Another request of the same run starts over."""
         place = f"{self._run}/begun.json"
-        begun = self._revived(Begun, place)
+        begun = self._revived(ListingState, place)
         if begun is None or begun.request != self._request.fingerprint():
             self._folder.delete_tree(self._run)
             now = self._client.marketo_time().replace(microsecond=0)
-            begun = Begun(self._request.fingerprint(), iso(now))
+            begun = ListingState(self._request.fingerprint(), iso(now))
             self._folder.write_json(place, begun.to_dict())
         return begun
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.reading import reading
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Rules
 from airflow_provider_marketo.output.formats import FORMATS
@@ -26,7 +26,7 @@ _LINES = 1_000
 
 
 @dataclass(frozen=True)
-class TableRecord(Plain):
+class TableRecord(Serializable):
     """
     What the manifest will say of a published table, kept for the next try.
 

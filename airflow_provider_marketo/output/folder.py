@@ -39,7 +39,7 @@ from airflow_provider_marketo.output.disk import make_folders, sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_marketo.client.plain import Plain
+    from airflow_provider_marketo.client.serializable import Serializable
     from airflow_provider_marketo.client.stored import State
 
 _LOCAL = "file"
@@ -223,7 +223,7 @@ class OutputFolder:
         facts = self.read_json(name, remedy=remedy)
         return None if facts is None else stored.revive(kind, facts, place=str(self.path(name)), remedy=remedy)
 
-    def write_state(self, name: str, state: Plain) -> None:
+    def write_state(self, name: str, state: Serializable) -> None:
         """
         Store an object for later tries, tasks or releases.
 

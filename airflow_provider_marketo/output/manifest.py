@@ -16,8 +16,8 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.output import layout
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class ManifestDataset:
 
 
 @dataclass(frozen=True)
-class Manifest(Plain):
+class Manifest(Serializable):
     """
     What a task published: places, counts, checksums; never rows.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from airflow_provider_marketo.airflow_compat import task_state_store
 from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.errors import MarketoStoppedError
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ PATIENCE = 5.0
 
 
 @dataclass
-class Progress(Plain):
+class Progress(Serializable):
     """
     How far a task has come. What it has to remember is up to the subclass: plain JSON, every field with a default.
 

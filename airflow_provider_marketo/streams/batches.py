@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.hooks import variables
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _RESTORE = (
 
 
 @dataclass(frozen=True)
-class TakenBatches(Plain):
+class TakenBatches(Serializable):
     """
     The batches that runs have processed.
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.streams.changed_leads import has_updated_at_exports
 
@@ -20,7 +20,7 @@ _REMEMBERED = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class FeatureRecord(Plain):
+class FeatureRecord(Serializable):
     """
     What was found out about a subscription.
 

@@ -13,8 +13,8 @@ from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.output.foreign import refuse_foreign
 
@@ -38,7 +38,7 @@ _COPY = "_marketo/positions/{}.json"
 
 
 @dataclass(frozen=True)
-class Position(Plain):
+class Position(Serializable):
     """
     A place in a feed.
 

@@ -12,9 +12,9 @@ from airflow_provider_marketo.client.bulk.plan import Slice, Window
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import kept
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.extract.manifest import write_manifest
@@ -48,7 +48,7 @@ RESTORE = (
 
 
 @dataclass(frozen=True)
-class Range(Plain):
+class Range(Serializable):
     """
     What one run of a stream reads; the same however often it is run again.
 

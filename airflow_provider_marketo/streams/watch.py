@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from airflow_provider_marketo.client.dates import parse_date, without_zone
-from airflow_provider_marketo.client.plain import Plain
+from airflow_provider_marketo.client.serializable import Serializable
 
 Activity = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ REMEMBERED = 5000
 
 
 @dataclass
-class WatchState(Plain):
+class WatchState(Serializable):
     """
     The state of a watcher: plain JSON, of ids and times.
 

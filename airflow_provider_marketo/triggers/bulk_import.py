@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.triggers.connection import off_loop, settings_of
-from airflow_provider_marketo.triggers.ending import event_of
+from airflow_provider_marketo.triggers.connection import blocking, settings_of
+from airflow_provider_marketo.triggers.events import event_of
 from airflow_provider_marketo.triggers.killed import WAITS, state_of, task_of, to_its_end
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
@@ -84,7 +84,7 @@ class MarketoBulkImportTrigger(BaseTrigger):
             return
         settings = await settings_of(self.marketo_conn_id)
         await run_in_thread(
-            lambda: off_loop().give_back_imports(settings, self.object_type, self.custom_object, self.batch_ids)
+            lambda: blocking().give_back_imports(settings, self.object_type, self.custom_object, self.batch_ids)
         )
 
     async def _wait(self) -> dict[str, Any]:
@@ -106,9 +106,9 @@ def _asking(settings: ConnectionSettings, object_type: str, custom_object: str |
     def look(wanted: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:
         nonlocal client
         if client is None:
-            client = off_loop().hook(settings).get_conn()
+            client = blocking().hook(settings).get_conn()
         answers: Mapping[frozenset[int], bool | MarketoError]
-        answers = off_loop().ended_imports(client, object_type, custom_object, wanted)
+        answers = blocking().ended_imports(client, object_type, custom_object, wanted)
         return answers
 
     async def ask(wanted: Collection[frozenset[int]]) -> Mapping[frozenset[int], bool | MarketoError]:

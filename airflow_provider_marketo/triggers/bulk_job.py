@@ -13,8 +13,8 @@ from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
-from airflow_provider_marketo.triggers.connection import off_loop, settings_of
-from airflow_provider_marketo.triggers.ending import event_of
+from airflow_provider_marketo.triggers.connection import blocking, settings_of
+from airflow_provider_marketo.triggers.events import event_of
 from airflow_provider_marketo.triggers.killed import WAITS, state_of, task_of, to_its_end
 from airflow_provider_marketo.triggers.poller import run_in_thread, wait_for_answer
 
@@ -140,11 +140,11 @@ class MarketoBulkJobTrigger(BaseTrigger):
         self, settings: ConnectionSettings, wanted: Collection[frozenset[str]]
     ) -> Mapping[frozenset[str], Mapping[str, ExportJob]]:
         found = self._jobs(settings).find(frozenset().union(*wanted))
-        answers: Mapping[frozenset[str], Mapping[str, ExportJob]] = off_loop().ended_exports(found, wanted)
+        answers: Mapping[frozenset[str], Mapping[str, ExportJob]] = blocking().ended_exports(found, wanted)
         return answers
 
     def _jobs(self, settings: ConnectionSettings) -> ExportJobs:
         if self._client is None:
-            self._client = off_loop().hook(settings).get_conn()
-        jobs: ExportJobs = off_loop().export_jobs(self._client, self.object_type, self.custom_object)
+            self._client = blocking().hook(settings).get_conn()
+        jobs: ExportJobs = blocking().export_jobs(self._client, self.object_type, self.custom_object)
         return jobs

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_marketo.triggers.connection import off_loop, settings_of
-from airflow_provider_marketo.triggers.ending import TIMED_OUT, checked_event, event_of
+from airflow_provider_marketo.triggers.connection import blocking, settings_of
+from airflow_provider_marketo.triggers.events import TIMED_OUT, checked_event, event_of
 from airflow_provider_marketo.triggers.poller import Ask, run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class MarketoConditionTrigger(BaseTrigger):
         return {"status": FOUND, "found": dict(found)}
 
     def _decrypted(self, settings: ConnectionSettings) -> Condition:
-        condition: Condition = off_loop().condition(self.kind, self.condition, settings)
+        condition: Condition = blocking().condition(self.kind, self.condition, settings)
         return condition
 
 
@@ -81,7 +81,7 @@ def _asking(settings: ConnectionSettings, kind: str) -> Ask[Condition, Found]:
     def look(conditions: Collection[Condition]) -> Mapping[Condition, Answer]:
         nonlocal poller
         if poller is None:
-            poller = off_loop().condition_poller(kind, settings)
+            poller = blocking().condition_poller(kind, settings)
         return poller.ask(conditions)
 
     async def ask(conditions: Collection[Condition]) -> Mapping[Condition, Answer]:

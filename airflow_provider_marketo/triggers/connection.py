@@ -40,7 +40,7 @@ async def journal_settings_of(adobe_conn_id: str) -> JournalSettings:
     :raises MarketoError: the triggerer finds no such connection.
     """
     connection = await _connection(adobe_conn_id)
-    settings: JournalSettings = await run_in_thread(lambda: journal_off_loop().read_settings(connection))
+    settings: JournalSettings = await run_in_thread(lambda: journal_blocking().read_settings(connection))
     return settings
 
 
@@ -61,15 +61,15 @@ async def _connection(marketo_conn_id: str) -> Connection:
         ) from None
 
 
-def off_loop() -> ModuleType:
+def blocking() -> ModuleType:
     """Import what asks Marketo, for a thread: on the event loop the import would hold up every other trigger."""
-    from airflow_provider_marketo.triggers import off_loop
+    from airflow_provider_marketo.triggers import blocking
 
-    return off_loop
+    return blocking
 
 
-def journal_off_loop() -> ModuleType:
-    """Import what asks a journal, for a thread: as :func:`off_loop`."""
+def journal_blocking() -> ModuleType:
+    """Import what asks a journal, for a thread: as :func:`blocking`."""
     from airflow_provider_marketo.triggers import journal_watch
 
     return journal_watch

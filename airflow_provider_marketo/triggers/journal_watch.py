@@ -1,4 +1,4 @@
-"""What watchers ask of a journal (experimental). Like :mod:`.off_loop`, it is imported by threads only."""
+"""What watchers ask of a journal (experimental). Like :mod:`.blocking`, it is imported by threads only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.hooks.adobe_events import AdobeEventsHook, JournalSettings
 from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.watch import JournalHandover, WatchState
-from airflow_provider_marketo.triggers.off_loop import hook
+from airflow_provider_marketo.triggers.blocking import hook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

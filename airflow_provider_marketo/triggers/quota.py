@@ -14,8 +14,8 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.quota_day import next_probe
 from airflow_provider_marketo.hooks.quota import REFRESH_EVERY, Quota, require
-from airflow_provider_marketo.triggers.connection import off_loop, settings_of
-from airflow_provider_marketo.triggers.ending import TIMED_OUT, checked_event, event_of
+from airflow_provider_marketo.triggers.connection import blocking, settings_of
+from airflow_provider_marketo.triggers.events import TIMED_OUT, checked_event, event_of
 from airflow_provider_marketo.triggers.poller import PASSING, run_in_thread
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class MarketoQuotaTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         settings = await settings_of(self.marketo_conn_id)
-        hook = await run_in_thread(lambda: off_loop().hook(settings))
+        hook = await run_in_thread(lambda: blocking().hook(settings))
         while True:
             try:
                 quota = await run_in_thread(lambda: hook.quota.current(exports=self.min_export_mb > 0))

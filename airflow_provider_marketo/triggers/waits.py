@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.errors import MarketoDeadlineError
 from airflow_provider_marketo.hooks.work import ExportJobsWait, ImportJobsWait, Wait
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
 from airflow_provider_marketo.triggers.bulk_job import ENDED, PASSED, MarketoBulkJobTrigger
-from airflow_provider_marketo.triggers.ending import TIMED_OUT, checked_event
+from airflow_provider_marketo.triggers.events import TIMED_OUT, checked_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.streams.position import PREFIX
 from airflow_provider_marketo.streams.watch import Handover, WatchState
-from airflow_provider_marketo.triggers.connection import journal_off_loop, journal_settings_of, off_loop, settings_of
+from airflow_provider_marketo.triggers.connection import blocking, journal_blocking, journal_settings_of, settings_of
 from airflow_provider_marketo.triggers.poller import run_in_thread, wait_for_answer
 
 if TYPE_CHECKING:
@@ -176,15 +176,15 @@ class Watch:
                 remedy="Give the watcher another stream name, or correct the connection.",
             )
         begun: tuple[ActivityCondition, Handover]
-        begin = watcher.begin if self._journal is not None else off_loop().begin_watching
+        begin = watcher.begin if self._journal is not None else blocking().begin_watching
         begun = begin(self._watched, state)
         return begun
 
     def _shared_watcher(self, settings: ConnectionSettings) -> Any:
         """Return the reader that this watcher shares with others: of the journal, or of Marketo's feed."""
         if self._journal is not None:
-            return journal_off_loop().shared_watcher(settings, self._journal)
-        return off_loop().shared_watcher(settings)
+            return journal_blocking().shared_watcher(settings, self._journal)
+        return blocking().shared_watcher(settings)
 
     def _revived(self, facts: dict[str, Any]) -> WatchState:
         place = f"the Variable {self._variable}"

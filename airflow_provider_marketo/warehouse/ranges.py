@@ -14,8 +14,8 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoPermissionError,
 )
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
@@ -51,7 +51,7 @@ class RangeOfSource:
 
 
 @dataclass(frozen=True)
-class RunRanges(Plain):
+class RunRanges(Serializable):
     """
     What :func:`ranges_of_run` returned in the first try of a run.
 

@@ -14,7 +14,7 @@ from airflow_provider_marketo.imports.encoding import Column
 from airflow_provider_marketo.imports.fields import Field
 from airflow_provider_marketo.imports.given import encode_entry, restored
 from airflow_provider_marketo.imports.plan import decode_rows, encode_header, encode_rows
-from airflow_provider_marketo.imports.rejects import Line
+from airflow_provider_marketo.imports.rejects import RejectRow
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4)
 NUMBERS = st.one_of(
@@ -62,8 +62,8 @@ def come_back(form, kind, values, *, key=False):
     entry = encode_entry(form, 1, numbers, values, sent)
     ids = list(map(str, numbers))
     rows = decode_rows(form, encode_header(form, ["id", "x"]) + encode_rows(form, [ids, sent]))
-    lines = [Line("rejected", "", "", number, row) for number, row in zip(numbers, rows, strict=True)]
-    back = restored([*lines, Line("unknown", "", "", None, ["", "?"])], [entry] if entry else [])
+    lines = [RejectRow("rejected", "", "", number, row) for number, row in zip(numbers, rows, strict=True)]
+    back = restored([*lines, RejectRow("unknown", "", "", None, ["", "?"])], [entry] if entry else [])
     assert back[-1].values == ["", "?"]
     assert [line.values[0] for line in back[:-1]] == ids
     return [line.values[1] for line in back[:-1]], entry

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, COMPLETED, CREATED, PROCESSING, ExportJob
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.hooks.runtime import runtime
-from airflow_provider_marketo.triggers.off_loop import ended_exports
+from airflow_provider_marketo.triggers.blocking import ended_exports
 from airflow_provider_marketo.triggers.poller import wait_for_answer
 
 

@@ -34,7 +34,7 @@ class State:
     """
     The facts behind each decision.
 
-    It is not stored as a :class:`~airflow_provider_marketo.client.plain.Plain`. Each call of an instance reads and
+    It is not a :class:`~airflow_provider_marketo.client.serializable.Serializable`. Each call of an instance reads and
     writes it inside a transaction that all processes share, and this codec takes a fifth of the time. A damaged state
     must not stop a task either: its facts are a day old at most, so a state without history takes its place. It has no
     version: a release refuses members that it does not know, and goes on with its fixed share of the limits. A member

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_marketo.client.ids import id_of
-from airflow_provider_marketo.client.plain import Plain
 from airflow_provider_marketo.client.reading import reading
+from airflow_provider_marketo.client.serializable import Serializable
 
 STRING, INTEGER, FLOAT, DECIMAL = "string", "integer", "float", "decimal"
 BOOLEAN, DATE, DATETIME, ATTRIBUTES = "boolean", "date", "datetime", "attributes"
@@ -67,7 +67,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class TableSchema(Plain):
+class TableSchema(Serializable):
     """
     The columns of a table, and what makes a row unique.
 
@@ -87,7 +87,7 @@ class TableSchema(Plain):
 
 
 @dataclass(frozen=True)
-class ActivityType(Plain):
+class ActivityType(Serializable):
     """
     An activity type.
 

@@ -2,7 +2,7 @@
 What triggers ask of Marketo.
 
 Airflow imports triggers on its event loop and warns of what holds the loop up. The client takes longer than a tenth of
-a second to import, so this module is imported by threads only: :func:`~.connection.off_loop` does it.
+a second to import, so this module is imported by threads only: :func:`~.connection.blocking` does it.
 """
 
 from __future__ import annotations

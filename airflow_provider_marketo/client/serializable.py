@@ -1,9 +1,9 @@
 """
 State that another process or a later release reads: dataclasses as plain JSON, and back.
 
-A class whose objects are stored inherits from :class:`Plain`. Its fields' types say how they are read. Members that a
-class does not know are ignored and members that are missing take their default, so fields may be added at any time; any
-other change of a format raises the class's ``VERSION``.
+A class whose objects are stored inherits from :class:`Serializable`. Its fields' types say how they are read. Members
+that a class does not know are ignored and members that are missing take their default, so fields may be added at any
+time; any other change of a format raises the class's ``VERSION``.
 
 Not stored this way: the state of the governor (:class:`~.governor.state.State` says why), sets of keys that do not fit
 into memory (:class:`~.tabular.keys.SeenKeys`), and bare texts and lists of names, which have no members.
@@ -20,14 +20,14 @@ from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type
 
 from airflow_provider_marketo.client.dates import exact, parse_date
 
-Self = TypeVar("Self", bound="Plain")
+Self = TypeVar("Self", bound="Serializable")
 
 
 class LaterFormatError(ValueError):
     """A later release wrote the state, in a format that this one does not read."""
 
 
-class Plain:
+class Serializable:
     """
     A dataclass that is stored as JSON.
 
@@ -69,7 +69,7 @@ class Plain:
 
 def _members(value: Any) -> dict[str, Any]:
     members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
-    if isinstance(value, Plain) and value.SPARSE:
+    if isinstance(value, Serializable) and value.SPARSE:
         members = {name: member for name, member in members.items() if member != _default(type(value), name)}
     return {name: _plain(member) for name, member in members.items()}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_marketo.at_most_once.entries import Entry
 from airflow_provider_marketo.client.errors import StoredError
-from airflow_provider_marketo.client.plain import LaterFormatError, Plain
+from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
 from airflow_provider_marketo.client.tally import Counts
 from airflow_provider_marketo.conditions.jobs import JobCondition
 from airflow_provider_marketo.conditions.leads import LeadCondition
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class State(Plain):
+class State(Serializable):
     VERSION: ClassVar[int] = 2
     when: datetime
     length: timedelta = timedelta(0)
