@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import gzip
 import io
 import json
@@ -187,13 +188,13 @@ def _found(source: Any) -> list[Any]:
     text = str(source)
     try:
         path = ObjectStoragePath(text)
-        if any(sign in text for sign in _MAGIC):
-            prefix = text[: len(text) - len(path.path.lstrip("/"))] if "://" in text else ""
-            names = sorted(path.fs.glob(path.path))
-            return [ObjectStoragePath(f"{prefix}{name.lstrip('/')}" if prefix else name) for name in names]
-        if not path.exists():
+        if path.exists():  # a file is read by its name, whatever signs are in it
+            return [path]
+        if not _is_pattern(path.path):
             raise _refused(f"there is no file {text}")
-        return [path]
+        prefix = text[: len(text) - len(path.path.lstrip("/"))] if "://" in text else ""
+        names = sorted(path.fs.glob(_with_literal_folders(path)))
+        return [ObjectStoragePath(f"{prefix}{name.lstrip('/')}" if prefix else name) for name in names]
     except MarketoInvalidRequestError:
         raise
     except Exception as error:  # each kind of storage has its own
@@ -202,6 +203,22 @@ def _found(source: Any) -> list[Any]:
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
             " provider of their file system, such as airflow-provider-marketo[s3].",
         ) from error
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in _MAGIC)
+
+
+def _with_literal_folders(path: ObjectStoragePath) -> str:
+    """Return a pattern in which the folders that exist under their names stand for themselves, as ``EU [2026]``."""
+    names = path.path.split("/")
+    escaped = list(names)
+    for at, name in enumerate(names[:-1]):
+        if _is_pattern(name):
+            if not path.fs.isdir("/".join(names[: at + 1])):
+                break
+            escaped[at] = glob.escape(name)
+    return "/".join(escaped)
 
 
 def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table], options: FileOptions) -> Iterator[Batch]:

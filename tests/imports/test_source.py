@@ -103,6 +103,26 @@ def test_a_glob_may_find_nothing_and_a_path_may_not(tmp_path):
         from_files(f"{tmp_path}/in.csv")
 
 
+ODD = ["EU [test]", "Q?x", "a*b", "a#b", "a%2Fb", "[", "[!x]", "**"]
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("found_by", ["its name", "a pattern"])
+def test_a_folder_with_signs_of_patterns_in_its_name_is_that_folder(tmp_path, name, found_by):
+    for folder, lead in ((name, "mine"), ("EU t", "neighbour"), ("Qyx", "neighbour"), ("ayb", "neighbour")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "in.csv").write_text(f"email\n{lead}@example.org\n")
+    rows = from_files(f"{tmp_path}/{name}/{'in.csv' if found_by == 'its name' else '*.csv'}")
+    assert rows_of(rows) == [{"email": "mine@example.org"}]
+
+
+def test_a_file_with_signs_of_patterns_in_its_name_is_that_file(tmp_path):
+    for name in ("report[1].csv", "report1.csv"):
+        (tmp_path / name).write_text(f"email\n{name}@example.org\n")
+    assert rows_of(from_files(f"{tmp_path}/report[1].csv")) == [{"email": "report[1].csv@example.org"}]
+    assert len(rows_of(from_files(f"{tmp_path}/report*.csv"))) == 2
+
+
 def test_text_that_is_not_utf_8_is_named_by_file_line_and_byte(tmp_path):
     error = refusal(tmp_path, b"email,firstName\na@example.org,Ada\nb@example.org,Zo\xeb\n")
     assert "in.csv is not UTF-8: line 3, byte 50 of the file is 0xeb" in error.message
