@@ -69,11 +69,18 @@ def plain(value: Any, where: str) -> Any:  # noqa: PLR0911 - one for each kind o
     raise FaultError(where, f"is of type {type(value).__name__}, which has no form in a request")
 
 
-def _utf8(value: str, where: str) -> str:
+def is_utf8(value: str) -> bool:
+    """Whether a text has a form in UTF-8: half of a surrogate pair has none."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise FaultError(where, "contains half of a surrogate pair, which has no form in UTF-8") from None
+        return False
+    return True
+
+
+def _utf8(value: str, where: str) -> str:
+    if not is_utf8(value):
+        raise FaultError(where, "contains half of a surrogate pair, which has no form in UTF-8")
     return value
 
 

@@ -11,6 +11,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.lead_fields import looking_up_by
 from airflow_provider_marketo.client.suggest import with_nearest
+from airflow_provider_marketo.client.values import is_utf8
 from airflow_provider_marketo.imports.matching import plain
 from airflow_provider_marketo.imports.source import Batch, Rows
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL
@@ -94,11 +95,17 @@ class _Leads:
             return codes.LEAD_NOT_FOUND, f"{self._field} is empty, and the lead is looked up by it"
         if found:
             return codes.SEVERAL_LEADS_MATCH, f"{found} leads have this {self._field}"
-        if not _can_be_asked(value):
-            return codes.LEAD_NOT_FOUND, f"{self._field} has a comma, which Marketo reads as two values"
-        return codes.LEAD_NOT_FOUND, f"no lead has this {self._field}"
+        obstacle = _obstacle(value)
+        return codes.LEAD_NOT_FOUND, f"{self._field} {obstacle}" if obstacle else f"no lead has this {self._field}"
 
 
 def _can_be_asked(value: Any) -> bool:
-    text = "" if value is None else str(value).strip()
-    return bool(text) and "," not in text
+    return value is not None and str(value).strip() != "" and _obstacle(value) is None
+
+
+def _obstacle(value: Any) -> str | None:
+    """Return why Marketo cannot be asked for a value; None if it can."""
+    text = str(value)
+    if "," in text:
+        return "has a comma, which Marketo reads as two values"
+    return None if is_utf8(text) else "contains half of a surrogate pair, which has no form in UTF-8"

@@ -10,6 +10,7 @@ rows.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -65,8 +66,20 @@ class OutputFormat:
         return f"{name}.{self.name}"
 
 
+_HALF_PAIRS = "marketo-half-pairs"
+"""The way to encode texts that hold half of a surrogate pair: as exports have them, by U+FFFD."""
+
+
+def _replaced(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "\ufffd".encode() * (error.end - error.start), error.end
+
+
+codecs.register_error(_HALF_PAIRS, _replaced)
+
+
 def _write_csv(file: BinaryIO, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8", errors=_HALF_PAIRS, newline="")
     writer = csv.DictWriter(text, list(columns), extrasaction="ignore")
     writer.writeheader()
     count = 0
@@ -98,15 +111,15 @@ def _write_parquet(file: BinaryIO, columns: Mapping[str, str], records: Iterable
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
-    """Return a record as a line of JSON. A lone surrogate, which is no UTF-8, becomes a question mark."""
-    return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+    """Return a record as a line of JSON. Half of a surrogate pair, which is no UTF-8, becomes U+FFFD."""
+    return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", _HALF_PAIRS) + b"\n"
 
 
 def _cell(kind: str, value: Any) -> Any:
     if value is None:
         return None
     if kind == STRING:
-        return json.dumps(value) if isinstance(value, bool) else str(value).encode("utf-8", "replace").decode()
+        return json.dumps(value) if isinstance(value, bool) else str(value).encode("utf-8", _HALF_PAIRS).decode()
     return parse_date(value) if kind == DATETIME and isinstance(value, str) else value
 
 

@@ -59,3 +59,8 @@ def test_the_error_names_the_operation_and_what_is_missing():
     with pytest.raises(MarketoDataError, match=r"activities\.get_types: a record .* has no 'name'") as failed:
         activity_types([{"id": 1, "description": "ada@example.com"}])
     assert "ada@example.com" not in str(failed.value)
+
+
+def test_an_instance_without_activity_types_is_an_error():
+    with pytest.raises(MarketoDataError, match=r"activities\.get_types: Marketo lists no activity types"):
+        activity_types([])

@@ -84,9 +84,9 @@ def test_a_truth_in_a_column_of_texts_is_written_as_json_writes_it():
 def test_half_of_a_surrogate_pair_is_replaced(name):
     content = written(name, [{**RECORDS[1], "name": "a\ud83db"}])
     if name == "parquet":
-        assert pyarrow.parquet.read_table(io.BytesIO(content)).column("name").to_pylist() == ["a?b"]
+        assert pyarrow.parquet.read_table(io.BytesIO(content)).column("name").to_pylist() == ["a\ufffdb"]
     else:
-        assert "a?b" in content.decode("utf-8")
+        assert "a\ufffdb" in content.decode("utf-8")
 
 
 def test_every_typed_format_has_a_size_of_blocks_and_a_sink():

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.serializable import Serializable
@@ -119,10 +120,13 @@ def activity_types(records: Iterable[Mapping[str, Any]]) -> dict[int, ActivityTy
     Return the activity types by id.
 
     :param records: of ``activities.get_types``.
-    :raises MarketoDataError: a record is none.
+    :raises MarketoDataError: a record is no activity type, or there is none: every instance has some.
     """
     with reading("activities.get_types"):
-        return {kind.id: kind for kind in map(ActivityType.from_record, records)}
+        found = {kind.id: kind for kind in map(ActivityType.from_record, records)}
+    if not found:
+        raise MarketoDataError("activities.get_types: Marketo lists no activity types, and every instance has some")
+    return found
 
 
 def snake_case(name: str) -> str:
@@ -151,7 +155,7 @@ def identifier(name: str) -> str:
 
 def name_digest(name: str) -> str:
     """Return a few characters that tell a name from others."""
-    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def folded(name: str) -> str:
