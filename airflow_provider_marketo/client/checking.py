@@ -58,6 +58,8 @@ def _value(schema: Schema, value: Any, where: str) -> Any:
         raise FaultError(where, f"must be at most {schema.maximum}")
     if schema.max_length is not None and len(found) > schema.max_length:
         raise FaultError(where, f"has {len(found)} characters, and Marketo takes {schema.max_length} at most")
+    if schema.pattern is not None and not re.fullmatch(schema.pattern, found):
+        raise FaultError(where, "must begin with a letter or digit and hold only letters, digits and underscores")
     return found
 
 

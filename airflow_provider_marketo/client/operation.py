@@ -35,6 +35,7 @@ class Schema:
     :param required_unless: by a flag among the members: what must be given unless the flag is true.
     :param one_of: groups of members of which exactly one must be given.
     :param exclusive: groups of members of which at most one may be given.
+    :param pattern: regular expression that a whole text must fit.
     :param max_days: longest time between the members ``startAt`` and ``endAt`` of an object.
     :param open: whether an object also takes undeclared members.
     :param nullable: whether a value of None is sent as ``null``, and is not the same as no value.
@@ -54,6 +55,7 @@ class Schema:
     required_unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     one_of: tuple[tuple[str, ...], ...] = ()
     exclusive: tuple[tuple[str, ...], ...] = ()
+    pattern: str | None = None
     max_days: int | None = None
     open: bool = False
     nullable: bool = False
@@ -77,6 +79,7 @@ class Schema:
             required_unless={flag: tuple(names) for flag, names in row.get("required_unless", {}).items()},
             one_of=_groups(row, "one_of"),
             exclusive=_groups(row, "exclusive"),
+            pattern=row.get("pattern"),
             max_days=row.get("maxDays"),
             open=row.get("open", not properties),
             nullable=row.get("nullable", False),

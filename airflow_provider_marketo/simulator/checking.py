@@ -242,6 +242,8 @@ class _Reader:
             raise ApiError("1003", f"Invalid value '{value}' for '{name}'")
         if schema.max_length is not None and len(str(value)) > schema.max_length:
             raise ApiError("1003", f"{name} must not be longer than {schema.max_length} characters")
+        if schema.pattern is not None and not re.fullmatch(schema.pattern, str(value)):
+            raise ApiError("1003", f"{name} may have letters, digits and underscores only")
         return value
 
     def _moment(self, name: str, value: Any) -> datetime:

@@ -168,3 +168,14 @@ def test_no_error_shows_a_value():
     error = refusal("leads.get_by_filter_type", filterType="email", filterValues="ada@example.org")
 
     assert "ada@example.org" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["a b", "new-type", "_hidden", "größe", "a/b"])
+def test_an_api_name_that_marketo_would_refuse_is_not_sent(name):
+    error = refusal(
+        "activities.create_custom_type_attributes",
+        apiName="seminar_c",
+        attributes=[{"apiName": "good_1", "name": "Good"}, {"apiName": name, "name": "Bad"}],
+    )
+    assert error.parameter == "attributes[1].apiName"
+    assert "letters, digits and underscores" in error.message

@@ -56,4 +56,4 @@ def _value(schema: Schema, choice: int, everything: bool) -> Any:
         return _object(schema, choice, everything)
     if schema.type == "array":
         return [_value(schema.items or Schema("any"), choice, everything)] * min(2, schema.max_items or 2)
-    return _VALUES[schema.type]
+    return "a_word" if schema.pattern else _VALUES[schema.type]

@@ -27,6 +27,14 @@ def test_a_list_is_made_found_filled_renamed_and_deleted(api):
     assert codes(api.get(f"{members}.json")) == ["1013"]
 
 
+def test_a_list_is_made_without_an_action_and_found_in_both_of_adobes_spellings(api):
+    (made,) = api.done(f"{LISTS}.json", {"input": [{"name": "Top"}]})
+    assert made["status"] == "created"
+    for word in ("idField", "idFields", "marketoGUID"):
+        found = api.result(f"{LISTS}.json", filterType=word, filterValues=made["marketoGUID"])
+        assert [each["name"] for each in found] == ["Top"]
+
+
 @pytest.mark.parametrize("family", ["companies", "opportunities", "namedaccounts"])
 def test_fields_of_crm_objects_are_described_one_by_one(api, family):
     path = f"/rest/v1/{family}/schema/fields"

@@ -57,6 +57,33 @@ def test_a_change_of_an_approved_type_waits_in_a_draft(api):
     assert codes(api.get(f"{path}/describe.json")) == ["1013"]
 
 
+SEMINAR = {
+    "apiName": "seminar_c",
+    "name": "Seminar",
+    "triggerName": "Attends Seminar",
+    "filterName": "Attended Seminar",
+    "primaryAttribute": {"apiName": "title_1", "name": "Title", "dataType": "string"},
+}
+
+
+def test_a_primary_attribute_keeps_the_api_name_that_it_was_given(api):
+    (made,) = api.done("/rest/v1/activities/external/type.json", SEMINAR)
+    assert made["primaryAttribute"]["apiName"] == "title_1"
+    renamed = {"apiName": "heading", "name": "Heading", "dataType": "string"}
+    (changed,) = api.done("/rest/v1/activities/external/type/seminar_c.json", {"primaryAttribute": renamed})
+    assert changed["primaryAttribute"]["apiName"] == "heading"
+
+
+@pytest.mark.parametrize("name", ["a b", "new-type", "_hidden", "größe", "", "a/b"])
+def test_api_names_are_letters_digits_and_underscores(api, name):
+    types = "/rest/v1/activities/external/type"
+    attribute = {"apiName": name, "name": "Title", "dataType": "string"}
+    assert codes(api.post(f"{types}.json", SEMINAR | {"apiName": name})) in (["1003"], ["1002"])
+    assert codes(api.post(f"{types}.json", SEMINAR | {"primaryAttribute": attribute})) in (["1003"], ["1002"])
+    added = api.post(f"{types}/attendedEvent_c/attributes/create.json", {"attributes": [attribute]})
+    assert codes(added) in (["1003"], ["1002"])
+
+
 FIELDS = [
     {"name": "number", "displayName": "Number", "dataType": "string", "isDedupeField": True},
     {"name": "lead", "displayName": "Lead", "dataType": "link", "relatedTo": {"name": "Lead", "field": "Id"}},

@@ -25,6 +25,9 @@ DATETIME = {"type": "datetime"}
 RECORDS = {"maxItems": 300}
 REPEATED_IDS = {"list": "repeat", "maxItems": 300}
 KEYS = {"enum": ["dedupeFields", "idField"]}
+WORD = "[A-Za-z0-9][A-Za-z0-9_]*"
+"""API names of custom activity types and their attributes, since September 2026."""
+
 MARKUP = {"type": "file", "media": "text/html"}
 PICK_LIST = {"type": "array", "items": {"type": "object"}}
 EXPORT_STATUS = ["created", "queued", "processing", "canceled", "cancelled", "completed", "failed"]
@@ -71,7 +74,7 @@ LEAD_DATABASE: tuple[Row, ...] = (
     *((f"{family}.sync", "dedupeBy", KEYS) for family in LEAD_OBJECTS),
     # Sources differ on the default, so it is always sent.
     *((f"{family}.delete", "deleteBy", KEYS | {"default": "dedupeFields"}) for family in LEAD_OBJECTS),
-    ("named_account_lists.sync", "action", {"required": True}),
+    ("named_account_lists.sync", "action", {"default": "createOnly", "required": False}),
     *(
         row
         for family in ("custom_objects", "opportunities", "opportunity_roles")
@@ -162,6 +165,16 @@ ACTIVITIES: tuple[Row, ...] = (
         for name in ("filterName", "name", "primaryAttribute", "triggerName")
     ),
     ("activities.*_custom_type_attributes", "attributes", {"maxItems": 20, "required": True}),
+    ("activities.create_custom_type", "apiName", {"pattern": WORD}),
+    *(
+        (f"activities.{action}", inside, {"pattern": WORD})
+        for action, inside in (
+            ("create_custom_type", "primaryAttribute.apiName"),
+            ("update_custom_type", "primaryAttribute.apiName"),
+            ("create_custom_type_attributes", "attributes[].apiName"),
+            ("update_custom_type_attributes", "attributes[].apiName"),
+        )
+    ),
     ("activities.delete_custom_type_attributes", "attributes[]", {"required": ["apiName"]}),
 )
 

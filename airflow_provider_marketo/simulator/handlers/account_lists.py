@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.store.account_lists import AccountList
 
 _ID = "marketoGUID"
+_SEARCHED = {"dedupeFields": "name", "name": "name", "idField": _ID, "idFields": _ID, _ID: _ID}
+"""What the search goes by. Adobe's text has ``idField``, its specification ``idFields``."""
+
 _MEMBER_FIELDS = (_ID, "name", "createdAt", "updatedAt")
 
 
 @answers("named_account_lists.get")
 def get(instance: Instance, request: Request) -> Reply:
-    by = {"dedupeFields": "name", "name": "name", "idField": _ID, _ID: _ID}.get(request["filterType"])
+    by = _SEARCHED.get(request["filterType"])
     if by is None:
         raise ApiError("1011", f"Field '{request['filterType']}' is not supported as filterType")
     wanted = {str(value).lower() for value in request["filterValues"]}
@@ -33,7 +36,7 @@ def get(instance: Instance, request: Request) -> Reply:
 
 @answers("named_account_lists.sync")
 def sync(instance: Instance, request: Request) -> Reply:
-    lists, creating = instance.store.account_lists, request["action"] == "createOnly"
+    lists, creating = instance.store.account_lists, request.get("action") != "updateOnly"
 
     def process(record: dict[str, Any]) -> dict[str, Any]:
         name = _name(record)

@@ -52,6 +52,7 @@ def create(instance: Instance, request: Request) -> Reply:
     if len(numbers) >= _MAX_TYPES:
         raise ApiError("1027", "The custom activity type limit is reached")
     primary = request["primaryAttribute"]
+    instance.store.schemas.attributes[name, primary["apiName"]] = primary["name"]
     kind = ActivityType(
         max([FIRST_CUSTOM - 1, *numbers]) + 1,
         request["name"],
@@ -70,6 +71,7 @@ def update(instance: Instance, request: Request) -> Reply:
     kind = _editable(instance, request)
     primary = request.get("primaryAttribute")
     if primary is not None:
+        instance.store.schemas.attributes[str(kind.api_name), primary["apiName"]] = primary["name"]
         kind = replace(kind, primary=(primary["name"], primary.get("dataType") or "string"))
     given = {member: request[name] for name, member in _NAMES.items() if name in request.parameters}
     return _save_draft(instance, replace(kind, **given))
