@@ -41,6 +41,10 @@ class Engine(ABC):
     remedies: ClassVar[Mapping[str, str]] = {}
     """What to do about an error, by words of its text."""
     has_schemas: ClassVar[bool] = True
+    definitions_commit: ClassVar[bool] = False
+    """Whether to create or alter a table ends the transaction. All of that then comes before the transaction."""
+    locks_by_row: ClassVar[bool] = False
+    """Whether the database knows conflicts of rows alone, so that a load locks a table by a row of another one."""
     type_without_zone: ClassVar[str] = "TIMESTAMP"
     """The type of a time in UTC that has no zone, as Fivetran's views have it."""
 
@@ -104,8 +108,20 @@ class Engine(ABC):
     def is_conflict(self, error: Exception) -> bool:
         """Whether a statement failed because another load was in the way, and may succeed when it is repeated."""
 
-    def lock(self, table: str) -> None:  # noqa: B027 - for engines with several writers at a time
-        """Let other loads of a table wait until the transaction ends."""
+    def lock(self, table: str) -> None:
+        """Let other loads of a table wait until the transaction ends, on engines with several writers at a time."""
+        if self.locks_by_row:
+            locks, name = self.table(LOCKS), literal(table)
+            self.execute(
+                f"INSERT INTO {locks} (table_name, loads) SELECT {name}, 0 FROM (SELECT 1 AS one) AS o"
+                f" WHERE NOT EXISTS (SELECT 1 FROM {locks} WHERE table_name = {name})"
+            )
+            self.execute(f"UPDATE {locks} SET loads = loads + 1 WHERE table_name = {name}")
+
+    def create_locks(self) -> None:
+        """Create what :meth:`lock` needs where it is missing."""
+        if self.locks_by_row and not self.declared_columns(LOCKS):
+            self.create_table(LOCKS, {"table_name": types.TEXT, "loads": types.INT}, ("table_name",))
 
     def create_schema(self) -> None:
         """Create the schema if it does not exist."""
@@ -175,15 +191,6 @@ class Engine(ABC):
         database = "/".join(filter(None, [connection.schema, self.schema]))
         return f"{connection.conn_type}://{connection.host or ''}{port}/{database}".rstrip("/")
 
-    def lock_by_row(self, table: str) -> None:
-        """Do as :meth:`lock` does where a database knows conflicts of rows alone: change the row of the table."""
-        if not self.declared_columns(LOCKS):
-            self.create_table(LOCKS, {"table_name": types.TEXT, "loads": types.INT}, ("table_name",))
-        locks, name = self.table(LOCKS), literal(table)
-        missing = f"NOT EXISTS (SELECT 1 FROM {locks} WHERE table_name = {name})"
-        self.execute(f"INSERT INTO {locks} SELECT {name}, 0 WHERE {missing}")
-        self.execute(f"UPDATE {locks} SET loads = loads + 1 WHERE table_name = {name}")
-
     def table(self, name: str) -> str:
         """Return a table's name as it stands in a statement."""
         return f"{quote(self.schema)}.{quote(name)}" if self.schema and self.has_schemas else quote(name)
@@ -234,8 +241,20 @@ class Engine(ABC):
         """
         return expression if staged == kind and kind not in (types.DECIMAL, types.JSON) else self.cast(expression, kind)
 
-    def differs(self, one: str, other: str) -> str:
-        """Return the condition that two values differ, null being a value."""
+    def define_temporary(self, name: str, columns: Mapping[str, str]) -> None:  # noqa: B027 - see above
+        """
+        Create a temporary table before the transaction, on engines where definitions commit.
+
+        :param name: of the table.
+        :param columns: types by name.
+        """
+
+    def fill_temporary(self, name: str, query: str) -> None:
+        """Create a temporary table of what a query returns; fill the one that was defined where definitions commit."""
+        self.execute(f"CREATE TEMP TABLE {quote(name)} AS {query}")
+
+    def differs(self, one: str, other: str, kind: str) -> str:
+        """Return the condition that two values of a type differ, null being a value."""
         return f"{one} IS DISTINCT FROM {other}"
 
     def timestamp(self, moment: str | None) -> str:

@@ -27,23 +27,14 @@ class History:
     The versions of a table's rows.
 
     A version is open (``_valid_to`` is null) while the row says the same. It is valid from the time of the reading that
-    first saw it. Loads must come in the order of their readings.
+    first saw it. Loads must come in the order of their readings. The table is created or extended as needed.
 
     :param engine: the database.
     :param shape: of the table, after it was made ready.
     :param as_of: how new the rows of the load are.
-    :param newest: how new the newest load of the table is; None if there is none.
-    :raises MarketoInvalidRequestError: the table holds newer rows, so the versions between are not known.
     """
 
-    def __init__(self, engine: Engine, shape: Shape, as_of: str, newest: str | None) -> None:
-        if newest is not None and as_of < newest:
-            raise MarketoInvalidRequestError(
-                f"the rows are of {as_of}, and {shape.table} holds rows of {newest}: versions are kept in the order of"
-                " their readings",
-                parameter="history",
-                remedy="Load older manifests first, or load this one with history=False.",
-            )
+    def __init__(self, engine: Engine, shape: Shape, as_of: str) -> None:
         self._engine = engine
         self._as_of = as_of
         self._shape = shape
@@ -58,6 +49,21 @@ class History:
         for name, kind in wanted.items():
             if (has := found.get(name)) is not None and types.wider(has, kind) != has:
                 engine.alter_type(self._name, name, kind)
+
+    def refuse_older(self, newest: str | None) -> None:
+        """
+        Refuse rows that are older than those of the table: the versions between are not known.
+
+        :param newest: how new the newest load of the table is; None if there is none.
+        :raises MarketoInvalidRequestError: the table holds newer rows.
+        """
+        if newest is not None and self._as_of < newest:
+            raise MarketoInvalidRequestError(
+                f"the rows are of {self._as_of}, and {self._shape.table} holds rows of {newest}: versions are kept in"
+                " the order of their readings",
+                parameter="history",
+                remedy="Load older manifests first, or load this one with history=False.",
+            )
 
     def close_changed(self) -> None:
         """Close the versions that the load replaces; before the table is changed."""

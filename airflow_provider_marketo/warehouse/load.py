@@ -20,7 +20,7 @@ from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.history import History
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
-from airflow_provider_marketo.warehouse.merge import STAGE, Merge, mark_removed
+from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
 from airflow_provider_marketo.warehouse.names import ERASED, table_name
 from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
 from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many
@@ -84,6 +84,21 @@ class Loaded:
     until: str = ""
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """
+    The tables of a load, ready to be changed.
+
+    :param merge: merges the staged rows into the table of the dataset.
+    :param history: its versions, if they are kept.
+    :param removes_from: the table whose rows the dataset marks as deleted, if it does.
+    """
+
+    merge: Merge
+    history: History | None
+    removes_from: Shape | None
+
+
 class DatasetLoad:
     """
     A load of one dataset.
@@ -126,23 +141,13 @@ class DatasetLoad:
         engine.statements.clear()
         until = self._entry().span[1] or self._as_of
         loaded = Loaded(self.table, self.load_id, statements=engine.statements, until=str(until))
-        engine.begin()
-        self._log.create()
-        if self._log.has(self.load_id):
-            engine.rollback()
-            loaded.repeated = True
-            return loaded
         rows = DatasetRows(self._manifest, self._dataset, self._types)
-        self._stage(rows)
-        for table in sorted({self.table, *filter(None, [self._removes_from])}):
-            engine.lock(table)
-        if self._log.has(self.load_id):  # while this one waited
+        tables = self._begin(rows)
+        if tables is None:
             engine.rollback()
             loaded.repeated = True
             return loaded
-        shaper = TableShaper(engine, self._log, self.table, self._dataset.name, self._release_views)
-        shape = shaper.shape(self._types, self._dataset.key)
-        self._merge(shape, loaded.counts)
+        self._merge(tables, loaded.counts)
         loaded.counts.read = sum(file.rows for file in rows.files)
         loaded.counts.rejected = rows.nul_removed + rows.misfits
         self._log.write(self._entry(), loaded.counts, started, datetime.now(timezone.utc))
@@ -151,6 +156,40 @@ class DatasetLoad:
         else:
             engine.commit()
         return loaded
+
+    def _begin(self, rows: DatasetRows) -> _Tables | None:
+        """Begin the transaction, stage the rows and make the tables ready; return None if this load has run before."""
+        engine = self._engine
+        if not engine.definitions_commit:
+            engine.begin()
+        self._log.create()
+        if self._log.has(self.load_id):
+            return None
+        self._stage(rows)
+        if engine.definitions_commit:
+            tables = self._define()
+            engine.begin()
+            return None if self._has_run_meanwhile() else tables
+        return None if self._has_run_meanwhile() else self._define()
+
+    def _has_run_meanwhile(self) -> bool:
+        """Wait for other loads of the tables; return whether one of them was this load."""
+        for table in sorted({self.table, *filter(None, [self._removes_from])}):
+            self._engine.lock(table)
+        return self._log.has(self.load_id)
+
+    def _define(self) -> _Tables:
+        """Create and extend tables: all that a load does before it changes rows."""
+        engine, now = self._engine, _now()
+        shaper = TableShaper(engine, self._log, self.table, self._dataset.name, self._release_views)
+        shape = shaper.shape(self._types, self._dataset.key)
+        staged = {shape.columns[source]: (name, self._types[source]) for source, name in self._staged.items()}
+        merge = Merge(engine, shape, staged, as_of=self._as_of, load_id=self.load_id, now=now)
+        merge.define()
+        history = None
+        if self._options.history and self._removes_from is None:
+            history = History(engine, shape, self._as_of)
+        return _Tables(merge, history, self._removal_target())
 
     def _release_views(self) -> bool:
         """Drop our views of the table, so that a column can be widened; the task makes them again."""
@@ -164,13 +203,10 @@ class DatasetLoad:
                 raise rows.error from None
             raise
 
-    def _merge(self, shape: Shape, counts: Counts) -> None:
-        engine, now = self._engine, _now()
-        staged = {shape.columns[source]: (name, self._types[source]) for source, name in self._staged.items()}
-        merge = Merge(engine, shape, staged, as_of=self._as_of, load_id=self.load_id, now=now)
-        history = None
-        if self._options.history and self._removes_from is None:
-            history = History(engine, shape, self._as_of, self._log.newest(self.table))
+    def _merge(self, tables: _Tables, counts: Counts) -> None:
+        merge, history, shape = tables.merge, tables.history, tables.merge.shape
+        if history is not None:
+            history.refuse_older(self._log.newest(self.table))
         found = merge.fill() if shape.created else merge.compare()
         counts.inserted, counts.updated = found["inserted"], found["updated"]
         counts.unchanged = found["unchanged"]
@@ -185,9 +221,10 @@ class DatasetLoad:
             counts.deleted = self._mark_unlisted(merge)
         for when, scope in self._log.full_lists_after(self.table, self._as_of):
             merge.mark_missing_from(when, scope)
-        if self._dataset.removal is not None:
-            counts.deleted = self._remove(shape, now)
-        self._erase(shape, now)
+        if tables.removes_from is not None:
+            counts.deleted = self._remove(tables.removes_from, merge.now)
+        if self._engine.declared_columns(ERASED):
+            erasure.erase(self._engine, self._log, {shape.table})
         if history is not None:
             history.follow()
         merge.drop_temporary()
@@ -205,13 +242,28 @@ class DatasetLoad:
         merge.mark_unlisted(self._dataset.scope)
         return gone
 
-    def _remove(self, shape: Shape, now: str) -> int:
+    @property
+    def _erases(self) -> bool:
+        """Whether leads that are deleted are also emptied."""
+        removal = self._dataset.removal
+        return self._options.on_delete == "erase" and removal is not None and removal.dataset == "leads"
+
+    def _removal_target(self) -> Shape | None:
+        """Return the table from which the rows remove, made ready; None if they remove nothing."""
+        removal, engine = self._dataset.removal, self._engine
+        if removal is None or self._removes_from is None:
+            return None
+        key = {name: self._types[source] for name, source in removal.key.items()}
+        target = _removal_target(engine, self._log, self._removes_from, removal.dataset, key)
+        define_removed(engine, {target.columns[name]: target.types[target.columns[name]] for name in key})
+        if self._erases:
+            erasure.create_erased(engine)
+        return target
+
+    def _remove(self, target: Shape, now: str) -> int:
         """Mark the rows of the table from which the staged rows remove."""
         removal, engine = self._dataset.removal, self._engine
         assert removal is not None
-        assert self._removes_from is not None
-        key = {name: self._types[source] for name, source in removal.key.items()}
-        target = _removal_target(engine, self._log, self._removes_from, removal.dataset, key)
         casts = {
             target.columns[name]: engine.from_stage(
                 quote(self._staged[source]), self._types[source], target.types[target.columns[name]]
@@ -221,14 +273,10 @@ class DatasetLoad:
         marked = mark_removed(
             engine, target.table, casts, quote(self._staged[removal.date]), load_id=self.load_id, now=now
         )
-        if self._options.on_delete == "erase" and removal.dataset == "leads":
+        if self._erases:
             erasure.note_marked(engine, target.table, target.key[0], now)
             erasure.erase(engine, self._log)
         return marked
-
-    def _erase(self, shape: Shape, now: str) -> None:
-        if self._engine.declared_columns(ERASED):
-            erasure.erase(self._engine, self._log, {shape.table})
 
     def _entry(self) -> LogEntry:
         manifest = self._manifest

@@ -122,8 +122,9 @@ class Log:
         return bool(self._engine.declared_columns(COLUMNS))
 
     def create(self) -> None:
-        """Create the tables of the log where they are missing."""
+        """Create the tables of the log, and what locks need, where they are missing."""
         self._engine.create_schema()
+        self._engine.create_locks()
         if not self._engine.declared_columns(LOADS):
             self._engine.create_table(LOADS, LOG_COLUMNS, ("load_id",))
         if not self._engine.declared_columns(COLUMNS):

@@ -52,6 +52,12 @@ class Merge:
     def _table(self) -> str:
         return self.engine.table(self.shape.table)
 
+    def define(self) -> None:
+        """Define the table of differences, where this must be done before the transaction."""
+        columns = {column: self.shape.types[column] for column in self.shape.columns.values()}
+        flags = (_NEW, _NEWER, _CHANGED, _FILLS) if self.shape.has_sources else (_NEW, _NEWER, _CHANGED)
+        self.engine.define_temporary(DELTA, {**columns, **dict.fromkeys(flags, types.INT)})
+
     def fill(self) -> dict[str, int]:
         """
         Insert the rows into a table that this load has made: there is nothing to compare them with.
@@ -72,7 +78,9 @@ class Merge:
         """
         engine, shape = self.engine, self.shape
         columns = list(shape.columns.values())
-        changed = " OR ".join(engine.differs(f"t.{quote(name)}", self._merged(name)) for name in shape.others)
+        changed = " OR ".join(
+            engine.differs(f"t.{quote(name)}", self._merged(name), shape.types[name]) for name in shape.others
+        )
         flags = {
             _NEW: f"t.{quote(shape.key[0])} IS NULL",
             _NEWER: f"t.{quote(shape.key[0])} IS NOT NULL AND {self._newer()}",
@@ -87,10 +95,10 @@ class Merge:
         engine.analyze(STAGE, [self.staged[column][0] for column in shape.key])
         once = self._once(columns)
         with engine.lookups(STAGE, shape.table):
-            engine.execute(
-                f"CREATE TEMP TABLE {quote(DELTA)} AS SELECT {selected}, {flagged}"
-                f" FROM ({once}) AS s LEFT JOIN {self._table} AS t ON {self._on('t', 's')}"
-                ' WHERE s."_n" = 1'
+            engine.fill_temporary(
+                DELTA,
+                f"SELECT {selected}, {flagged} FROM ({once}) AS s LEFT JOIN {self._table} AS t"
+                f' ON {self._on("t", "s")} WHERE s."_n" = 1',
             )
         engine.analyze(DELTA, shape.key)
         found = engine.query(
@@ -158,8 +166,8 @@ class Merge:
         self._mark(when, " AND ".join([f"t.{quote(LOAD)} = {literal(self.load_id)}", unmarked, *self._within(scope)]))
 
     def drop_temporary(self) -> None:
-        """Drop the temporary tables."""
-        for name in (DELTA, STAGE):
+        """Drop the temporary tables; where that would end the transaction, they end with the connection."""
+        for name in () if self.engine.definitions_commit else (GONE, DELTA, STAGE):
             self.engine.execute(f"DROP TABLE IF EXISTS {quote(name)}")
 
     def _once(self, columns: Sequence[str]) -> str:
@@ -260,6 +268,16 @@ class Merge:
         ]
 
 
+def define_removed(engine: Engine, key: Mapping[str, str]) -> None:
+    """
+    Define the table of removed keys, where this must be done before the transaction.
+
+    :param engine: the database.
+    :param key: types of the key columns by name.
+    """
+    engine.define_temporary(GONE, {**key, "_at": types.TIMESTAMP})
+
+
 def mark_removed(engine: Engine, table: str, key: Mapping[str, str], date: str, *, load_id: str, now: str) -> int:
     """
     Mark the rows of a table that staged rows remove. A row that came later than its removal is left alone.
@@ -277,10 +295,11 @@ def mark_removed(engine: Engine, table: str, key: Mapping[str, str], date: str, 
     target, columns = engine.table(table), list(key)
     listed = ", ".join(f"{value} AS {quote(column)}" for column, value in key.items())
     has_key = " AND ".join(f"{value} IS NOT NULL" for value in key.values())
-    engine.execute(
-        f'CREATE TEMP TABLE {quote(GONE)} AS SELECT {names(columns)}, MIN("_at") AS "_at" FROM'
+    engine.fill_temporary(
+        GONE,
+        f'SELECT {names(columns)}, MIN("_at") AS "_at" FROM'
         f' (SELECT {listed}, {engine.from_stage(date, types.TIMESTAMP, types.TIMESTAMP)} AS "_at"'
-        f" FROM {quote(STAGE)} WHERE {has_key}) AS s GROUP BY {names(columns)}"
+        f" FROM {quote(STAGE)} WHERE {has_key}) AS s GROUP BY {names(columns)}",
     )
     on = " AND ".join(f"t.{quote(column)} = g.{quote(column)}" for column in columns)
     unmarked = (
@@ -301,5 +320,4 @@ def mark_removed(engine: Engine, table: str, key: Mapping[str, str], date: str, 
         f' g."_at", {literal(load_id)}, {moment} FROM {quote(GONE)} AS g'
         f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {on})"
     )
-    engine.execute(f"DROP TABLE {quote(GONE)}")
     return int(found[0][0]) if found else 0

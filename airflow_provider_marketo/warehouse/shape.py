@@ -142,6 +142,9 @@ class TableShaper:
         columns = column_names(fields, {source: column for source, (column, _, _) in known.items()})
         refuse_too_many(self._engine, self._table, len({*self._found, *columns.values(), *SYSTEM_COLUMNS}))
         wanted = {column: fields[source] for source, column in columns.items()}
+        new = {source: column for source, column in columns.items() if source not in known}
+        # Before the table: a load that ends in between must find what is its own.
+        self._log.remember(self._table, self._dataset, new, key)
         if self._found:
             missing = {name: kind for name, kind in wanted.items() if name not in self._found}
             self._engine.add_columns(self._table, missing)
@@ -150,8 +153,6 @@ class TableShaper:
                 self._engine.execute(f"UPDATE {table} SET {column} = {literal(EXTRACT)}")
         else:
             self._engine.create_table(self._table, {**wanted, **SYSTEM_TYPES}, [columns[name] for name in key])
-        new = {source: column for source, column in columns.items() if source not in known}
-        self._log.remember(self._table, self._dataset, new, key)
         settled = {source: self._widened(source, columns[source], kind, key) for source, kind in fields.items()}
         columns = {source: column for source, (column, _) in settled.items()}
         kinds = dict(settled.values())
@@ -162,7 +163,8 @@ class TableShaper:
             kinds,
             tuple(columns[name] for name in key),
             updated if updated and kinds[updated] == types.TIMESTAMP else None,
-            created=not self._found,
+            # Where others see a table before it is filled, it may have rows when this load begins.
+            created=not self._found and not self._engine.definitions_commit,
         )
 
     def _widened(self, source: str, column: str, wants: str, key: Sequence[str]) -> tuple[str, str]:

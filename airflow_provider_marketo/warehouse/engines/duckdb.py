@@ -40,6 +40,7 @@ class Warehouse(ConnectionEngine):
         types.JSON: "JSON",
     }
     most_columns = 3_000
+    locks_by_row = True
     _has_index = False
 
     def __init__(self, hook: Any, schema: str | None) -> None:
@@ -89,9 +90,6 @@ class Warehouse(ConnectionEngine):
 
     def constraints(self, key: Sequence[str]) -> list[str]:
         return super().constraints(key) if self._has_index else []
-
-    def lock(self, table: str) -> None:
-        self.lock_by_row(table)
 
     def alter_type(self, table: str, column: str, kind: str) -> bool:
         self.execute(f"ALTER TABLE {self.table(table)} ALTER COLUMN {quote(column)} TYPE {self.types[kind]}")

@@ -75,7 +75,7 @@ class Warehouse(ConnectionEngine):
         same = staged == kind or kind in (types.DECIMAL, types.JSON)
         return expression if same else self.cast(expression, kind)
 
-    def differs(self, one: str, other: str) -> str:
+    def differs(self, one: str, other: str, kind: str) -> str:
         return f"{one} IS NOT {other}"
 
     def timestamp(self, moment: str | None) -> str:
