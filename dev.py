@@ -67,12 +67,12 @@ class Environment:
     A virtual environment with one pinned set of packages.
 
     :param folder: folder of the environment; it is created if it does not exist.
-    :param line: the Airflow line whose pinned set is installed.
+    :param lock: name of the file in ``requirements`` that lists its packages.
     """
 
-    def __init__(self, folder: Path, line: str = DEVELOPMENT_LINE) -> None:
+    def __init__(self, folder: Path, lock: str = f"airflow-{DEVELOPMENT_LINE}") -> None:
         self.folder = folder
-        self.lock = HERE / "requirements" / f"airflow-{line}.txt"
+        self.lock = HERE / "requirements" / f"{lock}.txt"
         self.bin = folder / "bin"
         self.python = self.bin / "python"
         self._stamp = folder / ".installed"
@@ -164,6 +164,10 @@ def test(arguments: argparse.Namespace) -> None:
     services = ["--services"] if arguments.services else []
     services += ["--celery"] if CELERY in arguments.part else []
     paths = [path for part in arguments.part for path in _tests_of(part)]
+    if arguments.previews:
+        environment = Environment(HERE / ".venv-previews", "previews")
+        environment.ensure()
+        environment.become("pytest", "-m", "previews", "--previews", *arguments.pytest, "tests/warehouse")
     _environment(arguments.airflow).become("pytest", *parallel, *selected, *services, *arguments.pytest, *paths)
 
 
@@ -209,7 +213,7 @@ def build(arguments: argparse.Namespace) -> None:
     environment.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", HERE)
     (wheel,) = (HERE / "dist").glob("*.whl")
     with tempfile.TemporaryDirectory(prefix="marketo-wheel-") as folder:
-        clean = Environment(Path(folder) / "venv", arguments.airflow)
+        clean = Environment(Path(folder) / "venv", f"airflow-{arguments.airflow}")
         with stage(f"installing a clone and Airflow {arguments.airflow}, as README says (a minute or two)"):
             _install_as_readme_says(Path(folder), arguments.airflow)
         clean.run("python", HERE / "tools" / "check_installed.py")
@@ -264,6 +268,9 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--all", action="store_true", help="also tests that start a real Airflow")
             one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
             one.add_argument(
+                "--previews", action="store_true", help="only the tests of preview warehouses, with their emulators"
+            )
+            one.add_argument(
                 "--part",
                 choices=("line", *PARTS),
                 action="append",
@@ -283,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
 def _environment(line: str) -> Environment:
     python = "py{}.{}".format(*sys.version_info)
     name = ".venv" if line == DEVELOPMENT_LINE else f".venv-{line}-{python}"
-    environment = Environment(HERE / name, line)
+    environment = Environment(HERE / name, f"airflow-{line}")
     environment.ensure()
     return environment
 

@@ -1,11 +1,12 @@
 """
 The environment of all tests: an empty Airflow home, a time limit and, with ``--services``, servers.
 
-Each test may take :data:`TIME_LIMIT` seconds, unless it is marked ``slow``, ``airflow``, ``services`` or ``celery``.
+Each test may take :data:`TIME_LIMIT` seconds, unless it is marked ``slow``, ``airflow``, ``services``, ``celery`` or
+``previews``.
 
 Without ``--services``, tests marked ``services`` are deselected; without ``--celery``, those marked ``celery``. With
 either, a server that is not installed stops the run before the first test; the error names the command that installs
-the server.
+the server. Without ``--previews``, tests marked ``previews`` are deselected.
 """
 
 from __future__ import annotations
@@ -71,6 +72,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--celery", action="store_true", help="also run the tests on Celery with two hosts, which need root"
     )
+    parser.addoption(
+        "--previews",
+        action="store_true",
+        help="also run the tests on emulators of warehouses; see dev.py test --previews",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,7 +101,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    unwanted = [name for name in ("services", "celery") if not config.getoption(f"--{name}")]
+    unwanted = [name for name in ("services", "celery", "previews") if not config.getoption(f"--{name}")]
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -128,7 +134,8 @@ def pytest_runtest_makereport(
     # What other processes take from a test makes it neither compute nor wait longer than the limit.
     seconds = computed if _is_busy() else max(computed, call.duration - computed)
     limit = TIME_LIMIT * (COVERAGE_COSTS if item.config.getoption("cov_source", None) else 1)
-    unlimited = any(item.get_closest_marker(name) for name in ("slow", "airflow", "services", "celery"))
+    kinds = ("slow", "airflow", "services", "celery", "previews")
+    unlimited = any(item.get_closest_marker(name) for name in kinds)
     unlimited = unlimited or not airflow.__version__.startswith(DEVELOPMENT_LINE)
     if report.passed and seconds > limit and not unlimited:
         report.outcome = "failed"

@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "adbc_driver_manager": "adbc-driver-manager",
     "adbc_driver_postgresql": "adbc-driver-postgresql",
     "airflow": "apache-airflow",
+    "snowflake": "snowflake-connector-python",
     "yaml": "pyyaml",
 }
 
@@ -30,6 +31,7 @@ OPTIONAL = {
     "duckdb": "an extra: loads into DuckDB",
     "pytest": "the simulator's fixture is for the tests of a DAG repository",
     "redis": "an extra: limits that several hosts share",
+    "snowflake-connector-python": "a part of the extra snowflake",
     "wtforms": "a part of Airflow 3.1, which draws the connection form with it",
 }
 

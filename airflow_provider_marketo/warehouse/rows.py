@@ -65,6 +65,7 @@ class DatasetRows:
     :param manifest: lists the files.
     :param dataset: one of the manifest's.
     :param columns: type of each column, as the manifest names them.
+    :ivar read: number of rows that were read.
     :ivar nul_removed: number of texts out of which a NUL was taken, which PostgreSQL refuses.
     :ivar misfits: number of values of csv files that did not fit their column and became null.
     :ivar error: what went wrong while the rows were read; drivers show little of it.
@@ -75,6 +76,7 @@ class DatasetRows:
         self._dataset = dataset
         self._columns = columns
         self.files = manifest.files_of(dataset)
+        self.read = 0
         self.nul_removed = 0
         self.misfits = 0
         self.error: Exception | None = None
@@ -91,7 +93,7 @@ class DatasetRows:
 
         :raises MarketoLoadError: a file is missing, or is not the one that the manifest lists.
         """
-        self.nul_removed = self.misfits = 0
+        self.read = self.nul_removed = self.misfits = 0
         try:
             yield from self._all_batches()
         except Exception as error:
@@ -104,6 +106,7 @@ class DatasetRows:
             with _local(ObjectStoragePath(self._manifest.output) / file.name, file) as path:
                 for table in self._tables(path):
                     rows += table.num_rows
+                    self.read += table.num_rows
                     yield from self._batches(table, file, number)
             if rows != file.rows:
                 raise MarketoLoadError(f"{file.name} has {counted(rows, 'row')}, and the manifest says {file.rows}")

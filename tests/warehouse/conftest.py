@@ -8,12 +8,39 @@ import uuid
 from contextlib import closing
 
 import pytest
+from airflow.sdk import BaseHook
 
-from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.engines import connect, engine_of
 from airflow_provider_marketo.warehouse.task import load_manifest
 from tests.warehouse.published import published
 
-ENGINES = ["duckdb", "sqlite", pytest.param("postgres", marks=pytest.mark.services)]
+ENGINES = [
+    "duckdb",
+    "sqlite",
+    pytest.param("postgres", marks=pytest.mark.services),
+    pytest.param("snowflake", marks=pytest.mark.previews),
+]
+GIVEN = os.environ.get("MARKETO_WAREHOUSE")
+"""URI of an Airflow connection: the tests then run on that database, in schemas of their own, and on nothing else."""
+
+if GIVEN:
+    ENGINES = [pytest.param("given", marks=pytest.mark.previews)]
+SNOWFLAKE = {
+    "conn_type": "snowflake",
+    "login": "marketo",
+    "password": "a-password",
+    "schema": "PUBLIC",
+    "extra": {"account": "an-account", "database": "MARKETO", "warehouse": "LOADING"},
+}
+"""A connection to the emulator, which answers in place of Snowflake's connector."""
+
+CONNECTIONS = {
+    "duckdb": lambda folder: json.dumps({"conn_type": "duckdb", "host": str(folder / "wh.db")}),
+    "sqlite": lambda folder: json.dumps({"conn_type": "sqlite", "host": str(folder / "wh.db")}),
+    "postgres": lambda folder: os.environ["TEST_POSTGRES"],
+    "snowflake": lambda folder: json.dumps(SNOWFLAKE),
+    "given": lambda folder: GIVEN,
+}
 LOAD_TIMES = {"_synced_at", "started_at", "finished_at", "erased_at"}
 
 
@@ -48,8 +75,8 @@ class Warehouse:
             found = self.engine.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         else:
             found = self.engine.query(
-                "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
-                f" AND table_schema = '{self.schema}' ORDER BY table_name"
+                "SELECT LOWER(table_name) FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+                f" AND LOWER(table_schema) = '{self.schema}' ORDER BY table_name"
             )
         return [name for (name,) in found]
 
@@ -66,6 +93,23 @@ class Warehouse:
         """Return all tables but the log, whose counts depend on the order of loads."""
         return {table: self.rows(table) for table in self.tables() if table not in ("_marketo_loads", "_marketo_locks")}
 
+    def contents(self):
+        """
+        Return all tables and what they say.
+
+        Where definitions commit, a load that breaks off may leave empty tables and columns; they say nothing.
+        """
+        if not self.engine.definitions_commit:
+            return {table: self.rows(table) for table in self.tables()}
+        found = {table: [self._values(row) for row in self.rows(table)] for table in self.tables()}
+        return {
+            table: rows for table, rows in found.items() if rows and table not in ("_marketo_columns", "_marketo_locks")
+        }
+
+    @staticmethod
+    def _values(row):
+        return [value for value in row if value is not None]
+
     def loads(self, *columns: str):
         return self.query(f"SELECT {', '.join(columns)} FROM {{_marketo_loads}} ORDER BY started_at, table_name")
 
@@ -79,30 +123,46 @@ class _Tables(dict):
         return self._engine.table(name)
 
 
+WIDENING = ("duckdb", "postgres")
+"""Databases that can give a column another type."""
+
+SHARED = ("postgres", "snowflake", "given")
+"""Databases that several tests use, one after the other."""
+
+
 @pytest.fixture(params=ENGINES)
 def make_warehouse(request, tmp_path, monkeypatch):
     """Return a function that makes an empty database and points the connection ``wh`` to it."""
     made = []
+    if request.param == "snowflake":
+        request.getfixturevalue("emulated_snowflake")
 
     def make() -> Warehouse:
         folder = tmp_path / uuid.uuid4().hex
         folder.mkdir()
         schema = None if request.param == "sqlite" else f"marketo_{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}"
-        if request.param == "postgres":
-            uri = os.environ["TEST_POSTGRES"]
-        else:
-            kind = request.param
-            uri = json.dumps({"conn_type": kind, "host": str(folder / "wh.db")})
-        monkeypatch.setenv("AIRFLOW_CONN_WH", uri)
-        if request.param == "postgres":
+        monkeypatch.setenv("AIRFLOW_CONN_WH", CONNECTIONS[request.param](folder))
+        if request.param in SHARED:
             with closing(connect("wh", schema)) as engine:
                 engine.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-        made.append(Warehouse(request.param, folder, schema))
+        kind = engine_of(BaseHook.get_connection("wh")).module
+        made.append(Warehouse(kind, folder, schema))
         return made[-1]
 
     yield make
     for each in made:
+        if request.param == "given":
+            each.engine.execute(f"DROP SCHEMA IF EXISTS {each.schema} CASCADE")
         each.engine.close()
+
+
+@pytest.fixture(scope="session")
+def emulated_snowflake():
+    """Let an emulator answer in place of Snowflake; it is in the environment of ``dev.py test --previews`` alone."""
+    import fakesnow
+
+    with fakesnow.patch():
+        yield
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_a_load_that_breaks_off_at_any_statement_changes_nothing_and_its_repetit
     with_new = [(*row, "new") for row in (lead(1, "b@x.y", day=3), lead(4))]
     second = publish(with_new, columns=COLUMNS_WITH_NEW, as_of=DAY(4))
     warehouse.load(first, history=True)
-    before = {table: warehouse.rows(table) for table in warehouse.tables()}
+    before = warehouse.contents()
     engine_class = type(warehouse.connect())
     execute = engine_class._execute
     broken = 0
@@ -127,7 +127,7 @@ def test_a_load_that_breaks_off_at_any_statement_changes_nothing_and_its_repetit
             break
         assert isinstance(found, MarketoWarehouseError)
         assert "the connection is gone" in str(found)
-        assert {table: warehouse.rows(table) for table in warehouse.tables()} == before
+        assert warehouse.contents() == before
         broken += 1
     assert broken > 10
     assert warehouse.rows("leads", "id", "email") == [(1, "b@x.y"), (2, "a@x.y"), (4, "a@x.y")]
@@ -257,4 +257,4 @@ def test_a_dry_run_says_every_statement_and_changes_nothing(warehouse, publish, 
         found = warehouse.load(publish([lead(1)]), dry_run=True)
     assert found["tables"]["leads"]["inserted"] == 1
     assert "INSERT INTO" in caplog.text
-    assert warehouse.tables() == []
+    assert warehouse.contents() == {}

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.databases import saying_plainly
 from airflow_provider_marketo.hooks.finding import finding
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from airflow_provider_marketo.warehouse.engine import Engine
 
-__all__ = ["ENGINES", "EngineRow", "connect"]
+__all__ = ["ENGINES", "EngineRow", "connect", "engine_of"]
+
+log = printable_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,20 @@ class EngineRow:
     status: str = "supported"
 
 
+PREVIEW = "preview"
+"""Status of an engine that was tested on an emulator alone."""
+
 ENGINES: tuple[EngineRow, ...] = (
     EngineRow("DuckDB", "duckdb", "duckdb", ("duckdb",)),
     EngineRow("PostgreSQL", "postgres", "postgres", ("postgres",)),
     EngineRow("SQLite", "sqlite", "sqlite", ("sqlite",), status="tests and tutorials"),
+    EngineRow("Snowflake", "snowflake", "snowflake", ("snowflake",), status=PREVIEW),
 )
+
+
+def engine_of(connection: Connection) -> EngineRow | None:
+    """Return the engine that serves an Airflow connection; None if there is none."""
+    return next((row for row in ENGINES if connection.conn_type in row.conn_types), None)
 
 
 def connect(sql_conn_id: str, schema: str | None) -> Engine:
@@ -55,9 +69,9 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
     """
     with finding(sql_conn_id, parameter="sql_conn_id"):
         connection = BaseHook.get_connection(sql_conn_id)
-    row = next((row for row in ENGINES if connection.conn_type in row.conn_types), None)
+    row = engine_of(connection)
     if row is None:
-        known = ", ".join(f"{row.name} ({', '.join(row.conn_types)})" for row in ENGINES)
+        known = ", ".join(f"{row.name} (type {', '.join(row.conn_types)}, extra {row.extra})" for row in ENGINES)
         raise MarketoInvalidRequestError(
             f"connection {sql_conn_id} has the type {connection.conn_type!r}, for which there is no engine",
             parameter="sql_conn_id",
@@ -72,6 +86,8 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
             parameter="sql_conn_id",
             remedy=f"Install airflow-provider-marketo[{row.extra}] on every worker.",
         ) from error
+    if row.status == PREVIEW:
+        log.warning("Loads into %s are a preview: tested on an emulator, not yet run on a real account", row.name)
     with saying_plainly("the database cannot be reached", "sql_conn_id"):
         engine: Engine = module.Warehouse(hook, schema)
     return engine
