@@ -8,7 +8,8 @@ How long loads into DuckDB and PostgreSQL take, compared with the fastest way of
 
 A load verifies checksums, takes each key once, compares, and writes its log. The references do none of that: CREATE
 TABLE AS from the same file in DuckDB, and a client's binary COPY of prepared bytes in PostgreSQL. Half of the delta are
-updates. PostgreSQL must be installed; a server is started.
+updates. PostgreSQL must be installed; a server is started. dlt is measured, too, if ``DLT_PYTHON`` names the Python of
+an environment with ``dlt[duckdb,postgres]`` and ``adbc-driver-postgresql``.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import hashlib
 import json
 import logging
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -33,32 +36,57 @@ from benchmarks.table import Row, markdown
 from tools.services import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 FIRST_POSTGRES, DELTA_POSTGRES = 3.5, 0.7
-FIRST_DUCKDB = 2.5
+FIRST_DUCKDB = 2.0
+DELTAS = 3
+"""Each beside a COPY of its own, since single measurements vary; the median counts."""
+
 _PIECE = 1 << 20
 _ARGUMENTS: dict[str, Any] = {"sql_conn_id": "wh", "schema": "marketo", "table": None, "mode": None, "history": False}
-_ARGUMENTS |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False}
+_ARGUMENTS |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False, "fivetran_schema": None}
 
 
 def measure(folder: Path, rows: int) -> Iterator[Row]:
     """Measure all databases."""
     first = rows_of(folder, "first", 0, rows, 0)
-    delta = rows_of(folder, "delta", rows - rows // 20, rows + rows // 20, 3)
+    deltas = [
+        rows_of(folder, f"delta{number}", rows - rows // 20 + number, rows + rows // 20 + number, 3 + number)
+        for number in range(DELTAS)
+    ]
     what = f"{rows:,} rows of 20 columns"
-    path = folder / "first.parquet"
+    paths = [str(folder / f"{name}.parquet") for name in ("first", "delta0")]
     with duckdb.connect(str(folder / "reference.db")) as connection:
-        reference = seconds(lambda: connection.execute(f"CREATE TABLE r AS SELECT * FROM read_parquet('{path}')"))
+        reference = seconds(lambda: connection.execute(f"CREATE TABLE r AS SELECT * FROM read_parquet('{paths[0]}')"))
     os.environ["AIRFLOW_CONN_WH"] = json.dumps({"conn_type": "duckdb", "host": str(folder / "wh.db")})
-    yield _row("First load into DuckDB", what, load(first), ("CREATE TABLE AS", reference), FIRST_DUCKDB)
-    yield _row("Delta of a tenth into DuckDB", what, load(delta), ("CREATE TABLE AS", reference), None)
+    taken = [load(manifest) for manifest in (first, deltas[0])]
+    yield _row("First load into DuckDB", what, taken[0], ("CREATE TABLE AS", reference), FIRST_DUCKDB)
+    yield _row("Delta of a tenth into DuckDB", what, taken[1], ("CREATE TABLE AS", reference), None)
+    yield from _beside_dlt("DuckDB", what, taken, ["duckdb", str(folder / "dlt.db"), *paths])
     with postgres(folder, Path(sys.executable).parent) as url:
         os.environ["AIRFLOW_CONN_WH"] = url
-        taken = load(first)
-        reference = copied(url)
-        yield _row("First load into PostgreSQL", what, taken, ("binary COPY", reference), FIRST_POSTGRES)
-        yield _row("Delta of a tenth into PostgreSQL", what, load(delta), ("binary COPY", reference), DELTA_POSTGRES)
+        taken = [load(first)]
+        copies, loads = [], []
+        for manifest in deltas:
+            copies.append(copied(url))
+            loads.append(load(manifest))
+        reference, delta = median(copies), median(loads)
+        yield _row("First load into PostgreSQL", what, taken[0], ("binary COPY", reference), FIRST_POSTGRES)
+        yield _row("Delta of a tenth into PostgreSQL", what, delta, ("binary COPY", reference), DELTA_POSTGRES)
+        yield from _beside_dlt("PostgreSQL", what, [*taken, delta], ["postgres", url.replace("@", ":any@"), *paths])
+
+
+def _beside_dlt(database: str, what: str, taken: Sequence[float], arguments: Sequence[str]) -> Iterator[Row]:
+    """Measure dlt with the same files, by its fastest way: Arrow tables, Parquet, upsert."""
+    python = os.environ.get("DLT_PYTHON")
+    if python is None:
+        return
+    script = Path(__file__).parent / "clients" / "dlt_client.py"
+    done = subprocess.run([python, str(script), *arguments], check=True, capture_output=True, text=True)
+    theirs = json.loads(done.stdout.splitlines()[-1])
+    for name, ours, seconds_of_dlt in zip(("First load", "Delta"), taken, theirs, strict=True):
+        yield _row(f"{name} into {database} beside dlt", what, ours, ("dlt", seconds_of_dlt), 1.0)
 
 
 def rows_of(folder: Path, name: str, first: int, last: int, day: int) -> Manifest:
@@ -109,6 +137,7 @@ def copied(url: str) -> float:
         names = ", ".join(f'"{each.name}"' for each in cursor.description or () if not each.name.startswith("_"))
         with cursor.copy(f"COPY (SELECT {names} FROM marketo.leads) TO STDOUT (FORMAT binary)") as copy:
             data = b"".join(map(bytes, copy))
+        cursor.execute("DROP TABLE IF EXISTS reference")
         cursor.execute(f"CREATE TABLE reference AS SELECT {names} FROM marketo.leads LIMIT 0")
 
         def send() -> None:

@@ -26,7 +26,7 @@ ENGINES = [
     "duckdb",
     "sqlite",
     *POSTGRES,
-    pytest.param("snowflake", marks=pytest.mark.previews),
+    pytest.param("snowflake", marks=[pytest.mark.previews, pytest.mark.timeout(600)]),  # the emulator is slow
 ]
 GIVEN = os.environ.get("MARKETO_WAREHOUSE")
 """URI of an Airflow connection: the tests then run on that database, in schemas of their own, and on nothing else."""
