@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
-from airflow_provider_marketo.client import codes, errors
+from airflow_provider_marketo.client import codes, errors, meanings
 from airflow_provider_marketo.client.records import ReplyRecord
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def raise_for_envelope(operation: str, body: Any) -> None:
     :raises MarketoError: ``success`` is there, and is not true.
     """
     if isinstance(body, dict) and "success" in body and body["success"] is not True:
-        raise errors.from_reply(operation, body.get("errors"), body.get("requestId"))
+        raise meanings.from_reply(operation, body.get("errors"), body.get("requestId"))
 
 
 def raise_for_status(operation: str, response: requests.Response) -> None:
@@ -181,7 +181,7 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     said = json_or_none(operation, response)
     body: Mapping[str, Any] = said if isinstance(said, dict) else {}
     if isinstance(body.get("errors"), list) and body["errors"]:
-        error = errors.from_reply(operation, body["errors"], body.get("requestId"))
+        error = meanings.from_reply(operation, body["errors"], body.get("requestId"))
         error.code = error.code or facts["code"]
         if status < HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(error, errors.MarketoInvalidRequestError):
             raise error
@@ -199,7 +199,7 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     kind, text = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request"))
     if kind is errors.MarketoAuthError and operation.startswith("identity."):
         text = "identity refuses this client id and secret"
-    raise kind(text + reason, remedy=errors.way_out(kind, codes.http(status), operation), **facts)
+    raise kind(text + reason, remedy=meanings.way_out(kind, codes.http(status), operation), **facts)
 
 
 def date_of(response: requests.Response) -> datetime | None:

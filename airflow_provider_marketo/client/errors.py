@@ -29,26 +29,25 @@ The tree::
 
 Marketo answers HTTP 200 to nearly everything and puts a code into the body. What matters to a caller is neither the
 HTTP status nor whether the code is for a reply or a record, but what to do: give up, wait, send again or look first.
-There is one class per consequence, and one table from code to class.
+There is one class per consequence; :mod:`.meanings` has the table from code to class.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.printable import printable
-from airflow_provider_marketo.client.remedies import remedy_of
 from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-_LONGEST_ID = 100
-_MOST_ENTRIES = 300
+LONGEST_ID = 100
+"""Longest code or request id that is shown, in characters."""
+
 _SERVICES = {
     "identity": "identity",
     "data_ingestion": "data ingestion",
@@ -87,8 +86,8 @@ class MarketoError(Exception):
         super().__init__(message)
         self.message = message
         self.operation = operation
-        self.code = None if code is None else printable(code, _LONGEST_ID)
-        self.request_id = None if request_id is None else printable(request_id, _LONGEST_ID)
+        self.code = None if code is None else printable(code, LONGEST_ID)
+        self.request_id = None if request_id is None else printable(request_id, LONGEST_ID)
         self.remedy = self.default_remedy if remedy is None else printable(remedy)
         self.executed = executed
         self.elapsed = 0.0
@@ -277,180 +276,6 @@ class MarketoPackageMissingError(MarketoError):
 
 class MarketoStoppedError(MarketoError):
     """The process must not continue: its task was killed, or another try has taken over."""
-
-
-@dataclass(frozen=True)
-class _Meaning:
-    """The class to raise for a code, and whether the request may have run."""
-
-    error: type[MarketoError]
-    executed: bool = False
-
-
-_TRANSIENT_AMBIGUOUS = _Meaning(MarketoTransientError, executed=True)
-_TRANSIENT_SAFE = _Meaning(MarketoTransientError)
-_INVALID = _Meaning(MarketoInvalidRequestError)
-_NOT_FOUND = _Meaning(MarketoNotFoundError)
-_UNAVAILABLE = _Meaning(MarketoFeatureUnavailableError)
-_TOKEN = _Meaning(MarketoAuthError)
-
-_PLAIN_INVALID = frozenset(
-    {
-        codes.NO_SUCH_ADDRESS,
-        codes.INVALID_DATA,
-        codes.METHOD_UNSUPPORTED,
-        codes.NOT_JSON,
-        codes.WRONG_CONTENT_TYPE,
-        codes.BAD_MULTIPART,
-        codes.BLANK,
-        codes.INVALID_DATE,
-        codes.BUSINESS_RULE,
-        codes.WRONG_FOLDER_TYPE,
-        codes.PERSON_ACCOUNTS,
-        codes.RECORD_TYPE_NOT_FOUND,
-        codes.WRONG_TYPE,
-        codes.PARAMETER_MISSING,
-        codes.LEAD_EXISTS,
-        codes.SEVERAL_LEADS_MATCH,
-        codes.PARTITION_REQUIRED,
-        codes.OTHER_PARTITION,
-        codes.FIELD_NOT_SEARCHABLE,
-        codes.BAD_COOKIE,
-        codes.NOT_CREATED,
-        codes.NOT_IN_LIST,
-        codes.OBJECT_EXISTS,
-        codes.COMPANY_FIELD_OF_LEAD,
-        codes.IN_USE,
-        codes.UNKNOWN_STATUS,
-        codes.MOST_ACTIVITY_TYPES,
-        codes.MOST_ATTRIBUTES,
-        codes.SAME_REFERENCE,
-        codes.STATUS_UNCHANGED,
-        codes.TOO_FAR_AHEAD,
-        codes.NOTHING_TO_DISCARD,
-        codes.ACTIVITY_TOO_LARGE,
-        codes.CRM_DUPLICATE,
-        codes.CRM_FIELD_TOO_LONG,
-        codes.CRM_MERGE_FAILED,
-        codes.PERSONAL_URL_CONFLICT,
-        codes.MERGE_TOO_MANY,
-    }
-)
-"""Codes that mean no more than that the request is wrong, as a code without a name here does."""
-
-MEANINGS: Mapping[str, _Meaning] = {
-    **dict.fromkeys(_PLAIN_INVALID, _INVALID),
-    codes.INTERNAL_ERROR: _TRANSIENT_AMBIGUOUS,
-    codes.BAD_GATEWAY: _TRANSIENT_AMBIGUOUS,
-    codes.TOKEN_MISSING: _TOKEN,
-    codes.TOKEN_INVALID: _TOKEN,
-    codes.TOKEN_EXPIRED: _TOKEN,
-    codes.ACCESS_DENIED: _Meaning(MarketoPermissionError),
-    codes.TIMED_OUT: _TRANSIENT_AMBIGUOUS,
-    codes.RATE_LIMIT: _Meaning(MarketoThrottledError),
-    codes.DAILY_QUOTA: _Meaning(MarketoQuotaExhaustedError),
-    codes.TEMPORARILY_UNAVAILABLE: _TRANSIENT_SAFE,
-    codes.SYSTEM_ERROR: _TRANSIENT_AMBIGUOUS,
-    codes.SUBSCRIPTION_UNREACHABLE: _TRANSIENT_SAFE,
-    codes.CONCURRENCY_LIMIT: _Meaning(MarketoThrottledError),
-    codes.WRONG_SUBSCRIPTION_TYPE: _UNAVAILABLE,
-    codes.FEATURE_OFF: _UNAVAILABLE,
-    codes.RESOURCE_UNAVAILABLE: _TRANSIENT_AMBIGUOUS,
-    codes.LOCK_TIMEOUT: _TRANSIENT_AMBIGUOUS,
-    codes.UNKNOWN_FIELD: _INVALID,
-    codes.PARTITION_DENIED: _Meaning(MarketoPermissionError),
-    codes.TOO_MANY_IMPORTS: _Meaning(MarketoQueueFullError),
-    codes.CRM_OWNS_RECORDS: _UNAVAILABLE,
-    codes.LIST_BUSY: _Meaning(MarketoQueueFullError),
-    codes.CLONE_ALLOWANCE: _Meaning(MarketoQuotaExhaustedError),
-    codes.CUSTOM_OBJECTS_OFF: _UNAVAILABLE,
-    codes.FILTER_UNSUPPORTED: _UNAVAILABLE,
-}
-"""What codes mean, but for those that mean *not found*, and 1029."""
-
-_RESTRICTIVENESS: Sequence[type[MarketoError]] = (
-    MarketoPermissionError,
-    MarketoInvalidRequestError,
-    MarketoQuotaExhaustedError,
-    MarketoQueueFullError,
-    MarketoAuthError,
-    MarketoThrottledError,
-    MarketoTransientError,
-)
-
-
-def _meaning(code: str, message: str) -> _Meaning:
-    """Return the meaning of a code. 1029 has three, which only its message tells apart; others are in the table."""
-    if code == codes.EXPORT_REFUSED:
-        text = message.lower()
-        if "already" in text:
-            return _Meaning(MarketoAlreadyQueuedError)
-        if "quota" in text or "mb" in text.split() or "exceed" in text:
-            return _Meaning(MarketoQuotaExhaustedError)
-        return _Meaning(MarketoQueueFullError)
-    if codes.is_not_found(code):
-        return _NOT_FOUND
-    known = MEANINGS.get(code)
-    if known is not None:
-        return known
-    # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed.
-    return _TRANSIENT_AMBIGUOUS if re.fullmatch("5..", code) else _INVALID
-
-
-def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
-    """
-    Return the error for a reply with ``success: false``.
-
-    Of several entries the most restrictive decides: one that needs a person comes before one that passes with time.
-
-    :param operation: the operation's name in the catalogue.
-    :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers. Entries of another
-        shape become messages.
-    :param request_id: Marketo's request id.
-    """
-    given = errors if isinstance(errors, list) else [errors] if errors else []
-    entries = [_entry(entry) for entry in given[:_MOST_ENTRIES]] or [
-        ("", "Marketo reported a failure without a reason")
-    ]
-    ranked = sorted(entries, key=lambda entry: _rank(_meaning(*entry).error))
-    code, message = ranked[0]
-    meaning = _meaning(code, message)
-    text = "; ".join(dict.fromkeys(message for _, message in ranked if message)) or "Marketo gave no message"
-    facts: dict[str, Any] = {
-        "operation": operation,
-        "code": code or None,
-        "request_id": request_id,
-        "remedy": way_out(meaning.error, code, operation),
-        # One ambiguous entry is enough to leave open whether the request ran.
-        "executed": any(_meaning(*entry).executed for entry in entries),
-    }
-    if meaning.error is MarketoQuotaExhaustedError:
-        facts["quota"] = "export" if code == codes.EXPORT_REFUSED else "calls"
-    return meaning.error(text, **facts)
-
-
-def _entry(entry: Any) -> tuple[str, str]:
-    """Return code and message of an entry in Marketo's list of errors. Anything else becomes a message."""
-    if not isinstance(entry, dict):
-        return "", printable(entry)
-    code, message = entry.get("code"), entry.get("message")
-    return "" if code is None else printable(code, _LONGEST_ID), "" if message is None else printable(message)
-
-
-def way_out(error: type[MarketoError], code: str, operation: str) -> str:
-    """
-    Return what a person can do about a code.
-
-    :param error: the class that stands for the code.
-    :param code: Marketo's code, or ``HTTP <status>``.
-    :param operation: the operation's name in the catalogue.
-    """
-    described = f"Change what the message names: `airflow marketo describe {operation}` shows the parameters."
-    return remedy_of(code, operation) or error.default_remedy or described
-
-
-def _rank(error: type[MarketoError]) -> int:
-    return next((rank for rank, kind in enumerate(_RESTRICTIVENESS) if issubclass(error, kind)), len(_RESTRICTIVENESS))
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_marketo.client import codes, errors
+from airflow_provider_marketo.client import codes, errors, meanings
 
 
 @pytest.mark.parametrize("code", ["702", "710", "718", "1004", "1013", "HTTP 404"])
 def test_a_code_that_says_not_found_makes_an_error_that_says_so(code):
     assert codes.is_not_found(code)
     if not codes.is_http(code):
-        error = errors.from_reply("programs.get_by_id", [{"code": code, "message": "text"}], None)
+        error = meanings.from_reply("programs.get_by_id", [{"code": code, "message": "text"}], None)
         assert isinstance(error, errors.MarketoNotFoundError)
 
 
@@ -21,6 +21,8 @@ def test_no_other_code_says_not_found(code):
 
 
 def test_an_address_that_marketo_does_not_know_points_at_the_host():
-    error = errors.from_reply("programs.get_by_id", [{"code": "610", "message": "Requested resource not found"}], None)
+    error = meanings.from_reply(
+        "programs.get_by_id", [{"code": "610", "message": "Requested resource not found"}], None
+    )
     assert not isinstance(error, errors.MarketoNotFoundError)
     assert "Check the connection's host" in str(error)

@@ -6,12 +6,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_marketo.client import codes, errors
+from airflow_provider_marketo.client import codes, errors, meanings
 from airflow_provider_marketo.client.remedies import remedy_of
 
 
 def reply_error(code: str, message: str = "some text") -> errors.MarketoError:
-    return errors.from_reply("leads.sync", [{"code": code, "message": message}], "e42b#14272d07d78")
+    return meanings.from_reply("leads.sync", [{"code": code, "message": message}], "e42b#14272d07d78")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_export_quota_is_not_the_call_quota():
 
 
 def test_of_several_errors_the_most_restrictive_decides_and_one_ambiguous_makes_all_ambiguous():
-    error = errors.from_reply(
+    error = meanings.from_reply(
         "leads.sync", [{"code": 611, "message": "system error"}, {"code": 603, "message": "denied"}], None
     )
     assert type(error) is errors.MarketoPermissionError
@@ -76,7 +76,7 @@ def test_of_several_errors_the_most_restrictive_decides_and_one_ambiguous_makes_
 
 
 def test_a_failure_without_a_reason_is_still_an_error():
-    assert "without a reason" in str(errors.from_reply("leads.sync", [], None))
+    assert "without a reason" in str(meanings.from_reply("leads.sync", [], None))
 
 
 def test_the_text_names_operation_code_request_id_and_the_way_out():
@@ -133,7 +133,7 @@ def test_every_documented_code_has_a_name():
 @pytest.mark.parametrize("name", NAMED)
 def test_every_named_code_has_a_meaning_and_a_way_out(name):
     code = NAMED[name]
-    has_meaning = code in errors.MEANINGS or codes.is_not_found(code) or code == codes.EXPORT_REFUSED
+    has_meaning = code in meanings.MEANINGS or codes.is_not_found(code) or code == codes.EXPORT_REFUSED
     assert has_meaning, f"{name} needs a class in client/errors.py, if only that of an invalid request"
     error = reply_error(code)
     assert error.remedy == (remedy_of(code, "leads.sync") or type(error).default_remedy or "a sentence of its own"), (
@@ -166,5 +166,5 @@ def test_an_unknown_code_points_at_the_operations_parameters():
     ],
 )
 def test_1011_says_which_operation_lists_the_searchable_fields(operation, describe):
-    error = errors.from_reply(operation, [{"code": "1011", "message": "not supported as filterType"}], None)
+    error = meanings.from_reply(operation, [{"code": "1011", "message": "not supported as filterType"}], None)
     assert f"{describe} lists them as searchableFields" in str(error)

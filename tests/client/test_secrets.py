@@ -12,7 +12,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_marketo.client import errors
+from airflow_provider_marketo.client import errors, meanings
 from airflow_provider_marketo.client.auth import Token
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.printable import printable
@@ -128,7 +128,7 @@ def test_unprintable_characters_are_escaped(text, shown):
 @pytest.mark.parametrize("entry", ["message", "code"])
 def test_marketos_words_are_printable_and_bounded_wherever_they_enter(entry):
     words = "\x1b[2J\nINFO all is well\u202e" + "x" * 5_000_000
-    error = errors.from_reply("leads.sync", [{"code": "1003", "message": "no", entry: words}], words)
+    error = meanings.from_reply("leads.sync", [{"code": "1003", "message": "no", entry: words}], words)
     for text in (str(error), *map(str, error.to_dict().values()), str(errors.from_dict(error.to_dict()))):
         assert text.isprintable()
         assert len(text) < 5000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.cli_config import GroupCommand
 
 from airflow_provider_marketo.cli.definition import get_marketo_cli_commands
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import codes, meanings
 from airflow_provider_marketo.client import errors as client_errors
 from airflow_provider_marketo.client.operations import all_operations
 from airflow_provider_marketo.listings.table import LISTINGS
@@ -79,7 +79,7 @@ def errors() -> str:
     names = {value: name for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     rows = []
     for code in sorted(names, key=lambda code: (not code.isdigit(), len(code), code)):
-        error = client_errors.from_reply("leads.sync", [{"code": code, "message": ""}], None)
+        error = meanings.from_reply("leads.sync", [{"code": code, "message": ""}], None)
         name = names[code].replace("_", " ").capitalize()
         executed = "maybe" if error.executed else "no"
         rows.append((f"`{code}`", name, f"`{type(error).__name__}`", executed, error.remedy))
