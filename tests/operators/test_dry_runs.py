@@ -27,6 +27,7 @@ READS = {
     "MarketoLeadChangesOperator",
     "MarketoListingOperator",
     "MarketoMergedLeadsOperator",
+    "MarketoUserAuditsOperator",
 }
 PEOPLE = [{"email": f"new{number}@example.com", "lastName": "New"} for number in range(301)]
 
@@ -115,7 +116,7 @@ CASES: dict[str, list[DryRun]] = {
         DryRun({"email_id": EMAIL, "email_addresses": ["me@example.com"], "ledger": "<folder>"}, {"emails.send_sample"})
     ],
     "MarketoEraseLeadsOperator": [
-        DryRun({"evidence": "<folder>", "filter_type": "id", "filter_values": [1001]}, {"leads.delete"})
+        DryRun({"evidence": "<folder>", "lookup_field": "id", "filter_values": [1001]}, {"leads.delete"})
     ],
     "MarketoBulkImportOperator": [
         DryRun({"object_type": "leads", "rejects_path": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"})
