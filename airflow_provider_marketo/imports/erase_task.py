@@ -62,7 +62,7 @@ class EraseWork(Work):
         given = _values_of(arguments)
         self._given = len(given)
         self._values = checked_values(given)
-        self._erasure = Erasure(hook.client, arguments["filter_type"], self._values, hook.settings.hash_secret)
+        self._erasure = Erasure(hook.client, arguments["lookup_field"], self._values, hook.settings.hash_secret)
         self._evidence = None if arguments["dry_run"] else _evidence_of(context, hook, arguments["evidence"])
         if self._evidence is not None and not resumed:
             self._evidence.restart()
@@ -118,10 +118,10 @@ class EraseWork(Work):
         if self._given == 0 or erased_earlier or self._arguments["allow_none_found"]:
             return
         error = MarketoInvalidRequestError(
-            f"no lead has any of the {counted(self._given, 'given value')} as its {self._arguments['filter_type']}:"
+            f"no lead has any of the {counted(self._given, 'given value')} as its {self._arguments['lookup_field']}:"
             " no lead was erased",
             parameter="filter_values",
-            remedy="Check the values, filter_type and the API user's partitions. If it is no mistake, set"
+            remedy="Check the values, lookup_field and the API user's partitions. If it is no mistake, set"
             " allow_none_found=True.",
         )
         if not self._arguments["dry_run"]:
@@ -181,13 +181,15 @@ def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
     given = arguments["filter_values"]
     if given is not None and arguments["source"] is None and arguments["sql"] is None:
         return list(given)
-    column: str = arguments["column"] or arguments["filter_type"]
+    wanted: str = arguments["lookup_field"]
+    named = arguments["columns"] or {}
+    column = next((name for name, field in named.items() if field == wanted), wanted)
     rows = open_rows({**arguments, "records": [] if given is not None else None, "columns": {column: column}})
     columns: Sequence[str] = rows.columns
     if column not in columns:
         raise MarketoInvalidRequestError(
             f"the input has no column {with_nearest(column, columns)}",
-            parameter="column",
+            parameter="columns",
             remedy=f"Its columns are {', '.join(columns)}.",
         )
     place = list(columns).index(column)

@@ -51,15 +51,17 @@ class Erasure:
     Finds and deletes leads.
 
     :param client: the instance.
-    :param filter_type: field to look in.
+    :param lookup_field: field to look in.
     :param values: what to look for.
     :param hash_key: key of the digests in the evidence; None for evidence without digests. A digest without a key is
         no secret: everyone who knows an address can compute it.
     """
 
-    def __init__(self, client: MarketoClient, filter_type: str, values: Sequence[str], hash_key: Secret | None) -> None:
+    def __init__(
+        self, client: MarketoClient, lookup_field: str, values: Sequence[str], hash_key: Secret | None
+    ) -> None:
         self._client = client
-        self._filter_type = filter_type
+        self._lookup_field = lookup_field
         self._values = values
         self._hash_key = hash_key
         self._having: set[str] = set()
@@ -67,13 +69,13 @@ class Erasure:
     def find(self) -> list[int]:
         """Return the ids of all leads that any value finds (``leads.get_by_filter_type``), duplicates included."""
         found: set[int] = set()
-        fields = ["id"] if self._filter_type in _NOT_SHOWN else list(dict.fromkeys(("id", self._filter_type)))
+        fields = ["id"] if self._lookup_field in _NOT_SHOWN else list(dict.fromkeys(("id", self._lookup_field)))
         for values in batches(self._values, PER_CALL):
-            query = {"filterType": self._filter_type, "filterValues": values, "fields": fields}
-            with looking_up_by(self._client, "filter_type", self._filter_type):
+            query = {"filterType": self._lookup_field, "filterValues": values, "fields": fields}
+            with looking_up_by(self._client, "lookup_field", self._lookup_field):
                 for lead in self._client.paginate("leads.get_by_filter_type", **query):
                     found.add(lead_id_of(lead))
-                    self._having.add(_folded(lead.get(self._filter_type)))
+                    self._having.add(_folded(lead.get(self._lookup_field)))
         return sorted(found)
 
     def without_lead(self) -> list[int] | None:
@@ -82,7 +84,7 @@ class Erasure:
 
         Positions are no personal data, the values are.
         """
-        if self._filter_type in _NOT_SHOWN:
+        if self._lookup_field in _NOT_SHOWN:
             return None
         return [at for at, value in enumerate(self._values, 1) if _folded(value) not in self._having]
 

@@ -42,16 +42,16 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
 
     :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and if the
         connection has a ``hash_secret``, a digest with this key in the place of each value and id.
-    :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
+    :param lookup_field: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
     :param filter_values: values to look for. Airflow shows them as a rendered field: give addresses by ``source`` or
         ``sql`` instead.
-    :param source: files with the values, in the column ``column``; a path, URL, glob or ``ObjectStoragePath``, or a
-        list of them; or
+    :param source: files with the values, in the column ``lookup_field``; a path, URL, glob or ``ObjectStoragePath``,
+        or a list of them; or
     :param source_format: of the files, where their names do not tell.
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
-    :param column: of ``source`` or ``sql``. Default: ``filter_type``.
+    :param columns: column of ``source`` or ``sql`` to the name that ``lookup_field`` uses: ``{"mail": "email"}``.
     :param confirm: has to be True, or to render to it.
     :param allow_none_found: whether values that find no lead at all are a success. Otherwise the task fails: they are
         most often a mistake upstream, and evidence would say that a request was fulfilled. If only some find none, the
@@ -72,14 +72,14 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "evidence": text(required=True),
-        "filter_type": text(required=True),
+        "lookup_field": text(required=True),
         "filter_values": texts(),
         "source": paths,
         "source_format": choice(SourceFormat, required=False),
         "delimiter": delimiter_sign,
         "sql": text(),
         "sql_conn_id": text(),
-        "column": text(),
+        "columns": mapping(),
         "confirm": flag(),
         "allow_none_found": flag(),
         "max_leads": count(),
@@ -90,12 +90,12 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     template_fields: Sequence[str] = (
         *MarketoDeferrableOperator.template_fields,
         "evidence",
-        "filter_type",
+        "lookup_field",
         "filter_values",
         "source",
         "sql",
         "sql_conn_id",
-        "column",
+        "columns",
         "confirm",
     )
     template_ext: Sequence[str] = (".sql",)
@@ -107,14 +107,14 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         self,
         *,
         evidence: str,
-        filter_type: str = "email",
+        lookup_field: str = "email",
         filter_values: Sequence[str | int] | str | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
-        column: str | None = None,
+        columns: Mapping[str, str] | str | None = None,
         confirm: bool | str = False,
         allow_none_found: bool = False,
         max_leads: int = 1_000,
@@ -133,14 +133,14 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
             **kwargs,
         )
         self.evidence = evidence
-        self.filter_type = filter_type
+        self.lookup_field = lookup_field
         self.filter_values = filter_values
         self.source = source
         self.source_format = source_format
         self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
-        self.column = column
+        self.columns = columns
         self.confirm = confirm
         self.allow_none_found = allow_none_found
         self.max_leads = max_leads

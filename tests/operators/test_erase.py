@@ -95,7 +95,7 @@ def test_evidence_without_a_key_has_counts_and_no_digests(request_):
 def test_addresses_come_from_a_file_so_that_the_ui_does_not_show_them(request_, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text("mail,since\n" + "".join(f"{each},2026-03-01\n" for each in request_.addresses))
-    assert request_.run(filter_values=None, source=str(file), column="mail")["erased"] == 3
+    assert request_.run(filter_values=None, source=str(file), columns={"mail": "email"})["erased"] == 3
 
 
 def test_a_second_run_finds_nobody(request_):
@@ -181,7 +181,7 @@ def test_a_dry_run_counts(request_):
         ({"max_leads": 2}, "find 3 leads, and max_leads is 2"),
         ({"filter_values": ["a,b"]}, "contains a comma"),
         ({"filter_values": None}, "exactly one place"),
-        ({"filter_type": "nothing"}, "nothing"),
+        ({"lookup_field": "nothing"}, "nothing"),
     ],
 )
 def test_a_wrong_request_deletes_nobody(request_, arguments, message):
@@ -205,7 +205,7 @@ def test_rows_without_a_value_are_a_mistake(request_, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text('mail,since\n"",2026-03-01\n" ",2026-03-01\n')
     with pytest.raises(AirflowFailException, match="no lead has any of the 2 given values"):
-        request_.run(filter_values=None, source=str(file), column="mail")
+        request_.run(filter_values=None, source=str(file), columns={"mail": "email"})
 
 
 def test_a_dry_run_says_that_nobody_was_found(request_, caplog):
@@ -245,7 +245,7 @@ def test_an_address_with_an_apostrophe_is_erased_however_it_is_listed(request_, 
 
 def test_a_name_with_a_comma_is_refused_and_not_taken_apart(request_):
     with pytest.raises(AirflowFailException, match="contains a comma"):
-        request_.run(filter_type="company", filter_values='["Acme, Inc."]')
+        request_.run(lookup_field="company", filter_values='["Acme, Inc."]')
 
 
 @pytest.mark.parametrize("values", [None, "", "None", " "])
@@ -320,7 +320,7 @@ def test_a_value_whose_lead_an_earlier_try_has_erased_has_found_one(request_, mo
     with monkeypatch.context() as patched:
         patched.setattr(Erasure, "delete", killed)
         with pytest.raises(KeyboardInterrupt):
-            request_.run(filter_type="id", filter_values=[1001, 1002, 99_999])
-    done = request_.run(filter_type="id", filter_values=[1001, 1002, 99_999])
+            request_.run(lookup_field="id", filter_values=[1001, 1002, 99_999])
+    done = request_.run(lookup_field="id", filter_values=[1001, 1002, 99_999])
     assert (done["erased"], done["without_lead"]) == (2, 1)
     assert json.loads(request_.evidence())["without_lead_at"] == [3]

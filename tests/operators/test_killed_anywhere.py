@@ -97,7 +97,7 @@ def campaign(folder: Path) -> Any:
 def erase(folder: Path) -> Any:
     return MarketoEraseLeadsOperator(
         task_id="a_task",
-        filter_type="id",
+        lookup_field="id",
         filter_values=[1490],
         confirm=True,
         allow_none_found=True,

@@ -171,19 +171,19 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         ),
         (
             MarketoEraseLeadsOperator,
-            {"filter_type": "emial", "filter_values": ["a@example.com"], "evidence": "<folder>/e", "confirm": True},
-            f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}",
+            {"lookup_field": "emial", "filter_values": ["a@example.com"], "evidence": "<folder>/e", "confirm": True},
+            f"^lookup_field: .*Did you mean 'email'. {SEARCHABLE}",
         ),
         (
             MarketoEraseLeadsOperator,
             {
                 "source": "<people>",
-                "column": "emial",
-                "filter_type": "email",
+                "columns": {"emial": "email"},
+                "lookup_field": "email",
                 "evidence": "<folder>/e",
                 "confirm": True,
             },
-            "^column: .*did you mean 'email'",
+            "^columns: .*did you mean 'email'",
         ),
         (
             MarketoBulkExtractOperator,

@@ -325,7 +325,7 @@ class Erase(Job):
     def operator(self) -> Any:
         return MarketoEraseLeadsOperator(
             task_id="a_task",
-            filter_type="id",
+            lookup_field="id",
             filter_values=self._leads,
             confirm=True,
             evidence=str(self.folder / "evidence"),
