@@ -67,13 +67,13 @@ def main(facts: dict[str, Any]) -> float:
     """Run one extract; print the megabytes that it took."""
     instance = Instance.running(facts["url"], facts["client_id"], facts["client_secret"])
     export = Export(ExtractRequest.from_dict(facts["request"]), ExportJob(**facts["job"]), Path(), "", "")
-    before = _megabytes("VmRSS")
+    before = megabytes("VmRSS")
     with tempfile.TemporaryDirectory(dir=facts["folder"]) as output:
         instance.publish(export, Path(output))
-    return _megabytes("VmHWM") - before
+    return megabytes("VmHWM") - before
 
 
-def _megabytes(name: str) -> float:
+def megabytes(name: str) -> float:
     """Return a size of this process. The kernel's ``ru_maxrss`` would include the parent's size at the start."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / 1e6

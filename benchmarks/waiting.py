@@ -15,7 +15,7 @@ The cost of waiting, the speed of a stream, and whether a watcher misses events 
 the parts after it run a whole Airflow and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer.
 *Restarts* kills the triggerer with SIGKILL at ten random moments while form fills start ``marketo_form_follow_up``.
 *Starts* measures the time from a form fill to the run that it starts. *Roll-up* runs ``marketo_hourly_activities`` over
-24 hours.
+24 hours. With ``--journal``, restarts and starts watch the journal of Adobe I/O Events.
 """
 
 from __future__ import annotations
@@ -189,8 +189,8 @@ def _point_to(simulator: Simulator) -> None:
 def _on_airflow(parts: Collection[str], folder: Path, options: argparse.Namespace) -> Iterator[Row]:
     for part, measure in (
         ("sensors", partial(waiting_airflow.measure_sensors, leads=options.lead_sensors, jobs=options.job_sensors)),
-        ("restarts", partial(waiting_airflow.measure_restarts, seed=options.seed)),
-        ("starts", waiting_airflow.measure_starts),
+        ("restarts", partial(waiting_airflow.measure_restarts, seed=options.seed, journal=options.journal)),
+        ("starts", partial(waiting_airflow.measure_starts, journal=options.journal)),
         ("roll-up", waiting_airflow.measure_roll_up),
     ):
         if part in parts:
@@ -208,6 +208,7 @@ def main() -> int:
     parser.add_argument(
         "--job-sensors", type=int, default=JOB_SENSORS, help="export job sensors on the whole Airflow; an even number"
     )
+    parser.add_argument("--journal", action="store_true", help="restarts and starts by the journal of Adobe I/O Events")
     options = parser.parse_args()
     interrupt_on_termination()  # end servers and Airflow, too
     parts = options.only or PARTS

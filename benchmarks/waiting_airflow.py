@@ -82,7 +82,7 @@ from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
 
 for name, promised in {promises}.items():
     trigger = MarketoActivityTrigger(
-        stream=name, activity_types=["Fill Out Form"], poll_interval=promised, marketo_conn_id=name
+        stream=name, activity_types=["Fill Out Form"], poll_interval=promised, marketo_conn_id=name{more}
     )
     with DAG(name, schedule=[Asset(name, watchers=[AssetWatcher(name=name, trigger=trigger)])], catchup=False):
         EmptyOperator(task_id="follow_up")
@@ -188,16 +188,23 @@ def _blocked(airflow: RealAirflow) -> int:
     return sum(file.read_text("utf-8", "replace").count("async thread was blocked") for file in files if file.is_file())
 
 
-def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
+def measure_restarts(database: str, folder: Path, seed: int, *, journal: bool = False) -> Iterator[Row]:
     """
     Kill a triggerer repeatedly while form fills start the example DAG.
 
     :param seed: seed of the random moments.
+    :param journal: watch the journal of Adobe I/O Events, which repeats a fifth of the events.
     """
     chance = random.Random(seed)
     with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
         facts = {"AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator, poll_interval=WATCHED_EVERY), **_SCHEDULED}
-        with _airflow(folder, database, {FOLLOW_UP: ""}, facts) as airflow:
+        dag = ""
+        if journal:
+            simulator.journal.behave(duplicates=0.2)
+            facts["AIRFLOW_CONN_ADOBE"] = simulator.adobe_connection()
+            example = (EXAMPLE_DAGS / f"{FOLLOW_UP}.py").read_text("utf-8")
+            dag = example.replace("(stream=STREAM", '(adobe_conn_id="adobe", stream=STREAM')
+        with _airflow(folder, database, {FOLLOW_UP: dag}, facts) as airflow:
             airflow.wait_until_ready([FOLLOW_UP])
             _wait_until(lambda: "marketo_position_form_follow_up" in _variables(airflow), 180)
             follow_up, filled = _FollowUp(airflow), set[str]()
@@ -211,21 +218,31 @@ def measure_restarts(database: str, folder: Path, seed: int) -> Iterator[Row]:
                 _wait_until(lambda: filled <= follow_up.look().keys(), 240, every=2)
             taken = follow_up.look()
             failed = _runs(airflow, FOLLOW_UP, "failed")
-    on = f"{RESTARTS} restarts, {len(filled)} form fills"
+        calls = ["a call of the feed"] * simulator.report().calls.get("activities.get_lead_activities", 0)
+    on = f"{RESTARTS} restarts, {len(filled)} form fills{', by the journal' if journal else ''}"
     missed, twice = filled - taken.keys(), [runs for runs in taken.values() if len(runs) > 1]
     yield _none("form fills that were missed", on, missed)
     yield _none("form fills that were processed twice", on, twice)
     yield _none(f"runs of {FOLLOW_UP} that failed", on, failed)
+    if journal:
+        yield _none("API calls to look for activities", on, calls)
 
 
-def measure_starts(database: str, folder: Path) -> Iterator[Row]:
-    """Measure how soon a form fill starts a DAG at the worst moment, right after a look."""
+def measure_starts(database: str, folder: Path, *, journal: bool = False) -> Iterator[Row]:
+    """
+    Measure how soon a form fill starts a DAG at the worst moment, right after a look.
+
+    :param journal: watch the journals of Adobe I/O Events.
+    """
     with ExitStack() as stack:
         instances = {
             name: stack.enter_context(Simulator(Settings(leads=1_000, activities=0, limits=False))) for name in PROMISES
         }
         facts = {f"AIRFLOW_CONN_{name.upper()}": connection(simulator) for name, simulator in instances.items()}
-        dags = {"watchers": WATCHERS.format(promises={name: promised for name, (promised, _) in PROMISES.items()})}
+        more = ', adobe_conn_id=f"adobe_{name}"' if journal else ""
+        promises = {name: promised for name, (promised, _) in PROMISES.items()}
+        dags = {"watchers": WATCHERS.format(promises=promises, more=more)}
+        facts |= {f"AIRFLOW_CONN_ADOBE_{name.upper()}": each.adobe_connection() for name, each in instances.items()}
         airflow = stack.enter_context(_airflow(folder, database, dags, {**facts, **_SCHEDULED}))
         airflow.wait_until_ready(list(PROMISES))
         _wait_until(lambda: {f"marketo_position_{name}" for name in PROMISES} <= _variables(airflow), 180)
@@ -235,11 +252,12 @@ def measure_starts(database: str, folder: Path) -> Iterator[Row]:
             for name, (_, fills) in PROMISES.items()
         }
         seconds = {name: timing.result() for name, timing in timed.items()}
+    by = ", by the journal" if journal else ""
     for name, (promised, fills) in PROMISES.items():
         took, most = seconds[name], promised or A_CALL_A_MINUTE
         yield Row(
             "seconds from a form fill to the start of its run",
-            f"the slowest of {fills} right after a look, poll_interval={promised}",
+            f"the slowest of {fills} right after a look, poll_interval={promised}{by}",
             f"{max(took):.1f} (median {statistics.median(took):.1f})",
             f"{most}",
             max(took),
@@ -262,7 +280,8 @@ def _seconds_to_start(airflow: RealAirflow, name: str, simulator: Simulator, fil
 
 
 def _looks(simulator: Simulator) -> int:
-    return simulator.report().calls.get("activities.get_lead_activities", 0)
+    calls = simulator.report().calls
+    return calls.get("activities.get_lead_activities", 0) + calls.get("journal.read", 0)
 
 
 def _looked_again(simulator: Simulator, looks: int) -> bool:

@@ -27,6 +27,9 @@ SKEW = timedelta(seconds=30)
 
 MERGE_LEADS, CHANGE_SCORE = "Merge Leads", "Change Score"
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: ``json.dumps`` with options makes an encoder for each call."""
+
 _NUMBER = re.compile(r"\d+")
 
 Record = Mapping[str, Any]
@@ -90,7 +93,7 @@ def _pairs(record: Record) -> dict[str, Any]:
 
 def _attributes(record: Record) -> str:
     """Return the attributes as a bulk export writes them: one JSON object."""
-    return json.dumps(_pairs(record), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODE(_pairs(record))
 
 
 _ACTIVITY = {

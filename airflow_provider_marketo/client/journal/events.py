@@ -23,7 +23,6 @@ USER_AUDIT = "com.adobe.platform.marketo.audit.user."
 
 _INNER = ("event", "body")
 _DEEPEST = 4
-_IDS = ("eventid", "event_id")
 _EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _SHORT_OFFSET = re.compile(r"([+-])(\d):?(\d\d)$", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -63,9 +62,11 @@ def unwrap(entry: Body) -> Event:
     """
     body, event_id = entry, ""
     for _ in range(_DEEPEST):
-        event_id = event_id or next((str(body[name]) for name in _IDS if body.get(name)), "")
-        inner = next((body[name] for name in _INNER if isinstance(body.get(name), Mapping)), None)
-        if "type" in body or inner is None:
+        event_id = event_id or str(body.get("eventid") or body.get("event_id") or "")
+        if "type" in body:
+            break
+        inner = next((body[name] for name in _INNER if isinstance(body.get(name), dict)), None)
+        if inner is None:
             break
         body = inner
     data = body.get("data")
@@ -74,7 +75,7 @@ def unwrap(entry: Body) -> Event:
         "" if position is None else str(position),
         "" if kind is None else str(kind),
         body,
-        data if isinstance(data, Mapping) else {},
+        data if isinstance(data, dict) else {},
         event_id,
     )
 
@@ -127,9 +128,9 @@ def raw(event: Event) -> str:
 
 def _pairs(attributes: Any) -> Any:
     """Return attributes as the feed has them; some events have an object in place of the list."""
-    if isinstance(attributes, Mapping):
+    if isinstance(attributes, dict):
         return [{"name": name, "value": value} for name, value in attributes.items()]
-    return [each for each in attributes or () if isinstance(each, Mapping)] if isinstance(attributes, list) else []
+    return [each for each in attributes if isinstance(each, dict)] if isinstance(attributes, list) else []
 
 
 def _date(value: Any) -> Any:
@@ -143,6 +144,8 @@ def _date(value: Any) -> Any:
 
 def _number(value: Any) -> Any:
     """Return a number that may have come as a text; None for an empty text, and anything else as it is."""
+    if type(value) is int:
+        return value
     if isinstance(value, str):
         text = value.strip().strip('"')
         return int(text) if _NUMBER.fullmatch(text) else text or None

@@ -318,6 +318,8 @@ def is_utf8(data: bytes) -> bool:
 def _cell(value: Any) -> str:
     if value is None:
         return "null"
+    if type(value) is int:  # nothing of it needs quotes
+        return str(value)
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return '"null"' if shown == "null" else cell(shown)
 
