@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
@@ -41,6 +41,7 @@ with DAG(
         fields=["id", "email", "country", "createdAt", "updatedAt"],
         order="newest_first",
         output_path="{{ var.value.marketo_lake }}/leads_history",
+        outlets=[Asset("marketo_leads_history")],  # DAGs may be scheduled by it
         deferrable=True,
         on_quota_exhausted="defer",
         daily_export_mb=50,

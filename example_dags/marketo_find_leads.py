@@ -8,7 +8,7 @@ Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 
@@ -26,5 +26,6 @@ with DAG(
         filter_values="{{ params.emails }}",
         fields=["id", "email", "firstName", "lastName", "leadScore", "updatedAt"],
         output_path="{{ var.value.marketo_lake }}/found/{{ run_id | replace(':', '') }}",
+        outlets=[Asset("marketo_found_leads")],  # DAGs may be scheduled by it
         pool="marketo",
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Asset, task
 
 from airflow_provider_marketo.operators.listings import MarketoListingOperator
 
@@ -43,6 +43,7 @@ with DAG(
             "asset_changes",
         ],
         output_path="{{ var.value.marketo_lake }}/reference",
+        outlets=[Asset("marketo_reference_data")],  # DAGs may be scheduled by it
         max_calls=5_000,
         pool="marketo",
     )

@@ -92,3 +92,27 @@ def test_a_link_that_leads_nowhere_is_found(site, link):
     page = site / "index.html"
     page.write_text(page.read_text() + f'<a href="{link}">x</a>')
     assert list(check.broken_links(site)) == [f"index.html: {link} leads nowhere"]
+
+
+def test_the_page_of_what_is_left_behind_names_each_variable_folder_and_table():
+    code = "".join(
+        file.read_text("utf-8")
+        for file in picture.PACKAGE.rglob("*.py")
+        if "simulator" not in file.relative_to(ROOT).parts
+    )
+    variables = set(re.findall(r"\"(marketo_(?:[a-z]+_)+)\"", code)) | {"marketo_pools"}
+    folders = set(re.findall(r"= \"(_marketo/\w+)\"", code))
+    tables = {"_marketo_loads", "_marketo_columns", "_marketo_erased", "_marketo_locks", "_marketo_views"}
+    page = (DOCS / "reference/left_behind.md").read_text("utf-8")
+    assert len(variables) > 6
+    assert len(folders) > 5
+    assert {name for name in variables | folders | tables if f"`{name}" not in page} == set()
+
+
+def test_each_recipe_that_writes_files_tells_airflow_which_asset_they_are():
+    """Airflow's page of assets shows what the recipes keep up to date."""
+    recipes = {recipe.name: recipe.read_text("utf-8") for recipe in (ROOT / "example_dags").glob("*.py")}
+    writing = {name for name, code in recipes.items() if "output_path=" in code}
+    assert len(writing) > 8
+    group = "MarketoWarehouseTaskGroup("  # its loads have an asset for each table
+    assert {name for name in writing if "outlets=" not in recipes[name] and group not in recipes[name]} == set()
