@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
@@ -20,6 +19,7 @@ from airflow_provider_marketo.client.journal.events import unwrap
 from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.hooks import form
 from airflow_provider_marketo.hooks.coordination import governor_folder
+from airflow_provider_marketo.hooks.finding import finding
 from airflow_provider_marketo.hooks.settings import DEFAULT_CONNECT_TIMEOUT, FieldReader, mask_proxy
 from airflow_provider_marketo.hooks.token_file import TokenFile
 
@@ -191,13 +191,8 @@ class AdobeEventsHook(BaseHook):
         return self._settings or JournalSettings.from_connection(self._connection())
 
     def _connection(self) -> Any:
-        try:
+        with finding(self.adobe_conn_id, conn_type=CONN_TYPE):
             return self.get_connection(self.adobe_conn_id)
-        except AirflowNotFoundException as error:
-            raise AirflowNotFoundException(
-                f"{error}. Create it in Admin > Connections, or: airflow connections add {self.adobe_conn_id}"
-                f" --conn-type {CONN_TYPE} ..."
-            ) from None
 
     @cached_property
     def client(self) -> JournalClient:
