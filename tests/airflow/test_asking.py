@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 import requests
 
 from airflow_provider_marketo.simulator import Simulator
+from tests.airflow.browser import find_browser, open_page
 from tests.airflow.conftest import POLL_INTERVAL
 from tools.real_airflow import DagRun, RealAirflow
 
@@ -51,6 +53,16 @@ def test_the_question_says_what_was_to_be_sent_to_how_many_and_how_to_check(run:
     for part in ("campaign 2001", "2 leads", "asking.sent", "How to check", "Results tab"):
         assert part in asked["body"]
     assert any("Waiting for a person in Airflow's Required Actions" in line for line in run.log("sent"))
+
+
+def test_the_address_to_which_the_page_leads_shows_the_question(run: DagRun, airflow: RealAirflow) -> None:
+    program = find_browser()
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    with open_page(program, []) as page:
+        page.open(f"{airflow.url}/dags/asking/runs/{quote(run.run_id, safe='')}/tasks/sent/required_actions")
+        page.wait_for("document.body.innerText.includes('Did Marketo run this request?')")
+        assert "trigger campaign 2001 for 2 leads" in page.run("document.body.innerText")
 
 
 def test_what_was_sent_is_not_sent_again(run: DagRun, marketo: Simulator) -> None:

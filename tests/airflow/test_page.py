@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_provider_marketo.hooks.export_account import quota_day
 from tests.airflow.browser import Page, find_browser, open_page
 from tests.status.conftest import entry, quota, usage
 from tools.real_airflow import RealAirflow
@@ -69,6 +70,14 @@ def _variables() -> dict[str, str]:
         "marketo_position_leads": {"time": _now(hours=5), "pages": {}},
         "marketo_position_forms": {"time": _now(seconds=30), "pending": None},
         "marketo_pools": {"marketo_default": "marketo"},
+        "marketo_promises": {"leads": "PT2H", "forms": "PT5M"},
+        "marketo_tables_send.trigger": {
+            "dag_id": "send", "place": "duckdb://wh/marketo", "tables": {"emails": {"until": _now(hours=3)}},
+        },
+        "marketo_exports_marketo_default": {
+            "version": 1, "day": quota_day(datetime.now(timezone.utc)), "budgets": {},
+            "entries": {"a": {"dag_id": "send", "since": _now(hours=1), "spent": 12_000_000}},
+        },
     }  # fmt: skip
     return {name: json.dumps(value) for name, value in facts.items()} | {
         key: text,
@@ -95,13 +104,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
     with airflow:
         airflow.migrate()
         airflow.cli("dags", "reserialize")
-        _seed(airflow)
+        seed(airflow)
         airflow.start_component("api-server")
-        _wait_until_it_answers(airflow, f"{base}/api/v2/version")
+        wait_until_it_answers(airflow, f"{base}/api/v2/version")
         yield airflow
 
 
-def _seed(airflow: RealAirflow) -> None:
+def seed(airflow: RealAirflow) -> None:
     """Write the Variables and a connection, in one process that has the server's configuration."""
     connection = {"conn_id": "marketo_default", "conn_type": "marketo", "host": "127.0.0.1:9", "password": SECRET}
     subprocess.run(
@@ -111,7 +120,7 @@ def _seed(airflow: RealAirflow) -> None:
     )
 
 
-def _wait_until_it_answers(airflow: RealAirflow, url: str) -> None:
+def wait_until_it_answers(airflow: RealAirflow, url: str) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
@@ -233,6 +242,9 @@ def test_the_sections_answer_the_three_questions(page: Page, pictures: Path) -> 
     assert "A new quota day has begun" in said
     assert "5 hours" in said
     assert "The pool marketo of marketo_default does not exist" in said
+    assert "late: 2 hours is promised" in said
+    assert "duckdb://wh/marketo" in said
+    assert "Exported today: send 12 MB" in said
     page.screenshot(pictures / "page-light.png")
 
 
