@@ -87,7 +87,12 @@ def load_manifest(
             result["tables"][one.table] = {**asdict(one.counts), "repeated": one.repeated, "until": one.until}
             if not options.dry_run:
                 loaded(one.table, result)
-        make_views(engine, options.fivetran_schema, dry_run=options.dry_run)
+        try:
+            make_views(engine, options.fivetran_schema, dry_run=options.dry_run)
+        except MarketoError as error:
+            if not failures:
+                raise
+            log.error("The views are as they were: %s", error)  # what failed before says why
     finally:
         engine.close()
     _raise(failures, len(datasets))

@@ -40,9 +40,13 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
         else:
             engine.commit()
 
-    if not Log(engine).exists or (fivetran_schema is None and not LeadHistory(engine).is_wanted):
-        return  # the first load of a schema has failed, or there is nothing to make
-    repeated(engine, transaction, f"the views of {engine.schema}")
+    def are_wanted() -> bool:
+        # There is no log if the first load of a schema has failed.
+        return Log(engine).exists and (fivetran_schema is not None or LeadHistory(engine).is_wanted)
+
+    what = f"the views of {engine.schema}"
+    if repeated(engine, are_wanted, what):
+        repeated(engine, transaction, what)
 
 
 def release_views(engine: Engine, fivetran_schema: str | None, table: str) -> bool:

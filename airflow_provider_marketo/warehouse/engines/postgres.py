@@ -45,6 +45,8 @@ class Warehouse(Engine):
     }
     most_columns = 1_590
     remedies: ClassVar = {
+        "permission denied to create temporary tables": "Grant the connection's user (sql_conn_id) TEMPORARY on the"
+        " database: rows are staged in temporary tables.",
         "permission denied": "Grant the connection's user (sql_conn_id) CREATE and USAGE on the schema, or name another"
         " schema.",
         "must be owner": "Tables are altered by their owner: load with the connection (sql_conn_id) that created them.",

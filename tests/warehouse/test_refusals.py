@@ -1,0 +1,119 @@
+"""What a database refuses or breaks off is an error with a way out, and nothing of the load remains."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
+from airflow_provider_marketo.warehouse import transactions
+from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from tests.warehouse.conftest import POSTGRES
+
+DAY = "2026-01-{:02}T00:00:00Z".format
+NAMES = {"id": "integer", "name": "string"}
+
+
+def names(publish, *rows, day):
+    return publish(list(rows), columns=NAMES, as_of=DAY(day))
+
+
+@pytest.mark.parametrize("make_warehouse", ["duckdb", *POSTGRES], indirect=True)
+def test_a_column_of_a_type_that_no_load_writes_is_refused_by_name(warehouse, publish):
+    warehouse.load(names(publish, (1, "a"), day=2))
+    warehouse.execute('ALTER TABLE {leads} ADD COLUMN "score" SMALLINT')
+    scores = publish([(1, 5)], columns={"id": "integer", "score": "integer"}, as_of=DAY(4))
+    with pytest.raises(MarketoInvalidRequestError, match=r"leads\.score has a type that no load") as caught:
+        warehouse.load(scores)
+    assert caught.value.parameter == "table"
+    assert warehouse.rows("leads", "id", "name", "score") == [(1, "a", None)]
+
+
+@contextmanager
+def other_user(warehouse, *grants):
+    """Let loads run as a user with these rights alone."""
+    url = os.environ["AIRFLOW_CONN_WH"]
+    warehouse.execute("CREATE ROLE loader LOGIN")
+    for grant in grants:
+        warehouse.execute(f"GRANT {grant} TO loader")
+    os.environ["AIRFLOW_CONN_WH"] = url.replace("//airflow@", "//loader@")
+    try:
+        yield
+    finally:
+        os.environ["AIRFLOW_CONN_WH"] = url
+        warehouse.execute("DROP OWNED BY loader")
+        warehouse.execute("DROP ROLE loader")
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_user_who_may_not_stage_is_told_which_right_is_missing(warehouse, publish):
+    warehouse.execute(f"CREATE SCHEMA {warehouse.schema}")
+    warehouse.execute("REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC")
+    try:
+        with (
+            other_user(warehouse, f"ALL ON SCHEMA {warehouse.schema}"),
+            pytest.raises(MarketoWarehouseError, match="TEMPORARY on the database"),
+        ):
+            warehouse.load(names(publish, (1, "a"), day=2))
+    finally:
+        warehouse.execute("GRANT TEMPORARY ON DATABASE postgres TO PUBLIC")
+    assert warehouse.tables() == []
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_table_that_stays_locked_is_an_error_after_the_last_try(warehouse, publish, monkeypatch):
+    from airflow_provider_marketo.warehouse.engines import postgres
+
+    monkeypatch.setitem(postgres._SETTINGS, "lock_timeout", "50ms")
+    monkeypatch.setattr(transactions, "TRIES", 2)
+    warehouse.load(names(publish, (1, "a"), day=2))
+    with closing(warehouse.connect()) as other:
+        other.begin()
+        other.execute(f"LOCK TABLE {other.table('leads')} IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(MarketoWarehouseError, match="Another transaction holds the table"):
+            warehouse.load(names(publish, (1, "b"), day=4))
+        other.rollback()
+    assert warehouse.rows("leads", "name") == [("a",)]
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_server_that_ends_the_connection_leaves_nothing_and_the_next_try_loads_all(warehouse, publish, monkeypatch):
+    engine_class = type(warehouse.engine)
+    stage = engine_class.stage
+
+    def broken(engine, *arguments):
+        stage(engine, *arguments)
+        ((process,),) = engine.query("SELECT pg_backend_pid()")
+        warehouse.engine.query(f"SELECT pg_terminate_backend({process}, 5000)")
+
+    manifest = names(publish, (1, "a"), day=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_class, "stage", broken)
+        with pytest.raises(MarketoWarehouseError, match="refused the load"):
+            warehouse.load(manifest)
+    assert warehouse.tables() == []
+    warehouse.load(manifest)
+    assert warehouse.rows("leads", "name") == [("a",)]
+
+
+@pytest.mark.parametrize("make_warehouse", ["duckdb"], indirect=True)
+def test_a_file_that_another_process_has_open_is_an_error_after_a_while(warehouse, publish, monkeypatch):
+    from airflow_provider_marketo.warehouse.engines import duckdb
+
+    monkeypatch.setattr(duckdb, "_PATIENCE", 0.0)
+    manifest = names(publish, (1, "a"), day=2)
+    warehouse.engine.close()
+    holder = (
+        f"import duckdb, sys; held = duckdb.connect({str(warehouse.folder / 'wh.db')!r}); print(flush=True); input()"
+    )
+    command = [sys.executable, "-c", holder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        with pytest.raises(MarketoError, match="sql_conn_id: the database cannot be reached"):
+            warehouse.load(manifest)
+        process.communicate("\n")
+    warehouse.load(manifest)
