@@ -1,7 +1,16 @@
-"""Records that Marketo does not document: each is a typed error, or is counted as unknown; never a bare exception."""
+"""
+Replies that Marketo does not document: each is a typed error, or is counted as unknown; never a bare exception.
+
+Members of records are changed one by one. Of what lies deeper, and of the replies around the records, each run changes
+a sample, which the name of the task chooses. ``ODD_MEMBERS=1000`` changes everything and takes a quarter of an hour.
+"""
 
 from __future__ import annotations
 
+import copy
+import os
+import random
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,13 +21,20 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorT
 from airflow_provider_marketo.client import answer
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.records import ReplyRecord
+from airflow_provider_marketo.operators.activities import MarketoCustomActivitiesOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from airflow_provider_marketo.operators.campaigns import MarketoTriggerCampaignOperator
 from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.operators.listings import MarketoListingOperator
+from airflow_provider_marketo.operators.members import MarketoListMembersOperator
 from airflow_provider_marketo.operators.streams import (
     MarketoActivitiesOperator,
+    MarketoDeletedLeadsOperator,
+    MarketoLeadChangesOperator,
     MarketoMergedLeadsOperator,
 )
+from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
 from airflow_provider_marketo.sensors.assets import MarketoAssetSensor
 from airflow_provider_marketo.sensors.campaigns import MarketoCampaignRunSensor
@@ -57,6 +73,40 @@ TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+MORE_TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "custom activities": (
+        MarketoCustomActivitiesOperator,
+        {
+            "activity_type": "attendedEvent_c",
+            "records": [{"leadId": 1001, "activityDate": "2026-03-10T10:00:00Z", "eventName": "Odd"}],
+        },
+    ),
+    "campaign from rows": (
+        MarketoTriggerCampaignOperator,
+        {"campaign_id": 2001, "records": [{"leadId": 1001}], "max_audience": None},
+    ),
+    "mirror": (
+        MarketoListMembersOperator,
+        {"list_id": 1001, "lead_ids": [1001, 1002], "mode": "mirror", "max_removals": 1_000},
+    ),
+    "custom objects": (
+        MarketoSyncOperator,
+        {"object_type": "custom_objects", "custom_object": "car_c", "records": [{"vin": "1"}]},
+    ),
+    "lead changes": (MarketoLeadChangesOperator, {**SPAN, "fields": ["email"]}),
+    "deleted leads": (MarketoDeletedLeadsOperator, SPAN),
+    "export of activities": (MarketoBulkExtractOperator, {"start": "", "object_type": "activities"}),
+    "listing of forms": (
+        MarketoListingOperator,
+        {"object_types": ["form_fields", "program_costs", "smart_list_rules"]},
+    ),
+    "listing of types": (
+        MarketoListingOperator,
+        {"object_types": ["custom_object_fields", "activity_type_attributes"]},
+    ),
+}
+"""Kinds of tasks of which only the deeper members are changed; their records are read as those of others."""
+
 MEMBERS = ("id", "leadId", "status", "name", "exportId", "batchId", "folder")
 
 
@@ -78,11 +128,13 @@ class Damage:
 
 
 def run(name: str, folder: Any, instance: Any) -> None:
-    kind, arguments = TASKS[name]
+    kind, arguments = (TASKS | MORE_TASKS)[name]
     if "poke_interval" in arguments:
         run_task(kind(task_id="a_task", **arguments), task_context(StateStore()))
         return
     names = [each for each in ("rejects_path", "evidence", "ledger") if each in kind.argument_checks]
+    if kind is MarketoTriggerCampaignOperator and "records" not in arguments:
+        names.remove("rejects_path")  # it goes with rows
     if kind is not MarketoGetLeadsOperator or "output_path" in arguments:
         names += ["output_path"] if "output_path" in kind.argument_checks else []
     arguments = arguments | {each: str(folder / each) for each in names}
@@ -155,3 +207,79 @@ def test_every_record_may_lack_anything_or_have_it_of_another_type(name, marketo
         for change in changes_of(record).values():
             with suppress(MarketoError, AirflowException):
                 attempt(operation, change)
+
+
+SAMPLE = int(os.environ.get("ODD_MEMBERS", "3"))
+DEEPEST = 6
+Place = tuple[str | int, ...]
+
+
+class DeepDamage:
+    """Changes one place in every reply of one operation."""
+
+    def __init__(self, operation: str = "", place: Place = (), how: str = "") -> None:
+        self.operation, self.place, self.how, self.seen = operation, place, how, {}
+        self.parse = answer.parse_json
+
+    def __call__(self, operation: str, *arguments: Any) -> Any:
+        body = self.parse(operation, *arguments)
+        if isinstance(body, dict):
+            self.seen.setdefault(operation, copy.deepcopy(body))
+            if operation == self.operation:
+                with suppress(LookupError, TypeError):  # another reply of the operation has no such place
+                    self._spoil(body)
+        return body
+
+    def _spoil(self, body: Any) -> None:
+        *way, last = self.place
+        for step in way:
+            body = body[step]
+        value = body[last]
+        if self.how == "missing":
+            del body[last]
+        elif self.how == "null":
+            body[last] = None
+        else:
+            body[last] = 7 if isinstance(value, str) else ReplyRecord({"a": 1}) if isinstance(value, list) else "x"
+
+
+def places(value: Any, way: Place = ()) -> Iterator[Place]:
+    """Yield the way to each member of a reply, and to those of the first item of each list."""
+    steps = list(value) if isinstance(value, dict) else [0] if isinstance(value, list) and value else []
+    for step in steps if len(way) < DEEPEST else ():
+        yield (*way, step)
+        yield from places(value[step], (*way, step))
+
+
+def deep_changes(name: str, seen: dict[str, Any]) -> list[tuple[str, Place, str]]:
+    """Return what can be wrong with a task's replies beside members of records, or a sample of it."""
+    found = [
+        (operation, place, how)
+        for operation, body in sorted(seen.items())
+        for place in places(body)
+        if place != ("success",) and not (len(place) == 3 and place[0] == "result")
+        for how in ("missing", "null", "of another type")
+    ]
+    return random.Random(name).sample(found, min(SAMPLE, len(found)))
+
+
+@pytest.mark.slow(reason="it runs a task for each member of a sample")
+@pytest.mark.usefixtures("governed", "variables")
+@pytest.mark.parametrize("name", [*TASKS, *MORE_TASKS])
+def test_whatever_lies_deeper_may_be_missing_null_or_of_another_type(name, marketo, tmp_path, monkeypatch):
+    reads = name not in WRITERS and "records" not in (TASKS | MORE_TASKS)[name][1]
+    shared = marketo(leads=10, activities=100) if reads else None
+
+    def attempt(damage: DeepDamage) -> dict[str, Any]:
+        with monkeypatch.context() as patched:
+            patched.setattr(answer, "parse_json", damage)
+            folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            with suppress(MarketoError, AirflowException):
+                run(name, folder, shared or marketo(leads=10, activities=100))
+        return damage.seen
+
+    seen = attempt(DeepDamage())
+    assert seen
+    for change in deep_changes(name, seen):
+        attempt(DeepDamage(*change))
