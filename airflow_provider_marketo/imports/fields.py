@@ -106,9 +106,10 @@ def describe(
             records = client.call(operation, **path).records
         with reading(operation):
             if len(records) == 1 and "fields" in records[0]:
-                if not all(isinstance(records[0].get(name) or [], list) for name in ("fields", "dedupeFields")):
+                names = records[0].get("dedupeFields") or []
+                if not isinstance(records[0]["fields"] or [], list) or not _are_names(names):
                     raise MarketoDataError("Marketo describes an object without a list of its fields", remedy=_AGAIN)
-                dedupe = tuple(records[0].get("dedupeFields") or ())
+                dedupe = tuple(names)
                 id_field = str(records[0].get("idField") or id_field)
                 records = records[0]["fields"] or []
             elif len(records) == 1 and "attributes" in records[0]:
@@ -116,6 +117,10 @@ def describe(
             for field in filter(None, map(Field.from_record, records)):
                 fields.setdefault(field.name, field)
     return Description(fields, dedupe, id_field)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _attributes(kind: Mapping[str, Any]) -> list[Mapping[str, Any]]:
