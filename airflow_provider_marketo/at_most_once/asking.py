@@ -32,7 +32,7 @@ SUBJECT = "Did Marketo run this request?"
 
 
 def can_ask() -> bool:
-    """Return whether a person can answer: a task without a scheduler, as in ``dags test``, has nobody to ask."""
+    """Return whether a person can answer: a task without a scheduler, as in ``dags test``, cannot ask one."""
     return airflow_compat.is_supervised() and not airflow_compat.runs_in_process()
 
 
@@ -86,7 +86,7 @@ class Question:
 
 def ask(operator: Any, context: Mapping[str, Any], error: MarketoAmbiguousOutcomeError) -> None:
     """
-    End this process of the task until a person has answered. Return only if nobody can be asked.
+    End this process of the task until a person has answered. Return only if no person can be asked.
 
     :param operator: the task's; its ``execute_answer`` is called with the question's key and the answer.
     :param context: Airflow's, of the running task.
@@ -133,7 +133,7 @@ def answer_of(event: Mapping[str, Any] | None) -> bool:
 
 def settle(context: Mapping[str, Any], ledger: str | None, key: str, *, sent: bool) -> None:
     """
-    Record a person's answer in the ledger. An entry that somebody has settled meanwhile stays as it is.
+    Record a person's answer in the ledger. An entry that was settled meanwhile stays as it is.
 
     :param context: Airflow's, of the running task.
     :param ledger: the operator's.

@@ -32,7 +32,7 @@ def verify(args: Namespace) -> None:
     except MarketoError as error:
         raise SystemExit(f"airflow marketo verify: {error}") from None
     except EOFError:
-        raise SystemExit("airflow marketo verify: nobody answered, so nothing was called; give --yes") from None
+        raise SystemExit("airflow marketo verify: there was no answer, so nothing was called; give --yes") from None
     Path(args.report).write_text(markdown(found), encoding="utf-8")
     differences = [each for each in found if each.verdict == "differs"]
     for each in differences:

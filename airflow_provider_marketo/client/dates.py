@@ -27,7 +27,7 @@ COLUMN_DAY = rf"^{_DATE}$", r"\1-\2-\3T00:00:00Z"
 """The same for a date without a time, which means midnight in UTC."""
 
 COLUMN_MIDNIGHT = rf"^{_DATE}(?:[Tt ]00:00:00(?:\.0{{1,9}})?[Zz]?(?:{_OFFSET})?)?$", r"\1-\2-\3"
-"""The same for a column of dates: a date, or a midnight, which adds nothing to its date whatever its zone."""
+"""The same for a column of dates: a date, or a midnight, which adds nothing to its date in any zone."""
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ANY = re.compile(

@@ -26,7 +26,7 @@ log = printable_logger(__name__)
 
 class TokenFile:
     """
-    A store of one token. Its file is encrypted with the client secret, so that it tells nobody more than that does.
+    A store of one token. Its file is encrypted with the client secret, so that reading it takes that secret.
 
     A file that cannot be read or written only costs a request of another token.
 

@@ -21,7 +21,7 @@ class AsksPerson:
 
     def _ask(self, context: Context, error: MarketoAmbiguousOutcomeError) -> None:
         """
-        Ask a person, which ends this process of the task. Return if the author wants no question, or nobody can answer.
+        Ask a person, which ends this process of the task. Return if the author wants none, or if no person can answer.
 
         :param context: Airflow's, of the running task.
         :param error: why it is unknown whether the request ran.

@@ -54,7 +54,7 @@ def fails_plainly(
     Have a method that Airflow calls fail with one sentence, raised in one frame.
 
     Airflow logs every frame between itself and the place where an error was raised. This decorator raises an error
-    anew in the outermost frame of this package, without its cause, so that one frame is left.
+    again in the outermost frame of this package, without its cause, so that one frame is left.
 
     :param shown: takes the operator and the failure, and returns what the task ends with.
     """

@@ -190,7 +190,7 @@ class StreamRun:
         return one
 
     def _settle(self, one: Range, oldest: datetime, now: datetime, *, again: bool) -> Range:
-        """What is read of a range, and written down for whoever runs this run again."""
+        """Return what is read of a range, and write it down for later tries of this run."""
         if again:
             log.info("Reading the range of this run again: %s to %s", iso(one.start), iso(one.end))
         else:
@@ -272,7 +272,7 @@ class StreamRun:
         def fetch(consumer: Any) -> Outcome:
             outcome = _write(consumer(), self._lines(plan, reader, request))
             overlap.claim()
-            # Whoever is killed before the manifest, and has less to publish afterwards, removes them.
+            # If this try is killed before the manifest, and the next one publishes less, that one removes them.
             remember_leftovers(self._folder, self._run, (file.name for file in outcome.files))
             return outcome
 

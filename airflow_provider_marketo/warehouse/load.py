@@ -35,7 +35,7 @@ UPSERT, SNAPSHOT, TOMBSTONES = "upsert", "snapshot", "tombstones"
 MODES = {CHANGES: UPSERT, FULL: SNAPSHOT, DELETES: TOMBSTONES}
 
 ALLOWED_DELETES = 10
-"""Rows that a full list may delete whatever share of the table they are."""
+"""Rows that a full list may delete, however large their share of the table is."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def token(server: RealAirflow) -> Callable[[str], str]:
 
 @pytest.fixture
 def get(server: RealAirflow, token: Callable[[str], str]) -> Callable[..., requests.Response]:
-    """Return a function that asks for a path of the page's app as a user; as nobody without one."""
+    """Return a function that asks for a path of the page's app as a user; without a login if none is given."""
 
     def ask(path: str, user: str | None = None, method: str = "GET", **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token(user)}"} if user else {}
@@ -158,7 +158,7 @@ def get(server: RealAirflow, token: Callable[[str], str]) -> Callable[..., reque
     return ask
 
 
-def test_nobody_reads_the_facts_without_a_login(get) -> None:
+def test_the_facts_need_a_login(get) -> None:
     assert get("/facts").status_code == 401
     assert get("/facts", cookies={"_token": "nonsense"}).status_code in (401, 403)
 
@@ -175,7 +175,7 @@ def test_who_may_see_plugins_may_read_the_facts(get, user: str) -> None:
 
 
 def test_a_decision_of_a_dag_is_seen_by_who_may_read_the_dag(get) -> None:
-    """The DAG of the second entry is not in the database, so nobody may read it."""
+    """The DAG of the second entry is not in the database, so no user may read it."""
     (decision,) = get("/facts", "joe").json()["needs"]["decisions"]
     assert decision["dag_id"] == "send"
 

@@ -88,7 +88,7 @@ JSON = st.recursive(
 
 @given(st.sampled_from(sorted(MANY.to_dict())), JSON)
 def test_a_member_of_another_kind_is_an_error_or_the_same_kind(member, value):
-    """Never another exception, and never an object that breaks whoever uses it."""
+    """Never another exception, and never an object that breaks its users."""
     try:
         found = State.from_dict({**MANY.to_dict(), member: value})
     except ValueError:

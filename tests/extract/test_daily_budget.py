@@ -41,7 +41,7 @@ class Travelling(ManualClock):
 
 
 class Killed(BaseException):
-    """As SIGKILL: nobody gets to tidy up."""
+    """As SIGKILL: no clean-up runs."""
 
 
 class World:
@@ -260,7 +260,7 @@ def test_a_task_that_died_for_good_gives_its_turn_to_the_others_of_its_dag(world
         return Task(tmp_path / str(index), "backfill", map_index=index, **two_days)
 
     dead, alive = half(0), half(1)
-    dead.step(world)  # its export runs, and nobody comes back for it
+    dead.step(world)  # its export runs, and no try fetches it
     world.add(alive)
     world.run(until=world.now + timedelta(minutes=2))
     assert alive.ended is None

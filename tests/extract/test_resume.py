@@ -39,7 +39,7 @@ def tries(request):
 
 
 class Killed(BaseException):
-    """As SIGKILL: nobody gets to tidy up."""
+    """As SIGKILL: no clean-up runs."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def to_its_end(run, waiting):
 
 
 def everything(output, marketo) -> bool:
-    """Whether the output is complete and nobody left anything behind."""
+    """Whether the output is complete and nothing was left behind."""
     rows = lines(output)
     assert len(rows) == len(set(rows)) == json.loads(next(output.glob("_marketo/manifests/*")).read_text())["rows"]
     assert len(rows) == marketo.activities(START, END)

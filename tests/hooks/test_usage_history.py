@@ -55,7 +55,7 @@ def call_as_theirs(instance) -> None:
     MarketoHook("theirs", settings=settings).call("leads.describe")
 
 
-def test_it_tells_ours_from_others_and_names_nobody(keep, hook, instance, variables):
+def test_the_history_tells_our_calls_from_others_and_holds_no_names(keep, hook, instance, variables):
     call_as_theirs(instance)
     hook.call("leads.describe")
     today = keep().days[0]
@@ -91,7 +91,7 @@ def test_after_an_hour_the_calls_of_dags_of_earlier_days_are_kept(keep, hook, va
     assert after.days[1].by_dag == {"yesterdays": 5}
 
 
-def test_a_damaged_or_later_variable_is_written_anew(keep, variables):
+def test_a_damaged_or_later_variable_is_replaced(keep, variables):
     variables[variable_name("marketo_default")] = '{"version": 99}'
     assert keep().instance
 
@@ -105,7 +105,7 @@ def test_it_stays_small(hook, instance, variables, keep):
     assert len(variables[variable_name("marketo_default")]) < 4_000
 
 
-def test_whoever_keeps_the_quota_fresh_writes_it(hook, variables):
+def test_the_process_that_measures_the_quota_writes_the_history(hook, variables):
     reader = QuotaReader(
         hook.client, hook.settings, read=variables.get, write=lambda name, text, _: variables.update({name: text})
     )

@@ -26,7 +26,7 @@ def test_columns_that_are_empty_in_every_row_are_left_out_by_marketo():
     assert found("email,firstName,Import Failure Reason\nBo@Example.org,Bo,no\n") == [(1, "no")]
 
 
-def test_values_that_marketo_writes_anew_do_not_hide_the_row():
+def test_values_that_marketo_spells_differently_do_not_hide_the_row():
     assert found("email,leadScore,Import Failure Reason\nbo@example.org,,no\nADA@EXAMPLE.ORG ,7.0,why\n") == [
         (1, "no"),
         (0, "why"),

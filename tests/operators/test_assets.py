@@ -177,7 +177,7 @@ DELETED = {
 
 
 @pytest.mark.parametrize("asset_type", DELETED)
-def test_an_asset_whose_deletion_was_answered_to_nobody_is_deleted(asset, asset_type):
+def test_an_asset_whose_deletion_got_no_answer_is_deleted(asset, asset_type):
     store = asset.marketo.instance.store.assets
     home = store.location(asset.folder(DELETED[asset_type]))
     if asset_type == "folders":

@@ -103,7 +103,7 @@ def test_a_chunk_that_is_too_large_for_marketo_is_split(marketo, tmp_path, sourc
     assert instance.report().rejected["HTTP 413"] > 0
 
 
-def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, source, small_chunks, monkeypatch):
+def test_a_token_that_expires_halfway_is_renewed(marketo, tmp_path, source, small_chunks, monkeypatch):
     instance = marketo()
     token_expires_at(monkeypatch, "bulk_import_leads.import")
     assert counts(run(tmp_path, source())) == {"accepted": 200}
@@ -342,7 +342,7 @@ def test_staged_bytes_that_have_changed_are_never_sent(marketo, tmp_path, source
         run(tmp_path, source(), store.survivor(), staging=str(tmp_path / "staging"))
 
 
-def test_another_destination_begins_anew(marketo, tmp_path, source):
+def test_another_destination_starts_from_the_beginning(marketo, tmp_path, source):
     instance = marketo()
     store = DyingStore(2, written=True)
     with pytest.raises(DeadError):
@@ -352,7 +352,7 @@ def test_another_destination_begins_anew(marketo, tmp_path, source):
     assert len(jobs(instance)) == 1
 
 
-def test_a_task_that_was_mended_before_anything_was_sent_reads_its_input_anew(marketo, tmp_path, source):
+def test_a_task_that_was_mended_before_anything_was_sent_reads_its_input_again(marketo, tmp_path, source):
     instance = marketo()
     instance.fail("bulk_import_leads.import", "1003", message="Invalid file")
     store = StateStore()

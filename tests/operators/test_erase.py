@@ -1,4 +1,4 @@
-"""Erasure on request: everybody who was meant, nobody else, and evidence that holds no personal data."""
+"""Erasure on request: the leads that were meant, no others, and evidence that holds no personal data."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_addresses_come_from_a_file_so_that_the_ui_does_not_show_them(request_, 
     assert request_.run(filter_values=None, source=str(file), columns={"mail": "email"})["erased"] == 3
 
 
-def test_a_second_run_finds_nobody(request_):
+def test_a_second_run_finds_no_lead(request_):
     request_.run()
     assert request_.run()["erased"] == 3  # the run as a whole, whose evidence it adds to
     request_.context["ti"].run_id = "another run"
@@ -121,13 +121,13 @@ def test_what_marketo_refuses_fails_with_its_code(request_):
     assert json.loads(request_.evidence())["remaining"] == 3
 
 
-def test_the_later_look_is_content_when_nobody_came_back(request_):
+def test_the_later_look_succeeds_if_no_lead_is_there_again(request_):
     done = request_.run(verify_after=timedelta(seconds=0.1))
     assert done["reappeared"] == 0
     assert json.loads(request_.evidence())["rechecked"]
 
 
-def test_the_later_look_fails_when_somebody_came_back(request_):
+def test_the_later_look_fails_if_a_lead_is_there_again(request_):
     def return_of_a_lead(trigger: Any) -> None:
         request_.leads.create({"email": request_.addresses[0]}, request_.marketo.instance.now, 1)
 
@@ -184,7 +184,7 @@ def test_a_dry_run_counts(request_):
         ({"lookup_field": "nothing"}, "nothing"),
     ],
 )
-def test_a_wrong_request_deletes_nobody(request_, arguments, message):
+def test_a_wrong_request_deletes_no_lead(request_, arguments, message):
     with pytest.raises(AirflowFailException, match=message):
         request_.run(**arguments)
     assert request_.there() == [1001, 1002, request_.twin, 1003]
@@ -195,7 +195,7 @@ def test_no_values_are_no_mistake(request_):
 
 
 @pytest.mark.parametrize("values", [["nobody@example.com"], "['nobody@example.com', 'no.one@example.com']", "  x  "])
-def test_values_that_find_nobody_are_a_mistake_and_leave_no_evidence(request_, values):
+def test_values_that_find_no_lead_are_a_mistake_and_leave_no_evidence(request_, values):
     with pytest.raises(AirflowFailException, match=r"no lead has any of the . given values? as its email"):
         request_.run(filter_values=values)
     assert not list((request_.folder / "evidence").glob("*.json"))
@@ -208,7 +208,7 @@ def test_rows_without_a_value_are_a_mistake(request_, tmp_path):
         request_.run(filter_values=None, source=str(file), columns={"mail": "email"})
 
 
-def test_a_dry_run_says_that_nobody_was_found(request_, caplog):
+def test_a_dry_run_says_that_no_lead_was_found(request_, caplog):
     assert request_.run(filter_values=["nobody@example.com"], dry_run=True)["found"] == 0
     assert "no lead has any of the 1 given value" in caplog.text
 
@@ -271,7 +271,7 @@ def test_a_stopped_task_says_how_many_leads_it_has_deleted(request_, monkeypatch
     assert (len(request_.there()), json.loads(request_.evidence())["deleted"]) == (3, 1)
 
 
-def test_a_lead_without_an_id_is_an_error_and_nobody_is_deleted(request_, monkeypatch):
+def test_a_lead_without_an_id_is_an_error_and_no_lead_is_deleted(request_, monkeypatch):
     monkeypatch.setattr(MarketoClient, "paginate", lambda *_, **__: iter([{"id": 1001}, None]))
     with pytest.raises(MarketoDataError, match="a lead without an id"):
         request_.run()

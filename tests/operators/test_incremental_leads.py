@@ -108,7 +108,7 @@ def test_a_subscription_that_has_lost_the_filter_is_asked_again(marketo, tmp_pat
 @pytest.mark.parametrize(
     ("operation", "has_updated_at"), [("leads.describe", True), ("activities.get_lead_changes", False)]
 )
-def test_a_spent_quota_is_waited_for_and_the_way_chosen_anew(
+def test_a_spent_quota_is_waited_for_and_the_mode_is_chosen_again(
     marketo, tmp_path, monkeypatch, variables, operation, has_updated_at
 ):
     sim = marketo(updated_at_filter=has_updated_at)

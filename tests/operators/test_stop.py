@@ -105,7 +105,7 @@ def test_nothing_is_sent_after_the_call_during_which_a_person_stopped_the_task(
 
 
 @pytest.mark.usefixtures("governed")
-def test_a_mirror_that_was_stopped_removes_nobody_else(marketo, tmp_path, monkeypatch):
+def test_a_mirror_that_was_stopped_removes_no_further_member(marketo, tmp_path, monkeypatch):
     removal = "static_list_membership.remove_from_list"
     instance = marketo(leads=1_000)
     for lead_id in LEADS:

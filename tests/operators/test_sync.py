@@ -422,7 +422,7 @@ def test_rows_without_a_status_are_sent_once_more_by_the_next_try_where_that_doe
     assert result["rejects"] is None
 
 
-def test_a_token_that_expires_halfway_is_nobodys_business(marketo, tmp_path, governed, monkeypatch):
+def test_a_token_that_expires_halfway_is_renewed(marketo, tmp_path, governed, monkeypatch):
     instance = marketo()
     token_expires_at(monkeypatch, "leads.sync")
     assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, records=people(900))) == {"accepted": 900}
@@ -550,7 +550,7 @@ def test_leads_that_a_dead_process_was_sending_come_last_and_not_before_marketo_
 
     monkeypatch.setattr("airflow_provider_marketo.imports.sync.SystemClock", Watched)
     instance = marketo()
-    store = DyingStore(3, written=False)  # the first call is through, and nobody has written that down
+    store = DyingStore(3, written=False)  # the first call is through, and that was not written down
     with pytest.raises(DeadError):
         run_import(MarketoSyncLeadsOperator, tmp_path, store, records=people(900))
     assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, store.survivor(), records=[])) == {"accepted": 900}

@@ -305,7 +305,7 @@ def fernet(monkeypatch):
 
 
 def _forget_fernet() -> None:
-    """Let Airflow read its key anew. It keeps the key in a variable before it has a cache."""
+    """Let Airflow read its key again. It keeps the key in a variable before it has a cache."""
     if hasattr(get_fernet, "cache_clear"):
         get_fernet.cache_clear()
     else:

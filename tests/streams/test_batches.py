@@ -54,7 +54,7 @@ def test_what_lies_before_the_run_is_not_taken_again_when_its_memory_is_gone(var
     assert taken(event("c"), later=[event("a"), event("c"), event("d")]) == ["c", "d"]
 
 
-def test_what_no_watcher_sent_is_none_of_it(variables):
+def test_events_that_no_watcher_sent_are_ignored(variables):
     by_hand = SimpleNamespace(extra={}, timestamp=event("a").timestamp)
     found = new_batches([by_hand, event("a", 9), event("b", 7)], "first", stream="forms")
     assert found == {"batch_ids": ["a", "b"], "activities": ["a-1", "b-1"], "lead_ids": [7, 9]}

@@ -29,7 +29,7 @@ JSONL = {"file_format": "jsonl"}
 
 
 class Killed(BaseException):
-    """As SIGKILL: nobody gets to tidy up."""
+    """As SIGKILL: no clean-up runs."""
 
 
 def kill_hour_one(followed, monkeypatch, owner, name):

@@ -301,7 +301,7 @@ def test_a_watcher_follows_what_fits_into_a_call(count):
 
 @pytest.mark.parametrize("text", ["", "nul", "null", "[]", "{}", '{"instance": 5, "pending": null, "seen": []}'])
 def test_a_watcher_does_not_begin_again_over_a_damaged_position(marketo, variables, without_threads, caplog, text):
-    """As none, it would hand over what the DAG has processed, or pass over what nobody has seen."""
+    """As none, it would hand over what the DAG has processed, or skip what no DAG has seen."""
     marketo(activities=0)
     variables[VARIABLE] = text
 

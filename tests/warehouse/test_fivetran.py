@@ -225,7 +225,7 @@ def test_a_column_is_widened_in_its_place_if_only_our_view_uses_it(warehouse, pu
     assert view(warehouse, "lead", "id", "score") == [(1, "5"), (2, "high")]
 
 
-def test_what_somebody_else_has_made_is_left_alone(warehouse, publish):
+def test_a_table_that_no_load_made_is_left_alone(warehouse, publish):
     warehouse.engine.execute(f"CREATE SCHEMA {VIEWS}")
     warehouse.engine.execute(f"CREATE TABLE {VIEWS}.lead (id bigint)")
     manifest = publish([(1, "a@x.example", 5, "2026-01-05T00:00:00Z")])

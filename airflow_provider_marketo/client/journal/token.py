@@ -52,7 +52,7 @@ class NoStore:
     """A store that keeps nothing: the token belongs to one process."""
 
     def lock(self) -> AbstractContextManager[object]:
-        """Return no lock: there is nobody to wait for."""
+        """Return no lock: no other process shares the token."""
         return nullcontext()
 
     def load(self) -> HeldToken | None:
@@ -88,7 +88,7 @@ class SharedToken:
         """
         Return another token in place of one that Adobe refused.
 
-        Whoever renewed it meanwhile, a thread or another process, has renewed it for all.
+        If another thread or process has renewed it meanwhile, that token is returned.
 
         :param refused: the token that was sent.
         """

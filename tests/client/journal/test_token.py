@@ -93,7 +93,7 @@ def test_processes_of_a_host_share_a_token_and_its_renewal(clock, tmp_path):
     assert other.get().reveal() == "token 3"
 
 
-def test_the_file_tells_nobody_the_token_and_damage_costs_one_request(clock, tmp_path):
+def test_the_file_hides_the_token_and_damage_costs_one_request(clock, tmp_path):
     ims = Ims()
     store = TokenFile(tmp_path / "made", ("ims", "id"), SECRET)
     SharedToken(ims.fetch, clock, store).get()
