@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.sensors.members import MarketoProgramMemberSensor
@@ -42,6 +42,7 @@ with DAG(
         filters={"programIds": ["{{ params.program }}"]},
         fields=["leadId", "statusName", "membershipDate"],
         output_path="{{ var.value.marketo_lake }}/webinars/{{ params.program }}",
+        outlets=[Asset("marketo_webinar_members")],  # DAGs may be scheduled by it
         deferrable=True,
         pool="marketo",
     )
