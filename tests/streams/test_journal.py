@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoUserAuditsOperator
 from airflow_provider_marketo.streams.overlap import KEYS
+from airflow_provider_marketo.warehouse.task import load_manifest
 from tests.streams.conftest import HOUR, START, Stream
 
 DAY = timedelta(days=1)
@@ -304,3 +306,32 @@ class DeferralError(Exception):
     def __init__(self, operator, context):
         super().__init__("deferred")
         self.operator, self.context = operator, context
+
+
+@pytest.mark.slow("two days of runs, each loaded into a table")
+def test_after_two_days_the_table_has_every_activity_once(journal, tmp_path, monkeypatch):
+    """A fifth of the events come twice, all of them hours late and out of order, beside those of another instance."""
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "wh.db")}))
+    options = dict.fromkeys(("schema", "table", "mode", "fivetran_schema"))
+    options |= {"sql_conn_id": "wh", "history": False, "on_delete": "mark", "max_deletes": 0.2, "dry_run": False}
+    disorder = {"duplicates": 0.2, "disorder": 6 * 3600, "others": 0.5, "wrapping": "mixed", "odd": True, "page": 50}
+    stream = journal(disorder, activities=15_000)
+    repeated = 0
+    for number in range(24):
+        stream.clock.advance(7200)
+        repeated += load(stream.run(f"run {number}", start=START, file_format="parquet"), options)
+    stream.clock.advance(12 * 3600)
+    repeated += load(stream.run("the rest", file_format="parquet"), options)
+    expected = stream.happened(START, START + 2 * DAY)
+    with closing(sqlite3.connect(tmp_path / "wh.db")) as database:
+        found = database.execute("SELECT marketo_guid, activity_date FROM activities ORDER BY marketo_guid").fetchall()
+    two_days = [key for key, date in found if str(date)[:10] < "2026-01-12"]
+    assert two_days == sorted(expected)
+    assert len(expected) > 300
+    assert repeated > len(expected) / 10
+    assert stream.calls() == 0
+
+
+def load(manifest, options):
+    load_manifest(manifest, options)
+    return manifest["rows_duplicate"]
