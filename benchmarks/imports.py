@@ -30,7 +30,7 @@ from tools.services import ServiceMissingError, postgres
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-PARTS = ("staging", "sync", "bulk")
+PARTS = ("staging", "sync", "custom_activities", "bulk")
 
 COLUMNS = ("email", "firstName", "lastName", "company", "city", "country", "leadScore", "newsletterOptIn",
            "contractStart", "comments")  # fmt: skip
@@ -42,6 +42,7 @@ MEGABYTES = 200
 """Memory above the interpreter's, at most, for any number of rows."""
 
 CALLS, RATE, WINDOW, LATENCY = 1_000, 90, 20.0, 0.3
+ACTIVITY_CALLS = 300
 SLOTS = 4
 JOB_SECONDS = 40.0
 POLL = 5.0
@@ -142,6 +143,20 @@ def sync(scale: float, rate: int) -> Iterator[Row]:
     yield Row("sync, were calls even", how, reached, f"{evenly:.1f} s", evenly / found["seconds"], None)
 
 
+def custom_activities(scale: float, rate: int) -> Row:
+    """Measure some hundred calls with custom activities, compared as the leads of :func:`sync` are."""
+    found = _apart("benchmarks.imports_flow", "custom_activities", str(scale), str(rate))
+    assert found["rejected"] == {}, found
+    windows = (ACTIVITY_CALLS - 1) // rate
+    bound = windows * WINDOW / scale
+    how = f"{found['rows']:,} activities, {LATENCY * 1000:.0f} ms a call, pool_slots={SLOTS}, rate_limit={rate}"
+    reached = f"{found['seconds']:.1f} s, no 606 and no 615"
+    reference = f"{windows} windows of {WINDOW / scale:g} s"
+    return Row(
+        "custom activities, part of what the window allows", how, reached, reference, bound / found["seconds"], 0.9
+    )
+
+
 def bulk(scale: float) -> Row:
     """Measure eight files, compared with the least time that two running jobs allow."""
     found = _apart("benchmarks.imports_flow", "bulk", str(scale))
@@ -167,6 +182,8 @@ def measure(
         yield from staging(rows, folder)
     if "sync" in parts:
         yield from sync(scale, rate)
+    if "custom_activities" in parts:
+        yield custom_activities(scale, rate)
     if "bulk" in parts:
         yield bulk(scale)
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_marketo.simulator import Settings, Simulator
-from benchmarks.imports import CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
+from benchmarks.imports import ACTIVITY_CALLS, CALLS, JOB_SECONDS, LATENCY, POLL, RATE, SLOTS, WINDOW, make_input
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -44,7 +44,7 @@ def main(what: str, scale: float, rate: int = RATE) -> dict[str, Any]:
     settings = Settings(
         leads=1_000,
         activities=1,
-        latency=LATENCY / scale if what == "sync" else 0.0,
+        latency=0.0 if what == "bulk" else LATENCY / scale,
         time_scale=scale,
         job_seconds=JOB_SECONDS,
         job_seconds_per_mb=0,
@@ -54,27 +54,45 @@ def main(what: str, scale: float, rate: int = RATE) -> dict[str, Any]:
     process.start()
     os.environ["AIRFLOW_CONN_MARKETO_DEFAULT"] = ours.recv()
     with tempfile.TemporaryDirectory() as folder:
-        found = _sync(Path(folder), scale, rate) if what == "sync" else _bulk(Path(folder), scale)
+        found = _bulk(Path(folder), scale) if what == "bulk" else _by_calls(what, Path(folder), scale, rate)
     ours.send("done")
     found |= ours.recv()
     process.join()
     return found
 
 
-def _sync(folder: Path, scale: float, rate: int) -> dict[str, Any]:
+def _by_calls(what: str, folder: Path, scale: float, rate: int) -> dict[str, Any]:
     import airflow_provider_marketo.hooks.marketo as hooks
     from airflow_provider_marketo.client.governor.local import LocalGovernor
-    from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
 
     governor = LocalGovernor(rate_limit=rate, parallel=SLOTS, window=WINDOW / scale)
     hooks.governor_of = lambda *_: governor  # type: ignore[attr-defined]  # the window is shortened with time
-    source = make_input("parquet", folder, CALLS * 300, ExitStack())
-    task = MarketoSyncLeadsOperator(
-        task_id="t", source=source, rejects_path=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1
-    )
+    task = _activities(folder) if what == "custom_activities" else _leads(folder)
     started = time.perf_counter()
     result = task.execute(_context({}))
     return {"seconds": time.perf_counter() - started, "rows": result["rows"], "calls": result["calls"]}
+
+
+def _leads(folder: Path) -> Any:
+    from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator
+
+    source = make_input("parquet", folder, CALLS * 300, ExitStack())
+    return MarketoSyncLeadsOperator(
+        task_id="t", source=source, rejects_path=str(folder / "rejects"), pool_slots=SLOTS, max_reject_ratio=1
+    )
+
+
+def _activities(folder: Path) -> Any:
+    from airflow_provider_marketo.operators.activities import MarketoCustomActivitiesOperator
+
+    row = {"activityDate": "2026-01-20T10:00:00Z", "eventName": "Webinar", "durationMinutes": 42}
+    return MarketoCustomActivitiesOperator(
+        task_id="t",
+        activity_type="attendedEvent_c",
+        records=[{"leadId": 1001 + number % 900, **row} for number in range(ACTIVITY_CALLS * 300)],
+        rejects_path=str(folder / "rejects"),
+        pool_slots=SLOTS,
+    )
 
 
 def _bulk(folder: Path, scale: float) -> dict[str, Any]:
