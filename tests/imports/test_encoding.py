@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_marketo.imports.encoding import Column, ValueFaultError, encode_constant
 from airflow_provider_marketo.imports.fields import Field
+from tests.properties import examples
 
 NOON = datetime(2026, 1, 31, 12, 30)  # noqa: DTZ001 - a database may have no zones
 TEN_EAST = timezone(timedelta(hours=10))
@@ -146,7 +147,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(KINDS, st.lists(VALUES, min_size=1, max_size=4), st.booleans(), st.integers(1, 5))
 def test_a_value_is_encoded_the_same_whatever_stands_beside_it(kind, values, as_text, times):
     alone = []

@@ -218,7 +218,7 @@ def _moment(chance: random.Random) -> str:
 
 def timestamp(seconds: int) -> str:
     """Return a time, given in seconds since 1970, as the lead database writes it."""
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 _ALWAYS = frozenset({"lastName", "leadScore", "leadStatus", "country"})

@@ -17,6 +17,7 @@ from airflow_provider_marketo.client.tabular.records import Block, fields, line
 from airflow_provider_marketo.client.tabular.schema import Column, TableSchema
 from airflow_provider_marketo.client.tabular.transform import Rules
 from airflow_provider_marketo.client.tabular.typed import TypedTransform
+from tests.properties import examples
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SPAN = (START, START + timedelta(seconds=3))
@@ -114,7 +115,7 @@ def cut(data: bytes) -> list[bytes]:
     last=st.booleans(),
     block=st.sampled_from([30, 100, 400, 1 << 20]),
 )
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_blocks_of_records_are_cut_as_each_record_is(rows, end, last, block):
     data = end.join(b",".join(row) for row in rows) + (end if last else b"")
     whole = Block(data, 0, tolerant=True).records()

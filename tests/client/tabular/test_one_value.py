@@ -19,6 +19,7 @@ from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Rules
 from airflow_provider_marketo.client.tabular.typed import BLOCKS
 from tests.client.tabular.transforming import NAME, Output, schema
+from tests.properties import examples
 
 UTC = timezone.utc
 
@@ -73,7 +74,7 @@ def columns(kind: str) -> st.SearchStrategy[list[str | None]]:
 
 @pytest.mark.parametrize("kind", TEXTS)
 @given(data=st.data())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_column_is_read_as_each_of_its_cells_is(kind, data):
     texts = data.draw(columns(kind))
     expected = [None if text is None else cells.read(text, kind) for text in texts]
@@ -145,7 +146,7 @@ def folders(tmp_path_factory):
     rows=st.lists(st.tuples(MOMENTS, OFFSETS, st.integers(0, 6)), min_size=1, max_size=20),
     block=st.sampled_from([40, 100, 1 << 20]),
 )
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_all_formats_cut_the_same_rows_whatever_their_spellings_and_blocks(folders, rows, block):
     span = (datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC))
     table = schema("id:integer", "at:datetime", "note", key=("id",), date="at")
@@ -166,7 +167,7 @@ def test_all_formats_cut_the_same_rows_whatever_their_spellings_and_blocks(folde
 
 @pytest.mark.parametrize("kind", [*TEXTS, "string"])
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_value_goes_to_the_same_folder_and_is_the_same_in_all_formats(folders, kind, data):
     texts = data.draw(
         st.lists(st.one_of(TEXTS.get(kind, STRAY), st.sampled_from(["", "null"])), min_size=1, max_size=6)

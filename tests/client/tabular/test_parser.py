@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.tabular.arrow import Parser
 from airflow_provider_marketo.client.tabular.records import Splitter
+from tests.properties import examples
 
 NAMES = {"a": 0, "b": 1}
 
@@ -39,7 +40,7 @@ def read_in_blocks(data: bytes, block: int):
     return rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=5), st.sampled_from([4, 16, 1 << 20]))
 def test_quotes_that_were_not_doubled_are_read_as_they_were_meant(table, block):
     data = "".join(f"{first[0]},{second[0]}\n" for first, second in table).encode()

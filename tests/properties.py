@@ -1,0 +1,33 @@
+"""
+How many examples a property is tried with.
+
+A run of every day tries few; ``EVERYTHING=1``, as the nightly run sets it, tries eight times as many.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+THOROUGH = bool(os.environ.get("EVERYTHING"))
+USUAL = 100
+"""Hypothesis's own number, for properties that name none."""
+
+
+def examples(number: int) -> int:
+    """
+    Return how many examples this run tries.
+
+    :param number: how many say enough about the property. A run of every day is a quarter of it, and a thorough run
+        is twice as many.
+    """
+    return number * 2 if THOROUGH else max(1, number // 4)
+
+
+def load_profile() -> None:
+    """Let Hypothesis use these numbers, without its limits of time, which say nothing about a busy machine."""
+    settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples(USUAL)
+    )
+    settings.load_profile("patient")
