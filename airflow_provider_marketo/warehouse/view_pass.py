@@ -30,7 +30,8 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
 
     def transaction() -> None:
         engine.statements.clear()
-        engine.begin()
+        if not engine.definitions_commit:
+            engine.begin()
         for each in _all(engine, fivetran_schema):
             each.make()
         if dry_run:
@@ -44,6 +45,8 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
         # There is no log if the first load of a schema has failed.
         return Log(engine).exists and (fivetran_schema is not None or LeadHistory(engine).is_wanted)
 
+    if dry_run and engine.definitions_commit:
+        return  # what is made there cannot be undone
     what = f"the views of {engine.schema}"
     if repeated(engine, are_wanted, what):
         repeated(engine, transaction, what)
