@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -25,7 +24,7 @@ class MarketoTaskError(AirflowFailException):
 
     def __init__(self, error: MarketoError) -> None:
         parameter, text = getattr(error, "parameter", None), str(error)
-        is_named = not parameter or f"{parameter}=" in text or re.match(rf"{re.escape(parameter)}(?![.\w])", text)
+        is_named = not parameter or f"{parameter}=" in text or text.startswith(f"{parameter}: ")
         super().__init__(text if is_named else f"{parameter}: {text}")
         self.error = error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from datetime import timedelta
@@ -105,10 +106,10 @@ def removals(parameter: str, value: Any) -> float:
     """Check a number of members, or a part of them: a fraction below one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise MarketoInvalidRequestError(f"{parameter}={shown(value)} is not a number", parameter=parameter)
-    if not value >= 0:
-        raise MarketoInvalidRequestError(
-            f"{parameter}={shown(value)} is not a number of 0 or more", parameter=parameter
-        )
+    if math.isnan(value):
+        raise MarketoInvalidRequestError(f"{parameter}={shown(value)} is not a number", parameter=parameter)
+    if value < 0:
+        raise MarketoInvalidRequestError(f"{parameter}={shown(value)} is below 0", parameter=parameter)
     return float(value)
 
 

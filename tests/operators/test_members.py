@@ -161,7 +161,10 @@ def test_every_row_may_have_a_status_and_fields_of_its_own(marketo, tmp_path):
     ("arguments", "message"),
     [
         ({"program_id": 77}, "there is no program 77"),
-        ({"program_member_status": "Atended"}, "statusName is not one of Invited, Registered, No Show, Attended"),
+        (
+            {"program_member_status": "Atended"},
+            "did you mean 'Attended'?). Its statuses are Invited, Registered, No Show, Attended",
+        ),
     ],
 )
 def test_program_and_status_are_checked_before_anything_is_sent(marketo, tmp_path, arguments, message):
