@@ -61,6 +61,7 @@ _LEAD_ID = Arg(
     required=True,
 )
 _TABLE = Arg(("--table",), help="Name of the table, such as leads or activity_send_email.", required=True)
+_ERASE_FOLDER = Arg(("--folder",), help="Folder of the extracts: its files that are loaded are removed, too.")
 _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
 _OBJECT = Arg(("object_type",), help="What is extracted.", choices=get_args(BulkObject))
 _START = Arg(("--start",), help="First second wanted, ISO 8601.", required=True)
@@ -178,7 +179,7 @@ _COMMANDS = (
         description="Empties the rows of the leads in every table that has rows about them, and in the histories: "
         "keys, ids and the mark remain. Loads that come later bring nothing back. It does not delete them in Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.erase_from_warehouse"),
-        args=(_SQL_CONN_ID, _SCHEMA, _LEAD_ID, _ERASE_YES),
+        args=(_SQL_CONN_ID, _SCHEMA, _LEAD_ID, _ERASE_FOLDER, _ERASE_YES),
     ),
     ActionCommand(
         name="clean",

@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import as_period
-from airflow_provider_marketo.warehouse.erase import erase_leads
+from airflow_provider_marketo.warehouse.erase import erase_leads_and_files
 from airflow_provider_marketo.warehouse.freshness import check_freshness
 from airflow_provider_marketo.warehouse.resync import resync
 
@@ -33,7 +33,13 @@ def freshness(args: Namespace) -> None:
     except MarketoError as error:
         raise SystemExit(f"airflow marketo freshness: {error}") from None
     rows = [
-        {"table": one.table, "until": iso(one.until), "age": str(one.age).partition(".")[0]} for one in found.values()
+        {
+            "table": one.table,
+            "until": iso(one.until) if one.until else "",
+            "age": str(one.age).partition(".")[0] if one.age else "",
+            "skipped": one.skipped or "",
+        }
+        for one in found.values()
     ]
     print_rows(rows, args.output)
 
@@ -58,11 +64,15 @@ def erase_from_warehouse(args: Namespace) -> None:
     if not args.yes:
         raise SystemExit("airflow marketo erase-from-warehouse: this cannot be undone. Add --yes if it is meant.")
     try:
-        emptied = erase_leads(args.sql_conn_id, args.schema, args.lead_ids)
+        erased = erase_leads_and_files(args.sql_conn_id, args.schema, args.lead_ids, args.folder)
     except MarketoError as error:
         raise SystemExit(f"airflow marketo erase-from-warehouse: {error}") from None
-    for table, rows in emptied.items():
+    for table, rows in erased["tables"].items():
         print(f"{table}: {counted(rows, 'row')} emptied")
+    for file in erased["files"]:
+        print(f"{file}: removed")
+    for file in erased["files_left"]:
+        print(f"{file}: stays, since it is not loaded yet; its load empties the rows")
     print(f"{counted(len(set(args.lead_ids)), 'lead')} noted as erased")
 
 

@@ -33,7 +33,7 @@ class EraseWork(Work):
     :param context: Airflow's, of the running task.
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
-    :param erase_tables: erases leads from the author's warehouse and returns the rows that were emptied, by table.
+    :param erase_tables: erases leads from the author's warehouse and returns what it touched.
     :param resumed: whether this is the same try after a deferral.
     :raises MarketoInvalidRequestError: the arguments do not go together; nothing was deleted.
     """
@@ -43,7 +43,7 @@ class EraseWork(Work):
         context: Mapping[str, Any],
         hook: MarketoHook,
         arguments: Mapping[str, Any],
-        erase_tables: Callable[[Sequence[int]], Mapping[str, int]],
+        erase_tables: Callable[[Sequence[int]], Mapping[str, Any]],
         *,
         resumed: bool,
     ) -> None:
@@ -51,7 +51,7 @@ class EraseWork(Work):
         self._hook = hook
         self._arguments = arguments
         self._erase_tables = erase_tables
-        self._tables: Mapping[str, int] = {}
+        self._touched: Mapping[str, Any] = {}
         self._result: dict[str, Any] = {}
         if not arguments["confirm"] and not arguments["dry_run"]:
             raise MarketoInvalidRequestError(
@@ -88,7 +88,7 @@ class EraseWork(Work):
         """Return counts, and where the evidence lies."""
         if self._evidence is not None:
             self._evidence.close()
-        return {**self._result, "tables": dict(self._tables)} if self._tables else self._result
+        return {**self._result, **self._touched}
 
     def _count(self) -> dict[str, Any]:
         found = self._find()
@@ -145,7 +145,7 @@ class EraseWork(Work):
                 evidence.path,
             )
         # First the tables: after the deletion Marketo no longer says which ids the values had.
-        self._tables = self._erase_tables(found)
+        self._touched = self._erase_tables(found)
         refused = erasure.delete(found, evidence.note_deleted)
         remaining = len(erasure.find())
         evidence.finish(remaining, refused)

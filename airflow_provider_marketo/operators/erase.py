@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def _warehouse(parameter: str, value: Any) -> dict[str, Any] | None:
     found: dict[str, Any] | None = mapping()(parameter, value)
-    if found is not None and (not found.get("sql_conn_id") or found.keys() - {"sql_conn_id", "schema"}):
+    if found is not None and (not found.get("sql_conn_id") or found.keys() - {"sql_conn_id", "schema", "output_path"}):
         raise MarketoInvalidRequestError(
-            f"{parameter} needs sql_conn_id, and takes schema beside it",
+            f"{parameter} needs sql_conn_id, and takes schema and output_path beside it",
             parameter=parameter,
             remedy=f'Write {parameter}={{"sql_conn_id": "wh", "schema": "marketo"}}.',
         )
@@ -60,13 +60,15 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param verify_after: how long after the deletion to look again: seconds, a timedelta or an ISO 8601 duration; None
         for never. Needs a triggerer.
     :param warehouse: also erase the leads from the tables that ``MarketoToSqlOperator`` has loaded, before they are
-        deleted in Marketo: ``{"sql_conn_id": "wh", "schema": "marketo"}``. Experimental.
+        deleted in Marketo: ``{"sql_conn_id": "wh", "schema": "marketo"}``. With ``"output_path"``, the folder of the
+        extracts, also remove all files that are loaded. Experimental.
     :param dry_run: count what would be deleted.
     :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: ``{"requested", "found", "erased", "remaining", "reappeared", "evidence"}``: counts, and where the evidence
-        lies. With ``warehouse`` also ``tables``: how many rows were emptied, by table.
+        lies. With ``warehouse`` also ``tables`` (how many rows were emptied, by table), ``files`` (those that were
+        removed) and ``files_left`` (those that are not loaded and stay).
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -154,11 +156,12 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
 
         return EraseWork(context, self.hook, self.checked_arguments(), self._erase_tables, resumed=resumed)
 
-    def _erase_tables(self, leads: Sequence[int]) -> dict[str, int]:
-        """Erase leads from the warehouse, if there is one; return how many rows were emptied, by table."""
+    def _erase_tables(self, leads: Sequence[int]) -> Mapping[str, Any]:
+        """Erase leads from the warehouse, if there is one; return what was touched."""
         warehouse = self.argument("warehouse")
         if warehouse is None:
             return {}
-        from airflow_provider_marketo.warehouse.erase import erase_leads
+        from airflow_provider_marketo.warehouse.erase import erase_leads_and_files
 
-        return erase_leads(warehouse["sql_conn_id"], warehouse.get("schema"), leads)
+        place = (warehouse["sql_conn_id"], warehouse.get("schema"))
+        return erase_leads_and_files(*place, leads, warehouse.get("output_path"))

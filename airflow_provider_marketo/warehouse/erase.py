@@ -4,18 +4,49 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.log import Log
+from airflow_provider_marketo.warehouse.retention import remove_all_loaded_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["erase_leads"]
+__all__ = ["Erased", "erase_leads", "erase_leads_and_files"]
+
+
+class Erased(TypedDict):
+    """
+    What an erasure touched.
+
+    ``tables`` has the number of emptied rows by table, ``files`` the names of removed files, and ``files_left`` those
+    of files that are not loaded yet, which stay: their load empties the rows, and the task group removes them later.
+    """
+
+    tables: dict[str, int]
+    files: list[str]
+    files_left: list[str]
+
+
+def erase_leads_and_files(
+    sql_conn_id: str, schema: str | None, leads: Iterable[int], output_path: str | None = None
+) -> Erased:
+    """
+    Erase leads from every table, and remove the files that are loaded, which have their rows, too.
+
+    :param sql_conn_id: connection of the database.
+    :param schema: where the tables are.
+    :param leads: ids of the leads.
+    :param output_path: folder of the extracts, such as that of the task group; None leaves files alone.
+    :raises MarketoWarehouseError: the database refused it; nothing was changed.
+    """
+    tables = erase_leads(sql_conn_id, schema, leads)
+    files, left = remove_all_loaded_files(output_path, sql_conn_id, schema) if output_path else ([], [])
+    return {"tables": tables, "files": files, "files_left": left}
 
 
 def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> dict[str, int]:

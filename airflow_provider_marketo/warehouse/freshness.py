@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -11,7 +12,7 @@ from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
-from airflow_provider_marketo.warehouse.log import Log
+from airflow_provider_marketo.warehouse.log import SKIPPED, Log
 from airflow_provider_marketo.warehouse.names import LOADS
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class Freshness:
     :param until: the time up to which Marketo's changes are in it: the end of the newest span, or the time of the
         reading where a list was read.
     :param age: how long ago that is.
+    :param skipped: why the newest run has not read it, if Marketo refused; else None.
     """
 
     table: str
-    until: datetime
-    age: timedelta
+    until: datetime | None
+    age: timedelta | None
+    skipped: str | None = None
 
 
 def freshness(sql_conn_id: str, schema: str | None = None, *, now: datetime | None = None) -> dict[str, Freshness]:
@@ -48,11 +51,17 @@ def freshness(sql_conn_id: str, schema: str | None = None, *, now: datetime | No
     with closing(connect(sql_conn_id, schema)) as engine:
         if not Log(engine).exists:
             return {}
+        loads = engine.table(LOADS)
         found = engine.query(
-            "SELECT table_name, MAX(COALESCE(span_end, as_of)) FROM"
-            f" {engine.table(LOADS)} GROUP BY table_name ORDER BY table_name"
+            f"SELECT table_name, MAX(CASE WHEN mode <> '{SKIPPED}' THEN COALESCE(span_end, as_of) END), MAX(as_of)"
+            f" FROM {loads} GROUP BY table_name ORDER BY table_name"
         )
-    return {str(table): _freshness(str(table), until, moment) for table, until in found}
+        refused = engine.query(f"SELECT table_name, as_of, scope FROM {loads} WHERE mode = '{SKIPPED}' ORDER BY as_of")
+    reasons = {(str(table), as_of): json.loads(scope)[SKIPPED][0] for table, as_of, scope in refused}
+    return {
+        str(table): _freshness(str(table), until, moment, reasons.get((str(table), newest)))
+        for table, until, newest in found
+    }
 
 
 def check_freshness(
@@ -77,20 +86,29 @@ def check_freshness(
             parameter="promises",
             remedy=f"The tables are {', '.join(found) or 'none yet'}.",
         )
-    late = [
-        f"{table} is {_short(found[table].age)} old (it has all up to {iso(found[table].until)}), and"
-        f" {_short(promise)} is promised"
-        for table, promise in promises.items()
-        if found[table].age > promise
-    ]
+    late = [_late(found[table], promise) for table, promise in promises.items() if _is_late(found[table], promise)]
     if late:
         raise MarketoWarehouseError("; ".join(late), remedy="Look at the runs of the DAG that loads these tables.")
     return found
 
 
-def _freshness(table: str, until: Any, now: datetime) -> Freshness:
+def _freshness(table: str, until: Any, now: datetime, skipped: str | None) -> Freshness:
     moment = parse_date(until) if isinstance(until, str) else until
-    return Freshness(table, moment, now - moment)
+    return Freshness(table, moment, None if moment is None else now - moment, skipped)
+
+
+def _is_late(one: Freshness, promise: timedelta) -> bool:
+    return one.age is None or one.age > promise
+
+
+def _late(one: Freshness, promise: timedelta) -> str:
+    reason = f"; Marketo refuses it: {one.skipped}" if one.skipped else ""
+    if one.age is None or one.until is None:
+        return f"{one.table} was never loaded, and {_short(promise)} is promised{reason}"
+    return (
+        f"{one.table} is {_short(one.age)} old (it has all up to {iso(one.until)}), and {_short(promise)} is promised"
+        f"{reason}"
+    )
 
 
 def _short(age: timedelta) -> str:

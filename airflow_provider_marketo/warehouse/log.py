@@ -46,6 +46,9 @@ LOG_COLUMNS: Mapping[str, str] = {
 }
 """The columns of ``_marketo_loads``."""
 
+SKIPPED = "skipped"
+"""The mode of what Marketo refused to tell. Its row has the reason in ``scope``, and says nothing of the table."""
+
 _COLUMNS_COLUMNS = {
     "table_name": types.TEXT,
     "source": types.TEXT,
@@ -86,7 +89,7 @@ class LogEntry:
     :param load_id: what tells loads apart.
     :param table: name of the table.
     :param dataset: name of the dataset.
-    :param mode: ``upsert``, ``snapshot`` or ``tombstones``.
+    :param mode: ``upsert``, ``snapshot``, ``tombstones`` or ``skipped``.
     :param manifest: URL of the manifest.
     :param span: first second of the span and first second after it; None for each if a list selected the rows.
     :param as_of: how new the rows are.
@@ -171,7 +174,9 @@ class Log:
 
     def newest(self, table: str) -> str | None:
         """Return how new the newest load of a table is; None if there is none."""
-        found = self._engine.query(f"SELECT MAX(as_of) FROM {self._loads} WHERE table_name = {literal(table)}")
+        found = self._engine.query(
+            f"SELECT MAX(as_of) FROM {self._loads} WHERE table_name = {literal(table)} AND mode <> '{SKIPPED}'"
+        )
         return _iso(found[0][0]) if found and found[0][0] is not None else None
 
     def known(self, table: str) -> dict[str, tuple[str, str, bool]]:

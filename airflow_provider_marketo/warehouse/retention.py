@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
@@ -17,7 +17,7 @@ from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.names import LOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime, timedelta
 
 log = printable_logger(__name__)
@@ -41,17 +41,50 @@ def remove_loaded_files(output: str, sql_conn_id: str, schema: str | None, keep:
         return 0
     newest = max(map(_time, known.values()))
     old = {name: manifest for name, manifest in known.items() if newest - _time(manifest) > keep}
-    loaded = _loaded(sql_conn_id, schema, [manifest.manifest for manifest in old.values()]) if old else {}
-    gone = {name: each for name, each in old.items() if _datasets(each) <= loaded.get(each.manifest or "", set())}
+    files = _remove(folder, known, _loaded(sql_conn_id, schema, old))
+    if files:
+        log.info("Removed %s of %s, loaded and older than %s", counted(len(files), "file"), output, keep)
+    return len(files)
+
+
+def remove_all_loaded_files(output: str, sql_conn_id: str, schema: str | None) -> tuple[list[str], list[str]]:
+    """
+    Remove the files of all manifests that are loaded, of whatever age, in a folder and in all folders below it.
+
+    :param output: URL of the folder, such as the ``output_path`` of the task group.
+    :param sql_conn_id: connection of the database.
+    :param schema: where the tables are.
+    :return: names of the files that were removed, and of those that stay because they are not loaded.
+    """
+    root = OutputFolder(output)
+    removed: list[str] = []
+    left: list[str] = []
+    for place in _folders(root):
+        folder = OutputFolder(f"{root.url}/{place}" if place else root.url)
+        known = dict(_manifests(folder))
+        gone = _loaded(sql_conn_id, schema, known)
+        prefix = f"{place}/" if place else ""
+        removed += [prefix + name for name in _remove(folder, known, gone)]
+        stay = {file.name for name, manifest in known.items() if name not in gone for file in manifest.files}
+        left += [prefix + name for name in sorted(stay)]
+    return removed, left
+
+
+def _folders(root: OutputFolder) -> list[str]:
+    """Return the folders with manifests, as paths from the root."""
+    marks = (name.partition(f"{layout.MANIFESTS}/") for name in root.tree("") if f"{layout.MANIFESTS}/" in name)
+    return sorted({before.rstrip("/") for before, _, _ in marks})
+
+
+def _remove(folder: OutputFolder, known: Mapping[str, Manifest], gone: Mapping[str, Manifest]) -> list[str]:
+    """Remove manifests and those of their files that no other manifest lists; return the names of the files."""
     kept = {file.name for name, manifest in known.items() if name not in gone for file in manifest.files}
     files = sorted({file.name for manifest in gone.values() for file in manifest.files} - kept)
     for file in files:
         folder.delete(file)
     for name in gone:  # last: until then a killed task finds the files again
         folder.delete(name)
-    if gone:
-        log.info("Removed %s of %s, loaded and older than %s", counted(len(files), "file"), output, keep)
-    return len(files)
+    return files
 
 
 def _manifests(folder: OutputFolder) -> Iterator[tuple[str, Manifest]]:
@@ -75,14 +108,14 @@ def _datasets(manifest: Manifest) -> set[str]:
     return {dataset.name for dataset in manifest.datasets if dataset.skipped is None}
 
 
-def _loaded(sql_conn_id: str, schema: str | None, manifests: list[Any]) -> dict[str, set[str]]:
-    """Return the datasets that are loaded of each manifest."""
+def _loaded(sql_conn_id: str, schema: str | None, manifests: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    """Return those manifests of which every dataset is loaded."""
+    if not manifests:
+        return {}
+    listed = ", ".join(literal(each.manifest) for each in manifests.values())
     with closing(connect(sql_conn_id, schema)) as engine:
-        listed = ", ".join(literal(each) for each in manifests if each)
-        found = engine.query(
-            f"SELECT manifest, dataset FROM {engine.table(LOADS)} WHERE manifest IN ({listed or 'NULL'})"
-        )
+        found = engine.query(f"SELECT manifest, dataset FROM {engine.table(LOADS)} WHERE manifest IN ({listed})")
     loaded: dict[str, set[str]] = {}
     for manifest, dataset in found:
         loaded.setdefault(str(manifest), set()).add(str(dataset))
-    return loaded
+    return {name: each for name, each in manifests.items() if _datasets(each) <= loaded.get(each.manifest or "", set())}

@@ -14,6 +14,7 @@ from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.fivetran import refuse_schema
 from airflow_provider_marketo.warehouse.load import DatasetLoad, Loaded, LoadOptions
 from airflow_provider_marketo.warehouse.names import table_name
+from airflow_provider_marketo.warehouse.skipped import note_skipped
 from airflow_provider_marketo.warehouse.view_pass import make_views
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def load_manifest(
             if dataset.skipped is not None:
                 result["skipped"][dataset.name] = dataset.skipped
                 log.warning("%s is skipped: %s", dataset.name, dataset.skipped)
+                if not options.dry_run:
+                    note_skipped(engine, manifest, dataset, task)
                 continue
             try:
                 one = _load(engine, manifest, dataset, options)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import datetime, timezone
 
+import duckdb
 import pytest
 
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
@@ -12,6 +14,15 @@ from airflow_provider_marketo.warehouse.resync import source_of
 from airflow_provider_marketo.warehouse.watermarks import move_watermarks, read_watermarks
 from tests.support import StateStore, run_task, task_context
 from tests.warehouse.published import published
+
+
+def query_all(path, text: str) -> list[str]:
+    """Return the tables of a database that have a text in any row."""
+    with closing(duckdb.connect(str(path))) as connection:
+        tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+        rows = {name: connection.execute(f'SELECT * FROM "{schema}"."{name}"').fetchall() for schema, name in tables}
+    return [name for name, found in rows.items() if text in repr(found)]
+
 
 WAREHOUSE = ("--sql-conn-id", "wh", "--schema", "marketo")
 
@@ -78,3 +89,13 @@ def test_leads_are_erased_if_that_is_meant(airflow, warehouse):
         airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001")
     said = airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001", "--yes")
     assert "leads: 1 row emptied\n1 lead noted as erased" in said
+
+
+def test_an_erased_address_is_in_no_table_and_no_loaded_file(airflow, warehouse, tmp_path):
+    waiting = published(tmp_path / "group/leads", [(1, "b@x.y", 1, None)], name="waiting", file_format="csv")
+    said = airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001", "--folder", f"{tmp_path}", "--yes")
+    assert "out/leads_0.parquet: removed" in said
+    assert f"group/leads/{waiting.files[0].name}: stays, since it is not loaded yet" in said
+    holding = [path for path in tmp_path.rglob("*") if path.is_file() and b"a@x.y" in path.read_bytes()]
+    assert [path.suffix for path in holding if path.suffix != ".db"] == []
+    assert query_all(tmp_path / "wh.db", "a@x.y") == []

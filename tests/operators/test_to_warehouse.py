@@ -86,10 +86,12 @@ def test_leads_that_are_erased_in_marketo_leave_the_warehouse_first(marketo, tmp
         evidence=str(tmp_path / "evidence"),
         filter_values=[address],
         confirm=True,
-        warehouse={"sql_conn_id": "wh", "schema": "marketo"},
+        warehouse={"sql_conn_id": "wh", "schema": "marketo", "output_path": str(tmp_path / "found")},
     )
     result = run_task(erase, task_context(StateStore()))
-    assert (result["erased"], result["tables"]) == (1, {"leads": 1})
+    assert (result["erased"], result["tables"], result["files_left"]) == (1, {"leads": 1}, [])
+    assert result["files"] == [each["name"] for each in found["files"]]
+    assert not list((tmp_path / "found").rglob("*.parquet"))
     rows = load(sql="SELECT id, email, first_name, _deleted_at IS NULL FROM marketo.leads ORDER BY id")
     assert rows[0] == (1001, None, None, False)
     assert rows[1][1] is not None

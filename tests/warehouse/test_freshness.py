@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -31,6 +32,29 @@ def test_the_age_of_a_table_is_that_of_its_newest_span_or_reading(warehouse, pub
     with pytest.raises(MarketoInvalidRequestError, match="no load has made emails") as caught:
         check_freshness("wh", warehouse.schema, promises={"emails": timedelta(1)}, now=NOW)
     assert "leads, programs" in caught.value.remedy
+
+
+def test_a_table_that_marketo_refuses_says_so(warehouse, publish):
+    warehouse.load(publish([(1, "a")], as_of=DAY(5), **PROGRAMS))
+
+    def refused(name: str, day: int):
+        manifest = publish([], **{**PROGRAMS, "name": name}, as_of=DAY(day))
+        skipped = replace(manifest.datasets[0], skipped="603: Access denied")
+        return replace(manifest, datasets=(skipped,), files=())
+
+    for manifest in (refused("programs", 8), refused("forms", 8)):
+        assert warehouse.load(manifest)["tables"] == {}
+        warehouse.load(manifest)
+    assert sorted(warehouse.loads("mode")) == [("skipped",), ("skipped",), ("snapshot",)]
+    found = freshness("wh", warehouse.schema, now=NOW)
+    assert {name: (one.age and one.age.days, one.skipped) for name, one in found.items()} == {
+        "forms": (None, "603: Access denied"),
+        "programs": (5, "603: Access denied"),
+    }
+    with pytest.raises(MarketoWarehouseError, match=r"forms was never loaded.*; Marketo refuses it: 603"):
+        check_freshness("wh", warehouse.schema, promises={"forms": timedelta(days=9)}, now=NOW)
+    warehouse.load(publish([(1, "a")], as_of=DAY(9), **PROGRAMS))
+    assert freshness("wh", warehouse.schema, now=NOW)["programs"].skipped is None
 
 
 def test_given_leads_are_erased_from_all_tables_and_loads_that_come_later_bring_nothing_back(warehouse, publish):
