@@ -39,6 +39,10 @@ OPTIONS: Mapping[str, Sequence[str]] = {**_OPTIONS, **dict.fromkeys(get_args(Lis
 """What an author may say of each table."""
 
 
+_WAITS = ("deferrable", "poll_interval", "timeout", "on_quota_exhausted")
+"""What Airflow does not take out of ``default_args`` for a mapped task."""
+
+
 class MarketoWarehouseTaskGroup(TaskGroup):
     """
     Keep the tables of a whole Marketo instance current in a database.
@@ -118,6 +122,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
         self._keep_files = keep_files
         self._history: list[str] = []
+        given = {**self.dag.default_args, **self.default_args}
+        self._waits = {name: given[name] for name in _WAITS if name in given}
         self._budget: dict[str, Any] = {"daily_export_mb": daily_export_mb}
         with self:
             self._ranges: Any = RangesOfRunOperator(
@@ -168,7 +174,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             **{"fields": "all", **members},
         )
         owned = CustomObjectInRangeOperator.partial(
-            task_id="extract_custom_objects", **self._common(OBJECTS), **self._budget, **objects
+            task_id="extract_custom_objects", **self._common(OBJECTS), **self._budget, **self._waits, **objects
         ).expand(custom_object=self._ranges)
         self._load({MEMBERS: enrolled, OBJECTS: owned}, trigger_rule=TriggerRule.NONE_FAILED)
         removed = RemovalsInRangeOperator.partial(
