@@ -2,9 +2,8 @@
 The demo: a real Airflow on this machine extracts from a simulated Marketo.
 
 Two of the example DAGs run at the same time in the connection's pool: 70 days of activities to Parquet and all leads to
-JSON Lines. A third DAG then loads the whole instance into tables of DuckDB. The demo reads files and tables back,
-compares them with what the simulator holds, and prints a report. Its last lines say what it leaves on the disk and what
-to try next.
+JSON Lines. The demo then reads the files back, compares them with what the simulator holds, and prints a report. Its
+last lines say what it leaves on the disk and what to try next.
 """
 
 from __future__ import annotations
@@ -57,12 +56,8 @@ INTERVAL = {
 }
 
 
-TABLES = "marketo_to_duckdb"
-DATABASE = FOLDER / "warehouse.duckdb"
-
 SETTINGS = {
     "AIRFLOW_VAR_MARKETO_LAKE": str(LAKE),
-    "AIRFLOW_CONN_MARKETO_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(DATABASE)}),
     "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "7",  # no other integration queues jobs here
 }
 
@@ -70,9 +65,8 @@ SETTINGS = {
 INTRODUCTION = """
 What you will see: a real Airflow (scheduler, triggerer, API server, SQLite) in the folder .demo, and a simulated
 Marketo on which a minute takes five seconds. Two recipes of example_dags run at the same time: 70 days of activities
-to Parquet, and all leads with all fields to JSON Lines. No worker waits while Marketo prepares its export jobs. Then a
-third loads the whole instance into tables of DuckDB. At the end the demo reads files and tables back and compares them
-with what the simulated Marketo holds.
+to Parquet, and all leads with all fields to JSON Lines. No worker waits while Marketo prepares its export jobs. At the
+end the demo reads the files back and compares them with what the simulated Marketo holds.
 """
 
 
@@ -171,8 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 _prepare(airflow, simulator)
                 extracted = _run(airflow, simulator)
-                answer = _run_tables(airflow)
-                _report(extracted, answer, simulator)
+                _report(extracted, simulator)
                 if keep:
                     _keep(airflow, simulator)
             finally:
@@ -188,9 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(airflow: RealAirflow, simulator: Simulator) -> None:
     DAGS.mkdir(parents=True)
-    dag_ids = [*(flow.dag_id for flow in FLOWS), TABLES]
-    for dag_id in dag_ids:  # no others: a DAG that watches for events would make calls, too
-        shutil.copy(ROOT / "example_dags" / f"{dag_id}.py", DAGS)
+    for flow in FLOWS:  # no others: a DAG that watches for events would make calls, too
+        shutil.copy(ROOT / "example_dags" / f"{flow.dag_id}.py", DAGS)
     with stage("migrating a SQLite database for Airflow"):
         airflow.migrate()
     with stage("creating the connection marketo_default"):
@@ -202,7 +194,7 @@ def _prepare(airflow: RealAirflow, simulator: Simulator) -> None:
         airflow.cli("marketo", "setup")
     with stage("starting scheduler, triggerer, DAG processor and API server"):
         airflow.start()
-        airflow.wait_until_ready(dag_ids)
+        airflow.wait_until_ready([flow.dag_id for flow in FLOWS])
 
 
 def _run(airflow: RealAirflow, simulator: Simulator) -> list[Extracted]:
@@ -222,31 +214,6 @@ def _run(airflow: RealAirflow, simulator: Simulator) -> list[Extracted]:
         time.sleep(1)
     print(f"   {time.monotonic() - since:3.0f} s  both have ended, after {simulator.report().total_calls} API calls")
     return [_outcome(flow, run) for flow, run in runs.items()]
-
-
-def _run_tables(airflow: RealAirflow) -> list[list[Any]]:
-    """
-    Load the whole instance into tables, and return the answer of the recipe's query.
-
-    :raises DemoError: a task failed.
-    """
-    print(f"-- running {TABLES}", flush=True)
-    run = airflow.trigger(TABLES, logical_date=None, conf={"first_lead": str(INSTANCE.leads_since)})
-    since = time.monotonic()
-    said: set[str] = set()
-    while run.state not in FINISHED:
-        ended = {task["task_id"] for task in run.tasks() if task["state"] in FINISHED}
-        for task_id in sorted(ended - said):
-            print(f"   {time.monotonic() - since:3.0f} s  {task_id} has ended", flush=True)
-        said |= ended
-        time.sleep(2)
-    print(f"   {time.monotonic() - since:3.0f} s  the whole instance is in {DATABASE.name}", flush=True)
-    failed = [task["task_id"] for task in run.tasks() if task["state"] == "failed"]
-    if failed:
-        lines = "\n".join(run.log(failed[0])[-25:])
-        raise DemoError(f"{TABLES}: {failed[0]} failed:\n{lines}")
-    answer: list[list[Any]] = run.xcom("report")
-    return answer
 
 
 def _phase(flow: Flow, run: DagRun) -> tuple[int, str]:
@@ -288,11 +255,11 @@ def _outcome(flow: Flow, run: DagRun) -> Extracted:
     return Extracted(flow, json.loads(manifest.read_text()), (ended - started).total_seconds())
 
 
-def _report(extracted: Sequence[Extracted], answer: Sequence[Sequence[Any]], simulator: Simulator) -> None:
+def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
     """
     Print what the runs took and wrote.
 
-    :raises DemoError: files or tables differ from what the simulator holds, or a call broke Marketo's protocol.
+    :raises DemoError: the files differ from what the simulator holds, or a call broke Marketo's protocol.
     """
     print(f"\n{'':32} {'rows':>9} {'windows':>8} {'files':>6} {'MB':>7} {'seconds':>8}")
     for one in extracted:
@@ -310,18 +277,11 @@ def _report(extracted: Sequence[Extracted], answer: Sequence[Sequence[Any]], sim
     print()
     for one in extracted:
         print(f"{one.flow.what}: {LAKE.relative_to(ROOT) / one.flow.output}")
-    print(f"tables: {DATABASE.relative_to(ROOT)}. How many leads have each status, by {TABLES}:")
-    for status, leads in answer:
-        print(f"  {leads:>7,}  {status}")
-    print()
     problems = [problem for one in extracted for problem in _problems(one, simulator)]
-    loaded = sum(leads for _, leads in answer)
-    if loaded != simulator.settings.leads:
-        problems.append(f"tables: {loaded} leads, but the simulated Marketo holds {simulator.settings.leads}")
     problems += [f"protocol violation: {violation}" for violation in report.violations]
     if problems:
         raise DemoError("\n".join(problems))
-    print("Read back: files and tables hold every row of the simulated Marketo exactly once.")
+    print("Read back: the files hold every row of the simulated Marketo exactly once.")
     _say_what_is_next()
 
 
