@@ -455,7 +455,7 @@ def test_a_deferred_task_that_finds_no_state_on_its_disk_says_so(marketo, tmp_pa
 def test_before_airflow_3_3_a_retry_on_a_disk_that_is_not_shared_creates_no_job(
     marketo, tmp_path, hosts, airflow_variables
 ):
-    instance = marketo(job_seconds=100_000)
+    instance = marketo({"coordination": "host"}, job_seconds=100_000)
     output = tmp_path / "output"
     to_the_first_deferral(extract(output), task_context(max_tries=3))
     jobs = instance.statuses()
@@ -469,7 +469,7 @@ def test_before_airflow_3_3_a_retry_on_a_disk_that_is_not_shared_creates_no_job(
 
 
 def test_a_retry_on_another_host_continues_on_a_shared_disk(marketo, tmp_path, tries, hosts, airflow_variables):
-    instance = marketo()
+    instance = marketo({"coordination": "host"})
     to_the_first_deferral(extract(tmp_path), tries(1))
     hosts()
     run_task(extract(tmp_path), tries(2))
