@@ -73,6 +73,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     "MarketoSyncLeadsOperator": ("Read-Write Lead",),
     "MarketoListMembersOperator": ("Read-Write Lead",),
     "MarketoProgramMembersOperator": ("Read-Write Lead",),
+    "MarketoUserAuditsOperator": (),
     "MarketoBulkJobSensor": (),
     "MarketoQuotaSensor": (),
     "MarketoToSqlOperator": (),

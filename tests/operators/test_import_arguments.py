@@ -146,8 +146,10 @@ def test_files_are_a_list_or_what_a_template_makes_of_one(kind, names):
         assert set(made(kind, source=unordered).argument("source")) == set(names)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OPERATORS if "columns" in kind.argument_checks])
-@pytest.mark.parametrize("name", ["columns", "constants"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in OPERATORS for name in ("columns", "constants") if name in kind.argument_checks],
+)
 @given(pairs=st.dictionaries(st.text(min_size=1), st.text(), min_size=1))
 def test_columns_and_constants_are_mappings_or_what_a_template_makes_of_one(kind, name, pairs):
     for spelling in (dict, repr, json.dumps, lambda given: str(htmlsafe_json_dumps(given))):

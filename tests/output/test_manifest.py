@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -13,8 +14,9 @@ from airflow_provider_marketo.client.tabular.schema import ActivityType, activit
 from airflow_provider_marketo.extract.manifest import write_manifest as _write_manifest
 from airflow_provider_marketo.extract.plan import ExtractPlan
 from airflow_provider_marketo.extract.request import ExtractRequest
+from airflow_provider_marketo.extract.slice_record import SliceRecord
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.output.manifest import read_manifest
+from airflow_provider_marketo.output.manifest import ManifestFile, read_manifest
 
 JANUARY, FEBRUARY, MARCH = (datetime(2026, month, 1, tzinfo=timezone.utc) for month in (1, 2, 3))
 FIELDS = ("marketoGUID", "activityDate")
@@ -38,18 +40,15 @@ def published(folder: OutputFolder, *names: str, **more):
     """A slice's record, with its files in place."""
     for name in names:
         folder.write(name, b"row")
-    return {
-        "name": "a_slice",
-        "export_id": "an-export",
-        "rows": len(names),
-        "rows_cut": 1,
-        "rows_duplicate": 2,
-        "bytes": 3 * len(names),
-        "files": [{"name": name, "rows": 1, "bytes": 3, "sha256": "x"} for name in names],
-        "type_errors": {"leadId": 1},
-        "unknown": {"activity type 99": 4},
-        **more,
-    }
+    facts: dict[str, Any] = {"rows_read": len(names) + 3, "rows": len(names), "rows_cut": 1, "rows_duplicate": 2}
+    facts |= {"type_errors": {"leadId": 1}, "unknown": {"activity type 99": 4}}
+    return SliceRecord(
+        name="a_slice",
+        export_id="an-export",
+        bytes=3 * len(names),
+        files=tuple(ManifestFile(name, 1, 3, "x") for name in names),
+        **facts | more,
+    )
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_it_sums_up_the_slices_and_never_holds_rows(folder):
         "start": None,
         "end": None,
         "checksum": None,
-        "rows_read": 0,
+        "rows_read": 4,
         "missing_columns": [],
     }
     assert manifest["manifest"] == f"{folder.url}/{NAME}"
@@ -141,7 +140,7 @@ def test_a_rerun_leaves_files_that_another_extract_has_written_too(folder, tmp_p
     shared, unfinished, own = "activities_w2.csv", "activities_w3.csv", "activities_w1.csv"
     write_manifest(folder, request(), PLAN, [published(folder, own, shared, unfinished)])
     write_manifest(folder, request(JANUARY, MARCH), PLAN, [published(folder, shared)])
-    folder.write_json("_marketo/runs/a_dag/another/a_run/-1/slices/w3.json", published(folder, unfinished))
+    folder.write_json("_marketo/runs/a_dag/another/a_run/-1/slices/w3.json", published(folder, unfinished).to_dict())
     write_manifest(folder, request(), PLAN, [published(folder, "activities_whole_month.csv")])
     assert folder.read(own) is None
     assert folder.read(shared) == folder.read(unfinished) == b"row"

@@ -85,7 +85,7 @@ def test_a_list_takes_the_place_of_dates():
 @pytest.mark.parametrize(
     ("object_type", "filters", "message"),
     [
-        ("leads", {"color": "red"}, "cannot be filtered by color"),
+        ("leads", {"color": "red"}, "cannot be filtered by 'color'"),
         ("leads", {"createdAt": {}}, "start, end and date_field"),
         ("leads", {"staticListId": 1, "smartListId": 2}, "one filter"),
         ("program_members", {}, "exactly one of programId and programIds"),
