@@ -124,6 +124,8 @@ def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any]
         try:
             return getattr(make(), method)(context, **arguments)
         except TaskDeferred as deferred:
+            if type(deferred.trigger).__name__ == "HITLTrigger":
+                raise  # a person answers it, before Airflow 3.3
             if on_deferral is not None:
                 on_deferral(deferred.trigger)
             method, arguments = deferred.method_name, {"event": asyncio.run(_fire(deferred.trigger))}

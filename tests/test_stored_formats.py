@@ -23,8 +23,8 @@ STORED: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("stored_
 NOT_STORED = {"conditions.condition.Condition", "streams.request.StreamRequest"}
 """Classes with a version whose own objects are never stored: a base class, and one that only has a fingerprint."""
 
-STORE_NOTHING = (".simulator", ".warehouse.engines.")
-"""Parts that store no object. An engine needs its database's package, which may not be installed."""
+STORE_NOTHING = (".simulator", ".warehouse.engines.", ".lineage.openlineage")
+"""Parts that store no object. Engines and lineage need packages that may not be installed."""
 
 
 def class_of(name: str) -> type[Serializable]:

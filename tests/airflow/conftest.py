@@ -25,6 +25,8 @@ from tools.real_airflow import RealAirflow
 _HERE = Path(__file__).parent
 POLL_INTERVAL = 4
 """Real seconds between polls. If a task resumes before the scheduler has seen it deferred, Airflow fails the task."""
+WAITING = ("awaiting_input", "deferred")
+"""How a task waits for a person: from Airflow 3.3 on, and before."""
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
 TEST_DAGS = (
     "asking",

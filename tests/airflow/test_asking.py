@@ -12,11 +12,8 @@ import requests
 
 from airflow_provider_marketo.simulator import Simulator
 from tests.airflow.browser import find_browser, open_page
-from tests.airflow.conftest import POLL_INTERVAL
+from tests.airflow.conftest import POLL_INTERVAL, WAITING
 from tools.real_airflow import DagRun, RealAirflow
-
-WAITING = ("awaiting_input", "deferred")
-"""How a task waits for a person: from Airflow 3.3 on, and before."""
 
 
 def sent_by(marketo: Simulator) -> int:
