@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -46,10 +46,10 @@ def the_instance_is_there_and_stays_current(
     first = airflow.trigger(dag_id, logical_date=None, conf={"first_lead": FIRST})
     finish(first, last)
     since = second_of(FIRST)
-    expected = sum(map(len, marketo.instance.store.leads.created_between(since, 2**33)))
-    assert query("SELECT count(*) FROM marketo.leads") == [(expected,)]
-    assert query("SELECT count(*) FROM marketo_fivetran.lead") == [(expected,)]
-    cars = sum(map(len, marketo.instance.store.custom_objects["car_c"].updated_between(since, 2**33)))
+    expected = count(marketo.instance.store.leads.created_between(since, 2**33))
+    assert query("SELECT count(*) FROM marketo.leads WHERE _deleted_at IS NULL") == [(expected,)]
+    assert query("SELECT count(*) FROM marketo_fivetran.lead WHERE NOT _fivetran_deleted") == [(expected,)]
+    cars = count(marketo.instance.store.custom_objects["car_c"].updated_between(since, 2**33))
     assert query("SELECT count(*) FROM marketo.custom_car_c") == [(cars,)]
     watermarks = query("SELECT source, loaded_until FROM marketo._marketo_watermarks ORDER BY source")
     assert len(watermarks) == 6
@@ -59,6 +59,11 @@ def the_instance_is_there_and_stays_current(
     assert all(after > before for (_, before), (_, after) in zip(watermarks, moved, strict=True))
     assert following.xcom("marketo.ranges", "leads_mode") == "auto"
     return following
+
+
+def count(found: Iterator[Any]) -> int:
+    """Count records of the simulator: ranges of generated ones, and those that other tests have written."""
+    return sum(len(rows) if isinstance(rows, range) else 1 for rows in found)
 
 
 def second_of(day: str) -> int:
