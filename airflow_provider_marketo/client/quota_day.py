@@ -16,6 +16,11 @@ _PROBE_EVERY = timedelta(minutes=15)
 _PROBE_FOR = timedelta(hours=3)
 
 
+def quota_date(now: datetime) -> str:
+    """Return the quota day as Marketo writes it: a date in Chicago, such as ``2026-01-31``."""
+    return now.astimezone(QUOTA_ZONE).date().isoformat()
+
+
 def day_start(now: datetime) -> datetime:
     """Return the last midnight in Chicago, in UTC: the start of the quota day."""
     return now.astimezone(QUOTA_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(timezone.utc)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_marketo.client.dates import iso, parse_date
-from airflow_provider_marketo.client.quota_day import QUOTA_ZONE
+from airflow_provider_marketo.client.quota_day import quota_date
 from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare, not_seen
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Behaviour:
         yield from Shape({"date": "string", "total": "integer", "users": "array"}).compare(
             "usage.get_daily_usage", reply.records
         )
-        today = datetime.now(timezone.utc).astimezone(QUOTA_ZONE).date().isoformat()
+        today = quota_date(datetime.now(timezone.utc))
         yield compare("the quota day is the date in Chicago", today, _first(reply).get("date"))
         users = [each for record in reply.records for each in record.get("users") or ()]
         yield from Shape({"userId": "string", "count": "integer"}).compare("users of the usage", users)

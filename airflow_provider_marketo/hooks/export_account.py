@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.quota_day import QUOTA_ZONE
+from airflow_provider_marketo.client.quota_day import quota_date
 from airflow_provider_marketo.client.serializable import Serializable
 
 PREFIX = "marketo_exports_"
@@ -31,11 +31,6 @@ _REMEDY = "Delete it: today's exports are counted from zero."
 def variable_name(conn_id: str) -> str:
     """Return the name of a connection's Variable."""
     return PREFIX + key_part(conn_id)
-
-
-def quota_day(now: datetime) -> str:
-    """Return the day of Marketo's quotas, a date in Chicago."""
-    return now.astimezone(QUOTA_ZONE).date().isoformat()
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ class ExportAccount(Serializable):
 
     def at(self, now: datetime) -> ExportAccount:
         """Return the account of the day: with a new day only the jobs that still run stay."""
-        today = quota_day(now)
+        today = quota_date(now)
         if self.day == today:
             return self
         oldest = (date.fromisoformat(today) - _REMEMBERED).isoformat()

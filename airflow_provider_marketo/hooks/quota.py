@@ -18,7 +18,7 @@ from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.client.quota_day import QUOTA_ZONE, RESET_MARGIN, day_start, next_reset
+from airflow_provider_marketo.client.quota_day import RESET_MARGIN, day_start, next_reset, quota_date
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
 from airflow_provider_marketo.hooks.usage_history import keep_history
@@ -195,7 +195,7 @@ class QuotaReader:
         """
         known = known or self.stored()
         now = self._now()
-        today = now.astimezone(QUOTA_ZONE).date().isoformat()
+        today = quota_date(now)
         types = tuple(sorted({*(known.custom_objects if known else ()), *custom_objects}))
         exported = (known.exported_bytes, known.exports_measured_at) if known and known.day == today else (0, None)
         if exports:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_marketo.hooks.export_account import quota_day
+from airflow_provider_marketo.client.quota_day import quota_date
 from tests.airflow.browser import Page, find_browser, open_page
 from tests.status.conftest import entry, quota, usage
 from tools.real_airflow import RealAirflow
@@ -75,7 +75,7 @@ def _variables() -> dict[str, str]:
             "dag_id": "send", "place": "duckdb://wh/marketo", "tables": {"emails": {"until": _now(hours=3)}},
         },
         "marketo_exports_marketo_default": {
-            "version": 1, "day": quota_day(datetime.now(timezone.utc)), "budgets": {},
+            "version": 1, "day": quota_date(datetime.now(timezone.utc)), "budgets": {},
             "entries": {"a": {"dag_id": "send", "since": _now(hours=1), "spent": 12_000_000}},
         },
     }  # fmt: skip
