@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
@@ -42,7 +42,7 @@ class Endpoint:
         :raises MarketoInvalidRequestError: the host is none of these, or plain http leads to another machine.
         """
         host = (host or "").strip()
-        if _MUNCHKIN.fullmatch(host.rstrip("/")):
+        if is_munchkin_id(host.rstrip("/")):
             host = f"https://{host.rstrip('/').lower()}.mktorest.com"
         base = _checked(host if "://" in host else f"https://{host}", "host")
         identity = f"{base}/identity"
@@ -59,31 +59,69 @@ class Endpoint:
 
 
 def _checked(url: str, parameter: str) -> str:
-    try:
-        parts = urlsplit(url if _PLAIN.fullmatch(url) else "")  # urlsplit drops line breaks
-        _ = parts.port
-    except ValueError:  # not a valid port or IPv6 address
-        parts = urlsplit("")
+    parts = parts_of(
+        url,
+        parameter,
+        what="the URL of a Marketo instance",
+        remedy="Copy the endpoint from Admin > Web Services, or give the Munchkin ID, such as 123-ABC-456.",
+    )
     path = parts.path.rstrip("/")
-    if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:
-        raise MarketoInvalidRequestError(
-            f"the connection's {parameter} is not the URL of a Marketo instance",
-            parameter=parameter,
-            remedy="Copy the endpoint from Admin > Web Services, or give the Munchkin ID, such as 123-ABC-456.",
-        )
     if parameter == "host" and path and not path.startswith(_PATHS_COPIED):
         raise MarketoInvalidRequestError(
             f"the connection's host has a path that Marketo does not: {path}",
             parameter=parameter,
             remedy="Copy the endpoint from Admin > Web Services; it ends in /rest.",
         )
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
+    refuse_plain_http(parts, parameter)
+    return origin(parts)
+
+
+def parts_of(url: str, parameter: str, *, what: str, remedy: str) -> SplitResult:
+    """
+    Return the parts of a URL that leads to a host and names no user.
+
+    :param url: a field of a connection.
+    :param parameter: its name.
+    :param what: what it should be, for the error.
+    :param remedy: the way out.
+    :raises MarketoInvalidRequestError: it is none.
+    """
+    try:
+        parts = urlsplit(url if _PLAIN.fullmatch(url) else "")  # urlsplit drops line breaks
+        _ = parts.port
+    except ValueError:  # not a valid port or IPv6 address
+        parts = urlsplit("")
+    if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:
+        raise MarketoInvalidRequestError(
+            f"the connection's {parameter} is not {what}", parameter=parameter, remedy=remedy
+        )
+    return parts
+
+
+def refuse_plain_http(parts: SplitResult, parameter: str) -> None:
+    """
+    Refuse a URL that would send a secret unencrypted over the network.
+
+    :param parts: of the URL.
+    :param parameter: name of the connection's field.
+    :raises MarketoInvalidRequestError: it is plain http to another machine.
+    """
+    if parts.scheme == "http" and not is_this_machine(str(parts.hostname)):
         raise MarketoInvalidRequestError(
             f"the connection's {parameter} uses plain http, which would show the secret to the network",
             parameter=parameter,
             remedy="Use https. Plain http is only for a simulator on this machine.",
         )
+
+
+def origin(parts: SplitResult) -> str:
+    """Return scheme, host and port of a URL."""
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_munchkin_id(text: str) -> bool:
+    """Whether a text is a Munchkin ID, such as ``123-ABC-456``, in capitals or not."""
+    return _MUNCHKIN.fullmatch(text) is not None
 
 
 def is_this_machine(hostname: str) -> bool:

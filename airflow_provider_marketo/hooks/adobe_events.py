@@ -12,6 +12,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_marketo import __version__
 from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.endpoint import is_munchkin_id
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.journal.address import JournalAddress
 from airflow_provider_marketo.client.journal.client import JournalClient
@@ -37,7 +38,6 @@ DEFAULT_SCOPES = (
 )
 _EXTRAS = ("ims_org", "scopes", "munchkin_ids", "ims_url", "connect_timeout", "read_timeout", "proxy", "ca_bundle")
 _ORG = re.compile(r"[^@\s]+@AdobeOrg", re.IGNORECASE)
-_MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}")
 _CONSOLE = "Copy it from the project's OAuth Server-to-Server credential in Adobe's Developer Console."
 
 
@@ -131,7 +131,7 @@ class JournalSettings:
         :raises MarketoInvalidRequestError: this journal has no events of the instance.
         """
         wanted = instance.upper()
-        if _MUNCHKIN.fullmatch(wanted):
+        if is_munchkin_id(wanted):
             if self.munchkin_ids and wanted not in self.munchkin_ids:
                 raise MarketoInvalidRequestError(
                     f"connection {self.conn_id} is a journal of {', '.join(self.munchkin_ids)}, and the Marketo"
@@ -235,6 +235,6 @@ class AdobeEventsHook(BaseHook):
 def _munchkin_ids(reader: FieldReader) -> tuple[str, ...]:
     ids = tuple(each.upper() for each in reader.words("munchkin_ids"))
     for each in ids:
-        if not _MUNCHKIN.fullmatch(each):
+        if not is_munchkin_id(each):
             raise reader.refused("munchkin_ids", f"has {each!r}, which is not a Munchkin ID such as 123-ABC-456")
     return ids

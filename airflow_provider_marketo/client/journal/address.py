@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
-from airflow_provider_marketo.client.endpoint import is_this_machine
+from airflow_provider_marketo.client.endpoint import is_this_machine, origin, parts_of, refuse_plain_http
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 ADOBE_IMS = "https://ims-na1.adobelogin.com"
 
-_PLAIN = re.compile(r"[!-~]+")
 _COPY_IT = "Copy it from the event registration in Adobe's Developer Console: Journaling > Unique API endpoint."
 
 
@@ -57,8 +55,7 @@ class JournalAddress:
     @property
     def base(self) -> str:
         """Scheme, host and port of the journal."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin(urlsplit(self.url))
 
     @property
     def name(self) -> str:
@@ -74,7 +71,7 @@ class JournalAddress:
         """
         url = urljoin(self.url, link)
         parts = urlsplit(url)
-        if f"{parts.scheme}://{parts.netloc}" != self.base:
+        if origin(parts) != self.base:
             raise MarketoDataError(
                 f"the journal at {urlsplit(self.url).netloc} links to another host, {parts.netloc}, which must not see"
                 " the token",
@@ -129,21 +126,6 @@ def links_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _checked(url: str, parameter: str, remedy: str) -> str:
     """Return scheme, host and port of a URL that may see a secret."""
-    try:
-        parts = urlsplit(url if _PLAIN.fullmatch(url) else "")
-        _ = parts.port
-    except ValueError:  # not a valid port or IPv6 address
-        parts = urlsplit("")
-    if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:
-        raise MarketoInvalidRequestError(
-            f"the connection's {parameter} is not a URL such as https://events-va6.adobe.io/...",
-            parameter=parameter,
-            remedy=remedy,
-        )
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
-        raise MarketoInvalidRequestError(
-            f"the connection's {parameter} uses plain http, which would show the secret to the network",
-            parameter=parameter,
-            remedy="Use https. Plain http is only for a simulator on this machine.",
-        )
-    return f"{parts.scheme}://{parts.netloc}"
+    parts = parts_of(url, parameter, what="a URL such as https://events-va6.adobe.io/...", remedy=remedy)
+    refuse_plain_http(parts, parameter)
+    return origin(parts)
