@@ -72,7 +72,6 @@ __all__ = [
     "events_after",
     "get_auth_manager",
     "get_listener_manager",
-    "has_supervisor",
     "hookimpl",
     "is_supervised",
     "providers_configuration_loaded",
@@ -159,15 +158,6 @@ def supervisor() -> Any:
         return __getattr__("SUPERVISOR_COMMS")
     except ImportError:
         raise OSError("Variables are reached from tasks and triggers only, and this process is neither") from None
-
-
-def has_supervisor() -> bool:
-    """Whether this process is a task or a trigger."""
-    try:
-        supervisor()
-    except OSError:
-        return False
-    return True
 
 
 def variable_is_listed(name: str) -> bool:

@@ -89,7 +89,7 @@ class FolderStore:
         :param leave_mark: whether to leave the mark and the Variable if no task has used the folder.
         :raises MarketoLedgerError: it is another folder of the same name.
         """
-        if self._is_marked or not airflow_compat.has_supervisor():
+        if self._is_marked or not airflow_compat.is_supervised():
             return
         marked, known = self._folder.read(_MARK) is not None, variables.read(self._variable) is not None
         if known and not marked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -109,11 +110,13 @@ REQUESTS = {
 def asked(monkeypatch):
     """Run tasks as a scheduler does, and keep the texts of their questions as Airflow does: one for each task."""
     texts: dict = {}
-    monkeypatch.setattr(airflow_compat, "is_supervised", lambda: True)
-    monkeypatch.setattr(airflow_compat, "runs_in_process", lambda: False)
-    monkeypatch.setattr(
-        airflow_compat, "create_question", lambda ti_id, options, subject, body: texts.setdefault(ti_id, body)
+    scheduled = SimpleNamespace(  # for questions alone: Airflow has no Variables for a ledger here
+        is_supervised=lambda: True,
+        runs_in_process=lambda: False,
+        create_question=lambda ti_id, options, subject, body: texts.setdefault(ti_id, body),
+        wait_for_answer=airflow_compat.wait_for_answer,
     )
+    monkeypatch.setattr(asking, "airflow_compat", scheduled)
     monkeypatch.setattr(asking, "keep_usage", lambda: None)
     return texts
 
@@ -188,7 +191,7 @@ def test_without_a_person_the_task_fails_with_one_sentence(marketo, tmp_path, as
     instance = marketo()
     instance.fail(REQUESTS[make][0], drop=True, executed=True, times=1)
     if why == "dags test":
-        monkeypatch.setattr(airflow_compat, "runs_in_process", lambda: True)
+        monkeypatch.setattr(asking.airflow_compat, "runs_in_process", lambda: True)
     run = Run(make, tmp_path, on_unknown="fail" if why == "on_unknown" else "ask")
     with pytest.raises(MarketoTaskError, match=r"unknown whether|may or may not"):
         run_task(run.make, run.context)
