@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoJournalExpiredError
@@ -18,16 +18,15 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.sources import JOURNAL as FROM_JOURNAL
 from airflow_provider_marketo.client.tabular.sources import RAW, SOURCE
-from airflow_provider_marketo.output.foreign import host, mark_of
-from airflow_provider_marketo.streams.feeds import SKEW, USER_AUDITS
+from airflow_provider_marketo.streams.feeds import USER_AUDITS
 from airflow_provider_marketo.streams.journal_keys import JournalOverlap, remove_old, with_segment
-from airflow_provider_marketo.streams.position import Position
-from airflow_provider_marketo.streams.run import RESTORE, Range, StreamRun
+from airflow_provider_marketo.streams.run import RESTORE, Range, StreamRun, first_time, refuse_future
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.journal.client import JournalClient
     from airflow_provider_marketo.client.journal.events import Event
     from airflow_provider_marketo.extract.plan import ExtractPlan
+    from airflow_provider_marketo.streams.position import Position
     from airflow_provider_marketo.streams.request import Pass, StreamRequest
 
 log = printable_logger(__name__)
@@ -132,27 +131,19 @@ class JournalRun(StreamRun):
         :raises MarketoInvalidRequestError: something is wrong with what is wanted, or the journal no longer has it.
         """
         self._folder.check_writable()
-        position = self._positions.load(self._client.instance)
-        if position is not None:
-            position.refuse_foreign(self._folder)
+        position = self._position()
         self._is_new = position is None
-        recorded = self._recorded_range()
+        recorded = self._folder.read_state(JournalRange, self._place, remedy=RESTORE)
         begun = recorded or self._first_range(position, since)
         one = self._open(begun)
         if one is None:
             return None
         if recorded is None:
-            if one.start > one.end + SKEW:
-                raise MarketoInvalidRequestError(
-                    f"the stream starts at {iso(one.start)}, which lies in the future: Adobe's clock says"
-                    f" {iso(one.end)}",
-                    parameter="start",
-                    remedy="Give a time that has passed.",
-                )
-            self._folder.write_json(self._place, one.to_dict())
+            refuse_future(one.start, one.end, "Adobe")
+            self._folder.write_state(self._place, one)
         elif one.gap != recorded.gap:
             one = replace(one, published=recorded.published)
-            self._folder.write_json(self._place, one.to_dict())
+            self._folder.write_state(self._place, one)
         self._range = one
         return (one.gap[0], one.gap[1]) if one.gap else None
 
@@ -171,24 +162,14 @@ class JournalRun(StreamRun):
             log.info("Nothing to read: the stream is published up to %s", iso(one.start))
             return self._nothing(one)
         plan = replace(self._settled_plan(), as_of=iso(one.end))
-        manifest = self._publish(plan, one, _Pages(self, filled), one.published)  # type: ignore[arg-type]
+        manifest = self._publish(plan, one, _Pages(self, filled), one.published)
         reader = self._reader
         assert reader is not None
         since = one.end - self._horizon
         name = self._window(one).name if manifest.rows else None
         segments = with_segment(one.published, name, self._folder, since=since)
         remove_old(self._folder, since - KEPT)
-        moved = Position(
-            self._client.instance,
-            iso(one.since),
-            iso(one.end),
-            {NEXT: reader.link, JOURNAL: self._journal.address.name},
-            published=segments,
-            moved_by=self._run,
-            host=host(),
-            mark=mark_of(self._folder) if self._folder.is_local else "",
-        )
-        self._positions.advance(moved)
+        self._positions.advance(self._moved(one, {NEXT: reader.link, JOURNAL: self._journal.address.name}, segments))
         log.info(
             "Published %s that arrived from %s to %s: %s (%d repeated) in %s; %s, no API call%s",
             self._request.describe(),
@@ -215,7 +196,7 @@ class JournalRun(StreamRun):
         self._check_instance(reader)
         if one.last is None:
             self._range = replace(one, last=reader.last)
-            self._folder.write_json(self._place, self._range.to_dict())
+            self._folder.write_state(self._place, self._range)
 
     def _record(self, event: Event, since: str) -> Record | None:
         """Return the record of an event; None if it is not wanted."""
@@ -266,7 +247,7 @@ class JournalRun(StreamRun):
             if begun.gap:  # settled by this run, before it waited for the bulk extract
                 self._begin_reading(self._journal.address.oldest(), begun)
                 return begun
-            if begun.start < self._oldest_kept and not begun.pages:
+            if not begun.pages and begun.start < self._oldest_kept:
                 raise MarketoJournalExpiredError("the stream begins before the journal's oldest event")
             now = self._begin_reading(begun.pages.get(NEXT) or self._seek(begun), begun)
             return replace(begun, end=now) if is_open and begun.end == begun.start else begun
@@ -319,9 +300,13 @@ class JournalRun(StreamRun):
 
     @property
     def _now(self) -> datetime:
-        """Adobe's time, which an answer without events tells."""
+        """Adobe's time: that of the last page, or of an answer without events before the first."""
         if self._reader is not None and self._reader.date is not None:
             return self._reader.date
+        return self._first_date
+
+    @cached_property
+    def _first_date(self) -> datetime:
         return self._journal.page(self._journal.address.latest()).date
 
     def _seek(self, begun: JournalRange) -> str:
@@ -329,13 +314,8 @@ class JournalRun(StreamRun):
 
     def _first_range(self, position: Position | None, since: datetime | None) -> JournalRange:
         if position is None:
-            if since is None:
-                raise MarketoInvalidRequestError(
-                    "the stream has no position yet, and the run has no data interval",
-                    parameter="start",
-                    remedy="Give the time from which on the stream is wanted.",
-                )
-            return JournalRange(since, since, since, since, {})
+            begin = first_time(since)
+            return JournalRange(begin, begin, begin, begin, {})
         position.refuse_sibling(self._run)
         start, begin = parse_date(position.time), parse_date(position.since)
         segments = position.published
@@ -344,10 +324,6 @@ class JournalRun(StreamRun):
         what = "another journal" if JOURNAL in position.pages else "Marketo's feed"
         log.warning("The stream was read from %s up to %s; the journal is read from two hours before", what, iso(start))
         return JournalRange(start, start, max(begin, start - OVERLAP), begin, {}, published=segments)
-
-    def _recorded_range(self) -> JournalRange | None:
-        facts, place = self._folder.read_json(self._place, remedy=RESTORE), str(self._folder.path(self._place))
-        return None if facts is None else stored.revive(JournalRange, facts, place=place, remedy=RESTORE)
 
     def _request_for(self, one: Range) -> StreamRequest:
         return replace(self._request, start=one.start, end=one.end, lookback=timedelta(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.bulk.plan import Slice, Window
@@ -28,13 +28,15 @@ from airflow_provider_marketo.streams.position import NoPosition, Position, Posi
 from airflow_provider_marketo.streams.read import FeedReader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_marketo.client.bulk.fetch import Consumer
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.client.tabular.transform import Outcome
     from airflow_provider_marketo.extract.plan import ExtractPlan
     from airflow_provider_marketo.output.folder import OutputFolder
-    from airflow_provider_marketo.streams.request import StreamRequest
+    from airflow_provider_marketo.streams.request import Pass, StreamRequest
 
 log = printable_logger(__name__)
 
@@ -68,6 +70,18 @@ class Range(Serializable):
     since: datetime
     pages: Mapping[str, str]
     wanted: datetime | None = None
+
+
+class Reader(Protocol):
+    """What a run publishes comes from one of these."""
+
+    def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """
+        Yield pages of records.
+
+        :param passes: what is read in one go each.
+        :param parallel: calls in flight at a time.
+        """
 
 
 class StreamRun:
@@ -121,19 +135,13 @@ class StreamRun:
         """
         self._folder.check_writable()
         plan = self._request.plan(self._client)
-        position = self._positions.load(self._client.instance)
-        if position is not None:
-            position.refuse_foreign(self._folder)
+        position = self._position()
         recorded = self._recorded()
         begun = recorded or self._next_range(position, since, end)
         first_page, now = self._page_at(begun.read_from)
         plan = replace(plan, as_of=iso(now))
-        if recorded is None and begun.start > now + SKEW:
-            raise MarketoInvalidRequestError(
-                f"the stream starts at {iso(begun.start)}, which lies in the future: Marketo's clock says {iso(now)}",
-                parameter="start",
-                remedy="Give a time that has passed.",
-            )
+        if recorded is None:
+            refuse_future(begun.start, now, "Marketo")
         oldest = self._oldest(plan, now)
         if recorded and begun.start < oldest and (manifest := self._manifest_of(begun)):
             log.warning("Marketo no longer has all of this run's range; what the run has published stays as it is")
@@ -154,16 +162,7 @@ class StreamRun:
             max_empty_pages=self._max_empty_pages,
         )
         manifest = self._publish(plan, one, reader, position.published if position else {})
-        moved = Position(
-            self._client.instance,
-            iso(one.since),
-            iso(one.end),
-            reader.resume,
-            published=position.published if position else {},
-            moved_by=self._run,
-            host=host(),
-            mark=mark_of(self._folder) if self._folder.is_local else "",
-        )
+        moved = self._moved(one, reader.resume, position.published if position else {})
         ranges = moved.with_range(self._window(one).name, self._folder.url)
         self._positions.advance(replace(moved, published=ranges))
         log.info(
@@ -177,6 +176,26 @@ class StreamRun:
             counted(reader.calls, "call"),
         )
         return manifest.to_xcom()
+
+    def _position(self) -> Position | None:
+        """Return where the stream stands; None for a new one."""
+        position = self._positions.load(self._client.instance)
+        if position is not None:
+            position.refuse_foreign(self._folder)
+        return position
+
+    def _moved(self, one: Range, pages: Mapping[str, str], published: Mapping[str, str]) -> Position:
+        """Return where the stream stands after a range."""
+        return Position(
+            self._client.instance,
+            iso(one.since),
+            iso(one.end),
+            pages,
+            published=published,
+            moved_by=self._run,
+            host=host(),
+            mark=mark_of(self._folder) if self._folder.is_local else "",
+        )
 
     def _recorded(self) -> Range | None:
         """
@@ -214,13 +233,8 @@ class StreamRun:
                 )
                 return Range(since, end, since, since, {})
             return Range(start, end, max(start - self._request.lookback, begin), begin, position.pages)
-        if since is None:
-            raise MarketoInvalidRequestError(
-                "the stream has no position yet, and the run has no data interval",
-                parameter="start",
-                remedy="Give the time from which on the stream is wanted.",
-            )
-        return Range(since, end, since, since, {})
+        begin = first_time(since)
+        return Range(begin, end, begin, begin, {})
 
     def _page_at(self, when: datetime) -> tuple[str, datetime]:
         """A paging token for a time, and Marketo's own time: only what it calls the past can be read to its end."""
@@ -263,7 +277,7 @@ class StreamRun:
         facts: dict[str, Any] = self._folder.read_json(self._manifest_place(one)) or {}
         return Manifest.from_dict(facts) if facts.get("request") == request.fingerprint() else None
 
-    def _publish(self, plan: ExtractPlan, one: Range, reader: FeedReader, recorded: Mapping[str, str]) -> Manifest:
+    def _publish(self, plan: ExtractPlan, one: Range, reader: Reader, recorded: Mapping[str, str]) -> Manifest:
         request = self._request_for(one)
         window = self._window(one)
         overlap = self._overlap(self._folder, request.name.removesuffix(window.name), window, recorded)
@@ -289,7 +303,7 @@ class StreamRun:
         self._folder.delete_tree(f"{self._run}/slices")
         return manifest
 
-    def _lines(self, plan: ExtractPlan, reader: FeedReader, request: StreamRequest) -> Iterator[bytes]:
+    def _lines(self, plan: ExtractPlan, reader: Reader, request: StreamRequest) -> Iterator[bytes]:
         """The feed as Marketo writes an export file."""
         helper = [plan.schema.helper] if plan.schema.helper else []
         columns = [*helper, *(column.name for column in plan.schema.columns)]
@@ -309,6 +323,39 @@ class StreamRun:
             end=iso(one.start),
         )
         return nothing.to_xcom()
+
+
+def refuse_future(start: datetime, now: datetime, whose: str) -> None:
+    """
+    Refuse a stream that starts in the future.
+
+    :param start: where it starts.
+    :param now: the time by the clock of the source.
+    :param whose: clock that is.
+    :raises MarketoInvalidRequestError: it does.
+    """
+    if start > now + SKEW:
+        raise MarketoInvalidRequestError(
+            f"the stream starts at {iso(start)}, which lies in the future: {whose}'s clock says {iso(now)}",
+            parameter="start",
+            remedy="Give a time that has passed.",
+        )
+
+
+def first_time(since: datetime | None) -> datetime:
+    """
+    Return where a new stream starts.
+
+    :param since: what the author or the run says.
+    :raises MarketoInvalidRequestError: neither says anything.
+    """
+    if since is None:
+        raise MarketoInvalidRequestError(
+            "the stream has no position yet, and the run has no data interval",
+            parameter="start",
+            remedy="Give the time from which on the stream is wanted.",
+        )
+    return since
 
 
 class _Publisher(SlicePublisher):
