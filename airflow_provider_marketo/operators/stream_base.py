@@ -145,8 +145,12 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     def _begin(self, context: Context, *, resumed: bool) -> Work:
         from airflow_provider_marketo.streams.task import StreamWork
 
+        return StreamWork(context, self.hook, self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what a run is told of the stream: its arguments, and what the class says."""
         facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
-        return StreamWork(context, self.hook, facts | self.checked_arguments())
+        return facts | self.checked_arguments()
 
     def _finished(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         self._emit(context, result)
@@ -166,3 +170,14 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
                 break
             keys.append(without_zone(first))
         return keys
+
+
+class ReadsJournal(MarketoStreamOperator):
+    """A part of operators that read the journal of Adobe I/O Events if ``adobe_conn_id`` names one (experimental)."""
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        if self.argument("adobe_conn_id") is None:
+            return super()._begin(context, resumed=resumed)
+        from airflow_provider_marketo.streams.journal_task import JournalWork
+
+        return JournalWork(context, self.hook, self._facts(), resumed=resumed)

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_marketo.arguments import Check, choice, flag, ids, names_or_ids, one_id, text, texts
 from airflow_provider_marketo.choices import OnJournalGap
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.operators.stream_base import MarketoStreamOperator
+from airflow_provider_marketo.operators.stream_base import MarketoStreamOperator, ReadsJournal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from airflow.sdk import Context
-
     from airflow_provider_marketo.choices import AttributesForm, FileFormat, OnGap, OnQuotaExhausted, OnTypeError
-    from airflow_provider_marketo.hooks.work import Work
 
 
-class MarketoActivitiesOperator(MarketoStreamOperator):
+class MarketoActivitiesOperator(ReadsJournal):
     """
     Follow activities in small, frequent batches, without export jobs: one call per page of 300.
 
@@ -139,14 +136,6 @@ class MarketoActivitiesOperator(MarketoStreamOperator):
         for name in (name for name, is_given in refused.items() if is_given):
             raise MarketoInvalidRequestError(f"{name} {why}", parameter=name, remedy=remedy)
 
-    def _begin(self, context: Context, *, resumed: bool) -> Work:
-        if self.argument("adobe_conn_id") is None:
-            return super()._begin(context, resumed=resumed)
-        from airflow_provider_marketo.streams.journal_task import JournalWork
-
-        facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
-        return JournalWork(context, self.hook, facts | self.checked_arguments(), resumed=resumed)
-
 
 class MarketoLeadChangesOperator(MarketoStreamOperator):
     """
@@ -246,7 +235,7 @@ class MarketoMergedLeadsOperator(MarketoStreamOperator):
     object_type = "merged_leads"
 
 
-class MarketoUserAuditsOperator(MarketoStreamOperator):
+class MarketoUserAuditsOperator(ReadsJournal):
     """
     Follow the audit trail (*experimental*): who created, changed, approved, activated or deleted which Marketo asset.
 
@@ -319,9 +308,3 @@ class MarketoUserAuditsOperator(MarketoStreamOperator):
                 "end cannot be used: a journal is read to its end", parameter="end", remedy="Leave it out."
             )
         self.check_arguments()
-
-    def _begin(self, context: Context, *, resumed: bool) -> Work:
-        from airflow_provider_marketo.streams.journal_task import JournalWork
-
-        facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
-        return JournalWork(context, self.hook, facts | self.checked_arguments(), resumed=resumed)
