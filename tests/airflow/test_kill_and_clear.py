@@ -16,42 +16,26 @@ import psutil
 import pytest
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.simulator import ManualClock, Simulator
+from tests.export_jobs import ExportJobsOfTest
 from tools.real_airflow import DagRun, RealAirflow
 
 TASK = "extract"
-ACTIVE = ("Created", "Queued", "Processing")
 TRIGGERS_HEAR_OF_A_KILL = hasattr(BaseTrigger, "on_kill")
 """True from Airflow 3.3 on."""
 
 
-class Jobs:
-    """The export jobs that one test creates, as Marketo lists them."""
-
-    def __init__(self, held: Simulator, clock: ManualClock) -> None:
-        self._client = MarketoClient(held.url, held.client_id, held.client_secret)
-        self._clock = clock
-        self._before = set(self._all())
+class Jobs(ExportJobsOfTest):
+    """The export jobs that one test creates: at most one is active."""
 
     def watch(self) -> None:
         """Check, while a test waits, that at most one job is active."""
         assert self.states()["active"] <= 1, "two jobs for the same window"
 
-    def states(self) -> Counter[str]:
-        """Count the jobs that are active, Completed or Cancelled (Marketo has two spellings of the last)."""
-        ours = {export_id: status for export_id, status in self._all().items() if export_id not in self._before}
-        return Counter(
-            "active" if status in ACTIVE else status.replace("Canceled", "Cancelled") for status in ours.values()
-        )
-
     def work(self) -> None:
-        """Let Marketo work on its queue for ten minutes."""
+        """Check, and let Marketo work on its queue for ten minutes."""
         self.watch()
-        self._clock.advance(600)
-
-    def _all(self) -> dict[str, str]:
-        return {job["exportId"]: job["status"] for job in self._client.call("bulk_export_activities.get_jobs").result}
+        super().work()
 
 
 @pytest.fixture

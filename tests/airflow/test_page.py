@@ -12,7 +12,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,17 @@ def _variables() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
-    """An API server with roles and a base URL with a path, whose database has facts about Marketo."""
-    home = tmp_path_factory.mktemp("page")
+@contextmanager
+def page_server(
+    home: Path, settings: Mapping[str, str], make_users: Callable[[RealAirflow], None] = lambda airflow: None
+) -> Iterator[RealAirflow]:
+    """
+    Run an API server with roles and a base URL with a path, whose database has facts about Marketo.
+
+    :param home: Airflow's folder.
+    :param settings: of its auth manager.
+    :param make_users: makes the users that the settings do not name.
+    """
     (home / "dags").mkdir()
     (home / "dags" / "send.py").write_text(DAG)
     airflow = RealAirflow(home, home / "dags")
@@ -99,14 +107,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
         "AIRFLOW__API__BASE_URL": base,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        **settings,
     }
     with airflow:
         airflow.migrate()
+        make_users(airflow)
         airflow.cli("dags", "reserialize")
         seed(airflow)
         airflow.start_component("api-server")
         wait_until_it_answers(airflow, f"{base}/api/v2/version")
+        yield airflow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
+    users = ",".join(f"{name}:{role}" for name, role in USERS.items())
+    with page_server(tmp_path_factory.mktemp("page"), {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": users}) as airflow:
         yield airflow
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.airflow.browser import find_browser, open_page
-from tests.airflow.test_page import DAG, PAGE, SECRET, seed, wait_until_it_answers
+from tests.airflow.test_page import PAGE, SECRET, page_server
 from tools.real_airflow import RealAirflow
 
 pytestmark = pytest.mark.skipif(
@@ -25,29 +25,19 @@ pytestmark = pytest.mark.skipif(
 ROLES = ("Admin", "Op", "User", "Viewer")
 
 
+FAB = {"AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"}
+
+
+def make_users(airflow: RealAirflow) -> None:
+    for role in ROLES:
+        name = role.lower()
+        words = ("--username", name, "--password", f"{name}-password", "--role", role, "--firstname", name)
+        airflow.cli("users", "create", *words, "--lastname", name, "--email", f"{name}@example.org")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
-    home = tmp_path_factory.mktemp("fab")
-    (home / "dags").mkdir()
-    (home / "dags" / "send.py").write_text(DAG)
-    airflow = RealAirflow(home, home / "dags")
-    base = f"{airflow.url}/air"
-    airflow.settings = {
-        "AIRFLOW__API__BASE_URL": base,
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-    }
-    with airflow:
-        airflow.migrate()
-        for role in ROLES:
-            name = role.lower()
-            words = ("--username", name, "--password", f"{name}-password", "--role", role, "--firstname", name)
-            airflow.cli("users", "create", *words, "--lastname", name, "--email", f"{name}@example.org")
-        airflow.cli("dags", "reserialize")
-        seed(airflow)
-        airflow.start_component("api-server")
-        wait_until_it_answers(airflow, f"{base}/api/v2/version")
+    with page_server(tmp_path_factory.mktemp("fab"), FAB, make_users) as airflow:
         yield airflow
 
 

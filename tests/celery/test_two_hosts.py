@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.governor import IMPORT_QUEUE
 from airflow_provider_marketo.client.governor.state import State
 from airflow_provider_marketo.simulator import ManualClock, Simulator
 from tests.celery.conftest import RATE, Cluster, within
+from tests.export_jobs import ExportJobsOfTest
 from tools.real_airflow import DagRun
 
 TASK = "extract"
@@ -24,35 +24,14 @@ DELETE_LEAD = 37
 AIRFLOW = ("api", "redis", "database")
 """What belongs to Airflow. Marketo is still reached by a host that is cut off from it."""
 
-ACTIVE = ("Created", "Queued", "Processing")
 CHUNKS = 4
 """Imports that a load keeps in Marketo's queue. Two loads hold all the places that we take."""
 
 
-class Jobs:
-    """The export jobs that one test creates, as Marketo lists them."""
-
-    def __init__(self, held: Simulator, clock: ManualClock) -> None:
-        self._client = MarketoClient(held.url, held.client_id, held.client_secret)
-        self._clock = clock
-        self._before = set(self._all())
-
-    def states(self) -> Counter[str]:
-        ours = {export_id: status for export_id, status in self._all().items() if export_id not in self._before}
-        return Counter("active" if status in ACTIVE else status for status in ours.values())
-
-    def work(self) -> None:
-        """Let Marketo work on its queue for ten minutes."""
-        self._clock.advance(600)
-
-    def _all(self) -> dict[str, str]:
-        return {job["exportId"]: job["status"] for job in self._client.call("bulk_export_activities.get_jobs").result}
-
-
 @pytest.fixture
-def jobs(held: Simulator, held_clock: ManualClock) -> Iterator[Jobs]:
+def jobs(held: Simulator, held_clock: ManualClock) -> Iterator[ExportJobsOfTest]:
     held_clock.advance(120)
-    jobs = Jobs(held, held_clock)
+    jobs = ExportJobsOfTest(held, held_clock)
     yield jobs
     assert jobs.states()["active"] == 0, "a job is still active after the test"
 
@@ -73,7 +52,7 @@ def rows_in(folder: Path, pattern: str = "*.csv") -> int:
     return sum(len(file.read_text().splitlines()) - 1 for file in folder.rglob(pattern))
 
 
-def started(run: DagRun, state: str, jobs: Jobs) -> dict:
+def started(run: DagRun, state: str, jobs: ExportJobsOfTest) -> dict:
     """Wait until the extract waits for its job."""
     task = run.wait_for(TASK, state, until=lambda: jobs.states()["active"] == 1, within=60)
     if state == "running":
@@ -179,7 +158,9 @@ def test_a_redis_that_comes_back_empty_breaks_no_limit(cluster: Cluster, shared:
     assert shared.report().rejected == {}
 
 
-def test_a_deferred_extract_moves_to_another_host_by_way_of_the_shared_disk(cluster: Cluster, jobs: Jobs) -> None:
+def test_a_deferred_extract_moves_to_another_host_by_way_of_the_shared_disk(
+    cluster: Cluster, jobs: ExportJobsOfTest
+) -> None:
     cluster.only("one")
     run = cluster.run("held_deferred")
     assert started(run, "deferred", jobs)["hostname"] == "one"
@@ -190,7 +171,7 @@ def test_a_deferred_extract_moves_to_another_host_by_way_of_the_shared_disk(clus
 
 
 def test_a_deferred_extract_whose_disk_is_not_shared_fails_and_leaves_its_job_alone(
-    cluster: Cluster, jobs: Jobs
+    cluster: Cluster, jobs: ExportJobsOfTest
 ) -> None:
     cluster.only("one")
     run = cluster.run("held_deferred", cluster.disk)
@@ -234,7 +215,7 @@ def test_a_stream_whose_disk_is_not_shared_publishes_nothing_twice(cluster: Clus
 
 
 @pytest.mark.parametrize("how", ["frozen", "cut off"])
-def test_a_stale_try_cancels_nothing(cluster: Cluster, jobs: Jobs, how: str) -> None:
+def test_a_stale_try_cancels_nothing(cluster: Cluster, jobs: ExportJobsOfTest, how: str) -> None:
     cluster.only("one", "two")
     run = cluster.run("held_waiting")
     stale = started(run, "running", jobs)

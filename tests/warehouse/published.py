@@ -12,6 +12,17 @@ from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, ManifestFile, manifest_url
 
+DAY = "2026-01-{:02}T00:00:00Z".format
+EVERY_TYPE = {
+    "id": "integer",
+    "name": "string",
+    "revenue": "currency",
+    "score": "float",
+    "isGood": "boolean",
+    "born": "date",
+    "updatedAt": "datetime",
+    "attributes": "attributes",
+}
 LEADS = {"id": "integer", "email": "string", "score": "integer", "updatedAt": "datetime"}
 
 

@@ -15,19 +15,8 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidR
 from airflow_provider_marketo.output.manifest import DatasetColumn
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError, MarketoWarehouseError
 from tests.warehouse.conftest import GIVEN, POSTGRES, WIDENING
-from tests.warehouse.published import published
+from tests.warehouse.published import DAY, EVERY_TYPE, published
 
-DAY = "2026-01-{:02}T00:00:00Z".format
-EVERY_TYPE = {
-    "id": "integer",
-    "name": "string",
-    "revenue": "currency",
-    "score": "float",
-    "isGood": "boolean",
-    "born": "date",
-    "updatedAt": "datetime",
-    "attributes": "attributes",
-}
 TEXT = "quote \" ' comma, line\r\nbreak, 🐢, \\ backslash, tab\t"
 ROWS = [
     (1, TEXT, "1234567890123456.7891", "2.5", "true", "1999-12-31", "2026-01-01T10:00:00Z", '{"a":"x\\"y"}'),

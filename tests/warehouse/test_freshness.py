@@ -11,8 +11,8 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse.erase import erase_leads
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.freshness import check_freshness, freshness
+from tests.warehouse.published import DAY
 
-DAY = "2026-01-{:02}T00:00:00Z".format
 NOW = datetime(2026, 1, 10, tzinfo=timezone.utc)
 PROGRAMS = {"kind": "full", "name": "programs", "columns": {"id": "integer", "name": "string"}}
 

@@ -12,8 +12,7 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import Removal
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
-
-DAY = "2026-01-{:02}T00:00:00Z".format
+from tests.warehouse.published import DAY
 
 
 def lead(number, email="a@x.y", score=1, day=1):

@@ -11,18 +11,8 @@ import sqlglot
 from sqlglot import expressions
 
 from airflow_provider_marketo.output.manifest import Removal
+from tests.warehouse.published import DAY, EVERY_TYPE
 
-DAY = "2026-01-{:02}T00:00:00Z".format
-EVERY_TYPE = {
-    "id": "integer",
-    "name": "string",
-    "revenue": "currency",
-    "score": "float",
-    "isGood": "boolean",
-    "born": "date",
-    "updatedAt": "datetime",
-    "attributes": "attributes",
-}
 ROW = (1, "it's a \\ backslash", "1.5", "2.5", "true", "1999-12-31", DAY(1), "{}")
 
 UNREAD = {"snowflake": {"PUT", "ROLLBACK"}}

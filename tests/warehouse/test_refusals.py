@@ -13,8 +13,8 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidR
 from airflow_provider_marketo.warehouse import transactions
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from tests.warehouse.conftest import POSTGRES
+from tests.warehouse.published import DAY
 
-DAY = "2026-01-{:02}T00:00:00Z".format
 NAMES = {"id": "integer", "name": "string"}
 
 

@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 
+from tests.warehouse.published import DAY
+
 COLUMNS = {"marketoGUID": "string", "leadId": "integer", "webpage": "string", "device": "string"}
-DAY = "2026-01-{:02}T00:00:00Z".format
 
 
 @pytest.fixture
