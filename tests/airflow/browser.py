@@ -60,15 +60,23 @@ class Page:
         return result["result"].get("value")
 
     def wait_for(self, script: str, within: float = 60.0) -> Any:
-        """Wait until an expression is true, and return its value."""
+        """
+        Wait until an expression is true, and return its value.
+
+        A page has no body while it loads, and loses its context when it moves on. An expression that raises is not yet
+        true.
+        """
         deadline = time.monotonic() + within
-        while not (value := self.run(script)):
+        while True:
+            try:
+                if value := self.run(script):
+                    return value
+                said = self.run("document.body?.innerText")
+            except AssertionError as raised:
+                said = raised
             if time.monotonic() > deadline:
-                raise AssertionError(
-                    f"{script} did not become true; the page says: {self.run('document.body.innerText')}"
-                )
+                raise AssertionError(f"{script} did not become true; the page says: {said}")
             time.sleep(0.1)
-        return value
 
     def open(self, url: str) -> None:
         """Go to an address."""
