@@ -124,7 +124,9 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of
         return {_read(key, name): _read(member, each) for name, each in value.items()}
     if origin is tuple and Ellipsis not in arguments:
         return tuple(_read(each, member) for each, member in zip(arguments, value, strict=True))
-    if isinstance(origin, type) and issubclass(origin, (Sequence, Set)) and not isinstance(value, str):
+    if isinstance(origin, type) and issubclass(origin, (Sequence, Set)):
+        if isinstance(value, str):
+            raise TypeError(f"{value!r} is not a list")
         items = (_read(arguments[0], each) for each in value)
         return origin(items) if origin in (list, set, frozenset) else tuple(items)
     if hint in _SCALARS and (

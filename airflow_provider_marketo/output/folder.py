@@ -32,6 +32,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoPackageMissingError,
     MarketoStorageError,
 )
+from airflow_provider_marketo.client.printable import printable
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.abandoned import remove_abandoned, temporary_folder
 from airflow_provider_marketo.output.disk import make_folders, sync
@@ -233,7 +234,13 @@ class OutputFolder:
         self.write_json(name, state.to_dict())
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is not there is fine."""
+        """
+        Delete a file; one that is not there is fine.
+
+        :raises MarketoInvalidRequestError: its name leads out of the folder, perhaps through a link.
+        """
+        if self.is_local and not Path(self._key(name)).parent.resolve().is_relative_to(Path(self._key("")).resolve()):
+            raise _outside(name)
         with suppress(FileNotFoundError), self._asking():
             self._filesystem.rm_file(self._key(contained(name)))
 
@@ -318,14 +325,27 @@ def contained(name: str) -> str:
     :param name: relative to the folder, with slashes.
     :raises MarketoInvalidRequestError: it is empty, or it may lead out of the folder.
     """
-    parts = str(name).replace("\\", "/").split("/")
-    if not parts[0] or "\0" in name or "://" in name or not {".", ".."}.isdisjoint(parts):
-        raise MarketoInvalidRequestError(
-            f"{name!r} is not the name of a file in the output folder",
-            parameter="output_path",
-            remedy="Names have no empty first part, and no part that is . or .. .",
-        )
+    if not is_contained(name):
+        raise _outside(name)
     return name
+
+
+def _outside(name: str) -> MarketoInvalidRequestError:
+    return MarketoInvalidRequestError(
+        f"{printable(repr(name))} is not the name of a file in the output folder",
+        parameter="output_path",
+        remedy="Names have no empty first part, no part that is . or .. , and no link in them that leads elsewhere.",
+    )
+
+
+def is_contained(name: str) -> bool:
+    """
+    Whether a name is that of a file of a folder, and leads nowhere else.
+
+    :param name: relative to the folder, with slashes.
+    """
+    parts = str(name).replace("\\", "/").split("/")
+    return bool(parts[0]) and "\0" not in name and "://" not in name and {".", ".."}.isdisjoint(parts)
 
 
 class Staging:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_marketo.client import stored
 from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
-from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.printable import printable, printable_logger
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.output import layout
+from airflow_provider_marketo.output.folder import is_contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -271,9 +274,11 @@ class Manifest(Serializable):
                 remedy="Upgrade airflow-provider-marketo.",
             )
         try:
-            return super().from_dict(facts)
+            made = super().from_dict(facts)
+            _check(made)
         except ValueError as error:
-            raise MarketoDataError(str(error)) from error
+            raise MarketoDataError(printable(error)) from None
+        return made
 
 
 def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manifest:
@@ -297,7 +302,22 @@ def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manife
         facts = None
     if not isinstance(facts, Mapping):
         raise MarketoDataError(f"{source} is not a manifest")
-    return Manifest.from_dict(facts)
+    found = Manifest.from_dict(facts)
+    output, _, name = str(source).rpartition(f"/{layout.MANIFESTS}/")
+    return replace(found, output=output) if output and "/" not in name else found
+
+
+def _check(manifest: Manifest) -> None:
+    """:raises ValueError: the manifest names another folder's file, or something that no manifest has."""
+    for time in (manifest.start, manifest.end, manifest.as_of, *(dataset.as_of for dataset in manifest.datasets)):
+        if time is not None:
+            parse_date(time)
+    for kind in (manifest.kind, *(dataset.kind for dataset in manifest.datasets)):
+        if kind not in (CHANGES, FULL, DELETES):
+            raise ValueError(f"this is not a Manifest: it has the kind {kind!r}")
+    for file in manifest.files:
+        if not is_contained(file.name):
+            raise ValueError(f"the manifest lists {file.name!r}, which is not the name of a file in its folder")
 
 
 def publish_manifest(folder: OutputFolder, manifest: Manifest, name: str, schema: Mapping[str, Any]) -> Manifest:
@@ -314,9 +334,9 @@ def publish_manifest(folder: OutputFolder, manifest: Manifest, name: str, schema
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
     place, run_folder = layout.manifest(name), manifest.task_instance
-    previous = folder.read_json(place) or {}
+    previous = _listed(folder, place)
     refuse_siblings(folder, name, manifest.request, run_folder)
-    remember_leftovers(folder, run_folder, (file["name"] for file in previous.get("files", ())))
+    remember_leftovers(folder, run_folder, previous)
     folder.write_json(place, manifest.to_dict())
     folder.write_json(layout.SCHEMA, schema)
     stale = set(folder.read_json(layout.leftovers(run_folder), list) or ()) - {file.name for file in manifest.files}
@@ -364,7 +384,7 @@ def refuse_siblings(folder: OutputFolder, name: str, request: str, run_folder: s
     written = folder.read_json(layout.manifest(name)) or {}
     task, _, map_index = str(written.get("task_instance", "")).rpartition("/")
     is_sibling = task == run_folder.rpartition("/")[0] and map_index != run_folder.rpartition("/")[2]
-    if is_sibling and written["request"] != request:
+    if is_sibling and written.get("request") != request:
         raise MarketoInvalidRequestError(
             f"mapped task {map_index} of this run has written other rows of the same span to {folder.url}",
             parameter="output_path",
@@ -377,4 +397,17 @@ def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> se
     names = [f"{layout.MANIFESTS}/{name}" for name in folder.names(layout.MANIFESTS) if name.endswith(".json")]
     names += [f"{layout.RUNS}/{name}" for name in folder.tree(layout.RUNS) if layout.is_slice_record(name)]
     others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
-    return {file["name"] for name in others for file in (folder.read_json(name) or {}).get("files", ())}
+    return {file for name in others for file in _listed(folder, name)}
+
+
+def _listed(folder: OutputFolder, name: str) -> list[str]:
+    """
+    Return the names of the files that a manifest, or the record of a slice, lists.
+
+    :raises MarketoStateError: it is damaged.
+    """
+    facts = folder.read_json(name) or {}
+    try:
+        return [str(file["name"]) for file in facts.get("files", ())]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise stored.damaged(str(folder.path(name)), f"its files: {error}", "Delete it and clear the task.") from None
