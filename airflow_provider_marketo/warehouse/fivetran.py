@@ -87,6 +87,11 @@ class FivetranViews:
         self._log = Log(engine)
         self._made = MadeViews(engine, schema, "fivetran_schema")
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the views are to be made: always, some of them need no table that is loaded."""
+        return True
+
     def make(self) -> None:
         """Make the views that are missing or say something else."""
         self._made.prepare()

@@ -9,6 +9,7 @@ from airflow_provider_marketo.warehouse.fivetran import FivetranViews
 from airflow_provider_marketo.warehouse.lead_history import LeadHistory
 from airflow_provider_marketo.warehouse.log import Log
 from airflow_provider_marketo.warehouse.transactions import repeated
+from airflow_provider_marketo.warehouse.views import made_schemas
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.engine import Engine
@@ -23,7 +24,8 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
     Make the views of all tables that are loaded, in one transaction.
 
     :param engine: the database, on the schema with the tables.
-    :param fivetran_schema: where Fivetran's views are; it is created if it does not exist. None for none.
+    :param fivetran_schema: where Fivetran's views are; it is created if it does not exist. Views that earlier loads
+        made in other schemas stay current until these schemas are dropped.
     :param dry_run: log the statements, and undo everything.
     :raises MarketoError: no view was changed, and why.
     """
@@ -43,7 +45,7 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
 
     def are_wanted() -> bool:
         # There is no log if the first load of a schema has failed.
-        return Log(engine).exists and (fivetran_schema is not None or LeadHistory(engine).is_wanted)
+        return Log(engine).exists and any(each.is_wanted for each in _all(engine, fivetran_schema))
 
     if dry_run and engine.definitions_commit:
         return  # what is made there cannot be undone
@@ -62,5 +64,8 @@ def release_views(engine: Engine, fivetran_schema: str | None, table: str) -> bo
 
 
 def _all(engine: Engine, fivetran_schema: str | None) -> list[FivetranViews | LeadHistory]:
-    history = LeadHistory(engine)
-    return [history] if fivetran_schema is None else [history, FivetranViews(engine, fivetran_schema)]
+    """Return what makes views: also those of schemas that earlier loads named, which this one must not break."""
+    schemas = [schema for schema in made_schemas(engine) if schema != (engine.schema or "")]
+    if fivetran_schema is not None and fivetran_schema not in schemas:
+        schemas.append(fivetran_schema)
+    return [LeadHistory(engine), *(FivetranViews(engine, schema) for schema in schemas)]

@@ -83,6 +83,11 @@ class MadeViews:
             )
         return found
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a table or view of this name."""
+        with self.inside():
+            return bool(self._engine.declared_columns(name))
+
     def says(self, name: str, definition: str) -> bool:
         """Whether a view was made of this definition."""
         return self._known.get(name) == _digest(definition)
@@ -112,6 +117,24 @@ class MadeViews:
     @property
     def _is_here(self) -> str:
         return f"view_schema = {literal(self._schema or '')}"
+
+
+def made_schemas(engine: Engine) -> list[str]:
+    """
+    Return the schemas in which loads have made views that are still there.
+
+    A person who wants no views any more drops their schema, and no later load makes it again.
+
+    :param engine: the database, on the schema with the tables.
+    """
+    if not engine.declared_columns(VIEWS):
+        return []
+    found = engine.query(f"SELECT view_schema, view_name FROM {engine.table(VIEWS)} ORDER BY view_schema, view_name")
+    made: dict[str, MadeViews] = {}
+    views = [(str(schema), str(name)) for schema, name in found]
+    for schema, _ in views:
+        made.setdefault(schema, MadeViews(engine, schema or None, "schema"))
+    return [schema for schema, one in made.items() if any(one.exists(name) for other, name in views if other == schema)]
 
 
 def _digest(definition: str) -> str:

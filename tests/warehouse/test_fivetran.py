@@ -225,6 +225,24 @@ def test_a_column_is_widened_in_its_place_if_only_our_view_uses_it(warehouse, pu
     assert view(warehouse, "lead", "id", "score") == [(1, "5"), (2, "high")]
 
 
+def test_a_load_that_names_no_views_keeps_those_of_earlier_loads_current(warehouse, publish):
+    load(warehouse, publish([(1, "a@x.example", 5, "2026-01-05T00:00:00Z")]))
+    texts = {"id": "integer", "email": "string", "score": "string", "newOne": "string", "updatedAt": "datetime"}
+    wider = publish([(2, None, "high", "new", "2026-01-06T00:00:00Z")], columns=texts, as_of="2026-01-11T00:00:00Z")
+    warehouse.load(wider)
+    assert warehouse.types("leads")["score"] == "text", "our own view is no reason to keep the narrow type"
+    assert view(warehouse, "lead", "id", "score", "new_one") == [(1, "5", None), (2, "high", "new")]
+
+
+def test_views_whose_schema_was_dropped_stay_away_from_later_loads(warehouse, publish):
+    load(warehouse, publish([(1, "a@x.example", 5, "2026-01-05T00:00:00Z")]))
+    warehouse.engine.execute(f"DROP SCHEMA {VIEWS} CASCADE")
+    warehouse.load(publish([(2, "b@x.example", 5, "2026-01-05T00:00:00Z")]))
+    assert declared(warehouse, "lead") == {}
+    load(warehouse, publish([(3, "c@x.example", 5, "2026-01-05T00:00:00Z")]))
+    assert len(view(warehouse, "lead")) == 3
+
+
 def test_a_table_that_no_load_made_is_left_alone(warehouse, publish):
     warehouse.engine.execute(f"CREATE SCHEMA {VIEWS}")
     warehouse.engine.execute(f"CREATE TABLE {VIEWS}.lead (id bigint)")
