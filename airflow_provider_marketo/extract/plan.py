@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,14 @@ from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
 from airflow_provider_marketo.client.tabular.attributes import columns_of
+from airflow_provider_marketo.client.tabular.changed_values import (
+    ATTRIBUTES,
+    CHANGED_FIELD,
+    FIELD_NAME,
+    TYPE,
+    VALUES,
+    names_of_fields,
+)
 from airflow_provider_marketo.client.tabular.partitions import type_folders
 from airflow_provider_marketo.client.tabular.schema import (
     ActivityType,
@@ -50,6 +58,8 @@ class ExtractPlan(Serializable):
     :param schema_changes: against what this output held before.
     :param as_of: Marketo's time when the plan was made; ISO 8601, UTC.
     :param until: first second that is not read, where the span ends in the future; None where all of it is read.
+    :param changed_fields: lead fields whose values are hidden in the rows of their changes, and the names they have
+        there.
     """
 
     VERSION: ClassVar[int] = 1
@@ -62,6 +72,7 @@ class ExtractPlan(Serializable):
     schema_changes: tuple[Mapping[str, Any], ...] = ()
     as_of: str = ""
     until: datetime | None = None
+    changed_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -119,10 +130,7 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
         names; a span that lies in the future; or a changed schema where the author wants to be stopped by one.
     """
     plan = _plan_fields(request, client) if request.export.describes else _plan_activities(request, client)
-    if request.exclude_sensitive:
-        sensitive = _sensitive_fields(request, client) & set(plan.columns) - set(request.export.key)
-        plan = plan.without(sensitive, "sensitive")
-    plan = without_excluded(plan, request)
+    plan = without_excluded(plan, request, client)
     changes = describe_change(previous_schema, plan.written(request.attributes_form))
     if changes and request.on_schema_change == "fail":
         listed = "; ".join(f"{change['column']} {change['change']}" for change in changes)
@@ -135,16 +143,28 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
     return replace(plan, schema_changes=tuple(changes), as_of=iso(now), until=request.cap(now))
 
 
-def without_excluded(plan: ExtractPlan, request: ExtractRequest) -> ExtractPlan:
+def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
     """
-    Return the plan without the columns that the author excludes.
+    Return the plan without what the author excludes, and with what is hashed.
+
+    In rows of changes, ``exclude_fields`` and ``hash_fields`` also name lead fields: their old and new values are left
+    out or hashed.
 
     :param plan: with all columns.
     :param request: what the author wants.
+    :param client: the instance.
     :raises MarketoInvalidRequestError: a column to exclude or to hash is not there, or the rows need it.
     """
+    of_rows = {*request.exclude_fields, *request.hash_fields} - set(plan.columns)
+    if of_rows and request.export.tells_changes:
+        records = client.call("leads.describe").records
+        with reading("leads.describe"):
+            known = names_of_fields(records)
+        _require_columns_of_changes(plan, sorted(of_rows & set(known)))
+        plan = replace(plan, changed_fields={name: known[name] for name in sorted(of_rows & set(known))})
+    elsewhere = plan.changed_fields
     for name in request.exclude_fields:
-        if name not in plan.columns:
+        if name not in plan.columns and name not in elsewhere:
             raise MarketoInvalidRequestError(
                 f"there is no {with_nearest(name, plan.columns)} to exclude", parameter="exclude_fields"
             )
@@ -153,7 +173,7 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest) -> ExtractPlan:
                 f"{name} tells the rows apart and cannot be excluded", parameter="exclude_fields"
             )
     plan = plan.without(request.exclude_fields, "excluded")
-    unknown = [name for name in request.hash_fields if name not in plan.columns]
+    unknown = [name for name in request.hash_fields if name not in plan.columns and name not in elsewhere]
     if unknown:
         raise MarketoInvalidRequestError(
             f"{', '.join(with_nearest(name, plan.columns) for name in unknown)} is not exported",
@@ -161,6 +181,22 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest) -> ExtractPlan:
             remedy="Name fields that the extract exports.",
         )
     return plan
+
+
+def _require_columns_of_changes(plan: ExtractPlan, hidden: Sequence[str]) -> None:
+    """
+    Refuse rows of changes that do not tell whose values they hold.
+
+    :raises MarketoInvalidRequestError: a column that tells it is missing.
+    """
+    columns = set(plan.columns)
+    tells = FIELD_NAME in columns or (TYPE in columns and columns & set(CHANGED_FIELD))
+    if hidden and not tells and columns & {ATTRIBUTES, *VALUES}:
+        raise MarketoInvalidRequestError(
+            f"the values of {', '.join(hidden)} cannot be found in the rows without {TYPE} and {CHANGED_FIELD[0]}",
+            parameter="fields",
+            remedy=f"Add {TYPE} and {CHANGED_FIELD[0]} to fields, or leave out {ATTRIBUTES}.",
+        )
 
 
 def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
@@ -221,21 +257,6 @@ def _described(request: ExtractRequest, client: MarketoClient) -> dict[str, Mapp
                     if name := rest.get("name"):
                         described.setdefault(str(name), item)
     return described
-
-
-def _sensitive_fields(request: ExtractRequest, client: MarketoClient) -> set[str]:
-    if not request.export.sensitivity:
-        raise MarketoInvalidRequestError(
-            f"Marketo does not say which fields of {request.object_type} are sensitive",
-            parameter="exclude_sensitive",
-            remedy="Name the fields to export instead.",
-        )
-    return {
-        str(item["name"])
-        for each in request.export.sensitivity
-        for item in client.paginate(each, batchSize=300)
-        if item.get("isSensitive")
-    }
 
 
 def _with_key(fields: Sequence[str], key: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_marketo.client.bulk.fetch import Consumer
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular.background import InBackground
+from airflow_provider_marketo.client.tabular.changed_values import HiddenChanges
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules, Transform
@@ -109,6 +110,7 @@ class SlicePublisher:
             span=(one.window.start, one.window.end) if one.window and plan.schema.date else None,
             partitions=self._partitions(),
             hashed=frozenset(request.hash_fields),
+            hidden=HiddenChanges.of(plan.changed_fields, hashed=request.hash_fields, dropped=request.exclude_fields),
             hash_key=self._hash_key,
             attributes=request.attributes_form,
             on_type_error=request.on_type_error,

@@ -62,7 +62,6 @@ class ExtractRequest(Serializable):
     attributes: str | None = None
     partition_by: Sequence[str] = ()
     on_schema_change: str = "evolve"
-    exclude_sensitive: bool = False
     exclude_fields: Sequence[str] = ()
     hash_fields: Sequence[str] = ()
     on_type_error: str = "null"

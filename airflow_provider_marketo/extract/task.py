@@ -51,7 +51,6 @@ _OF_THE_REQUEST = (
     "order",
     "attributes",
     "on_schema_change",
-    "exclude_sensitive",
     "on_type_error",
 )
 _LISTS = ("activity_types", "partition_by", "exclude_fields", "hash_fields")

@@ -79,9 +79,9 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
-    :param exclude_sensitive: leave out fields that Marketo marks as sensitive (needs a schema permission).
     :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
+        Of activities, this and ``exclude_fields`` also take lead fields, whose old and new values are hidden.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
     :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
@@ -122,7 +122,6 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         "attributes": choice(AttributesForm, required=False),
         "partition_by": texts(),
         "on_schema_change": choice(OnSchemaChange),
-        "exclude_sensitive": flag(),
         "exclude_fields": texts(),
         "hash_fields": texts(),
         "on_type_error": choice(OnTypeError),
@@ -173,7 +172,6 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         attributes: AttributesForm | None = None,
         partition_by: Sequence[str] | str | None = None,
         on_schema_change: OnSchemaChange = "evolve",
-        exclude_sensitive: bool = False,
         exclude_fields: Sequence[str] | str | None = None,
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
@@ -211,7 +209,6 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         self.attributes = attributes
         self.partition_by = partition_by
         self.on_schema_change = on_schema_change
-        self.exclude_sensitive = exclude_sensitive
         self.exclude_fields = exclude_fields
         self.hash_fields = hash_fields
         self.on_type_error = on_type_error

@@ -69,7 +69,6 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
     :param partition_by: columns, or ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
-    :param exclude_sensitive: leave out fields that Marketo marks as sensitive (needs a schema permission).
     :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
@@ -107,7 +106,6 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         "lookback": period(required=False),
         "partition_by": texts(),
         "on_schema_change": choice(OnSchemaChange),
-        "exclude_sensitive": flag(),
         "exclude_fields": texts(),
         "hash_fields": texts(),
         "on_type_error": choice(OnTypeError),
@@ -148,7 +146,6 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         lookback: timedelta | str | None = None,
         partition_by: Sequence[str] | str | None = None,
         on_schema_change: OnSchemaChange = "evolve",
-        exclude_sensitive: bool = False,
         exclude_fields: Sequence[str] | str | None = None,
         hash_fields: Sequence[str] | str | None = None,
         on_type_error: OnTypeError = "null",
@@ -182,7 +179,6 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         self.lookback = lookback
         self.partition_by = partition_by
         self.on_schema_change = on_schema_change
-        self.exclude_sensitive = exclude_sensitive
         self.exclude_fields = exclude_fields
         self.hash_fields = hash_fields
         self.on_type_error = on_type_error

@@ -126,6 +126,7 @@ def _feed(
         date_filters=("activityDate",),
         cut_by={"activityDate": "activityDate"},
         fields=tuple(columns),
+        tells_changes=name in (ACTIVITIES, LEAD_CHANGES),
     )
     removal = Removal("leads", {"id": removed_lead}, "activityDate") if removed_lead else None
     return Feed(export, operation, columns, rows, kept, removal)

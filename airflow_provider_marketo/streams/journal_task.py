@@ -149,7 +149,6 @@ class JournalWork(Work):
             "order": "oldest_first",
             "on_schema_change": "evolve",
             "on_type_error": "string",
-            "exclude_sensitive": False,
             **dict.fromkeys(("date_field", "custom_object", "fields", "filters", "lookback", "daily_export_mb"), None),
             **dict.fromkeys(("partition_by", "exclude_fields", "hash_fields"), ()),
         }

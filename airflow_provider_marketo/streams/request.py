@@ -147,7 +147,7 @@ class StreamRequest(ExtractRequest):
             filters={},
             dropped={},
         )
-        return without_excluded(plan, self)
+        return without_excluded(plan, self, client)
 
     @property
     def _names_matter(self) -> bool:

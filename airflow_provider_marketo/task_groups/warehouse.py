@@ -62,7 +62,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
     :param tables: what differs by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
         "activities": {"activity_types": [...]}}``, also for ``program_members``, ``custom_objects`` (all types) and the
         tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
-        named: ``{"program_tokens": {}}``.
+        named: ``{"program_tokens": {}}``. What leads exclude or hash is hidden in the activities that change it, too.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
     :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
@@ -152,6 +152,9 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             **leads,
         )
         self._load({LEADS: changed})
+        for each in _FILTERS:  # a value that leads do not show must not come in with its change
+            if hidden := [*activities.get(each, ()), *(leads.get(each) or ())]:
+                activities[each] = list(dict.fromkeys(hidden))
         happened = MarketoBulkExtractOperator(
             task_id="extract_activities",
             object_type="activities",

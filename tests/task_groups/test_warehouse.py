@@ -230,3 +230,13 @@ def test_all_bulk_extracts_of_the_group_share_its_daily_budget(tmp_path):
     assert budgets == {f"marketo.extract_{source}": 50 for source in ("leads", "activities", "program_members")}
     with pytest.raises(MarketoInvalidRequestError, match="daily_export_mb=0 is not a number greater than zero"):
         group(tmp_path, daily_export_mb=0)
+
+
+def test_what_leads_hide_is_hidden_in_their_changes(tmp_path, database):
+    tables = {
+        "leads": {"hash_fields": ["email"], "exclude_fields": ["phone"]},
+        "activities": {"hash_fields": ["primaryAttributeValue", "email"]},
+    }
+    tasks = {task.task_id: task for task in group(tmp_path, tables=tables).iter_tasks()}
+    assert tasks["marketo.extract_activities"].hash_fields == ["primaryAttributeValue", "email"]
+    assert tasks["marketo.extract_activities"].exclude_fields == ["phone"]

@@ -65,7 +65,7 @@ class ExportObject:
     :param fields: fields exported when none are named; empty if they must be named.
     :param all_by_default: whether every field is exported if none are named.
     :param fields_on_request: fixed fields that are exported only when they are named.
-    :param sensitivity: operations that say which fields are sensitive; empty if Marketo does not say.
+    :param tells_changes: whether rows hold values of lead fields, as the changes of these do.
     :param arguments: arguments of an extract that only this kind of object takes.
     :param custom: whether there are several types of it, so that ``custom_object`` names the one.
     """
@@ -84,7 +84,7 @@ class ExportObject:
     fields: tuple[str, ...] = ()
     all_by_default: bool = False
     fields_on_request: tuple[str, ...] = ()
-    sensitivity: tuple[str, ...] = ()
+    tells_changes: bool = False
     arguments: tuple[str, ...] = ()
     custom: bool = False
 
@@ -106,7 +106,6 @@ OBJECTS: Mapping[str, ExportObject] = {
             filters=LIST_FILTERS,
             exclusive=True,
             all_by_default=True,
-            sensitivity=("leads.get_fields",),
         ),
         ExportObject(
             name="activities",
@@ -120,6 +119,7 @@ OBJECTS: Mapping[str, ExportObject] = {
             fields=ACTIVITY_FIELDS,
             fields_on_request=("actionResult",),
             arguments=("activity_types", "attributes"),
+            tells_changes=True,
         ),
         ExportObject(
             name="program_members",
@@ -131,7 +131,6 @@ OBJECTS: Mapping[str, ExportObject] = {
             needs=("programId", "programIds"),
             batched=BatchedFilter("programIds", most=10, label="programs", column="programId"),
             arguments=("programs",),
-            sensitivity=("program_members.get_fields", "leads.get_fields"),
         ),
         ExportObject(
             name="custom_objects",

@@ -52,6 +52,7 @@ class Typing:
         :param texts: a table of texts; columns may be missing.
         :return: the folder of a dataset, with a slash at its end, and the rows of the dataset.
         """
+        texts = self._hidden(texts)
         if self._rules.attributes != "typed":
             yield "", self._table(texts)
             return
@@ -63,6 +64,21 @@ class Typing:
                 self.unknown[f"activity type {type_id or 'unknown'}"] += rows.num_rows
             dataset = self._rules.partitions.type_folder(type_id)
             yield f"{dataset}/", self._table(rows, dataset, kind)
+
+    def _hidden(self, texts: Any) -> Any:
+        """Hide the values of fields in the rows of their changes."""
+        hidden = self._rules.hidden
+        names = hidden.columns(texts.column_names)
+        cells = {name: texts.column(name).to_pylist() for name in names}
+        written: dict[str, list[str | None]] = {}
+        for number, values in enumerate(zip(*cells.values(), strict=True)):
+            row = dict(zip(names, values, strict=True))
+            for name, value in hidden.hide(row, lambda text: self._rules.digest(text.encode())).items():
+                written.setdefault(name, cells[name])[number] = value
+        for name, column in written.items():
+            place = texts.column_names.index(name)
+            texts = texts.set_column(place, name, pa.chunked_array([pa.array(column, pa.string())]))
+        return texts
 
     def _table(self, texts: Any, dataset: str = "", kind: ActivityType | None = None) -> Any:
         table = _Table(self._misfits)

@@ -16,7 +16,7 @@ from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.cells import read
 from airflow_provider_marketo.client.tabular.date_first import DateFirst
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
-from airflow_provider_marketo.client.tabular.records import BLOCK, Block, Field, Splitter, fields
+from airflow_provider_marketo.client.tabular.records import BLOCK, Block, Field, Splitter, fields, line
 from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
 
@@ -61,7 +61,7 @@ class CsvTransform(Transform):
         if rules.span is not None and rules.schema.date is not None:
             column = position(names, rules.schema.date, "by which rows are cut to their window")
             self._dates = _Dates(column, len(names), rules.span)
-        if self.outcome.keys is not None or rules.partitions.by or rules.hashed:
+        if self.outcome.keys is not None or rules.partitions.by or rules.hashed or rules.hidden.columns(names):
             self._cells = _Cells(rules, names, keyed=self.outcome.keys is not None)
 
     def _finish(self) -> Iterable[WrittenFile]:
@@ -249,9 +249,11 @@ class _Cells:
             for name in rules.schema.key
             if keyed
         ]
-        self._hashed = sorted((names.index(name) for name in rules.hashed if name in names), reverse=True)
+        self._hashed = [names.index(name) for name in rules.hashed if name in names]
+        self._hidden = {name: names.index(name) for name in rules.hidden.columns(names)}
         self._parts = [self._partition(names, name) for name in rules.partitions.by]
-        self.count = 1 + max(-1, *(key[0] for key in self._keys), *(part[0] for part in self._parts), *self._hashed)
+        looked_at = (*(key[0] for key in self._keys), *(part[0] for part in self._parts))
+        self.count = 1 + max(-1, *looked_at, *self._hashed, *self._hidden.values())
         self._part = lru_cache(1 << 12)(rules.partitions.part)
         self._folder = lru_cache(1 << 12)(rules.partitions.folder)
 
@@ -271,11 +273,18 @@ class _Cells:
         return self._folder(tuple(self._part(name, self._shown(row, place), kind) for place, name, kind in self._parts))
 
     def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:
-        """Replace the values of hashed columns by digests."""
-        for place in self._hashed:
-            if place < len(row) and not row[place].is_null:
-                field = row[place]
-                record = record[: field.start] + self._digest(field) + record[field.end :]
+        """Replace the values of hashed columns by digests, and those of hidden fields in the rows of their changes."""
+        written: dict[int, bytes] = {}
+        if self._hidden:
+            cells = {name: _text(row, place) for name, place in self._hidden.items()}
+            hidden = self._rules.hidden.hide(cells, lambda text: self._rules.digest(text.encode()))
+            written = {self._hidden[name]: line([value])[:-1] for name, value in hidden.items()}
+        written |= {
+            place: self._digest(row[place]) for place in self._hashed if place < len(row) and not row[place].is_null
+        }
+        for place in sorted(written, reverse=True):
+            if place < len(row):
+                record = record[: row[place].start] + written[place] + record[row[place].end :]
         return record
 
     def _shown(self, row: Sequence[Field], place: int) -> str | None:

@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.cells import read
+from airflow_provider_marketo.client.tabular.changed_values import HiddenChanges
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.records import Block, Splitter, fields, header, is_utf8, utf8
 
@@ -37,6 +38,7 @@ class Rules:
     :param span: start and end; rows dated before the start, or at the end or later, are cut. None cuts nothing.
     :param partitions: how rows are spread over folders.
     :param hashed: columns whose values are replaced by their SHA-256.
+    :param hidden: fields whose values in the rows of their changes are replaced or left out.
     :param hash_key: key of these digests; there is one wherever there are columns to hash.
     :param attributes: ``json``, ``map`` or ``typed``: the form of activities' attributes.
     :param on_type_error: ``null``, ``string`` or ``fail``: what becomes of a value that does not fit.
@@ -48,6 +50,7 @@ class Rules:
     span: tuple[datetime, datetime] | None = None
     partitions: Partitioning = field(default_factory=Partitioning)
     hashed: frozenset[str] = frozenset()
+    hidden: HiddenChanges = field(default_factory=HiddenChanges)
     hash_key: Secret | None = None
     attributes: str = "json"
     on_type_error: str = "null"
