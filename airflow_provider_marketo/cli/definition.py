@@ -63,9 +63,11 @@ _LEAD_ID = Arg(
 _TABLE = Arg(("--table",), help="Name of the table, such as leads or activity_send_email.", required=True)
 _ERASE_FOLDER = Arg(("--folder",), help="Folder of the extracts: its files that are loaded are removed, too.")
 _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
-_OBJECT = Arg(("object_type",), help="What is extracted.", choices=get_args(BulkObject))
-_START = Arg(("--start",), help="First second wanted, ISO 8601.", required=True)
-_END = Arg(("--end",), help="First second no longer wanted, ISO 8601.", required=True)
+_OBJECT = Arg(
+    ("what",), metavar="DAG_ID or object", help=f"A DAG, or what is extracted: {', '.join(get_args(BulkObject))}."
+)
+_START = Arg(("--start",), help="First second wanted, ISO 8601. For a DAG: where its dates are templates.")
+_END = Arg(("--end",), help="First second no longer wanted, ISO 8601 (default for a DAG: now).")
 _WINDOW = Arg(("--window",), help="Length of a window, ISO 8601 (default: P30D).", default="P30D")
 _ORDER = Arg(("--order",), help="Which window comes first.", choices=get_args(WindowOrder), default="oldest_first")
 _DATE_FIELD = Arg(("--date-field",), help="What the windows select by, such as updatedAt.")
@@ -125,10 +127,12 @@ _COMMANDS = (
     ),
     ActionCommand(
         name="plan",
-        help="Show the windows of a backfill, their megabytes, and how many days it takes (experimental)",
-        description="Prints a line for each window of a bulk extract, with the megabytes that it is likely to have and "
-        "the day on which it is exported. The size is that of the last file of such an extract, as the tasks have "
-        "written it down, or of a window that --sample exports. Without --sample it never calls Marketo.",
+        help="Show the calls, megabytes and days of a DAG's first run, or of a backfill (experimental)",
+        description="Of a DAG, prints a line for each of its tasks with the calls, the megabytes and the days of the "
+        "first run. Of an object, prints a line for each window of a bulk extract, with the megabytes that it is "
+        "likely to have and the day on which it is exported. The size is that of the last file of such an extract, "
+        "as the tasks have written it down, or of a window that --sample exports. Without --sample it never calls "
+        "Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.plan.plan"),
         args=(
             _OBJECT,

@@ -1,11 +1,12 @@
-"""``airflow marketo plan``: the windows of a backfill, their megabytes, and how many days it takes (*experimental*)."""
+"""``airflow marketo plan``: the calls, megabytes and days of a DAG's first run, or of a backfill (*experimental*)."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
@@ -14,11 +15,14 @@ from airflow_provider_marketo.airflow_compat import (
     action_cli,
     providers_configuration_loaded,
 )
+from airflow_provider_marketo.choices import BulkObject
 from airflow_provider_marketo.cli.tables import print_rows
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import as_period, as_utc
+from airflow_provider_marketo.diagnosis.dag_tasks import marketo_tasks
+from airflow_provider_marketo.diagnosis.first_run import TaskCost, budget_of, costs, tasks_of
 from airflow_provider_marketo.extract.forecast import Forecast, forecast, sample
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
 from airflow_provider_marketo.hooks.export_account import ExportAccount, Size, variable_name
@@ -28,6 +32,7 @@ from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
 
 _NO_SIZE = "No size of such a file is known: add --sample to export one window and measure it."
 
@@ -44,6 +49,9 @@ def plan(args: Namespace) -> None:
 
 def print_plan(args: Namespace) -> None:
     """Print the plan of the arguments."""
+    if args.what not in get_args(BulkObject):
+        _print_dag(args)
+        return
     request = _request(args)
     slices = request.slices({})
     source, size = _size(args, request)
@@ -56,15 +64,69 @@ def print_plan(args: Namespace) -> None:
         print(json.dumps(facts, indent=2) if args.output == "json" else yaml.safe_dump(facts, sort_keys=False), end="")
 
 
+def _print_dag(args: Namespace) -> None:
+    """Print a line for each task of a DAG, and the sum."""
+    tasks = tasks_of(args.what, marketo_tasks())
+    start, end = (as_utc(name, getattr(args, name))[0] for name in ("start", "end"))
+    daily_mb = args.daily_export_mb or budget_of(tasks)
+    conn_ids = {task.task_id: task.conn_id for task in tasks}
+    rows, mb, calls = [], 0.0, 0
+    for cost in costs(tasks, start, end or _now().replace(microsecond=0)):
+        size = _size_of_task(args, cost, conn_ids[cost.task_id])
+        slices = [] if cost.request is None else cost.request.slices({})
+        found = forecast(slices, size, daily_mb)
+        its_mb = None if size is None or not found else sum(each.mb or 0.0 for each in found)
+        mb, calls = mb + (its_mb or 0.0), calls + (cost.calls or 0)
+        rows.append(
+            {
+                "task": cost.task_id,
+                "reads": cost.reads,
+                "calls": "" if cost.calls is None else cost.calls,
+                "mb": "" if its_mb is None else round(its_mb, 1),
+                "days": (found[-1].day or "") if found else "",
+                "note": cost.note if its_mb is not None or cost.request is None else _NO_SIZE,
+            }
+        )
+    days = max(1, math.ceil(mb / daily_mb)) if daily_mb else None
+    facts = {
+        "dag_id": args.what,
+        "tasks": rows,
+        "calls": calls,
+        "mb": round(mb, 1),
+        "days": days,
+        "daily_export_mb": daily_mb,
+    }
+    if args.output == "table":
+        print_rows(rows)
+        spread = f", {counted(days, 'day')} at {daily_mb:g} MB a day" if days and daily_mb else ""
+        print(f"The first run: {counted(calls, 'call')} or more, about {facts['mb']} MB of known sizes{spread}.")
+    else:
+        print(json.dumps(facts, indent=2) if args.output == "json" else yaml.safe_dump(facts, sort_keys=False), end="")
+
+
+def _size_of_task(args: Namespace, cost: TaskCost, conn_id: str) -> Size | None:
+    """Return the size of a task's files: of its own last one, of a sample, or of another task that exports the like."""
+    if cost.request is None:
+        return None
+    known = _known_sizes(conn_id)
+    own = known.get(f"{args.what}.{cost.task_id}")
+    if own is not None or not args.sample:
+        return own or _newest(known, cost.request)
+    return _sample(conn_id, cost.request)
+
+
 def _request(args: Namespace) -> ExtractRequest:
+    for name in ("start", "end"):
+        if getattr(args, name) is None:
+            raise MarketoInvalidRequestError(f"a plan of {args.what} needs --{name}", parameter=f"--{name}")
     start, end = as_utc("start", args.start)[0], as_utc("end", args.end)[0]
     return ExtractRequest(
-        object_type=args.object_type,
+        object_type=args.what,
         start=start,
         end=end,
         date_field=args.date_field,
         filters={"programIds": args.program_ids} if args.program_ids else {},
-        fields=args.fields or (None if args.object_type == "activities" else ALL_FIELDS),
+        fields=args.fields or (None if args.what == "activities" else ALL_FIELDS),
         custom_object=args.custom_object,
         window=as_period("window", args.window),
         order=args.order,
@@ -74,12 +136,8 @@ def _request(args: Namespace) -> ExtractRequest:
 def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
     """Return where the size of a window is from, and the size."""
     if args.sample:
-        settings = ConnectionSettings.from_connection(find_connection(args.conn_id))
-        client = MarketoHook(settings.conn_id, settings=settings).client
-        measured = sample(client, request, wait=lambda: time.sleep(settings.poll_interval), now=_now)
-        return "a sample", measured
-    name = variable_name(args.conn_id)
-    known = ExportAccount.load(Variable.get(name, default_var=None), name).sizes
+        return "a sample", _sample(args.conn_id, request)
+    known = _known_sizes(args.conn_id)
     if args.task is not None:
         if args.task not in known:
             raise MarketoInvalidRequestError(
@@ -88,9 +146,25 @@ def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
                 remedy=f"Use {' or '.join(sorted(known))}." if known else "Add --sample.",
             )
         return args.task, known[args.task]
-    alike = {task: size for task, size in known.items() if size.object_type == request.object_type}
-    task = max(alike, key=lambda each: alike[each].measured_at, default=None)
-    return (task, alike[task]) if task is not None else ("", None)
+    newest = _newest(known, request)
+    return next((task for task, size in known.items() if size is newest), ""), newest
+
+
+def _sample(conn_id: str, request: ExtractRequest) -> Size:
+    settings = ConnectionSettings.from_connection(find_connection(conn_id))
+    client = MarketoHook(settings.conn_id, settings=settings).client
+    return sample(client, request, wait=lambda: time.sleep(settings.poll_interval), now=_now)
+
+
+def _known_sizes(conn_id: str) -> Mapping[str, Size]:
+    name = variable_name(conn_id)
+    return ExportAccount.load(Variable.get(name, default_var=None), name).sizes
+
+
+def _newest(known: Mapping[str, Size], request: ExtractRequest) -> Size | None:
+    """Return the newest size of a file with the same objects."""
+    alike = [size for size in known.values() if size.object_type == request.object_type]
+    return max(alike, key=lambda size: size.measured_at, default=None)
 
 
 def _facts(found: list[Forecast], source: str, size: Size | None, daily_mb: float | None) -> dict[str, Any]:

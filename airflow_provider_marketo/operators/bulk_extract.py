@@ -147,6 +147,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         "partition_by",
         "exclude_fields",
         "hash_fields",
+        "daily_export_mb",
         "poll_interval",
         "timeout",
     )

@@ -127,6 +127,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         "partition_by",
         "exclude_fields",
         "hash_fields",
+        "daily_export_mb",
         "poll_interval",
         "timeout",
     )

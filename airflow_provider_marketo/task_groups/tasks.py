@@ -130,6 +130,7 @@ class ReferenceInRangeOperator(MarketoListingOperator):
         **MarketoListingOperator.argument_checks,
         "also": texts(),
     }
+    template_fields: Sequence[str] = (*MarketoListingOperator.template_fields, "also")
 
     def __init__(self, *, also: Sequence[ListingObject] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)

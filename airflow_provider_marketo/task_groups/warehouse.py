@@ -152,9 +152,9 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             **leads,
         )
         self._load({LEADS: changed})
-        for each in _FILTERS:  # a value that leads do not show must not come in with its change
-            if hidden := [*activities.get(each, ()), *(leads.get(each) or ())]:
-                activities[each] = list(dict.fromkeys(hidden))
+        for option in _FILTERS:  # a value that leads do not show must not come in with its change
+            if hidden := [*activities.get(option, ()), *leads.get(option, ())]:
+                activities[option] = list(dict.fromkeys(hidden))
         happened = MarketoBulkExtractOperator(
             task_id="extract_activities",
             object_type="activities",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from airflow.sdk import DAG
 
+from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.task_groups.warehouse import MarketoWarehouseTaskGroup
 from tests.seed import DATES
 
 YEAR = ("leads", "--start", "2025-01-01", "--end", "2025-12-27", "--daily-export-mb", "50")
@@ -76,3 +80,51 @@ def test_one_window_is_sampled_and_nothing_is_fetched(airflow, connect):
 def test_arguments_that_make_no_plan_are_refused(airflow, arguments, message):
     with pytest.raises(SystemExit, match=message):
         airflow("plan", *arguments)
+
+
+@pytest.fixture
+def whole_instance(store_dag, tmp_path):
+    """A stored DAG with the task group, an extract of its own and a stream of rows into Marketo."""
+    with DAG("whole", max_active_runs=1) as dag:
+        MarketoWarehouseTaskGroup(
+            sql_conn_id="wh",
+            schema="marketo",
+            start="2025-01-01",
+            output_path=str(tmp_path),
+            daily_export_mb=50,
+            tables={"program_tokens": {}},
+        )
+        MarketoBulkExtractOperator(task_id="daily", object_type="activities", output_path=str(tmp_path))
+        MarketoSyncOperator(task_id="back", object_type="leads", records=[], rejects_path=str(tmp_path))
+    store_dag(dag)
+
+
+def test_a_dag_has_calls_megabytes_and_days_before_its_first_run(airflow, known, whole_instance):
+    known(**{"other.leads": SIZE, "other.activities": SIZE | {"object_type": "activities", "bytes": 40_000_000}})
+    found = json.loads(airflow("plan", "whole", "--end", "2025-12-27", "--output", "json"))
+    tasks = {each["task"].removeprefix("marketo."): each for each in found["tasks"]}
+    assert (tasks["extract_leads"]["calls"], tasks["extract_leads"]["mb"]) == (1 + 3 * 12, 240.0)
+    assert tasks["extract_activities"]["mb"] == 480.0
+    assert tasks["extract_reference"]["calls"] >= 15
+    assert "segments, program_tokens belong to" in tasks["extract_reference"]["note"]
+    assert tasks["extract_program_members"]["note"] == "for each ten programs"
+    assert "give --start" in tasks["daily"]["note"]
+    assert tasks["back"]["calls"] == ""
+    assert not [name for name in tasks if name.startswith("load")]
+    assert (found["mb"], found["days"], found["daily_export_mb"]) == (720.0, 15, 50.0)
+    assert found["calls"] == sum(each["calls"] or 0 for each in found["tasks"])
+    assert "about 720.0 MB of known sizes, 15 days at 50 MB a day." in airflow("plan", "whole", "--end", "2025-12-27")
+
+
+def test_a_dag_without_known_sizes_has_calls_and_says_how_to_measure(airflow, whole_instance):
+    found = json.loads(airflow("plan", "whole", "--end", "2025-12-27", "--output", "json"))
+    leads = next(each for each in found["tasks"] if each["task"] == "marketo.extract_leads")
+    assert (leads["calls"], leads["mb"]) == (37, "")
+    assert "add --sample" in leads["note"]
+    with pytest.raises(SystemExit, match=r"no stored DAG 'whol' .did you mean 'whole'"):
+        airflow("plan", "whol")
+
+
+def test_an_object_needs_dates(airflow):
+    with pytest.raises(SystemExit, match="a plan of leads needs --end"):
+        airflow("plan", "leads", "--start", "2025-01-01")
