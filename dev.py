@@ -35,7 +35,9 @@ HERE = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 10)
 AIRFLOW_LINES = ("3.1", "3.2", "3.3")
 DEVELOPMENT_LINE = AIRFLOW_LINES[-1]
-TEST_WORKERS = "2"
+TEST_WORKERS = str((os.cpu_count() or 1) + 1)
+"""One more than the machine has cores: a test waits for disks, sockets and processes for a third of its time."""
+
 PARTS = {
     "python": {"client", "contract", "interop", "output", "simulator", "warehouse"},
     "rest": {"at_most_once", "conditions", "extract", "imports", "listings", "marketo_assets", "streams"},
@@ -241,6 +243,8 @@ def main() -> int:
         needed = "Python {}.{} or newer".format(*OLDEST_PYTHON)
         print(f"dev.py needs {needed} on Linux, macOS or WSL, as Airflow does.", file=sys.stderr)
         return 2
+    # Tests start many interpreters, each of which would compile the whole package again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = _parser()
     arguments, rest = parser.parse_known_args()
     arguments.pytest = rest

@@ -12,6 +12,7 @@ the server. Without ``--previews``, tests marked ``previews`` are deselected.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -105,6 +106,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what lives until the end: thousands of tests, and all of Airflow."""
+    gc.collect()
+    gc.freeze()
 
 
 def _computed() -> float:
