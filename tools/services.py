@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 _POSTGRES_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 
 
@@ -80,10 +81,16 @@ def running_services(venv_bin: Path) -> Iterator[dict[str, str]]:
 
 
 def free_port() -> int:
-    """Return a loopback port that no program listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    Return a loopback port that no program listens on.
+
+    Linux and macOS take the ports of connections from those above, so that none has it when its user begins to listen.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _find(name: str, venv_bin: Path) -> str | None:
@@ -119,11 +126,11 @@ def postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
         shutil.chown(data, user)
     port = free_port()
     pg_ctl = [_program("pg_ctl", venv_bin), "-D", str(data), "-w", "-s"]
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=400"
 
     def run(*command: str) -> None:
         subprocess.run(
-            command, check=True, user=user, cwd=data, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60
+            command, check=True, user=user, cwd=data, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=180
         )
 
     run(_program("initdb", venv_bin), "-D", str(data), "-A", "trust", "-U", "airflow", "-E", "UTF8", "--locale=C")
