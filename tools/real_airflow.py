@@ -32,7 +32,7 @@ PATIENCE = 3
 """How many times as long as expected a test waits: a busy machine is slow, and a wait ends when it can."""
 
 FINISHED = ("success", "failed")
-_READY_WITHIN = 180.0
+_READY_WITHIN = 120.0 * PATIENCE
 _GRACE = 5.0
 
 
@@ -184,7 +184,7 @@ class RealAirflow:
         """
         Wait until every component is healthy and the DAGs are known.
 
-        :raises RealAirflowError: a component ended, a DAG file cannot be imported, or Airflow took over three minutes.
+        :raises RealAirflowError: a component ended, a DAG file cannot be imported, or Airflow took too long.
         """
         deadline = time.monotonic() + _READY_WITHIN
         while waiting_for := self._not_ready(dag_ids):
@@ -217,7 +217,7 @@ class RealAirflow:
         :return: the JSON of the reply.
         :raises requests.HTTPError: a status of 400 and above.
         """
-        reply = self._session.request(method, self.url + path, json=body or None, timeout=30)
+        reply = self._session.request(method, self.url + path, json=body or None, timeout=30 * PATIENCE)
         if not reply.ok:
             raise requests.HTTPError(f"{method} {path}: {reply.status_code} {reply.text[:500]}", response=reply)
         return reply.json() if reply.content else None
@@ -235,7 +235,7 @@ class RealAirflow:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
-        reply = session.get(f"{self.url}/auth/token", timeout=30)
+        reply = session.get(f"{self.url}/auth/token", timeout=30 * PATIENCE)
         reply.raise_for_status()
         session.headers["authorization"] = f"Bearer {reply.json()['access_token']}"
         return session

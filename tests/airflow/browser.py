@@ -10,12 +10,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import requests
 from websockets.sync.client import ClientConnection, connect
+
+from tools.real_airflow import PATIENCE
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
@@ -48,7 +50,7 @@ class Page:
         number = next(self._ids)
         self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            said = json.loads(self._connection.recv(timeout=60))
+            said = json.loads(self._connection.recv(timeout=60 * PATIENCE))
             if said.get("id") == number:
                 assert "error" not in said, f"{method}: {said['error']}"
                 return dict(said["result"])
@@ -59,14 +61,14 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait_for(self, script: str, within: float = 60.0) -> Any:
+    def wait_for(self, script: str, within: float = 60) -> Any:
         """
         Wait until an expression is true, and return its value.
 
         A page has no body while it loads, and loses its context when it moves on. An expression that raises is not yet
         true.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + within * PATIENCE
         while True:
             try:
                 if value := self.run(script):
@@ -123,14 +125,19 @@ def open_page(program: str, cookies: list[dict[str, Any]]) -> Iterator[Page]:
                 yield page
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=20)
+            process.kill()
+            process.wait()
 
 
 def _address(file: Path) -> str:
-    deadline = time.monotonic() + 60
+    """Wait until the browser listens and has its page, in whichever order they come."""
+    deadline = time.monotonic() + 60 * PATIENCE
     while time.monotonic() < deadline:
-        if file.exists() and (lines := file.read_text().splitlines()):
-            targets = requests.get(f"http://127.0.0.1:{lines[0]}/json", timeout=10).json()
-            return next(each["webSocketDebuggerUrl"] for each in targets if each["type"] == "page")
+        with suppress(OSError, ValueError, IndexError, StopIteration):
+            port = file.read_text().splitlines()[0]
+            targets = requests.get(f"http://127.0.0.1:{port}/json", timeout=10).json()
+            return str(next(each["webSocketDebuggerUrl"] for each in targets if each["type"] == "page"))
         time.sleep(0.1)
     raise AssertionError("the browser did not start")

@@ -1,8 +1,8 @@
 """
-A real Airflow for all tests of this folder: scheduler, DAG processor, triggerer, API server and LocalExecutor.
+A real Airflow for the tests of this folder: scheduler, DAG processor, triggerer, API server and LocalExecutor.
 
-Its database is SQLite, or PostgreSQL with ``--services``. The tests of this folder run one after the other, in one
-process.
+Its database is SQLite, or PostgreSQL with ``--services``. Tests of one group run one after the other, in one process
+with one Airflow. The groups run beside each other, because most of their time is waiting.
 """
 
 from __future__ import annotations
@@ -39,9 +39,17 @@ TEST_DAGS = (
     "several_subscriptions",
 )
 
+GROUPS = {
+    "control": ("test_asking", "test_backfill", "test_failures", "test_kill_and_clear", "test_limits"),
+    "page": ("test_page",),
+    "page_fab": ("test_page_fab",),
+    "readme": ("test_readme",),
+}
+"""Which files share a process. All others are the group ``recipes``; the last three groups start their own servers."""
+
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -54,7 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.airflow)
-            item.add_marker(pytest.mark.xdist_group("airflow"))
+            group = next((name for name, files in GROUPS.items() if item.path.stem in files), "recipes")
+            item.add_marker(pytest.mark.xdist_group(f"airflow_{group}"))
             item.add_marker(pytest.mark.timeout(900))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulated import lines
-from tools.real_airflow import DagRun, RealAirflow, RealAirflowError
+from tools.real_airflow import PATIENCE, DagRun, RealAirflow, RealAirflowError
 
 FROM, TO = "2026-01-10", "2026-01-13"
 DAYS = ("2026-01-13", "2026-01-12", "2026-01-11", "2026-01-10")
@@ -52,7 +52,7 @@ def test_a_backfill_stops_at_the_budget_of_the_day_and_goes_on_by_itself(
 ) -> None:
     dag_id = f"history_{start.__name__}"
     start(airflow)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * PATIENCE
     while len(runs_by_day(airflow, dag_id)) < len(DAYS) and time.monotonic() < deadline:
         time.sleep(0.5)
     runs = runs_by_day(airflow, dag_id)

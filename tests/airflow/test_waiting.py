@@ -16,7 +16,7 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.simulator import Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
-from tools.real_airflow import DagRun, RealAirflow
+from tools.real_airflow import PATIENCE, DagRun, RealAirflow
 
 FOLLOW_UP = "marketo_form_follow_up"
 POSITION = "marketo_position_form_follow_up"
@@ -173,7 +173,7 @@ def event(airflow: RealAirflow, asset: str, extra: dict[str, Any], **facts: Any)
 
 def wait_for(look: Callable[[], Found | None], within: float) -> Found:
     """Call a function until it returns something, and return that."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + within * PATIENCE
     while not (found := look()):
         assert time.monotonic() < deadline, f"nothing was found within {within} seconds"
         time.sleep(0.5)
