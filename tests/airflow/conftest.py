@@ -40,7 +40,7 @@ TEST_DAGS = (
 )
 
 GROUPS = {
-    "control": ("test_asking", "test_backfill", "test_failures", "test_kill_and_clear", "test_limits"),
+    "control": ("test_asking", "test_backfill", "test_failures", "test_kill_and_clear", "test_limits", "test_provider"),
     "page": ("test_page",),
     "page_fab": ("test_page_fab",),
     "readme": ("test_readme",),
