@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -18,6 +19,12 @@ _BUFFER = 1 << 20
 
 _ROWS = 8_192
 """Rows of a column that are in memory at a time."""
+
+_BYTES = 256 << 20
+"""Bytes of a column that are in memory at a time."""
+
+LARGEST = 256 << 20
+"""Bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
 
 _UNREADABLE = (ValueError, OverflowError, ArithmeticError, ZoneInfoNotFoundError)
 """What Python raises for a value that it cannot hold. Errors of Arrow are ValueErrors, too."""
@@ -34,6 +41,7 @@ class ParquetReader:
 
     def __init__(self, path: Any, file: IO[bytes]) -> None:
         self._path = path
+        self._opened = file
         try:
             # Nanoseconds, in which older writers store dates, end with the year 2262 and then begin again.
             self._file = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us")
@@ -59,8 +67,32 @@ class ParquetReader:
 
     def _arrays(self, place: int) -> Iterator[Any]:
         name = self.names[place]
-        for batch in self._file.iter_batches(_ROWS, columns=[name]):
+        for batch in self._file.iter_batches(self._rows_at_once(name), columns=[name]):
             yield batch.column(name)
+
+    def _rows_at_once(self, name: str) -> int:
+        """Return of how many rows a column may be read at a time: a value of a dictionary may stand in each of them."""
+        most = 1.0
+        for group in range(self._file.metadata.num_row_groups):
+            facts = self._file.metadata.row_group(group)
+            for leaf in range(facts.num_columns):
+                chunk = facts.column(leaf)
+                size = chunk.total_uncompressed_size
+                if chunk.path_in_schema.partition(".")[0] != name or size * _ROWS <= _BYTES:
+                    continue
+                most = max(most, size / max(1, chunk.num_values))
+                if chunk.has_dictionary_page and chunk.physical_type == "BYTE_ARRAY":
+                    most = max(most, self._longest(name, group) if chunk.path_in_schema == name else size)
+        return max(1, min(_ROWS, int(_BYTES / most)))
+
+    def _longest(self, name: str, group: int) -> int:
+        """Return the length of the longest value in the dictionary of a column, without a copy for each row."""
+        file = pq.ParquetFile(self._opened, buffer_size=_BUFFER, pre_buffer=False, read_dictionary=[name])
+        for batch in file.iter_batches(1, row_groups=[group], columns=[name]):
+            found = batch.column(name)
+            if pa.types.is_dictionary(found.type) and len(found.dictionary):
+                return int(pc.max(pc.binary_length(found.dictionary)).as_py() or 0)
+        return 0
 
 
 class _Column:
@@ -79,10 +111,18 @@ class _Column:
 
     def values(self, start: int, stop: int) -> list[Any]:
         found: list[Any] = []
+        first, size = start, 0
         while start < stop:
             held_until = self._start + len(self._held)
             if start < held_until:
                 piece = self._held.slice(start - self._start, stop - start)
+                size += _size(piece)
+                if size > LARGEST:
+                    raise _refused(
+                        f"{self._where}, rows {first + 1} to {start + len(piece)}: the values have {size >> 20} MB,"
+                        f" and {LARGEST >> 20} MB of a column are read at a time",
+                        remedy="Do not send the column (columns=), or shorten its values.",
+                    )
                 found += self._convert(piece, start)
                 start += len(piece)
             else:
@@ -114,6 +154,20 @@ class _Column:
                     remedy="Correct the row (dates go from the year 1 to 9999), or do not send the column (columns=).",
                 ) from None
         raise AssertionError("unreachable: a value that cannot be read was found before")
+
+
+def _size(array: Any) -> int:
+    """Return the bytes of the values, as many times as they stand there."""
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        return _size(array.flatten())
+    if pa.types.is_struct(array.type):
+        return sum(map(_size, array.flatten()))
+    if pa.types.is_dictionary(array.type):
+        values = array.dictionary
+        if not pa.types.is_string(values.type) and not pa.types.is_binary(values.type):
+            return int(array.nbytes)
+        return int(pc.sum(pc.take(pc.binary_length(values), array.indices)).as_py() or 0)
+    return int(array.nbytes)
 
 
 def _for_python(kind: Any) -> Any:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from itertools import chain, islice
-from typing import IO, Any
+from typing import IO, Any, Generic, TypeVar
 
 from airflow.sdk import ObjectStoragePath
 
@@ -25,6 +25,9 @@ from airflow_provider_marketo.imports.parquet import ParquetReader
 
 BATCH_ROWS = 2_000
 """Rows that are in memory at a time."""
+
+BATCH_BYTES = 64 << 20
+"""Bytes of lines after which a batch ends early: a packed file of a megabyte may hold gigabytes."""
 
 LONGEST_CELL = 64 << 20
 """Python's csv module gives up at 128 KB; a cell that is too long for Marketo has to be a reject, not a crash."""
@@ -266,7 +269,8 @@ def _table(path: Any, options: FileOptions) -> Table:
 def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, guess: bool) -> Table:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     limit = csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    lines = _Counted(_lines(text))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
     except (UnicodeDecodeError, csv.Error) as error:
@@ -292,7 +296,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
     def batches() -> Iterator[Batch]:
         try:
             with file:
-                while rows := list(islice(reader, BATCH_ROWS)):
+                while rows := lines.batch(reader):
                     width = len(header)
                     if any(len(row) != width for row in rows):
                         rows = [row for row in rows if row]  # blank lines
@@ -307,6 +311,44 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
             csv.field_size_limit(limit)
 
     return header, batches()
+
+
+Line = TypeVar("Line", str, bytes)
+Row = TypeVar("Row")
+
+
+class _Counted(Generic[Line]):
+    """
+    Lines whose bytes are counted, to end batches of rows early.
+
+    :param lines: the lines.
+    """
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines: Iterator[Line] = lines
+        self._taken = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        return self
+
+    def __next__(self) -> Line:
+        line = next(self._lines)
+        self._taken += len(line)
+        return line
+
+    def batch(self, rows: Iterator[Row]) -> list[Row]:
+        """
+        Return the next rows: some thousands, or fewer if they have many bytes.
+
+        :param rows: what is made of these lines.
+        """
+        self._taken = 0
+        found = []
+        for row in islice(rows, BATCH_ROWS):
+            found.append(row)
+            if self._taken >= BATCH_BYTES:
+                break
+        return found
 
 
 def _lines(text: IO[str]) -> Iterator[str]:
@@ -354,10 +396,11 @@ def _opened(path: Any, packed: bool, **how: Any) -> IO[bytes]:
 
 
 def _jsonl(path: Any, file: IO[bytes], options: FileOptions) -> Table:
-    lines = enumerate(iter(partial(file.readline, LONGEST_CELL + 1), b""), 1)
-    first = [_object(path, number, line) for number, line in islice(lines, BATCH_ROWS) if line.strip()]
+    lines = _Counted(iter(partial(file.readline, LONGEST_CELL + 1), b""))
+    numbered = ((number, _object(path, number, line)) for number, line in enumerate(lines, 1) if line.strip())
+    first = [record for _, record in lines.batch(numbered)]
     names = list(dict.fromkeys(name for record in first for name in record))
-    known = set(names)
+    known, announced = set(names), len(first)
 
     def batches() -> Iterator[Batch]:
         with file:
@@ -365,15 +408,12 @@ def _jsonl(path: Any, file: IO[bytes], options: FileOptions) -> Table:
             while records:
                 yield Batch.of([[record.get(name) for record in records] for name in names])
                 records = []
-                for number, line in islice(lines, BATCH_ROWS):
-                    if not line.strip():
-                        continue
-                    record = _object(path, number, line)
+                for number, record in lines.batch(numbered):
                     new = [] if known.issuperset(record) else sorted(filter(options.wants, set(record) - known))
                     if new:
                         raise _refused(
                             f"{path}, line {number}: {', '.join(new)} is in none of the first"
-                            f" {BATCH_ROWS} lines, which say what the columns are",
+                            f" {announced} rows, which say what the columns are",
                             remedy="Write every column into the first line, with null where it has no value.",
                         )
                     records.append(record)

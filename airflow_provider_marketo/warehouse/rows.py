@@ -23,11 +23,13 @@ from airflow.sdk import ObjectStoragePath
 from pyarrow.parquet import ParquetFile
 
 from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.tabular import arrow, jsontext
 from airflow_provider_marketo.client.tabular import schema as kinds
 from airflow_provider_marketo.client.tabular.attributes import as_text
 from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE, DATE_PARTS, LONGEST_PART, NO_VALUE
 from airflow_provider_marketo.client.tabular.records import Block, Splitter, header, is_utf8, utf8
+from airflow_provider_marketo.hooks.databases import without_values
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError
 
@@ -42,6 +44,18 @@ FILE = "_file"
 _ROWS = 65_536
 _BYTES = 16 << 20
 """Rows and bytes of a batch: what is in memory at a time, also of leads with a thousand columns."""
+
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    RuntimeError,
+    pa.ArrowException,
+)
+"""What the readers raise for a file that is not what its name says."""
 
 _PIECE = 1 << 20
 _LINES = 10_000
@@ -104,12 +118,28 @@ class DatasetRows:
         for number, file in enumerate(self.files):
             rows = 0
             with _local(ObjectStoragePath(self._manifest.output) / file.name, file) as path:
-                for table in self._tables(path):
-                    rows += table.num_rows
-                    self.read += table.num_rows
-                    yield from self._batches(table, file, number)
+                for batch in self._readable(path, file, number):
+                    rows += batch.num_rows
+                    self.read += batch.num_rows
+                    yield batch
             if rows != file.rows:
                 raise MarketoLoadError(f"{file.name} has {counted(rows, 'row')}, and the manifest says {file.rows}")
+
+    def _readable(self, path: Path, file: ManifestFile, number: int) -> Iterator[pa.RecordBatch]:
+        """:raises MarketoLoadError: the file is the listed one, and not what it should be. The text has no values."""
+        why: str
+        try:
+            for table in self._tables(path):
+                yield from self._batches(table, file, number)
+            return
+        except MarketoLoadError:
+            raise
+        except MarketoDataError as error:
+            why = error.message
+        except _UNREADABLE as error:
+            why = f"{type(error).__name__}: {without_values(error)}"
+        # Raised outside of the except block: the readers' errors quote values of rows.
+        raise MarketoLoadError(f"{file.name} cannot be read as {self._manifest.file_format} ({why})")
 
     def _tables(self, path: Path) -> Iterator[pa.Table]:
         if self._manifest.file_format == "parquet":
@@ -195,7 +225,7 @@ def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any
         )
     values, bad = arrow.typed(pa.chunked_array([pa.array([text], pa.string())]), _KINDS[kind])
     if bad is not None:
-        raise MarketoLoadError(f"{file.name} has {text!r} in its path, which is not of the column's type {kind}")
+        raise MarketoLoadError(f"{file.name}: the value of a column in its path or in scope is not of type {kind}")
     return pa.repeat(values[0].cast(types.arrow_type(kind)), rows)
 
 

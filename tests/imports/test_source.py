@@ -385,3 +385,50 @@ def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, pa
     with pytest.raises(MarketoInvalidRequestError, match=f"connection warehouse is of type {kind}") as caught:
         open_rows({"sql": "SELECT 1", "sql_conn_id": "warehouse"})
     assert f"pip install apache-airflow-providers-{package}." in caught.value.remedy
+
+
+@pytest.mark.parametrize("stored", ["a dictionary", "text", "lists"])
+def test_a_small_parquet_file_that_unpacks_to_gigabytes_is_refused(tmp_path, stored):
+    rows, text = 4_000, "x" * (1 << 20)
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([text]))
+    if stored == "lists":
+        column = pa.ListArray.from_arrays(pa.array(range(rows + 1), pa.int32()), column)
+    table = pa.table({"id": range(rows), "big": column})
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(table, path, compression="zstd", store_schema=stored != "text")
+    assert path.stat().st_size < 1 << 20
+    opened = from_files(str(path))
+    before = pa.total_allocated_bytes()
+    batch = next(opened.batches)
+    assert list(batch[0][:2]) == [0, 1]
+    with pytest.raises(MarketoInvalidRequestError, match=r"bomb.parquet, column big, rows 1 to \d+: .* 256 MB"):
+        batch[1]
+    assert pa.total_allocated_bytes() - before < 1 << 30
+
+
+def test_a_parquet_column_of_long_texts_is_read_in_small_pieces(tmp_path):
+    texts = ["a" * 100_000, "b" * 100_000, None] * 1_000
+    path = tmp_path / "long.parquet"
+    pq.write_table(pa.table({"text": texts}), path)
+    assert [value for batch in from_files(str(path)).batches for value in batch[0]] == texts
+
+
+@pytest.mark.parametrize("packed", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"])
+def test_a_batch_of_long_lines_ends_early(tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(source, "BATCH_BYTES", 10_000)
+    text = "x" * 1_000
+    rows = [f'{{"a": "{text}"}}\n' if "jsonl" in packed else f"{text}\n" for _ in range(100)]
+    data = "".join(rows if "jsonl" in packed else ["a\n", *rows]).encode()
+    path = tmp_path / f"long{packed}"
+    path.write_bytes(gzip.compress(data) if packed.endswith("gz") else data)
+    sizes = [batch.rows for batch in from_files(str(path)).batches]
+    assert sum(sizes) == 100
+    assert max(sizes) <= 11
+
+
+@pytest.mark.parametrize("at", [0, 1, BATCH_ROWS])
+def test_many_blank_lines_do_not_end_a_jsonl_file(tmp_path, at):
+    lines = ['{"a": 1}'] * (2 * BATCH_ROWS)
+    lines[at:at] = [""] * (2 * BATCH_ROWS)
+    (tmp_path / "blank.jsonl").write_text("\n".join(lines))
+    assert sum(batch.rows for batch in from_files(str(tmp_path / "blank.jsonl")).batches) == 2 * BATCH_ROWS
