@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes, operations
@@ -29,7 +30,7 @@ from airflow_provider_marketo.imports.staging import CALL_BYTES
 from airflow_provider_marketo.imports.state import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airflow_provider_marketo.client.client import MarketoClient
@@ -88,16 +89,48 @@ class SyncImport:
         """
         Send every chunk that is not done.
 
+        Only this thread writes states down; the threads of the pool make calls, and nothing else.
+
         :raises MarketoError: whatever stops it; what is done is written down, and another try goes on from there.
         """
+        staged = [chunk for chunk in self._staged.chunks if self._staged.state(chunk).state == state.STAGED]
+        held_back = [chunk for chunk in staged if chunk.name in self._held_back]
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="marketo-sync") as pool:
+            self._send_all([chunk for chunk in staged if chunk.name not in self._held_back], pool)
             # Chunks that another process may have been sending a moment ago come last: two simultaneous upserts of one
             # new lead create two leads.
-            for chunk in sorted(self._staged.chunks, key=lambda chunk: chunk.name in self._held_back):
-                if self._staged.state(chunk).state == state.STAGED:
-                    if chunk.name in self._held_back:
-                        self._let_settle()
-                    self._send(chunk, pool)
+            if held_back:
+                self._let_settle()
+                self._send_all(held_back, pool)
+
+    def _send_all(self, chunks: Iterable[Chunk], pool: ThreadPoolExecutor) -> None:
+        """Send chunks, and begin another one while fewer calls are under way than may be made at once."""
+        coming = iter(chunks)
+        going: dict[Iterator[list[_Call]], set[_Call]] = {}
+        failure: MarketoError | None = None
+        while True:
+            ready = [sending for sending, calls in going.items() if not calls]
+            if not ready:
+                under_way = set().union(*going.values())
+                chunk = next(coming, None) if failure is None and len(under_way) < self._parallel else None
+                if chunk is not None:
+                    ready = [self._send(chunk, pool)]
+                elif not going:
+                    break
+                else:
+                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                    for calls in going.values():
+                        calls.difference_update(done)
+            for sending in ready:
+                going.pop(sending, None)
+                try:
+                    going[sending] = set(next(sending))
+                except StopIteration:
+                    pass
+                except MarketoError as error:
+                    failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _let_settle(self) -> None:
         """Wait until Marketo has certainly ended the calls of a process that died."""
@@ -117,7 +150,12 @@ class SyncImport:
         else:
             self._staged.lose(chunk, "the task died while these rows were on their way")
 
-    def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> None:
+    def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> Iterator[list[_Call]]:
+        """
+        Send a chunk, and yield the calls to wait for before it goes on.
+
+        :raises MarketoError: a call failed; what that means for the chunk is written down.
+        """
         rows = self._staged.rows(chunk)
         records = [self._record(row) for row in rows]
         sending = self._staged.state(chunk)
@@ -140,35 +178,19 @@ class SyncImport:
                     for at, record in enumerate(records)
                     if _goes_on(outcomes.get(at)) and stage.needs(record) and not self._there(record)
                 ]
-                self._run_stage(sender, stage, records, going, outcomes=outcomes, pool=pool)
+                calls = [pool.submit(sender.send, stage, records, batch) for batch in batches(stage, records, going)]
+                for call in calls:
+                    call.add_done_callback(partial(_cancel_after_failure, calls))
+                yield calls
+                for call in calls:
+                    if not call.cancelled():
+                        outcomes.update(call.result())
         except MarketoError:
             self._staged.count_calls(sender.calls)
             self._staged.put(chunk, sending.to_resend() if sender.may_have_run else state.ChunkState())
             raise
         self._staged.count_calls(sender.calls)
         self._settle(chunk, rows, outcomes)
-
-    def _run_stage(
-        self,
-        sender: _Sender,
-        stage: Stage,
-        records: Sequence[Record],
-        going: Sequence[int],
-        *,
-        outcomes: dict[int, Outcome],
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        futures = [pool.submit(sender.send, stage, records, batch) for batch in batches(stage, records, going)]
-        finished, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in waiting:
-            future.cancel()
-        wait(futures)
-        failures = [future.exception() for future in finished if future.exception() is not None]
-        for future in futures:
-            if not future.cancelled() and future.exception() is None:
-                outcomes.update(future.result())
-        if failures and failures[0] is not None:
-            raise failures[0]
 
     def _record(self, row: Sequence[Any]) -> Record:
         values = [
@@ -197,6 +219,15 @@ class SyncImport:
 
 
 _NOTHING_TO_SAY = Outcome("accepted")
+
+_Call = Future[dict[int, Outcome]]
+
+
+def _cancel_after_failure(calls: Sequence[_Call], ended: _Call) -> None:
+    """Cancel what has not begun once one call of a chunk's stage has failed."""
+    if not ended.cancelled() and ended.exception() is not None:
+        for call in calls:
+            call.cancel()
 
 
 def _goes_on(outcome: Outcome | None) -> bool:

@@ -138,12 +138,33 @@ def test_a_lost_answer_is_unknown_and_never_sent_again_by_itself(marketo, tmp_pa
     assert len(added(instance)) == 750
 
 
+def test_calls_run_side_by_side_as_far_as_the_slots_go(marketo, tmp_path):
+    instance = marketo(latency=0.1)
+    result = run(tmp_path, records=attended(*range(1001, 1051)) * 30, pool_slots=3)
+    assert counts(result) == {"accepted": 1_500}
+    assert result["calls"] == instance.report().calls["activities.add_custom_activities"] == 5
+    assert 2 <= instance.report().peak_concurrency <= 3
+    assert len(added(instance)) == 1_500
+
+
+def test_a_call_that_fails_stops_the_others_from_beginning_and_those_under_way_are_accounted_for(marketo, tmp_path):
+    instance = marketo(latency=0.05)
+    rows, store = attended(*range(1001, 1051)) * 30, StateStore()
+    instance.fail("activities.add_custom_activities", "603", skip=1)
+    with pytest.raises(AirflowFailException):
+        run(tmp_path, store, records=rows, pool_slots=2)
+    assert 300 <= len(added(instance)) <= 900
+    assert counts(run(tmp_path, store, records=rows, pool_slots=2)) == {"accepted": 1_500}
+    assert len(added(instance)) == 1_500
+
+
+@pytest.mark.parametrize("pool_slots", [1, 2])
 @pytest.mark.parametrize("write", range(1, 12))
-def test_a_killed_task_sends_no_row_twice(marketo, tmp_path, write):
+def test_a_killed_task_sends_no_row_twice(marketo, tmp_path, write, pool_slots):
     instance = marketo()
     rows, store = attended(*range(1001, 1501)), DyingStore(write, written=True)
     try:
-        run(tmp_path, store, records=rows)
+        run(tmp_path, store, records=rows, pool_slots=pool_slots)
         assert write > 3  # it does not write so often
         return
     except DeadError:
