@@ -75,10 +75,6 @@ def _variables() -> dict[str, str]:
         "marketo_tables_send.trigger": {
             "dag_id": "send", "place": "duckdb://wh/marketo", "tables": {"emails": {"until": _now(hours=3)}},
         },
-        "marketo_exports_marketo_default": {
-            "version": 1, "day": quota_date(datetime.now(timezone.utc)), "budgets": {},
-            "entries": {"a": {"dag_id": "send", "since": _now(hours=1), "spent": 12_000_000}},
-        },
     }  # fmt: skip
     return {name: json.dumps(value) for name, value in facts.items()} | {
         key: text,
@@ -86,6 +82,17 @@ def _variables() -> dict[str, str]:
         gone: gone_text,
         gone_claim: "a process",
     }
+
+
+def _exports_of_today() -> str:
+    return json.dumps(
+        {
+            "version": 1,
+            "day": quota_date(datetime.now(timezone.utc)),
+            "budgets": {},
+            "entries": {"a": {"dag_id": "send", "since": _now(hours=1), "spent": 12_000_000}},
+        }
+    )
 
 
 @contextmanager
@@ -230,6 +237,8 @@ def page(server: RealAirflow, token: Callable[[str], str]) -> Iterator[Page]:
     program = find_browser()
     if program is None:
         pytest.skip("Chromium is not installed")
+    # Only now: since the server was started, a new day may have begun at Marketo.
+    server.cli("variables", "set", "marketo_exports_marketo_default", _exports_of_today())
     cookie = {"name": "_token", "value": token("joe"), "domain": "127.0.0.1", "path": "/air"}
     with open_page(program, [cookie]) as opened:
         opened.open(f"{server.url}/air/plugin/marketo")
