@@ -81,6 +81,9 @@ AssetAction = Literal[
     "deactivate",
 ]
 ApprovedInProgram = Literal["snippets", "forms", "landing_pages", "emails"]
+LookedUpObject = Literal["companies", "opportunities", "opportunity_roles", "sales_persons", "named_accounts"]
+"""What Marketo does not list: it finds records by keys."""
+
 ListingObject = Literal[
     "lead_fields",
     "program_member_fields",
@@ -116,11 +119,7 @@ ListingObject = Literal[
     "custom_object_fields",
     "assets",
     "asset_changes",
-    "companies",
-    "opportunities",
-    "opportunity_roles",
-    "sales_persons",
-    "named_accounts",
+    LookedUpObject,
     "lead_partitions",
     "api_usage",
     "api_errors",

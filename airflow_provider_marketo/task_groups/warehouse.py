@@ -9,7 +9,7 @@ from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from airflow_provider_marketo import options
 from airflow_provider_marketo.arguments import Check, is_filled_in_later, moment, number, period, text, texts
-from airflow_provider_marketo.choices import ListingObject, RemovalFeed
+from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
@@ -35,7 +35,11 @@ _OPTIONS: Mapping[str, Sequence[str]] = {
     MEMBERS: ("fields", *_FILTERS, "history"),
     OBJECTS: (*_FILTERS, "history"),
 }
-OPTIONS: Mapping[str, Sequence[str]] = {**_OPTIONS, **dict.fromkeys(get_args(ListingObject), ("fields", *_FILTERS))}
+OPTIONS: Mapping[str, Sequence[str]] = {
+    **_OPTIONS,
+    **dict.fromkeys(get_args(ListingObject), ("fields", *_FILTERS)),
+    **dict.fromkeys(get_args(LookedUpObject), ("keys", "fields", *_FILTERS)),
+}
 """What an author may say of each table."""
 
 
@@ -62,7 +66,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
     :param tables: what differs by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
         "activities": {"activity_types": [...]}}``, also for ``program_members``, ``custom_objects`` (all types) and the
         tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
-        named: ``{"program_tokens": {}}``. What leads exclude or hash is hidden in the activities that change it, too.
+        named: ``{"program_tokens": {}}``. What Marketo only looks up needs keys: ``{"companies": {"keys": [...]}}``.
+        What leads exclude or hash is hidden in the activities that change it, too.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
     :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
@@ -225,7 +230,7 @@ def _listing_arguments(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
     """Return what an author says of the tables of reference data, by argument."""
     named = [table for table in tables if table in get_args(ListingObject)]
     found: dict[str, Any] = {"also": named}
-    for option in ("fields", *_FILTERS):
+    for option in ("fields", *_FILTERS, "keys"):
         given = {table: tables[table][option] for table in named if option in tables[table]}
         if given:
             found[option] = given
@@ -254,4 +259,10 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                 )
             if option != "history" and value != "all":
                 texts()(f"tables[{table!r}][{option!r}]", value)
+        if table in get_args(LookedUpObject) and not given.get("keys"):
+            raise MarketoInvalidRequestError(
+                f"Marketo lists no {table}, it only looks them up by keys",
+                parameter="tables",
+                remedy=f"Give tables={{{table!r}: {{'keys': [...]}}}}.",
+            )
     return tables

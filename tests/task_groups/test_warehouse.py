@@ -6,16 +6,19 @@ import json
 from collections import defaultdict
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from typing import get_args
 
 import duckdb
 import pytest
 from airflow.sdk import DAG, XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+from airflow_provider_marketo.choices import LookedUpObject
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import variables
+from airflow_provider_marketo.listings.table import LISTINGS
 from airflow_provider_marketo.task_groups.warehouse import MarketoWarehouseTaskGroup
 from tests.support import run_task, task_context
 
@@ -240,3 +243,37 @@ def test_what_leads_hide_is_hidden_in_their_changes(tmp_path, database):
     tasks = {task.task_id: task for task in group(tmp_path, tables=tables).iter_tasks()}
     assert tasks["marketo.extract_activities"].hash_fields == ["primaryAttributeValue", "email"]
     assert tasks["marketo.extract_activities"].exclude_fields == ["phone"]
+
+
+def test_what_marketo_only_looks_up_needs_keys(tmp_path, database):
+    with pytest.raises(
+        MarketoInvalidRequestError, match=r"lists no companies.*tables={'companies': {'keys': \[\.\.\.\]}}"
+    ):
+        group(tmp_path, tables={"companies": {}})
+    assert set(get_args(LookedUpObject)) == {name for name, each in LISTINGS.items() if each.looked_up_by}
+
+
+@pytest.mark.slow(reason="it lists an instance twice")
+def test_tables_that_are_named_follow_removals_and_keys(marketo, governed, database, tmp_path):
+    instance = marketo(leads=20, activities=20, limits=False)
+    client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
+    client.call("companies.sync", input=[{"externalCompanyId": f"C-{n}", "company": f"Company {n}"} for n in (1, 2)])
+    client.call("static_list_membership.add_to_list", listId=1001, input=[{"id": 1001}, {"id": 1002}])
+    tables = {"list_members": {}, "companies": {"keys": ["C-2"], "exclude_fields": ["website"]}}
+    reference = ("ranges", "extract_reference", "load_reference")
+    first = Run(group(tmp_path, tables=tables), "r1")
+    for name in reference:
+        first.one(name)
+    members = "SELECT lead_id FROM marketo.list_members WHERE list_id = 1001 AND _deleted_at IS NULL ORDER BY lead_id"
+    before = query(database, members)
+    assert {(1001,), (1002,)} <= set(before)
+    assert query(database, "SELECT external_company_id, company FROM marketo.companies") == [("C-2", "Company 2")]
+    assert "website" not in {row[0] for row in query(database, "DESCRIBE marketo.companies")}
+
+    client.call("static_list_membership.remove_from_list", listId=1001, id=[1001])
+    client.call("companies.sync", input=[{"externalCompanyId": "C-2", "company": "Renamed"}])
+    second = Run(group(tmp_path, tables=tables), "r2")
+    for name in reference:
+        second.one(name)
+    assert query(database, members) == [row for row in before if row != (1001,)]
+    assert query(database, "SELECT external_company_id, company FROM marketo.companies") == [("C-2", "Renamed")]
