@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -117,3 +118,34 @@ def test_a_file_that_another_process_has_open_is_an_error_after_a_while(warehous
             warehouse.load(manifest)
         process.communicate("\n")
     warehouse.load(manifest)
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_connection_that_the_server_ends_before_any_statement_loads_nothing(warehouse, publish, monkeypatch):
+    engine_class = type(warehouse.engine)
+    execute = engine_class._execute
+    warehouse.load(names(publish, (1, "a"), (2, "b"), day=2), history=True)
+    following = names(publish, (1, "c"), (3, "d"), day=4)
+    before = warehouse.contents()
+    ended = 0
+    for number in itertools.count():
+        countdown = itertools.count(-number)
+
+        def ending(engine, sql, countdown=countdown):
+            if engine is not warehouse.engine and next(countdown) == 0:
+                ((process,),) = engine.query("SELECT pg_backend_pid()")
+                warehouse.engine.query(f"SELECT pg_terminate_backend({process}, 5000)")
+            execute(engine, sql)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine_class, "_execute", ending)
+            try:
+                warehouse.load(following, history=True)
+            except MarketoError as error:
+                assert "sql_conn_id" in str(error) or error.remedy
+            else:
+                break
+        assert warehouse.contents() == before
+        ended += 1
+    assert ended > 10
+    assert warehouse.rows("leads", "id", "name") == [(1, "c"), (2, "b"), (3, "d")]
