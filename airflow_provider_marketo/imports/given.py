@@ -5,6 +5,7 @@ They lie in a file beside the chunk, column by column. An entry holds either a r
 rows back into the given ones, or those given values that differ. Columns that are sent as they were given have none.
 
 JSON has no dates and decimals: a table shows their text, in the time zone and with the digits that they were given.
+Lists and objects are sent as text; a table shows them as lists and objects.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.imports.plan import CSV
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_marketo.imports.rejects import RejectRow
 
@@ -33,6 +35,8 @@ _IN_JSON = frozenset({str, int, float, bool})
 _UNCHANGED_IN_JSON = frozenset({str, int, bool, _NONE})
 _WITH_A_TEXT = (date, time, Decimal)
 """Of a date, datetime is a kind, too."""
+
+_NESTED = (Mapping, list, tuple, Set)
 
 _UTC = "+00:00"
 _BITS: Mapping[Any, int] = {"true": 1, "false": 0}
@@ -68,8 +72,17 @@ def as_given(given: Any, encoded: Any) -> Any:
     if isinstance(given, (date, time)):
         text = given.isoformat()
         return f"{text.removesuffix(_UTC)}Z" if text.endswith(_UTC) else text
+    if isinstance(given, Mapping):
+        return {str(name): _member(value) for name, value in given.items()}
+    if isinstance(given, _NESTED):
+        return list(map(_member, sorted(given, key=repr) if isinstance(given, Set) else given))
     finite = not isinstance(given, float) or math.isfinite(given)
     return given if given is None or (isinstance(given, (str, int, float)) and finite) else encoded
+
+
+def _member(given: Any) -> Any:
+    """Return a member of a list or an object for the table of rejects."""
+    return as_given(given, float(given) if isinstance(given, Decimal) and given.is_finite() else str(given))
 
 
 def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[Any], sent: Sequence[Any]) -> bytes:
@@ -108,9 +121,9 @@ def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[An
 
 def _rule(form: str, kinds: set[type], given: Sequence[Any], sent: Sequence[Any], *, unchanged: bool) -> str | None:
     """Return the rule for a whole column: empty if nothing is to be done, None if there is no rule."""
-    if any(issubclass(kind, _WITH_A_TEXT) for kind in kinds):
+    if any(issubclass(kind, _WITH_A_TEXT + _NESTED) for kind in kinds):
         return None
-    if not kinds & _IN_JSON:  # lists and the like are shown as they were sent
+    if not kinds & _IN_JSON:  # what JSON has no word for is shown as it was sent
         return _EMPTY_IS_NONE if form == CSV and _NONE in kinds else ""
     if kinds == {str}:
         if list(sent) != list(given) and list(map(_text_of, sent)) != list(given):

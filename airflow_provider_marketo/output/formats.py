@@ -119,7 +119,8 @@ def _cell(kind: str, value: Any) -> Any:
     if value is None:
         return None
     if kind == STRING:
-        return json.dumps(value) if isinstance(value, bool) else str(value).encode("utf-8", _HALF_PAIRS).decode()
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, list, dict)) else str(value)
+        return text.encode("utf-8", _HALF_PAIRS).decode()
     return parse_date(value) if kind == DATETIME and isinstance(value, str) else value
 
 

@@ -27,8 +27,14 @@ ZONES = st.one_of(st.none(), st.sampled_from([timezone.utc, timezone(timedelta(h
 TIMES = st.datetimes(datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01"), timezones=ZONES)
 DECIMALS = st.decimals(-(10**15), 10**15, allow_nan=False, allow_infinity=False)
 MOMENTS = st.sampled_from(["2026-01-02", "2026-01-02T03:04:05-08:00", "2026-01-02 03:04:05", ""])
+MEMBERS = st.one_of(st.none(), TEXTS, st.booleans(), st.integers(-99, 99), st.dates(), TIMES)
+NESTED = st.recursive(
+    st.one_of(st.lists(MEMBERS, max_size=3), st.dictionaries(TEXTS, MEMBERS, max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(TEXTS, inner, max_size=2)),
+    max_leaves=4,
+)
 VALUES = {
-    "string": st.one_of(TEXTS, st.booleans(), NUMBERS, st.dates(), TIMES, DECIMALS),
+    "string": st.one_of(TEXTS, st.booleans(), NUMBERS, st.dates(), TIMES, DECIMALS, NESTED),
     "integer": st.one_of(st.integers(-99, 99), st.sampled_from(["03", " 5 ", "7.0", "", 2.0])),
     "float": st.one_of(NUMBERS, DECIMALS),
     "boolean": WORDS,
@@ -49,6 +55,10 @@ def columns(draw):
 
 def shown(value):
     """What a table shows of a value: itself, or the text of what JSON has no word for."""
+    if isinstance(value, list):
+        return list(map(shown, value))
+    if isinstance(value, dict):
+        return {name: shown(member) for name, member in value.items()}
     if isinstance(value, date):
         return value.isoformat().replace("+00:00", "Z")
     return str(value) if isinstance(value, Decimal) else value
@@ -92,6 +102,24 @@ def test_every_value_comes_back_with_its_type(form, column):
 )
 def test_dates_keep_their_zone_and_decimals_their_digits(form, kind, value, text):
     assert come_back(form, kind, [value, None])[0] == [text, None]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("value", "back"),
+    [
+        (["a", "b, c"], ["a", "b, c"]),
+        ([], []),
+        ({"a": [1, None, {"b": "'"}]}, {"a": [1, None, {"b": "'"}]}),
+        (("a", 1), ["a", 1]),
+        ({"b", "a"}, ["a", "b"]),
+        ([date(2026, 1, 2), Decimal("1.50"), Decimal(2), 1.5], ["2026-01-02", "1.50", "2", 1.5]),
+        ({1: [datetime(2026, 1, 2, tzinfo=timezone.utc)]}, {"1": ["2026-01-02T00:00:00Z"]}),
+    ],
+)
+def test_lists_and_objects_come_back_as_lists_and_objects(form, value, back):
+    assert come_back(form, "string", [value, None, value, "text"])[0] == [back, None, back, "text"]
+    assert come_back(form, "string", [value, None])[0] == [back, None]
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,19 @@ def test_rows_that_marketo_refuses_come_back_as_they_were_given(marketo, tmp_pat
     assert {row["_marketo_code"] for row in table(account["rejects"])} == {"1003"}
 
 
+@pytest.mark.parametrize("rejects_format", ["jsonl", "parquet"])
+def test_lists_and_objects_of_rejected_rows_come_back_as_they_were_given(marketo, tmp_path, rejects_format):
+    marketo()
+    notes = [["a", "b, c"], {"when": [1, None]}, [], None, '["a"]']
+    records = [{"email": f"nobody{at}", "comments": note} for at, note in enumerate(notes)]
+    _, account = fails(MarketoSyncLeadsOperator, tmp_path, records=records, rejects_format=rejects_format)
+    if rejects_format == "jsonl":
+        assert [row["comments"] for row in table(account["rejects"])] == notes
+    else:
+        rows = pq.read_table(account["rejects"]).to_pylist()
+        assert [row["comments"] for row in rows] == ['["a", "b, c"]', '{"when": [1, null]}', "[]", None, '["a"]']
+
+
 def test_rejects_in_parquet(marketo, tmp_path):
     marketo()
     _, account = fails(
