@@ -153,9 +153,7 @@ def values(*, required: bool = False) -> Check:
     """Values to look leads up by. Returns a list of texts, each once, or None if nothing is given."""
 
     def check(parameter: str, value: Any) -> list[str] | None:
-        if required:
-            given_value(parameter, value, required=True)
-        found = as_list(parameter, value)
+        found = as_list(parameter, value, required=required)
         return None if found is None else checked_values(found, parameter)
 
     return check

@@ -6,14 +6,15 @@ Each function takes the argument's name for the error, and refuses what it does 
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
-from ast import literal_eval
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import as_utc as in_utc
@@ -22,7 +23,14 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 _LIST_TEXT = re.compile(r"(?:\[.*\]|\(.*\)|\{.*\})", re.DOTALL)
-_SET_TEXT = re.compile(r"(?:frozen)?set\((.*)\)", re.DOTALL)
+_LIST_CALL_TEXT = re.compile(r"(?:frozenset|set|o?dict_keys|o?dict_values|deque|array)\((.*)\)", re.DOTALL)
+_NUMBER_CALLS = re.compile(r"Decimal|u?int\d+|float\d+|str_")
+"""Around a number or a text where a list is written by ``repr``, such as ``[np.int64(7), Decimal('8')]``."""
+
+_NOTHING = ("", "None")
+_NO_LIST = (*_NOTHING, "null")
+"""``null`` is what ``| tojson`` makes of None."""
+
 _ISO_DURATION = re.compile(
     r"(?P<sign>[+-])?P(?!$)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?!$)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
@@ -54,24 +62,32 @@ def one_of(parameter: str, value: Any, choices: Sequence[Any], *, required: bool
     )
 
 
-def as_list(parameter: str, value: Any) -> tuple[Any, ...] | None:
+def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any, ...] | None:
     """
     Return the items of a list as authors, XComs and templates give it.
 
     Lists, tuples, sets and the text that a template makes of any of them (Python or JSON) are lists. Other text is one
-    value: it is never taken apart at commas. ``None``, the text ``None`` and an empty text count as not given.
+    value: it is never taken apart at commas. ``None``, the texts ``None`` and ``null`` and an empty text count as not
+    given.
 
     :param parameter: name of the argument, for the error.
     :param value: what was given.
+    :param required: whether nothing is refused.
     :return: None if nothing was given.
     """
-    value = given_value(parameter, value, required=False)
+    value = given_value(parameter, value, required, _NO_LIST)
     if value is None:
         return None
     if isinstance(value, str):
         value = _parsed_list(value)
     if isinstance(value, str) or not isinstance(value, Iterable):
         return (value,)
+    if isinstance(value, Iterator):  # the check at parse time would use it up
+        raise MarketoInvalidRequestError(
+            f"{parameter} is a {type(value).__name__}, which can be read only once",
+            parameter=parameter,
+            remedy="Write list(...) around it.",
+        )
     if isinstance(value, (Mapping, bytes, bytearray)):
         raise MarketoInvalidRequestError(
             f"{parameter} is a {type(value).__name__}, not a list",
@@ -110,7 +126,12 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
             parameter=parameter,
             remedy="Give a datetime, a date or ISO 8601, such as 2026-01-31T00:00:00Z.",
         )
-    return in_utc(value).replace(microsecond=0), value.tzinfo is None
+    try:
+        return in_utc(value).replace(microsecond=0), value.tzinfo is None
+    except OverflowError:  # the first or last hours of the calendar, in another zone
+        raise MarketoInvalidRequestError(
+            f"{parameter}={shown(value)} is not a date of the years 1 to 9999 in UTC", parameter=parameter
+        ) from None
 
 
 def as_duration(parameter: str, value: Any, *, positive: bool = True) -> timedelta:
@@ -173,9 +194,11 @@ def as_period(parameter: str, value: Any, *, minimum: timedelta = timedelta(0)) 
     return found
 
 
-def _own_class(length: timedelta) -> timedelta:
+def _own_class(length: timedelta) -> timedelta | None:
     """Return Python's own class in place of a subclass such as pendulum's, which computes in another way."""
-    return timedelta(seconds=length.total_seconds())
+    with suppress(OverflowError):  # the longest timedelta has no exact number of seconds
+        return timedelta(seconds=length.total_seconds())
+    return None
 
 
 def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> list[str]:
@@ -184,9 +207,15 @@ def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> l
 
     :param values: what to look for; None and empty texts are passed over.
     :param parameter: name of the argument, for the error.
-    :raises MarketoInvalidRequestError: a value contains a comma, which Marketo reads as two values.
+    :raises MarketoInvalidRequestError: a value is no text, number, date or UUID, or contains a comma, which Marketo
+        reads as two values.
     """
-    found = list(dict.fromkeys(written for value in values if value is not None and (written := str(value).strip())))
+    texts = [
+        str(value) if isinstance(value, (date, UUID)) else as_text(f"{parameter}[{place}]", value)
+        for place, value in enumerate(values)
+        if value is not None
+    ]
+    found = list(dict.fromkeys(filter(None, texts)))
     with_comma = sum("," in written for written in found)
     if with_comma:
         values_contain = f"{counted(len(found), 'value')} {'contains' if with_comma == 1 else 'contain'}"
@@ -198,9 +227,9 @@ def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> l
     return found
 
 
-def given_value(parameter: str, value: Any, required: bool) -> Any:
+def given_value(parameter: str, value: Any, required: bool, nothing: Sequence[str] = _NOTHING) -> Any:
     """Return None for what a template left out: it renders a missing value to the text None, or to nothing."""
-    if value is not None and not (isinstance(value, str) and value.strip() in ("", "None")):
+    if value is not None and not (isinstance(value, str) and value.strip() in nothing):
         return value
     if required:
         raise MarketoInvalidRequestError(
@@ -217,10 +246,8 @@ def converted_items(
     parameter: str, value: Any, convert: Callable[[str, Any], Any], required: bool
 ) -> tuple[Any, ...] | None:
     """Return the items of a list, each converted; None if nothing was given."""
-    found = as_list(parameter, value)
+    found = as_list(parameter, value, required=required)
     if found is None:
-        if required:
-            given_value(parameter, value, required=True)
         return None
     if len(found) == 1 and not isinstance(value, (list, tuple, Set)):
         return (convert(parameter, found[0]),)
@@ -230,7 +257,7 @@ def converted_items(
 def _parsed_list(written: str) -> Any:
     """Return the list that a text spells, or the text itself."""
     stripped = written.strip()
-    inner = _SET_TEXT.fullmatch(stripped)
+    inner = _LIST_CALL_TEXT.fullmatch(stripped)
     if inner is not None:
         stripped = inner.group(1).strip() or "()"
     if not _LIST_TEXT.fullmatch(stripped):
@@ -241,9 +268,22 @@ def _parsed_list(written: str) -> Any:
     return written if found is stripped else found
 
 
+class _BareNumbers(ast.NodeTransformer):
+    """Puts the number into the place of a call such as ``np.int64(7)`` or ``Decimal('8')``."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Return the call's only argument if the call is one of a number."""
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        return node.args[0] if _NUMBER_CALLS.fullmatch(name) and len(node.args) == 1 else node
+
+
+def _literal(written: str) -> Any:
+    return ast.literal_eval(_BareNumbers().visit(ast.parse(written.strip(), mode="eval")))
+
+
 def parsed(written: str, kind: Any) -> Any:
     """Return the Python or JSON value that a text spells if it is of a kind, else the text itself."""
-    for parse in (json.loads, literal_eval):
+    for parse in (json.loads, _literal):
         with suppress(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             found = parse(written)
             if isinstance(found, kind):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,13 @@ def refusal(check: arguments.Check, value: Any) -> str:
         "{1002, 1001}",
         "frozenset({1002, 1001})",
         ' ["1001", "1002"] ',
+        {1001: "a", 1002: "b"}.keys(),
+        "dict_keys([1001, 1002])",
+        "dict_values(['1001', '1002'])",
+        "deque([1001, 1002])",
+        "array([1001, 1002])",
+        "[np.int64(1001), np.int64(1002)]",
+        "[Decimal('1001'), Decimal('1002')]",
     ],
     ids=str,
 )
@@ -63,10 +71,35 @@ def test_other_text_is_one_value_and_is_not_taken_apart(value: str) -> None:
     assert arguments.texts()("filter_values", value) == (value,)
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", "None"])
-def test_what_a_template_left_out_counts_as_not_given(value: Any) -> None:
-    assert arguments.ids()("lead_ids", value) is None
-    assert "required" in refusal(arguments.ids(required=True), value)
+@pytest.mark.parametrize("check", [arguments.ids, arguments.texts, arguments.values, arguments.names_or_ids])
+@pytest.mark.parametrize("value", [None, "", "  ", "None", "null"])
+def test_what_a_template_left_out_counts_as_not_given(check: Any, value: Any) -> None:
+    assert check()("lead_ids", value) is None
+    assert "required" in refusal(check(required=True), value)
+
+
+@pytest.mark.parametrize("check", [arguments.ids, arguments.texts, arguments.values, arguments.names_or_ids])
+@pytest.mark.parametrize("read", [iter, lambda items: (each for each in items), lambda items: map(str, items)])
+def test_a_list_that_can_be_read_only_once_is_refused(check: Any, read: Any) -> None:
+    assert "Write list(...) around it." in refusal(check(), read([1001]))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([1001.0, "1001", Decimal(1001)], ["1001"]),
+        ([1.5], ["1.5"]),
+        ([UUID(int=5)], ["00000000-0000-0000-0000-000000000005"]),
+        ([date(2026, 1, 31), None, " "], ["2026-01-31"]),
+    ],
+)
+def test_values_to_look_up_are_written_as_marketo_has_them(value: Any, found: Any) -> None:
+    assert arguments.values()("filter_values", value) == found
+
+
+@pytest.mark.parametrize("value", [True, float("nan"), b"1001", [1001], {"id": 1001}])
+def test_values_that_no_lead_can_have_are_refused(value: Any) -> None:
+    assert refusal(arguments.values(), [value]).startswith("argument[0] is a ")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +107,28 @@ def test_what_a_template_left_out_counts_as_not_given(value: Any) -> None:
 )
 def test_a_value_that_is_not_an_id_is_refused_by_the_arguments_name(value: Any) -> None:
     assert refusal(arguments.ids(), value).startswith("argument")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=8))),
+        datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-8))),
+        "0001-01-01T00:00:00+08:00",
+        "9999-12-31T23:59:59-08:00",
+        "2024-W05-1",
+        "2024-060",
+        "2023-02-29",
+    ],
+)
+def test_a_date_that_utc_or_the_calendar_lacks_is_refused(value: Any) -> None:
+    assert "is not a date" in refusal(arguments.moment(), value)
+
+
+@pytest.mark.parametrize("check", [arguments.duration, arguments.period])
+@pytest.mark.parametrize("value", [timedelta.max, "P99999999999D", "nan"])
+def test_a_length_that_has_no_number_of_seconds_is_refused(check: Any, value: Any) -> None:
+    assert "is not a length of time" in refusal(check(), value)
 
 
 def test_a_refusal_does_not_show_what_may_be_a_leads_address() -> None:
