@@ -137,7 +137,7 @@ def keep_tables(context: Context, place: str, tables: Mapping[str, Mapping[str, 
         return
     ti, now = context["ti"], datetime.now(timezone.utc).isoformat(timespec="seconds")
     name = TABLES + key_part(f"{ti.dag_id}.{ti.task_id}")
-    known = json.loads(variables.find(name) or "{}").get("tables", {})
+    known = _known_tables(variables.find(name))
     facts = {
         "version": 1,
         "dag_id": ti.dag_id,
@@ -149,3 +149,12 @@ def keep_tables(context: Context, place: str, tables: Mapping[str, Mapping[str, 
         },
     }
     variables.try_to_write(name, json.dumps(facts), "How new the tables are that a Marketo task loads")
+
+
+def _known_tables(text: str | None) -> Mapping[str, Any]:
+    """Return the tables in a Variable's text. A damaged one has none: it is shown to people and decides nothing."""
+    try:
+        tables = json.loads(text or "{}")["tables"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    return tables if isinstance(tables, dict) else {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.serializable import Serializable
+from airflow_provider_marketo.client.stored import damaged, parse
 from airflow_provider_marketo.listings.table import ASSETS, LISTINGS
 from airflow_provider_marketo.output.formats import json_line
 
@@ -20,7 +20,11 @@ Row = dict[str, Any]
 Key = tuple[str, int]
 
 _STATE = "_marketo/assets"
+_INDEX = f"{_STATE}/index.json"
 _SLOTS = ("a", "b")
+_NO_ROWS = b"\n"
+"""An empty file is damage."""
+
 _REMEDY = "Restore the file, or delete it: the next run then compares with no earlier one."
 _COLUMNS = [column.name for column in LISTINGS["assets"].columns]
 _PATH = "folderPath"
@@ -144,17 +148,27 @@ class AssetCatalogue:
 
         :param rows: of this run.
         """
-        self._folder.write(f"{_STATE}/{self._slot}.jsonl", b"".join(map(json_line, rows.values())))
+        self._folder.write(f"{_STATE}/{self._slot}.jsonl", b"".join(map(json_line, rows.values())) or _NO_ROWS)
         index = Index(self._run_id, self._slot, self._previous)
-        self._folder.write_state(f"{_STATE}/index.json", index)
+        self._folder.write_state(_INDEX, index)
 
     def _rows_before(self) -> dict[Key, Row]:
-        data = self._folder.read(f"{_STATE}/{self._previous}.jsonl") if self._previous else None
-        rows: Iterable[Row] = map(json.loads, (data or b"").splitlines())
-        return {(row["assetType"], row["id"]): row for row in rows}
+        if self._previous is None:
+            return {}
+        name = f"{_STATE}/{self._previous}.jsonl"
+        place = str(self._folder.path(name))
+        remedy = f"Restore it, or delete {self._folder.path(_INDEX)}: the next run then compares with no earlier one."
+        data = self._folder.read(name)
+        if not data:
+            raise damaged(place, "it is missing or empty", remedy)
+        rows = [parse(line, dict, place=place, remedy=remedy) for line in data.splitlines() if line]
+        try:
+            return {(row["assetType"], row["id"]): row for row in rows}
+        except (KeyError, TypeError) as error:
+            raise damaged(place, "a row names no asset", remedy) from error
 
     def _read_index(self) -> Index | None:
-        return self._folder.read_state(Index, f"{_STATE}/index.json", remedy=_REMEDY)
+        return self._folder.read_state(Index, _INDEX, remedy=_REMEDY)
 
 
 def _place(home: tuple[Any, Any]) -> tuple[str, int]:

@@ -515,6 +515,19 @@ def test_a_folder_of_another_host_sends_nothing(tmp_path, airflow_variables):
     assert marketo.executed == 1
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"\xff" + data, lambda data: data[:40] + b"\xc3", lambda data: b"\xff\xfe"]
+)
+def test_an_entry_in_a_folder_that_is_no_utf8_is_not_known_to_be_unsent(damage, tmp_path):
+    folder, marketo = tmp_path / "ledger", Marketo()
+    Ledger(FolderStore(str(folder))).once(sending(), marketo)
+    (file,) = folder.glob("marketo*.json")
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(MarketoAmbiguousOutcomeError, match=r"is damaged.*ledger settle"):
+        Ledger(FolderStore(str(folder))).once(sending(), marketo)
+    assert marketo.executed == 1
+
+
 def test_a_folder_that_was_emptied_on_purpose_is_used_again(tmp_path, airflow_variables):
     folder, marketo = tmp_path / "ledger", Marketo()
     Ledger(FolderStore(str(folder))).once(sending(), marketo)

@@ -163,3 +163,16 @@ def test_a_damaged_record_of_the_run_before_is_named(nightly, text):
     assert nightly.marketo.report().total_calls == calls
     index.unlink()
     nightly.run()
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"\xff", b'{"assetType": "pro', b"{}\n"])
+def test_damaged_rows_of_the_run_before_are_named_and_never_taken_for_none(nightly, damage):
+    nightly.run()
+    (rows,) = (nightly.output / "_marketo/assets").glob("?.jsonl")
+    rows.unlink()
+    if damage is not None:
+        rows.write_bytes(damage)
+    with pytest.raises(AirflowFailException, match=r"\.jsonl is damaged .*Restore it, or delete .*index\.json"):
+        nightly.run()
+    (nightly.output / "_marketo/assets/index.json").unlink()
+    nightly.run()
