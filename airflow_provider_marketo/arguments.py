@@ -408,21 +408,31 @@ def name(*, required: bool = False) -> Check:
 
 
 def place(*, required: bool = False) -> Check:
-    """A folder or program of Marketo. Returns ``{"id": 12, "type": "Folder"}`` or ``"Program"``, or None."""
+    """
+    A folder or program of Marketo, by id, name or path.
+
+    Returns ``{"id": 12, "type": "Folder"}`` or ``"Program"``, ``"name"`` in place of ``"id"``, or None.
+    """
 
     def check(parameter: str, value: Any) -> dict[str, Any] | None:
         value = given_value(parameter, value, required)
         if value is None:
             return None
         found = parsed(value, Mapping) if isinstance(value, str) else value
+        if isinstance(found, str) and not found.strip().isdecimal() and not found.lstrip().startswith(("{", "[")):
+            return {"name": found.strip(), "type": "Folder"}
         if not isinstance(found, Mapping):
             found = {}
         kind = str(found.get("type")).capitalize()
+        name = found.get("name")
+        if "id" not in found and isinstance(name, str) and name.strip() and kind in ("Folder", "Program"):
+            return {"name": name.strip(), "type": kind}
         if "id" not in found or kind not in ("Folder", "Program"):
             raise MarketoInvalidRequestError(
                 f"{parameter} does not say whether it is a folder or a program, and the same number may be both",
                 parameter=parameter,
-                remedy=f'Write {parameter}={{"id": 12, "type": "Folder"}}, or "type": "Program".',
+                remedy=f'Write {parameter}={{"id": 12, "type": "Folder"}}, or "type": "Program",'
+                " or the name or path of a folder.",
             )
         return {"id": as_id(f"{parameter}['id']", found["id"]), "type": kind}
 

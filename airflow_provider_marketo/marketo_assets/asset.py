@@ -107,7 +107,8 @@ class _Asset:
         given = arguments["asset_id"]
         self._id = None if given is None else kinds.checked_id(self.type, given)
         self._name: str | None = arguments["name"]
-        self._folder: dict[str, Any] | None = arguments["folder"]
+        folder = arguments["folder"]
+        self._folder: dict[str, Any] | None = find.place(task.client, folder) if folder else None
         self._arguments: dict[str, Any] = arguments["arguments"] or {}
         self._if_exists: str = arguments["if_exists"]
         self._if_missing: str = arguments["if_missing"] or ("skip" if self.action == "delete" else "fail")

@@ -77,8 +77,9 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
 
 def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> CreatedAsset | None:
     template, name = _template(task, arguments["template"]), arguments["name"]
+    folder = find.place(task.client, arguments["folder"])
     _check_names(task, arguments, template)
-    given: dict[str, Any] = {"id": template["id"], "name": name, "folder": arguments["folder"]}
+    given: dict[str, Any] = {"id": template["id"], "name": name, "folder": folder}
     if arguments["description"] is not None:
         given["description"] = arguments["description"]
     return change.make(task, "programs.clone", given, lambda: find.by_name(task.client, "programs", name))

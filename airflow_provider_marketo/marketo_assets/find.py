@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.ids import id_of
+from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.marketo_assets import kinds
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 _PAGE = 200
+_DEEPEST = 20
+"""Levels of folders that are looked through for the one that the author meant."""
+
 _MOST_NAMES = 2_000
 """Names that are looked through for the one that the author meant: ten calls at most."""
 
@@ -60,6 +65,51 @@ def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | 
             remedy="Say which one: with folder, or with asset_id.",
         )
     return found[0] if found else None
+
+
+def place(client: MarketoClient, given: Record, parameter: str = "folder") -> dict[str, Any]:
+    """
+    Return a folder or program by id and type, as operations take it.
+
+    :param client: the instance.
+    :param given: ``{"id", "type"}``, which is returned as it is, or ``{"name", "type"}``. The name of a folder may be
+        its path, which begins with a slash.
+    :param parameter: the argument that names it, for errors.
+    :raises MarketoNotFoundError: there is no such folder or program; the error asks for the nearest names.
+    :raises MarketoInvalidRequestError: several folders have the name.
+    """
+    if "id" in given:
+        return dict(given)
+    name, kind = given["name"], given["type"]
+    if kind == "Program":
+        program = by_name(client, "programs", name)
+        if program is None:
+            raise no_such_name(client, "programs", name, parameter, f"program {name!r}")
+        return {"id": id_of(program, "a program"), "type": kind}
+    found = _folders(client, name)
+    if not found:
+        key = "path" if name.startswith("/") else "name"
+        raise no_such_name(client, "folders", name, parameter, f"folder {name!r}", key=key, maxDepth=_DEEPEST)
+    if len(found) > 1:
+        paths = " and ".join(str(record.get("path")) for record in found[:3])
+        raise MarketoInvalidRequestError(
+            f"{len(found)} folders have the name {name!r}: {paths}",
+            parameter=parameter,
+            remedy="Give the path of the one that you mean, or its id.",
+        )
+    return {"id": id_of(found[0], "a folder"), "type": kind}
+
+
+def _folders(client: MarketoClient, name: str) -> list[Record]:
+    """Return the folders of a name, or of a path."""
+    path = name.rstrip("/") if name.startswith("/") else None
+    try:
+        records = client.call("folders.get_by_name", name=path.rpartition("/")[2] if path else name).records
+    except MarketoNotFoundError:
+        return []
+    with reading("folders.get_by_name"):
+        folders = [each for each in records if str(each.get("folderId", {}).get("type", "Folder")).lower() == "folder"]
+    return [each for each in folders if path is None or str(each.get("path")).rstrip("/") == path]
 
 
 def _named(client: MarketoClient, asset_type: str, name: str) -> list[Record]:
@@ -111,7 +161,9 @@ def shown(record: Record) -> str:
     return f"{record.get('id')} {record.get('name')!r}" + (f" {url}" if url else "")
 
 
-def no_such_name(client: MarketoClient, asset_type: str, name: str, parameter: str, what: str) -> MarketoNotFoundError:
+def no_such_name(
+    client: MarketoClient, asset_type: str, name: str, parameter: str, what: str, *, key: str = "name", **query: Any
+) -> MarketoNotFoundError:
     """
     Return the error for a name that no asset has. It asks for the nearest names that assets have.
 
@@ -120,10 +172,12 @@ def no_such_name(client: MarketoClient, asset_type: str, name: str, parameter: s
     :param name: the name as it was given.
     :param parameter: the argument that has the name.
     :param what: the asset in words, with its name.
+    :param key: the member of records that has names.
+    :param query: further parameters of the operation that lists the assets.
     """
     try:
-        records = client.paginate(f"{asset_type}.get", maxReturn=_PAGE)
-        known = [str(record.get("name")) for record in islice(records, _MOST_NAMES)]
+        records = client.paginate(f"{asset_type}.get", maxReturn=_PAGE, **query)
+        known = [str(record.get(key)) for record in islice(records, _MOST_NAMES)]
     except MarketoError:
         known = []  # the error is about the name
     return MarketoNotFoundError(

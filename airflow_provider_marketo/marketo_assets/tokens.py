@@ -73,10 +73,10 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
             parameter="program_id",
             remedy="Give one of them.",
         )
-    home: dict[str, Any] = folder or {"id": program_id, "type": "Program"}
     asked = wanted(arguments["tokens"])
     dry_run = arguments["dry_run"]
     client = hook.get_conn()
+    home = find.place(client, folder or {"id": program_id, "type": "Program"})
     place = _place(client, home)
     push_link(context, [place])
     changed = apply(client, home, asked, dry_run=dry_run)

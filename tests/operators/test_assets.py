@@ -538,3 +538,71 @@ def test_a_wrong_name_is_refused_before_the_program_is_made(program, arguments, 
     with pytest.raises(AirflowFailException, match=said):
         program.run(**{"activate": None, "tags": None, **arguments}, dry_run=dry_run)
     assert program.executed("programs.clone") == 0
+
+
+# Folders by name
+
+
+def path_of(marketo: Simulator, name: str) -> str:
+    store = marketo.instance.store.assets
+    return store.path(next(each for each in store.folders.values() if each.name == name))
+
+
+@pytest.mark.parametrize("given", ["name", "path", "path/", "mapping", "text of a mapping"])
+def test_a_folder_may_be_given_by_its_name_or_path(program, given):
+    path = path_of(program.marketo, "Campaigns")
+    folders = {
+        "name": "Campaigns",
+        "path": path,
+        "path/": f"{path}/",
+        "mapping": {"name": path, "type": "folder"},
+        "text of a mapping": '{"name": "Campaigns", "type": "Folder"}',
+    }
+    made = program.run(folder=folders[given])
+    record = program.marketo.instance.store.assets.by_family["programs"][made["program_id"]]
+    assert record.location.id == folder(program.marketo, "Campaigns")["id"]
+    assert program.run(folder=folders[given])["program_id"] == made["program_id"]
+
+
+def test_assets_and_tokens_take_folders_and_programs_by_name(asset, tokens):
+    made = asset.run(asset_type="static_lists", action="create", name="New", folder="Lead Database")
+    assert made["record"]["folder"]["id"] == asset.folder("Lead Database")["id"]
+    in_program = {"name": "Spring Webinar", "type": "Program"}
+    assert tokens.run(program_id=None, folder=in_program, tokens={"A": "b"})["folder"] == IN_PROGRAM
+    assert tokens.run(program_id=None, folder="Campaigns", tokens={"A": "b"})["folder"] == tokens.folder("Campaigns")
+    child = asset.run(asset_type="folders", action="create", name="Child", folder="Campaigns")
+    assert child["record"]["parent"] == asset.folder("Campaigns")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("Kampaigns", "folder: folder 'Kampaigns' does not exist.*'Campaigns'"),
+        ("/Marketing Activities/Kampaigns", "does not exist.*'/Marketing Activities/Campaigns'"),
+        ({"name": "Spring Webinr", "type": "Program"}, "folder: program 'Spring Webinr' does not.*'Spring Webinar'"),
+        ("\x1b[2J\u202e" + "x" * 300, "does not exist"),
+    ],
+)
+def test_a_misspelt_folder_is_refused_before_the_first_write(asset, given, said):
+    with pytest.raises(AirflowFailException, match=said) as caught:
+        asset.run(asset_type="static_lists", action="create", name="New", folder=given)
+    assert str(caught.value).isprintable()
+    assert asset.executed("static_lists.create") == 0
+
+
+@pytest.mark.parametrize("given", ["12", {"name": "Campaigns"}, {"name": " ", "type": "Folder"}, '{"id": 12'])
+def test_what_may_be_a_folder_or_a_program_is_refused(asset, given):
+    with pytest.raises(MarketoInvalidRequestError, match="does not say whether it is a folder or a program"):
+        asset.run(asset_type="static_lists", action="create", name="New", folder=given)
+
+
+def test_a_name_that_several_folders_have_needs_the_path(asset):
+    store = asset.marketo.instance.store.assets
+    for parent in ("Campaigns", "Lead Database"):
+        home = store.location(asset.folder(parent))
+        store.add_folder("Twins", home, store.folders[home.id].type, 0)
+    wanted = {"asset_type": "static_lists", "action": "create", "name": "New"}
+    with pytest.raises(AirflowFailException, match=r"2 folders have the name 'Twins': /.* and /.*Give the path"):
+        asset.run(**wanted, folder="Twins")
+    path = f"{path_of(asset.marketo, 'Lead Database')}/Twins"
+    assert asset.run(**wanted, folder=path)["changed"]

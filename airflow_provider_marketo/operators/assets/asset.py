@@ -36,7 +36,8 @@ class MarketoAssetOperator(MarketoOnceOperator):
         ``delete``; for smart campaigns also ``activate`` and ``deactivate``.
     :param asset_id: id of the asset; for ``clone``, of the asset to clone.
     :param name: name of the asset, instead of ``asset_id``; for ``create`` and ``clone``, the name of the new asset.
-    :param folder: folder or program of the asset: ``{"id": 12, "type": "Folder"}`` or ``"type": "Program"``.
+    :param folder: folder or program of the asset: ``{"id": 12, "type": "Folder"}`` or ``"type": "Program"``, with
+        ``"name"`` in place of ``"id"``, or the name or path of a folder as a text.
     :param arguments: further arguments of the operation, in Adobe's spelling. Files as for
         :class:`~airflow_provider_marketo.operators.api.MarketoApiOperator`: ``{"path": "s3://..."}``.
     :param if_exists: what to do if the name is taken: ``fail``; ``reuse`` the asset as it is; or ``update`` it with

@@ -25,11 +25,13 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
     missing. No try makes a second program.
 
     Adobe's operations: ``programs.{get_by_name, get_by_id, clone, update_metadata}``, ``tokens.{get_by_folder_id,
-    create, delete_by_name}``, ``folders.get``, ``<type>.{get, approve_draft}``, ``smart_campaigns.{get, activate}``.
+    create, delete_by_name}``, ``folders.{get, get_by_name}``, ``<type>.{get, approve_draft}``,
+    ``smart_campaigns.{get, activate}``.
 
     :param template: name or id of the program to clone.
     :param name: name of the new program, which no other program may have.
-    :param folder: where the program goes, in the template's workspace: ``{"id": 12, "type": "Folder"}``.
+    :param folder: where the program goes, in the template's workspace: ``{"id": 12, "type": "Folder"}``, or the
+        folder's name or path, such as ``/Marketing Activities/Default/Webinars``.
     :param description: description of the new program.
     :param tokens: My Tokens of the new program, as for
         :class:`~airflow_provider_marketo.operators.assets.MarketoProgramTokensOperator`.

@@ -20,14 +20,15 @@ class MarketoProgramTokensOperator(MarketoOperator):
     """
     Give a program or folder its My Tokens. Only tokens that differ are written.
 
-    Adobe's operations: ``programs.get_by_id`` or ``folders.get_by_id``, ``tokens.get_by_folder_id``,
-    ``tokens.create``, ``tokens.delete_by_name``.
+    Adobe's operations: ``programs.{get_by_id, get_by_name}`` or ``folders.{get_by_id, get_by_name}``,
+    ``tokens.{get_by_folder_id, create, delete_by_name}``.
 
     :param tokens: ``{"{{my.Headline}}": "Hello"}`` or ``{"Headline": "Hello"}``. Values are text, numbers, dates, None
         to delete, or ``{"type": "rich text", "value": "<b>Hi</b>"}``; the types are text, rich text, number, score,
         date and sfdc campaign. A token that exists keeps its type unless another is given.
     :param program_id: id of the program.
-    :param folder: a folder or program as ``{"id": 12, "type": "Folder"}``, instead of ``program_id``.
+    :param folder: a folder or program as ``{"id": 12, "type": "Folder"}``, or the name or path of a folder, instead of
+        ``program_id``.
     :param dry_run: read the tokens and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
