@@ -147,7 +147,14 @@ class StreamRequest(ExtractRequest):
             filters={},
             dropped={},
         )
-        return without_excluded(plan, self, client)
+        plan = without_excluded(plan, self, client)
+        if self.include_raw and (self.hash_fields or plan.changed_fields):
+            raise MarketoInvalidRequestError(
+                f"the JSON of events in {RAW} shows what is hashed or left out elsewhere",
+                parameter="include_raw",
+                remedy="Leave include_raw out, or hash_fields and the lead fields of exclude_fields.",
+            )
+        return plan
 
     @property
     def _names_matter(self) -> bool:

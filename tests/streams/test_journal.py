@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoUserAuditsOperator
 from airflow_provider_marketo.streams.overlap import KEYS
 from airflow_provider_marketo.warehouse.task import load_manifest
@@ -200,6 +202,16 @@ def test_the_json_of_events_is_kept_on_request_and_columns_can_be_left_out(journ
     row = stream.rows()[-1]
     assert json.loads(row["_raw"])["data"]["munchkinId"] == "123-ABC-456"
     assert "primaryAttributeValue" not in row
+
+
+@pytest.mark.parametrize("hidden", [{"hash_fields": ["primaryAttributeValue"]}, {"exclude_fields": ["city"]}])
+def test_the_json_of_events_is_not_kept_beside_values_that_are_hidden(journal, hidden, monkeypatch):
+    monkeypatch.setattr(ConnectionSettings, "hash_key", lambda *_, **__: Secret("a long secret"))
+    stream = journal()
+    stream.act(1)
+    with pytest.raises(Exception, match=r"_raw shows what is hashed or left out elsewhere.*Leave include_raw out"):
+        stream.hour(0, include_raw=True, **hidden)
+    assert stream.published() == []
 
 
 @pytest.mark.parametrize(
