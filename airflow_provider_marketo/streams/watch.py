@@ -136,7 +136,7 @@ class JournalHandover(Handover):
     def asking(self, condition: Condition) -> Condition:
         """Return what to ask behind the place up to which everything is handed over."""
         read_on = self.state.link if self.state.journal == self._journal else ""
-        return replace(condition, link=read_on) if read_on else condition
+        return replace(condition, link=read_on, time=self.state.time) if read_on else condition
 
     def take(self, until: str, shown: Sequence[Activity], link: str = "") -> None:
         """Take what has arrived, without repetitions; the arguments are those of the base."""

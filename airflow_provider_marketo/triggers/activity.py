@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_marketo.arguments import count, duration, ids, moment, names_or_ids, one_id, text
+from airflow_provider_marketo.arguments import choice, count, duration, ids, moment, names_or_ids, one_id, text
+from airflow_provider_marketo.choices import OnJournalGap
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.streams.feeds import TYPES_PER_PASS
@@ -34,8 +35,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
     which costs a call for ten activity types.
 
     With ``adobe_conn_id`` (*experimental*) the watcher reads the journal of Adobe I/O Events in place of the feed. It
-    makes no API calls but one when it starts, to check names of activity types. If Adobe has forgotten the position,
-    the watcher says so as an error and goes on with the oldest event.
+    makes no API calls but one when it starts, to check names of activity types.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
@@ -50,6 +50,9 @@ class MarketoActivityTrigger(BaseEventTrigger):
         seconds, with a look as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal. ``list_id`` is then refused.
+    :param on_gap: with ``adobe_conn_id``, when Adobe has forgotten the position, after seven days without a look:
+        ``fail`` starts no DAG and logs an error at each try; ``skip`` goes on with the oldest event; ``fill`` reads
+        what is missing from Marketo's feed, logs what that cost, and goes on.
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 
@@ -63,6 +66,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         "poll_interval": duration(required=False),
         "marketo_conn_id": text(required=True),
         "adobe_conn_id": text(),
+        "on_gap": choice(OnJournalGap),
     }
 
     def __init__(
@@ -77,6 +81,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         poll_interval: timedelta | float | str | None = None,
         marketo_conn_id: str = "marketo_default",
         adobe_conn_id: str | None = None,
+        on_gap: OnJournalGap = "fail",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         given = {
@@ -89,6 +94,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             "poll_interval": poll_interval,
             "marketo_conn_id": marketo_conn_id,
             "adobe_conn_id": adobe_conn_id,
+            "on_gap": on_gap,
         }
         checked: dict[str, Any] = {name: check(name, given[name]) for name, check in self.argument_checks.items()}
         first, interval = checked["start"], checked["poll_interval"]
@@ -101,6 +107,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         self.poll_interval = None if interval is None else interval.total_seconds()
         self.marketo_conn_id: str = checked["marketo_conn_id"]
         self.adobe_conn_id: str | None = checked["adobe_conn_id"]
+        self.on_gap: OnJournalGap = checked["on_gap"]
         if self.adobe_conn_id is not None and self.list_id is not None:
             raise MarketoInvalidRequestError(
                 "list_id cannot be used with adobe_conn_id: the journal does not know members of lists",
@@ -128,6 +135,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             poll_interval=self.poll_interval,
             marketo_conn_id=self.marketo_conn_id,
             adobe_conn_id=self.adobe_conn_id,
+            on_gap=self.on_gap,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -142,6 +150,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
             "poll_interval": self.poll_interval,
             "marketo_conn_id": self.marketo_conn_id,
             "adobe_conn_id": self.adobe_conn_id,
+            "on_gap": self.on_gap,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoError,
@@ -15,9 +16,10 @@ from airflow_provider_marketo.client.errors import (
     MarketoJournalExpiredError,
 )
 from airflow_provider_marketo.client.journal import events
-from airflow_provider_marketo.client.journal.reader import JournalReader
+from airflow_provider_marketo.client.journal.reader import KEPT, JournalReader
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.schema import activity_types
+from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
 from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.hooks.adobe_events import AdobeEventsHook, JournalSettings
 from airflow_provider_marketo.streams.follow import OVERLAP
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from airflow_provider_marketo.conditions.condition import Found
+    from airflow_provider_marketo.conditions.condition import Answer, Found
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
     from airflow_provider_marketo.triggers.watched import Watched
 
@@ -47,12 +49,16 @@ class JournalCondition:
     :param asset_ids: primary attributes; empty for any.
     :param start: first second that counts, ISO 8601.
     :param link: where reading begins.
+    :param time: up to when the journal was read, ISO 8601.
+    :param on_gap: ``fail``, ``skip`` or ``fill`` when Adobe has forgotten ``link``.
     """
 
     activity_types: frozenset[int | str]
     asset_ids: tuple[int, ...]
     start: str
     link: str
+    time: str
+    on_gap: str
 
     def fits(self, activity: Mapping[str, Any]) -> bool:
         """
@@ -102,10 +108,11 @@ class JournalWatcher:
         else:
             begin = max(parse_date(state.time) - OVERLAP, parse_date(state.since))
             link = address.relative(address.seek(self.now() - begin + SPARE))
-        condition = JournalCondition(self._type_ids(watched.activity_types), watched.asset_ids, state.since, link)
+        types = self._type_ids(watched.activity_types)
+        condition = JournalCondition(types, watched.asset_ids, state.since, link, state.time, watched.on_gap)
         return condition, JournalHandover(state, watched.batch_size, address.name)
 
-    def ask(self, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Found]:
+    def ask(self, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Answer]:
         """
         Return for each condition the activities that have arrived behind its place.
 
@@ -116,20 +123,49 @@ class JournalWatcher:
         places: dict[str, list[JournalCondition]] = defaultdict(list)
         for condition in conditions:
             places[condition.link].append(condition)
-        found: dict[JournalCondition, Found] = {}
+        found: dict[JournalCondition, Answer] = {}
         for link, some in places.items():
             found.update(self._read(link, some))
         return found
 
-    def _read(self, link: str, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Found]:
+    def _read(self, link: str, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Answer]:
         try:
-            return self._read_on(link, conditions)
+            return self._read_on(link, conditions, stored=min(parse_date(each.time) for each in conditions))
         except MarketoJournalExpiredError as error:
-            log.error("%s. The watchers go on with the oldest event that there is; some may be missed", error.message)
-            return self._read_on(self._journal.address.oldest(), conditions)
+            gap = error.message
+        # A place grows old on a quiet instance, too. What came after a look of the last days is still there.
+        oldest = self.now() - KEPT
+        lost = {each for each in conditions if parse_date(each.time) < oldest}
+        failed = {each for each in lost if each.on_gap == "fail"}
+        found = self._read_on(self._journal.address.oldest(), [each for each in conditions if each not in failed])
+        answers: dict[JournalCondition, Answer] = {**found, **{each: _gap(gap) for each in failed}}
+        for each in lost - failed:
+            log.warning("%s. Going on with the oldest event that there is, as on_gap=%r says", gap, each.on_gap)
+            if each.on_gap == "fill":
+                answers[each] = {**found[each], "activities": self._missing(each) + found[each]["activities"]}
+        return answers
 
-    def _read_on(self, link: str, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Found]:
-        reader = JournalReader(self._journal, link, self._munchkin_id, events.ACTIVITY)
+    def _missing(self, condition: JournalCondition) -> list[dict[str, Any]]:
+        """Read from Marketo's feed what has happened since the journal was read. Repetitions are left out later."""
+        start = iso(max(parse_date(condition.time) - OVERLAP, parse_date(condition.start)))
+        wanted = ActivityCondition(tuple(sorted(map(str, condition.activity_types))), start, condition.asset_ids)
+        before = self._client.tally.calls
+        answer = ActivityWatcher(self._client).ask([wanted])[wanted]
+        if isinstance(answer, MarketoError):
+            raise answer
+        activities: list[dict[str, Any]] = answer["activities"]
+        log.warning(
+            "Read %s since %s from Marketo's feed, as on_gap='fill' says: %s",
+            counted(len(activities), "activity", "activities"),
+            start,
+            counted(self._client.tally.calls - before, "call"),
+        )
+        return activities
+
+    def _read_on(
+        self, link: str, conditions: Collection[JournalCondition], stored: datetime | None = None
+    ) -> Mapping[JournalCondition, Found]:
+        reader = JournalReader(self._journal, link, self._munchkin_id, events.ACTIVITY, stored=stored)
         hits: dict[JournalCondition, list[dict[str, Any]]] = {condition: [] for condition in conditions}
         for page in reader.pages():
             for activity in map(events.activity, page):
@@ -154,6 +190,15 @@ class JournalWatcher:
             log.warning("The names of activity types are not checked: %s", error)
             return frozenset(int(name) if name.isdigit() else name.strip().lower() for name in names)
         return frozenset(activity_type_id(name, known) for name in names)
+
+
+def _gap(message: str) -> MarketoError:
+    return MarketoInvalidRequestError(
+        f"{message}, so activities may be missing and the watcher stands still",
+        parameter="on_gap",
+        remedy="Use on_gap='fill', which reads what is missing from Marketo's feed, or 'skip', which goes on with the"
+        " oldest event that there is. Nothing is missing if the instance had no activity since then.",
+    )
 
 
 _watchers: WeakValueDictionary[Any, JournalWatcher] = WeakValueDictionary()

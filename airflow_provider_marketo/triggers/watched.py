@@ -19,6 +19,7 @@ class Watched:
     :param poll_interval: seconds in which an activity starts its DAG; None for the connection's interval.
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of the connection to a journal, which is read in place of the feed; None for the feed.
+    :param on_gap: what happens when Adobe has forgotten where the journal is read on.
     """
 
     stream: str
@@ -30,3 +31,4 @@ class Watched:
     poll_interval: float | None
     marketo_conn_id: str
     adobe_conn_id: str | None = None
+    on_gap: str = "fail"

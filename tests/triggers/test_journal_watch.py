@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
@@ -138,19 +140,51 @@ def test_watchers_of_a_journal_share_their_looks(journal, variables):
     assert [each["activities"] for each in payloads] == [[filled]] * 3
 
 
-def test_a_forgotten_position_is_an_error_in_the_log_and_the_watcher_goes_on(journal, variables, caplog):
-    sim = journal()
+def after_a_gap(sim, variables, monkeypatch, days=8, **arguments):
+    """Return a fill that only the feed still has, one that the journal has, too, and the batch of the next watcher."""
     asyncio.run(next_batch(sim, variables, {}))
     state = json.loads(variables[VARIABLE])
-    state["pending"] = None
-    state["journal"] = sim.journal_url.removeprefix(sim.url)
-    state["link"] = state["journal"] + "?since=x"
-    variables[VARIABLE] = json.dumps(state)
+    long_ago = iso(datetime.now(timezone.utc) - timedelta(days=days))
+    missing = sim.instance.store.activities.add(sim.instance.now - 3600, 1005, types.FILL_OUT_FORM)
+    sim.journal.register_again()
+    monkeypatch.setenv("AIRFLOW_CONN_ADOBE", sim.adobe_connection())
+    place = sim.journal_url.removeprefix(sim.url)
+    state |= {"seen": state["pending"]["activities"], "pending": None, "journal": place, "link": place + "?since=x"}
+    variables[VARIABLE] = json.dumps(state | {"since": long_ago, "time": long_ago})
     sim.fail("journal.read", status=410)
-    late = fill(sim)
-    payload = asyncio.run(asyncio.wait_for(first(trigger().run()), 10))
-    assert late in payload["activities"]
-    assert "some may be missed" in caplog.text
+    kept = fill(sim)
+    return str(missing.number), kept, asyncio.run(asyncio.wait_for(first(trigger(**arguments).run()), 3))
+
+
+def test_a_forgotten_position_stops_the_watcher_which_names_the_way_out(journal, variables, monkeypatch, caplog):
+    sim = journal()
+    with pytest.raises(asyncio.TimeoutError):
+        after_a_gap(sim, variables, monkeypatch)
+    assert "stands still" in caplog.text
+    assert "on_gap='fill'" in caplog.text
+    assert "or 'skip'" in caplog.text
+
+
+def test_skip_goes_on_with_the_oldest_event(journal, variables, monkeypatch, caplog):
+    sim = journal()
+    _, kept, payload = after_a_gap(sim, variables, monkeypatch, on_gap="skip")
+    assert payload["activities"] == [kept]
+    assert "as on_gap='skip' says" in caplog.text
+    assert sim.report().total_calls == 0
+
+
+def test_fill_reads_the_gap_from_the_feed_and_says_what_it_cost(journal, variables, monkeypatch, caplog):
+    sim = journal()
+    missing, kept, payload = after_a_gap(sim, variables, monkeypatch, on_gap="fill")
+    assert sorted(payload["activities"]) == sorted([missing, kept])
+    assert f"says: {sim.report().total_calls} calls" in caplog.text
+
+
+def test_a_position_that_is_old_because_nothing_happened_is_no_gap(journal, variables, monkeypatch, caplog):
+    sim = journal()
+    _, kept, payload = after_a_gap(sim, variables, monkeypatch, days=1)
+    assert payload["activities"] == [kept]
+    assert "on_gap" not in caplog.text
 
 
 def test_a_watcher_may_move_from_the_feed_to_the_journal(journal, variables):
