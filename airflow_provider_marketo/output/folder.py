@@ -92,8 +92,8 @@ class OutputFolder:
     def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path", owner: str = "") -> None:
         self.url = str(url).rstrip("/")
         self._parameter = parameter
-        self._owner = hashlib.sha256(f"{self.url}\n{owner}".encode()).hexdigest()[:16]
         try:
+            self._owner = hashlib.sha256(f"{self.url}\n{owner}".encode()).hexdigest()[:16]
             self._root = ObjectStoragePath(self.url)
             self._filesystem = self._root.fs
         except (ValueError, ImportError, OSError) as error:

@@ -82,6 +82,13 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_the_parameter(tmp_path
     assert caught.value.parameter == "output_path"
 
 
+@pytest.mark.parametrize("place", ["{}/a\ud83d", "{}/\ude00/b", "s3://bucket/\ud83d", "file://{}/\udcff"])
+def test_a_path_with_half_an_emoji_is_refused_by_name(place, tmp_path):
+    with pytest.raises(MarketoInvalidRequestError, match=r"rejects_path=.*surrogates not allowed") as refused:
+        OutputFolder(place.format(tmp_path), parameter="rejects_path")
+    assert refused.value.parameter == "rejects_path"
+
+
 def test_an_unknown_file_system_says_what_to_install():
     with pytest.raises(MarketoInvalidRequestError, match=r"airflow-provider-marketo\[s3\]"):
         OutputFolder("webhdfs4://somewhere/out")

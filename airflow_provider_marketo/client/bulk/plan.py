@@ -78,7 +78,7 @@ def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Windo
             f"start={iso(start)} is not before end={iso(end)}", parameter="start", remedy="Swap or widen them."
         )
     while start < end:
-        following = min(start + length, end)
+        following = end if end - start <= length else start + length
         yield Window(start, following)
         start = following
 

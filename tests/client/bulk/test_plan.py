@@ -40,6 +40,13 @@ def test_seventy_days_are_three_windows_that_share_their_boundary_second():
     }
 
 
+@pytest.mark.parametrize("days", [1, 30, 31, 45])
+def test_the_last_window_may_end_with_the_calendar(days):
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+    spans = list(windows(end - timedelta(days=days), end, MONTH))
+    assert (spans[0].start, spans[-1].end) == (end - timedelta(days=days), end)
+
+
 def test_names_depend_on_the_window_alone_so_that_a_rerun_replaces_the_same_files():
     spans = list(windows(START, START + MONTH, MONTH))
     (job,) = plan("activities", spans=spans, date_filter="createdAt")
