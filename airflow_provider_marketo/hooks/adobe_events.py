@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -80,19 +81,23 @@ class JournalSettings:
         :raises MarketoInvalidRequestError: a field is missing or wrong; the message names it.
         """
         reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
-        if connection.conn_type and connection.conn_type != CONN_TYPE:
+        conn_type, host, login = connection.conn_type, connection.host, connection.login
+        password = Secret.optional(connection.password)
+        del connection  # shows its password wherever a traceback is recorded with its variables
+        if not isinstance(reader.extra, Mapping):
+            raise reader.refused("extra", "is not a JSON object", 'Write it like {"ims_org": "...@AdobeOrg"}.')
+        if conn_type and conn_type != CONN_TYPE:
             raise reader.refused(
                 "conn_type",
-                f"is {connection.conn_type!r}, and its password is not meant for Adobe I/O Events",
+                f"is {conn_type!r}, and its password is not meant for Adobe I/O Events",
                 f"Name a connection of type {CONN_TYPE} in adobe_conn_id.",
             )
-        for name, value in (("login (client id)", connection.login), ("password (client secret)", connection.password)):
-            if not value:
-                raise reader.refused(name, "is empty", _CONSOLE)
-            reader.check_blanks(name, value)
+        if not login or not password:
+            missing = "password (client secret)" if login else "login (client id)"
+            raise reader.refused(missing, "is empty", _CONSOLE)
+        reader.check_blanks("login (client id)", Secret(login))
+        reader.check_blanks("password (client secret)", password)
         reader.warn_of_misspelt(_EXTRAS)
-        host, login, password = connection.host, connection.login, Secret(connection.password)
-        del connection  # shows its password wherever a traceback is recorded with its variables
         org = reader.text("ims_org") or ""
         if not _ORG.fullmatch(org):
             raise reader.refused(

@@ -139,8 +139,10 @@ class ConnectionSettings:
         :param connection: an Airflow connection.
         :raises MarketoInvalidRequestError: a field is missing or out of range; the message names it.
         """
-        conn_type = getattr(connection, "conn_type", None)
+        conn_type, host, port = getattr(connection, "conn_type", None), connection.host, connection.port
+        login, password = connection.login, Secret.optional(connection.password)
         reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
+        del connection  # shows its password wherever a traceback is recorded with its variables
         if not isinstance(reader.extra, Mapping):
             raise reader.refused("extra", "is not a JSON object", 'Write it like {"max_parallel": 8}.')
         reader.warn_of_misspelt(tuple(cls.__dataclass_fields__))
@@ -150,17 +152,15 @@ class ConnectionSettings:
                 f"is {conn_type!r}, and its password is not meant for Marketo",
                 f"Name a connection of type {CONN_TYPE}.",
             )
-        if not connection.host:
+        if not host:
             raise reader.refused("host", "is empty", "Enter the instance URL or the Munchkin ID, such as 123-ABC-456.")
-        if not connection.login or not connection.password:
-            missing = "login (client id)" if not connection.login else "password (client secret)"
+        if not login or not password:
+            missing = "login (client id)" if not login else "password (client secret)"
             raise reader.refused(missing, "is empty", "Copy it from Admin > LaunchPoint > View Details.")
-        reader.check_blanks("login (client id)", connection.login)
-        reader.check_blanks("password (client secret)", connection.password)
-        host, login, password = connection.host, connection.login, Secret(connection.password)
-        if connection.port and "://" in host and f":{connection.port}" not in host:
-            host = f"{host.rstrip('/')}:{connection.port}"
-        del connection  # shows its password wherever a traceback is recorded with its variables
+        reader.check_blanks("login (client id)", Secret(login))
+        reader.check_blanks("password (client secret)", password)
+        if port and "://" in host and f":{port}" not in host:
+            host = f"{host.rstrip('/')}:{port}"
         coordination, redis_conn_id = reader.choice("coordination", COORDINATIONS), reader.text("redis_conn_id")
         if coordination == "redis" and redis_conn_id is None:
             raise reader.refused("redis_conn_id", "is empty", "coordination=redis needs an Airflow Redis connection.")
@@ -217,14 +217,15 @@ class FieldReader:
             f"connection {self.conn_id}: {name} {what}", parameter=name, remedy=remedy or None
         )
 
-    def check_blanks(self, name: str, value: str) -> None:
+    def check_blanks(self, name: str, value: Secret) -> None:
         """
         Refuse what was copied with a blank or a line break, which a page does not show.
 
         :param name: of the field.
         :param value: is not shown.
         """
-        ends = [end for end, part in (("begins", value[:1]), ("ends", value[-1:])) if part.isspace()]
+        parts = (("begins", value.reveal()[:1]), ("ends", value.reveal()[-1:]))
+        ends = [end for end, part in parts if part.isspace()]
         if ends:
             raise self.refused(
                 name, f"{' and '.join(ends)} with a blank or a line break", "Enter it again, without what surrounds it."
