@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXPERIMENTAL = (
     "cli.doctor",
+    "cli.plan",
     "cli.status",
     "cli.verify",
     "cli.warehouse",
