@@ -49,6 +49,13 @@ def test_an_entry_without_a_documented_status_leaves_its_record_unknown(entry):
     assert kinds([{"status": "created"}, entry, {"status": "created"}]) == ["accepted", "unknown", "accepted"]
 
 
+@pytest.mark.parametrize(("codes", "kind"), [(["1037"], "accepted"), (["1037", "1004"], "rejected"), ([], "rejected")])
+def test_a_skipped_record_is_where_it_should_be_only_if_every_reason_says_so(codes, kind):
+    (status, _) = MEMBER_TARGETS["program_members"].stages
+    skipped = {"status": "skipped", "reasons": [{"code": code, "message": "some text"} for code in codes]}
+    assert kinds([skipped, {"status": "updated"}, {"status": "updated"}], status) == [kind, "accepted", "accepted"]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 5])
 def test_more_or_fewer_entries_without_numbers_say_nothing(count):
     assert kinds([{"status": "created"}] * count) == ["unknown"] * 3

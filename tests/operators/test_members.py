@@ -139,6 +139,18 @@ def test_a_status_is_set_and_never_taken_back(marketo, tmp_path):
     assert instance.report().skipped["1037"] > 0
 
 
+def test_each_member_gets_the_status_of_its_own_row_and_a_status_costs_one_call(marketo, tmp_path):
+    instance = marketo()
+    leads = [lead_id for lead_id in range(1001, 1101) if status(instance, lead_id) in (None, "Invited")][:6]
+    wanted = dict(zip(leads, ["Registered", "Attended", "No Show"] * 2, strict=True))
+    source = tmp_path / "in.csv"
+    source.write_text("leadId,statusName\n" + "".join(f"{lead_id},{name}\n" for lead_id, name in wanted.items()))
+    result = run_import(MarketoProgramMembersOperator, tmp_path, program_id=WEBINAR, source=str(source))
+    assert counts(result) == {"accepted": 6}
+    assert {lead_id: status(instance, lead_id) for lead_id in leads} == wanted
+    assert instance.report().calls["program_members.sync_status"] == 3
+
+
 def test_every_row_may_have_a_status_and_fields_of_its_own(marketo, tmp_path):
     instance = marketo()
     source = tmp_path / "in.jsonl"
