@@ -7,6 +7,7 @@ One command for everything that a developer runs. It needs Python 3.10 or newer 
     python3 dev.py test --all       also the tests that start a real Airflow
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
     python3 dev.py survive          tasks under random faults: nothing may be lost or doubled
+    python3 dev.py mutate           change one module on purpose: the tests must notice
     python3 dev.py coverage         the same tests as "test", and how much of the code they run
     python3 dev.py lint             ruff, the arrows between folders, spelling
     python3 dev.py types            mypy
@@ -179,6 +180,12 @@ def survive(arguments: argparse.Namespace) -> None:
     _development().become("tests.survive", "--runs", arguments.runs, *seed)
 
 
+def mutate(arguments: argparse.Namespace) -> None:
+    """Change a module on purpose, one place at a time, and see whether its tests notice."""
+    seed = [] if arguments.seed is None else ["--seed", arguments.seed]
+    _development().become("tools.mutate", "--module", arguments.module, "--sample", arguments.sample, *seed)
+
+
 def coverage(arguments: argparse.Namespace) -> None:
     """Run the tests that need only Python; fail if they run too little of the code (pyproject.toml has the floor)."""
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
@@ -263,7 +270,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (demo, test, survive, coverage, lint, types, docs, build, install, clean):
+    for command in (demo, test, survive, mutate, coverage, lint, types, docs, build, install, clean):
         one = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         one.set_defaults(command=command)
         if command is demo:
@@ -286,6 +293,10 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument(
                 "--seed", help="seed of the first run, to replay it; the others follow. Default: a fresh one"
             )
+        if command is mutate:
+            one.add_argument("--module", required=True, help="path in the package without .py, such as client/paging")
+            one.add_argument("--sample", default="10", help="how many changes; default 10")
+            one.add_argument("--seed", help="chooses the changes. Default: a fresh one, which is printed")
         if command in (test, install, build):
             one.add_argument("--airflow", choices=AIRFLOW_LINES, default=DEVELOPMENT_LINE, help="which line of Airflow")
     return parser
