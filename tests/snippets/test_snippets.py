@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,12 @@ def test_a_snippet_runs_and_leaves_what_the_page_says(run: Callable[[Snippet], s
 
 def test_each_snippet_with_a_dag_is_run() -> None:
     assert [each.name for each in SNIPPETS if each.has_dag and not each.then] == []
+
+
+def test_no_two_snippets_have_a_dag_of_the_same_name() -> None:
+    """A reader keeps both in one folder. Airflow 3.1 runs the one that it read first."""
+    names = Counter(name for each in SNIPPETS for name in set(re.findall(r'dag_id="(\w+)"', each.code)))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_each_public_class_is_in_a_snippet_that_is_run() -> None:
