@@ -137,7 +137,8 @@ class JournalWatcher:
         oldest = self.now() - KEPT
         lost = {each for each in conditions if parse_date(each.time) < oldest}
         failed = {each for each in lost if each.on_gap == "fail"}
-        found = self._read_on(self._journal.address.oldest(), [each for each in conditions if each not in failed])
+        going_on = [each for each in conditions if each not in failed]
+        found = self._read_on(self._journal.address.oldest(), going_on) if going_on else {}
         answers: dict[JournalCondition, Answer] = {**found, **{each: _gap(gap) for each in failed}}
         for each in lost - failed:
             log.warning("%s. Going on with the oldest event that there is, as on_gap=%r says", gap, each.on_gap)
