@@ -10,7 +10,11 @@ from typing import get_type_hints
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError, MarketoStoppedError
+from airflow_provider_marketo.client.errors import (
+    MarketoQuotaExhaustedError,
+    MarketoStoppedError,
+    MarketoTransientError,
+)
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.imports.staged import StagedImport
@@ -313,6 +317,39 @@ def test_a_call_that_is_too_much_is_split(marketo, tmp_path, governed, code):
     assert result["calls"] > 2
 
 
+def test_one_row_that_is_too_large_for_marketo_is_rejected_and_the_others_are_sent(marketo, tmp_path, governed):
+    instance = marketo()
+    # The calls with both rows, and with the first row alone.
+    instance.fail("companies.sync", status=413, times=2)
+    records = [{"externalCompanyId": "large"}, {"externalCompanyId": "small"}]
+    _, account = fails(MarketoSyncOperator, tmp_path, object_type="companies", records=records)
+    assert counts(account) == {"accepted": 1, "rejected": 1}
+    assert [(row["_marketo_code"], row["externalCompanyId"]) for row in table(account["rejects"])] == [
+        ("too_large", "large")
+    ]
+    assert len(instance.instance.store.crm["companies"].records) == 1
+
+
+def test_a_single_row_that_times_out_may_have_been_taken_and_is_no_reject(marketo, tmp_path, governed):
+    instance = marketo()
+    instance.fail("companies.sync", "604", times=None)
+    task = {"object_type": "companies", "records": [{"externalCompanyId": "slow"}]}
+    store = StateStore()
+    with pytest.raises(MarketoTransientError, match="604"):
+        run_import(MarketoSyncOperator, tmp_path, store, **task)
+    instance.clear_faults()
+    assert counts(run_import(MarketoSyncOperator, tmp_path, store, **task)) == {"accepted": 1}
+
+
+def test_calls_of_a_chunk_that_have_not_begun_are_not_made_after_one_has_failed(marketo, tmp_path, governed):
+    instance = marketo()
+    instance.fail("leads.sync", "603", times=None)
+    text, account = fails(MarketoSyncLeadsOperator, tmp_path, records=people(3_000))
+    assert "603" in text
+    assert account is None
+    assert instance.report().calls["leads.sync"] < 10
+
+
 def test_an_upsert_whose_answer_was_lost_is_repeated_and_makes_no_second_lead(marketo, tmp_path, governed):
     instance = marketo()
     instance.fail("leads.sync", drop=True, executed=True)
@@ -378,6 +415,20 @@ def test_records_that_a_killed_try_created_are_accepted_and_those_that_were_ther
         run_import(MarketoSyncOperator, tmp_path, store, records=records, **how)
     pass_time(instance, minutes=1)
     result = run_import(MarketoSyncOperator, tmp_path, store.survivor(), records=records, **how)
+    assert counts(result) == {"accepted": 318, "rejected": 2}
+
+
+def test_records_that_a_try_created_before_its_next_call_failed_are_accepted(marketo, tmp_path, governed, monkeypatch):
+    monkeypatch.setattr("airflow_provider_marketo.imports.sync.SystemClock", Impatient)
+    instance = marketo(time_scale=1)
+    how = existing(instance, tmp_path, "leads", 0, 310) | {"action": "createOnly", "max_reject_ratio": 1}
+    records = [NEW_RECORDS["leads"](number) for number in range(320)]
+    instance.fail("leads.sync", "603", skip=1, times=None)
+    store = StateStore()
+    assert "603" in fails(MarketoSyncOperator, tmp_path, store, records=records, **how)[0]
+    instance.clear_faults()
+    pass_time(instance, minutes=1)
+    result = run_import(MarketoSyncOperator, tmp_path, store, records=records, **how)
     assert counts(result) == {"accepted": 318, "rejected": 2}
 
 
