@@ -82,16 +82,39 @@ def test_the_governor_is_not_asked_again_when_it_has_no_turn_within_a_minute():
     assert exchange.sent == 1
 
 
-def test_a_system_error_is_resent_twice_only():
-    exchange = Exchange(*(errors.MarketoTransientError("611", code="611", executed=True) for _ in range(9)))
-    with pytest.raises(errors.MarketoTransientError):
+@pytest.mark.parametrize(
+    ("failure", "sent"),
+    [
+        (errors.MarketoTransientError("611", code="611", executed=True), 3),
+        (errors.MarketoConnectionError("no route"), 3),
+        (errors.MarketoTransientError("502", code="502"), 6),
+        (errors.MarketoThrottledError("606", code="606"), 21),
+    ],
+    ids=["system error", "unreachable", "transient", "throttled"],
+)
+def test_how_often_a_request_is_sent_before_its_failure_is_final(failure, sent):
+    exchange = Exchange(*[failure] * 99)
+    with pytest.raises(type(failure)):
         send(exchange, "read")
-    assert exchange.sent == 3
+    assert exchange.sent == sent
 
 
-def test_no_single_wait_exceeds_a_minute():
+@pytest.mark.parametrize(
+    ("failure", "longest"),
+    [
+        (errors.MarketoTransientError("502", code="502"), [1, 2, 4, 8, 16]),
+        (errors.MarketoThrottledError("606", code="606"), [1, 2, *[4] * 18]),
+    ],
+    ids=["transient", "throttled"],
+)
+def test_waits_double_up_to_their_limit_and_the_shortest_is_half_of_the_longest(failure, longest):
     clock = ManualClock()
-    with pytest.raises(errors.MarketoTransientError):
-        send(Exchange(*(errors.MarketoTransientError("502", code="502") for _ in range(9))), "read", clock)
-    assert max(clock.slept) <= 30
-    assert sum(clock.slept) < 120
+    with pytest.raises(type(failure)):
+        send(Exchange(*[failure] * 99), "read", clock)
+    assert [most / 2 <= wait <= most for wait, most in zip(clock.slept, longest, strict=True)] == [True] * len(longest)
+
+
+def test_an_ambiguous_outcome_says_that_the_request_may_have_run():
+    with pytest.raises(errors.MarketoAmbiguousOutcomeError) as caught:
+        send(Exchange(errors.MarketoTransientError("dropped", executed=True)), "once")
+    assert caught.value.executed
