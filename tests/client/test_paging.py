@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_marketo.client import paging
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.governor.local import LocalGovernor
@@ -158,3 +159,19 @@ def test_leads_that_are_promised_without_a_new_token_are_not_taken_for_the_end(c
     )
     with pytest.raises(MarketoDataError, match="promises more records but gives no new paging token"):
         leads(client)
+
+
+def test_empty_pages_in_a_row_are_read_up_to_a_limit_and_counted_from_each_record_on(client, marketo, monkeypatch):
+    monkeypatch.setattr(paging, "MOST_EMPTY_PAGES", 3)
+    promises = iter(range(100))
+
+    def empty(count: int) -> list[dict[str, Any]]:
+        return [found([], nextPageToken=f"t{next(promises)}", moreResult=True) for _ in range(count)]
+
+    some = found(rows(1), nextPageToken="some", moreResult=True)
+    answers(marketo, LEADS, *empty(3), some, *empty(3), found(rows(2), moreResult=False))
+    assert leads(client) == [[], [], [], [1], [], [], [], [2]]
+    answers(marketo, LEADS, *empty(9))
+    with pytest.raises(MarketoDataError, match="3 empty pages in a row"):
+        leads(client)
+    assert len(asked(marketo, "nextPageToken")) == 8 + 4
