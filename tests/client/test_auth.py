@@ -80,6 +80,26 @@ def test_a_refused_token_with_life_left_is_an_error_at_once(clock):
     assert clock.slept == []
 
 
+def test_a_refused_token_with_a_minute_left_is_not_waited_out(clock):
+    keeper = TokenKeeper(Identity(clock), clock)
+    keeper.get()
+    clock.advance(3540)
+    with pytest.raises(MarketoAuthError, match="same Marketo instance"):
+        keeper.replace("token-1")
+    assert clock.slept == []
+
+
+def test_the_user_is_that_of_the_last_token(clock):
+    users = iter(["first@example.com", "second@example.com"])
+    keeper = TokenKeeper(lambda: Token("token", 60, next(users)), clock)
+    assert keeper.user is None
+    keeper.get()
+    assert keeper.user == "first@example.com"
+    clock.advance(61)
+    keeper.get()
+    assert keeper.user == "second@example.com"
+
+
 def test_threads_refused_with_the_same_token_share_one_renewal(clock):
     identity = Identity(clock)
     keeper = TokenKeeper(identity, clock)
