@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, get_args
-
-import yaml
 
 from airflow_provider_marketo.airflow_compat import (
     Variable,
@@ -16,7 +13,7 @@ from airflow_provider_marketo.airflow_compat import (
     providers_configuration_loaded,
 )
 from airflow_provider_marketo.choices import BulkObject
-from airflow_provider_marketo.cli.tables import print_rows
+from airflow_provider_marketo.cli.tables import print_facts, print_rows
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
@@ -61,18 +58,20 @@ def print_plan(args: Namespace) -> None:
         print_rows(facts["windows"])
         print(_summary(facts))
     else:
-        print(json.dumps(facts, indent=2) if args.output == "json" else yaml.safe_dump(facts, sort_keys=False), end="")
+        print_facts(facts, args.output)
 
 
 def _print_dag(args: Namespace) -> None:
     """Print a line for each task of a DAG, and the sum."""
     tasks = tasks_of(args.what, marketo_tasks())
+    conn_ids = {task.task_id: task.conn_id for task in tasks}
+    sizes = {conn_id: _known_sizes(conn_id) for conn_id in set(conn_ids.values())}
     start, end = (as_utc(name, getattr(args, name))[0] for name in ("start", "end"))
     daily_mb = args.daily_export_mb or budget_of(tasks)
-    conn_ids = {task.task_id: task.conn_id for task in tasks}
     rows, mb, calls = [], 0.0, 0
     for cost in costs(tasks, start, end or _now().replace(microsecond=0)):
-        size = _size_of_task(args, cost, conn_ids[cost.task_id])
+        conn_id = conn_ids[cost.task_id]
+        size = _size_of_task(args, cost, conn_id, sizes[conn_id])
         slices = [] if cost.request is None else cost.request.slices({})
         found = forecast(slices, size, daily_mb)
         its_mb = None if size is None or not found else sum(each.mb or 0.0 for each in found)
@@ -101,18 +100,17 @@ def _print_dag(args: Namespace) -> None:
         spread = f", {counted(days, 'day')} at {daily_mb:g} MB a day" if days and daily_mb else ""
         print(f"The first run: {counted(calls, 'call')} or more, about {facts['mb']} MB of known sizes{spread}.")
     else:
-        print(json.dumps(facts, indent=2) if args.output == "json" else yaml.safe_dump(facts, sort_keys=False), end="")
+        print_facts(facts, args.output)
 
 
-def _size_of_task(args: Namespace, cost: TaskCost, conn_id: str) -> Size | None:
+def _size_of_task(args: Namespace, cost: TaskCost, conn_id: str, known: Mapping[str, Size]) -> Size | None:
     """Return the size of a task's files: of its own last one, of a sample, or of another task that exports the like."""
     if cost.request is None:
         return None
-    known = _known_sizes(conn_id)
     own = known.get(f"{args.what}.{cost.task_id}")
-    if own is not None or not args.sample:
-        return own or _newest(known, cost.request)
-    return _sample(conn_id, cost.request)
+    if own is not None:
+        return own
+    return _sample(conn_id, cost.request) if args.sample else _newest(known, cost.request)[1]
 
 
 def _request(args: Namespace) -> ExtractRequest:
@@ -146,8 +144,7 @@ def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
                 remedy=f"Use {' or '.join(sorted(known))}." if known else "Add --sample.",
             )
         return args.task, known[args.task]
-    newest = _newest(known, request)
-    return next((task for task, size in known.items() if size is newest), ""), newest
+    return _newest(known, request)
 
 
 def _sample(conn_id: str, request: ExtractRequest) -> Size:
@@ -161,10 +158,10 @@ def _known_sizes(conn_id: str) -> Mapping[str, Size]:
     return ExportAccount.load(Variable.get(name, default_var=None), name).sizes
 
 
-def _newest(known: Mapping[str, Size], request: ExtractRequest) -> Size | None:
-    """Return the newest size of a file with the same objects."""
-    alike = [size for size in known.values() if size.object_type == request.object_type]
-    return max(alike, key=lambda size: size.measured_at, default=None)
+def _newest(known: Mapping[str, Size], request: ExtractRequest) -> tuple[str, Size | None]:
+    """Return the task that was the last to export the same objects, and the size of its file."""
+    alike = [(task, size) for task, size in known.items() if size.object_type == request.object_type]
+    return max(alike, key=lambda found: found[1].measured_at, default=("", None))
 
 
 def _facts(found: list[Forecast], source: str, size: Size | None, daily_mb: float | None) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from airflow_provider_marketo.airflow_compat import Variable, providers_configuration_loaded
-from airflow_provider_marketo.cli.tables import print_rows
+from airflow_provider_marketo.cli.tables import print_facts, print_rows
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.reading import reading
@@ -51,7 +48,10 @@ def quota(args: Namespace) -> None:
         report = _report(settings, refresh=args.refresh)
     except MarketoError as error:
         raise SystemExit(f"airflow marketo quota: {error}") from None
-    _PRINTERS[args.output](report)
+    if args.output == "table":
+        _as_table(report)
+    else:
+        print_facts(report, args.output)
 
 
 def _report(settings: ConnectionSettings, *, refresh: bool) -> dict[str, Any]:
@@ -132,13 +132,6 @@ def _as_table(report: Mapping[str, Any]) -> None:
     ):
         if rows:
             print_rows(rows)
-
-
-_PRINTERS = {
-    "json": lambda report: print(json.dumps(report, indent=2)),
-    "yaml": lambda report: print(yaml.safe_dump(report, sort_keys=False), end=""),
-    "table": _as_table,
-}
 
 
 def _read(name: str) -> str | None:

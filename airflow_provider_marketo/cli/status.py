@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from airflow_provider_marketo.airflow_compat import (
     action_cli,
     create_session,
     providers_configuration_loaded,
 )
-from airflow_provider_marketo.cli.tables import print_rows
+from airflow_provider_marketo.cli.tables import print_facts, print_rows
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.status.facts import collect
 
@@ -27,12 +24,10 @@ def status(args: Namespace) -> None:
     """Print the three sections."""
     with create_session() as session:
         facts = collect(session)
-    if args.output == "json":
-        print(json.dumps(facts, indent=2))
-    elif args.output == "yaml":
-        print(yaml.safe_dump(facts, sort_keys=False), end="")
-    else:
+    if args.output == "table":
         _print_tables(facts)
+    else:
+        print_facts(facts, args.output)
 
 
 def _print_tables(facts: Mapping[str, Any]) -> None:

@@ -1,8 +1,15 @@
-"""Tables that commands print. Texts of Marketo and of Variables are shown, and the terminal does not act upon them."""
+"""
+What commands print: tables for people, facts for programs.
+
+Tables show texts of Marketo and of Variables, and the terminal does not act upon them.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from airflow_provider_marketo.airflow_compat import AirflowConsole
 from airflow_provider_marketo.client.printable import printable
@@ -24,6 +31,19 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str = "table") -> None
         rows = [{name: _shown(value) for name, value in row.items()} for row in rows]
     # Rich takes [red] and :smile: for instructions, and an unbalanced [/red] for an error.
     AirflowConsole(markup=False, emoji=False).print_as(data=list(rows), output=output)
+
+
+def print_facts(facts: Mapping[str, Any], output: str) -> None:
+    """
+    Print facts that are no rows.
+
+    :param facts: what a command has found.
+    :param output: ``json`` or ``yaml``.
+    """
+    if output == "json":
+        print(json.dumps(facts, indent=2))
+    else:
+        print(yaml.safe_dump(facts, sort_keys=False), end="")
 
 
 def _shown(value: Any) -> Any:
