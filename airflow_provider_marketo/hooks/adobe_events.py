@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,19 +83,9 @@ class JournalSettings:
         conn_type, host, login = connection.conn_type, connection.host, connection.login
         password = Secret.optional(connection.password)
         del connection  # shows its password wherever a traceback is recorded with its variables
-        if not isinstance(reader.extra, Mapping):
-            raise reader.refused("extra", "is not a JSON object", 'Write it like {"ims_org": "...@AdobeOrg"}.')
-        if conn_type and conn_type != CONN_TYPE:
-            raise reader.refused(
-                "conn_type",
-                f"is {conn_type!r}, and its password is not meant for Adobe I/O Events",
-                f"Name a connection of type {CONN_TYPE} in adobe_conn_id.",
-            )
-        if not login or not password:
-            missing = "password (client secret)" if login else "login (client id)"
-            raise reader.refused(missing, "is empty", _CONSOLE)
-        reader.check_blanks("login (client id)", Secret(login))
-        reader.check_blanks("password (client secret)", password)
+        reader.refuse_other_extra('{"ims_org": "...@AdobeOrg"}')
+        reader.refuse_other_type(conn_type, CONN_TYPE, "Adobe I/O Events", " in adobe_conn_id")
+        login, password = reader.credentials(login, password, _CONSOLE)
         reader.warn_of_misspelt(_EXTRAS)
         org = reader.text("ims_org") or ""
         if not _ORG.fullmatch(org):

@@ -44,6 +44,7 @@ INSTANCE_SETTINGS = (
 )
 """Fields that belong to the instance: all connections to one instance must have the same values."""
 
+_CLIENT_ID, _SECRET = "login (client id)", "password (client secret)"
 _ALIKE = 0.8
 _LONGEST_TEXT = 10_000
 _LONGEST_SHOWN = 80
@@ -143,22 +144,12 @@ class ConnectionSettings:
         login, password = connection.login, Secret.optional(connection.password)
         reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
         del connection  # shows its password wherever a traceback is recorded with its variables
-        if not isinstance(reader.extra, Mapping):
-            raise reader.refused("extra", "is not a JSON object", 'Write it like {"max_parallel": 8}.')
+        reader.refuse_other_extra('{"max_parallel": 8}')
         reader.warn_of_misspelt(tuple(cls.__dataclass_fields__))
-        if conn_type and conn_type != CONN_TYPE:
-            raise reader.refused(
-                "conn_type",
-                f"is {conn_type!r}, and its password is not meant for Marketo",
-                f"Name a connection of type {CONN_TYPE}.",
-            )
+        reader.refuse_other_type(conn_type, CONN_TYPE, "Marketo")
         if not host:
             raise reader.refused("host", "is empty", "Enter the instance URL or the Munchkin ID, such as 123-ABC-456.")
-        if not login or not password:
-            missing = "login (client id)" if not login else "password (client secret)"
-            raise reader.refused(missing, "is empty", "Copy it from Admin > LaunchPoint > View Details.")
-        reader.check_blanks("login (client id)", Secret(login))
-        reader.check_blanks("password (client secret)", password)
+        login, password = reader.credentials(login, password, "Copy it from Admin > LaunchPoint > View Details.")
         if port and "://" in host and f":{port}" not in host:
             host = f"{host.rstrip('/')}:{port}"
         coordination, redis_conn_id = reader.choice("coordination", COORDINATIONS), reader.text("redis_conn_id")
@@ -217,7 +208,47 @@ class FieldReader:
             f"connection {self.conn_id}: {name} {what}", parameter=name, remedy=remedy or None
         )
 
-    def check_blanks(self, name: str, value: Secret) -> None:
+    def refuse_other_extra(self, example: str) -> None:
+        """
+        Refuse an extra that is no JSON object.
+
+        :param example: how it is written.
+        """
+        if not isinstance(self.extra, Mapping):
+            raise self.refused("extra", "is not a JSON object", f"Write it like {example}.")
+
+    def refuse_other_type(self, conn_type: str | None, expected: str, system: str, where: str = "") -> None:
+        """
+        Refuse a connection of another system, whose password must not be sent to this one.
+
+        :param conn_type: of the connection; empty where it comes from the environment or a secrets backend.
+        :param expected: the type that it should have.
+        :param system: what the connection is for.
+        :param where: the argument that names it, with its preposition.
+        """
+        if conn_type and conn_type != expected:
+            raise self.refused(
+                "conn_type",
+                f"is {conn_type!r}, and its password is not meant for {system}",
+                f"Name a connection of type {expected}{where}.",
+            )
+
+    def credentials(self, login: str | None, password: Secret | None, remedy: str) -> tuple[str, Secret]:
+        """
+        Return the client's id and secret.
+
+        :param login: of the connection.
+        :param password: of the connection.
+        :param remedy: where a person finds them.
+        :raises MarketoInvalidRequestError: one is empty, or has blanks around it.
+        """
+        if not login or not password:
+            raise self.refused(_SECRET if login else _CLIENT_ID, "is empty", remedy)
+        self._check_blanks(_CLIENT_ID, Secret(login))
+        self._check_blanks(_SECRET, password)
+        return login, password
+
+    def _check_blanks(self, name: str, value: Secret) -> None:
         """
         Refuse what was copied with a blank or a line break, which a page does not show.
 
