@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.arguments import is_filled_in_later
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import as_period, as_utc
@@ -15,7 +16,7 @@ from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
 from airflow_provider_marketo.listings.request import ListingRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
@@ -147,14 +148,14 @@ def _names(given: Any) -> list[str]:
 def _date(given: Any) -> datetime | None:
     """Return a stored date; None for a template."""
     try:
-        return as_utc("start", given)[0] if isinstance(given, str) and "{" not in given else None
+        return as_utc("start", given)[0] if isinstance(given, str) and not is_filled_in_later(given) else None
     except MarketoInvalidRequestError:
         return None
 
 
 def _period(given: Any) -> timedelta | None:
     """Return a stored length of time; None for a template."""
-    if not isinstance(given, str) or "{" in given:
+    if not isinstance(given, str) or is_filled_in_later(given):
         return None
     found = _STORED_PERIOD.fullmatch(given)
     if found is None:
@@ -165,9 +166,8 @@ def _period(given: Any) -> timedelta | None:
 
 def budget_of(tasks: Sequence[DagTask]) -> float | None:
     """Return the least budget that the tasks of a DAG have; None if none has one."""
-    found: list[Mapping[str, Any]] = [task.arguments for task in tasks]
-    given = [float(facts["daily_export_mb"]) for facts in found if _is_number(facts.get("daily_export_mb"))]
-    return min(given, default=None)
+    given: list[Any] = [task.arguments.get("daily_export_mb") for task in tasks]
+    return min((float(each) for each in given if _is_number(each)), default=None)
 
 
 def _is_number(given: Any) -> bool:

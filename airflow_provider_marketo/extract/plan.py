@@ -160,8 +160,8 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
         records = client.call("leads.describe").records
         with reading("leads.describe"):
             known = names_of_fields(records)
-        _require_columns_of_changes(plan, sorted(of_rows & set(known)))
         plan = replace(plan, changed_fields={name: known[name] for name in sorted(of_rows & set(known))})
+        _require_columns_of_changes(plan)
     elsewhere = plan.changed_fields
     for name in request.exclude_fields:
         if name not in plan.columns and name not in elsewhere:
@@ -183,7 +183,7 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
     return plan
 
 
-def _require_columns_of_changes(plan: ExtractPlan, hidden: Sequence[str]) -> None:
+def _require_columns_of_changes(plan: ExtractPlan) -> None:
     """
     Refuse rows of changes that do not tell whose values they hold.
 
@@ -191,9 +191,10 @@ def _require_columns_of_changes(plan: ExtractPlan, hidden: Sequence[str]) -> Non
     """
     columns = set(plan.columns)
     tells = FIELD_NAME in columns or (TYPE in columns and columns & set(CHANGED_FIELD))
-    if hidden and not tells and columns & {ATTRIBUTES, *VALUES}:
+    if plan.changed_fields and not tells and columns & {ATTRIBUTES, *VALUES}:
         raise MarketoInvalidRequestError(
-            f"the values of {', '.join(hidden)} cannot be found in the rows without {TYPE} and {CHANGED_FIELD[0]}",
+            f"the values of {', '.join(plan.changed_fields)} cannot be found in the rows without {TYPE} and"
+            f" {CHANGED_FIELD[0]}",
             parameter="fields",
             remedy=f"Add {TYPE} and {CHANGED_FIELD[0]} to fields, or leave out {ATTRIBUTES}.",
         )

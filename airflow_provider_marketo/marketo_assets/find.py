@@ -67,14 +67,13 @@ def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | 
     return found[0] if found else None
 
 
-def place(client: MarketoClient, given: Record, parameter: str = "folder") -> dict[str, Any]:
+def place(client: MarketoClient, given: Record) -> dict[str, Any]:
     """
     Return a folder or program by id and type, as operations take it.
 
     :param client: the instance.
     :param given: ``{"id", "type"}``, which is returned as it is, or ``{"name", "type"}``. The name of a folder may be
         its path, which begins with a slash.
-    :param parameter: the argument that names it, for errors.
     :raises MarketoNotFoundError: there is no such folder or program; the error asks for the nearest names.
     :raises MarketoInvalidRequestError: several folders have the name.
     """
@@ -84,17 +83,17 @@ def place(client: MarketoClient, given: Record, parameter: str = "folder") -> di
     if kind == "Program":
         program = by_name(client, "programs", name)
         if program is None:
-            raise no_such_name(client, "programs", name, parameter, f"program {name!r}")
+            raise no_such_name(client, "programs", name, "folder", f"program {name!r}")
         return {"id": id_of(program, "a program"), "type": kind}
     found = _folders(client, name)
     if not found:
         key = "path" if name.startswith("/") else "name"
-        raise no_such_name(client, "folders", name, parameter, f"folder {name!r}", key=key, maxDepth=_DEEPEST)
+        raise no_such_name(client, "folders", name, "folder", f"folder {name!r}", key=key, maxDepth=_DEEPEST)
     if len(found) > 1:
         paths = " and ".join(str(record.get("path")) for record in found[:3])
         raise MarketoInvalidRequestError(
             f"{len(found)} folders have the name {name!r}: {paths}",
-            parameter=parameter,
+            parameter="folder",
             remedy="Give the path of the one that you mean, or its id.",
         )
     return {"id": id_of(found[0], "a folder"), "type": kind}

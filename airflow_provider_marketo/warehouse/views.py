@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -129,12 +131,13 @@ def made_schemas(engine: Engine) -> list[str]:
     """
     if not engine.declared_columns(VIEWS):
         return []
-    found = engine.query(f"SELECT view_schema, view_name FROM {engine.table(VIEWS)} ORDER BY view_schema, view_name")
-    made: dict[str, MadeViews] = {}
-    views = [(str(schema), str(name)) for schema, name in found]
-    for schema, _ in views:
-        made.setdefault(schema, MadeViews(engine, schema or None, "schema"))
-    return [schema for schema, one in made.items() if any(one.exists(name) for other, name in views if other == schema)]
+    views = engine.query(f"SELECT view_schema, view_name FROM {engine.table(VIEWS)} ORDER BY view_schema, view_name")
+    by_schema = {str(schema): [str(name) for _, name in some] for schema, some in groupby(views, itemgetter(0))}
+    return [
+        schema
+        for schema, names_there in by_schema.items()
+        if any(map(MadeViews(engine, schema or None, "schema").exists, names_there))
+    ]
 
 
 def _digest(definition: str) -> str:

@@ -132,7 +132,7 @@ def open_page(program: str, cookies: list[dict[str, Any]]) -> Iterator[Page]:
 
 
 def _address(file: Path) -> str:
-    """Wait until the browser listens and has its page, in whichever order they come."""
+    """Wait until the browser listens and has its page. Either may come first."""
     deadline = time.monotonic() + 60 * PATIENCE
     while time.monotonic() < deadline:
         with suppress(OSError, ValueError, IndexError, StopIteration):
