@@ -30,6 +30,7 @@ with DAG(
     MarketoEraseLeadsOperator(
         task_id="erase",
         source="{{ var.value.marketo_lake }}/{{ params.requests }}",
+        lookup_field="email",
         evidence="{{ var.value.marketo_lake }}/erasure/evidence",
         confirm="{{ params.confirm }}",
         max_leads=500,

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
 from airflow_provider_marketo import choices
 from airflow_provider_marketo.arguments import ChecksArguments
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.operators.import_base import INPUT_CHECKS
 from tools.arguments_page import PAGE, arguments, page, public_classes
 
 # Values for arguments that are required.
@@ -68,6 +69,15 @@ FIXED = {
     "MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"},
 }
 """What a class fixes for its base: its name says it, or the argument has no meaning for it."""
+
+NAME_LEADS = {
+    "MarketoCustomActivitiesOperator": {"lead_ids"},  # an activity has more than its lead
+    "MarketoEraseLeadsOperator": set(),
+    "MarketoListMembersOperator": set(),
+    "MarketoProgramMembersOperator": set(),
+    "MarketoTriggerCampaignOperator": set(),
+}
+"""What takes rows that name leads, and which of the common arguments it has no use for."""
 
 TRIGGERS = [kind for kind in public_classes() if kind.__module__.endswith("triggers.activity")]
 """What DAG authors write into an ``AssetWatcher``."""
@@ -154,6 +164,18 @@ def test_the_arguments_of_a_trigger_keep_the_same_rules(kind):
     assert [name for name in arguments(kind) if f":param {name}:" not in (kind.__doc__ or "")] == []
     assert sorted(kind.argument_checks) == sorted(arguments(kind))
     assert sorted(kind(stream="a_stream", activity_types=[2]).serialize()[1]) == sorted(arguments(kind))
+
+
+@pytest.mark.parametrize("name", NAME_LEADS)
+def test_rows_that_name_leads_are_given_in_the_same_words(name):
+    kinds = {kind.__name__: arguments(kind) for kind in OPERATORS}
+    common = {*INPUT_CHECKS, "lead_ids", "columns"}
+    found = {each: kinds[name][each] for each in common & kinds[name].keys()}
+    assert common - found.keys() == NAME_LEADS[name]
+    assert {each.default for each in found.values()} == {None}
+    assert {each: str(found[each].annotation) for each in INPUT_CHECKS} == {
+        each: str(kinds["MarketoListMembersOperator"][each].annotation) for each in INPUT_CHECKS
+    }
 
 
 def test_the_page_of_arguments_is_that_of_the_signatures():

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import checked_values
 from airflow_provider_marketo.hooks.link import push_place
 from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.imports.erasure import Erasure, Evidence, MarketoLeadsReappearedError
-from airflow_provider_marketo.imports.inputs import open_rows
+from airflow_provider_marketo.imports.inputs import WAYS, open_rows
+from airflow_provider_marketo.imports.people import place_of
+from airflow_provider_marketo.imports.targets import LEAD_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,8 +62,10 @@ class EraseWork(Work):
             )
         given = _values_of(arguments)
         self._given = len(given)
-        self._values = checked_values(given)
-        self._erasure = Erasure(hook.client, arguments["lookup_field"], self._values, hook.settings.hash_secret)
+        self._field = arguments["lookup_field"] or "id"
+        self._input = next(way for way in WAYS if arguments[way] is not None)
+        self._values = checked_values(given, self._input)
+        self._erasure = Erasure(hook.client, self._field, self._values, hook.settings.hash_secret)
         self._evidence = None if arguments["dry_run"] else _evidence_of(context, hook, arguments["evidence"])
         if self._evidence is not None and not resumed:
             self._evidence.restart()
@@ -107,7 +110,7 @@ class EraseWork(Work):
         if len(found) > most:
             raise MarketoInvalidRequestError(
                 f"the values find {counted(len(found), 'lead')}, and max_leads is {most}",
-                parameter="filter_values",
+                parameter=self._input,
                 remedy="Raise max_leads if that is meant.",
             )
         return found
@@ -118,9 +121,8 @@ class EraseWork(Work):
         if self._given == 0 or erased_earlier or self._arguments["allow_none_found"]:
             return
         error = MarketoInvalidRequestError(
-            f"no lead has any of the {counted(self._given, 'given value')} as its {self._arguments['lookup_field']}:"
-            " no lead was erased",
-            parameter="filter_values",
+            f"no lead has any of the {counted(self._given, 'given value')} as its {self._field}: no lead was erased",
+            parameter=self._input,
             remedy="Check the values, lookup_field and the API user's partitions. If it is no mistake, set"
             " allow_none_found=True.",
         )
@@ -160,7 +162,7 @@ class EraseWork(Work):
             raise MarketoInvalidRequestError(
                 f"{counted(remaining, 'lead is', 'leads are')} still there: Marketo refused ({reasons});"
                 f" see {evidence.path}",
-                parameter="filter_values",
+                parameter=self._input,
                 remedy="Find out in Marketo what keeps them: a CRM, or a partition that the API user may not write to.",
             )
         return _summary(evidence)
@@ -177,22 +179,14 @@ class EraseWork(Work):
 
 
 def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
-    """Return what to look for, unchecked. Files and queries have it in a column."""
-    given = arguments["filter_values"]
-    if given is not None and arguments["source"] is None and arguments["sql"] is None:
-        return list(given)
-    wanted: str = arguments["lookup_field"]
+    """Return what to look for, unchecked: the values of one column of the input."""
+    wanted = arguments["lookup_field"] or LEAD_ID
     named = arguments["columns"] or {}
     column = next((name for name, field in named.items() if field == wanted), wanted)
-    rows = open_rows({**arguments, "records": [] if given is not None else None, "columns": {column: column}})
-    columns: Sequence[str] = rows.columns
-    if column not in columns:
-        raise MarketoInvalidRequestError(
-            f"the input has no column {with_nearest(column, columns)}",
-            parameter="columns",
-            remedy=f"Its columns are {', '.join(columns)}.",
-        )
-    place = list(columns).index(column)
+    rows = open_rows({**arguments, "columns": {column: column}})
+    if not rows.columns:
+        return []
+    place = place_of(rows, column, wanted)
     return [value for batch in rows.batches for value in batch[place]]
 
 

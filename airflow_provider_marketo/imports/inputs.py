@@ -30,7 +30,8 @@ _PACKAGES: Mapping[str, str] = {
 }
 """Types of connection whose provider has another name."""
 
-_WAYS = ("records", "lead_ids", "source", "sql")
+WAYS = ("records", "lead_ids", "source", "sql")
+"""The arguments of which exactly one is given."""
 
 
 def open_rows(arguments: Mapping[str, Any]) -> Rows:
@@ -41,7 +42,7 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
         ``sql`` with ``sql_conn_id`` and ``parameters``.
     :raises MarketoInvalidRequestError: none is given, or more than one.
     """
-    given = {name: arguments[name] for name in _WAYS if arguments.get(name) is not None}
+    given = {name: arguments[name] for name in WAYS if arguments.get(name) is not None}
     if len(given) != 1:
         raise MarketoInvalidRequestError(
             f"rows come from exactly one place, and {' and '.join(given) or 'none'} is given",
@@ -51,6 +52,8 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
     if way == "records":
         return from_records(value() if callable(value) else value)
     if way == "lead_ids":
+        if arguments.get("lookup_field") is not None:
+            raise MarketoInvalidRequestError("lookup_field goes with rows, not with lead_ids", parameter="lookup_field")
         return from_records({LEAD_ID: lead_id} for lead_id in value)
     if way == "source":
         columns = arguments.get("columns")

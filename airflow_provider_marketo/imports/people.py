@@ -38,13 +38,7 @@ def with_lead_ids(client: MarketoClient, rows: Rows, column: str, lookup_field: 
     """
     if not rows.columns:
         return rows
-    if column not in rows.columns:
-        raise MarketoInvalidRequestError(
-            f"the input has no column {with_nearest(column, rows.columns)}, by which leads are looked up",
-            parameter="lookup_field",
-            remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {lookup_field} with columns=.",
-        )
-    place = rows.columns.index(column)
+    place = place_of(rows, column, lookup_field)
     kept = [at for at, name in enumerate(rows.columns) if name != LEAD_ID]
     names = [*(rows.columns[at] for at in kept), LEAD_ID]
     leads = _Leads(client, lookup_field)
@@ -54,6 +48,25 @@ def with_lead_ids(client: MarketoClient, rows: Rows, column: str, lookup_field: 
             yield leads.add_to(batch, kept, batch[place])
 
     return replace(rows, columns=names, batches=found())
+
+
+def place_of(rows: Rows, column: str, name: str) -> int:
+    """
+    Return the position of the column that says who is meant.
+
+    :param rows: the input.
+    :param column: its name there.
+    :param name: what ``columns`` maps it to: ``lookup_field``, or ``leadId``.
+    :raises MarketoInvalidRequestError: the input lacks it.
+    """
+    if column in rows.columns:
+        return rows.columns.index(column)
+    raise MarketoInvalidRequestError(
+        f"the input has no column {with_nearest(column, rows.columns)}, by which leads are looked up",
+        parameter="lookup_field" if column == name else "columns",
+        remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {name} with columns="
+        + (", or have leads looked up: lookup_field='email'." if name == LEAD_ID else "."),
+    )
 
 
 class _Leads:

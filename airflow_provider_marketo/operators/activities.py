@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, text
-from airflow_provider_marketo.choices import OnLostUpload, OnQuotaExhausted, OnUnknown, RejectsFormat, SourceFormat
+from airflow_provider_marketo.arguments import Check, text
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.import_base import (
+    INPUT_CHECKS,
+    INPUT_TEMPLATE_FIELDS,
     MarketoImportOperator,
+    Records,
     Source,
-    delimiter_sign,
-    paths,
-    records,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.choices import OnLostUpload, OnQuotaExhausted, OnUnknown, RejectsFormat, SourceFormat
     from airflow_provider_marketo.hooks.work import Work
 
 
@@ -76,21 +76,12 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "activity_type": text(required=True),
-        "source": paths,
-        "source_format": choice(SourceFormat, required=False),
-        "delimiter": delimiter_sign,
-        "sql": text(),
-        "sql_conn_id": text(),
-        "records": records,
-        "lookup_field": text(),
+        **INPUT_CHECKS,
     }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
         "activity_type",
-        "source",
-        "sql",
-        "sql_conn_id",
-        "lookup_field",
+        *INPUT_TEMPLATE_FIELDS,
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
@@ -104,7 +95,7 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
         delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
-        records: Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | None = None,
+        records: Records | None = None,
         lookup_field: str | None = None,
         rejects_path: str,
         rejects_format: RejectsFormat = "jsonl",

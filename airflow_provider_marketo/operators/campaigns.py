@@ -20,11 +20,11 @@ from airflow_provider_marketo.arguments import (
 )
 from airflow_provider_marketo.choices import UNSET, RejectsFormat, SourceFormat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.operators.import_base import Source, delimiter_sign, paths, ratio, records
+from airflow_provider_marketo.operators.import_base import INPUT_CHECKS, INPUT_TEMPLATE_FIELDS, Records, Source, ratio
 from airflow_provider_marketo.operators.once_base import MarketoOnceOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from airflow.sdk import Context
@@ -105,13 +105,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         **MarketoOnceOperator.argument_checks,
         "campaign_id": one_id(required=True),
         "lead_ids": ids(),
-        "source": paths,
-        "source_format": choice(SourceFormat, required=False),
-        "delimiter": delimiter_sign,
-        "sql": text(),
-        "sql_conn_id": text(),
-        "records": records,
-        "lookup_field": text(),
+        **INPUT_CHECKS,
         "columns": mapping(),
         "constants": mapping(),
         "tokens": mapping(),
@@ -127,10 +121,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         *MarketoOnceOperator.template_fields,
         "campaign_id",
         "lead_ids",
-        "source",
-        "sql",
-        "sql_conn_id",
-        "lookup_field",
+        *INPUT_TEMPLATE_FIELDS,
         "columns",
         "constants",
         "tokens",
@@ -152,7 +143,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
-        records: Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | None = None,
+        records: Records | None = None,
         lookup_field: str | None = None,
         columns: Mapping[str, str] | str | None = None,
         constants: Mapping[str, Any] | str | None = None,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, count, duration, flag, mapping, text, texts
-from airflow_provider_marketo.choices import OnQuotaExhausted, SourceFormat
+from airflow_provider_marketo.arguments import Check, count, duration, flag, ids, mapping, text
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
-from airflow_provider_marketo.operators.import_base import Source, delimiter_sign, paths
+from airflow_provider_marketo.operators.import_base import INPUT_CHECKS, INPUT_TEMPLATE_FIELDS, Records, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_marketo.choices import OnQuotaExhausted, SourceFormat
     from airflow_provider_marketo.hooks.work import Work
 
 
@@ -42,16 +42,18 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
 
     :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and if the
         connection has a ``hash_secret``, a digest with this key in the place of each value and id.
-    :param lookup_field: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
-    :param filter_values: values to look for. Airflow shows them as a rendered field: give addresses by ``source`` or
-        ``sql`` instead.
-    :param source: files with the values, in the column ``lookup_field``; a path, URL, glob or ``ObjectStoragePath``,
-        or a list of them; or
+    :param lead_ids: Marketo ids of the leads; or
+    :param source: files with a column ``leadId`` or that of ``lookup_field``: csv, tsv, jsonl or parquet, perhaps
+        gzipped; a path, URL, glob or ``ObjectStoragePath``, or a list of them; or
     :param source_format: of the files, where their names do not tell.
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
+    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
-    :param columns: column of ``source`` or ``sql`` to the name that ``lookup_field`` uses: ``{"mail": "email"}``.
+    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. All
+        leads that have one of its values are deleted. Default: the input has ids, in a column ``leadId``.
+    :param columns: column of the input to the name that ``lookup_field`` uses: ``{"mail": "email"}``.
     :param confirm: has to be True, or to render to it.
     :param allow_none_found: whether values that find no lead at all are a success. Otherwise the task fails: they are
         most often a mistake upstream, and evidence would say that a request was fulfilled. If only some find none, the
@@ -74,13 +76,8 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "evidence": text(required=True),
-        "lookup_field": text(required=True),
-        "filter_values": texts(),
-        "source": paths,
-        "source_format": choice(SourceFormat, required=False),
-        "delimiter": delimiter_sign,
-        "sql": text(),
-        "sql_conn_id": text(),
+        "lead_ids": ids(),
+        **INPUT_CHECKS,
         "columns": mapping(),
         "confirm": flag(),
         "allow_none_found": flag(),
@@ -92,11 +89,8 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     template_fields: Sequence[str] = (
         *MarketoDeferrableOperator.template_fields,
         "evidence",
-        "lookup_field",
-        "filter_values",
-        "source",
-        "sql",
-        "sql_conn_id",
+        "lead_ids",
+        *INPUT_TEMPLATE_FIELDS,
         "columns",
         "confirm",
     )
@@ -109,13 +103,14 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         self,
         *,
         evidence: str,
-        lookup_field: str = "email",
-        filter_values: Sequence[str | int] | str | None = None,
+        lead_ids: Sequence[int] | str | int | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
+        records: Records | None = None,
+        lookup_field: str | None = None,
         columns: Mapping[str, str] | str | None = None,
         confirm: bool | str = False,
         allow_none_found: bool = False,
@@ -135,13 +130,14 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
             **kwargs,
         )
         self.evidence = evidence
-        self.lookup_field = lookup_field
-        self.filter_values = filter_values
+        self.lead_ids = lead_ids
         self.source = source
         self.source_format = source_format
         self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
+        self.records = records
+        self.lookup_field = lookup_field
         self.columns = columns
         self.confirm = confirm
         self.allow_none_found = allow_none_found

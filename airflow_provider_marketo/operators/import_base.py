@@ -9,7 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow_provider_marketo.arguments import Check, choice, flag, is_filled_in_later, mapping, text
-from airflow_provider_marketo.choices import OnDuplicates, OnLostUpload, OnQuotaExhausted, OnUnknown, RejectsFormat
+from airflow_provider_marketo.choices import (
+    OnDuplicates,
+    OnLostUpload,
+    OnQuotaExhausted,
+    OnUnknown,
+    RejectsFormat,
+    SourceFormat,
+)
 from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import as_list, shown
 from airflow_provider_marketo.operators.asking import AsksPerson
@@ -18,12 +25,13 @@ from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.failures import fails_plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import PurePath
 
     from airflow.sdk import Context, ObjectStoragePath
 
 Source: TypeAlias = "str | PurePath | ObjectStoragePath | Sequence[str | PurePath | ObjectStoragePath]"
+Records: TypeAlias = "Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]]"
 
 
 def paths(parameter: str, value: Any) -> tuple[Any, ...] | None:
@@ -93,6 +101,20 @@ def delimiter_sign(parameter: str, value: Any) -> str | None:
             remedy="Give a sign such as ';', or '\\t' for a tab.",
         )
     return found
+
+
+INPUT_CHECKS: Mapping[str, Check] = {
+    "source": paths,
+    "source_format": choice(SourceFormat, required=False),
+    "delimiter": delimiter_sign,
+    "sql": text(),
+    "sql_conn_id": text(),
+    "records": records,
+    "lookup_field": text(),
+}
+"""The arguments by which every operator takes rows that name leads. Some take ``lead_ids`` beside them."""
+
+INPUT_TEMPLATE_FIELDS = ("source", "sql", "sql_conn_id", "lookup_field")
 
 
 def ratio(parameter: str, value: Any) -> float:

@@ -17,10 +17,11 @@ from airflow_provider_marketo.choices import (
 )
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.operators.import_base import (
+    INPUT_CHECKS,
+    INPUT_TEMPLATE_FIELDS,
     MarketoImportOperator,
+    Records,
     Source,
-    delimiter_sign,
-    paths,
     removals,
 )
 
@@ -49,8 +50,10 @@ class MarketoListMembersOperator(MarketoImportOperator):
         gzipped; a path, URL, glob or a list of them; or
     :param source_format: of the files, where their names do not tell.
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
+    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
+    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields.
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
         Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
         Default: the input has ids, in a column ``leadId``.
@@ -88,22 +91,14 @@ class MarketoListMembersOperator(MarketoImportOperator):
         "list_id": one_id(required=True),
         "mode": choice(ListMode),
         "lead_ids": ids(),
-        "lookup_field": text(),
-        "source": paths,
-        "source_format": choice(SourceFormat, required=False),
-        "delimiter": delimiter_sign,
-        "sql": text(),
-        "sql_conn_id": text(),
+        **INPUT_CHECKS,
         "max_removals": removals,
     }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
         "list_id",
         "lead_ids",
-        "lookup_field",
-        "source",
-        "sql",
-        "sql_conn_id",
+        *INPUT_TEMPLATE_FIELDS,
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
@@ -114,12 +109,13 @@ class MarketoListMembersOperator(MarketoImportOperator):
         list_id: int | str,
         mode: ListMode = "add",
         lead_ids: Sequence[int] | str | int | None = None,
-        lookup_field: str | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
+        records: Records | None = None,
+        lookup_field: str | None = None,
         max_removals: float = 0.1,
         rejects_path: str,
         rejects_format: RejectsFormat = "jsonl",
@@ -161,12 +157,13 @@ class MarketoListMembersOperator(MarketoImportOperator):
         self.list_id = list_id
         self.mode = mode
         self.lead_ids = lead_ids
-        self.lookup_field = lookup_field
         self.source = source
         self.source_format = source_format
         self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
+        self.records = records
+        self.lookup_field = lookup_field
         self.max_removals = max_removals
         self.check_arguments()
 
@@ -195,8 +192,10 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         or parquet, perhaps gzipped; a path, URL, glob or a list of them; or
     :param source_format: of the files, where their names do not tell.
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``.
+    :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
+    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
+        have no place in XCom or among rendered fields.
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
         Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
         Default: the input has ids, in a column ``leadId``.
@@ -232,22 +231,14 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         "program_id": one_id(required=True),
         "program_member_status": text(),
         "lead_ids": ids(),
-        "lookup_field": text(),
-        "source": paths,
-        "source_format": choice(SourceFormat, required=False),
-        "delimiter": delimiter_sign,
-        "sql": text(),
-        "sql_conn_id": text(),
+        **INPUT_CHECKS,
     }
     template_fields: Sequence[str] = (
         *MarketoImportOperator.template_fields,
         "program_id",
         "program_member_status",
         "lead_ids",
-        "lookup_field",
-        "source",
-        "sql",
-        "sql_conn_id",
+        *INPUT_TEMPLATE_FIELDS,
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
@@ -258,12 +249,13 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         program_id: int | str,
         program_member_status: str | None = None,
         lead_ids: Sequence[int] | str | int | None = None,
-        lookup_field: str | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
+        records: Records | None = None,
+        lookup_field: str | None = None,
         rejects_path: str,
         rejects_format: RejectsFormat = "jsonl",
         staging: str | None = None,
@@ -304,12 +296,13 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         self.program_id = program_id
         self.program_member_status = program_member_status
         self.lead_ids = lead_ids
-        self.lookup_field = lookup_field
         self.source = source
         self.source_format = source_format
         self.delimiter = delimiter
         self.sql = sql
         self.sql_conn_id = sql_conn_id
+        self.records = records
+        self.lookup_field = lookup_field
         self.check_arguments()
 
     def _begin(self, context: Context, *, resumed: bool) -> Work:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, text
 from airflow_provider_marketo.choices import (
@@ -20,14 +19,21 @@ from airflow_provider_marketo.choices import (
     SyncObject,
 )
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
-from airflow_provider_marketo.operators.import_base import MarketoImportOperator, Source, delimiter_sign, paths, records
+from airflow_provider_marketo.operators.import_base import (
+    MarketoImportOperator,
+    Records,
+    Source,
+    delimiter_sign,
+    paths,
+    records,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.work import Work
-
-Records: TypeAlias = Iterable[Mapping[str, Any]]
 
 
 class MarketoSyncOperator(MarketoImportOperator):
@@ -109,7 +115,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         self,
         *,
         object_type: SyncObject,
-        records: Records | Callable[[], Records] | None = None,
+        records: Records | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,
@@ -222,7 +228,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
     def __init__(
         self,
         *,
-        records: Records | Callable[[], Records] | None = None,
+        records: Records | None = None,
         source: Source | None = None,
         source_format: SourceFormat | None = None,
         delimiter: str | None = None,

@@ -68,7 +68,7 @@ def link_of(operator: Any) -> str:
         (MarketoGetLeadsOperator, {"list_id": 1001}, LIST),
         (
             MarketoEraseLeadsOperator,
-            {"lookup_field": "id", "filter_values": [1001], "evidence": "<folder>", "dry_run": True},
+            {"lead_ids": [1001], "evidence": "<folder>", "dry_run": True},
             LEAD,
         ),
         (MarketoListMembersOperator, {"list_id": "1001", "lead_ids": [1002], "rejects_path": "<folder>"}, LIST),
@@ -129,9 +129,7 @@ def test_a_connection_that_fails_the_task_does_not_fail_the_link_as_well(monkeyp
 
 
 def test_a_link_is_kept_over_a_deferral():
-    operator = MarketoEraseLeadsOperator(
-        task_id="a_task", lookup_field="email", filter_values=["a@example.org"], evidence="/tmp"
-    )
+    operator = MarketoEraseLeadsOperator(task_id="a_task", lead_ids=[1001], evidence="/tmp")
     ti = task_context()["ti"]
     ti.xcom_pull = lambda key, **_: {XCOM_KEY: LEAD}.get(key)
     operator.nothing = lambda context: None

@@ -115,9 +115,7 @@ CASES: dict[str, list[DryRun]] = {
     "MarketoSendSampleOperator": [
         DryRun({"email_id": EMAIL, "email_addresses": ["me@example.com"], "ledger": "<folder>"}, {"emails.send_sample"})
     ],
-    "MarketoEraseLeadsOperator": [
-        DryRun({"evidence": "<folder>", "lookup_field": "id", "filter_values": [1001]}, {"leads.delete"})
-    ],
+    "MarketoEraseLeadsOperator": [DryRun({"evidence": "<folder>", "lead_ids": [1001]}, {"leads.delete"})],
     "MarketoBulkImportOperator": [
         DryRun({"object_type": "leads", "rejects_path": "<folder>", "source": "<people>"}, {"bulk_import_leads.import"})
     ],

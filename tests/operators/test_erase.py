@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from hypothesis import given
-from hypothesis import strategies as st
-from jinja2.utils import htmlsafe_json_dumps
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoStoppedError
@@ -37,7 +34,8 @@ class Request:
     def run(self, **arguments: Any) -> dict[str, Any]:
         given = {
             "evidence": str(self.folder / "evidence"),
-            "filter_values": self.addresses,
+            "records": [{"email": address} for address in self.addresses],
+            "lookup_field": "email",
             "confirm": True,
             **arguments,
         }
@@ -95,7 +93,22 @@ def test_evidence_without_a_key_has_counts_and_no_digests(request_):
 def test_addresses_come_from_a_file_so_that_the_ui_does_not_show_them(request_, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text("mail,since\n" + "".join(f"{each},2026-03-01\n" for each in request_.addresses))
-    assert request_.run(filter_values=None, source=str(file), columns={"mail": "email"})["erased"] == 3
+    assert request_.run(records=None, source=str(file), columns={"mail": "email"})["erased"] == 3
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"lead_ids": [1001, 1002]},
+        {"lead_ids": "[1001, '1002']"},
+        {"records": [{"leadId": 1001}, {"leadId": "1002"}]},
+        {"records": lambda: [{"lead": 1001}, {"lead": 1002}], "columns": {"lead": "leadId"}},
+        {"records": [{"id": 1001}, {"id": 1002}], "lookup_field": "id"},
+    ],
+)
+def test_leads_are_named_by_ids(request_, named):
+    assert request_.run(**{"records": None, "lookup_field": None, **named})["erased"] == 2
+    assert request_.there() == [request_.twin, 1003]
 
 
 def test_a_second_run_finds_no_lead(request_):
@@ -134,7 +147,8 @@ def test_the_later_look_fails_if_a_lead_is_there_again(request_):
     task = MarketoEraseLeadsOperator(
         task_id="a_task",
         evidence=str(request_.folder / "evidence"),
-        filter_values=request_.addresses,
+        records=[{"email": address} for address in request_.addresses],
+        lookup_field="email",
         confirm=True,
         verify_after=timedelta(seconds=0.1),
     )
@@ -154,7 +168,7 @@ def test_a_spent_quota_is_waited_out_and_the_leads_are_erased_afterwards(request
 
 def test_a_killed_task_deletes_no_more_leads(request_, monkeypatch):
     task = MarketoEraseLeadsOperator(
-        task_id="a_task", evidence=str(request_.folder), filter_values=request_.addresses, confirm=True
+        task_id="a_task", evidence=str(request_.folder), lead_ids=[1001, 1002], confirm=True
     )
     find = Erasure.find
 
@@ -179,8 +193,12 @@ def test_a_dry_run_counts(request_):
     [
         ({"confirm": False}, "confirm is not True.*dry_run=True"),
         ({"max_leads": 2}, "find 3 leads, and max_leads is 2"),
-        ({"filter_values": ["a,b"]}, "contains a comma"),
-        ({"filter_values": None}, "exactly one place"),
+        ({"records": [{"email": "a,b"}]}, "^records: 1 of 1 value contains a comma"),
+        ({"records": [{"email": ["a", "b"]}]}, r"^records: records\[0\] is a list, not a text"),
+        ({"records": None}, "exactly one place, and none is given"),
+        ({"lead_ids": [1001]}, "exactly one place, and records and lead_ids is given"),
+        ({"records": None, "lead_ids": [1001]}, "lookup_field goes with rows, not with lead_ids"),
+        ({"lookup_field": None}, "no column 'leadId'.*Its columns are email. .*lookup_field='email'"),
         ({"lookup_field": "nothing"}, "nothing"),
     ],
 )
@@ -191,13 +209,13 @@ def test_a_wrong_request_deletes_no_lead(request_, arguments, message):
 
 
 def test_no_values_are_no_mistake(request_):
-    assert request_.run(filter_values=[])["found"] == 0
+    assert request_.run(records=[])["found"] == 0
 
 
-@pytest.mark.parametrize("values", [["nobody@example.com"], "['nobody@example.com', 'no.one@example.com']", "  x  "])
+@pytest.mark.parametrize("values", [["nobody@example.com"], ["nobody@example.com", "no.one@example.com"], ["  x  "]])
 def test_values_that_find_no_lead_are_a_mistake_and_leave_no_evidence(request_, values):
     with pytest.raises(AirflowFailException, match=r"no lead has any of the . given values? as its email"):
-        request_.run(filter_values=values)
+        request_.run(records=[{"email": value} for value in values])
     assert not list((request_.folder / "evidence").glob("*.json"))
 
 
@@ -205,59 +223,29 @@ def test_rows_without_a_value_are_a_mistake(request_, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text('mail,since\n"",2026-03-01\n" ",2026-03-01\n')
     with pytest.raises(AirflowFailException, match="no lead has any of the 2 given values"):
-        request_.run(filter_values=None, source=str(file), columns={"mail": "email"})
+        request_.run(records=None, source=str(file), columns={"mail": "email"})
 
 
 def test_a_dry_run_says_that_no_lead_was_found(request_, caplog):
-    assert request_.run(filter_values=["nobody@example.com"], dry_run=True)["found"] == 0
+    assert request_.run(records=[{"email": "nobody@example.com"}], dry_run=True)["found"] == 0
     assert "no lead has any of the 1 given value" in caplog.text
 
 
-def as_json(values: list[str]) -> str:
-    """What the filter ``tojson`` makes of a list."""
-    return str(htmlsafe_json_dumps(values))
-
-
-def as_text(kind: type) -> Any:
-    """What a template makes of an XCom."""
-    return lambda values: str(kind(values))
-
-
-SPELLINGS = (list, tuple, set, frozenset, as_json, *map(as_text, (list, tuple, set, frozenset)))
-NAMES = st.text(st.characters(categories=["L", "N"], max_codepoint=0x2FF) | st.sampled_from("'\"&<> .+-_"), min_size=1)
-
-
-@given(
-    names=st.lists(NAMES.filter(str.strip), min_size=1, unique_by=lambda name: name.strip()),
-    spelling=st.sampled_from(SPELLINGS),
-)
-def test_whatever_lists_the_values_each_of_them_is_looked_for(names, spelling):
-    task = MarketoEraseLeadsOperator(task_id="a_task", evidence="/e", filter_values=spelling(names))
-    assert sorted(task.argument("filter_values")) == sorted(name.strip() for name in names)
-
-
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_an_address_with_an_apostrophe_is_erased_however_it_is_listed(request_, spelling):
+def test_an_address_with_an_apostrophe_is_erased(request_):
     address = "pat.o'neil@example.com"
     request_.leads.create({"email": address}, request_.marketo.instance.now, 1)
-    assert request_.run(filter_values=spelling([address]))["erased"] == 1
+    assert request_.run(records=[{"email": address}])["erased"] == 1
 
 
 def test_a_name_with_a_comma_is_refused_and_not_taken_apart(request_):
     with pytest.raises(AirflowFailException, match="contains a comma"):
-        request_.run(lookup_field="company", filter_values='["Acme, Inc."]')
-
-
-@pytest.mark.parametrize("values", [None, "", "None", " "])
-def test_nothing_is_no_list(request_, values):
-    with pytest.raises(AirflowFailException, match="exactly one place"):
-        request_.run(filter_values=values)
+        request_.run(lookup_field="company", records=[{"company": "Acme, Inc."}])
 
 
 def test_a_stopped_task_says_how_many_leads_it_has_deleted(request_, monkeypatch):
     monkeypatch.setattr("airflow_provider_marketo.imports.erasure.PER_CALL", 1)
     task = MarketoEraseLeadsOperator(
-        task_id="a_task", evidence=str(request_.folder / "evidence"), filter_values=request_.addresses, confirm=True
+        task_id="a_task", evidence=str(request_.folder / "evidence"), lead_ids=[1001, 1002, 1003], confirm=True
     )
     answer = HANDLERS["leads.delete"]
 
@@ -302,7 +290,7 @@ def test_damaged_evidence_is_never_taken_for_none(request_, text):
 def test_values_without_a_lead_are_counted_and_listed_by_their_positions(request_, caplog):
     """Only values that all find no lead fail the task: a request often names addresses that Marketo never had."""
     values = ["nobody@example.com", request_.addresses[0].upper(), "never@example.com"]
-    done = request_.run(filter_values=values)
+    done = request_.run(records=[{"email": value} for value in values])
     assert (done["requested"], done["found"], done["without_lead"]) == (3, 2, 2)
     facts = json.loads(request_.evidence())
     assert (facts["without_lead"], facts["without_lead_at"]) == (2, [1, 3])
@@ -320,7 +308,7 @@ def test_a_value_whose_lead_an_earlier_try_has_erased_has_found_one(request_, mo
     with monkeypatch.context() as patched:
         patched.setattr(Erasure, "delete", killed)
         with pytest.raises(KeyboardInterrupt):
-            request_.run(lookup_field="id", filter_values=[1001, 1002, 99_999])
-    done = request_.run(lookup_field="id", filter_values=[1001, 1002, 99_999])
+            request_.run(records=None, lookup_field=None, lead_ids=[1001, 1002, 99_999])
+    done = request_.run(records=None, lookup_field=None, lead_ids=[1001, 1002, 99_999])
     assert (done["erased"], done["without_lead"]) == (2, 1)
     assert json.loads(request_.evidence())["without_lead_at"] == [3]

@@ -27,7 +27,7 @@ OPERATORS: dict[type[MarketoOperator], dict[str, Any]] = {
     MarketoListMembersOperator: {"list_id": 1001, "lead_ids": [1], "rejects_path": "/r"},
     MarketoProgramMembersOperator: {"program_id": 1001, "lead_ids": [1], "rejects_path": "/r"},
     SqlToMarketoOperator: {"sql": "SELECT 1", "sql_conn_id": "warehouse", "rejects_path": "/r"},
-    MarketoEraseLeadsOperator: {"evidence": "/e", "filter_values": ["a@example.com"]},
+    MarketoEraseLeadsOperator: {"evidence": "/e", "lead_ids": [1]},
 }
 
 

@@ -97,8 +97,7 @@ def campaign(folder: Path) -> Any:
 def erase(folder: Path) -> Any:
     return MarketoEraseLeadsOperator(
         task_id="a_task",
-        lookup_field="id",
-        filter_values=[1490],
+        lead_ids=[1490],
         confirm=True,
         allow_none_found=True,
         evidence=f"{folder}/out",

@@ -259,6 +259,30 @@ def test_members_with_a_status_are_found_by_a_field_that_columns_names(marketo, 
     assert status(instance, 1002) == "Attended"
 
 
+@pytest.mark.parametrize("way", [list, lambda records: lambda: records])
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [
+        (MarketoListMembersOperator, {"list_id": LIST}),
+        (MarketoProgramMembersOperator, {"program_id": WEBINAR, "program_member_status": "Attended"}),
+    ],
+)
+def test_records_name_leads_as_rows_of_a_file_do(marketo, tmp_path, kind, to, way):
+    instance = marketo()
+    lead_id = members(instance, 1002)[0]
+    email = instance.instance.store.leads.get(lead_id)["email"]
+    arguments = {"records": way([{"mail": email}]), "lookup_field": "email", "columns": {"mail": "email"}}
+    result = run_import(kind, tmp_path, **to, **arguments)
+    assert counts(result) == {"accepted": 1}
+    assert lead_id in members(instance) or status(instance, lead_id) == "Attended"
+
+
+def test_ids_are_not_looked_up_by_another_field(marketo, tmp_path):
+    marketo()
+    text, _ = fails(MarketoListMembersOperator, tmp_path, list_id=LIST, lead_ids=[1001], lookup_field="email")
+    assert "lookup_field goes with rows, not with lead_ids" in text
+
+
 def test_an_input_without_ids_says_how_leads_are_looked_up(marketo, tmp_path):
     instance = marketo()
     source = tmp_path / "leads.csv"

@@ -145,7 +145,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         (
             MarketoBulkImportOperator,
             {"object_type": "leads", **IMPORT, "columns": {"emial": "email"}},
-            "^columns: .*did you mean 'email'",
+            "no column 'emial' \\(did you mean 'email'.*with columns=",
         ),
         (
             MarketoSyncLeadsOperator,
@@ -171,7 +171,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         ),
         (
             MarketoEraseLeadsOperator,
-            {"lookup_field": "emial", "filter_values": ["a@example.com"], "evidence": "<folder>/e", "confirm": True},
+            {"lookup_field": "emial", "records": [{"emial": "a"}], "evidence": "<folder>/e", "confirm": True},
             f"^lookup_field: .*Did you mean 'email'. {SEARCHABLE}",
         ),
         (
@@ -183,7 +183,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
                 "evidence": "<folder>/e",
                 "confirm": True,
             },
-            "^columns: .*did you mean 'email'",
+            "no column 'emial' \\(did you mean 'email'.*with columns=",
         ),
         (
             MarketoBulkExtractOperator,

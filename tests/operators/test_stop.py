@@ -35,7 +35,7 @@ PEOPLE = [{"email": f"new{number}@example.com"} for number in range(700)]
 
 WRITERS: dict[str, tuple[type[MarketoOperator], dict[str, Any]]] = {
     "campaigns.request": (MarketoTriggerCampaignOperator, {"campaign_id": 2001, "lead_ids": LEADS}),
-    "leads.delete": (MarketoEraseLeadsOperator, {"lookup_field": "id", "filter_values": LEADS, "confirm": True}),
+    "leads.delete": (MarketoEraseLeadsOperator, {"lead_ids": LEADS, "confirm": True}),
     "static_list_membership.add_to_list": (MarketoListMembersOperator, {"list_id": 1001, "lead_ids": LEADS}),
     "static_list_membership.remove_from_list": (
         MarketoListMembersOperator,

@@ -84,7 +84,8 @@ def test_leads_that_are_erased_in_marketo_leave_the_warehouse_first(marketo, tmp
     erase = MarketoEraseLeadsOperator(
         task_id="erase",
         evidence=str(tmp_path / "evidence"),
-        filter_values=[address],
+        records=[{"email": address}],
+        lookup_field="email",
         confirm=True,
         warehouse={"sql_conn_id": "wh", "schema": "marketo", "output_path": str(tmp_path / "found")},
     )

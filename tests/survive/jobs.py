@@ -325,8 +325,7 @@ class Erase(Job):
     def operator(self) -> Any:
         return MarketoEraseLeadsOperator(
             task_id="a_task",
-            lookup_field="id",
-            filter_values=self._leads,
+            lead_ids=self._leads,
             confirm=True,
             evidence=str(self.folder / "evidence"),
         )
