@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.at_most_once.xcom_result import XComResult
-from airflow_provider_marketo.client import codes, operations
+from airflow_provider_marketo.client import meanings, operations
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.link import push_place
@@ -152,7 +152,7 @@ def _deleted(pages: Iterable[Page], operation: Operation) -> Iterator[Page]:
     try:
         yield from pages
     except MarketoNotFoundError as error:
-        if not codes.is_not_found(error.code):
+        if not meanings.is_not_found(error.code):
             raise
         log.warning(
             "%s: %s. An earlier try may have deleted it, so the task succeeds; if no try did, check the arguments",

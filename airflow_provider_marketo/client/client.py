@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_marketo.client import codes, operations, paging
+from airflow_provider_marketo.client import codes, meanings, operations, paging
 from airflow_provider_marketo.client.auth import Token, TokenKeeper
 from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.endpoint import Endpoint
@@ -159,7 +159,7 @@ class MarketoClient:
         try:
             reply, resent = self._send(prepared, retry_class, exchange)
         except (MarketoInvalidRequestError, MarketoPermissionError) as error:
-            if not (prepared.operation.deletes and error.executed and codes.is_not_found(error.code)):
+            if not (prepared.operation.deletes and error.executed and meanings.is_not_found(error.code)):
                 suggest_names(self.paginate, error, prepared.operation.name, parameters)
                 raise
             # An earlier sending may have deleted it, and its answer was lost.

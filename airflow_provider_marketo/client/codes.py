@@ -1,9 +1,8 @@
 """
 Marketo's error codes by name.
 
-The same code may stand for a whole reply or for one record. What a code means for a caller is the table in
-:mod:`.errors`; what a person can do about it is the table in :mod:`.remedies`. A reply without a code has
-``HTTP <status>`` in its place.
+The same code may stand for a whole reply or for one record. The table in :mod:`.meanings` says what it means for a
+caller, and what a person can do about it. A reply without a code has ``HTTP <status>`` in its place.
 """
 
 from __future__ import annotations
@@ -96,19 +95,6 @@ HTTP_RANGE_UNSATISFIABLE = http(416)
 
 TOKEN_REFUSED = frozenset({TOKEN_INVALID, TOKEN_EXPIRED, INGESTION_TOKEN_INVALID, HTTP_UNAUTHORIZED})
 """Codes after which a new token may help."""
-
-_NOT_FOUND = frozenset(
-    {NOTHING_FOUND, FOLDER_NOT_FOUND, SALES_PERSON_NOT_FOUND, LEAD_NOT_FOUND, OBJECT_NOT_FOUND, HTTP_NOT_FOUND}
-)
-
-
-def is_not_found(code: str | None) -> bool:
-    """
-    Whether a code says that the record, asset or file which the request names does not exist.
-
-    610 does not say that: it means that no operation has this address, which a wrong host causes, too.
-    """
-    return code in _NOT_FOUND
 
 
 def is_http(code: str | None) -> bool:

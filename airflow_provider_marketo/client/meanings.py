@@ -1,9 +1,10 @@
-"""Which error each of Marketo's codes is: one table from code to class."""
+"""What each of Marketo's codes means: one table from the code to its error, and to what a person can do."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import codes
@@ -22,7 +23,6 @@ from airflow_provider_marketo.client.errors import (
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.printable import printable
-from airflow_provider_marketo.client.remedies import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,92 +32,123 @@ _MOST_ENTRIES = 300
 
 @dataclass(frozen=True)
 class Meaning:
-    """The class to raise for a code, and whether the request may have run."""
+    """
+    What a code means.
+
+    :param error: the class to raise.
+    :param remedy: what a person can do, as one or two sentences; empty where the class says it.
+    :param executed: whether Marketo may have acted on the request.
+    """
 
     error: type[MarketoError]
+    remedy: str = ""
     executed: bool = False
 
 
-_TRANSIENT_AMBIGUOUS = Meaning(MarketoTransientError, executed=True)
-_TRANSIENT_SAFE = Meaning(MarketoTransientError)
-_INVALID = Meaning(MarketoInvalidRequestError)
-_NOT_FOUND = Meaning(MarketoNotFoundError)
-_UNAVAILABLE = Meaning(MarketoFeatureUnavailableError)
-_TOKEN = Meaning(MarketoAuthError)
+_wrong = partial(Meaning, MarketoInvalidRequestError)
+_not_found = partial(Meaning, MarketoNotFoundError)
+_unavailable = partial(Meaning, MarketoFeatureUnavailableError)
+_UNCERTAIN = Meaning(MarketoTransientError, executed=True)
 
-_PLAIN_INVALID = frozenset(
-    {
-        codes.NO_SUCH_ADDRESS,
-        codes.INVALID_DATA,
-        codes.METHOD_UNSUPPORTED,
-        codes.NOT_JSON,
-        codes.WRONG_CONTENT_TYPE,
-        codes.BAD_MULTIPART,
-        codes.BLANK,
-        codes.INVALID_DATE,
-        codes.BUSINESS_RULE,
-        codes.WRONG_FOLDER_TYPE,
-        codes.PERSON_ACCOUNTS,
-        codes.RECORD_TYPE_NOT_FOUND,
-        codes.WRONG_TYPE,
-        codes.PARAMETER_MISSING,
-        codes.LEAD_EXISTS,
-        codes.SEVERAL_LEADS_MATCH,
-        codes.PARTITION_REQUIRED,
-        codes.OTHER_PARTITION,
-        codes.FIELD_NOT_SEARCHABLE,
-        codes.BAD_COOKIE,
-        codes.NOT_CREATED,
-        codes.NOT_IN_LIST,
-        codes.OBJECT_EXISTS,
-        codes.COMPANY_FIELD_OF_LEAD,
-        codes.IN_USE,
-        codes.UNKNOWN_STATUS,
-        codes.MOST_ACTIVITY_TYPES,
-        codes.MOST_ATTRIBUTES,
-        codes.SAME_REFERENCE,
-        codes.STATUS_UNCHANGED,
-        codes.TOO_FAR_AHEAD,
-        codes.NOTHING_TO_DISCARD,
-        codes.ACTIVITY_TOO_LARGE,
-        codes.CRM_DUPLICATE,
-        codes.CRM_FIELD_TOO_LONG,
-        codes.CRM_MERGE_FAILED,
-        codes.PERSONAL_URL_CONFLICT,
-        codes.MERGE_TOO_MANY,
-    }
-)
-"""Codes that mean no more than that the request is wrong, as a code without a name here does."""
+_REPORT = "It is a mistake of this provider: report it with the operation and the request id."
+_SUBSCRIPTION = "The subscription does not have this feature: ask Adobe, or do without it."
 
 MEANINGS: Mapping[str, Meaning] = {
-    **dict.fromkeys(_PLAIN_INVALID, _INVALID),
-    codes.INTERNAL_ERROR: _TRANSIENT_AMBIGUOUS,
-    codes.BAD_GATEWAY: _TRANSIENT_AMBIGUOUS,
-    codes.TOKEN_MISSING: _TOKEN,
-    codes.TOKEN_INVALID: _TOKEN,
-    codes.TOKEN_EXPIRED: _TOKEN,
+    codes.INTERNAL_ERROR: _UNCERTAIN,
+    codes.BAD_GATEWAY: _UNCERTAIN,
+    codes.TOKEN_MISSING: Meaning(MarketoAuthError),
+    codes.TOKEN_INVALID: Meaning(MarketoAuthError),
+    codes.TOKEN_EXPIRED: Meaning(MarketoAuthError),
     codes.ACCESS_DENIED: Meaning(MarketoPermissionError),
-    codes.TIMED_OUT: _TRANSIENT_AMBIGUOUS,
+    codes.TIMED_OUT: Meaning(MarketoTransientError, "Ask for less at once: Marketo ran out of time.", executed=True),
+    codes.METHOD_UNSUPPORTED: _wrong(_REPORT),
     codes.RATE_LIMIT: Meaning(MarketoThrottledError),
     codes.DAILY_QUOTA: Meaning(MarketoQuotaExhaustedError),
-    codes.TEMPORARILY_UNAVAILABLE: _TRANSIENT_SAFE,
-    codes.SYSTEM_ERROR: _TRANSIENT_AMBIGUOUS,
-    codes.SUBSCRIPTION_UNREACHABLE: _TRANSIENT_SAFE,
+    codes.TEMPORARILY_UNAVAILABLE: Meaning(MarketoTransientError),
+    codes.NOT_JSON: _wrong(_REPORT),
+    codes.NO_SUCH_ADDRESS: _wrong("Check the connection's host: this address does not exist there."),
+    codes.SYSTEM_ERROR: _UNCERTAIN,
+    codes.WRONG_CONTENT_TYPE: _wrong(_REPORT),
+    codes.BAD_MULTIPART: _wrong("Check that the file can be read and is not empty, and send it again."),
+    codes.SUBSCRIPTION_UNREACHABLE: Meaning(
+        MarketoTransientError, "Usually temporary; if it stays, check the Munchkin ID in the connection's host."
+    ),
     codes.CONCURRENCY_LIMIT: Meaning(MarketoThrottledError),
-    codes.WRONG_SUBSCRIPTION_TYPE: _UNAVAILABLE,
-    codes.FEATURE_OFF: _UNAVAILABLE,
-    codes.RESOURCE_UNAVAILABLE: _TRANSIENT_AMBIGUOUS,
-    codes.LOCK_TIMEOUT: _TRANSIENT_AMBIGUOUS,
-    codes.UNKNOWN_FIELD: _INVALID,
-    codes.PARTITION_DENIED: Meaning(MarketoPermissionError),
+    codes.WRONG_SUBSCRIPTION_TYPE: _unavailable(_SUBSCRIPTION),
+    codes.BLANK: _wrong("Fill the field that the message names."),
+    codes.NOTHING_FOUND: _not_found(
+        "Check the id or the name, and whether the API user's role and workspace may see it."
+    ),
+    codes.FEATURE_OFF: _unavailable(_SUBSCRIPTION),
+    codes.INVALID_DATE: _wrong("Write dates as ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z."),
+    codes.BUSINESS_RULE: _wrong("Marketo's rule stands in the message: change the asset in Marketo, or the request."),
+    codes.FOLDER_NOT_FOUND: _not_found("Check the folder's id and type: a program counts as a folder of type Program."),
+    codes.WRONG_FOLDER_TYPE: _wrong("Choose a folder that may hold this kind of asset."),
+    codes.PERSON_ACCOUNTS: _wrong("Merge Salesforce person accounts in Salesforce."),
+    codes.RESOURCE_UNAVAILABLE: _UNCERTAIN,
+    codes.RECORD_TYPE_NOT_FOUND: _wrong(
+        "Give the API user's role in the CRM a default record type, or merge in the CRM."
+    ),
+    codes.SALES_PERSON_NOT_FOUND: _not_found("Create the sales person first."),
+    codes.LOCK_TIMEOUT: _UNCERTAIN,
+    codes.WRONG_TYPE: _wrong("Write the value in the field's type; describe shows the types."),
+    codes.PARAMETER_MISSING: _wrong("Give the parameter that the message names."),
+    codes.INVALID_DATA: _wrong("Correct the value that the message names."),
+    codes.LEAD_NOT_FOUND: _not_found("Check the lead's id: the lead may have been deleted, or merged into another."),
+    codes.LEAD_EXISTS: _wrong("Use action='createOrUpdate', or leave the lead out."),
+    codes.UNKNOWN_FIELD: _wrong("Compare the field names with the REST API names in Field Management."),
+    codes.SEVERAL_LEADS_MATCH: _wrong("Merge the duplicates in Marketo, or use lookupField='id'."),
+    codes.PARTITION_DENIED: Meaning(MarketoPermissionError, "Give the API user's role access to the lead partition."),
+    codes.PARTITION_REQUIRED: _wrong("Give the name of the lead partition, partitionName."),
+    codes.OTHER_PARTITION: _wrong("Leave partitionName out, or move the lead to that partition first."),
+    codes.FIELD_NOT_SEARCHABLE: _wrong(),
+    codes.BAD_COOKIE: _wrong("Send the value of the cookie _mkto_trk as the browser has it."),
+    codes.OBJECT_NOT_FOUND: _not_found(
+        "Check the id or the name: it may have been deleted, or the API user may not see it."
+    ),
+    codes.NOT_CREATED: _wrong("Send it again later; if it stays, ask Adobe's support with the request id."),
+    codes.NOT_IN_LIST: _wrong("The lead is not in the list: there is nothing to remove."),
     codes.TOO_MANY_IMPORTS: Meaning(MarketoQueueFullError),
-    codes.CRM_OWNS_RECORDS: _UNAVAILABLE,
-    codes.LIST_BUSY: Meaning(MarketoQueueFullError),
-    codes.CLONE_ALLOWANCE: Meaning(MarketoQuotaExhaustedError),
-    codes.CUSTOM_OBJECTS_OFF: _UNAVAILABLE,
-    codes.FILTER_UNSUPPORTED: _UNAVAILABLE,
+    codes.OBJECT_EXISTS: _wrong("Use action='createOrUpdate', or another name."),
+    codes.CRM_OWNS_RECORDS: _unavailable("A native CRM synchronisation owns these records: change them in the CRM."),
+    codes.LIST_BUSY: Meaning(MarketoQueueFullError, "Wait until the running import into the same list has finished."),
+    codes.CLONE_ALLOWANCE: Meaning(MarketoQuotaExhaustedError, "Clone the program with programs.clone instead."),
+    codes.COMPANY_FIELD_OF_LEAD: _wrong("Write company fields with companies.sync."),
+    codes.IN_USE: _wrong("Remove what uses the object first; Marketo shows it under Used By."),
+    codes.UNKNOWN_STATUS: _wrong("Use a status of the program's channel; channels.get_by_name lists them."),
+    codes.CUSTOM_OBJECTS_OFF: _unavailable(_SUBSCRIPTION),
+    codes.MOST_ACTIVITY_TYPES: _wrong(
+        "Delete a custom activity type that is no longer used, or ask Adobe to raise the limit."
+    ),
+    codes.MOST_ATTRIBUTES: _wrong(
+        "A custom activity type takes 20 attributes: leave some out, or put them into another type."
+    ),
+    codes.FILTER_UNSUPPORTED: _unavailable(
+        "Select by createdAt or by a static list: the subscription does not have this filter."
+    ),
+    codes.SAME_REFERENCE: _wrong("Send rows with the same reference in different calls."),
+    codes.STATUS_UNCHANGED: _wrong("The lead is in this status or past it already: there is nothing to change."),
+    codes.TOO_FAR_AHEAD: _wrong("Choose a time within the next two years."),
+    codes.NOTHING_TO_DISCARD: _wrong(
+        "Check whether the custom object type has a draft: there may be nothing to discard."
+    ),
+    codes.ACTIVITY_TOO_LARGE: _wrong("Shorten the attributes of the activity: together they may have 65,536 bytes."),
+    codes.CRM_DUPLICATE: _wrong("The merge would create a duplicate in the CRM: use the record that is there."),
+    codes.CRM_FIELD_TOO_LONG: _wrong("Shorten the field, or call the merge with mergeInCRM=false."),
+    codes.CRM_MERGE_FAILED: _wrong("Merge these leads in the CRM, or call the merge with mergeInCRM=false."),
+    codes.PERSONAL_URL_CONFLICT: _wrong("Merge these leads in Marketo's own pages."),
+    codes.MERGE_TOO_MANY: _wrong("Merge at most 25 leads in a call."),
+    codes.HTTP_NOT_FOUND: _not_found("Check the id. A job has a file only once it is completed."),
+    codes.HTTP_TOO_LARGE: _wrong("Send fewer records at once."),
+    codes.HTTP_URI_TOO_LONG: _wrong("Ask for fewer values at once."),
 }
-"""What codes mean, but for those that mean *not found*, and 1029."""
+"""
+What each code means: a row for every name in :mod:`.codes`, except 1029 and the codes of data ingestion.
+
+A code that has a remedy here for a whole reply may also be the reason why Marketo skipped one record.
+"""
+
+_DESCRIBE = {"leads": "leads.describe2", "static_list_membership": "leads.describe2"}
 
 _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
     MarketoPermissionError,
@@ -139,13 +170,20 @@ def meaning_of(code: str, message: str) -> Meaning:
         if "quota" in text or "mb" in text.split() or "exceed" in text:
             return Meaning(MarketoQuotaExhaustedError)
         return Meaning(MarketoQueueFullError)
-    if codes.is_not_found(code):
-        return _NOT_FOUND
     known = MEANINGS.get(code)
     if known is not None:
         return known
     # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed.
-    return _TRANSIENT_AMBIGUOUS if re.fullmatch("5..", code) else _INVALID
+    return _UNCERTAIN if re.fullmatch("5..", code) else _wrong()
+
+
+def is_not_found(code: str | None) -> bool:
+    """
+    Whether a code says that the record, asset or file which the request names does not exist.
+
+    610 does not say that: it means that no operation has this address, which a wrong host causes, too.
+    """
+    return code in MEANINGS and MEANINGS[code].error is MarketoNotFoundError
 
 
 def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
@@ -196,8 +234,13 @@ def way_out(error: type[MarketoError], code: str, operation: str) -> str:
     :param code: Marketo's code, or ``HTTP <status>``.
     :param operation: the operation's name in the catalogue.
     """
+    if code == codes.FIELD_NOT_SEARCHABLE:
+        family = operation.partition(".")[0]
+        describe = _DESCRIBE.get(family, f"{family}.describe")
+        return f"Use a field that Marketo can search by: {describe} lists them as searchableFields."
     described = f"Change what the message names: `airflow marketo describe {operation}` shows the parameters."
-    return remedy_of(code, operation) or error.default_remedy or described
+    known = MEANINGS.get(code)
+    return (known.remedy if known else "") or error.default_remedy or described
 
 
 def _rank(error: type[MarketoError]) -> int:

@@ -9,7 +9,7 @@ from airflow_provider_marketo.client import codes, errors, meanings
 
 @pytest.mark.parametrize("code", ["702", "710", "718", "1004", "1013", "HTTP 404"])
 def test_a_code_that_says_not_found_makes_an_error_that_says_so(code):
-    assert codes.is_not_found(code)
+    assert meanings.is_not_found(code)
     if not codes.is_http(code):
         error = meanings.from_reply("programs.get_by_id", [{"code": code, "message": "text"}], None)
         assert isinstance(error, errors.MarketoNotFoundError)
@@ -17,7 +17,7 @@ def test_a_code_that_says_not_found_makes_an_error_that_says_so(code):
 
 @pytest.mark.parametrize("code", ["610", "603", "1003", None])
 def test_no_other_code_says_not_found(code):
-    assert not codes.is_not_found(code)
+    assert not meanings.is_not_found(code)
 
 
 def test_an_address_that_marketo_does_not_know_points_at_the_host():

@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_provider_marketo.client import codes, errors, meanings
-from airflow_provider_marketo.client.remedies import remedy_of
 
 
 def reply_error(code: str, message: str = "some text") -> errors.MarketoError:
@@ -130,26 +129,20 @@ def test_every_documented_code_has_a_name():
     assert set(DOCUMENTED) <= set(NAMED.values())
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_every_named_code_has_a_meaning_and_a_way_out(name):
-    code = NAMED[name]
-    has_meaning = code in meanings.MEANINGS or codes.is_not_found(code) or code == codes.EXPORT_REFUSED
-    assert has_meaning, f"{name} needs a class in client/errors.py, if only that of an invalid request"
-    error = reply_error(code)
-    assert error.remedy == (remedy_of(code, "leads.sync") or type(error).default_remedy or "a sentence of its own"), (
-        f"{name} needs a row in client/remedies.py"
-    )
+@pytest.mark.parametrize("name", sorted(NAMED.keys() - {"EXPORT_REFUSED"}))
+def test_every_named_code_has_a_row_in_the_table_of_meanings(name):
+    assert NAMED[name] in meanings.MEANINGS, f"{name} needs a row in client/meanings.py"
 
 
-@pytest.mark.parametrize("code", DOCUMENTED)
-def test_every_documented_code_comes_with_a_way_out(code):
+@pytest.mark.parametrize("code", sorted(NAMED.values()))
+def test_every_named_code_comes_with_a_way_out(code):
     error = reply_error(code)
     assert error.remedy
     assert str(error).endswith(error.remedy)
 
 
-@pytest.mark.parametrize("code", sorted(set(DOCUMENTED) - {"500", "502", "601", "602", "603", "606", "607", "608"}))
-def test_no_documented_request_error_gets_the_way_out_of_an_unknown_code(code):
+@pytest.mark.parametrize("code", sorted(set(NAMED.values()) - {"500", "502", "601", "602", "603", "606", "607", "608"}))
+def test_no_named_request_error_gets_the_way_out_of_an_unknown_code(code):
     assert reply_error(code).remedy != reply_error("1099").remedy
 
 
