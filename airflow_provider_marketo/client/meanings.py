@@ -183,7 +183,8 @@ def is_not_found(code: str | None) -> bool:
 
     610 does not say that: it means that no operation has this address, which a wrong host causes, too.
     """
-    return code in MEANINGS and MEANINGS[code].error is MarketoNotFoundError
+    known = MEANINGS.get(code or "")
+    return known is not None and known.error is MarketoNotFoundError
 
 
 def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:

@@ -1,9 +1,6 @@
 """
 The formats that files are written in. A new format is a row of this table, and a word in ``choices.FileFormat``.
 
-A format that ``TypedTransform`` writes also has a size in ``client.tabular.typed.BLOCKS`` and a sink in
-``client.tabular.tables.SINKS``.
-
 A format is written in two ways: from the bytes of Marketo's export files, in bulk, and from records, such as rejected
 rows.
 """
@@ -26,6 +23,7 @@ from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.tabular.arrow import arrow_type
 from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
 from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
+from airflow_provider_marketo.client.tabular.tables import JsonLinesFiles, ParquetFiles
 from airflow_provider_marketo.client.tabular.typed import TypedTransform
 
 if TYPE_CHECKING:
@@ -133,8 +131,8 @@ def _blocks(records: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, 
 FORMATS: Mapping[str, OutputFormat] = {
     one.name: one
     for one in (
-        OutputFormat("parquet", partial(TypedTransform, file_format="parquet"), _write_parquet, attributes="map"),
-        OutputFormat("jsonl", partial(TypedTransform, file_format="jsonl"), _write_jsonl, attributes="json"),
+        OutputFormat("parquet", partial(TypedTransform, sink=ParquetFiles), _write_parquet, attributes="map"),
+        OutputFormat("jsonl", partial(TypedTransform, sink=JsonLinesFiles), _write_jsonl, attributes="json"),
         OutputFormat("csv", CsvTransform, _write_csv, attributes="json", attribute_forms=("json",), typed=False),
     )
 }

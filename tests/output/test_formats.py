@@ -13,8 +13,6 @@ import pytest
 
 from airflow_provider_marketo.choices import AttributesForm, FileFormat
 from airflow_provider_marketo.client.tabular.schema import BOOLEAN, DATETIME, INTEGER, STRING
-from airflow_provider_marketo.client.tabular.tables import SINKS
-from airflow_provider_marketo.client.tabular.typed import BLOCKS
 from airflow_provider_marketo.output.formats import FORMATS
 
 COLUMNS = {"id": INTEGER, "name": STRING, "has_draft": BOOLEAN, "created": DATETIME}
@@ -87,8 +85,3 @@ def test_half_of_a_surrogate_pair_is_replaced(name):
         assert pyarrow.parquet.read_table(io.BytesIO(content)).column("name").to_pylist() == ["a\ufffdb"]
     else:
         assert "a\ufffdb" in content.decode("utf-8")
-
-
-def test_every_typed_format_has_a_size_of_blocks_and_a_sink():
-    typed = {name for name, one in FORMATS.items() if one.typed}
-    assert typed == BLOCKS.keys() == SINKS.keys()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, 
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_marketo.client.tabular.transform import Rules
 
@@ -30,20 +31,33 @@ OPEN_PARQUET_FILES = 16
 _WAITING = ".waiting"
 
 
-class Sink(Protocol):
-    """Writes files of one format."""
+class Sink(ABC):
+    """
+    Writes files of one typed format.
 
+    :param open_file: opens a file.
+    :param embedded: columns of texts that are JSON already.
+    """
+
+    extension: ClassVar[str]
+    """Of the files, without the dot."""
+    block: ClassVar[int]
+    """Bytes parsed at a time. Smaller blocks cost more calls of Arrow, larger ones more memory."""
+
+    @abstractmethod
+    def __init__(self, open_file: OpenFile, embedded: Iterable[str] = ()) -> None: ...
+
+    @abstractmethod
     def write(self, name: str, rows: Any) -> None:
         """Append a table to a file. All tables of a file have one schema."""
-        ...
 
+    @abstractmethod
     def finish(self) -> list[WrittenFile]:
         """Close the files, and return what each of them holds."""
-        ...
 
+    @abstractmethod
     def abort(self) -> None:
         """Close the files without finishing them."""
-        ...
 
 
 class TableWriter:
@@ -52,16 +66,16 @@ class TableWriter:
 
     :param rules: how rows are written.
     :param open_file: opens a file.
-    :param file_format: ``jsonl`` or ``parquet``.
+    :param sink: what writes the format.
     """
 
-    def __init__(self, rules: Rules, open_file: OpenFile, file_format: str) -> None:
+    def __init__(self, rules: Rules, open_file: OpenFile, sink: type[Sink]) -> None:
         self._rules = rules
-        self._extension = file_format
+        self._extension = sink.extension
         embedded = [column.name for column in rules.schema.columns if column.kind == ATTRIBUTES]
         if rules.attributes != "json":
             embedded = []
-        self._sink = SINKS[file_format](open_file, embedded)
+        self._sink = sink(open_file, embedded)
         self._held: dict[str, list[Any]] = {}
         self._size = 0
 
@@ -117,13 +131,11 @@ class TableWriter:
         return pc.fill_null(levels, partitions.level(name, None))
 
 
-class JsonLinesFiles:
-    """
-    Writes one JSON object per line.
+class JsonLinesFiles(Sink):
+    """Writes one JSON object per line."""
 
-    :param open_file: opens a file.
-    :param embedded: columns of texts that are JSON already.
-    """
+    extension = "jsonl"
+    block = 2 << 20
 
     def __init__(self, open_file: OpenFile, embedded: Iterable[str] = ()) -> None:
         self._files = OutputFiles(open_file)
@@ -146,25 +158,24 @@ class JsonLinesFiles:
         self._files.abort()
 
 
-class ParquetFiles:
+class ParquetFiles(Sink):
     """
     Writes one Parquet file per folder, whatever the order of the rows.
 
     A closed Parquet file cannot be appended to. A few files stay open; rows of other files wait on disk until the end.
-
-    :param open_file: opens a file.
-    :param limit: largest number of open Parquet files.
     """
 
-    def __init__(self, open_file: OpenFile, limit: int = OPEN_PARQUET_FILES) -> None:
+    extension = "parquet"
+    block = 4 << 20
+
+    def __init__(self, open_file: OpenFile, embedded: Iterable[str] = ()) -> None:
         self._open_file = open_file
-        self._limit = limit
         self._open: dict[str, _ParquetFile] = {}
         self._waiting = OutputFiles(open_file)
 
     def write(self, name: str, rows: Any) -> None:
         """Append a table to a file, or have it wait on disk while too many files are open."""
-        if name not in self._open and len(self._open) < self._limit:
+        if name not in self._open and len(self._open) < OPEN_PARQUET_FILES:
             self._open[name] = _ParquetFile(name, rows.schema, self._open_file)
         if name in self._open:
             self._open[name].write(rows)
@@ -224,10 +235,3 @@ class _ParquetFile:
 
     def abort(self) -> None:
         self._file.close()
-
-
-SINKS: Mapping[str, Callable[[OpenFile, Sequence[str]], Sink]] = {
-    "jsonl": JsonLinesFiles,
-    "parquet": lambda open_file, embedded: ParquetFiles(open_file),
-}
-"""What writes the files of a typed format, given how to open a file and which columns hold JSON already."""

@@ -1,4 +1,4 @@
-"""Write typed rows as jsonl or Parquet."""
+"""Write typed rows in the format of a sink."""
 
 from __future__ import annotations
 
@@ -20,25 +20,23 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.tabular.files import OpenFile, WrittenFile
     from airflow_provider_marketo.client.tabular.keys import SeenKeys
-
-BLOCKS = {"jsonl": 2 << 20, "parquet": 4 << 20}
-"""Bytes parsed at a time. Smaller blocks cost more calls of Arrow, larger ones more memory."""
+    from airflow_provider_marketo.client.tabular.tables import Sink
 
 
 class TypedTransform(Transform):
     """
-    Writes jsonl or Parquet. The columns and their types depend on the rules alone, never on the data.
+    Writes typed rows. The columns and their types depend on the rules alone, never on the data.
 
     :param rules: how rows are converted and written.
     :param seen: keys of rows that must not be written again.
     :param open_file: opens the files to write.
-    :param file_format: ``jsonl`` or ``parquet``.
+    :param sink: what writes the format, such as jsonl.
     """
 
-    def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, file_format: str) -> None:
-        super().__init__(rules, seen, Splitter(BLOCKS[file_format], self._lines))
+    def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile, sink: type[Sink]) -> None:
+        super().__init__(rules, seen, Splitter(sink.block, self._lines))
         self._typing = Typing(rules, self._misfits)
-        self._writer = InBackground(TableWriter(rules, open_file, file_format))
+        self._writer = InBackground(TableWriter(rules, open_file, sink))
         self._parser = arrow.Parser(0, {})
 
     def abort(self) -> None:

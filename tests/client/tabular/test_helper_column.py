@@ -15,6 +15,7 @@ from airflow_provider_marketo.client.tabular import cells, csvfile
 from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
 from airflow_provider_marketo.client.tabular.records import Block, fields, line
 from airflow_provider_marketo.client.tabular.schema import Column, TableSchema
+from airflow_provider_marketo.client.tabular.tables import JsonLinesFiles
 from airflow_provider_marketo.client.tabular.transform import Rules
 from airflow_provider_marketo.client.tabular.typed import TypedTransform
 from tests.properties import examples
@@ -75,7 +76,7 @@ def test_rows_are_cut_by_a_column_wherever_it_is(is_written, place, rows):
     )
     assert found[:1] == ([[column.name for column in columns]] if expected else [])
     assert found[1:] == expected
-    text = written(lambda out: TypedTransform(rules, None, out, "jsonl"), data).decode()
+    text = written(lambda out: TypedTransform(rules, None, out, JsonLinesFiles), data).decode()
     ours = [dict(zip((column.name for column in columns), row, strict=True)) for row in expected]
     assert [(row["id"], row["name"]) for row in map(json.loads, text.splitlines())] == [
         (int(row["id"]), row["name"]) for row in ours

@@ -16,8 +16,8 @@ from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.tabular import cells
 from airflow_provider_marketo.client.tabular.arrow import typed
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
+from airflow_provider_marketo.client.tabular.tables import JsonLinesFiles, ParquetFiles
 from airflow_provider_marketo.client.tabular.transform import Rules
-from airflow_provider_marketo.client.tabular.typed import BLOCKS
 from tests.client.tabular.transforming import NAME, Output, schema
 from tests.properties import examples
 
@@ -157,8 +157,8 @@ def test_all_formats_cut_the_same_rows_whatever_their_spellings_and_blocks(folde
     )
     for file_format in ("csv", "jsonl", "parquet"):
         with pytest.MonkeyPatch.context() as patched:
-            if file_format in BLOCKS:
-                patched.setitem(BLOCKS, file_format, block)
+            for sink in (JsonLinesFiles, ParquetFiles):
+                patched.setattr(sink, "block", block)
             outcome = folders().run(rules, data, file_format, chunk=block)
         assert {file.name: file.rows for file in outcome.files} == {
             f"date={day}/{NAME}.{file_format}": count for day, count in expected.items()

@@ -14,9 +14,8 @@ from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.schema import ActivityType
-from airflow_provider_marketo.client.tabular.tables import OPEN_PARQUET_FILES
+from airflow_provider_marketo.client.tabular.tables import OPEN_PARQUET_FILES, ParquetFiles
 from airflow_provider_marketo.client.tabular.transform import Rules
-from airflow_provider_marketo.client.tabular.typed import BLOCKS
 from tests.client.tabular.transforming import ACTIVITIES, ACTIVITY_SCHEMA, NAME, day, schema
 
 EVERY_TYPE = schema(
@@ -334,7 +333,7 @@ def test_a_value_that_its_folder_does_not_tell_stays_in_the_rows(output, extensi
 
 def test_many_partitions_of_parquet_are_one_file_each_and_few_of_them_open(output, monkeypatch):
     monkeypatch.setattr("airflow_provider_marketo.client.tabular.tables.HELD", 20_000)
-    monkeypatch.setitem(BLOCKS, "parquet", 10_000)
+    monkeypatch.setattr(ParquetFiles, "block", 10_000)
     table = schema("id:integer", "group")
     data = b"id,group\n" + b"".join(b"%d,%d\n" % (row, row % 300) for row in range(9000))
     outcome = output.run(Rules(table, NAME, partitions=Partitioning(("group",))), data, "parquet")

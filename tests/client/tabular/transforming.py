@@ -10,11 +10,10 @@ from typing import Any
 
 import pyarrow.parquet
 
-from airflow_provider_marketo.client.tabular.csvfile import CsvTransform
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.schema import Column, TableSchema
 from airflow_provider_marketo.client.tabular.transform import Outcome, Rules
-from airflow_provider_marketo.client.tabular.typed import TypedTransform
+from airflow_provider_marketo.output.formats import FORMATS
 
 NAME = "rows"
 ACTIVITIES = b"marketoGUID,leadId,activityDate,activityTypeId,attributes\n"
@@ -70,10 +69,7 @@ class Output:
         self, rules: Rules, data: bytes, file_format: str, *, seen: SeenKeys | None = None, chunk: int = 1 << 20
     ) -> Outcome:
         """One file through a transform, in chunks."""
-        if file_format == "csv":
-            transform: Any = CsvTransform(rules, seen, self.open)
-        else:
-            transform = TypedTransform(rules, seen, self.open, file_format)
+        transform = FORMATS[file_format].transform(rules, seen, self.open)
         try:
             for start in range(0, len(data), chunk):
                 transform.feed(data[start : start + chunk])
