@@ -44,7 +44,7 @@ class Endpoint:
         host = (host or "").strip()
         if is_munchkin_id(host.rstrip("/")):
             host = f"https://{host.rstrip('/').lower()}.mktorest.com"
-        base = _checked(host if "://" in host else f"https://{host}", "host")
+        base = _checked(host if "://" in host else f"https://{host}" if _looks_like_host(host) else "", "host")
         identity = f"{base}/identity"
         if identity_url:
             identity = _checked(identity_url.strip(), "identity_url")
@@ -58,6 +58,12 @@ class Endpoint:
         return cls(base, identity, instance)
 
 
+def _looks_like_host(host: str) -> bool:
+    """Whether a text without a scheme is a host's name. A single word may be a secret in the wrong field."""
+    name = re.split(r"[:/]", host, maxsplit=1)[0]
+    return "." in name or "[" in name or is_this_machine(name)
+
+
 def _checked(url: str, parameter: str) -> str:
     parts = parts_of(
         url,
@@ -68,7 +74,7 @@ def _checked(url: str, parameter: str) -> str:
     path = parts.path.rstrip("/")
     if parameter == "host" and path and not path.startswith(_PATHS_COPIED):
         raise MarketoInvalidRequestError(
-            f"the connection's host has a path that Marketo does not: {path}",
+            "the connection's host has a path that Marketo does not have",
             parameter=parameter,
             remedy="Copy the endpoint from Admin > Web Services; it ends in /rest.",
         )

@@ -101,7 +101,7 @@ def check_pools(setup: Setup) -> Iterator[Finding]:
         return
     for settings in setup.connections:
         yield _pool_finding(settings, pools.get(settings.pool))
-        yield from _tasks_outside(setup, settings)
+        yield from _tasks_outside(setup, settings, settings.pool in pools)
     known = {*pools, DEFAULT_POOL, *(each.pool for each in setup.connections)}
     for pool in sorted({task.pool for task in setup.tasks} - known):
         tasks = [task.name for task in setup.tasks if task.pool == pool]
@@ -116,8 +116,8 @@ def _pool_finding(settings: ConnectionSettings, pool: tuple[int, bool] | None) -
     wanted = min(settings.max_parallel, MOST_SLOTS)
     if pool is None:
         return error(
-            settings.pool,
-            f"the pool of the connection {settings.conn_id} does not exist: tasks that name it wait for ever",
+            settings.conn_id,
+            "the pool in its extra pool does not exist: tasks that name it wait for ever",
             _SETUP,
         )
     slots, include_deferred = pool
@@ -130,7 +130,7 @@ def _pool_finding(settings: ConnectionSettings, pool: tuple[int, bool] | None) -
     return ok(settings.pool, f"has {slots} slots, as {settings.conn_id} says")
 
 
-def _tasks_outside(setup: Setup, settings: ConnectionSettings) -> Iterator[Finding]:
+def _tasks_outside(setup: Setup, settings: ConnectionSettings, exists: bool) -> Iterator[Finding]:
     outside = [task.name for task in setup.tasks_of(settings) if task.pool != settings.pool]
     if options.flag("enforce_pool"):
         if settings.conn_id not in read_pools():
@@ -138,10 +138,11 @@ def _tasks_outside(setup: Setup, settings: ConnectionSettings) -> Iterator[Findi
                 settings.conn_id, "[marketo] enforce_pool is on, and no pool is known for this connection", _SETUP
             )
     elif outside:
+        pool = settings.pool if exists else "of the connection"
         yield warning(
             settings.conn_id,
-            f"{listed(outside, 'task')} not in the pool {settings.pool}: nothing limits how many run at once",
-            f"Give each pool={settings.pool!r}, or switch [marketo] enforce_pool on.",
+            f"{listed(outside, 'task')} not in the pool {pool}: nothing limits how many run at once",
+            f"Give each pool={settings.pool!r}, or switch [marketo] enforce_pool on." if exists else _SETUP,
         )
     else:
         yield ok(settings.conn_id, "every Marketo task of its DAGs is in its pool")
@@ -184,14 +185,14 @@ def check_redis(setup: Setup) -> Iterator[Finding]:
     for settings in setup.connections:
         if choose(settings)[0] != "redis":
             continue
-        about = settings.redis_conn_id or settings.conn_id
+        about = settings.conn_id
         try:
             ping_redis(settings)
-            yield ok(about, f"the Redis server of {settings.conn_id} answers this host ({socket.gethostname()})")
+            yield ok(about, f"its Redis server answers this host ({socket.gethostname()})")
         except StoreUnavailableError as failure:
             yield error(
                 about,
-                f"this host ({socket.gethostname()}) does not reach the Redis server of {settings.conn_id}: {failure}",
+                f"this host ({socket.gethostname()}) does not reach its Redis server: {failure}",
                 "Check host, port and password of the Redis connection. Until then each task takes its pool share.",
             )
         except MarketoError as failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ _CONSOLE = "Copy it from the project's OAuth Server-to-Server credential in Adob
 @dataclass(frozen=True)
 class JournalSettings:
     """
-    The fields of a connection to a journal.
+    The fields of a connection to a journal. ``repr`` shows no text that an admin typed except the id.
 
     :param conn_id: id of the Airflow connection, for messages.
     :param address: where the journal and IMS are.
@@ -60,16 +60,16 @@ class JournalSettings:
     """
 
     conn_id: str
-    address: JournalAddress
-    client_id: str
+    address: JournalAddress = field(repr=False)
+    client_id: str = field(repr=False)
     client_secret: Secret
-    ims_org: str
-    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    ims_org: str = field(repr=False)
+    scopes: tuple[str, ...] = field(default=DEFAULT_SCOPES, repr=False)
     munchkin_ids: tuple[str, ...] = ()
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     read_timeout: float | None = None
     proxy: Secret | None = None
-    ca_bundle: str | None = None
+    ca_bundle: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_connection(cls, connection: Any) -> JournalSettings:
@@ -87,19 +87,17 @@ class JournalSettings:
         reader.refuse_other_type(conn_type, CONN_TYPE, "Adobe I/O Events", " in adobe_conn_id")
         login, password = reader.credentials(login, password, _CONSOLE)
         reader.warn_of_misspelt(_EXTRAS)
-        org = reader.text("ims_org") or ""
-        if not _ORG.fullmatch(org):
-            raise reader.refused(
-                "ims_org",
-                f"is {org!r}, and ids of organizations end in @AdobeOrg",
-                "Copy the Organization ID from the credential in Adobe's Developer Console.",
-            )
         return cls(
             conn_id=reader.conn_id,
             address=JournalAddress.parse(host, reader.text("ims_url")),
             client_id=login,
             client_secret=password,
-            ims_org=org,
+            ims_org=reader.matching(
+                "ims_org",
+                _ORG,
+                "does not end in @AdobeOrg, as ids of organizations do",
+                "Copy the Organization ID from the credential in Adobe's Developer Console.",
+            ),
             scopes=reader.words("scopes") or DEFAULT_SCOPES,
             munchkin_ids=_munchkin_ids(reader),
             connect_timeout=reader.number("connect_timeout", float, DEFAULT_CONNECT_TIMEOUT, 0.1, 300),
@@ -227,8 +225,9 @@ class AdobeEventsHook(BaseHook):
 
 
 def _munchkin_ids(reader: FieldReader) -> tuple[str, ...]:
-    ids = tuple(each.upper() for each in reader.words("munchkin_ids"))
-    for each in ids:
-        if not is_munchkin_id(each):
-            raise reader.refused("munchkin_ids", f"has {each!r}, which is not a Munchkin ID such as 123-ABC-456")
-    return ids
+    words = reader.words("munchkin_ids")
+    wrong = [number for number, word in enumerate(words, 1) if not is_munchkin_id(word)]
+    if wrong:
+        del words
+        raise reader.refused("munchkin_ids", f"has a word ({wrong[0]}) that is not a Munchkin ID such as 123-ABC-456")
+    return tuple(word.upper() for word in words)

@@ -81,10 +81,9 @@ def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int
     if runtime().is_first_notice(task):
         log.info(
             "This task is in the pool %s and makes one Marketo call at a time, but nothing limits how many such tasks "
-            "run at once. Put it into the pool of the connection %s: pool=%r.",
+            "run at once. Put it into the pool that the connection %s names in its extra pool.",
             task.pool,
             settings.conn_id,
-            settings.pool,
         )
     return 1
 
@@ -99,7 +98,7 @@ def choose(settings: ConnectionSettings) -> tuple[str, str]:
     if settings.coordination != "auto":
         return settings.coordination, "the connection says so"
     if settings.redis_conn_id:
-        return "redis", f"the connection names the Redis connection {settings.redis_conn_id}"
+        return "redis", "the connection names a Redis connection"
     remote = remote_executors()
     if remote:
         return "pool", f"{' and '.join(remote)} may run tasks on other hosts"

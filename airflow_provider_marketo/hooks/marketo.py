@@ -12,6 +12,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_marketo import __version__
 from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoConnectionError,
@@ -229,6 +230,10 @@ class MarketoHook(BaseHook):
             if measured is not None:
                 send_quota_left(self.marketo_conn_id, measured.calls_left)
 
+    @property
+    def _instance(self) -> str:
+        return Endpoint.parse(self.settings.host).instance
+
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the connection works, and one sentence that says what is wrong if it does not."""
         try:
@@ -236,9 +241,9 @@ class MarketoHook(BaseHook):
             client.call("usage.get_daily_usage")
             denied = _denied(client)
         except MarketoConnectionError as error:
-            return False, f"Cannot reach {self.settings.host}: {error.message}. {error.remedy}"
+            return False, f"Cannot reach {self._instance}: {error.message}. {error.remedy}"
         except MarketoAuthError as error:
-            return False, f"Marketo at {self.settings.host} refuses the credentials: {error.message}. {error.remedy}"
+            return False, f"Marketo at {self._instance} refuses the credentials: {error.message}. {error.remedy}"
         except MarketoPermissionError as error:
             return False, f"The credentials are right, but Marketo denies access: {error.message}. {error.remedy}"
         except MarketoError as error:

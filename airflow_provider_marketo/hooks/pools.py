@@ -81,18 +81,17 @@ def contradictions(connections: Sequence[ConnectionSettings]) -> Iterator[Market
         if instance == Endpoint.parse(other.host).instance:
             yield from _differences(one, other, INSTANCE_SETTINGS, f"lead to the instance {instance}")
         elif one.pool == other.pool:
-            yield from _differences(one, other, ("max_parallel",), f"share the pool {one.pool}")
+            yield from _differences(one, other, ("max_parallel",), "share a pool")
 
 
 def _differences(
     one: ConnectionSettings, other: ConnectionSettings, names: Iterable[str], because: str
 ) -> Iterator[MarketoInvalidRequestError]:
     for name in names:
-        ours, theirs = getattr(one, name), getattr(other, name)
-        if ours != theirs:
+        if getattr(one, name) != getattr(other, name):
             yield MarketoInvalidRequestError(
-                f"connections {one.conn_id} and {other.conn_id} {because}, but one has {name}={ours} and the other has "
-                f"{name}={theirs}",
+                f"connections {one.conn_id} and {other.conn_id} {because}, but one has {one.shown(name)} and the other"
+                f" has {other.shown(name)}",
                 parameter=name,
                 remedy="Give both the same value.",
             )

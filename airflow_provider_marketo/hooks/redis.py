@@ -51,7 +51,7 @@ def _database(connection: Any, settings: ConnectionSettings) -> int:
     named = str(connection.extra_dejson.get("db") or connection.schema or 0).strip()
     if not (named.isascii() and named.isdecimal()):
         raise MarketoInvalidRequestError(
-            f"connection {settings.redis_conn_id}: the database {named!r} is not a number",
+            f"connection {settings.redis_conn_id}: the database is not a number",
             parameter="redis_conn_id",
             remedy='Redis numbers its databases from 0: give the extra {"db": 1}, or redis://host:6379/1.',
         )
@@ -64,7 +64,7 @@ def _find_connection(settings: ConnectionSettings) -> Any:
         return BaseHook.get_connection(settings.redis_conn_id)
     except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
         raise MarketoInvalidRequestError(
-            f"connection {settings.conn_id}: there is no connection {settings.redis_conn_id} ({type(error).__name__})",
+            f"connection {settings.conn_id}: no connection has the id in redis_conn_id ({type(error).__name__})",
             parameter="redis_conn_id",
             remedy="Create it as an Airflow connection of type redis, or choose another coordination.",
         ) from None

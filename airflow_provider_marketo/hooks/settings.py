@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -12,7 +12,7 @@ from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.secret import Secret
-from airflow_provider_marketo.client.suggest import did_you_mean, nearest, with_nearest
+from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -47,7 +47,6 @@ INSTANCE_SETTINGS = (
 _CLIENT_ID, _SECRET = "login (client id)", "password (client secret)"
 _ALIKE = 0.8
 _LONGEST_TEXT = 10_000
-_LONGEST_SHOWN = 80
 
 _PASSWORD_IN_URL = re.compile(r"//[^/@:]*:([^/@]+)@")
 
@@ -56,6 +55,8 @@ _PASSWORD_IN_URL = re.compile(r"//[^/@:]*:([^/@]+)@")
 class ConnectionSettings:
     """
     The fields of a Marketo connection, under the names that they have in the connection form.
+
+    ``repr`` shows no text that an admin typed except the id: it may be a secret in the wrong field.
 
     :param conn_id: id of the Airflow connection, for messages.
     :param host: instance URL, with or without ``/rest``, or Munchkin ID.
@@ -83,12 +84,12 @@ class ConnectionSettings:
     """
 
     conn_id: str
-    host: str
-    client_id: str
+    host: str = field(repr=False)
+    client_id: str = field(repr=False)
     client_secret: Secret
-    identity_url: str | None = None
-    partner_id: str | None = None
-    pool: str = DEFAULT_POOL
+    identity_url: str | None = field(default=None, repr=False)
+    partner_id: str | None = field(default=None, repr=False)
+    pool: str = field(default=DEFAULT_POOL, repr=False)
     max_parallel: int = DEFAULT_MAX_PARALLEL
     rate_limit: int = DEFAULT_RATE_LIMIT
     daily_quota: int = DEFAULT_DAILY_QUOTA
@@ -96,13 +97,13 @@ class ConnectionSettings:
     reserve: int = DEFAULT_RESERVE
     export_reserve_mb: int = DEFAULT_RESERVE
     coordination: str = "auto"
-    redis_conn_id: str | None = None
+    redis_conn_id: str | None = field(default=None, repr=False)
     poll_interval: float = DEFAULT_POLL_INTERVAL
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     read_timeout: float | None = None
     proxy: Secret | None = None
-    ca_bundle: str | None = None
-    ui_url: str | None = None
+    ca_bundle: str | None = field(default=None, repr=False)
+    ui_url: str | None = field(default=None, repr=False)
     hash_secret: Secret | None = None
 
     def mask(self, mask: Callable[[str], Any]) -> None:
@@ -114,6 +115,15 @@ class ConnectionSettings:
         for secret in filter(None, (self.client_secret, self.hash_secret)):
             mask(secret.reveal())
         mask_proxy(self.proxy, mask)
+
+    def shown(self, name: str) -> str:
+        """
+        Return a field as ``name=value``, or the name alone if its value may be a secret in the wrong field.
+
+        :param name: of the field.
+        """
+        is_shown = next(each.repr for each in fields(self) if each.name == name)
+        return f"{name}={getattr(self, name)}" if is_shown else f"another {name}"
 
     def hash_key(self, fields: Collection[str], *, parameter: str = "hash_fields") -> Secret | None:
         """
@@ -197,7 +207,11 @@ def mask_proxy(proxy: Secret | None, mask: Callable[[str], Any]) -> None:
 
 @dataclass(frozen=True)
 class FieldReader:
-    """Reads extras: texts from the form, values of any type from a URI or a secrets backend."""
+    """
+    Reads extras: texts from the form, values of any type from a URI or a secrets backend.
+
+    No error quotes what a field has: people type secrets into the wrong field.
+    """
 
     conn_id: str
     extra: Mapping[str, Any] = field(repr=False)
@@ -273,54 +287,82 @@ class FieldReader:
 
     def text(self, name: str) -> str | None:
         """Return an extra as a text; None if it is missing or blank."""
-        value = self.extra.get(name)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise self.refused(name, f"is a {type(value).__name__} and must be a text")
-        found = str(value).strip()
-        if not found.isprintable() or len(found) > _LONGEST_TEXT:
-            raise self.refused(name, f"has a character that cannot be shown, or more than {_LONGEST_TEXT} characters")
-        return found or None
+        found, problem = _read_text(self.extra.get(name))
+        if problem:
+            raise self.refused(name, problem)
+        return found
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the words of an extra: a list, or a text with commas or blanks between them."""
-        value = self.extra.get(name)
-        listed = value if isinstance(value, (list, tuple)) else re.split(r"[\s,]+", self.text(name) or "")
-        return tuple(dict.fromkeys(str(each).strip() for each in listed if str(each).strip()))
+        words, problem = _read_words(self.extra.get(name))
+        if problem:
+            raise self.refused(name, problem)
+        return words
 
     def secret(self, name: str) -> Secret | None:
         """Return an extra that is a secret."""
         return Secret.optional(self.text(name))
 
+    def matching(self, name: str, pattern: re.Pattern[str], what: str, remedy: str) -> str:
+        """Return a text that has the form of a pattern."""
+        found = Secret(self.text(name) or "")
+        if not pattern.fullmatch(found.reveal()):
+            raise self.refused(name, what, remedy)
+        return found.reveal()
+
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """Return one of some words, the first by default."""
-        value = (self.text(name) or choices[0]).lower()
-        if value not in choices:
+        given = Secret((self.text(name) or choices[0]).lower())
+        if given.reveal() not in choices:
+            near = nearest(given.reveal(), choices)
             raise self.refused(
-                name, f"is {with_nearest(_short(value), choices)} and must be one of {', '.join(choices)}"
+                name, f"is not one of {', '.join(choices)}", did_you_mean([repr(near[0])]) if near else ""
             )
-        return value
+        return given.reveal()
 
     def number(self, name: str, kind: Callable[[Any], Any], default: Any, lowest: float, highest: float) -> Any:
         """Return a number within bounds."""
-        value = self.extra.get(name)
-        if value is None or value == "":
+        if self.extra.get(name) in (None, ""):
             return default
-        try:
-            number = kind(value)
-        except (TypeError, ValueError, OverflowError):
-            number = None
-        is_cut = kind is int and isinstance(value, float) and number != value
-        if number is None or isinstance(value, bool) or is_cut:
-            what = "a whole number" if is_cut else "a number"
-            raise self.refused(
-                name, f"is not {what}: {_short(repr(value))}", f"Give one from {lowest:g} to {highest:g}."
-            )
-        if not lowest <= number <= highest:
-            raise self.refused(name, f"is {_short(str(number))} and must be between {lowest:g} and {highest:g}")
+        number = _read_number(self.extra.get(name), kind, lowest, highest)
+        if number is None:
+            what = "a whole number" if kind is int else "a number"
+            raise self.refused(name, f"is not {what} from {lowest:,} to {highest:,}")
         return number
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+# These raise nothing, because the frames of an error would hold what was typed.
+
+
+def _read_text(value: Any) -> tuple[str | None, str]:
+    """Return a value as a text and what is wrong with it; one of the two is empty."""
+    if value is None:
+        return None, ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None, f"is a {type(value).__name__} and must be a text"
+    found = str(value).strip()
+    if not found.isprintable() or len(found) > _LONGEST_TEXT:
+        return None, f"has a character that cannot be shown, or more than {_LONGEST_TEXT} characters"
+    return found or None, ""
+
+
+def _read_words(value: Any) -> tuple[tuple[str, ...], str]:
+    """Return the words of a value and what is wrong with it; one of the two is empty."""
+    if isinstance(value, (list, tuple)):
+        words, problem = list(value), ""
+    else:
+        text, problem = _read_text(value)
+        words = re.split(r"[\s,]+", text or "")
+    if problem or not all(isinstance(each, str) and each.isprintable() for each in words):
+        return (), problem or "is not a list of texts"
+    return tuple(dict.fromkeys(each.strip() for each in words if each.strip())), ""
+
+
+def _read_number(value: Any, kind: Callable[[Any], Any], lowest: float, highest: float) -> Any:
+    """Return a value as a number; None if it is none within the bounds."""
+    try:
+        number = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    is_cut = kind is int and isinstance(value, float) and number != value
+    return None if is_cut or isinstance(value, bool) or not lowest <= number <= highest else number

@@ -119,6 +119,7 @@ def _usage_facts(
         history = UsageHistory.from_dict(stored or {})
     except ValueError:
         return {}
+    pool = pools.get(history.pool)
     return {
         "instance": history.instance,
         "usage": {
@@ -127,7 +128,8 @@ def _usage_facts(
             "errors": dict(history.errors),
         },
         "coordination": {"mode": history.coordination, "reason": history.reason},
-        "pool": {"name": history.pool} | dict(pools.get(history.pool, {"slots": 0, "taken": 0})),
+        # The name of a pool that does not exist is whatever a person typed into the connection.
+        "pool": {"name": history.pool, **pool} if pool else {"name": "", "slots": 0, "taken": 0},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import json
@@ -162,7 +163,7 @@ def test_permissions_to_write_are_named_with_their_tasks_and_not_checked(doctor,
 def test_a_missing_pool_is_an_error(doctor, airflow, connected):
     connected(pool="not_there")
     ((_, _, about, found, remedy),) = findings(doctor(code=1), "pools", "error")
-    assert about == "not_there"
+    assert about == "marketo_default"
     assert "wait for ever" in found
     assert "airflow marketo setup" in remedy
 
@@ -230,15 +231,28 @@ def test_a_redis_server_that_does_not_answer_is_an_error(doctor, connected, monk
     connected(coordination="redis", redis_conn_id="limits")
     rows = doctor(code=1)
     ((_, _, about, found, _),) = findings(rows, "redis", "error")
-    assert about == "limits"
-    assert f"({socket.gethostname()}) does not reach the Redis server of marketo_default" in found
+    assert about == "marketo_default"
+    assert f"({socket.gethostname()}) does not reach its Redis server" in found
     assert "the-password" not in json.dumps(rows)
 
 
 def test_a_redis_connection_that_does_not_exist_is_an_error(doctor, connected):
     connected(coordination="redis", redis_conn_id="nowhere")
     ((_, _, _, found, _),) = findings(doctor(code=1), "redis", "error")
-    assert "there is no connection nowhere" in found
+    assert "no connection has the id in redis_conn_id" in found
+
+
+@pytest.mark.parametrize("name", ["pool", "redis_conn_id", "ca_bundle", "partner_id", "ui_url", "identity_url"])
+def test_a_secret_in_the_wrong_field_is_not_printed(airflow, connected, store_dag, caplog, capsys, name):
+    caplog.set_level("DEBUG")
+    with DAG("somewhere") as dag:
+        extract("/tmp/leads", pool="default_pool")
+    store_dag(dag)
+    connected(**{name: "typed-in-s3cret"})
+    connected("other", pool="another")
+    with contextlib.suppress(SystemExit):
+        airflow("doctor", "--output", "json")
+    assert "s3cret" not in capsys.readouterr().out + caplog.text
 
 
 def test_folders_are_tried_as_far_as_their_names_are_fixed(doctor, connected, store_dag, tmp_path: Path):

@@ -87,7 +87,7 @@ def test_an_error_ends_the_command_with_one_line(airflow, connect):
     with pytest.raises(SystemExit, match="airflow marketo quota: there is no connection nowhere"):
         airflow("quota", "--conn-id", "nowhere")
     connect("marketo_default", daily_quota=0)
-    with pytest.raises(SystemExit, match="daily_quota is 0 and must be between 1"):
+    with pytest.raises(SystemExit, match="daily_quota is not a whole number from 1 to 1,000,000,000"):
         airflow("quota")
 
 

@@ -83,6 +83,6 @@ def test_plain_http_is_for_this_machine_only():
     assert Endpoint.parse("http://localhost:1").base == "http://localhost:1"
 
 
-def test_a_path_that_marketo_does_not_have_is_named():
-    with pytest.raises(MarketoInvalidRequestError, match="/v1"):
+def test_a_path_that_marketo_does_not_have_is_refused():
+    with pytest.raises(MarketoInvalidRequestError, match="has a path that Marketo does not have"):
         Endpoint.parse("https://123-abc-456.mktorest.com/v1")

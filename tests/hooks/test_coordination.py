@@ -75,7 +75,7 @@ def test_auto_chooses_redis_if_the_connection_names_one(executor):
     executor("LocalExecutor")
     assert choose(settings(redis_conn_id="the_redis")) == (
         "redis",
-        "the connection names the Redis connection the_redis",
+        "the connection names a Redis connection",
     )
 
 
@@ -170,7 +170,7 @@ def test_the_database_of_a_redis_uri_is_its_path_or_the_extra(monkeypatch, uri, 
 @pytest.mark.parametrize("uri", ["redis://redis.example.com/limits", "redis://redis.example.com?db=-1"])
 def test_a_database_of_redis_that_is_no_number_is_refused_by_name(monkeypatch, uri):
     monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", uri)
-    with pytest.raises(MarketoInvalidRequestError, match=r"connection the_redis: the database '.*' is not a number"):
+    with pytest.raises(MarketoInvalidRequestError, match=r"connection the_redis: the database is not a number"):
         governor_of(settings(redis_conn_id="the_redis"))
 
 
@@ -202,7 +202,9 @@ def test_two_connections_to_one_instance_share_one_file():
 
 
 def test_a_missing_redis_connection_is_named():
-    with pytest.raises(MarketoInvalidRequestError, match="marketo_default: there is no connection the_redis") as caught:
+    with pytest.raises(
+        MarketoInvalidRequestError, match="marketo_default: no connection has the id in redis_conn_id"
+    ) as caught:
         governor_of(settings(redis_conn_id="the_redis"))
     assert caught.value.parameter == "redis_conn_id"
 
@@ -253,7 +255,7 @@ def test_a_task_outside_the_pool_makes_one_call_at_a_time_and_logs_it_once(run_a
     for _ in range(2):
         assert governor_of(settings()).parallel == 1
     (record,) = [record for record in caplog.records if "in the pool default_pool" in record.getMessage()]
-    assert "pool='marketo'" in record.getMessage()
+    assert "the pool that the connection marketo_default names" in record.getMessage()
 
 
 def test_a_host_without_the_redis_client_is_not_the_end_of_the_task(monkeypatch):

@@ -62,5 +62,5 @@ def test_connections_to_one_instance_may_not_contradict_each_other(difference):
 
 
 def test_connections_that_share_a_pool_must_agree_on_its_size():
-    with pytest.raises(MarketoInvalidRequestError, match="share the pool marketo, but one has max_parallel=8"):
+    with pytest.raises(MarketoInvalidRequestError, match="share a pool, but one has max_parallel=8"):
         plan_pools([connection("eu", EU), connection("us", US, max_parallel=5)])

@@ -42,7 +42,7 @@ def test_what_a_log_must_not_show_is_masked(extra, masked):
 @pytest.mark.parametrize("show", [repr, str, format, vars, asdict, lambda it: f"{it}", lambda it: repr(vars(it))])
 def test_settings_show_no_secret(show):
     shown = str(show(settings(EXTRA_SECRETS)))
-    assert "123-ABC-456" in shown
+    assert "marketo_eu" in shown
     assert not [secret for secret in ("a-secret", "the-key", "hid%40den") if secret in shown]
 
 
@@ -72,7 +72,7 @@ def test_a_number_of_another_type_or_size_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("name", NUMBERS[:4])
 def test_a_part_of_a_number_is_not_cut_off(name):
-    with pytest.raises(MarketoInvalidRequestError, match=f"{name} is not a whole number: 1.5"):
+    with pytest.raises(MarketoInvalidRequestError, match=f"{name} is not a whole number from"):
         settings(json.dumps({name: 1.5}))
 
 
@@ -91,7 +91,7 @@ def test_a_misspelt_extra_or_word_is_answered_with_the_nearest(caplog):
     settings('{"max_paralel": 4, "owner": "a team"}')
     assert "the extra 'max_paralel' is not read. Did you mean 'max_parallel'?" in caplog.text
     assert "owner" not in caplog.text
-    with pytest.raises(MarketoInvalidRequestError, match="did you mean 'redis'"):
+    with pytest.raises(MarketoInvalidRequestError, match="Did you mean 'redis'"):
         settings('{"coordination": "rediss"}')
 
 
@@ -118,8 +118,8 @@ def test_a_port_belongs_to_the_host():
         ({"login": "\u00a0an-id"}, r"login \(client id\) begins with a blank"),
         ({"login": None}, "client id"),
         ({"password": None}, "client secret"),
-        ({"extra": '{"max_parallel": 11}'}, "max_parallel is 11 and must be between 1 and 10"),
-        ({"extra": '{"rate_limit": "many"}'}, "rate_limit is not a number"),
+        ({"extra": '{"max_parallel": 11}'}, "max_parallel is not a whole number from 1 to 10"),
+        ({"extra": '{"rate_limit": "many"}'}, "rate_limit is not a whole number from 1 to 100"),
     ],
 )
 def test_an_error_names_the_connection_and_the_field(fields, message):

@@ -153,7 +153,7 @@ function connection(facts, now) {
   }
   if (facts.pool) {
     const { name, slots, taken } = facts.pool;
-    parts.push(el("div", {}, slots ? `Pool ${name}: ${taken} of ${plural(slots, "slot")} taken` : `Pool ${name} does not exist`));
+    parts.push(el("div", {}, slots ? `Pool ${name}: ${taken} of ${plural(slots, "slot")} taken` : "The pool of the connection does not exist"));
   }
   if (facts.coordination) parts.push(el("div", { class: "muted" }, `Shared by ${facts.coordination.mode}, because ${facts.coordination.reason}`));
   if (facts.usage) parts.push(week(facts.usage, now));
