@@ -217,6 +217,32 @@ def flag_or_texts() -> Check:
     return check
 
 
+def narrowing(check: Check) -> Check:
+    """
+    A list that narrows what is read, waited for or sent. An empty one is refused.
+
+    An empty list names nothing, and a task that leaves the argument out means everything: a template that renders to
+    an empty list must not. Lists that name what a task works on, such as ids of leads to send, need no such check:
+    with an empty one there is nothing to do.
+
+    :param check: of the list, or of lists by table.
+    """
+
+    def checked(parameter: str, value: Any) -> Any:
+        found = check(parameter, value)
+        for name, each in found.items() if isinstance(found, Mapping) else [("", found)]:
+            if each is not None and not each:
+                raise MarketoInvalidRequestError(
+                    f"{parameter}{f'[{name!r}]' if name else ''} is empty, and an empty list names nothing",
+                    parameter=parameter,
+                    remedy="Skip the task upstream when there is nothing to name. If it can be left out, that means"
+                    " everything.",
+                )
+        return found
+
+    return checked
+
+
 def one_id(*, required: bool = False) -> Check:
     """A single id. Returns a number, or None if it is not given."""
 

@@ -275,3 +275,15 @@ def test_each_choice_of_a_list_is_checked() -> None:
 )
 def test_all_of_them_or_some_names(value: Any, meant: Any) -> None:
     assert arguments.flag_or_texts()("activate", value) == meant
+
+
+def test_lists_by_table_name_something_for_each_table_that_is_named() -> None:
+    check = arguments.narrowing(arguments.texts_by_table())
+    assert check("fields", {"programs": ["id"]}) == {"programs": ("id",)}
+    assert check("fields", None) is None
+    with pytest.raises(MarketoInvalidRequestError, match="fields\\['emails'\\] is empty"):
+        check("fields", {"programs": ["id"], "emails": []})
+
+
+def test_one_word_for_all_is_no_empty_list() -> None:
+    assert arguments.narrowing(arguments.texts_or_word("all"))("fields", "all") == "all"

@@ -219,3 +219,57 @@ def refusal(kind: type[BaseOperator], given: dict[str, Any]) -> str:
     except MarketoInvalidRequestError as error:
         return str(error)
     return ""
+
+
+WORKED_ON = {
+    "activate",
+    "approve",
+    "exclude_fields",
+    "filter_values",
+    "hash_fields",
+    "lead_ids",
+    "partition_by",
+    "source",
+}
+"""Lists of what a task works on: with an empty one there is nothing to do."""
+
+NARROWED = {
+    "MarketoActivitiesOperator": {"lead_ids", "asset_ids"},
+    "MarketoLeadChangesOperator": {"lead_ids"},
+    "MarketoLeadSensor": {"filter_values"},
+    "MarketoActivitySensor": {"lead_ids"},
+    "MarketoCampaignRunSensor": {"lead_ids"},
+    "MarketoListMembershipSensor": {"lead_ids"},
+}
+"""Where a list of such a name says what is read or waited for."""
+
+
+def takes_lists(check: Any) -> bool:
+    """Whether a check takes lists: it knows a list from its only item."""
+    for items in ([7], ["a name"], ["emails"]):
+        try:
+            found = check("argument", items)
+        except MarketoInvalidRequestError:
+            continue
+        return isinstance(found, (list, tuple))
+    return False
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param(kind, name, id=f"{kind.__name__}-{name}")
+        for kind in [*OPERATORS, *TRIGGERS]
+        for name, check in kind.argument_checks.items()
+        if takes_lists(check) and name not in ("records", "parameters")
+    ],
+)
+@pytest.mark.parametrize("written", ["[]", [], (), set(), "set()", " [ ] "], ids=repr)
+def test_an_empty_list_names_nothing_and_never_means_everything(kind: type, name: str, written: Any) -> None:
+    """It is no work where a list is worked on, and refused where the task would go without a filter."""
+    check = kind.argument_checks[name]
+    if name in WORKED_ON - NARROWED.get(kind.__name__, set()):
+        assert not check(name, written)
+        return
+    with pytest.raises(MarketoInvalidRequestError, match=f"^{name} is empty, and an empty list names nothing"):
+        check(name, written)

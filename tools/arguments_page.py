@@ -29,6 +29,19 @@ _HEAD = """\
 Every public class with its arguments. `python -m tools.arguments_page` makes this page of the signatures.
 The docstrings say what an argument means. The arguments of Airflow's `BaseOperator` and `BaseSensorOperator`
 come in addition. An argument with a mark in the column *template* may hold a Jinja template.
+
+## Lists
+
+An argument that takes several values takes a list, a tuple, a set, another task's result, and the text that a template
+makes of any of them, in Python or JSON. Other text is one value; it is never taken apart at commas.
+
+* `None`, an empty text and the text `None` mean *not given*: the default applies, or the task fails if there is none.
+* An empty list names nothing, and never means everything. A task with an empty list of what it works on (leads of a
+  campaign or a list, values to look up or to erase, files, columns to leave out or to hash) does nothing, and succeeds.
+* Where a list narrows what is read, waited for or sent (`fields`, `activity_types`, `object_types`, lists in `filters`,
+  `lead_ids` and `asset_ids` of streams, sensors and triggers, `once_by`), an empty one is refused: without the argument
+  the task means everything. Skip the task upstream, for example with `@task.short_circuit`, when there is nothing to
+  name.
 """
 
 

@@ -169,8 +169,15 @@ def _listed(operation: Specified, needed: set[str]) -> Iterator[tuple[str, Json]
             # Marketo takes an empty filter for none, and answers with every record.
             least = {"minItems": 1} if in_query or name in needed else {}
             yield name, {**least, **style, **schema}
+        elif name == "filter":
+            yield name, {**schema, "properties": {each: _filled(one) for each, one in schema["properties"].items()}}
         else:
             yield name, schema
+
+
+def _filled(schema: Json) -> Json:
+    """Return the schema of one filter of an export, whose list must name something."""
+    return {"minItems": 1, **schema} if schema["type"] == "array" else schema
 
 
 def _paging(path: str, parameters: Json) -> str | None:

@@ -277,18 +277,25 @@ def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
     Return filters with the ids of programs as numbers.
 
     :param filters: by Adobe's names.
-    :raises MarketoInvalidRequestError: ``programIds`` are not ids.
+    :raises MarketoInvalidRequestError: ``programIds`` are not ids, or a filter is an empty list.
     """
     found = dict(filters or {})
-    if "programIds" in found:
-        programs = [str(each).strip() for each in as_list("filters", found["programIds"]) or ()]
+    for name, value in found.items():
+        if name != PROGRAM_IDS and not isinstance(value, Mapping) and as_list("filters", value) == ():
+            raise MarketoInvalidRequestError(
+                f"filters[{name!r}] is empty, and an empty list names nothing",
+                parameter="filters",
+                remedy="Skip the task upstream when there is nothing to name. Without the filter it means everything.",
+            )
+    if PROGRAM_IDS in found:
+        programs = [str(each).strip() for each in as_list("filters", found[PROGRAM_IDS]) or ()]
         if not programs or not all(each.isdecimal() for each in programs):
             raise MarketoInvalidRequestError(
                 f"filters['programIds']={found['programIds']!r} is not a list of program ids",
                 parameter="filters",
                 remedy="Give the ids from the programs' URLs, such as [1001, 1002].",
             )
-        found["programIds"] = [int(each) for each in programs]
+        found[PROGRAM_IDS] = [int(each) for each in programs]
     return found
 
 

@@ -14,6 +14,7 @@ from airflow_provider_marketo.arguments import (
     is_filled_in_later,
     mapping,
     moment,
+    narrowing,
     one_id,
     text,
     texts,
@@ -109,7 +110,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         "columns": mapping(),
         "constants": mapping(),
         "tokens": mapping(),
-        "once_by": texts(),
+        "once_by": narrowing(texts()),
         "once_for": duration(required=False),
         "max_audience": audience_size,
         "rejects_path": text(),
@@ -333,7 +334,7 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "email_id": one_id(required=True),
-        "email_addresses": texts(required=True),
+        "email_addresses": narrowing(texts(required=True)),
         "lead_id": one_id(),
         "text_only": flag(),
     }

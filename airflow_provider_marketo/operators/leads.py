@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, one_id, text, texts, values
+from airflow_provider_marketo.arguments import Check, choice, narrowing, one_id, text, texts, values
 from airflow_provider_marketo.choices import FileFormat
 from airflow_provider_marketo.operators.base import MarketoOperator
 
@@ -44,7 +44,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
         "filter_values": values(),
         "list_id": one_id(),
         "program_id": one_id(),
-        "fields": texts(),
+        "fields": narrowing(texts()),
         "output_path": text(),
         "file_format": choice(FileFormat),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, choices, moment, text, texts_by_table
+from airflow_provider_marketo.arguments import Check, choice, choices, moment, narrowing, text, texts_by_table
 from airflow_provider_marketo.choices import FileFormat, ListingObject, OnQuotaExhausted, OnTypeError
 from airflow_provider_marketo.lineage.outlets import PublishesLineage
 from airflow_provider_marketo.operators.base import MarketoDeferrableOperator
@@ -60,11 +60,11 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "output_path": text(required=True),
-        "object_types": choices(ListingObject),
-        "keys": texts_by_table(),
+        "object_types": narrowing(choices(ListingObject)),
+        "keys": narrowing(texts_by_table()),
         "start": moment(),
         "end": moment(),
-        "fields": texts_by_table(),
+        "fields": narrowing(texts_by_table()),
         "exclude_fields": texts_by_table(),
         "hash_fields": texts_by_table(),
         "file_format": choice(FileFormat),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import Check, choice, flag, ids, names_or_ids, one_id, text, texts
+from airflow_provider_marketo.arguments import Check, choice, flag, ids, names_or_ids, narrowing, one_id, text, texts
 from airflow_provider_marketo.choices import OnJournalGap
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.operators.stream_base import MarketoStreamOperator, ReadsJournal
@@ -48,10 +48,10 @@ class MarketoActivitiesOperator(ReadsJournal):
     object_type = "activities"
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoStreamOperator.argument_checks,
-        "activity_types": names_or_ids(),
-        "lead_ids": ids(),
+        "activity_types": narrowing(names_or_ids()),
+        "lead_ids": narrowing(ids()),
         "list_id": one_id(),
-        "asset_ids": ids(),
+        "asset_ids": narrowing(ids()),
         "adobe_conn_id": text(),
         "include_raw": flag(),
         "on_gap": choice(OnJournalGap),
@@ -154,8 +154,8 @@ class MarketoLeadChangesOperator(MarketoStreamOperator):
     object_type = "lead_changes"
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoStreamOperator.argument_checks,
-        "fields": texts(required=True),
-        "lead_ids": ids(),
+        "fields": narrowing(texts(required=True)),
+        "lead_ids": narrowing(ids()),
         "list_id": one_id(),
     }
     template_fields: Sequence[str] = (*MarketoStreamOperator.template_fields, "fields", "lead_ids", "list_id")

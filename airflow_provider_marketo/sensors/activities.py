@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import count as counted
-from airflow_provider_marketo.arguments import moment, names_or_ids, one_id
+from airflow_provider_marketo.arguments import ids, moment, names_or_ids, narrowing, one_id
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
-from airflow_provider_marketo.sensors.base import MarketoSensor, some_ids, start_of
+from airflow_provider_marketo.sensors.base import MarketoSensor, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,10 +44,10 @@ class MarketoActivitySensor(MarketoSensor):
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
-        "activity_types": names_or_ids(required=True),
+        "activity_types": narrowing(names_or_ids(required=True)),
         "start": moment(),
-        "asset_ids": some_ids(),
-        "lead_ids": some_ids(),
+        "asset_ids": narrowing(ids()),
+        "lead_ids": narrowing(ids()),
         "list_id": one_id(),
         "count": counted(minimum=1),
     }
@@ -90,8 +90,8 @@ class MarketoActivitySensor(MarketoSensor):
         return ActivityCondition(
             activity_types=tuple(sorted(map(str, self.argument("activity_types")))),
             start=start_of(self.argument("start"), context),
-            asset_ids=self.argument("asset_ids") or (),
-            lead_ids=self.argument("lead_ids") or (),
+            asset_ids=tuple(sorted(self.argument("asset_ids") or ())),
+            lead_ids=tuple(sorted(self.argument("lead_ids") or ())),
             list_id=self.argument("list_id"),
             count=self.argument("count"),
         )

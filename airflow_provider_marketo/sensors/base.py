@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_marketo.arguments import Check, ChecksArguments, flag, ids, text
+from airflow_provider_marketo.arguments import Check, ChecksArguments, flag, text
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
     MarketoExportFailedError,
     MarketoImportFailedError,
-    MarketoInvalidRequestError,
 )
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
@@ -196,27 +195,6 @@ class MarketoSensor(ConnectedSensor):
             self.poke_interval,
         )
         self.defer(trigger=self._wait.trigger(condition, deadline, self.poke_interval), method_name="execute_complete")
-
-
-def some_ids() -> Check:
-    """
-    Ids, or None if the argument was left out.
-
-    An empty list is refused: a sensor for no leads is not a sensor for any lead.
-    """
-    check = ids()
-
-    def checked(parameter: str, value: Any) -> tuple[int, ...] | None:
-        found = check(parameter, value)
-        if found is not None and not found:
-            raise MarketoInvalidRequestError(
-                f"{parameter} is an empty list",
-                parameter=parameter,
-                remedy="Leave it out to wait for any, or skip the task upstream.",
-            )
-        return None if found is None else tuple(sorted(found))
-
-    return checked
 
 
 def start_of(given: datetime | None, context: Context) -> str:

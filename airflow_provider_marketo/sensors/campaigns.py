@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import moment, names_or_ids, one_id
+from airflow_provider_marketo.arguments import ids, moment, names_or_ids, narrowing, one_id
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
-from airflow_provider_marketo.sensors.base import MarketoSensor, some_ids, start_of
+from airflow_provider_marketo.sensors.base import MarketoSensor, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +53,8 @@ class MarketoCampaignRunSensor(MarketoSensor):
         **MarketoSensor.argument_checks,
         "campaign_id": one_id(required=True),
         "start": moment(),
-        "lead_ids": some_ids(),
-        "activity_types": names_or_ids(required=True),
+        "lead_ids": narrowing(ids()),
+        "activity_types": narrowing(names_or_ids(required=True)),
     }
     template_fields: Sequence[str] = (
         *MarketoSensor.template_fields,
@@ -89,6 +89,6 @@ class MarketoCampaignRunSensor(MarketoSensor):
         return campaign_run(
             campaign_id=self.argument("campaign_id"),
             start=start_of(self.argument("start"), context),
-            lead_ids=self.argument("lead_ids") or (),
+            lead_ids=tuple(sorted(self.argument("lead_ids") or ())),
             activity_types=tuple(sorted(map(str, self.argument("activity_types")))),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.arguments import text, texts
+from airflow_provider_marketo.arguments import narrowing, text, texts
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.sensors.base import MarketoSensor
 
@@ -40,9 +40,9 @@ class MarketoLeadSensor(MarketoSensor):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "filter_type": text(required=True),
-        "filter_values": texts(required=True),
+        "filter_values": narrowing(texts(required=True)),
         "field": text(),
-        "field_values": texts(none_allowed=True),
+        "field_values": narrowing(texts(none_allowed=True)),
     }
     template_fields: Sequence[str] = (
         *MarketoSensor.template_fields,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import count as counted
-from airflow_provider_marketo.arguments import flag, ids, one_id, texts
+from airflow_provider_marketo.arguments import flag, ids, narrowing, one_id, texts
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
 from airflow_provider_marketo.sensors.base import MarketoSensor
 
@@ -37,7 +37,7 @@ class MarketoListMembershipSensor(MarketoSensor):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "list_id": one_id(required=True),
-        "lead_ids": ids(required=True),
+        "lead_ids": narrowing(ids(required=True)),
         "member": flag(),
     }
     template_fields: Sequence[str] = (*MarketoSensor.template_fields, "list_id", "lead_ids")
@@ -89,7 +89,7 @@ class MarketoProgramMemberSensor(MarketoSensor):
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "program_id": one_id(required=True),
-        "statuses": texts(required=True),
+        "statuses": narrowing(texts(required=True)),
         "count": counted(minimum=1),
     }
     template_fields: Sequence[str] = (*MarketoSensor.template_fields, "program_id", "statuses", "count")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from airflow_provider_marketo import options
-from airflow_provider_marketo.arguments import Check, is_filled_in_later, moment, number, period, text, texts
+from airflow_provider_marketo.arguments import Check, is_filled_in_later, moment, narrowing, number, period, text, texts
 from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
@@ -258,7 +258,8 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                     remedy=f"Use {', '.join(OPTIONS[table])}.",
                 )
             if option != "history" and value != "all":
-                texts()(f"tables[{table!r}][{option!r}]", value)
+                check = texts() if option in _FILTERS else narrowing(texts())
+                check(f"tables[{table!r}][{option!r}]", value)
         if table in get_args(LookedUpObject) and not given.get("keys"):
             raise MarketoInvalidRequestError(
                 f"Marketo lists no {table}, it only looks them up by keys",

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_marketo.arguments import choice, count, duration, ids, moment, names_or_ids, one_id, text
+from airflow_provider_marketo.arguments import (
+    choice,
+    count,
+    duration,
+    ids,
+    moment,
+    names_or_ids,
+    narrowing,
+    one_id,
+    text,
+)
 from airflow_provider_marketo.choices import OnJournalGap
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -58,8 +68,8 @@ class MarketoActivityTrigger(BaseEventTrigger):
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         "stream": text(required=True),
-        "activity_types": names_or_ids(required=True),
-        "asset_ids": ids(),
+        "activity_types": narrowing(names_or_ids(required=True)),
+        "asset_ids": narrowing(ids()),
         "list_id": one_id(),
         "start": moment(),
         "batch_size": count(minimum=1),
@@ -143,7 +153,7 @@ class MarketoActivityTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "stream": self.stream,
             "activity_types": self.activity_types,
-            "asset_ids": self.asset_ids,
+            "asset_ids": self.asset_ids or None,
             "list_id": self.list_id,
             "start": self.start,
             "batch_size": self.batch_size,

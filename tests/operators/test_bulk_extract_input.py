@@ -52,7 +52,7 @@ def refused(tmp_path):
         ({"start": 7}, "start", "int"),
         ({"date_field": "activityDate"}, "date_field", "createdAt or updatedAt"),
         ({"file_format": "xml"}, "file_format", "'parquet', 'jsonl', 'csv'"),
-        ({"fields": ()}, "fields", "'all'"),
+        ({"fields": ()}, "fields", "is empty"),
         ({"window": timedelta(days=32)}, "window", "31 days"),
         ({"window": timedelta(minutes=59)}, "window", "shorter than 1:00:00"),
         ({"window": "a month"}, "window", "'P7D'"),
@@ -75,6 +75,12 @@ def refused(tmp_path):
         ({"custom_object": "car_c"}, "custom_object", "object_type is 'leads'"),
         ({"object_type": "custom_objects"}, "custom_object", "car_c"),
         ({"object_type": "program_members"}, "filters", "programIds"),
+        ({"object_type": "activities", "filters": {"activityTypeIds": []}, "fields": None}, "filters", "is empty"),
+        (
+            {"object_type": "activities", "filters": {"primaryAttributeValueIds": "[]"}, "fields": None},
+            "filters",
+            "is empty",
+        ),
         ({"activity_types": ["Click Email"]}, "activity_types", "for activities only"),
         ({"attributes": "map"}, "attributes", "for activities only"),
         ({"object_type": "activities", "attributes": "dict"}, "attributes", "'map', 'json', 'typed'"),
@@ -188,9 +194,7 @@ def test_a_naive_date_is_taken_as_utc_and_logged(caplog):
 
 
 def test_a_request_survives_being_written_down():
-    request = request_of(
-        filters={"activityTypeIds": [1]}, object_type="activities", lookback="PT36H", fields=None, activity_types=()
-    )
+    request = request_of(filters={"activityTypeIds": [1]}, object_type="activities", lookback="PT36H", fields=None)
     stored = json.loads(json.dumps(request.to_dict()))
     assert type(request).from_dict(stored).fingerprint() == request.fingerprint()
     assert type(request).from_dict(stored).slices({}) == request.slices({})

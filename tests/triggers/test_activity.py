@@ -293,10 +293,21 @@ def test_the_offset_of_a_start_counts():
     assert trigger(start="2026-01-01T02:00:00+02:00").serialize()[1]["start"] == "2026-01-01T00:00:00Z"
 
 
-@pytest.mark.parametrize("count", [0, 11])
-def test_a_watcher_follows_what_fits_into_a_call(count):
+def test_a_watcher_follows_what_fits_into_a_call():
     with pytest.raises(MarketoInvalidRequestError, match="one to 10 activity types"):
-        trigger(activity_types=[str(n) for n in range(count)])
+        trigger(activity_types=[str(n) for n in range(11)])
+
+
+@pytest.mark.parametrize("parameter", ["activity_types", "asset_ids"])
+def test_a_watcher_of_nothing_does_not_watch_everything(parameter):
+    with pytest.raises(MarketoInvalidRequestError, match=f"{parameter} is empty"):
+        trigger(**{parameter: []})
+
+
+@pytest.mark.parametrize("asset_ids", [None, [7]])
+def test_a_watcher_is_made_again_from_what_airflow_stores(asset_ids):
+    stored = trigger(asset_ids=asset_ids).serialize()[1]
+    assert type(trigger())(**stored).serialize()[1] == stored
 
 
 @pytest.mark.parametrize("text", ["", "nul", "null", "[]", "{}", '{"instance": 5, "pending": null, "seen": []}'])
