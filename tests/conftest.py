@@ -1,5 +1,5 @@
 """
-The environment of all tests: an empty Airflow home, a time limit and, with ``--services``, servers.
+The environment of all tests: an empty Airflow home, files in memory, a time limit and, with ``--services``, servers.
 
 Each test may take :data:`TIME_LIMIT` seconds, unless it is marked ``slow``, ``airflow``, ``services``, ``celery`` or
 ``previews``.
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_memory import keep_temporary_files_in_memory
 from tests.properties import load_profile
 from tools.separate_hosts import SeparateHostError, require_separate_hosts
 from tools.services import ServiceMissingError, require_services, running_services
@@ -61,6 +62,7 @@ def _use_an_empty_airflow_home() -> None:
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
+keep_temporary_files_in_memory()
 _use_an_empty_airflow_home()
 load_profile()
 

@@ -1,0 +1,29 @@
+"""
+Temporary files of the tests in memory.
+
+Tests write thousands of files through to the disk and remove them. A busy disk takes longer than the tests compute.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
+
+ROOM = 4 << 30
+"""Bytes that must be free there, and in the machine."""
+
+
+def keep_temporary_files_in_memory() -> None:
+    """Let temporary files be in memory if there is room, unless ``TMPDIR`` names a place. Programs inherit it."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    if min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) >= ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
