@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_marketo.provider_info import get_provider_info
+from airflow_provider_marketo.warehouse.engines import ENGINES
 from tools.arguments_page import public_classes
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +86,16 @@ def test_every_configuration_option_is_explained_with_its_default() -> None:
     assert {name: row[0] for name, row in explained.items()} == {
         name: option["default"] for name, option in options.items()
     }
+
+
+def test_every_engine_of_loads_is_explained_with_its_extra_and_its_connection() -> None:
+    explained = table("warehouse.md", "Engines")
+    extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    for row in ENGINES:
+        _, extra, connection = next(cells for name, cells in explained.items() if name.startswith(row.name))
+        assert extra == row.extra
+        assert extra in extras
+        assert set(re.findall(r"\w+", connection)) - {"or"} == set(row.conn_types)
 
 
 def test_every_operator_and_sensor_has_its_permissions_listed() -> None:
