@@ -8,7 +8,7 @@ task runs, before a call is spent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from functools import cache
 from inspect import Parameter, signature
@@ -60,6 +60,12 @@ class ChecksArguments:
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {}
+    permissions: ClassVar[Sequence[str]]
+    """
+    What the API user's role must have, by Adobe's names.
+
+    Arguments in braces stand for an operation whose permission it is, such as ``{object_type}.sync``.
+    """
 
     def __new__(cls, *_: Any, **given: Any) -> Any:
         """Refuse names of arguments that there are not. Airflow's own refusal shows the values, and no near name."""

@@ -27,6 +27,7 @@ class DagTask:
 
     :param dag_id: id of the DAG.
     :param task_id: id of the task.
+    :param module: of its class.
     :param operator: name of its class.
     :param pool: the pool that its author gave it.
     :param arguments: its stored arguments, as far as Airflow stores them.
@@ -34,6 +35,7 @@ class DagTask:
 
     dag_id: str
     task_id: str
+    module: str
     operator: str
     pool: str
     arguments: Mapping[str, Any]
@@ -69,8 +71,9 @@ def marketo_tasks() -> list[DagTask]:
 def _tasks(dag_id: str, stored: Mapping[str, Any]) -> Iterator[DagTask]:
     for each in stored.get("dag", {}).get("tasks", ()):
         facts = each.get("__var", each)
-        if not str(facts.get("_task_module", "")).startswith(_PACKAGE):
+        module = str(facts.get("_task_module", ""))
+        if not module.startswith(_PACKAGE):
             continue
         arguments = {**facts, **facts.get("partial_kwargs", {})}
         pool = str(arguments.get("pool") or DEFAULT_POOL)
-        yield DagTask(dag_id, str(facts["task_id"]), str(facts.get("task_type")), pool, arguments)
+        yield DagTask(dag_id, str(facts["task_id"]), module, str(facts.get("task_type")), pool, arguments)

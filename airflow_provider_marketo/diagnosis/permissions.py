@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
 
 READ = "Read-Only "
-WRITE = "Read-Write "
 
 READ_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     *PROBES,
@@ -29,74 +29,22 @@ READ_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
 
 ALWAYS = frozenset(permission for _, _, permission in PROBES)
 
-_OBJECTS = {
-    "leads": "Lead",
-    "activities": "Activity",
-    "program_members": "Lead",
-    "custom_objects": "Custom Object",
-    "companies": "Company",
-    "opportunities": "Opportunity",
-    "opportunity_roles": "Opportunity",
-    "sales_persons": "Sales Person",
-    "named_accounts": "Named Account",
-}
-
-_BY_OBJECT = {
-    "MarketoBulkExtractOperator": READ,
-    "MarketoBulkImportOperator": WRITE,
-    "MarketoSyncOperator": WRITE,
-    "SqlToMarketoOperator": WRITE,
-}
-"""Operators whose permission follows from ``object_type``."""
-
-_FIXED: Mapping[str, tuple[str, ...]] = {
-    "MarketoGetLeadsOperator": ("Read-Only Lead",),
-    "MarketoIncrementalLeadsOperator": ("Read-Only Lead", "Read-Only Activity"),
-    "MarketoActivitiesOperator": ("Read-Only Activity",),
-    "MarketoLeadChangesOperator": ("Read-Only Activity",),
-    "MarketoDeletedLeadsOperator": ("Read-Only Activity",),
-    "MarketoMergedLeadsOperator": ("Read-Only Activity",),
-    "MarketoLeadSensor": ("Read-Only Lead",),
-    "MarketoListMembershipSensor": ("Read-Only Lead",),
-    "MarketoProgramMemberSensor": ("Read-Only Lead", "Read-Only Assets"),
-    "MarketoActivitySensor": ("Read-Only Activity",),
-    "MarketoCampaignRunSensor": ("Read-Only Activity",),
-    "MarketoAssetSensor": ("Read-Only Assets",),
-    "MarketoCustomActivitiesOperator": ("Read-Write Activity",),
-    "MarketoAssetOperator": ("Read-Write Assets",),
-    "MarketoProgramTokensOperator": ("Read-Write Assets",),
-    "MarketoCloneProgramOperator": ("Read-Write Assets",),
-    "MarketoTriggerCampaignOperator": ("Execute Campaign", "Read-Only Assets"),
-    "MarketoScheduleCampaignOperator": ("Execute Campaign", "Read-Only Assets"),
-    "MarketoSendSampleOperator": ("Read-Write Assets",),
-    "MarketoEraseLeadsOperator": ("Read-Write Lead",),
-    "MarketoSyncLeadsOperator": ("Read-Write Lead",),
-    "MarketoListMembersOperator": ("Read-Write Lead",),
-    "MarketoProgramMembersOperator": ("Read-Write Lead",),
-    "MarketoUserAuditsOperator": (),
-    "MarketoBulkJobSensor": (),
-    "MarketoQuotaSensor": (),
-    "MarketoToSqlOperator": (),
-}
-
-KNOWN_OPERATORS = frozenset({*_BY_OBJECT, *_FIXED, "MarketoApiOperator", "MarketoListingOperator"})
+_LISTING = "MarketoListingOperator"
 
 
 def needed(task: DagTask) -> tuple[str, ...]:
     """
-    Return the permissions that a task needs, as far as they follow from its stored arguments.
+    Return the permissions that a task needs, as far as they follow from its class and its stored arguments.
 
     :param task: of a DAG.
     """
-    if task.operator in _BY_OBJECT:
-        # Airflow stores arguments that may be templates. A stored template, or nothing, names no object type.
-        named = _OBJECTS.get(str(task.arguments.get("object_type")), "of its object type")
-        return (_BY_OBJECT[task.operator] + named,)
-    if task.operator == "MarketoApiOperator":
-        return _of_operation(str(task.arguments.get("operation", "")))
-    if task.operator == "MarketoListingOperator":
+    if task.operator == _LISTING:
         return _of_listings(task.arguments.get("object_types"))
-    return _FIXED.get(task.operator, ())
+    try:
+        named = getattr(import_module(task.module), task.operator).permissions
+    except (ImportError, AttributeError):  # the DAG was stored by another version of this package
+        return ()
+    return tuple(found for each in named for found in _of(each, task.arguments))
 
 
 def tasks_by_permission(tasks: Iterable[DagTask]) -> dict[str, list[str]]:
@@ -115,8 +63,13 @@ def _of_listings(names: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(permissions[0] for permissions in wanted if permissions))
 
 
-def _of_operation(name: str) -> tuple[str, ...]:
+def _of(named: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a permission that a class names, or the least one that its operation needs."""
+    if "{" not in named:
+        return (named,)
+    # Airflow stores arguments that may be templates. A stored template, or nothing, names no operation.
+    given = {name: value for name, value in arguments.items() if isinstance(value, str)}
     try:
-        return operations.get(name).permissions[-1:]
-    except MarketoInvalidRequestError:  # a template
-        return ()
+        return operations.get(named.format_map(given)).permissions[:1]
+    except (KeyError, MarketoInvalidRequestError):
+        return (f"The permission of {named}",)

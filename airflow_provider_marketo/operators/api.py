@@ -48,6 +48,7 @@ class MarketoApiOperator(MarketoOnceOperator):
         is None where rows may be people or went to ``output_path``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("{operation}",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "operation": text(required=True),

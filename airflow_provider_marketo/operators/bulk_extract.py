@@ -103,6 +103,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("bulk_export_{object_type}.create_job",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoJobOperator.argument_checks,
         "object_type": choice(BulkObject),

@@ -78,6 +78,7 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         and warnings; never rows.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("bulk_import_{object_type}.import",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "object_type": choice(ImportObject),

@@ -102,6 +102,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         For rows also their account (``ImportResult``) and ``sent_before``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Execute Campaign", "Read-Only Assets")
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "campaign_id": one_id(required=True),
@@ -256,6 +257,7 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     :return: ``{"campaign_id", "campaign", "run_at", "scheduled", "scheduled_earlier"}``; ``campaign`` is its name.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Execute Campaign", "Read-Only Assets")
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "campaign_id": one_id(required=True),
@@ -331,6 +333,7 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
     :return: ``{"email_id", "email", "samples_sent", "samples_sent_earlier"}``; ``email`` is its name.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Assets",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "email_id": one_id(required=True),

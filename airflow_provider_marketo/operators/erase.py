@@ -73,6 +73,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         removed) and ``files_left`` (those that are not loaded and stay).
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "evidence": text(required=True),

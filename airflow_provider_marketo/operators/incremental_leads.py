@@ -92,6 +92,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
     :return: the manifest, as :class:`~.bulk_extract.MarketoBulkExtractOperator` returns it.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Lead", "Read-Only Activity")
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoJobOperator.argument_checks,
         "daily_export_mb": number(required=False),

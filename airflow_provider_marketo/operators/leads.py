@@ -38,6 +38,7 @@ class MarketoGetLeadsOperator(MarketoOperator):
         ``manifest`` is the URL of the manifest, with ``output_path``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOperator.argument_checks,
         "filter_type": text(),

@@ -57,6 +57,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     :return: the manifest: tables, paths, rows, bytes, checksums; never rows.
     """
 
+    permissions: ClassVar[Sequence[str]] = ()
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "output_path": text(required=True),

@@ -86,6 +86,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         and warnings; for ``mirror`` also ``members_before`` and ``removed``; never rows.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "list_id": one_id(required=True),
@@ -226,6 +227,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         and warnings; never rows.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "program_id": one_id(required=True),

@@ -63,6 +63,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Activity",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoDeferrableOperator.argument_checks,
         "output_path": text(required=True),

@@ -250,6 +250,7 @@ class MarketoUserAuditsOperator(ReadsJournal):
     """
 
     object_type = "user_audits"
+    permissions: ClassVar[Sequence[str]] = ()
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoStreamOperator.argument_checks,
         "adobe_conn_id": text(required=True),

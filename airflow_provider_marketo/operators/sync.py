@@ -89,6 +89,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         and warnings; never rows.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("{object_type}.sync",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "object_type": choice(SyncObject),

@@ -42,6 +42,7 @@ class MarketoActivitySensor(MarketoSensor):
     :return: ``{"count", "activities", "lead_ids"}``: up to 100 ids (``marketoGUID``) and their leads.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Activity",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "activity_types": narrowing(names_or_ids(required=True)),

@@ -40,6 +40,7 @@ class MarketoAssetSensor(MarketoSensor):
     :return: ``{"asset_type", "asset_id", "state"}``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Assets",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "asset_type": choice(AssetType),

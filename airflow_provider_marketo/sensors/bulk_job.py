@@ -37,6 +37,7 @@ class MarketoBulkJobSensor(MarketoSensor):
         "warned"}``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ()
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "object_type": choice(BulkObject),

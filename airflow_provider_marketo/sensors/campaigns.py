@@ -49,6 +49,7 @@ class MarketoCampaignRunSensor(MarketoSensor):
     :return: ``{"campaign_id", "lead_ids"}``, or ``{"count", "activities", "lead_ids"}`` without ``lead_ids``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Activity",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "campaign_id": one_id(required=True),

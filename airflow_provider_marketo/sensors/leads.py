@@ -37,6 +37,7 @@ class MarketoLeadSensor(MarketoSensor):
     :return: ``{"lead_ids"}``, the leads that have what is asked for.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "filter_type": text(required=True),

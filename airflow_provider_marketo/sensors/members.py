@@ -34,6 +34,7 @@ class MarketoListMembershipSensor(MarketoSensor):
     :return: ``{"list_id", "lead_ids"}``.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "list_id": one_id(required=True),
@@ -86,6 +87,7 @@ class MarketoProgramMemberSensor(MarketoSensor):
     :return: ``{"program_id", "members"}``, the members counted.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Only Lead", "Read-Only Assets")
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
         "program_id": one_id(required=True),

@@ -41,6 +41,7 @@ class MarketoQuotaSensor(ConnectedSensor):
     :return: what is left, as in the Variable.
     """
 
+    permissions: ClassVar[Sequence[str]] = ()
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **ConnectedSensor.argument_checks,
         "min_calls": count(minimum=1, required=False),

@@ -50,6 +50,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         Marketo refused, with the reason.
     """
 
+    permissions: ClassVar[Sequence[str]] = ()
     argument_checks: ClassVar[Mapping[str, Check]] = {
         "manifest": manifest(),
         "sql_conn_id": text(required=True),

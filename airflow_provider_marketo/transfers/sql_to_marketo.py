@@ -94,6 +94,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         the ``X-Correlation-Id`` of its calls.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("{object_type}.sync",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "sql": text(required=True),

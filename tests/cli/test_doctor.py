@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import inspect
 import json
 import socket
 from collections import Counter
@@ -12,20 +10,22 @@ from pathlib import Path
 
 import pytest
 from airflow.models.pool import Pool
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
 from airflow.utils.session import create_session
 
 from airflow_provider_marketo.__main__ import main
+from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.diagnosis import airflow_checks, connection_checks
 from airflow_provider_marketo.diagnosis.checks import CHECKS
-from airflow_provider_marketo.diagnosis.permissions import KNOWN_OPERATORS
+from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
+from airflow_provider_marketo.diagnosis.permissions import needed
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncOperator
-from airflow_provider_marketo.provider_info import get_provider_info
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
+from tools.arguments_page import public_classes
 from tools.services import free_port
 
 DENIED = ApiUser("weak", "b-secret", "weak@example.org", frozenset({"Read-Only Activity", "Read-Write Activity"}))
@@ -156,7 +156,8 @@ def test_permissions_to_write_are_named_with_their_tasks_and_not_checked(doctor,
     found = findings(doctor(), "write permissions")
     assert {row[0] for row in found} == {"not checked"}
     said = " ".join(row[3] for row in found)
-    assert "Read-Write of its object type, for 2 tasks (writes.companies, writes.members)" in said
+    assert "The permission of bulk_import_{object_type}.import, for task writes.members" in said
+    assert "The permission of {object_type}.sync, for task writes.companies" in said
     assert "Assets, for task writes.approve" in said
 
 
@@ -341,14 +342,30 @@ def test_a_check_that_fails_does_not_hide_what_the_others_find(doctor, connected
     assert "out of order" in rows[0][3]
 
 
-def test_the_permissions_of_every_operator_are_known():
-    info = get_provider_info()
-    modules = [name for kind in ("operators", "sensors") for group in info[kind] for name in group["python-modules"]]
-    modules += [group["python-module"] for group in info["transfers"]]
-    classes = {
-        name
-        for module in modules
-        for name, found in inspect.getmembers(importlib.import_module(module), inspect.isclass)
-        if found.__module__.startswith(module) and name.endswith(("Operator", "Sensor")) and not name.startswith("_")
-    }
-    assert classes == KNOWN_OPERATORS
+OPERATORS = [
+    kind for kind in public_classes() if issubclass(kind, BaseOperator) and not kind.__module__.endswith("base")
+]
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_every_operator_names_permissions_that_adobe_has(kind):
+    known = {permission for operation in operations.all_operations() for permission in operation.permissions}
+    assert {each for each in getattr(kind, "permissions", ["none are named"]) if "{" not in each} <= known
+
+
+@pytest.mark.parametrize(
+    ("kind", "object_type", "permission"),
+    [
+        (MarketoBulkExtractOperator, "program_members", "Read-Only Lead"),
+        (MarketoBulkImportOperator, "custom_objects", "Read-Write Custom Object"),
+        (MarketoSyncOperator, "opportunity_roles", "Read-Write Opportunity"),
+    ],
+)
+def test_the_permission_of_an_object_type_is_that_of_its_operation(kind, object_type, permission):
+    task = DagTask("dag", "task", kind.__module__, kind.__name__, "marketo", {"object_type": object_type})
+    assert needed(task) == (permission,)
+
+
+def test_a_class_that_this_version_does_not_have_needs_no_permission():
+    gone = DagTask("dag", "task", "airflow_provider_marketo.operators.gone", "MarketoGoneOperator", "marketo", {})
+    assert needed(gone) == ()

@@ -57,6 +57,7 @@ class MarketoAssetOperator(MarketoOnceOperator):
         is skipped, the values after ``action`` are None and ``changed`` is False.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Assets",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "asset_type": choice(AssetType),

@@ -54,6 +54,7 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
         ``smart_campaigns`` if ``activate`` is given.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Assets",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOnceOperator.argument_checks,
         "template": text(required=True),

@@ -36,6 +36,7 @@ class MarketoProgramTokensOperator(MarketoOperator):
         written or deleted.
     """
 
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Assets",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOperator.argument_checks,
         "tokens": mapping(required=True),
