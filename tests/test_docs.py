@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseSensorOperator
 
 from airflow_provider_marketo.provider_info import get_provider_info
 from airflow_provider_marketo.warehouse.engines import ENGINES
-from tools.arguments_page import public_classes
+from tools.arguments_page import public_classes, public_operators
+from tools.documentation import costs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -98,19 +99,16 @@ def test_every_engine_of_loads_is_explained_with_its_extra_and_its_connection() 
         assert set(re.findall(r"\w+", connection)) - {"or"} == set(row.conn_types)
 
 
-def test_every_operator_and_sensor_has_its_permissions_listed() -> None:
-    listed = " ".join(table("connection.md", "Permissions"))
-    package = ROOT / "airflow_provider_marketo"
-    modules = [file for kind in ("operators", "sensors", "transfers") for file in sorted((package / kind).glob("*.py"))]
-    classes = {
-        name
-        for file in modules
-        if not file.stem.endswith("base")
-        for name in re.findall(
-            r"^class (Marketo\w+(?:Operator|Sensor)|SqlToMarketo\w+)\b", file.read_text("utf-8"), re.M
-        )
-    }
-    assert {name for name in classes if name not in listed} == set()
+@pytest.mark.parametrize("kind", public_operators())
+def test_a_page_says_which_permissions_an_operator_or_sensor_needs(kind: Any) -> None:
+    said = " ".join(costs.permissions()[kind.__name__])
+    assert {each for each in kind.permissions if "{" not in each and each not in said} == set()
+
+
+def test_the_page_of_sensors_has_a_row_for_each() -> None:
+    sensors = {kind.__name__ for kind in public_operators() if issubclass(kind, BaseSensorOperator)}
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "sensors.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(sensors) == sorted(listed)
 
 
 def test_the_readme_lists_every_module_and_every_recipe() -> None:

@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from airflow.sdk import BaseOperator
+
 import airflow_provider_marketo
 from airflow_provider_marketo import choices
 
@@ -55,6 +57,12 @@ def public_classes() -> list[type]:
         ]
         found += [each for each in own if each.__name__.startswith(("Marketo", "SqlToMarketo", "AdobeEvents"))]
     return found
+
+
+def public_operators() -> list[Any]:
+    """Return the operators and sensors among them, without their bases."""
+    found = [kind for kind in public_classes() if issubclass(kind, BaseOperator)]
+    return [kind for kind in found if not kind.__module__.endswith("base")]
 
 
 def arguments(kind: type) -> dict[str, inspect.Parameter]:

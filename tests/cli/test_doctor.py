@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from airflow.models.pool import Pool
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG
 from airflow.utils.session import create_session
 
 from airflow_provider_marketo.__main__ import main
@@ -25,7 +25,7 @@ from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOper
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
-from tools.arguments_page import public_classes
+from tools.arguments_page import public_operators
 from tools.services import free_port
 
 DENIED = ApiUser("weak", "b-secret", "weak@example.org", frozenset({"Read-Only Activity", "Read-Write Activity"}))
@@ -342,12 +342,7 @@ def test_a_check_that_fails_does_not_hide_what_the_others_find(doctor, connected
     assert "out of order" in rows[0][3]
 
 
-OPERATORS = [
-    kind for kind in public_classes() if issubclass(kind, BaseOperator) and not kind.__module__.endswith("base")
-]
-
-
-@pytest.mark.parametrize("kind", OPERATORS)
+@pytest.mark.parametrize("kind", public_operators())
 def test_every_operator_names_permissions_that_adobe_has(kind):
     known = {permission for operation in operations.all_operations() for permission in operation.permissions}
     assert {each for each in getattr(kind, "permissions", ["none are named"]) if "{" not in each} <= known

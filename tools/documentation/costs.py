@@ -14,6 +14,7 @@ _DOCS = Path(__file__).parents[2] / "docs"
 _CLASS = re.compile(r"`(\w+)`")
 _TABLE = re.compile(r"(?:^\|.*\|$\n?)+", re.MULTILINE)
 _USED_BY = "used by"
+_PERMISSION = "permission of the API user's role"
 _MORE = "..."
 """Begins a row that is about the same class as the row before it."""
 
@@ -41,6 +42,8 @@ def costs() -> dict[str, list[Cost]]:
         cost = Cost(job, row.get("calls") or row["calls a look"], row.get("MB", ""))
         for name in _CLASS.findall(row["use"]):
             found.setdefault(name, []).append(cost)
+    for row in _sensors():
+        found[row["sensor"].strip("`")] = [Cost("a look", row["calls per look"], "")]
     return found
 
 
@@ -58,7 +61,7 @@ def permissions() -> dict[str, list[str]]:
         case = used_by.removeprefix(_MORE).strip() if used_by.startswith(_MORE) else _case(used_by)
         for name in names:
             found.setdefault(name, []).append(f"{case}: {permission}" if case else permission)
-    return found
+    return found | {row["sensor"].strip("`"): [row[_PERMISSION]] for row in _sensors()}
 
 
 def of_class(name: str) -> list[str]:
@@ -86,6 +89,11 @@ def _case(used_by: str) -> str:
     """Return the case that a row is about, such as ``for `leads```; empty where the row is about the whole class."""
     _, found, case = used_by.partition(" for ")
     return f"for {case}" if found else ""
+
+
+def _sensors() -> Iterator[dict[str, str]]:
+    """Yield the rows of the table of sensors."""
+    return (row for row in _rows("sensors.md") if "sensor" in row)
 
 
 def _rows(page: str) -> Iterator[dict[str, str]]:
