@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.quota_day import quota_date
-from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare, not_seen
+from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare, json_type, name, names, not_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +38,9 @@ _HEADER = [
 _WAITING = ("Created", "Queued", "Processing")
 _FREE_TEXT = ("attributes", "primaryAttributeValue")
 _KINDS: Mapping[type, str] = {dict: "a JSON object", list: "a JSON array", type(None): "null"}
-_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_DIGIT, _ANY_LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_TZ]")
 _ACTIVITY = Shape(
     {
         "id": "integer",
@@ -76,8 +78,8 @@ class Behaviour:
             "usage.get_daily_usage", reply.records
         )
         today = quota_date(datetime.now(timezone.utc))
-        yield compare("the quota day is the date in Chicago", today, _first(reply).get("date"))
-        users = [each for record in reply.records for each in record.get("users") or ()]
+        yield compare("the quota day is the date in Chicago", today, _day(_first(reply).get("date")))
+        users = reply.members("users")
         yield from Shape({"userId": "string", "count": "integer"}).compare("users of the usage", users)
         total = _first(reply).get("total")
         self._used, self._charged_at = total if isinstance(total, int) else None, instance.charged
@@ -94,7 +96,7 @@ class Behaviour:
             yield Comparison(
                 "calls counted between two looks",
                 expected,
-                expected if grown >= made else f"{grown} more",
+                expected if grown >= made else f"{name(grown)} more",
                 "as expected" if grown >= made else "differs",
             )
         week = instance.get("/rest/v1/stats/usage/last7days.json")
@@ -111,7 +113,7 @@ class Behaviour:
         """Read one page of the activities of the last day."""
         since = quote(iso(datetime.now(timezone.utc) - timedelta(days=1)))
         token = instance.get(f"/rest/v1/activities/pagingtoken.json?sinceDatetime={since}")
-        yield compare("paging token", "string", type(token.body.get("nextPageToken")).__name__.replace("str", "string"))
+        yield compare("paging token", "string", json_type(token.body.get("nextPageToken")))
         page = instance.get(
             f"/rest/v1/activities.json?nextPageToken={quote(str(token.body.get('nextPageToken')), safe='')}"
             "&activityTypeIds=1,2,3,6,7,8,9,10,11,12"
@@ -119,8 +121,8 @@ class Behaviour:
         members = {"requestId", "success", "nextPageToken", "moreResult"}
         yield compare(
             "page of a feed: members of the envelope",
-            ", ".join(sorted(members)),
-            ", ".join(sorted(set(page.body) - {"result"})),
+            names(members),
+            names(set(page.body) - {"result"}),
         )
         yield compare(f"page of a feed: at most {_PAGE} records", True, len(page.records) <= _PAGE)
         yield from _ACTIVITY.compare("activities.get", page.records)
@@ -142,8 +144,8 @@ class Behaviour:
         seen = expected if created.codes == ["1035"] or _first(created).get("exportId") else _said(created)
         yield compare("leads by updatedAt", expected, seen)
         if _first(created).get("exportId"):
-            ended = instance.post(f"/bulk/v1/leads/export/{_first(created)['exportId']}/cancel.json")
-            yield compare("status of a cancelled job", "Cancelled", _first(ended).get("status"))
+            ended = instance.post(f"/bulk/v1/leads/export/{_job_id(created)}/cancel.json")
+            yield compare("status of a cancelled job", "Cancelled", name(_first(ended).get("status")))
 
     def export(self, instance: RawInstance) -> Iterator[Comparison]:
         """Export at most one hour of activities, between the seconds of two activities where the feed has shown any."""
@@ -153,10 +155,10 @@ class Behaviour:
             {"format": "CSV", "filter": {"createdAt": {"startAt": iso(start), "endAt": iso(end)}}},
         )
         yield from _JOB.compare("a created export job", created.records)
-        yield compare("status of a created job", "Created", _first(created).get("status"))
-        job = str(_first(created).get("exportId"))
+        yield compare("status of a created job", "Created", name(_first(created).get("status")))
+        job = _job_id(created)
         queued = instance.post(f"{_EXPORT}/{job}/enqueue.json")
-        yield compare("status of an enqueued job", "Queued", _first(queued).get("status"))
+        yield compare("status of an enqueued job", "Queued", name(_first(queued).get("status")))
         if not queued.records:
             yield not_seen("the file of an export", "a file", f"the job was not enqueued: {_said(queued)}")
             return
@@ -170,7 +172,7 @@ class Behaviour:
             instance.post(f"{_EXPORT}/{job}/cancel.json")
             yield not_seen("the file of an export", "a file", f"the job was still {done.get('status')}: run it again")
             return
-        yield compare("status of a finished job", "Completed", done.get("status"))
+        yield compare("status of a finished job", "Completed", name(done.get("status")))
         if done.get("status") == "Completed":
             yield from self._file(instance, job, done, start, end)
 
@@ -196,7 +198,7 @@ class Behaviour:
         yield _same("size of a file", "fileSize", len(content) == done.get("fileSize"))
         rows = list(csv.reader(io.StringIO(content.decode("utf-8", errors="replace"), newline="")))
         header, rows = (rows[0], rows[1:]) if rows else ([], [])
-        yield compare("header of a file", ", ".join(_HEADER), ", ".join(header))
+        yield compare("header of a file", ", ".join(_HEADER), _columns(header))
         yield _same("rows of a file", "numberOfRecords", len(rows) == done.get("numberOfRecords"))
         part = instance.get(f"{_EXPORT}/{job}/file.json", headers={"Accept-Encoding": "identity", "Range": "bytes=10-"})
         yield compare("a part of a file (Range)", 206, part.status)
@@ -245,8 +247,30 @@ def _json_kind(text: str) -> str:
 
 
 def _form(text: str) -> str:
-    """Return the form of a date, without its value."""
-    return "2026-01-31T12:00:00Z" if _DATE.fullmatch(text) else re.sub(r"\d", "9", text)[:40]
+    """Return the form of a date, without its value: digits are 9, letters but T and Z are a, all else is ?."""
+    form = "2026-01-31T12:00:00Z"
+    return (
+        form
+        if _DATE.fullmatch(text)
+        else re.sub(r"[^9aTZ:.+ -]", "?", _ANY_LETTER.sub("a", _DIGIT.sub("9", text[:40])))
+    )
+
+
+def _day(value: Any) -> str:
+    return value if isinstance(value, str) and _DAY.fullmatch(value) else name(value)
+
+
+def _columns(header: list[str]) -> str:
+    """Return the header of a file. A file without one begins with the values of an activity, which are not shown."""
+    if sorted(each.lower() for each in header) == sorted(each.lower() for each in _HEADER):
+        return ", ".join(header)
+    lacking = [each for each in _HEADER if each not in header]
+    return f"{len(header)} columns; lacks {', '.join(lacking) or 'none'}"
+
+
+def _job_id(reply: RawReply) -> str:
+    """Return a job's id as a part of a path, so that no id leads elsewhere."""
+    return quote(str(_first(reply).get("exportId")), safe="")
 
 
 def _forms(subject: str, forms: set[str]) -> Iterator[Comparison]:
@@ -259,7 +283,7 @@ def _first(reply: RawReply) -> Mapping[str, Any]:
 
 
 def _said(reply: RawReply) -> str:
-    return f"error {', '.join(reply.codes)}" if reply.codes else f"HTTP {reply.status} without a result"
+    return f"error {names(reply.codes)}" if reply.codes else f"HTTP {reply.status} without a result"
 
 
 def _same(subject: str, expected: str, is_same: bool) -> Comparison:

@@ -1,12 +1,24 @@
-"""What one comparison of ``airflow marketo verify`` says, and the forms that replies are expected to have."""
+"""
+What one comparison of ``airflow marketo verify`` says, and the forms that replies are expected to have.
+
+Users send the report to others, and what answers may have records in odd places. So a text out of a reply goes into the
+report only through :func:`name` or :func:`names`, which let nothing pass that could be the value of a record.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_/-]{0,39}|\d{1,4}")
+"""Members, statuses, types and codes. E-mail addresses, sentences and long numbers do not fit."""
+
+_MOST_NAMES = 40
+_LARGEST = 10_000_000
 
 Verdict = Literal["as expected", "differs", "not seen"]
 
@@ -50,9 +62,13 @@ class Shape:
     required: Mapping[str, str]
     optional: frozenset[str] = field(default_factory=frozenset)
 
-    def compare(self, subject: str, records: Sequence[Mapping[str, Any]]) -> Iterator[Comparison]:
+    def compare(self, subject: str, records: Sequence[Any]) -> Iterator[Comparison]:
         """Yield what the records have and lack."""
         expected = ", ".join(self.required)
+        strange = names({json_type(record) for record in records if not isinstance(record, dict)})
+        if strange:
+            yield Comparison(f"{subject}: records", "objects", strange, "differs")
+            records = [record for record in records if isinstance(record, dict)]
         if not records:
             yield not_seen(f"{subject}: members", expected, "the instance has none")
             return
@@ -67,10 +83,35 @@ class Shape:
         faults = [
             *([f"lacks {', '.join(sorted(missing))}"] if missing else []),
             *sorted(wrong),
-            *([f"also has {', '.join(sorted(map(str, unknown)))}"] if unknown else []),
+            *([f"also has {names(unknown)}"] if unknown else []),
         ]
         seen = "; ".join(faults) or expected
         yield Comparison(f"{subject}: members", expected, seen, "differs" if faults else "as expected")
+
+
+def name(value: Any) -> str:
+    """
+    Return a name out of a reply, such as a status or a code. Of what cannot be one, return the kind alone.
+
+    :param value: any part of a reply.
+    """
+    if isinstance(value, str):
+        return value if _NAME.fullmatch(value) else "a text that is not a name" if value else "an empty text"
+    if isinstance(value, int):
+        return str(value) if abs(value) < _LARGEST else "a large number"
+    return json_type(value)
+
+
+def names(values: Iterable[Any]) -> str:
+    """
+    Return names out of a reply in their order, with how many others there were.
+
+    :param values: any parts of a reply.
+    """
+    given = list(values)
+    kept = sorted({each for each in given if isinstance(each, str) and _NAME.fullmatch(each)})
+    shown, left = kept[:_MOST_NAMES], len({str(each) for each in given}) - len(kept[:_MOST_NAMES])
+    return ", ".join([*shown, *([f"{left} more that cannot be shown"] if left else [])])
 
 
 def json_type(value: Any) -> str:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import requests
 
-from airflow_provider_marketo.client import limits
+from airflow_provider_marketo.client import answer, limits
 from airflow_provider_marketo.client.endpoint import Endpoint
-from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoBudgetError, MarketoConnectionError
+from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoBudgetError
+from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.client.transport import Bearer, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 MOST_CALLS = 40
@@ -42,7 +42,7 @@ class RawReply:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes = field(repr=False)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -59,11 +59,25 @@ class RawReply:
         result = self.body.get("result")
         return [record for record in result if isinstance(record, dict)] if isinstance(result, list) else []
 
+    def members(self, name: str) -> list[Any]:
+        """
+        Return what the lists of a member hold, of all records together.
+
+        :param name: of the member.
+        """
+        listed = [record.get(name) for record in self.records]
+        return [each for found in listed if isinstance(found, list) for each in found]
+
+    @property
+    def errors(self) -> list[Any]:
+        """The errors; none if there is no list of them."""
+        errors = self.body.get("errors")
+        return errors if isinstance(errors, list) else []
+
     @property
     def codes(self) -> list[str]:
         """The codes of the errors, as texts."""
-        errors = self.body.get("errors")
-        return [str(each.get("code")) for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+        return [str(each.get("code")) for each in self.errors if isinstance(each, dict)]
 
 
 class RawInstance:
@@ -77,9 +91,18 @@ class RawInstance:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
-        self._endpoint = Endpoint.parse(settings.host, settings.identity_url)
-        self._session = requests.Session()
-        self._token: Secret | str = ""
+        endpoint = Endpoint.parse(settings.host, settings.identity_url)
+        self._endpoint = endpoint
+        self._transport = _Transport(
+            endpoint.base,
+            identity=endpoint.identity,
+            ingestion="",
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            proxy=settings.proxy,
+            ca_bundle=settings.ca_bundle,
+        )
+        self._token: Secret | None = None
         self._sent_at = 0.0
         self.calls = 0
         self.charged = 0
@@ -90,12 +113,15 @@ class RawInstance:
             "grant_type": "client_credentials",
             "client_id": self._settings.client_id,
             "client_secret": self._settings.client_secret.reveal(),
+            "partner_id": self._settings.partner_id,
         }
-        if self._settings.partner_id:
-            parameters["partner_id"] = self._settings.partner_id
-        reply = self._send("POST", f"{self._endpoint.identity}/oauth/token", params=parameters)
-        self._token = str(reply.body.get("access_token") or "")
-        if not self._token:
+        request = requests.Request("POST", f"{self._endpoint.identity}/oauth/token", params=parameters)
+        del parameters
+        reply = self._send(request, None)
+        token = reply.body.get("access_token")
+        self._token = Secret.optional(token if isinstance(token, str) else None)
+        del token
+        if self._token is None:
             raise MarketoAuthError("identity gave no token", operation="identity.post_token")
         return reply
 
@@ -123,49 +149,40 @@ class RawInstance:
     def _call(
         self, method: str, path: str, token: str | None, headers: Mapping[str, str] | None, body: Any = None
     ) -> RawReply:
-        sent = {"authorization": f"bearer {self._token if token is None else token}", **(headers or {})}
-        reply = self._send(method, f"{self._endpoint.base}{path}", headers=sent, json=body)
+        request = requests.Request(method, f"{self._endpoint.base}{path}", headers=dict(headers or {}), json=body)
+        sent = self._token if token is None else Secret(token)
+        reply = self._send(request, sent)
         if set(reply.codes) & _THROTTLED and self.calls < MOST_CALLS:
             time.sleep(limits.WINDOW)
-            reply = self._send(method, f"{self._endpoint.base}{path}", headers=sent, json=body)
+            reply = self._send(request, sent)
         if not set(reply.codes) & _UNCHARGED:
             self.charged += 1
         return reply
 
-    def _send(self, method: str, url: str, **request: Any) -> RawReply:
+    def _send(self, request: requests.Request, token: Secret | None) -> RawReply:
         if self.calls >= MOST_CALLS:
             raise MarketoBudgetError(f"verify makes at most {MOST_CALLS} calls")
         self.calls += 1
         time.sleep(max(0.0, self._sent_at + _PAUSE - time.monotonic()))
-        failure = ""
+        request.auth = _LowerCaseBearer(token)
         try:
-            reply = self._session.request(
-                method,
-                url,
-                timeout=(self._settings.connect_timeout, self._settings.read_timeout or _TIMEOUT),
-                auth=_unchanged,
-                allow_redirects=False,
-                stream=True,
-                proxies=self._proxies(),
-                verify=self._settings.ca_bundle or True,
-                **request,
-            )
-            with reply:
-                content = reply.raw.read(_LARGEST, decode_content=True)
-        except (requests.RequestException, OSError) as error:
-            failure = type(error).__name__
+            return self._transport.exchange(request)
         finally:
             self._sent_at = time.monotonic()
-        if failure:  # outside of the except block: the error of requests shows the URL with the secret
-            raise MarketoConnectionError(f"{urlsplit(url).netloc} did not answer ({failure})")
-        return RawReply(reply.status_code, reply.headers, content)
-
-    def _proxies(self) -> dict[str, str] | None:
-        if self._settings.proxy is None:
-            return None
-        return dict.fromkeys(("http", "https"), self._settings.proxy.reveal())
 
 
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Leave the headers as they are: without an auth object, a ~/.netrc would replace the token."""
-    return request
+class _Transport(Transport):
+    """Sends a request and leaves the reply as it is, within bounds of size and time."""
+
+    def exchange(self, request: requests.Request) -> RawReply:
+        with self._send("verify", request, self._read_timeout or _TIMEOUT) as (response, _):
+            return RawReply(response.status_code, response.headers, answer.read_body("verify", response, _LARGEST))
+
+
+class _LowerCaseBearer(Bearer):
+    """Sends the token as a part of Marketo's documentation spells the header."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["authorization"] = f"bearer {self._token.reveal()}"
+        return request

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tabular.schema import KINDS
-from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare
+from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare, name, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from airflow_provider_marketo.diagnosis.raw import RawInstance, RawReply
 
@@ -125,12 +125,12 @@ def tokens(instance: RawInstance) -> Iterator[Comparison]:
     """Ask for a token twice."""
     first, second = instance.fetch_token(), instance.fetch_token()
     yield from _TOKEN.compare("identity.post_token", [first.body])
-    yield compare("token_type", "bearer", first.body.get("token_type"))
+    yield compare("token_type", "bearer", name(first.body.get("token_type")))
     life = first.body.get("expires_in")
     yield Comparison(
         "lifetime of a token",
         f"up to {_HOUR} seconds",
-        f"{life} seconds",
+        f"{name(life)} seconds",
         "as expected" if isinstance(life, int) and 0 < life <= _HOUR else "differs",
     )
     same = first.body.get("access_token") == second.body.get("access_token")
@@ -152,7 +152,7 @@ def describe_leads(instance: RawInstance) -> Iterator[Comparison]:
         {"id": "integer", "displayName": "string", "dataType": "string"}, frozenset({"length", "rest", "soap"})
     )
     yield from shape.compare("leads.describe", reply.records)
-    yield from _data_types("leads.describe", {str(each.get("dataType")) for each in reply.records})
+    yield from _data_types("leads.describe", reply.records)
     described = instance.get("/rest/v1/leads/describe2.json")
     yield from _described("leads.describe2", described)
 
@@ -169,11 +169,11 @@ def activity_types(instance: RawInstance) -> Iterator[Comparison]:
         {"id": "integer", "name": "string"}, frozenset({"description", "primaryAttribute", "attributes", "apiName"})
     )
     yield from shape.compare("activities.get_types", reply.records)
-    attributes = [each for record in reply.records for each in record.get("attributes") or ()]
+    attributes = reply.members("attributes")
     yield from Shape({"name": "string", "dataType": "string"}, frozenset({"apiName"})).compare(
         "attributes of activities", attributes
     )
-    yield from _data_types("attributes of activities", {str(each.get("dataType")) for each in attributes})
+    yield from _data_types("attributes of activities", attributes)
 
 
 def lists(instance: RawInstance) -> Iterator[Comparison]:
@@ -209,22 +209,21 @@ def errors(instance: RawInstance) -> Iterator[Comparison]:
     for subject, path, code, token in ERRORS:
         reply = instance.get(path, token=token)
         yield compare(f"HTTP status of {subject}", 200, reply.status)
-        yield compare(f"code of {subject}", code, ", ".join(reply.codes) or "none")
+        yield compare(f"code of {subject}", code, names(reply.codes) or "none")
         yield from _envelope(subject, reply, {"requestId", "success", "errors"})
-        raw = reply.body.get("errors")
-        found = raw if isinstance(raw, list) else []
-        yield from Shape({"code": "string", "message": "string"}).compare(f"errors of {subject}", found)
+        yield from Shape({"code": "string", "message": "string"}).compare(f"errors of {subject}", reply.errors)
 
 
 def _described(subject: str, reply: RawReply) -> Iterator[Comparison]:
     yield from _DESCRIBED.compare(subject, reply.records)
-    fields = [each for record in reply.records for each in record.get("fields") or ()]
+    fields = reply.members("fields")
     yield from _FIELD.compare(f"fields of {subject}", fields)
-    yield from _data_types(f"fields of {subject}", {str(each.get("dataType")) for each in fields})
+    yield from _data_types(f"fields of {subject}", fields)
 
 
-def _data_types(subject: str, seen: set[str]) -> Iterator[Comparison]:
-    unknown = ", ".join(sorted({each.lower() for each in seen} - _KNOWN_TYPES))
+def _data_types(subject: str, described: Sequence[Any]) -> Iterator[Comparison]:
+    seen = {str(each.get("dataType")).lower() for each in described if isinstance(each, dict)}
+    unknown = names(seen - _KNOWN_TYPES)
     yield compare(f"{subject}: data types", "only known ones", f"also {unknown}" if unknown else "only known ones")
 
 
@@ -232,11 +231,11 @@ def _envelope(
     subject: str, reply: RawReply, members: set[str], optional: frozenset[str] | set[str] = frozenset()
 ) -> Iterator[Comparison]:
     seen = set(reply.body) - optional
-    yield compare(f"{subject}: members of the envelope", ", ".join(sorted(members)), ", ".join(sorted(seen)))
+    yield compare(f"{subject}: members of the envelope", names(members), names(seen))
 
 
 def _content_type(reply: RawReply) -> str:
-    return reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return name(reply.headers.get("Content-Type", "").partition(";")[0].strip().lower())
 
 
 def _is_date(text: str | None) -> bool:

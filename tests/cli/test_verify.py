@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import MarketoBudgetError
 from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.diagnosis import raw
+from airflow_provider_marketo.diagnosis.behaviour_steps import _HEADER
 from airflow_provider_marketo.diagnosis.raw import MOST_CALLS, RawInstance
 from airflow_provider_marketo.diagnosis.verify import steps
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -285,6 +287,85 @@ def test_another_form_of_attributes_is_reported(verify, attributes_style):
     with Simulator(settings) as instance:
         _, _, report = verify(instance.url, instance)
     assert differences(report) == {"attributes of an activity in a file": "a JSON array"}, "1035 is expected"
+
+
+PERSON = "Jane Doe <jane@example.com> \x1b[31m|<img src=x>\n+1 555 0100"
+KEPT = {"access_token", "nextPageToken", "exportId"}
+
+
+def everywhere(change: Callable[[str, Any], tuple[str, Any]], value: Any) -> Any:
+    """Return JSON in which each member and its value is changed, except what the next call needs."""
+    if isinstance(value, dict):
+        changed = (change(name, each) if name not in KEPT else (name, each) for name, each in value.items())
+        return {name: everywhere(change, each) for name, each in changed}
+    return [everywhere(change, each) for each in value] if isinstance(value, list) else value
+
+
+LIES: dict[str, Callable[[str, Any], tuple[str, Any]]] = {
+    "texts": lambda name, value: (name, PERSON if isinstance(value, str) else value),
+    "numbers": lambda name, value: (name, 15550100222 if type(value) is int else value),
+    "names": lambda name, value: (name if name in ("result", "success", "status") else f"{PERSON}{name}", value),
+    "lists": lambda name, value: (name, PERSON if isinstance(value, list) else value),
+    "records": lambda name, value: (name, [PERSON, [PERSON], 15550100222] if name == "result" else value),
+    "errors": lambda name, value: (name, {PERSON: PERSON} if name == "errors" else value),
+    "dates": lambda name, value: (name, PERSON if name.lower().endswith("date") else value),
+    "objects": lambda name, value: (name, {PERSON: [PERSON]} if not isinstance(value, (list, dict)) else value),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_whatever_answers_puts_no_value_of_a_record_into_the_report(verify, instance, lie):
+    def change(path: str, status: int, headers: dict[str, str], content: bytes):
+        if path.endswith("/file.json"):
+            return status, headers, content.replace(b"\n", f',"{PERSON}"\n{PERSON},'.encode())
+        try:
+            return status, headers, json.dumps(everywhere(LIES[lie], json.loads(content))).encode()
+        except ValueError:
+            return status, headers, content
+
+    with proxy(instance.url, change) as url:
+        code, said, report = verify(url, instance)
+    assert code == 1
+    assert [part for part in ("Jane", "jane@", "\x1b", "<img", "555", "0100") if part in report + said] == []
+
+
+def test_a_header_that_is_a_row_is_not_shown(verify, instance):
+    def change(path: str, status: int, headers: dict[str, str], content: bytes):
+        return status, headers, content.partition(b"\n")[2] if path.endswith("/file.json") else content
+
+    with proxy(instance.url, change) as url:
+        _, _, report = verify(url, instance)
+    assert differences(report)["header of a file"] == f"8 columns; lacks {', '.join(_HEADER)}"
+
+
+def test_the_id_of_a_job_leads_nowhere_else(verify, instance):
+    paths = []
+
+    def change(path: str, status: int, headers: dict[str, str], content: bytes):
+        paths.append(path)
+        if path.endswith("/create.json"):
+            content = json.dumps(everywhere(odd_id, json.loads(content))).encode()
+        return status, headers, content
+
+    def odd_id(name: str, value: Any) -> tuple[str, Any]:
+        away = "../../../../rest/v1/leads/delete.json?x="
+        return name, [{**value[0], "exportId": away}] if name == "result" else value
+
+    with proxy(instance.url, change) as url:
+        verify(url, instance)
+    assert [path for path in paths if path.startswith("/rest/v1/leads/delete")] == []
+
+
+def test_a_reply_that_unpacks_to_gigabytes_is_a_difference(verify, instance, monkeypatch):
+    monkeypatch.setattr(raw, "_LARGEST", 1 << 20)
+    bomb = gzip.compress(bytes(8 << 20))
+
+    def change(path: str, status: int, headers: dict[str, str], content: bytes):
+        return (200, {"Content-Encoding": "gzip"}, bomb) if "describe2" in path else (status, headers, content)
+
+    with proxy(instance.url, change) as url:
+        _, _, report = verify(url, instance)
+    assert differences(report)["step: describe leads"] == "MarketoTransientError"
 
 
 def test_a_refused_login_ends_the_command_with_one_line(airflow, connect, instance):
