@@ -55,11 +55,11 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
         if arguments.get("lookup_field") is not None:
             raise MarketoInvalidRequestError("lookup_field goes with rows, not with lead_ids", parameter="lookup_field")
         return from_records({LEAD_ID: lead_id} for lead_id in value)
+    columns = arguments.get("columns")
+    wanted = frozenset(columns) if columns is not None else None
     if way == "source":
-        columns = arguments.get("columns")
-        wanted = frozenset(columns) if columns is not None else None
         return from_files(value, arguments.get("source_format"), delimiter=arguments.get("delimiter"), wanted=wanted)
-    return from_query(_database(arguments.get("sql_conn_id")), value, arguments.get("parameters"))
+    return from_query(_database(arguments.get("sql_conn_id")), value, arguments.get("parameters"), wanted=wanted)
 
 
 def _database(conn_id: str | None) -> Any:

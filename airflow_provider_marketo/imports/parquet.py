@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,8 +25,8 @@ _BYTES = 256 << 20
 LARGEST = 256 << 20
 """Bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
 
-_UNREADABLE = (ValueError, OverflowError, ArithmeticError, ZoneInfoNotFoundError)
-"""What Python raises for a value that it cannot hold. Errors of Arrow are ValueErrors, too."""
+_UNREADABLE = (ValueError, OverflowError, ArithmeticError, KeyError)
+"""What Python raises for a value that it cannot hold. Arrow raises ValueErrors, and KeyErrors for unknown zones."""
 
 
 class ParquetReader:
@@ -137,7 +136,8 @@ class _Column:
 
     def _convert(self, array: Any, start: int) -> list[Any]:
         try:
-            plain = array.cast(_for_python(array.type), safe=False)
+            # Parts of a microsecond are cut off. A date that microseconds cannot hold must not become another one.
+            plain = array.cast(options=pc.CastOptions(_for_python(array.type), allow_time_truncate=True))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             plain = array
         try:

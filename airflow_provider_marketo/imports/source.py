@@ -9,6 +9,7 @@ import io
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -178,6 +179,7 @@ def from_files(
     options = FileOptions(file_format, delimiter, wanted)
     tables = (_table(path, options) for path in paths)
     columns, batches = next(tables)
+    _check_names(str(paths[0]), columns, options)
     rows = Rows(columns, iter(()))
     rows.batches = _chained(rows, paths, chain([(columns, batches)], tables), options)
     return rows
@@ -231,11 +233,23 @@ def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table], options:
         differing = ", ".join(sorted(filter(options.wants, set(columns) ^ set(rows.columns))))
         if differing:
             raise _refused(f"{path} has other columns than {paths[0]}: they differ in {differing}")
+        _check_names(str(path), columns, options)
         order = [columns.index(name) if name in columns else None for name in rows.columns]
         with _intact(path):
             for batch in batches:
                 read += batch.rows
                 yield batch.reordered(order)
+
+
+def _check_names(where: str, columns: Sequence[str], options: FileOptions, parameter: str = "source") -> None:
+    """Refuse a column that is there twice: which of the two is meant, nobody has said."""
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1 and options.wants(name))
+    if twice:
+        raise _refused(
+            f"{where} has more than one column {', '.join(twice)}",
+            parameter=parameter,
+            remedy="Give each column a name of its own, or leave it out (columns=).",
+        )
 
 
 @contextmanager
@@ -446,13 +460,14 @@ def _parquet(path: Any, file: IO[bytes]) -> Table:
     return reader.names, batches
 
 
-def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
+def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] | None = None) -> Rows:
     """
     Return the rows of a query, through a cursor on the server where the driver would keep results on the client.
 
     :param hook: a ``DbApiHook``.
     :param sql: one statement that returns rows.
     :param parameters: for its placeholders, in the driver's style.
+    :param wanted: names of the columns that are used; None for all.
     :raises MarketoInvalidRequestError: the statement returns no rows.
     :raises MarketoDatabaseError: the database failed. The text has no values of parameters or rows.
     """
@@ -467,6 +482,8 @@ def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
         # A named cursor of psycopg describes its columns only after the first fetch.
         if cursor.description is None:
             raise _refused("the statement returns no rows", parameter="sql", remedy="Give a SELECT.")
+        columns = [column[0] for column in cursor.description]
+        _check_names("the query", columns, FileOptions(wanted=wanted), parameter="sql")
     except BaseException:
         connection.close()
         raise
@@ -481,7 +498,7 @@ def from_query(hook: Any, sql: str, parameters: Any = None) -> Rows:
             cursor.close()
             connection.close()
 
-    return Rows([column[0] for column in cursor.description], batches(rows))
+    return Rows(columns, batches(rows))
 
 
 def _server_side(connection: Any) -> Any:

@@ -264,12 +264,46 @@ YEAR_10000 = 253_402_300_800
         pa.array([0, -YEAR_10000], pa.timestamp("s")),
         pa.array([0, YEAR_10000 // 86_400], pa.date32()),
         pa.array([[0], [YEAR_10000]], pa.list_(pa.timestamp("s"))),
+        pa.array([0, 2**62], pa.timestamp("ms")),  # cut to 64 bits of microseconds, this would be 1970 again
+        pa.array([0, 2**62], pa.duration("s")),
+        pa.array([{"at": 0}, {"at": 2**62}], pa.struct([("at", pa.timestamp("ms", "UTC"))])),
+        pa.array([0, 2**62], pa.timestamp("ms")).dictionary_encode(),
     ],
     ids=lambda column: str(column.type),
 )
 def test_a_date_that_python_cannot_hold_is_named_by_file_column_and_row(tmp_path, column):
     with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value, row 2: Python has no such"):
         rows_of(parquet(tmp_path, column))
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "GMT+5", "+24:00"])
+def test_a_time_zone_that_nobody_knows_is_named_by_file_column_and_row(tmp_path, zone):
+    with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value, row 1: Python has no such"):
+        rows_of(parquet(tmp_path, pa.array([0, 1], pa.timestamp("us", zone))))
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
+def test_a_column_that_is_there_twice_is_refused_where_it_is_used(tmp_path, name):
+    """Which one is meant, the file does not say: an erasure must not look for the values of one of them alone."""
+    path = tmp_path / name
+    if name == "in.csv":
+        path.write_text("email,email,company\na@example.org,b@example.org,ACME\n", "utf-8")
+    else:
+        pq.write_table(pa.table([["a@example.org"], ["b@example.org"], ["ACME"]], ["email", "email", "company"]), path)
+    with pytest.raises(MarketoInvalidRequestError, match="has more than one column email"):
+        from_files(str(path))
+    rows = from_files(str(path), wanted=frozenset({"company"}))
+    [batch] = rows.batches
+    assert list(batch[rows.columns.index("company")]) == ["ACME"]
+
+
+def test_a_column_that_a_query_returns_twice_is_refused_where_it_is_used():
+    hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(":memory:"))
+    query = "SELECT 'a@example.org' AS email, 'b@example.org' AS email, 'ACME' AS company"
+    with pytest.raises(MarketoInvalidRequestError, match="the query has more than one column email") as refused:
+        from_query(hook, query)
+    assert refused.value.parameter == "sql"
+    assert from_query(hook, query, wanted=frozenset({"company"})).columns == ["email", "email", "company"]
 
 
 def test_a_column_that_is_not_asked_for_is_not_read(tmp_path):
