@@ -138,7 +138,8 @@ class Partitioning:
         """
         Return the columns whose whole values a folder's name tells every reader.
 
-        A value that was cut, and the text that some readers take for no value, are in the rows, too.
+        A value that was cut, the text that some readers take for no value, and an empty text, which shares its folder
+        with no value, are in the rows, too.
 
         :param folder: what :meth:`folder` returned.
         """
@@ -146,7 +147,7 @@ class Partitioning:
         told = {
             name
             for name, part in zip(self.by, parts, strict=False)
-            if len(part) <= LONGEST_PART and part != _NO_VALUE_AS_TEXT
+            if len(part) <= LONGEST_PART and part not in (_NO_VALUE_AS_TEXT, NO_VALUE)
         }
         return tuple(name for name in self.columns if name in told)
 

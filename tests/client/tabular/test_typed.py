@@ -326,9 +326,17 @@ def test_a_value_that_its_folder_does_not_tell_stays_in_the_rows(output, extensi
     found = {row["id"]: (file.name, row) for file in outcome.files for row in output.rows(file.name)}
     assert found[1][1] == {"id": 1, "unit": long}
     assert found[2][1] == {"id": 2, "group": long}
-    assert found[3] == (f"unit=__HIVE_DEFAULT_PARTITION__/group=a/rows.{extension}", {"id": 3})
+    assert found[3] == (f"unit=__HIVE_DEFAULT_PARTITION__/group=a/rows.{extension}", {"id": 3, "unit": None})
     assert "group=a" in found[1][0]
     assert "unit=short" in found[2][0]
+
+
+@FORMATS
+def test_an_empty_text_shares_the_folder_of_null_and_is_told_apart_in_the_rows(output, extension):
+    rules = Rules(schema("id:integer", "unit"), NAME, partitions=Partitioning(("unit",)))
+    outcome = output.run(rules, b'id,unit\n1,null\n2,""\n', extension)
+    assert [file.name for file in outcome.files] == [f"unit=__HIVE_DEFAULT_PARTITION__/rows.{extension}"]
+    assert output.rows(outcome.files[0].name) == [{"id": 1, "unit": None}, {"id": 2, "unit": ""}]
 
 
 def test_many_partitions_of_parquet_are_one_file_each_and_few_of_them_open(output, monkeypatch):
