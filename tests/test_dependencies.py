@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "adbc_driver_manager": "adbc-driver-manager",
     "adbc_driver_postgresql": "adbc-driver-postgresql",
     "airflow": "apache-airflow",
+    "google": "google-cloud-bigquery",
     "snowflake": "snowflake-connector-python",
     "yaml": "pyyaml",
 }
@@ -27,8 +28,10 @@ DISTRIBUTIONS = {
 OPTIONAL = {
     "adbc-driver-manager": "a part of the extra postgres",
     "adbc-driver-postgresql": "an extra: loads into PostgreSQL",
+    "apache-airflow-providers-google": "an extra: loads into BigQuery",
     "apache-airflow-providers-openlineage": "a deployment without OpenLineage emits nothing",
     "duckdb": "an extra: loads into DuckDB",
+    "google-cloud-bigquery": "a part of the extra bigquery",
     "pytest": "the simulator's fixture is for the tests of a DAG repository",
     "redis": "an extra: limits that several hosts share",
     "snowflake-connector-python": "a part of the extra snowflake",

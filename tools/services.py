@@ -158,6 +158,30 @@ def _s3(folder: Path, venv_bin: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+_BIGQUERY = """
+import sys
+from duckdb_extensions import import_extension
+for name in ("icu", "ducklake", "spatial"):
+    import_extension(name)
+from local_bigquery.cli import main
+main(sys.argv[1:])
+"""
+
+
+@contextmanager
+def bigquery(folder: Path, python: str) -> Iterator[str]:
+    """
+    Run an emulator of BigQuery with an empty project, ``local``; yield its address.
+
+    :param folder: folder for its data, and for the extensions of DuckDB, which it would keep in the user's home.
+    :param python: the interpreter that has it.
+    """
+    port = free_port()
+    options = ("--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(free_port()), "--data-dir", str(folder))
+    with _listening(port, folder, "env", f"HOME={folder}", python, "-c", _BIGQUERY, *options):
+        yield f"http://127.0.0.1:{port}"
+
+
 @contextmanager
 def _listening(port: int, folder: Path, *command: str) -> Iterator[None]:
     """Run a server in a process group of its own; the context begins when it listens."""

@@ -7,6 +7,7 @@ is the same in all of them: plain SQL that DuckDB, PostgreSQL and SQLite share.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.names import LOCKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.rows import DatasetRows
 
 Row = tuple[Any, ...]
+
+_NAME_OR_TEXT = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'')
 
 
 class Engine(ABC):
@@ -42,11 +45,13 @@ class Engine(ABC):
     """What to do about an error, by words of its text."""
     has_schemas: ClassVar[bool] = True
     definitions_commit: ClassVar[bool] = False
-    """Whether to create or alter a table ends the transaction. All of that then comes before the transaction."""
+    """Whether a transaction cannot create or alter tables: that ends or breaks it. All of that then comes before."""
     locks_by_row: ClassVar[bool] = False
     """Whether the database knows conflicts of rows alone, so that a load locks a table by a row of another one."""
     type_without_zone: ClassVar[str] = "TIMESTAMP"
     """The type of a time in UTC that has no zone, as Fivetran's views have it."""
+    pause: ClassVar[float] = 0.05
+    """Seconds before a disturbed transaction is repeated; they double each time."""
 
     def __init__(self, hook: Any, schema: str | None) -> None:
         self.hook = hook
@@ -55,8 +60,20 @@ class Engine(ABC):
 
     def execute(self, sql: str) -> None:
         """Run a statement that returns no rows, and note it in ``statements``."""
-        self.statements.append(sql)
+        self.statements.append(self.written(sql))
         self._execute(sql)
+
+    def begin_with(self, define: Callable[[], None]) -> None:
+        """
+        Begin a transaction that defines tables first; where definitions commit, define them before it.
+
+        :param define: creates and alters tables.
+        """
+        if not self.definitions_commit:
+            self.begin()
+        define()
+        if self.definitions_commit:
+            self.begin()
 
     # What differs.
 
@@ -107,6 +124,10 @@ class Engine(ABC):
     @abstractmethod
     def is_conflict(self, error: Exception) -> bool:
         """Whether a statement failed because another load was in the way, and may succeed when it is repeated."""
+
+    def written(self, sql: str) -> str:
+        """Return a statement with names and texts as the database writes them; see :func:`rewritten`."""
+        return sql
 
     def lock(self, table: str) -> None:
         """Let other loads of a table wait until the transaction ends, on engines with several writers at a time."""
@@ -231,6 +252,15 @@ class Engine(ABC):
         """Return an expression as a value of a type."""
         return f"CAST({expression} AS {self.types[kind]})"
 
+    def as_text(self, expression: str, kind: str | None) -> str:
+        """
+        Return a value as a text.
+
+        :param expression: the value.
+        :param kind: its type; None if no load writes it.
+        """
+        return self.cast(expression, types.TEXT)
+
     def from_stage(self, expression: str, staged: str, kind: str) -> str:
         """
         Return a staged value as a value of the table.
@@ -295,6 +325,23 @@ class ConnectionEngine(Engine):
 def quote(name: str) -> str:
     """Return a name in quotes, whatever characters it has."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def rewritten(sql: str, name: Callable[[str], str], text: Callable[[str], str]) -> str:
+    """
+    Return a statement with names and texts as a database writes them.
+
+    :param sql: has names in double quotes and texts in single ones, each doubled inside.
+    :param name: writes a name, which it gets without quotes.
+    :param text: writes a text, which it gets without quotes.
+    """
+
+    def write(found: re.Match[str]) -> str:
+        quoted = found.group()
+        mark, inner = quoted[0], quoted[1:-1].replace(quoted[0] * 2, quoted[0])
+        return name(inner) if mark == '"' else text(inner)
+
+    return _NAME_OR_TEXT.sub(write, sql)
 
 
 def names(columns: Sequence[str], prefix: str = "") -> str:

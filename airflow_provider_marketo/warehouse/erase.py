@@ -16,6 +16,8 @@ from airflow_provider_marketo.warehouse.retention import remove_all_loaded_files
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from airflow_provider_marketo.warehouse.engine import Engine
+
 __all__ = ["Erased", "erase_leads", "erase_leads_and_files"]
 
 
@@ -64,8 +66,7 @@ def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> d
     with closing(connect(sql_conn_id, schema)) as engine:
         log = Log(engine)
         try:
-            engine.begin()
-            log.create()
+            engine.begin_with(lambda: _define(engine, log))
             for table in log.tables_of_leads():
                 engine.lock(table)
             erasure.note_erased(engine, leads, iso(datetime.now(timezone.utc)))
@@ -75,3 +76,8 @@ def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> d
             engine.rollback()
             raise MarketoWarehouseError(f"{engine.name} refused the erasure: {engine.reason(error)}") from error
     return emptied
+
+
+def _define(engine: Engine, log: Log) -> None:
+    log.create()
+    erasure.create_erased(engine)

@@ -50,7 +50,7 @@ def note_erased(engine: Engine, leads: Iterable[int], now: str) -> None:
     for lead in dict.fromkeys(leads):
         engine.execute(
             f"INSERT INTO {erased} ({ERASED_LEAD}, {ERASED_AT}) SELECT {int(lead)}, {moment}"
-            f" WHERE NOT EXISTS (SELECT 1 FROM {erased} WHERE {ERASED_LEAD} = {int(lead)})"
+            f" FROM (SELECT 1 AS one) AS o WHERE NOT EXISTS (SELECT 1 FROM {erased} WHERE {ERASED_LEAD} = {int(lead)})"
         )
 
 

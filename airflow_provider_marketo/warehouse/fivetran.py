@@ -186,7 +186,7 @@ class FivetranViews:
     def _rows(self, wanted: FivetranTable, source: _Source | None) -> str:
         """Return what stands behind the columns: the table and its rows."""
         if source is None:
-            return " WHERE 1 = 0"
+            return " FROM (SELECT 1 AS one) AS o WHERE 1 = 0"
         conditions = [f"t.{quote(AS_OF)} IS NOT NULL"]  # a deleted lead that was never read has nothing but its id
         if wanted.where:
             conditions.append(f"t.{quote(source.columns[wanted.where[0]])} = {literal(wanted.where[1])}")
@@ -206,6 +206,8 @@ class FivetranViews:
             return way(expression)
         if has == wanted:
             return expression
+        if wanted == types.TEXT:
+            return engine.as_text(expression, has)
         return self._null(wanted) if wanted in (types.TIMESTAMP, types.BOOL) else engine.cast(expression, wanted)
 
     def _plain(self, expression: str, kind: str | None) -> str:
@@ -247,7 +249,8 @@ class FivetranViews:
             kind = ours.get(declared.upper())
             value = by_name.pop(name, None)
             if value is not None and value.kind not in (None, kind) and kind is not None:
-                more.append(_Value(f"{name}__text", self._engine.cast(value.expression, types.TEXT), types.TEXT))
+                text = self._engine.as_text(value.expression, value.kind)
+                more.append(_Value(f"{name}__text", text, types.TEXT))
                 value = _Value(name, self._cast(value.expression, value.kind, kind), kind)
             kept.append(value or _Value(name, f"CAST(NULL AS {declared})", kind))
         return [*kept, *by_name.values(), *(each for each in more if each.name not in there)]
@@ -272,7 +275,7 @@ class FivetranViews:
         if not there:
             engine.execute(f"CREATE TABLE {table} AS {query}")
         else:
-            engine.execute(f"DELETE FROM {table}")
+            engine.execute(f"DELETE FROM {table} WHERE TRUE")
             engine.execute(f"INSERT INTO {table} ({names([value.name for value in values])}) {query}")
         made.note(wanted.name, definition)
 

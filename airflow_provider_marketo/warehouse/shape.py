@@ -150,7 +150,7 @@ class TableShaper:
             self._engine.add_columns(self._table, missing)
             if columns.get(SOURCE) in missing:
                 table, column = self._engine.table(self._table), quote(columns[SOURCE])
-                self._engine.execute(f"UPDATE {table} SET {column} = {literal(EXTRACT)}")
+                self._engine.execute(f"UPDATE {table} SET {column} = {literal(EXTRACT)} WHERE TRUE")
         else:
             self._engine.create_table(self._table, {**wanted, **SYSTEM_TYPES}, [columns[name] for name in key])
         settled = {source: self._widened(source, columns[source], kind, key) for source, kind in fields.items()}
@@ -188,20 +188,20 @@ class TableShaper:
                 parameter="table",
                 remedy="Load into a new table.",
             )
-        return self._second_column(source, column), types.TEXT
+        return self._second_column(source, column, has), types.TEXT
 
     def _alter(self, column: str, to: str) -> bool:
         return self._engine.alter_type(self._table, column, to) or (
             self._release() and self._engine.alter_type(self._table, column, to)
         )
 
-    def _second_column(self, source: str, column: str) -> str:
+    def _second_column(self, source: str, column: str, has: str) -> str:
         """Add a column of text for a field whose column cannot be widened, and return its name."""
         name = text_column(column, self._found)
         engine = self._engine
         engine.add_columns(self._table, {name: types.TEXT})
         engine.execute(
-            f"UPDATE {engine.table(self._table)} SET {quote(name)} = {engine.cast(quote(column), types.TEXT)}"
+            f"UPDATE {engine.table(self._table)} SET {quote(name)} = {engine.as_text(quote(column), has)}"
             f" WHERE {quote(column)} IS NOT NULL"
         )
         self._log.rename(self._table, source, name)

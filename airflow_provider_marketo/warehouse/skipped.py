@@ -42,9 +42,8 @@ def note_skipped(engine: Engine, manifest: Manifest, dataset: ManifestDataset, t
     )
 
     def transaction() -> None:
-        engine.begin()
         log = Log(engine)
-        log.create()
+        engine.begin_with(log.create)
         if log.has(entry.load_id):
             engine.rollback()
             return

@@ -20,8 +20,8 @@ log = printable_logger(__name__)
 
 Result = TypeVar("Result")
 
-TRIES, PAUSE = 10, 0.05
-"""How often a disturbed transaction is repeated, and the seconds before it is, which double each time."""
+TRIES = 10
+"""How often a disturbed transaction is repeated."""
 
 
 def repeated(engine: Engine, transaction: Callable[[], Result], what: str) -> Result:
@@ -43,7 +43,7 @@ def repeated(engine: Engine, transaction: Callable[[], Result], what: str) -> Re
             if not engine.is_conflict(error) or number == TRIES - 1:
                 raise refused(engine, what, error) from error
             log.info("Another load is at work in this schema; trying again")
-            time.sleep(PAUSE * 2**number)
+            time.sleep(engine.pause * 2**number)
     raise AssertionError  # the last try has returned or raised
 
 

@@ -71,10 +71,12 @@ def move_watermarks(
 
 
 def _create(engine: Engine) -> None:
-    engine.begin()
-    engine.create_schema()
-    if not engine.declared_columns(WATERMARKS):
-        engine.create_table(WATERMARKS, _COLUMNS, ("source",))
+    def define() -> None:
+        engine.create_schema()
+        if not engine.declared_columns(WATERMARKS):
+            engine.create_table(WATERMARKS, _COLUMNS, ("source",))
+
+    engine.begin_with(define)
     engine.commit()
 
 

@@ -16,7 +16,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_marketo.warehouse.engines import connect, engine_of
 from airflow_provider_marketo.warehouse.task import load_manifest
 from tests.warehouse.published import published
-from tools.services import postgres
+from tools.services import bigquery, postgres
 
 POSTGRES = [
     pytest.param("postgres", marks=pytest.mark.services),
@@ -26,7 +26,8 @@ ENGINES = [
     "duckdb",
     "sqlite",
     *POSTGRES,
-    pytest.param("snowflake", marks=[pytest.mark.previews, pytest.mark.timeout(600)]),  # the emulator is slow
+    pytest.param("snowflake", marks=[pytest.mark.previews, pytest.mark.timeout(600)]),  # the emulators are slow
+    pytest.param("bigquery", marks=[pytest.mark.previews, pytest.mark.timeout(600)]),
 ]
 GIVEN = os.environ.get("MARKETO_WAREHOUSE")
 """URI of an Airflow connection: the tests then run on that database, in schemas of their own, and on nothing else."""
@@ -42,12 +43,16 @@ SNOWFLAKE = {
 }
 """A connection to the emulator, which answers in place of Snowflake's connector."""
 
+BIGQUERY = {"conn_type": "google_cloud_platform", "extra": {"project": "local", "is_anonymous": True}}
+"""A connection to an emulator, whose address is in the environment."""
+
 CONNECTIONS = {
     "duckdb": lambda folder: json.dumps({"conn_type": "duckdb", "host": str(folder / "wh.db")}),
     "sqlite": lambda folder: json.dumps({"conn_type": "sqlite", "host": str(folder / "wh.db")}),
     "postgres": lambda folder: os.environ["TEST_POSTGRES"],
     "postgres18": lambda folder: os.environ["TEST_POSTGRES_18"],
     "snowflake": lambda folder: json.dumps(SNOWFLAKE),
+    "bigquery": lambda folder: json.dumps(BIGQUERY),
     "given": lambda folder: GIVEN,
 }
 LOAD_TIMES = {"_synced_at", "started_at", "finished_at", "erased_at"}
@@ -82,6 +87,14 @@ class Warehouse:
     def tables(self) -> list[str]:
         if self.kind == "sqlite":
             found = self.engine.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        elif self.kind == "bigquery":
+            if self.engine._dataset() is None:
+                return []
+            tables = f'"{self.schema}".INFORMATION_SCHEMA.TABLES'
+            found = self.engine.query(
+                f"SELECT table_name FROM {tables} WHERE table_type = 'BASE TABLE'"
+                " AND NOT STARTS_WITH(table_name, '_marketo_lock_') ORDER BY table_name"
+            )
         else:
             found = self.engine.query(
                 "SELECT LOWER(table_name) FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
@@ -132,14 +145,18 @@ class _Tables(dict):
         return self._engine.table(name)
 
 
-SERVERS = {"postgres18": "postgres_18", "snowflake": "emulated_snowflake"}
+SERVERS = {"postgres18": "postgres_18", "snowflake": "emulated_snowflake", "bigquery": "emulated_bigquery"}
 """The fixtures that run a database in place of ``--services``."""
 
 WIDENING = ("duckdb", "postgres")
 """Databases that can give a column another type."""
 
-SHARED = ("postgres", "postgres18", "snowflake", "given")
+SHARED = ("postgres", "postgres18", "snowflake", "bigquery", "given")
 """Databases that several tests use, one after the other."""
+
+
+def drop_schema(engine) -> None:
+    engine.execute(f'DROP SCHEMA IF EXISTS "{engine.schema}" CASCADE')
 
 
 @pytest.fixture(params=ENGINES)
@@ -156,7 +173,7 @@ def make_warehouse(request, tmp_path, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_WH", CONNECTIONS[request.param](folder))
         if request.param in SHARED:
             with closing(connect("wh", schema)) as engine:
-                engine.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+                drop_schema(engine)
         kind = engine_of(BaseHook.get_connection("wh")).module
         made.append(Warehouse(kind, folder, schema))
         return made[-1]
@@ -164,7 +181,7 @@ def make_warehouse(request, tmp_path, monkeypatch):
     yield make
     for each in made:
         if request.param == "given":
-            each.engine.execute(f"DROP SCHEMA IF EXISTS {each.schema} CASCADE")
+            drop_schema(each.engine)
         each.engine.close()
 
 
@@ -192,6 +209,16 @@ def emulated_snowflake():
     import fakesnow
 
     with fakesnow.patch():
+        yield
+
+
+@pytest.fixture(scope="session")
+def emulated_bigquery(tmp_path_factory):
+    """Run an emulator of BigQuery, which needs another Python than the tests."""
+    python = os.environ.get("MARKETO_BIGQUERY_EMULATOR")
+    if python is None:
+        pytest.skip("the emulator of BigQuery needs Python 3.13, which dev.py has not found")
+    with bigquery(tmp_path_factory.mktemp("bigquery"), python) as os.environ["BIGQUERY_EMULATOR_HOST"]:
         yield
 
 

@@ -25,6 +25,11 @@ ROWS = [
 ]
 
 
+def parsed(value):
+    """Return JSON, which the client of BigQuery has parsed already."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
 def test_every_type_of_every_format_arrives_as_it_was(warehouse, publish, file_format):
     warehouse.load(publish(ROWS, columns=EVERY_TYPE, file_format=file_format))
@@ -36,7 +41,7 @@ def test_every_type_of_every_format_arrives_as_it_was(warehouse, publish, file_f
         assert (by_id[1][0], *by_id[1][2:4]) == (TEXT, 2.5, True)
         assert Decimal(by_id[1][1]) == Decimal("1234567890123456.7891")
         assert by_id[1][4:6] == (date(1999, 12, 31), datetime(2026, 1, 1, 10, tzinfo=timezone.utc))
-    assert json.loads(by_id[1][6]) == {"a": 'x"y'}
+    assert parsed(by_id[1][6]) == {"a": 'x"y'}
     assert by_id[2] == ("", None, None, None, None, None, None)
     assert by_id[3][0] == "null"
 
@@ -50,7 +55,7 @@ def test_nul_is_taken_out_of_texts_and_counted(warehouse, publish):
     found = warehouse.load(publish(rows, columns=columns))
     assert found["tables"]["leads"]["rejected"] == 2
     assert warehouse.rows("leads", "name") == [("ab",), ("c",)]
-    assert json.loads(warehouse.query('SELECT "attributes" FROM {leads} WHERE "id" = 1')[0][0]) == {"k": "xy"}
+    assert parsed(warehouse.query('SELECT "attributes" FROM {leads} WHERE "id" = 1')[0][0]) == {"k": "xy"}
 
 
 def test_a_key_may_have_ten_thousand_characters_or_be_missing(warehouse, publish):
@@ -100,7 +105,7 @@ def test_names_that_collide_are_reserved_or_too_long_get_columns_that_never_swap
 def test_two_thousand_columns_are_loaded_or_refused_by_number(warehouse, publish):
     columns = {"id": "integer", **{f"field{number}": "integer" for number in range(1990)}}
     manifest = publish([], columns=columns)
-    if warehouse.kind == "snowflake" and not GIVEN:
+    if warehouse.kind in ("snowflake", "bigquery") and not GIVEN:
         pytest.skip("the emulator takes minutes to read such a statement")
     if warehouse.engine.most_columns > 1991 + 4:
         warehouse.load(manifest)

@@ -15,13 +15,14 @@ from tests.warehouse.published import DAY, EVERY_TYPE
 
 ROW = (1, "it's a \\ backslash", "1.5", "2.5", "true", "1999-12-31", DAY(1), "{}")
 
-UNREAD = {"snowflake": {"PUT", "ROLLBACK"}}
+UNREAD = {"snowflake": {"PUT", "ROLLBACK"}, "bigquery": set()}
 """First words of the statements that sqlglot cannot read, or has no tree for."""
 
 CHANGING = {
     r"'[0-9a-f]{32}'": "'the id of the load'",
     r"'2[0-9]{3}-(?!01-)[0-9-]+T[0-9:.]+Z'": "'now'",
-    r"files_[0-9a-f]{8}": "files_of_this_connection",
+    r"(?i)(marketo_gw)[0-9]+": r"\1",
+    r"(?i)((?:files|stage))_[0-9a-f]{8}": r"\1_of_this_connection",
     r"file:///[^']*": "file:///rows.parquet",
     r"'[^']*/_marketo[^']*'": "'the manifest'",
 }
@@ -29,7 +30,7 @@ CHANGING = {
 pytestmark = [
     pytest.mark.previews,
     pytest.mark.skipif("MARKETO_WAREHOUSE" in os.environ, reason="these statements are those of the emulators"),
-    pytest.mark.parametrize("make_warehouse", ["snowflake"], indirect=True),
+    pytest.mark.parametrize("make_warehouse", ["snowflake", "bigquery"], indirect=True),
 ]
 
 

@@ -50,6 +50,7 @@ ENGINES: tuple[EngineRow, ...] = (
     EngineRow("PostgreSQL", "postgres", "postgres", ("postgres",)),
     EngineRow("SQLite", "sqlite", "sqlite", ("sqlite",), status="tests and tutorials"),
     EngineRow("Snowflake", "snowflake", "snowflake", ("snowflake",), status=PREVIEW),
+    EngineRow("BigQuery", "bigquery", "bigquery", ("gcpbigquery", "google_cloud_platform"), status=PREVIEW),
 )
 
 

@@ -7,7 +7,6 @@ no quotes. To create or alter a table ends a transaction in Snowflake, so all of
 
 from __future__ import annotations
 
-import re
 import string
 import tempfile
 from contextlib import suppress
@@ -15,26 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
-import pyarrow as pa
 import snowflake.connector
-from pyarrow.parquet import ParquetWriter
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, quote
+from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, quote, rewritten
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
+from airflow_provider_marketo.warehouse.parquet import parquet_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
 
     from airflow_provider_marketo.warehouse.rows import DatasetRows
 
-_NAME_OR_TEXT = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'')
 _CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-
-_BYTES_OF_A_FILE = 200 << 20
-"""Bytes of rows in memory that become a file of the stage: the warehouse reads several files at a time."""
 
 _CONFLICTS = ("already exists", "conflict", "deadlock", "lock wait", "number of waiters")
 
@@ -73,12 +69,20 @@ class Warehouse(Engine):
             ((current,),) = self.query("SELECT CURRENT_SCHEMA()")
             self.schema = (current or "public").translate(_SMALL)
 
+    def written(self, sql: str) -> str:
+        """Write names in capitals, as Snowflake stores names without quotes, and double backslashes, which it reads."""
+        return rewritten(
+            sql,
+            name=lambda name: quote(name.translate(_CAPITALS)),
+            text=lambda text: literal(text.replace("\\", "\\\\")),
+        )
+
     def _execute(self, sql: str) -> None:
         self.query(sql)
 
     def query(self, sql: str) -> list[Row]:
         with self._connection.cursor() as cursor:
-            found: list[Row] = cursor.execute(_in_snowflakes_words(sql)).fetchall()
+            found: list[Row] = cursor.execute(self.written(sql)).fetchall()
             return found
 
     def begin(self) -> None:
@@ -110,9 +114,8 @@ class Warehouse(Engine):
         )
         self.execute(f"CREATE OR REPLACE TEMPORARY STAGE {files}")
         with tempfile.TemporaryDirectory(prefix="marketo-") as folder:
-            for path in _files(Path(folder), rows, schema, columns):
+            for path in parquet_files(Path(folder), rows, schema, columns):
                 self.execute(f"PUT 'file://{path}' @{files} AUTO_COMPRESS = FALSE")
-                path.unlink()
         listed = ", ".join(f"$1:{column}::{kind}" for column, kind in zip(columns, kinds, strict=True))
         self.execute(
             f"COPY INTO {quote(name)} FROM (SELECT {listed} FROM @{files})"
@@ -158,34 +161,5 @@ class Warehouse(Engine):
         return any(word in str(error).lower() for word in _CONFLICTS)
 
 
-def _in_snowflakes_words(sql: str) -> str:
-    """Write names in capitals, as Snowflake stores names without quotes, and double backslashes, which it reads."""
-
-    def word(found: re.Match[str]) -> str:
-        text = found.group()
-        return text.translate(_CAPITALS) if text[0] == '"' else text.replace("\\", "\\\\")
-
-    return _NAME_OR_TEXT.sub(word, sql)
-
-
 def _name_as_text(name: str | None) -> str:
     return literal((name or "").translate(_CAPITALS))
-
-
-def _files(folder: Path, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> Iterator[Path]:
-    """Write batches to Parquet files, and yield each file once it is complete."""
-    renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
-    writer, path, size = None, folder, 0
-    for number, batch in enumerate(rows.batches()):
-        if writer is None:
-            path = folder / f"rows_{number}.parquet"
-            writer, size = ParquetWriter(path, renamed), 0
-        writer.write_batch(batch.rename_columns(list(columns)))
-        size += batch.nbytes
-        if size > _BYTES_OF_A_FILE:
-            writer.close()
-            writer = None
-            yield path
-    if writer is not None:
-        writer.close()
-        yield path
