@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
 QUICK_LEADS, LEADS = 5_000, 250_000
 QUICK_IMPORTS: dict[str, Any] = {"rows": 50_000, "scale": 20.0}
-PARTS = ("activities", "others", "leads", "memory", "calls", "import_cost", "imports")
+PARTS = ("activities", "others", "leads", "memory", "calls", "import_cost", "imports", "page")
 
 
 def main() -> int:
@@ -61,12 +61,14 @@ def main() -> int:
 
 
 def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) -> Iterator[Row]:
-    from benchmarks import calls, import_cost, imports, memory, others, throughput
+    from benchmarks import calls, import_cost, imports, memory, others, page, throughput
     from benchmarks.instance import Instance
 
     activities, leads = (QUICK_ACTIVITIES, QUICK_LEADS) if quick else (ACTIVITIES, LEADS)
     if "import_cost" in parts:
         yield from import_cost.measure(repeats)
+    if "page" in parts:
+        yield from page.measure(repeats)
     if "leads" in parts:
         with Instance(folder / "leads", leads=leads, activities=1000, leads_since="2026-01-01") as instance:
             export = instance.export("leads", fields=instance.lead_fields())

@@ -1,8 +1,13 @@
-"""Queries of Airflow's database that are cheap for a web server: by key, by prefix, and of unfinished tasks only."""
+"""
+Queries of Airflow's database that are cheap for a web server: by key, by prefix, and of unfinished tasks only.
+
+Variables are encrypted one by one, so only those are read that are shown.
+"""
 
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
@@ -18,10 +23,13 @@ from airflow_provider_marketo.airflow_compat import (
     asset_state_rows,
     task_state_rows,
 )
+from airflow_provider_marketo.at_most_once.entries import CLAIM
+from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
+from airflow_provider_marketo.hooks.task_states import states
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
 UNFINISHED = ("scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule")
@@ -34,87 +42,117 @@ _OURS = ("Marketo%", "SqlToMarketo%", "RangesOfRunOperator", "LoadSourceOperator
 _EXPORTS, _IMPORTS = "marketo_bulk_extract", "marketo_import"
 """Keys in the task state store under which tasks keep their jobs."""
 
-_AT_A_TIME = 500
-"""Keys in one query: SQLite takes no more than a thousand."""
 
+class Snapshot:
+    """
+    What Airflow's database knows, for one answer: each query runs at most once, when its facts are first needed.
 
-def keys(session: Any, prefix: str) -> list[str]:
-    """Return the keys of the Variables that begin with a text. Nothing is decrypted."""
-    return list(session.scalars(select(Variable.key).where(Variable.key.startswith(prefix, autoescape=True))))
+    :param session: of Airflow's database.
+    :param prefixes: how the keys of the Variables begin that are needed.
+    :param names: keys of further Variables that are needed.
+    """
 
+    def __init__(self, session: Any, prefixes: Collection[str], names: Collection[str]) -> None:
+        self._session = session
+        self._prefixes = prefixes
+        self._names = names
 
-def texts(session: Any, names: Collection[str]) -> dict[str, str]:
-    """Return the texts of Variables. That of a Variable that cannot be decrypted is empty."""
-    found: dict[str, str] = {}
-    wanted = sorted(names)
-    for first in range(0, len(wanted), _AT_A_TIME):
-        query = select(Variable).where(Variable.key.in_(wanted[first : first + _AT_A_TIME]))
-        found |= {variable.key: variable.val or "" for variable in session.scalars(query)}
-    return found
+    def texts(self, prefix: str) -> dict[str, str]:
+        """Return the texts of the Variables with a prefix, by key. That of one that cannot be decrypted is empty."""
+        return {key: text for key, text in self._texts.items() if key.startswith(prefix)}
 
+    def values(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Return the JSON objects in the Variables with a prefix, by key. A Variable that holds none is left out."""
+        found = {key: json_object(text) for key, text in self.texts(prefix).items()}
+        return {key: value for key, value in found.items() if value is not None}
 
-def values(session: Any, names: Collection[str]) -> dict[str, Any]:
-    """Return the JSON objects in Variables. A Variable that holds none, or cannot be decrypted, is left out."""
-    found = {name: json_object(text) for name, text in texts(session, names).items()}
-    return {name: value for name, value in found.items() if value is not None}
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        """
+        All Variables that are needed, and the entries of the ledger that wait.
 
+        There may be thousands of settled entries. Only an entry that waits still has a claim.
+        """
+        entry_of_claim = func.substr(Variable.key, 1, func.length(Variable.key) - len(CLAIM))
+        claimed = select(entry_of_claim).where(
+            Variable.key.startswith(ONCE, autoescape=True), Variable.key.endswith(CLAIM, autoescape=True)
+        )
+        needed = or_(
+            *(Variable.key.startswith(prefix, autoescape=True) for prefix in self._prefixes),
+            Variable.key.in_(self._names),
+            Variable.key.in_(claimed),
+        )
+        return {variable.key: variable.val or "" for variable in self._session.scalars(select(Variable).where(needed))}
 
-def json_object(text: Any) -> dict[str, Any] | None:
-    """Return the JSON object in a text; None if it holds none."""
-    try:
-        value = json.loads(text) if isinstance(text, (str, bytes)) else text
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    @cached_property
+    def connection_ids(self) -> list[str]:
+        """The ids of the Marketo connections in the database. Columns only: nothing is decrypted."""
+        query = select(Connection.conn_id).where(Connection.conn_type == "marketo").order_by(Connection.conn_id)
+        return list(self._session.scalars(query))
 
-
-def connection_ids(session: Any) -> list[str]:
-    """Return the ids of the Marketo connections in the database. Columns only: nothing is decrypted."""
-    query = select(Connection.conn_id).where(Connection.conn_type == "marketo").order_by(Connection.conn_id)
-    return list(session.scalars(query))
-
-
-def pools(session: Any) -> dict[str, dict[str, int]]:
-    """Return the slots of each pool, and how many are taken."""
-    taken = (
-        select(TaskInstance.pool, func.sum(TaskInstance.pool_slots))
-        .where(TaskInstance.state.in_(OCCUPYING))
-        .group_by(TaskInstance.pool)
-    )
-    used: dict[str, int] = {name: int(slots or 0) for name, slots in session.execute(taken)}
-    return {
-        name: {"slots": slots, "taken": used.get(name, 0)}
-        for name, slots in session.execute(select(Pool.pool, Pool.slots))
-    }
-
-
-def unfinished_tasks(session: Any) -> list[dict[str, Any]]:
-    """Return the Marketo tasks that are not finished, with the jobs that Marketo holds for them."""
-    columns = (
-        TaskInstance.dag_id,
-        TaskInstance.task_id,
-        TaskInstance.run_id,
-        TaskInstance.map_index,
-        TaskInstance.state,
-        TaskInstance.pool,
-        TaskInstance.start_date,
-    )
-    ours = or_(*(TaskInstance.operator.like(pattern) for pattern in _OURS))
-    rows = session.execute(select(*columns).where(TaskInstance.state.in_(UNFINISHED), ours)).all()
-    jobs = _jobs(session, {row.dag_id for row in rows})
-    return [
-        {
-            "dag_id": row.dag_id,
-            "task_id": row.task_id,
-            "run_id": row.run_id,
-            "map_index": row.map_index,
-            "state": str(row.state),
-            "pool": row.pool,
-            "since": moment(row.start_date),
-            "jobs": jobs.get((row.dag_id, row.task_id, row.run_id, row.map_index), []),
+    @cached_property
+    def pools(self) -> dict[str, dict[str, int]]:
+        """The slots of each pool, and how many are taken."""
+        taken = (
+            select(TaskInstance.pool, func.sum(TaskInstance.pool_slots))
+            .where(TaskInstance.state.in_(OCCUPYING))
+            .group_by(TaskInstance.pool)
+        )
+        used: dict[str, int] = {name: int(slots or 0) for name, slots in self._session.execute(taken)}
+        return {
+            name: {"slots": slots, "taken": used.get(name, 0)}
+            for name, slots in self._session.execute(select(Pool.pool, Pool.slots))
         }
-        for row in rows
-    ]
+
+    @cached_property
+    def unfinished_tasks(self) -> list[dict[str, Any]]:
+        """The Marketo tasks that are not finished, with the jobs that Marketo holds for them."""
+        columns = (
+            TaskInstance.dag_id,
+            TaskInstance.task_id,
+            TaskInstance.run_id,
+            TaskInstance.map_index,
+            TaskInstance.state,
+            TaskInstance.pool,
+            TaskInstance.start_date,
+        )
+        ours = or_(*(TaskInstance.operator.like(pattern) for pattern in _OURS))
+        rows = self._session.execute(select(*columns).where(TaskInstance.state.in_(UNFINISHED), ours)).all()
+        jobs = _jobs(self._session, {row.dag_id for row in rows})
+        return [
+            {
+                "dag_id": row.dag_id,
+                "task_id": row.task_id,
+                "run_id": row.run_id,
+                "map_index": row.map_index,
+                "state": str(row.state),
+                "pool": row.pool,
+                "since": moment(row.start_date),
+                "jobs": jobs.get((row.dag_id, row.task_id, row.run_id, row.map_index), []),
+            }
+            for row in rows
+        ]
+
+    def states(self, instances: Iterable[tuple[str, str, str, int]]) -> dict[tuple[str, str, str, int], str]:
+        """Return the states of task instances, each named by DAG, task, run and map index."""
+        return states(self._session, instances)
+
+    @cached_property
+    def asset_events(self) -> list[dict[str, Any]]:
+        """The Airflow assets of Marketo with their latest event."""
+        query = (
+            select(AssetModel.uri, func.max(AssetEvent.timestamp))
+            .outerjoin(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+            .where(AssetModel.uri.startswith("marketo://", autoescape=True))
+            .group_by(AssetModel.uri)
+            .order_by(AssetModel.uri)
+        )
+        return [{"uri": uri, "last_event": moment(latest)} for uri, latest in self._session.execute(query)]
+
+    def asset_positions(self, prefix: str) -> Sequence[tuple[str, dict[str, Any]]]:
+        """Return what the asset state store of Airflow 3.3 has under keys with a prefix. A reference is left out."""
+        rows = ((key, json_object(value)) for key, value in asset_state_rows(self._session, prefix))
+        return [(key, value) for key, value in rows if value is not None]
 
 
 def _jobs(session: Any, dag_ids: Collection[str]) -> Mapping[tuple[str, str, str, int], list[str]]:
@@ -150,24 +188,15 @@ def _texts(value: Any) -> list[str]:
     return [str(each) for each in found] if isinstance(found, list) else []
 
 
-def asset_events(session: Any) -> list[dict[str, Any]]:
-    """Return the Airflow assets of Marketo with their latest event."""
-    query = (
-        select(AssetModel.uri, func.max(AssetEvent.timestamp))
-        .outerjoin(AssetEvent, AssetEvent.asset_id == AssetModel.id)
-        .where(AssetModel.uri.startswith("marketo://", autoescape=True))
-        .group_by(AssetModel.uri)
-        .order_by(AssetModel.uri)
-    )
-    return [{"uri": uri, "last_event": moment(latest)} for uri, latest in session.execute(query)]
-
-
-def asset_positions(session: Any, prefix: str) -> Sequence[tuple[str, dict[str, Any]]]:
-    """Return what the asset state store of Airflow 3.3 has under keys with a prefix. A reference is left out."""
-    rows = ((key, json_object(value)) for key, value in asset_state_rows(session, prefix))
-    return [(key, value) for key, value in rows if value is not None]
-
-
 def moment(when: datetime | None) -> str | None:
     """Return a time of the database as ISO 8601."""
     return None if when is None else when.isoformat(timespec="seconds")
+
+
+def json_object(text: Any) -> dict[str, Any] | None:
+    """Return the JSON object in a text; None if it holds none."""
+    try:
+        value = json.loads(text) if isinstance(text, (str, bytes)) else text
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

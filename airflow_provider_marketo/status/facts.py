@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.at_most_once.decision import ALIVE, ASKING
-from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry
 from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
+from airflow_provider_marketo.at_most_once.entries import SETTLED, Entry
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.client.dates import parse_date, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStateError
@@ -18,12 +18,11 @@ from airflow_provider_marketo.hooks.export_account import PREFIX as EXPORTS
 from airflow_provider_marketo.hooks.export_account import ExportAccount
 from airflow_provider_marketo.hooks.quota import MEGABYTE, Quota
 from airflow_provider_marketo.hooks.quota import PREFIX as QUOTA
-from airflow_provider_marketo.hooks.task_states import states
 from airflow_provider_marketo.hooks.usage_history import PREFIX as USAGE
 from airflow_provider_marketo.hooks.usage_history import UsageHistory
 from airflow_provider_marketo.hooks.variables import TABLES
 from airflow_provider_marketo.policy import POOLS_VARIABLE
-from airflow_provider_marketo.status import database
+from airflow_provider_marketo.status.database import Snapshot
 from airflow_provider_marketo.streams.position import PREFIX as POSITION
 
 if TYPE_CHECKING:
@@ -50,10 +49,11 @@ def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: dateti
     """
     at = now or datetime.now(timezone.utc)
     may_see = _sees(dag_ids)
+    known = Snapshot(session, (QUOTA, USAGE, EXPORTS, POSITION, TABLES), (PROMISES, POOLS_VARIABLE))
     sections: dict[str, Callable[[], dict[str, Any]]] = {
-        "waits": lambda: _waits(session, may_see, at),
-        "fresh": lambda: _fresh(session, may_see, at),
-        "needs": lambda: _needs(session, may_see),
+        "waits": lambda: _waits(known, may_see, at),
+        "fresh": lambda: _fresh(known, may_see, at),
+        "needs": lambda: _needs(known, may_see),
     }
     return {"version": VERSION, "now": at.isoformat(timespec="seconds")} | {
         name: _safely(name, section) for name, section in sections.items()
@@ -73,21 +73,20 @@ def _safely(name: str, section: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"error": f"This section cannot be read ({type(error).__name__}). The API server's log says more."}
 
 
-def _waits(session: Any, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
-    names = [*database.keys(session, QUOTA), *database.keys(session, USAGE), *database.keys(session, EXPORTS)]
-    stored = database.values(session, names)
+def _waits(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
+    names = [name for prefix in (QUOTA, USAGE, EXPORTS) for name in known.texts(prefix)]
+    stored = {name: value for prefix in (QUOTA, USAGE, EXPORTS) for name, value in known.values(prefix).items()}
     # A connection of the environment or a secrets backend is known by its Variables only.
     ids = {name.removeprefix(QUOTA).removeprefix(USAGE).removeprefix(EXPORTS): "" for name in names}
-    ids |= {key_part(conn_id): conn_id for conn_id in database.connection_ids(session)}
-    pools = database.pools(session)
+    ids |= {key_part(conn_id): conn_id for conn_id in known.connection_ids}
     connections = [
         {"conn_id": conn_id or part}
         | _quota_facts(stored.get(QUOTA + part), now)
-        | _usage_facts(stored.get(USAGE + part), pools, may_see)
+        | _usage_facts(stored.get(USAGE + part), known.pools, may_see)
         | _export_facts(stored.get(EXPORTS + part), may_see, now)
         for part, conn_id in sorted(ids.items())
     ]
-    tasks = [task for task in database.unfinished_tasks(session) if may_see(task["dag_id"])]
+    tasks = [task for task in known.unfinished_tasks if may_see(task["dag_id"])]
     return {"connections": connections, "tasks": tasks}
 
 
@@ -163,32 +162,31 @@ def _day(day: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
     }
 
 
-def _fresh(session: Any, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
+def _fresh(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
     found: dict[str, Mapping[str, Any]] = {}
-    stored = database.values(session, database.keys(session, POSITION))
-    for key, position in [*stored.items(), *database.asset_positions(session, POSITION)]:
+    for key, position in [*known.values(POSITION).items(), *known.asset_positions(POSITION)]:
         # Where several stores have a position, the latest counts.
         if "time" in position and str(position["time"]) > str(found.get(key, {}).get("time", "")):
             found[key] = position
-    promises, _ = _promises(session)
+    promises, _ = _promises(known)
     streams = [_stream(key.removeprefix(POSITION), position, now) for key, position in sorted(found.items())]
     assets = [
         each | {"lag_seconds": _lag(each["last_event"], now) if each["last_event"] else None}
-        for each in database.asset_events(session)
+        for each in known.asset_events
     ]
     return {
         "streams": [each | _kept(promises, each["lag_seconds"], each["name"]) for each in streams],
         "tables": [
             each | _kept(promises, each["lag_seconds"], each["name"], f"{each['place']}/{each['name']}")
-            for each in _tables(session, may_see, now)
+            for each in _tables(known, may_see, now)
         ],
         "assets": [each | _kept(promises, each["lag_seconds"], each["uri"]) for each in assets],
     }
 
 
-def _promises(session: Any) -> tuple[dict[str, float], list[str]]:
+def _promises(known: Snapshot) -> tuple[dict[str, float], list[str]]:
     """Return the promised age in seconds by name, and the names whose promise cannot be read."""
-    stored = database.values(session, [PROMISES]).get(PROMISES, {})
+    stored = known.values(PROMISES).get(PROMISES, {})
     promises, damaged = {}, []
     for name, text in stored.items():
         try:
@@ -208,9 +206,9 @@ def _lag(time: str, now: datetime) -> int:
     return max(0, round((now - parse_date(time)).total_seconds()))
 
 
-def _tables(session: Any, may_see: Callable[[str], bool], now: datetime) -> list[dict[str, Any]]:
+def _tables(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> list[dict[str, Any]]:
     found = []
-    for _, facts in sorted(database.values(session, database.keys(session, TABLES)).items()):
+    for _, facts in sorted(known.values(TABLES).items()):
         dag_id, tables = str(facts.get("dag_id", "")), facts.get("tables")
         if not isinstance(tables, dict) or not may_see(dag_id):
             continue
@@ -241,17 +239,15 @@ def _stream(name: str, position: Mapping[str, Any], now: datetime) -> dict[str, 
     }
 
 
-def _needs(session: Any, may_see: Callable[[str], bool]) -> dict[str, Any]:
-    return {"decisions": _decisions(session, may_see), "faults": _faults(session, may_see)}
+def _needs(known: Snapshot, may_see: Callable[[str], bool]) -> dict[str, Any]:
+    return {"decisions": _decisions(known, may_see), "faults": _faults(known, may_see)}
 
 
-def _decisions(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Return the requests that may or may not have run. Only an entry that waits still has a claim."""
-    claims = [key for key in database.keys(session, ONCE) if key.endswith(CLAIM)]
-    stored = database.texts(session, [key.removesuffix(CLAIM) for key in claims])
-    read = {key: _entry(text) for key, text in stored.items()}
+def _decisions(known: Snapshot, may_see: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """Return the requests that may or may not have run."""
+    read = {key: _entry(text) for key, text in known.texts(ONCE).items()}
     waiting = {key: entry for key, entry in read.items() if entry and entry.state != SETTLED and may_see(entry.dag_id)}
-    now = states(session, map(_instance, waiting.values()))
+    now = known.states(map(_instance, waiting.values()))
     found = [
         _decision(key, entry, now.get(_instance(entry)))
         for key, entry in sorted(waiting.items(), key=lambda each: each[1].since)
@@ -297,12 +293,11 @@ def _instance(entry: Entry) -> tuple[str, str, str, int]:
     return entry.dag_id, entry.task_id, entry.run_id, entry.map_index
 
 
-def _faults(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, str]]:
+def _faults(known: Snapshot, may_see: Callable[[str], bool]) -> list[dict[str, str]]:
     """Return what is set up wrongly, as far as Airflow's database shows it. ``doctor`` finds more."""
-    pools = database.pools(session)
-    _, unreadable = _promises(session)
-    marked = database.values(session, [POOLS_VARIABLE]).get(POOLS_VARIABLE, {})
-    tasks = [task for task in database.unfinished_tasks(session) if may_see(task["dag_id"])]
+    _, unreadable = _promises(known)
+    marked = known.values(POOLS_VARIABLE).get(POOLS_VARIABLE, {})
+    tasks = [task for task in known.unfinished_tasks if may_see(task["dag_id"])]
     setup = "Run: airflow marketo setup"
     found = [
         {
@@ -310,7 +305,7 @@ def _faults(session: Any, may_see: Callable[[str], bool]) -> list[dict[str, str]
             "remedy": setup,
         }
         for conn_id, pool in sorted(marked.items())
-        if isinstance(pool, str) and pool not in pools
+        if isinstance(pool, str) and pool not in known.pools
     ]
     found += [
         {

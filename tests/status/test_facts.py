@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.models import crypto
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.connection import Connection
-from airflow.models.crypto import get_fernet
 from airflow.models.pool import Pool
 from airflow.models.variable import Variable
-from cryptography.fernet import Fernet
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.airflow_compat import XComModel
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 from airflow_provider_marketo.status import database
+from airflow_provider_marketo.status.database import Snapshot
 from airflow_provider_marketo.status.facts import collect
+from benchmarks.page import CONNECTIONS, STREAMS, WAITING, hidden, shown
 from tests.status.conftest import NOW, entry, quota, usage
 
 
@@ -276,10 +276,10 @@ def test_rows_of_dags_that_the_reader_may_not_see_are_left_out(session, store, a
 def test_a_section_that_fails_leaves_the_others(session, store, monkeypatch):
     store("marketo_quota_marketo_default", quota())
 
-    def fails(session: Any) -> Any:
+    def fails(known: Any) -> Any:
         raise RuntimeError("a table is locked")
 
-    monkeypatch.setattr(database, "asset_events", fails)
+    monkeypatch.setattr(Snapshot, "asset_events", property(fails))
     facts = collect(session, now=NOW)
     assert "RuntimeError" in facts["fresh"]["error"]
     assert connection_of(facts)["calls"]["used"] == 400
@@ -294,54 +294,28 @@ def test_variables_that_are_no_facts_of_ours_are_passed_over(session, store, tex
     assert facts["fresh"]["streams"] == []
 
 
-@pytest.fixture
-def fernet(monkeypatch):
-    """Encrypts as a production Airflow does."""
-    with monkeypatch.context() as patched:
-        patched.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
-        _forget_fernet()
-        yield get_fernet()
-    _forget_fernet()
-
-
-def _forget_fernet() -> None:
-    """Let Airflow read its key again. It keeps the key in a variable before it has a cache."""
-    if hasattr(get_fernet, "cache_clear"):
-        get_fernet.cache_clear()
-    else:
-        crypto._fernet = None
-
-
-def test_a_large_installation_is_read_in_time_and_only_what_is_needed_is_decrypted(session, monkeypatch, fernet):
-    """3,000 settled entries, 20 connections, 200 streams: 300 ms on a quiet machine; a busy one may take longer."""
-    rows = {f"marketo_once_{number:040}": "settled" for number in range(3_000)}
-    for number in range(5):
-        key, text, claim = entry(number)
-        rows |= {key: text, claim: "a process"}
-    for number in range(20):
-        rows |= {f"marketo_quota_c{number}": json.dumps(quota()), f"marketo_usage_c{number}": json.dumps(usage())}
-    for number in range(200):
-        rows[f"marketo_position_s{number}"] = json.dumps({"time": "2026-01-15T17:00:00Z", "pages": {}})
-    encrypted = {key: fernet.encrypt(text.encode()).decode() for key, text in rows.items()}
-    session.execute(
-        insert(Variable), [{"key": key, "_val": text, "is_encrypted": True} for key, text in encrypted.items()]
-    )
+def test_only_what_is_shown_is_decrypted_in_one_query(session):
+    """Each Variable that is loaded is decrypted. What is hidden are 3,000 settled entries."""
+    rows = {**shown(), **hidden()}
+    session.execute(insert(Variable), [{"key": key, "_val": text, "is_encrypted": False} for key, text in rows.items()])
     session.flush()
-    read: list[str] = []
-    texts = database.texts
+    loaded: list[str] = []
+    statements: list[str] = []
+    with listening(Variable, "load", lambda variable, _: loaded.append(variable.key)), listening(
+        session.get_bind(), "before_cursor_execute", lambda _, __, statement, *more: statements.append(statement)
+    ):  # fmt: skip
+        facts = collect(session, now=NOW)
+    assert (len(facts["needs"]["decisions"]), len(facts["fresh"]["streams"])) == (WAITING, STREAMS)
+    assert len(facts["waits"]["connections"]) == CONNECTIONS
+    assert sorted(loaded) == sorted(shown())
+    assert len([each for each in statements if "FROM variable" in each]) == 1
+    assert len(statements) == len(set(statements)), "no query runs twice"
 
-    def counted(session: Any, names: Any) -> dict[str, str]:
-        read.extend(names)
-        return texts(session, names)
 
-    monkeypatch.setattr(database, "texts", counted)
-    best = min(_seconds(lambda: collect(session, now=NOW)) for _ in range(3))
-    assert len(collect(session, now=NOW)["needs"]["decisions"]) == 5
-    assert len(set(read)) == 5 + 40 + 200 + 2, "the settled entries are not read"
-    assert best < 0.9
-
-
-def _seconds(run: Any) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+@contextmanager
+def listening(target: Any, name: str, listener: Callable[..., Any]) -> Iterator[None]:
+    event.listen(target, name, listener)
+    try:
+        yield
+    finally:
+        event.remove(target, name, listener)
