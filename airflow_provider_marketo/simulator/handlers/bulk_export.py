@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.export_jobs import PROCESSING, QUEUED, Job
-from airflow_provider_marketo.simulator.export_sources import LISTS
+from airflow_provider_marketo.simulator.export_kinds import KINDS, LISTS, kind_named
 from airflow_provider_marketo.simulator.handlers.bulk import existing_kind_of, kind_of
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, HttpError
 from airflow_provider_marketo.simulator.reply import Envelope, File, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store import activity_types as types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,30 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.instance import Instance
     from airflow_provider_marketo.simulator.request import Request
 
-FAMILIES = {
-    "bulk_export_leads": "leads",
-    "bulk_export_activities": "activities",
-    "bulk_export_program_members": "program_members",
-    "bulk_export_custom_objects": "custom_objects",
-}
-ACTIVITY_FIELDS = (
-    "marketoGUID",
-    "leadId",
-    "activityDate",
-    "activityTypeId",
-    "campaignId",
-    "primaryAttributeValueId",
-    "primaryAttributeValue",
-    "attributes",
-)
-_ASSET_GROUPS = (
-    {types.CHANGE_DATA, types.CHANGE_SCORE},
-    {types.CHANGE_STATUS},
-    {types.ADD_TO_LIST, types.REMOVE_FROM_LIST},
-    {types.FILL_OUT_FORM},
-)
-_MAX_PRIMARY_VALUES = 50
-_MAX_PROGRAMS = 10
+FAMILIES = {kind.family: name for name, kind in KINDS.items()}
 _MAX_DAYS = 31
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -56,7 +31,7 @@ def _for_each_family(action: str) -> Callable[[Any], Any]:
 @_for_each_family("create_job")
 def create(instance: Instance, request: Request) -> Reply:
     kind = existing_kind_of(instance, request, FAMILIES)
-    fields = list(dict.fromkeys(request.get("fields") or (ACTIVITY_FIELDS if kind == "activities" else ())))
+    fields = list(dict.fromkeys(request.get("fields") or kind_named(kind).default_fields))
     _check_fields(instance, kind, fields)
     job_filter = request["filter"]
     _check_filter(instance, kind, job_filter)
@@ -172,22 +147,10 @@ def _note_fast_polling(instance: Instance, request: Request, what: str, looked_a
 def _check_fields(instance: Instance, kind: str, fields: list[str]) -> None:
     if not fields:
         raise ApiError("1003", "fields must not be empty")
-    known = _exportable(instance, kind)
+    known = kind_named(kind).fields(instance.store, kind)
     unknown = [name for name in fields if name not in known]
     if unknown:
         raise ApiError("1003", f"Invalid fields [{', '.join(unknown)}]")
-
-
-def _exportable(instance: Instance, kind: str) -> set[str]:
-    store = instance.store
-    if kind == "activities":
-        return {*ACTIVITY_FIELDS, "actionResult"}
-    leads = {field.name for field in store.leads.fields.values() if field.exportable and not field.hidden}
-    if kind == "leads":
-        return leads
-    if kind == "program_members":
-        return leads | {field.name for field in store.programs.fields.values() if not field.hidden}
-    return set(store.custom_objects[kind].type.fields)
 
 
 def _header(instance: Instance, kind: str, fields: list[str], titles: Mapping[str, Any]) -> list[str]:
@@ -200,41 +163,8 @@ def _header(instance: Instance, kind: str, fields: list[str], titles: Mapping[st
     return header
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """
-    The filters that exports of a kind of object accept.
-
-    :param dates: filters with a date range.
-    :param others: other filters.
-    :param only_one: whether a job has exactly one filter.
-    :param needs: filters of which a job has exactly one.
-    """
-
-    dates: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    only_one: bool = False
-    needs: tuple[str, ...] = ()
-
-
-_RULES = {
-    "leads": _Rules(("createdAt", "updatedAt"), LISTS, only_one=True),
-    "activities": _Rules(
-        ("createdAt",),
-        ("activityTypeIds", "primaryAttributeValueIds", "primaryAttributeValues"),
-        needs=("createdAt",),
-    ),
-    "program_members": _Rules(
-        ("updatedAt",),
-        ("programId", "programIds", "isExhausted", "nurtureCadence", "statusNames"),
-        needs=("programId", "programIds"),
-    ),
-    "custom_objects": _Rules(("updatedAt",), LISTS, only_one=True),
-}
-
-
 def _check_filter(instance: Instance, kind: str, given: Mapping[str, Any]) -> None:
-    rules = _RULES.get(kind, _RULES["custom_objects"])
+    rules = kind_named(kind)
     unknown = set(given) - {*rules.dates, *rules.others}
     if unknown:
         raise ApiError("1003", f"Unsupported filter type: {', '.join(sorted(unknown))}")
@@ -256,10 +186,8 @@ def _check_filter(instance: Instance, kind: str, given: Mapping[str, Any]) -> No
     for name in LISTS:
         if name in given:
             instance.store.list_members(name, given[name])
-    if kind == "activities":
-        _check_activity_filter(given)
-    if kind == "program_members":
-        _check_member_filter(instance, given)
+    if rules.check is not None:
+        rules.check(instance.store, given)
 
 
 def _check_window(name: str, window: Mapping[str, Any]) -> None:
@@ -269,31 +197,3 @@ def _check_window(name: str, window: Mapping[str, Any]) -> None:
         raise ApiError("1003", f"{name}: startAt must not be after endAt")
     if (window["endAt"] - window["startAt"]).total_seconds() > _MAX_DAYS * 86_400:
         raise ApiError("1003", f"{name}: the date range must not be longer than {_MAX_DAYS} days")
-
-
-def _check_activity_filter(given: Mapping[str, Any]) -> None:
-    wanted = set(given.get("activityTypeIds", ()))
-    if types.DELETE_LEAD in wanted:
-        raise ApiError("1003", "Activity type 37 (Delete Lead) cannot be exported")
-    primaries = [name for name in ("primaryAttributeValueIds", "primaryAttributeValues") if name in given]
-    if len(primaries) > 1:
-        raise ApiError("1003", "primaryAttributeValueIds and primaryAttributeValues cannot be used together")
-    for name in primaries:
-        if len(given[name]) > _MAX_PRIMARY_VALUES:
-            raise ApiError("1003", f"{name} takes at most {_MAX_PRIMARY_VALUES} values")
-        if not wanted or not any(wanted <= group for group in _ASSET_GROUPS):
-            raise ApiError("1003", f"{name} needs activityTypeIds of one asset group")
-
-
-def _check_member_filter(instance: Instance, given: Mapping[str, Any]) -> None:
-    ids = given.get("programIds", [given.get("programId")])
-    if len(ids) > _MAX_PROGRAMS:
-        raise ApiError("1003", f"programIds takes at most {_MAX_PROGRAMS} values")
-    programs = instance.store.programs
-    missing = [program_id for program_id in ids if program_id not in programs.all]
-    if missing:
-        raise ApiError("1013", f"Program {missing[0]} not found")
-    known = {status.name for program_id in ids for status in programs.channel(program_id).statuses}
-    for name in given.get("statusNames", ()):
-        if name not in known:
-            raise ApiError("1003", f"Status name '{name}' not found in the programs")
