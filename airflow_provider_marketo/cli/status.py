@@ -46,8 +46,7 @@ def _decisions(needs: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
             "task": f"{each['dag_id']}.{each['task_id']}" if "dag_id" in each else "",
             "since": each["since"] or "",
             "how to check": each["how_to_check"],
-            "then": f"{'answer in Required Actions, or ' if each['asks'] else ''}"
-            f"airflow marketo ledger settle {each['key']} --sent or --not-sent",
+            "then": f"{'answer in Required Actions, or ' if each['asks'] else ''}{each['settle']} --sent or --not-sent",
         }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.client.dates import parse_date, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStateError
 from airflow_provider_marketo.client.names import key_part
-from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.printable import LONGEST, printable, printable_logger
 from airflow_provider_marketo.conversions import as_period
 from airflow_provider_marketo.hooks.export_account import PREFIX as EXPORTS
 from airflow_provider_marketo.hooks.export_account import ExportAccount
@@ -55,9 +57,24 @@ def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: dateti
         "fresh": lambda: _fresh(known, may_see, at),
         "needs": lambda: _needs(known, may_see),
     }
-    return {"version": VERSION, "now": at.isoformat(timespec="seconds")} | {
-        name: _safely(name, section) for name, section in sections.items()
-    }
+    facts: dict[str, Any] = {name: _plain(_safely(name, section)) for name, section in sections.items()}
+    return {"version": VERSION, "now": at.isoformat(timespec="seconds")} | facts
+
+
+def _plain(value: Any) -> Any:
+    """
+    Return facts that a browser and a terminal show as they are: printable texts of a bounded size, finite numbers.
+
+    Names of assets, runs and Variables come from Marketo and from whoever writes Variables. A mark that turns the
+    direction of writing would change the rest of its line, and JSON has no number for infinity.
+    """
+    if isinstance(value, dict):
+        return {printable(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, str):
+        return value if value.isprintable() and len(value) <= LONGEST else printable(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _sees(dag_ids: Collection[str] | None) -> Callable[[str], bool]:
@@ -166,7 +183,8 @@ def _fresh(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> di
     found: dict[str, Mapping[str, Any]] = {}
     for key, position in [*known.values(POSITION).items(), *known.asset_positions(POSITION)]:
         # Where several stores have a position, the latest counts.
-        if "time" in position and str(position["time"]) > str(found.get(key, {}).get("time", "")):
+        time = parse_date_or_none(str(position.get("time")))
+        if time is not None and (key not in found or time > parse_date(str(found[key]["time"]))):
             found[key] = position
     promises, _ = _promises(known)
     streams = [_stream(key.removeprefix(POSITION), position, now) for key, position in sorted(found.items())]
@@ -213,7 +231,9 @@ def _tables(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> l
         if not isinstance(tables, dict) or not may_see(dag_id):
             continue
         for name, table in sorted(tables.items()):
-            until = parse_date_or_none(str(table.get("until") or table.get("loaded_at"))) if table else None
+            if not isinstance(table, dict):
+                continue
+            until = parse_date_or_none(str(table.get("until") or table.get("loaded_at")))
             if until is not None:
                 found.append(
                     {
@@ -221,7 +241,7 @@ def _tables(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> l
                         "place": str(facts.get("place", "")),
                         "dag_id": dag_id,
                         "time": until.isoformat(timespec="seconds"),
-                        "loaded_at": table.get("loaded_at"),
+                        "loaded_at": str(table.get("loaded_at") or ""),
                         "lag_seconds": _lag(until.isoformat(), now),
                     }
                 )
@@ -276,7 +296,13 @@ def _decision(key: str, entry: Entry, state: str | None) -> dict[str, Any]:
         "reason": entry.reason,
         "how_to_check": how_to_check(entry.operation),
         "asks": state in ASKING,
+        "settle": _settle(key),
     }
+
+
+def _settle(key: str) -> str:
+    """Return the command to which ``--sent`` or ``--not-sent`` is added. A key is any text that a Variable may have."""
+    return shlex.join(["airflow", "marketo", "ledger", "settle", key])
 
 
 def _damaged(key: str) -> dict[str, Any]:
@@ -286,6 +312,7 @@ def _damaged(key: str) -> dict[str, Any]:
         "since": None,
         "how_to_check": "",
         "asks": False,
+        "settle": _settle(key),
     }
 
 

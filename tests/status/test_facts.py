@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from sqlalchemy import event, insert
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.airflow_compat import XComModel
+from airflow_provider_marketo.at_most_once.entries import CLAIM
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 from airflow_provider_marketo.status import database
 from airflow_provider_marketo.status.database import Snapshot
@@ -319,3 +321,42 @@ def listening(target: Any, name: str, listener: Callable[..., Any]) -> Iterator[
         yield
     finally:
         event.remove(target, name, listener)
+
+
+HOSTILE = "\u202e</script><img src=x onerror=alert(1)>\x1b[31m\u2028" + "x" * 100_000
+
+
+def test_hostile_texts_are_printable_short_and_plain_json(session, store, add_task):
+    key, text, claim = entry(what=HOSTILE, reason=HOSTILE)
+    store(key, text)
+    store(claim, "x")
+    store("marketo_quota_a", quota(instance=HOSTILE))
+    store("marketo_usage_a", usage(reason=HOSTILE, errors={"__proto__": 1, HOSTILE[:200]: 2}))
+    store("marketo_position_leads", {"time": "2026-01-15T17:00:00+00:00", "instance": HOSTILE})
+    store("marketo_tables_a", {"dag_id": "a", "tables": {"t": {"until": "2026-01-15", "loaded_at": float("inf")}}})
+    facts = collect(session, now=NOW)
+    written = json.dumps(facts, allow_nan=False, ensure_ascii=False)
+    assert not [name for name in ("waits", "fresh", "needs") if "error" in facts[name]]
+    assert written.isprintable()
+    assert len(written) < 30_000
+    assert facts["waits"]["connections"][0]["usage"]["errors"]["__proto__"] == 1
+
+
+@pytest.mark.parametrize("odd", [None, "x", 1, [], {}, True, float("nan"), "9999-99-99"], ids=str)
+def test_one_damaged_variable_hides_no_other(session, store, odd):
+    store("marketo_position_broken", {"time": odd})
+    store("marketo_position_leads", {"time": "2026-01-15T17:00:00+00:00"})
+    store("marketo_tables_broken", {"dag_id": "a", "tables": {"t": odd}})
+    store("marketo_tables_good", {"dag_id": "a", "tables": {"emails": {"until": "2026-01-15T17:00:00+00:00"}}})
+    fresh = collect(session, now=NOW)["fresh"]
+    assert [each["name"] for each in fresh["streams"]] == ["leads"]
+    assert [each["name"] for each in fresh["tables"]] == ["emails"]
+
+
+def test_the_command_to_settle_runs_nothing_that_is_in_a_key(session, store):
+    _, text, _ = entry()
+    key = "marketo_once_$(touch /tmp/x); rm -rf '~'"
+    store(key, text)
+    store(key + CLAIM, "x")
+    (decision,) = collect(session, now=NOW)["needs"]["decisions"]
+    assert shlex.split(decision["settle"]) == ["airflow", "marketo", "ledger", "settle", key]

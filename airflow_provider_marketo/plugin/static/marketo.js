@@ -201,7 +201,7 @@ function needs(facts) {
     each.reason ? el("div", { class: "muted" }, each.reason) : null,
     el("div", {}, each.how_to_check),
     each.asks ? el("div", {}, "The task waits for your answer in ", actionsLink(each)) : null,
-    el("div", {}, each.asks ? "Or in a shell: " : "When you know: ", el("code", {}, `airflow marketo ledger settle ${each.key} --sent`), " or ", el("code", {}, "--not-sent"))));
+    el("div", {}, each.asks ? "Or in a shell: " : "When you know: ", el("code", {}, `${each.settle} --sent`), " or ", el("code", {}, "--not-sent"))));
   if (!faults.length && !decisions.length) {
     return [el("p", { class: "muted" }, "Nothing. Ledgers in folders are not shown here: airflow marketo ledger list --ledger URL. "
       + "Faults that need a call to Marketo are found by airflow marketo doctor.")];
@@ -211,12 +211,22 @@ function needs(facts) {
 
 const SECTIONS = [["needs", "What needs me", needs], ["waits", "Why does it wait", waits], ["fresh", "How fresh", fresh]];
 
+function contentOf(part, build, now) {
+  let fault = part.error;
+  try {
+    if (!fault) return build(part, now);
+  } catch (error) { // a value of an odd type in one section leaves the others
+    fault = `This section cannot be shown (${error.message}).`;
+  }
+  return [el("p", { class: "problem", role: "alert" }, fault)];
+}
+
 function draw(page, facts) {
   const focused = page.getRootNode().activeElement?.getAttribute("data-keep");
   const open = [...page.querySelectorAll("details")].map((each) => each.open);
   const sections = SECTIONS.map(([name, title, build]) => {
     const part = facts[name];
-    const content = part.error ? [el("p", { class: "problem", role: "alert" }, part.error)] : build(part, facts.now);
+    const content = contentOf(part, build, facts.now);
     return el("section", { "aria-labelledby": `marketo-${name}`, "data-section": name }, el("h2", { id: `marketo-${name}` }, title), ...content);
   });
   const again = el("button", { type: "button", "data-keep": "again" }, "Read again");
