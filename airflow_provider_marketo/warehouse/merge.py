@@ -65,7 +65,9 @@ class Merge:
         :return: as :meth:`compare` returns it.
         """
         columns = list(self.shape.columns.values())
-        self._insert(f'({self._once(columns)}) AS s WHERE s."_n" = 1', columns)
+        insert = self._insertion(f"({self._each(columns)}) AS s", columns)
+        if not self.engine.fill(self.shape.table, self.shape.key, insert):
+            self.engine.execute(self._insertion(f'({self._once(columns)}) AS s WHERE s."_n" = 1', columns))
         found = self.engine.query(f"SELECT COUNT(*) FROM {self._table}")
         total = int(found[0][0]) if found else 0
         return {"keys": total, "inserted": total, "updated": 0, "unchanged": 0, "older": 0}
@@ -117,7 +119,7 @@ class Merge:
     def apply(self) -> None:
         """Insert the new rows and update those of which the load has a newer version."""
         engine = self.engine
-        self._insert(f"{quote(DELTA)} WHERE {_NEW} = 1", list(self.shape.columns.values()))
+        engine.execute(self._insertion(f"{quote(DELTA)} WHERE {_NEW} = 1", list(self.shape.columns.values())))
         returned = (
             f"CASE WHEN {engine.timestamp(self.as_of)} > t.{quote(DELETED_AT)} THEN NULL ELSE t.{quote(DELETED_AT)} END"
         )
@@ -166,18 +168,23 @@ class Merge:
         self._mark(when, " AND ".join([f"t.{quote(LOAD)} = {literal(self.load_id)}", unmarked, *self._within(scope)]))
 
     def drop_temporary(self) -> None:
-        """Drop the temporary tables; where that would end the transaction, they end with the connection."""
-        for name in () if self.engine.definitions_commit else (GONE, DELTA, STAGE):
-            self.engine.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+        """Drop the temporary tables."""
+        for name in (GONE, DELTA, STAGE):
+            self.engine.drop_temporary(name)
+
+    def _each(self, columns: Sequence[str]) -> str:
+        """Return the query of all staged rows, in the types of the table; each has ``_n`` 1."""
+        listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
+        return f'SELECT {listed}, 1 AS "_n" FROM {quote(STAGE)}'
 
     def _once(self, columns: Sequence[str]) -> str:
         """Return the query of the staged rows, in the types of the table; the row of a key that counts has ``_n`` 1."""
         shape = self.shape
         order = [f"{self._staged(shape.updated)} DESC NULLS LAST"] if shape.updated else []
-        listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
         keys = ", ".join(self._staged(column) for column in shape.key)
         if not self._has_duplicates(keys):  # as nearly always; to sort a million rows takes longer than to count keys
-            return f'SELECT {listed}, 1 AS "_n" FROM {quote(STAGE)}'
+            return self._each(columns)
+        listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
         return (
             f"SELECT {listed}, ROW_NUMBER() OVER (PARTITION BY {keys}"
             f' ORDER BY {", ".join([*order, f"{quote(FILE)} DESC"])}) AS "_n" FROM {quote(STAGE)}'
@@ -190,10 +197,10 @@ class Merge:
         )
         return not found or found[0][0] != 0
 
-    def _insert(self, source: str, columns: Sequence[str]) -> None:
+    def _insertion(self, source: str, columns: Sequence[str]) -> str:
         engine = self.engine
         system = f"{engine.timestamp(self.as_of)}, {literal(self.load_id)}, {engine.timestamp(self.now)}"
-        engine.execute(
+        return (
             f"INSERT INTO {self._table} ({names([*columns, AS_OF, LOAD, SYNCED_AT])})"
             f" SELECT {names(columns)}, {system} FROM {source}"
         )

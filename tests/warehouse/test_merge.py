@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from functools import partial
 
@@ -170,6 +171,15 @@ def test_of_two_rows_with_one_key_the_newer_is_taken(warehouse, publish):
     found = warehouse.load(publish([lead(1, "old@x.y", day=1), lead(1, "new@x.y", day=2), lead(1, "old@x.y")], files=3))
     assert warehouse.rows("leads", "email") == [("new@x.y",)]
     assert (found["tables"]["leads"]["inserted"], found["tables"]["leads"]["older"]) == (1, 2)
+
+
+@pytest.mark.parametrize("emails", [["a@x.y", "b@x.y"], ["a@x.y", "a@x.y"]], ids=["each key once", "a key twice"])
+def test_a_new_table_has_the_key_of_its_rows(warehouse, publish, emails):
+    leads = [lead(number if len(set(emails)) > 1 else 1, email) for number, email in enumerate(emails, 1)]
+    warehouse.load(publish(leads))
+    has_index = warehouse.kind not in ("duckdb", "snowflake")  # DuckDB's would make merges slow, Snowflake has none
+    with pytest.raises(Exception, match=r"(?i)unique") if has_index else nullcontext():
+        warehouse.execute('INSERT INTO {leads} SELECT * FROM {leads} WHERE "id" = 1')
 
 
 def test_a_full_list_marks_what_it_no_longer_names_and_takes_the_mark_away_when_it_is_back(warehouse, publish):
