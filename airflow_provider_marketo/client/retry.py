@@ -42,7 +42,6 @@ RESENDS_OF_THROTTLED = 20
 """The same after a 606 or 615: Marketo did not execute the request, and the governor spaces the tries."""
 
 _BASE = 1.0
-_LONGEST = 30.0
 _LONGEST_OF_THROTTLED = 4.0
 
 
@@ -68,9 +67,11 @@ def send_with_retries(
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        # After a 606 or 615 the governor holds back the next lease for as long as necessary.
-        longest = _LONGEST_OF_THROTTLED if isinstance(error, MarketoThrottledError) else _LONGEST
-        pause: float = random.uniform(0.5, 1.0) * min(longest, _BASE * 2 ** (state.attempt_number - 1))
+        longest = _BASE * 2 ** (state.attempt_number - 1)  # 16 seconds before the last of five resends
+        if isinstance(error, MarketoThrottledError):
+            # The governor holds back the next lease for as long as necessary.
+            longest = min(longest, _LONGEST_OF_THROTTLED)
+        pause: float = random.uniform(0.5, 1.0) * longest
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
             # The one wait that may exceed a minute: the caller holds the same leads back meanwhile.
             return max(pause, longest_run - error.elapsed)

@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.tabular.partitions import ACTIVITY_TYPE, ty
 from airflow_provider_marketo.output.manifest import CHANGES, FULL, DatasetColumn, ManifestDataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_provider_marketo.client.tabular.schema import ActivityType
     from airflow_provider_marketo.extract.plan import ExtractPlan
@@ -75,7 +75,7 @@ def _columns(
         if column.name in request.hash_fields or (found == kinds.ATTRIBUTES and request.attributes_form == "json"):
             found = kinds.STRING
         elif found == kinds.ATTRIBUTES and spread and kind is not None:
-            common: Sequence[str] = plan.columns
+            common = [*plan.columns, *request.partition_by]
             for name, data_type in columns_of(kind, common).values():
                 one = kinds.kind_of(data_type)
                 yield from columns_of_kinds({name: kinds.STRING if one == kinds.ATTRIBUTES else one})

@@ -41,7 +41,7 @@ def write_manifest(
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
     windows = [one.to_dict() for one in slices]
-    schema = plan.written(request.attributes_form)
+    schema = plan.written(request.attributes_form, request.partition_by)
     has_dates = request.has_span
     asked = requested_end or request.end
     end = request.end if plan.until is None or request.end is None else min(request.end, plan.until)

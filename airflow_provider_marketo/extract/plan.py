@@ -90,15 +90,16 @@ class ExtractPlan(Serializable):
             dropped={**self.dropped, **dict.fromkeys(sorted(gone), reason)},
         )
 
-    def written(self, attributes: str) -> dict[str, Any]:
+    def written(self, attributes: str, partition_by: Sequence[str] = ()) -> dict[str, Any]:
         """
         The columns of the output, to compare with those of another run.
 
         :param attributes: the form in which attributes of activities are written.
+        :param partition_by: names of the partitions.
         """
         facts = self.schema.to_dict()
         if attributes == "typed":
-            common = [column.name for column in self.schema.columns]
+            common = [*(column.name for column in self.schema.columns), *partition_by]
             folders = type_folders(self.activity_types)
             facts["columns"] += [
                 {"name": f"{folders[kind.id]}.{name}", "type": data_type}
@@ -131,7 +132,7 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
     """
     plan = _plan_fields(request, client) if request.export.describes else _plan_activities(request, client)
     plan = without_excluded(plan, request, client)
-    changes = describe_change(previous_schema, plan.written(request.attributes_form))
+    changes = describe_change(previous_schema, plan.written(request.attributes_form, request.partition_by))
     if changes and request.on_schema_change == "fail":
         listed = "; ".join(f"{change['column']} {change['change']}" for change in changes)
         raise MarketoInvalidRequestError(

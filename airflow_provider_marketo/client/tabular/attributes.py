@@ -138,7 +138,7 @@ def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[st
     Return the columns that a type's attributes become. An attribute that appears later does not move the others.
 
     :param kind: the activity type.
-    :param taken: names of columns that every activity has.
+    :param taken: names of columns that every activity has, and of the partitions, which readers take for columns.
     :return: display name to the name of its column and its data type.
     """
     columns: dict[str, tuple[str, str]] = {}

@@ -117,7 +117,9 @@ class Typing:
             table.columns[name], bad = cells_to_map(cells.to_pylist())
         else:
             found, bad = mappings(cells.to_pylist())
-            columns = columns_of(kind, [column.name for column in self._rules.schema.columns])
+            columns = columns_of(
+                kind, [*(column.name for column in self._rules.schema.columns), *self._rules.partitions.by]
+            )
             texts, rest = spread(found, columns)
             for attribute, (column, data_type) in columns.items():
                 table.add(column, data_type, pa.array(texts[attribute], pa.string()), f"{dataset}.{column}")

@@ -58,12 +58,19 @@ class Partitioning:
         :param schema: of the rows.
         :param date: the column that dates the rows.
         :param types: activity types by id.
-        :raises MarketoInvalidRequestError: a name is neither an exported column nor a part of the date.
+        :raises MarketoInvalidRequestError: a name is neither an exported column nor a part of the date, or it is both:
+            readers take a column from the names of folders, and would not see the one in the files.
         """
-        partitions = cls(tuple(by), date, type_folders(types))
+        partitions = cls(tuple(dict.fromkeys(by)), date, type_folders(types))
         columns = [column.name for column in schema.columns]
         for name in by:
             source = partitions.source(name)
+            if source != name and name in columns:
+                raise MarketoInvalidRequestError(
+                    f"{name!r} is a column of these rows, and also what {source or 'their date'} gives the folders",
+                    parameter="partition_by",
+                    remedy=f"Leave the column out with exclude_fields=[{name!r}], or choose other partitions.",
+                )
             if source not in columns:
                 known = [*columns, *DATE_PARTS, ACTIVITY_TYPE]
                 needs = (

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.tabular.attributes import columns_of, spread
+from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.schema import ActivityType, folded
 from airflow_provider_marketo.client.tabular.transform import Rules
 from tests.client.tabular.transforming import ACTIVITIES, ACTIVITY_SCHEMA, NAME
@@ -88,6 +89,19 @@ def test_an_attribute_that_was_not_announced_goes_to_the_rest_and_is_counted(out
     assert (row[company], row[department], row[title]) == ("Acme", "Sales", "CEO")
     assert row["attributes"] == {POSITION: "Director"}
     assert outcome.unknown == {f"attribute activity_type_1.{POSITION}": 1}
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_an_attribute_with_the_name_of_a_partition_has_another_column(output, file_format):
+    """Readers take ``date`` from the folder, and would not see the attribute's own value."""
+    partitions = Partitioning(("date",), "activityDate", {1: "visit"})
+    rules = Rules(ACTIVITY_SCHEMA, NAME, partitions=partitions, attributes="typed", activity_types={1: kind("Date")})
+    data = ACTIVITIES + b'a,7,2026-01-01T00:00:00Z,1,"{""Date"":""2020-05-06""}"\n'
+    outcome = output.run(rules, data, file_format)
+    assert [file.name for file in outcome.files] == [f"visit/date=2026-01-01/rows.{file_format}"]
+    [row] = output.rows(outcome.files[0].name)
+    assert "date" not in row
+    assert row["date_attribute"] == "2020-05-06"
 
 
 RUN_IDS = [

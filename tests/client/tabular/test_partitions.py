@@ -103,6 +103,18 @@ def test_a_partition_by_a_column_that_is_not_exported_is_refused_with_the_parame
     assert caught.value.parameter == "partition_by"
 
 
+@pytest.mark.parametrize("name", ["year", "activity_type"])
+def test_a_partition_that_hides_a_column_from_readers_is_refused(name):
+    rows = schema("id", "activityTypeId:integer", "createdAt:datetime", name)
+    with pytest.raises(MarketoInvalidRequestError, match=f"'{name}' is a column of these rows") as refused:
+        Partitioning.of([name], rows, date="createdAt", types={})
+    assert refused.value.parameter == "partition_by"
+
+
+def test_a_partition_that_is_named_twice_is_one_level():
+    assert Partitioning.of(["id", "id"], schema("id"), date=None, types={}).folder(["7"]) == "id=7/"
+
+
 def test_the_date_of_rows_that_have_none_is_refused():
     with pytest.raises(MarketoInvalidRequestError, match="'date' is not exported"):
         Partitioning.of(["date"], schema("id"), date=None, types={})
