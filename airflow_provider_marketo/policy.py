@@ -66,7 +66,7 @@ def read_pools() -> dict[str, str]:
     """Read the Variable once per process; Airflow parses each DAG file in a new process. A wrong text names no pool."""
     try:
         pools = json.loads(airflow_compat.Variable.get(POOLS_VARIABLE, default_var="{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     known = pools.items() if isinstance(pools, dict) else ()
     return {conn_id: pool for conn_id, pool in known if isinstance(pool, str) and pool}

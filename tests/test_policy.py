@@ -98,7 +98,9 @@ def test_tasks_of_others_are_never_looked_at(marker, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no json", "[]", "5", "null", '{"marketo_default": 5}', '{"marketo_default": ""}']
+    "text",
+    ["", "no json", "[]", "5", "null", '{"marketo_default": 5}', '{"marketo_default": ""}', "[" * 100_000],
+    ids=lambda text: text[:20],
 )
 def test_a_marker_that_is_none_is_an_error_that_names_the_command(marker, text):
     marker(text)

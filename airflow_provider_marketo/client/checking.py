@@ -137,7 +137,7 @@ def _parsed(value: Any, where: str) -> Any:
         return value
     try:
         return plain(json.loads(value), where)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return value
 
 

@@ -126,7 +126,7 @@ class Quota(Serializable):
             return cls.from_dict(json.loads(text or "null"))
         except LaterFormatError as error:
             log.warning("The quotas in the Variable are measured again: %s", error)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         return None
 

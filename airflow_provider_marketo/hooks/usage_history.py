@@ -87,7 +87,7 @@ class UsageHistory(Serializable):
         """Return the history in a Variable's text; None if there is none that this release reads."""
         try:
             return cls.from_dict(json.loads(text or "null"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 

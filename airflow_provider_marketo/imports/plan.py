@@ -35,6 +35,7 @@ class Chunk:
     :param rows: in it.
     :param first: number of the first input row that it may hold, from 0.
     :param last: number of the last one.
+    :param given: SHA-256 of the file of values that the input has otherwise; empty if there is none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Chunk:
     rows: int
     first: int
     last: int
+    given: str = ""
 
 
 @dataclass(frozen=True)

@@ -150,10 +150,25 @@ class StagedImport:
         self.put(chunk, changed)
 
     def _as_given(self, chunk: Chunk, lines: list[RejectRow]) -> list[RejectRow]:
-        """Return lines with the values of the input instead of those that were sent."""
-        if not lines:
+        """
+        Return lines with the values of the input instead of those that were sent.
+
+        Without the file of these values, or with a damaged one, lines keep what was sent: a task whose rows are in
+        Marketo already must still come to its account.
+        """
+        if not lines or not chunk.given:
             return lines
-        return given.restored(lines, (self._staging.read(given.file_name(chunk.name)) or b"").splitlines())
+        name = given.file_name(chunk.name)
+        data = self._staging.read(name)
+        if data is None or plans.digest(data) != chunk.given:
+            log.warning(
+                "%s is %s: the tables of rejects and warnings have the values of %s as Marketo was sent them",
+                self._staging.path(name),
+                "gone" if data is None else "damaged",
+                counted(len(lines), "row"),
+            )
+            return lines
+        return given.restored(lines, data.splitlines())
 
     def lose(self, chunk: Chunk, why: str) -> None:
         """Give up a chunk whose answer was lost: all its rows are unknown."""
@@ -208,7 +223,8 @@ class StagedImport:
             self._staging.write(name, data)
             if given_values is not None:
                 self._staging.write(given.file_name(name), given_values)
-            parts.append(Chunk(name, plans.digest(data), len(data), len(rows[cut]), numbers[cut][0], numbers[cut][-1]))
+            first, last = numbers[cut][0], numbers[cut][-1]
+            parts.append(Chunk(name, plans.digest(data), len(data), len(rows[cut]), first, last, chunk.given))
         self.plan = self.plan.with_split(chunk, parts)
         data = self.plan.to_bytes()
         sha256 = plans.digest(data)

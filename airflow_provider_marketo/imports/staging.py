@@ -80,8 +80,8 @@ class ChunkWriter:
         self._digest = hashlib.sha256()
         self._open = Chunk("", "", 0, 0, 0, 0)
         self._given: BinaryIO | None = None
+        self._given_digest = hashlib.sha256()
         self.chunks: list[Chunk] = []
-        self.with_given: set[str] = set()
 
     def write(
         self,
@@ -153,14 +153,16 @@ class ChunkWriter:
             if entry:
                 if self._given is None:
                     self._given = self._area.open(file_name(self._open.name))
-                    self.with_given.add(self._open.name)
+                    self._given_digest = hashlib.sha256()
                 self._given.write(entry)
+                self._given_digest.update(entry)
 
     def close(self) -> None:
         """Finish the open chunk, if there is one."""
         if self._given is not None:
             self._given.close()
             self._given = None
+            self._open = replace(self._open, given=self._given_digest.hexdigest())
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -277,7 +279,7 @@ class Stager:
 
     def given_files(self, plan: ImportPlan) -> list[str]:
         """Return the files with the given values of the plan's chunks."""
-        return [file_name(chunk.name) for chunk in plan.chunks if chunk.name in self._chunks.with_given]
+        return [file_name(chunk.name) for chunk in plan.chunks if chunk.given]
 
     @property
     def null_words(self) -> dict[str, int]:

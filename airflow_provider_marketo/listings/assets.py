@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.stored import damaged, parse
 from airflow_provider_marketo.listings.table import ASSETS, LISTINGS
@@ -22,8 +23,8 @@ Key = tuple[str, int]
 _STATE = "_marketo/assets"
 _INDEX = f"{_STATE}/index.json"
 _SLOTS = ("a", "b")
-_NO_ROWS = b"\n"
-"""An empty file is damage."""
+_COUNT = "rows"
+"""Member of the last line of kept rows, which counts them: a file may have been cut at a line's end."""
 
 _REMEDY = "Restore the file, or delete it: the next run then compares with no earlier one."
 _COLUMNS = [column.name for column in LISTINGS["assets"].columns]
@@ -148,7 +149,8 @@ class AssetCatalogue:
 
         :param rows: of this run.
         """
-        self._folder.write(f"{_STATE}/{self._slot}.jsonl", b"".join(map(json_line, rows.values())) or _NO_ROWS)
+        lines = map(json_line, [*rows.values(), {_COUNT: len(rows)}])
+        self._folder.write(f"{_STATE}/{self._slot}.jsonl", b"".join(lines))
         index = Index(self._run_id, self._slot, self._previous)
         self._folder.write_state(_INDEX, index)
 
@@ -161,7 +163,9 @@ class AssetCatalogue:
         data = self._folder.read(name)
         if not data:
             raise damaged(place, "it is missing or empty", remedy)
-        rows = [parse(line, dict, place=place, remedy=remedy) for line in data.splitlines() if line]
+        *rows, last = (parse(line, dict, place=place, remedy=remedy) for line in data.splitlines())
+        if last != {_COUNT: len(rows)}:
+            raise damaged(place, f"it ends after {counted(len(rows), 'row')} without their number", remedy)
         try:
             return {(row["assetType"], row["id"]): row for row in rows}
         except (KeyError, TypeError) as error:

@@ -183,7 +183,7 @@ def _texts(value: Any) -> list[str]:
     """Return the ids in an XCom, which the database has as JSON or as the text of it."""
     try:
         found = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [str(each) for each in found] if isinstance(found, list) else []
 

@@ -141,7 +141,9 @@ def test_a_refresh_that_fails_is_logged_and_not_raised(marketo, desk, caplog):
     assert "marketo_quota_marketo_default could not be refreshed" in caplog.text
 
 
-@pytest.mark.parametrize("text", [None, "", "null", "[]", "not json", '{"quota": 1}'])
+@pytest.mark.parametrize(
+    "text", [None, "", "null", "[]", "not json", '{"quota": 1}', "[" * 100_000], ids=lambda text: str(text)[:9]
+)
 def test_a_variable_with_another_content_counts_as_missing(text):
     assert Quota.load(text) is None
 

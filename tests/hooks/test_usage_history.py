@@ -128,3 +128,8 @@ def test_a_failure_leaves_the_quota_measured(hook, instance, variables, caplog):
     )
     assert reader.keep_fresh() is not None
     assert "a later call tries again" in caplog.text
+
+
+@pytest.mark.parametrize("text", [None, "", "nul", "[]", "{}", "[" * 100_000], ids=lambda text: str(text)[:9])
+def test_a_history_that_cannot_be_read_begins_anew(text):
+    assert UsageHistory.load(text) is None

@@ -165,6 +165,16 @@ def test_a_damaged_record_of_the_run_before_is_named(nightly, text):
     nightly.run()
 
 
+@pytest.mark.parametrize("kept", [0, 1, -1])
+def test_rows_of_the_run_before_that_are_cut_at_the_end_of_a_line_are_damaged(nightly, kept):
+    """The assets behind the cut would be reported as added."""
+    nightly.run()
+    (rows,) = (nightly.output / "_marketo/assets").glob("?.jsonl")
+    rows.write_bytes(b"".join(rows.read_bytes().splitlines(keepends=True)[:kept]))
+    with pytest.raises(AirflowFailException, match=r"\.jsonl is damaged .*Restore it, or delete .*index\.json"):
+        nightly.run()
+
+
 @pytest.mark.parametrize("damage", [None, b"", b"\xff", b'{"assetType": "pro', b"{}\n"])
 def test_damaged_rows_of_the_run_before_are_named_and_never_taken_for_none(nightly, damage):
     nightly.run()

@@ -140,6 +140,33 @@ def test_rows_that_marketo_refuses_come_back_as_they_were_given(marketo, tmp_pat
     assert {row["_marketo_code"] for row in table(account["rejects"])} == {"1003"}
 
 
+@pytest.mark.parametrize("damage", [None, b"", b"\xff\n", b'{"column": 0, "rows": [0, 1]', "at a line's end"])
+def test_values_as_they_were_given_that_are_lost_keep_no_task_from_its_account(
+    marketo, tmp_path, monkeypatch, caplog, damage
+):
+    """The rows are in Marketo already: the tables then have what was sent, and the log says so."""
+    marketo()
+    settle = StagedImport.settle
+
+    def damaged(self, *args, **kwargs):
+        (file,) = (tmp_path / "rejects/_marketo").rglob("given-*.jsonl")
+        if damage is None:
+            file.unlink()
+        else:
+            lines = file.read_bytes().splitlines(keepends=True)
+            file.write_bytes(b"".join(lines[:-1]) if isinstance(damage, str) else damage)
+        settle(self, *args, **kwargs)
+
+    monkeypatch.setattr(StagedImport, "settle", damaged)
+    records = [{"id": 999_999_999 - number, "leadScore": f"0{number}"} for number in range(2)]
+    result = run_import(MarketoSyncLeadsOperator, tmp_path, records=records, lookup_field="id", action="updateOnly",
+                        max_reject_ratio=1)  # fmt: skip
+    assert counts(result) == {"rejected": 2}
+    assert [row["leadScore"] for row in table(result["rejects"])] == [0, 1]
+    (said,) = [text for text in caplog.messages if "given-" in text]
+    assert said.endswith("the tables of rejects and warnings have the values of 2 rows as Marketo was sent them")
+
+
 @pytest.mark.parametrize("rejects_format", ["jsonl", "parquet"])
 def test_lists_and_objects_of_rejected_rows_come_back_as_they_were_given(marketo, tmp_path, rejects_format):
     marketo()

@@ -51,7 +51,7 @@ def _all_at_once(cells: Sequence[str | None]) -> Mappings | None:
     """Read all cells with one call, so that frequent names are created once. None if a cell has an unusual form."""
     try:
         found = _decode_numbers_as_text(f"[{','.join([cell or 'null' for cell in cells])}]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if len(found) != len(cells) or not set(map(type, found)) <= {dict, type(None)}:
         return None
@@ -62,7 +62,7 @@ def _all_at_once(cells: Sequence[str | None]) -> Mappings | None:
 def _one(cell: str) -> Mapping[str, Any] | None:
     try:
         value = _decode(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
         value = {str(item["name"]): item.get("value") for item in value}

@@ -112,7 +112,7 @@ def _replaced(cell: str, replace: Callable[[Any], str | None]) -> str | None:
     """Replace the values in a cell of attributes. One that cannot be read becomes null, whatever it holds."""
     try:
         found = json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(found, list) and all(isinstance(item, dict) for item in found):
         made: Any = [

@@ -75,7 +75,7 @@ def _is_json(text: str) -> bool:
     """Whether a text is a JSON object or list on one line."""
     try:
         return "\n" not in text and "\r" not in text and isinstance(json.loads(text), (dict, list))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -104,6 +104,18 @@ def test_an_attribute_with_the_name_of_a_partition_has_another_column(output, fi
     assert row["date_attribute"] == "2020-05-06"
 
 
+@pytest.mark.parametrize("form", ["json", "map", "typed"])
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_attributes_that_are_nested_too_deep_are_no_json_and_stop_no_file(output, file_format, form):
+    deep = "[" * 50_000 + "]" * 50_000
+    data = ACTIVITIES + f'a,7,2026-01-01T00:00:00Z,1,"{{""Query"":{deep}}}"\n'.encode()
+    data += b'b,7,2026-01-01T00:00:00Z,1,"{""Query"":""x""}"\n'
+    rules = Rules(ACTIVITY_SCHEMA, NAME, attributes=form, activity_types={1: kind("Query")})
+    outcome = output.run(rules, data, file_format)
+    assert outcome.rows == 2
+    assert outcome.type_errors == ({} if form == "json" else {"attributes": 1})
+
+
 RUN_IDS = [
     '{"Campaign Run ID":102938}',
     '{"Campaign Run ID":""102938""}',
