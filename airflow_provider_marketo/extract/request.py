@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from itertools import islice, takewhile
 from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, export_object
-from airflow_provider_marketo.client.bulk.plan import Slice, Window, slices, windows
+from airflow_provider_marketo.client.bulk.plan import LONGEST_WINDOW, Slice, Window, slices, windows
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
@@ -29,8 +30,14 @@ PROGRAM_IDS = "programIds"
 CHANGED, ALL = "changed", "all"
 """The programs whose members are read: those with a change of a membership in the span, or all."""
 
+MOST_WINDOWS = 20_000
+"""Most windows of an extract, each of them a job of a minute or more: two years by the hour."""
+
 CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
+
+
+_FIRST_SECOND = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ class ExtractRequest(Serializable):
     def _span(self) -> Window | None:
         if not self.has_span or self.start is None or self.end is None:
             return None
-        return Window(self.start - self.lookback, self.end)
+        return Window(self.start - min(self.lookback, self.start - _FIRST_SECOND), self.end)
 
     @property
     def kind(self) -> str:
@@ -171,17 +178,40 @@ class ExtractRequest(Serializable):
         :param more_filters: found out from Marketo, such as ``activityTypeIds`` for ``activity_types``.
         :param until: first second that is not read, from :meth:`cap`.
         """
-        span = self._span
-        spans = list(windows(span.start, span.end, self.window)) if span and self.date_filter else []
+        span = self._span if self.date_filter else None
+        spans = self._windows(span, until) if span else []
         planned = slices(
             self.export,
-            name=self.name if len(spans) > 1 or self.programs else self._table,
+            name=self.name if (span and span.end - span.start > self.window) or self.programs else self._table,
             date_filter=self.date_filter,
             spans=spans,
             filters={**self.filters, **more_filters},
             order=self.order,
         )
         return planned if until is None else [self._capped(one, until) for one in planned if _begins_before(one, until)]
+
+    def _windows(self, span: Window, until: datetime | None) -> list[Window]:
+        """
+        Return the windows of a span.
+
+        :raises MarketoInvalidRequestError: so many have begun that planning them would take minutes, and running weeks.
+        """
+        if until is None and (span.end - span.start) / self.window > MOST_WINDOWS:
+            # What lies far in the future is not read; how far Marketo's clock is, only the run finds out.
+            until = datetime.now(timezone.utc) + LONGEST_WINDOW
+        begun = takewhile(
+            lambda window: until is None or window.start < until, windows(span.start, span.end, self.window)
+        )
+        found = list(islice(begun, MOST_WINDOWS + 1))
+        if len(found) > MOST_WINDOWS:
+            raise MarketoInvalidRequestError(
+                f"from {iso(span.start)} to {iso(span.end)} there are more than {MOST_WINDOWS:,} windows of"
+                f" {self.window}, each of them a job",
+                parameter="window",
+                remedy="Take longer windows (at most 31 days), start with the day of the first row, or divide the span"
+                " among runs.",
+            )
+        return found
 
     def _capped(self, one: Slice, until: datetime) -> Slice:
         if one.window is None or self.date_filter is None or one.window.end <= until:

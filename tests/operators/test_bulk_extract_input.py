@@ -136,6 +136,27 @@ def test_one_given_end_leaves_the_other_to_the_data_interval_even_if_that_is_a_m
     assert (request.start, request.end) == (JANUARY, FEBRUARY)
 
 
+@pytest.mark.parametrize(("start", "window"), [("2000-01-01", "PT1H"), ("0001-01-01", "P30D"), ("0001-01-01", "PT1H")])
+@pytest.mark.parametrize("end", ["2026-01-01", "9999-12-31"])
+def test_a_span_of_more_windows_than_anybody_waits_for_is_refused(start, end, window):
+    with pytest.raises(MarketoInvalidRequestError, match=r"there are more than 20,000 windows of .* a job") as refused:
+        request_of(start=start, end=end, window=window)
+    assert refused.value.parameter == "window"
+
+
+def test_windows_that_lie_in_the_future_do_not_count_and_do_not_change_names():
+    request = request_of(start="2026-01-01", end="9999-12-31", window="PT1H")
+    until = datetime(2026, 1, 1, 1, tzinfo=timezone.utc)
+    (one,) = request.slices({}, until)
+    assert one.filter["createdAt"] == {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-01T01:00:00Z"}
+    assert one.name == request.slices({}, until + timedelta(hours=5))[0].name
+
+
+def test_looking_back_ends_at_the_first_day_of_the_calendar():
+    (one,) = request_of(start="0001-01-02", end="0001-01-03", lookback="P7D").slices({})
+    assert one.filter["createdAt"]["startAt"] == "0001-01-01T00:00:00Z"
+
+
 def test_a_list_takes_the_place_of_the_data_interval():
     request = request_of(filters={"staticListId": 7})
     assert request.date_filter is None
