@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +75,12 @@ class NamedFiles:
         facts: dict[str, Any] = {"parameter": parameter.name, "operation": operation}
         try:
             path = ObjectStoragePath(str(named))
-            is_allowed = parameter.name in self._fixed or any(is_inside(path, root) for root in _upload_roots())
+            is_fixed = parameter.name in self._fixed
+            is_allowed = is_fixed or (_is_in_roots(path) and not _is_special(path))
             if is_allowed:
                 with path.open("rb") as file:  # type: ignore[no-untyped-call]
-                    content = bytes(file.read(most + 1))
+                    is_allowed = is_fixed or _is_in_roots(_opened(path, file))
+                    content = bytes(file.read(most + 1)) if is_allowed else b""
         except (OSError, ValueError, ImportError) as error:
             raise MarketoInvalidRequestError(
                 f"{_text_of(named)} cannot be read ({type(error).__name__}: {error})", **facts
@@ -114,6 +117,26 @@ def _upload_roots() -> list[ObjectStoragePath]:
     """Return the folders of ``[marketo] upload_roots``."""
     listed: str = conf.get("marketo", "upload_roots", fallback="")
     return [ObjectStoragePath(each.strip()) for each in listed.split(",") if each.strip()]
+
+
+def _is_in_roots(path: ObjectStoragePath) -> bool:
+    return any(is_inside(path, root) for root in _upload_roots())
+
+
+def _is_special(path: ObjectStoragePath) -> bool:
+    """Whether a path is a pipe or a device of this host, where opening may wait for ever."""
+    return path.protocol in _LOCAL and Path(path.path).exists() and not Path(path.path).is_file()
+
+
+def _opened(path: ObjectStoragePath, file: Any) -> ObjectStoragePath:
+    """
+    Return where an open file lies: a link may have been turned elsewhere between the check and the opening.
+
+    :param path: that was opened. It is returned as it is where the system does not tell.
+    :param file: that was opened.
+    """
+    known = Path("/proc/self/fd") / str(file.fileno()) if path.protocol in _LOCAL else None
+    return ObjectStoragePath(os.readlink(known)) if known is not None and known.is_symlink() else path
 
 
 def is_inside(path: ObjectStoragePath, root: ObjectStoragePath) -> bool:

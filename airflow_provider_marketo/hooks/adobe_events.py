@@ -217,7 +217,7 @@ class AdobeEventsHook(BaseHook):
             page = self.client.page(self.settings.address.oldest())
         except MarketoError as error:
             return False, str(error)
-        found = sorted({event.instance for event in map(unwrap, page.entries)} - {""})
+        found = sorted(filter(is_munchkin_id, {event.instance for event in map(unwrap, page.entries)}))
         lacking = sorted(set(found) - set(self.settings.munchkin_ids)) if self.settings.munchkin_ids else []
         what = f"{counted(len(page.entries), 'event')} of {', '.join(found)}" if found else "no event of Marketo yet"
         more = f"; munchkin_ids does not name {', '.join(lacking)}, whose events are left out" if lacking else ""

@@ -122,10 +122,15 @@ class OutputFolder:
         Where a file of this folder lies.
 
         :param name: relative to the folder; empty for the folder itself.
-        :raises MarketoInvalidRequestError: the name leads out of the folder. Names come from users, from Marketo and
-            from files in the folder.
+        :raises MarketoInvalidRequestError: the name leads out of the folder, perhaps through a link. Names come from
+            users, from Marketo and from files in the folder.
         """
-        return self._root / contained(name) if name else self._root
+        if not name:
+            return self._root
+        path = self._root / contained(name)
+        if self.is_local and not Path(path.path).resolve().is_relative_to(Path(self._root.path).resolve()):
+            raise _outside(name)
+        return path
 
     def names(self, place: str) -> list[str]:
         """
@@ -239,8 +244,6 @@ class OutputFolder:
 
         :raises MarketoInvalidRequestError: its name leads out of the folder, perhaps through a link.
         """
-        if self.is_local and not Path(self._key(name)).parent.resolve().is_relative_to(Path(self._key("")).resolve()):
-            raise _outside(name)
         with suppress(FileNotFoundError), self._asking():
             self._filesystem.rm_file(self._key(contained(name)))
 

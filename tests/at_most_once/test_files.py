@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from jinja2 import Environment
 
+from airflow_provider_marketo.at_most_once import files
 from airflow_provider_marketo.at_most_once.files import NamedFiles, is_inside
 from airflow_provider_marketo.at_most_once.named_files import named_files
 from airflow_provider_marketo.client import operations
@@ -98,6 +100,45 @@ def test_a_path_with_a_template_is_read_only_in_the_allowed_folders(operation, n
     for file in outside:
         with pytest.raises(MarketoInvalidRequestError, match=r"upload_roots|cannot be read"):
             content(operation, name, written, {"file": file})
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_link_that_is_turned_after_the_check_shows_nothing(secret, tmp_path, monkeypatch):
+    link = tmp_path / "uploads" / "a.html"
+    (tmp_path / "uploads" / "good.html").write_text("<p>a</p>")
+    link.symlink_to("good.html")
+
+    def turned_afterwards(path, root):
+        allowed = is_inside(path, root)
+        if allowed:
+            link.unlink()
+            link.symlink_to(secret)
+        return allowed
+
+    monkeypatch.setattr(files, "is_inside", turned_afterwards)
+    with pytest.raises(MarketoInvalidRequestError, match="upload_roots"):
+        content("files.create", "file", {"path": "{{ conf['file'] }}"}, {"file": str(link)})
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize("name", ["pipe", "~/.netrc"])
+def test_a_pipe_or_a_home_in_an_allowed_folder_is_not_opened(name, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "uploads" / "pipe")
+    monkeypatch.chdir(tmp_path / "uploads")  # where a relative path begins
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text(SECRET)
+    with pytest.raises(MarketoInvalidRequestError, match=r"upload_roots|cannot be read"):
+        content("files.create", "file", {"path": "{{ conf['file'] }}"}, {"file": name})
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize(
+    "chain", ["simplecache::file://", "filecache::", "local://", "zip://a::file://", "dir::file://"]
+)
+def test_a_chain_of_protocols_leads_nowhere(chain, secret, tmp_path):
+    for file in (secret, tmp_path / "uploads" / ".." / "private" / "environ"):
+        with pytest.raises(MarketoInvalidRequestError, match=r"upload_roots|cannot be read"):
+            content("files.create", "file", {"path": "{{ conf['file'] }}"}, {"file": f"{chain}{file}"})
 
 
 def test_without_allowed_folders_no_path_with_a_template_is_read(secret):

@@ -80,3 +80,34 @@ def test_rows_that_wait_to_be_sent_are_for_this_user_only(tmp_path):
     assert {mode(f"_marketo/runs/a_dag/a_task/a_run{inner}") for inner in ("", "/-1", "/-1/chunks")} == {0o700}
     assert mode("published.csv") & 0o044  # by the umask: others read it
     assert mode("_marketo/runs") & 0o055
+
+
+@pytest.mark.parametrize("planted", ["file", "folder"])
+def test_no_link_in_the_folder_leads_out_of_it(tmp_path, planted):
+    outside = tmp_path / "private"
+    outside.mkdir()
+    (outside / "passwd").write_text("root:x:0:0")
+    (tmp_path / "out" / "_marketo").mkdir(parents=True)
+    folder = OutputFolder(str(tmp_path / "out"))
+    link = tmp_path / "out" / "_marketo" / ("runs" if planted == "folder" else "passwd")
+    link.symlink_to(outside if planted == "folder" else outside / "passwd")
+    name = "_marketo/runs/passwd" if planted == "folder" else "_marketo/passwd"
+    for act in (
+        folder.read,
+        folder.path,
+        folder.modified,
+        folder.delete,
+        lambda name: folder.write(name, b"ours"),
+        lambda name: folder.delete_tree(name.rpartition("/")[0] if planted == "folder" else name),
+        lambda name: folder.names(name.rpartition("/")[0] if planted == "folder" else name),
+    ):
+        with pytest.raises(MarketoInvalidRequestError, match="no link in them that leads elsewhere"):
+            act(name)
+    assert [each.read_text() for each in outside.iterdir()] == ["root:x:0:0"]
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    OutputFolder(str(tmp_path / "out")).write("a.json", b"1")
+    assert (tmp_path / "disk" / "a.json").read_bytes() == b"1"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from airflow_provider_marketo.client.endpoint import is_munchkin_id
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoJournalExpiredError
 from airflow_provider_marketo.client.journal.events import Event, unwrap
 
@@ -37,7 +38,7 @@ class JournalReader:
     :ivar calls: pages that were asked for.
     :ivar events: how many events were read, of any kind and instance.
     :ivar ours: how many of these belong to the wanted instance.
-    :ivar others: how many of these belong to other instances, by Munchkin ID.
+    :ivar others: how many of these belong to other instances, by Munchkin ID; the empty one for those without.
     :ivar pause: seconds after which asking again makes sense.
     """
 
@@ -54,13 +55,14 @@ class JournalReader:
     ours: int = 0
     others: Counter[str] = field(default_factory=Counter)
     pause: float = 0.0
+    _read: set[str] = field(default_factory=set)
 
     def pages(self) -> Iterator[list[Event]]:
         """
         Yield the wanted events, page by page, up to the present end.
 
         :raises MarketoJournalExpiredError: Adobe has forgotten the place.
-        :raises MarketoDataError: an answer has events and does not say where to go on.
+        :raises MarketoDataError: an answer has events and does not say where to go on, or leads back.
         """
         if self.until == "":
             return
@@ -75,6 +77,7 @@ class JournalReader:
             found, ended = self._take(page)
             # Behind the last wanted position the page may go on; what follows is another reading's.
             place = self.client.address.since(self.last)
+            self._read.add(self.client.address.relative(self.link))
             self.link = self.client.address.relative(place) if ended else self._following(page)
             yield found
             if ended:
@@ -88,7 +91,8 @@ class JournalReader:
             self.events += 1
             self.last = event.position or self.last
             if event.instance != self.instance:
-                self.others[event.instance] += 1
+                # Other names are counted together: each is a key that is kept, and is shown in a sentence.
+                self.others[event.instance if is_munchkin_id(event.instance) else ""] += 1
             else:
                 self.ours += 1
                 if event.type.startswith(self.kind):
@@ -107,7 +111,14 @@ class JournalReader:
                 operation="journal.read",
                 remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support.",
             )
-        return self.client.address.relative(link)
+        following = self.client.address.relative(link)
+        if following in self._read:
+            raise MarketoDataError(
+                "the journal links back to a page that this task has read, so reading would never end",
+                operation="journal.read",
+                remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support.",
+            )
+        return following
 
     def _check_place(self, page: Page) -> None:
         """Tell an end from a place that an older journal has forgotten, which also answers 204."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -165,6 +166,37 @@ def test_a_next_link_to_another_host_stops_the_reading_before_anything_is_sent_t
     with pytest.raises(MarketoDataError, match=r"evil\.example\.com, which must not see the token"):
         world.read()
     assert world.sim.report().calls["journal.read"] == 1
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_links_that_lead_back_do_not_end_in_a_loop(world, monkeypatch, pages):
+    world.sim.journal.behave(page=1)
+    world.happen(pages)
+    page = world.client.page
+    oldest = world.client.address.oldest()
+
+    def lead_back(link):
+        found = page(link)
+        return found if world.sim.report().calls["journal.read"] < pages else replace(found, links={"next": oldest})
+
+    monkeypatch.setattr(world.client, "page", lead_back)
+    with pytest.raises(MarketoDataError, match="would never end"):
+        world.read()
+    assert world.sim.report().calls["journal.read"] == pages
+
+
+def test_names_that_are_no_instances_are_counted_together(world, monkeypatch):
+    world.happen(1)
+    page = world.client.page
+    strangers = [{"event": {"data": {"munchkinId": f"Jane Doe {number}"}}} for number in range(500)]
+
+    def with_strangers(link):
+        found = page(link)
+        return replace(found, entries=[*found.entries, *strangers]) if found.entries else found
+
+    monkeypatch.setattr(world.client, "page", with_strangers)
+    reader, read = world.read()
+    assert (len(read), reader.others) == (1, {"": 500})
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 500}, {"drop": True}, {"status": 429}, {"status": 401}])
