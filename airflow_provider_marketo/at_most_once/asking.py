@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.at_most_once.decision import decide
+from airflow_provider_marketo.at_most_once.entries import task_name
 from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.at_most_once.ledger import MarketoUnknownOutcomeError
 from airflow_provider_marketo.at_most_once.stores import store_of
@@ -77,7 +78,7 @@ class Question:
         return (
             f"**Request**: {printable(self.request)}\n\n"
             f"**Operation**: `{self.operation}` on the Marketo instance {self.instance}\n\n"
-            f"**Task**: {ti.dag_id}.{ti.task_id}, run {printable(ti.run_id)}. Its log says why it is unknown.\n\n"
+            f"**Task**: {task_name(ti)}, run {printable(ti.run_id)}. Its log says why it is unknown.\n\n"
             f"**How to check**: {how_to_check(self.operation)}\n\n"
             f"* **{SENT}**: the request ran. The task does not send it again, and goes on.\n"
             f"* **{NOT_SENT}**: the request did not run. The task sends it now, and goes on.\n"

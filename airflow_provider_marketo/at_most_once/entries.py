@@ -181,6 +181,12 @@ def sending_of(context: Mapping[str, Any], **facts: Any) -> Sending:
     )
 
 
+def task_name(task: Any) -> str:
+    """Return a task instance's DAG and task, with the index of a mapped one: ``dag.task[2]``."""
+    index: int | None = getattr(task, "map_index", None)
+    return f"{task.dag_id}.{task.task_id}" + (f"[{index}]" if index is not None and index >= 0 else "")
+
+
 def _stable(value: Any) -> Any:
     """Return what JSON cannot hold as something that every process writes in the same way: sets have no order."""
     return sorted(map(repr, value)) if isinstance(value, Set) else str(value)

@@ -15,7 +15,7 @@ from airflow_provider_marketo.airflow_compat import (
     providers_configuration_loaded,
 )
 from airflow_provider_marketo.at_most_once.decision import decide
-from airflow_provider_marketo.at_most_once.entries import CLAIM, DAMAGED, PREFIX, SETTLED, Entry
+from airflow_provider_marketo.at_most_once.entries import CLAIM, DAMAGED, PREFIX, SETTLED, Entry, task_name
 from airflow_provider_marketo.at_most_once.ledger import LedgerStore
 from airflow_provider_marketo.at_most_once.stores import FolderStore
 from airflow_provider_marketo.cli.tables import print_rows
@@ -142,13 +142,9 @@ def _row(key: str, entry: Entry) -> dict[str, str]:
     return {
         "state": "sent" if entry.state == SETTLED else "unresolved",
         "what": entry.what,
-        "task": "" if entry is DAMAGED else _task(entry),
+        "task": "" if entry is DAMAGED else task_name(entry),
         "run": entry.run_id,
         "since": entry.since,
         "decided_by": entry.settled_by or "",
         "key": key,
     }
-
-
-def _task(entry: Entry) -> str:
-    return f"{entry.dag_id}.{entry.task_id}" + (f"[{entry.map_index}]" if entry.map_index >= 0 else "")

@@ -15,29 +15,36 @@ from tests.airflow.browser import find_browser, open_page
 from tests.airflow.conftest import POLL_INTERVAL, WAITING
 from tools.real_airflow import DagRun, RealAirflow
 
+MAPPED = ("mapped/0", "mapped/1", "mapped/2")
+
 
 def sent_by(marketo: Simulator) -> int:
     with marketo.instance.lock:
         return sum(each.operation == "campaigns.request" for each in marketo.instance.store.assets.sendings)
 
 
+def details(run: DagRun, task_id: str) -> str:
+    """Return the path of a task's question; a mapped task is named as ``task/2``."""
+    return f"{run.path}/taskInstances/{task_id if '/' in task_id else f'{task_id}/-1'}/hitlDetails"
+
+
 def question(run: DagRun, task_id: str) -> dict:
-    return dict(run.airflow.api("GET", f"{run.path}/taskInstances/{task_id}/-1/hitlDetails"))
+    return dict(run.airflow.api("GET", details(run, task_id)))
 
 
 def answer(run: DagRun, task_id: str, option: str) -> None:
     time.sleep(POLL_INTERVAL)
-    run.airflow.api(
-        "PATCH", f"{run.path}/taskInstances/{task_id}/-1/hitlDetails", chosen_options=[option], params_input={}
-    )
+    run.airflow.api("PATCH", details(run, task_id), chosen_options=[option], params_input={})
 
 
 @pytest.fixture(scope="module")
 def run(airflow: RealAirflow, marketo: Simulator) -> Iterator[DagRun]:
     marketo.fail("campaigns.request", drop=True, executed=True, times=None)
     run = airflow.trigger("asking")
-    for task_id in ("sent", "not_sent", "by_command", "again", "twice"):
+    for task_id in ("sent", "not_sent", "by_command", "again", "without_triggerer", "twice", *MAPPED):
         run.wait_for(task_id, *WAITING, within=120)
+    for moment, try_number in (("asked", 2), ("answered", 1), ("recorded", 1)):
+        run.wait_for(f"killed_when_{moment}", *WAITING, try_number=try_number, within=120)
     run.wait_for("failing", "failed", within=120)
     marketo.clear_faults()
     yield run
@@ -120,4 +127,57 @@ def test_a_cleared_task_asks_the_same_question_again(run: DagRun, marketo: Simul
     run.wait_for("again", *WAITING, try_number=2, within=90)
     answer(run, "again", "Not sent")
     run.wait_for("again", "success", try_number=2, within=90)
+    assert sent_by(marketo) == before + 1
+
+
+def test_each_mapped_task_asks_its_own_question_and_takes_its_own_answer(run: DagRun, marketo: Simulator) -> None:
+    for index, task_id in enumerate(MAPPED):
+        body = question(run, task_id)["body"]
+        assert f"for {index + 1} lead{'s' if index else ''}" in body
+        assert f"asking.mapped[{index}]" in body
+    before = sent_by(marketo)
+    answer(run, "mapped/1", "Not sent")
+    run.wait_for("mapped/1", "success", within=90)
+    assert sent_by(marketo) == before + 1
+    answer(run, "mapped/0", "Sent")
+    run.wait_for("mapped/0", "success", within=90)
+    assert sent_by(marketo) == before + 1
+    assert run.task("mapped/2")["state"] in WAITING
+    answer(run, "mapped/2", "Sent")
+    run.wait_for("mapped/2", "success", within=90)
+
+
+def test_a_task_that_is_killed_before_it_waits_asks_the_same_question_again(run: DagRun, marketo: Simulator) -> None:
+    before = sent_by(marketo)
+    assert "for 1 lead" in question(run, "killed_when_asked")["body"]
+    answer(run, "killed_when_asked", "Sent")
+    run.wait_for("killed_when_asked", "success", try_number=2, within=90)
+    assert sent_by(marketo) == before
+
+
+def test_a_task_that_is_killed_before_it_records_the_answer_asks_again(run: DagRun, marketo: Simulator) -> None:
+    before = sent_by(marketo)
+    answer(run, "killed_when_answered", "Not sent")
+    run.wait_for("killed_when_answered", *WAITING, try_number=2, within=90)
+    assert sent_by(marketo) == before
+    answer(run, "killed_when_answered", "Not sent")
+    run.wait_for("killed_when_answered", "success", try_number=2, within=90)
+    assert sent_by(marketo) == before + 1
+
+
+def test_a_task_that_is_killed_after_it_recorded_the_answer_keeps_to_it(run: DagRun, marketo: Simulator) -> None:
+    before = sent_by(marketo)
+    answer(run, "killed_when_recorded", "Not sent")
+    run.wait_for("killed_when_recorded", "success", try_number=2, within=90)
+    assert sent_by(marketo) == before + 1
+
+
+def test_the_triggerer_may_die_while_a_person_thinks(run: DagRun, airflow: RealAirflow, marketo: Simulator) -> None:
+    before = sent_by(marketo)
+    airflow.kill_component("triggerer")
+    try:
+        answer(run, "without_triggerer", "Not sent")
+    finally:
+        airflow.start_component("triggerer")
+    run.wait_for("without_triggerer", "success", within=120)
     assert sent_by(marketo) == before + 1
