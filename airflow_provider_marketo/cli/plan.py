@@ -7,11 +7,7 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_marketo.airflow_compat import (
-    Variable,
-    action_cli,
-    providers_configuration_loaded,
-)
+from airflow_provider_marketo.airflow_compat import action_cli, providers_configuration_loaded
 from airflow_provider_marketo.choices import BulkObject
 from airflow_provider_marketo.cli.tables import print_facts, print_rows
 from airflow_provider_marketo.client.counts import counted
@@ -19,10 +15,9 @@ from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import as_period, as_utc
 from airflow_provider_marketo.diagnosis.dag_tasks import marketo_tasks
-from airflow_provider_marketo.diagnosis.first_run import TaskCost, budget_of, costs, tasks_of
+from airflow_provider_marketo.diagnosis.first_run import TaskCost, budget_of, costs, known_sizes, tasks_of
 from airflow_provider_marketo.extract.forecast import Forecast, forecast, sample
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
-from airflow_provider_marketo.hooks.export_account import ExportAccount, Size, variable_name
 from airflow_provider_marketo.hooks.known_connections import find_connection
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -30,6 +25,8 @@ from airflow_provider_marketo.hooks.settings import ConnectionSettings
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping
+
+    from airflow_provider_marketo.hooks.export_account import Size
 
 _NO_SIZE = "No size of such a file is known: add --sample to export one window and measure it."
 
@@ -65,7 +62,7 @@ def _print_dag(args: Namespace) -> None:
     """Print a line for each task of a DAG, and the sum."""
     tasks = tasks_of(args.what, marketo_tasks())
     conn_ids = {task.task_id: task.conn_id for task in tasks}
-    sizes = {conn_id: _known_sizes(conn_id) for conn_id in set(conn_ids.values())}
+    sizes = {conn_id: known_sizes(conn_id) for conn_id in set(conn_ids.values())}
     start, end = (as_utc(name, getattr(args, name))[0] for name in ("start", "end"))
     daily_mb = args.daily_export_mb or budget_of(tasks)
     rows, mb, calls = [], 0.0, 0
@@ -135,7 +132,7 @@ def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
     """Return where the size of a window is from, and the size."""
     if args.sample:
         return "a sample", _sample(args.conn_id, request)
-    known = _known_sizes(args.conn_id)
+    known = known_sizes(args.conn_id)
     if args.task is not None:
         if args.task not in known:
             raise MarketoInvalidRequestError(
@@ -151,11 +148,6 @@ def _sample(conn_id: str, request: ExtractRequest) -> Size:
     settings = ConnectionSettings.from_connection(find_connection(conn_id))
     client = MarketoHook(settings.conn_id, settings=settings).client
     return sample(client, request, wait=lambda: time.sleep(settings.poll_interval), now=_now)
-
-
-def _known_sizes(conn_id: str) -> Mapping[str, Size]:
-    name = variable_name(conn_id)
-    return ExportAccount.load(Variable.get(name, default_var=None), name).sizes
 
 
 def _newest(known: Mapping[str, Size], request: ExtractRequest) -> tuple[str, Size | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.diagnosis import airflow_checks, connection_checks
+from airflow_provider_marketo.diagnosis import airflow_checks, budget_checks, connection_checks
 from airflow_provider_marketo.diagnosis.finding import Finding, error
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ CHECKS: tuple[tuple[str, Callable[[Setup], Iterator[Finding]]], ...] = (
     ("settings", connection_checks.check_settings),
     ("contradictions", connection_checks.check_contradictions),
     ("limits", connection_checks.check_limits),
+    ("budgets", budget_checks.check_budgets),
     ("connection", connection_checks.check_connection),
     ("clock", connection_checks.check_clock),
     ("read permissions", connection_checks.check_read_permissions),

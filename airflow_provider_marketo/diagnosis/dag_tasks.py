@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -31,6 +32,7 @@ class DagTask:
     :param operator: name of its class.
     :param pool: the pool that its author gave it.
     :param arguments: its stored arguments, as far as Airflow stores them.
+    :param dagrun_timeout: of the DAG.
     """
 
     dag_id: str
@@ -39,6 +41,7 @@ class DagTask:
     operator: str
     pool: str
     arguments: Mapping[str, Any]
+    dagrun_timeout: timedelta | None = None
 
     @property
     def name(self) -> str:
@@ -49,6 +52,11 @@ class DagTask:
     def conn_id(self) -> str:
         """Id of its Marketo connection. It may be a template."""
         return str(self.arguments.get("marketo_conn_id") or "marketo_default")
+
+    @property
+    def execution_timeout(self) -> timedelta | None:
+        """How long a try of it may take."""
+        return _seconds(self.arguments.get("execution_timeout"))
 
     @property
     def folders(self) -> list[str]:
@@ -63,17 +71,24 @@ def marketo_tasks() -> list[DagTask]:
         with create_session() as session:
             dag_ids = list(session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))))
             stored = SerializedDagModel.get_latest_serialized_dags(dag_ids=dag_ids, session=session)
-            return [task for dag in stored for task in _tasks(dag.dag_id, dag.data or {})]
+            return [task for dag in stored for task in _tasks(dag.dag_id, (dag.data or {}).get("dag", {}))]
     except SQLAlchemyError:
         return []
 
 
 def _tasks(dag_id: str, stored: Mapping[str, Any]) -> Iterator[DagTask]:
-    for each in stored.get("dag", {}).get("tasks", ()):
+    timeout = _seconds(stored.get("dagrun_timeout"))
+    for each in stored.get("tasks", ()):
         facts = each.get("__var", each)
         module = str(facts.get("_task_module", ""))
         if not module.startswith(_PACKAGE):
             continue
         arguments = {**facts, **facts.get("partial_kwargs", {})}
         pool = str(arguments.get("pool") or DEFAULT_POOL)
-        yield DagTask(dag_id, str(facts["task_id"]), module, str(facts.get("task_type")), pool, arguments)
+        yield DagTask(dag_id, str(facts["task_id"]), module, str(facts.get("task_type")), pool, arguments, timeout)
+
+
+def _seconds(stored: Any) -> timedelta | None:
+    """Return a stored length of time, which Airflow wraps in a mapping in the arguments of mapped tasks."""
+    seconds = stored.get("__var") if isinstance(stored, dict) else stored
+    return timedelta(seconds=seconds) if isinstance(seconds, (int, float)) else None

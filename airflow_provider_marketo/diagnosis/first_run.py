@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.airflow_compat import Variable
 from airflow_provider_marketo.arguments import is_filled_in_later
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import as_period, as_utc
 from airflow_provider_marketo.extract.begin import CALLS_A_JOB
 from airflow_provider_marketo.extract.request import ALL_FIELDS, ExtractRequest
+from airflow_provider_marketo.hooks.export_account import ExportAccount, variable_name
 from airflow_provider_marketo.listings.request import ListingRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
+    from airflow_provider_marketo.hooks.export_account import Size
 
 _STORED_PERIOD = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)(?:\.\d+)?")
 _RANGES = "RangesOfRunOperator"
@@ -168,6 +171,17 @@ def budget_of(tasks: Sequence[DagTask]) -> float | None:
     """Return the least budget that the tasks of a DAG have; None if none has one."""
     given: list[Any] = [task.arguments.get("daily_export_mb") for task in tasks]
     return min((float(each) for each in given if _is_number(each)), default=None)
+
+
+def known_sizes(conn_id: str) -> Mapping[str, Size]:
+    """
+    Return the sizes of the last files that tasks have exported, by ``dag_id.task_id``.
+
+    :param conn_id: id of the connection.
+    :raises MarketoStateError: the Variable that has them is damaged.
+    """
+    name = variable_name(conn_id)
+    return ExportAccount.load(Variable.get(name, default_var=None), name).sizes
 
 
 def _is_number(given: Any) -> bool:

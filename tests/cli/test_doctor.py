@@ -6,12 +6,17 @@ import contextlib
 import json
 import socket
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.variable import Variable
 from airflow.sdk import DAG
 from airflow.utils.session import create_session
+from sqlalchemy import delete
 
 from airflow_provider_marketo.__main__ import main
 from airflow_provider_marketo.client import operations
@@ -19,14 +24,18 @@ from airflow_provider_marketo.diagnosis import airflow_checks, connection_checks
 from airflow_provider_marketo.diagnosis.checks import CHECKS
 from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
 from airflow_provider_marketo.diagnosis.permissions import needed
+from airflow_provider_marketo.hooks.export_account import ExportAccount, Size, variable_name
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
+from tests.status.conftest import NOW, add_task
 from tools.arguments_page import public_operators
 from tools.services import free_port
+
+__all__ = ["add_task"]
 
 DENIED = ApiUser("weak", "b-secret", "weak@example.org", frozenset({"Read-Only Activity", "Read-Write Activity"}))
 USERS = (ApiUser("ours", "a-secret", "ours@example.org"), DENIED)
@@ -79,7 +88,7 @@ def extract(output: str, task_id: str = "extract", **more) -> MarketoBulkExtract
 def test_a_good_installation_has_a_line_for_each_check_and_no_error(doctor, connected):
     rows = doctor()
     assert [row for row in rows if row[0] not in ("ok", "not checked")] == []
-    without_a_subject = {"write permissions", "redis", "folders"}
+    without_a_subject = {"budgets", "write permissions", "redis", "folders"}
     assert {row[1] for row in rows} == {name for name, _ in CHECKS} - without_a_subject
 
 
@@ -283,8 +292,31 @@ def test_a_local_folder_is_a_warning_where_tasks_run_elsewhere(doctor, connected
     rows = doctor()
     ((_, _, _, found, _),) = findings(rows, "folders", "warning")
     assert "CeleryExecutor may run task writes_files.extract elsewhere" in found
-    ((level, _, _, found, _),) = findings(rows, "workers")
-    assert (level, "Airflow runs no command there" in found) == ("not checked", True)
+    here, others = findings(rows, "workers")
+    assert (here[0], here[2]) == ("ok", socket.gethostname())
+    assert (others[0], "no Marketo task has run on one yet" in others[3]) == ("not checked", True)
+
+
+@pytest.fixture
+def session():
+    with create_session() as opened:
+        yield opened
+        for table in (TaskInstance, DagRun):
+            opened.execute(delete(table))
+
+
+def test_each_host_that_ran_marketo_tasks_says_that_it_was_not_asked(doctor, connected, monkeypatch, session, add_task):
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    monkeypatch.setattr(airflow_checks, "_HOSTS", 2)
+    for number, (host, state) in enumerate((("w1", "success"), ("w1", "failed"), ("w2", "failed"), ("w3", "success"))):
+        when = NOW + timedelta(hours=number)
+        add_task("daily", f"t{number}", state, hostname=host, start_date=when, end_date=when)
+    session.commit()
+    rows = findings(doctor(), "workers", "not checked")
+    assert [row[2] for row in rows] == ["w3", "w2", ""]
+    assert "a Marketo task succeeded there at 2026-01-15T21:00:00Z" in rows[0][3]
+    assert "no Marketo task succeeded there" in rows[1][3]
+    assert rows[2][3].startswith("1 more host")
 
 
 def test_a_missing_package_is_an_error_only_if_something_needs_it(doctor, connected, store_dag, monkeypatch):
@@ -364,3 +396,98 @@ def test_the_permission_of_an_object_type_is_that_of_its_operation(kind, object_
 def test_a_class_that_this_version_does_not_have_needs_no_permission():
     gone = DagTask("dag", "task", "airflow_provider_marketo.operators.gone", "MarketoGoneOperator", "marketo", {})
     assert needed(gone) == ()
+
+
+def budgeted(task_id: str = "extract", **more) -> MarketoBulkExtractOperator:
+    return extract("/tmp/lake", task_id, **{"daily_export_mb": 50, "end": "2026-01-31", "window": "P1D"} | more)
+
+
+def test_budgets_that_fit_are_ok(doctor, connected, store_dag):
+    with DAG("daily", schedule=None, dagrun_timeout=timedelta(days=2)) as dag:
+        budgeted(execution_timeout=timedelta(days=1))
+    store_dag(dag)
+    ((level, _, _, found, _),) = findings(doctor(), "budgets")
+    assert (level, found) == ("ok", "the budgets of DAG daily fit into its day")
+
+
+def test_budgets_are_held_against_the_quota_less_the_reserve(doctor, connected, store_dag):
+    """What two connections to one instance export counts together."""
+    connected(export_daily_mb=500, export_reserve_mb=100)
+    connected("other", export_daily_mb=500, export_reserve_mb=100)
+    for dag_id, conn_id, mb in (("one", "marketo_default", 300), ("two", "other", 150.5)):
+        with DAG(dag_id, schedule=None) as dag:
+            budgeted(daily_export_mb=mb, marketo_conn_id=conn_id)
+        store_dag(dag)
+    ((level, _, _, found, _),) = findings(doctor(), "budgets")
+    assert level == "warning"
+    assert found.startswith("2 DAGs (one, two) may export 450.5 MB a day, and there are 400 MB: 500 less a reserve of")
+
+
+def test_a_reserve_of_the_whole_day_is_an_error(doctor, connected, store_dag):
+    connected(export_daily_mb=500, export_reserve_mb=500)
+    with DAG("daily", schedule=None) as dag:
+        budgeted()
+    store_dag(dag)
+    ((level, _, _, found, remedy),) = findings(doctor(code=1), "budgets")
+    assert (level, remedy) == ("error", "Lower the extra export_reserve_mb.")
+    assert "wait for ever" in found
+
+
+def test_tasks_of_a_dag_with_different_budgets_are_named(doctor, connected, store_dag):
+    with DAG("daily", schedule=None) as dag:
+        budgeted("much")
+        budgeted("little", daily_export_mb=20)
+        budgeted("a_template", daily_export_mb="{{ params.mb }}")
+    store_dag(dag)
+    ((level, _, about, found, _),) = findings(doctor(), "budgets")
+    assert (level, about) == ("warning", "daily")
+    assert "daily_export_mb=20 and 50" in found
+
+
+LIMITS = ("execution_timeout", "dagrun_timeout")
+
+
+def exported(mb: float) -> None:
+    """Let the account know a file of a day that the task has exported."""
+    size = Size("leads", int(mb * 1e6), 86_400, datetime(2026, 1, 31, tzinfo=timezone.utc))
+    Variable.set(variable_name("marketo_default"), ExportAccount(sizes={"history.extract": size}).dump())
+
+
+@pytest.mark.parametrize(("days", "level"), [(13, "error"), (14, "ok")])
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_timeout_is_held_against_the_days_that_a_budget_takes(doctor, connected, store_dag, name, days, level):
+    """30 windows of 20 MB at 50 MB a day are 15 days, and begin the last one after 14."""
+    exported(20)
+    of_the_task, of_the_dag = (timedelta(days=days) if each == name else None for each in LIMITS)
+    with DAG("history", schedule=None, dagrun_timeout=of_the_dag) as dag:
+        budgeted(execution_timeout=of_the_task)
+    store_dag(dag)
+    ((found_level, _, _, found, _),) = findings(doctor(code=1 if level == "error" else 0), "budgets")
+    assert found_level == level
+    if level == "error":
+        assert f"{name}=13 days, 0:00:00 and daily_export_mb=50" in found
+        assert "takes about 15 days" in found
+
+
+def test_where_no_size_is_known_a_timeout_under_a_day_is_a_warning_mapped_tasks_too(doctor, connected, store_dag):
+    with DAG("history", schedule=None) as dag:
+        budgeted("one", execution_timeout=timedelta(hours=23))
+        MarketoBulkExtractOperator.partial(
+            task_id="mapped", object_type="leads", end="2026-01-31", output_path="/tmp/lake", pool="marketo",
+            daily_export_mb=50, execution_timeout=timedelta(hours=1),
+        ).expand(start=["2026-01-01", "2026-01-15"])  # fmt: skip
+    store_dag(dag)
+    found = findings(doctor(), "budgets")
+    assert [(row[0], row[2]) for row in found] == [("warning", "history.one"), ("warning", "history.mapped")]
+    assert "airflow marketo plan history" in found[0][4]
+
+
+def test_a_damaged_account_is_an_error_of_the_budgets(doctor, connected, store_dag):
+    Variable.set(variable_name("marketo_default"), "{cut sho")
+    with DAG("history", schedule=None) as dag:
+        budgeted()
+    store_dag(dag)
+    ((level, _, about, found, remedy),) = findings(doctor(code=1), "budgets")
+    assert (level, about) == ("error", "marketo_default")
+    assert variable_name("marketo_default") in found
+    assert remedy
