@@ -13,7 +13,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoJournalExpiredError
 from airflow_provider_marketo.client.journal import events
-from airflow_provider_marketo.client.journal.reader import KEPT, JournalReader
+from airflow_provider_marketo.client.journal.reader import CHECKED_EVERY, KEPT, JournalReader
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.retention import DELETE_LEAD
 from airflow_provider_marketo.client.tabular.sources import JOURNAL as FROM_JOURNAL
@@ -260,6 +260,10 @@ class JournalRun(StreamRun):
             log.warning("The journal no longer has this run's range; what the run has published stays as it is")
             self._done = manifest.to_xcom()
             return None
+        if begun.pages and begun.start >= self._oldest_kept:
+            # A quiet week: the last event is forgotten, and nothing that came after the run before.
+            now = self._begin_reading(self._seek(begun, CHECKED_EVERY), begun)
+            return replace(begun, end=now) if begun.last is None and begun.end == begun.start else begun
         oldest = max(self._oldest_kept, begun.start)
         gap = f"the journal no longer has all that came since {iso(begun.start)}; it keeps events for {KEPT.days} days"
         if self._on_gap == "fail":
@@ -287,7 +291,7 @@ class JournalRun(StreamRun):
             self._instance,
             _TYPES.get(self._request.object_type, events.ACTIVITY),
             until=one.last,
-            stored=one.start if NEXT in one.pages else None,
+            stored=one.start if link == one.pages.get(NEXT) else None,
         )
         pages = reader.pages()
         first = next(pages, None)
@@ -309,8 +313,8 @@ class JournalRun(StreamRun):
     def _first_date(self) -> datetime:
         return self._journal.page(self._journal.address.latest()).date
 
-    def _seek(self, begun: JournalRange) -> str:
-        return self._journal.address.seek(self._now - begun.read_from + timedelta(minutes=1))
+    def _seek(self, begun: JournalRange, spare: timedelta = timedelta(minutes=1)) -> str:
+        return self._journal.address.seek(self._now - begun.read_from + spare)
 
     def _first_range(self, position: Position | None, since: datetime | None) -> JournalRange:
         if position is None:

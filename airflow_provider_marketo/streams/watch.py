@@ -13,8 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date, without_zone
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.serializable import Serializable
+
+log = printable_logger(__name__)
 
 Activity = Mapping[str, Any]
 
@@ -22,6 +26,9 @@ Condition = TypeVar("Condition", bound=Any)
 
 REMEMBERED = 5000
 """Activities of a journal by which repetitions are recognized: a Variable is no place for more."""
+
+FILLED = "filled"
+"""Marks an activity that the journal has forgotten, and that was read elsewhere."""
 
 
 @dataclass
@@ -140,8 +147,19 @@ class JournalHandover(Handover):
 
     def take(self, until: str, shown: Sequence[Activity], link: str = "") -> None:
         """Take what has arrived, without repetitions; the arguments are those of the base."""
+        arrived = list({each["id"]: each for each in shown}.values())
         seen = set(self.state.seen)
-        self._backlog = [each for each in {each["id"]: each for each in shown}.values() if each["id"] not in seen]
+        filled = [each["date"][:19] for each in arrived if each.get(FILLED) and each["id"] in seen]
+        oldest = min(filled, default="") if len(seen) >= REMEMBERED else ""
+        new = [each for each in arrived if each["id"] not in seen]
+        self._backlog = [each for each in new if not each.get(FILLED) or each["date"][:19] >= oldest]
+        if len(self._backlog) < len(new):
+            log.warning(
+                "Left out %s from before %s: the watcher remembers its last %d, and may have handed these over",
+                counted(len(new) - len(self._backlog), "activity", "activities"),
+                oldest,
+                REMEMBERED,
+            )
         self._place = (until or self.state.time, link)
         self._settle()
 

@@ -16,14 +16,15 @@ from airflow_provider_marketo.client.errors import (
     MarketoJournalExpiredError,
 )
 from airflow_provider_marketo.client.journal import events
-from airflow_provider_marketo.client.journal.reader import KEPT, JournalReader
+from airflow_provider_marketo.client.journal.reader import CHECKED_EVERY, KEPT, JournalReader
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.schema import activity_types
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
 from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.hooks.adobe_events import AdobeEventsHook, JournalSettings
 from airflow_provider_marketo.streams.follow import OVERLAP
-from airflow_provider_marketo.streams.watch import JournalHandover, WatchState
+from airflow_provider_marketo.streams.journal import MARGIN
+from airflow_provider_marketo.streams.watch import FILLED, JournalHandover, WatchState
 from airflow_provider_marketo.triggers.blocking import hook
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class JournalWatcher:
             link = state.link
         else:
             begin = max(parse_date(state.time) - OVERLAP, parse_date(state.since))
+            if not state.journal:  # the feed has shown what is older; the journal may get it late
+                state.since = iso(begin)
             link = address.relative(address.seek(self.now() - begin + SPARE))
         types = self._type_ids(watched.activity_types)
         condition = JournalCondition(types, watched.asset_ids, state.since, link, state.time, watched.on_gap)
@@ -134,11 +137,14 @@ class JournalWatcher:
         except MarketoJournalExpiredError as error:
             gap = error.message
         # A place grows old on a quiet instance, too. What came after a look of the last days is still there.
-        oldest = self.now() - KEPT
-        lost = {each for each in conditions if parse_date(each.time) < oldest}
+        now, address = self.now(), self._journal.address
+        looked = {each: parse_date(each.time) for each in conditions}
+        lost = {each for each, time in looked.items() if time < now - KEPT}
         failed = {each for each in lost if each.on_gap == "fail"}
         going_on = [each for each in conditions if each not in failed]
-        found = self._read_on(self._journal.address.oldest(), going_on) if going_on else {}
+        since = min((looked[each] for each in going_on), default=now)
+        begin = address.oldest() if lost - failed else address.seek(now - since + CHECKED_EVERY)
+        found = self._read_on(begin, going_on) if going_on else {}
         answers: dict[JournalCondition, Answer] = {**found, **{each: _gap(gap) for each in failed}}
         for each in lost - failed:
             log.warning("%s. Going on with the oldest event that there is, as on_gap=%r says", gap, each.on_gap)
@@ -147,14 +153,18 @@ class JournalWatcher:
         return answers
 
     def _missing(self, condition: JournalCondition) -> list[dict[str, Any]]:
-        """Read from Marketo's feed what has happened since the journal was read. Repetitions are left out later."""
-        start = iso(max(parse_date(condition.time) - OVERLAP, parse_date(condition.start)))
+        """
+        Read from Marketo's feed what has happened since the journal was read, and what it would have got late.
+
+        Repetitions are left out later.
+        """
+        start = iso(max(parse_date(condition.time) - MARGIN, parse_date(condition.start)))
         wanted = ActivityCondition(tuple(sorted(map(str, condition.activity_types))), start, condition.asset_ids)
         before = self._client.tally.calls
         answer = ActivityWatcher(self._client).ask([wanted])[wanted]
         if isinstance(answer, MarketoError):
             raise answer
-        activities: list[dict[str, Any]] = answer["activities"]
+        activities: list[dict[str, Any]] = [{**each, FILLED: True} for each in answer["activities"]]
         log.warning(
             "Read %s since %s from Marketo's feed, as on_gap='fill' says: %s",
             counted(len(activities), "activity", "activities"),

@@ -159,6 +159,25 @@ def test_a_forgotten_position_fails_or_is_skipped_as_the_author_says(journal, ca
     assert stream.run("next")["rows"] == 1
 
 
+@pytest.mark.parametrize("silently", [False, True])
+def test_a_quiet_week_is_no_gap_for_a_stream_that_has_run_since(journal, silently):
+    """The place is behind the last event, which is forgotten. In the older way Adobe says that nothing is new."""
+    stream = journal({"forgets_silently": silently}, activities=0)
+    stream._monkeypatch.setattr(stream.sim.instance.store.activities, "by_themselves", lambda *_: ())
+    stream.act(2)
+    stream.clock.advance(60)
+    assert stream.run("first", start=START)["rows"] == 2
+    for number in range(3):
+        stream.clock.advance(3 * 86_400)
+        assert stream.run(f"quiet {number}")["rows"] == 0
+    wanted = stream.act(1)
+    for number in range(3):
+        stream.clock.advance(1200)
+        stream.run(f"later {number}")
+    assert stream.published()[-1:] == wanted
+    assert len(stream.published()) == 3
+
+
 def test_a_new_stream_may_begin_within_the_week_and_has_a_gap_before(journal):
     stream = journal(now=START + 20 * DAY)
     begin = START + 15 * DAY

@@ -140,24 +140,34 @@ def test_watchers_of_a_journal_share_their_looks(journal, variables):
     assert [each["activities"] for each in payloads] == [[filled]] * 3
 
 
-def after_a_gap(sim, variables, monkeypatch, days=8, **arguments):
+def after_a_gap(sim, variables, monkeypatch, days=8, ago=3600, remembered=(), **arguments):
     """Return a fill that only the feed still has, one that the journal has, too, and the batch of the next watcher."""
     asyncio.run(next_batch(sim, variables, {}))
     state = json.loads(variables[VARIABLE])
-    long_ago = iso(datetime.now(timezone.utc) - timedelta(days=days))
-    missing = sim.instance.store.activities.add(sim.instance.now - 3600, 1005, types.FILL_OUT_FORM)
+    now = datetime.now(timezone.utc)
     sim.journal.register_again()
     monkeypatch.setenv("AIRFLOW_CONN_ADOBE", sim.adobe_connection())
-    place = sim.journal_url.removeprefix(sim.url)
-    state |= {"seen": state["pending"]["activities"], "pending": None, "journal": place, "link": place + "?since=x"}
-    variables[VARIABLE] = json.dumps(state | {"since": long_ago, "time": long_ago})
-    sim.fail("journal.read", status=410)
+    missing = sim.instance.store.activities.add(sim.instance.now - ago, 1005, types.FILL_OUT_FORM)
+    sim.journal.settle()
+    sim.journal._arrived[0] -= 8 * 86_400  # it arrived long ago, and so the place behind it is forgotten
+    place, link = sim.journal_url.removeprefix(sim.url), f"?since={sim.journal.position(1)}"
+    seen = [*state["pending"]["activities"], *remembered]
+    state |= {"seen": seen, "pending": None, "journal": place, "link": place + link}
+    state |= {"since": iso(now - timedelta(days=30)), "time": iso(now - timedelta(days=days))}
+    variables[VARIABLE] = json.dumps(state)
     kept = fill(sim)
     return str(missing.number), kept, asyncio.run(asyncio.wait_for(first(trigger(**arguments).run()), 3))
 
 
-def test_a_forgotten_position_stops_the_watcher_which_names_the_way_out(journal, variables, monkeypatch, caplog):
-    sim = journal()
+SILENT = pytest.mark.parametrize("silently", [False, True])
+"""Whether Adobe says 410 of a position that it has forgotten, or 204 as it once did."""
+
+
+@SILENT
+def test_a_forgotten_position_stops_the_watcher_which_names_the_way_out(
+    journal, variables, monkeypatch, caplog, silently
+):
+    sim = journal(forgets_silently=silently)
     with pytest.raises(asyncio.TimeoutError):
         after_a_gap(sim, variables, monkeypatch)
     assert "stands still" in caplog.text
@@ -173,15 +183,29 @@ def test_skip_goes_on_with_the_oldest_event(journal, variables, monkeypatch, cap
     assert sim.report().total_calls == 0
 
 
-def test_fill_reads_the_gap_from_the_feed_and_says_what_it_cost(journal, variables, monkeypatch, caplog):
-    sim = journal()
-    missing, kept, payload = after_a_gap(sim, variables, monkeypatch, on_gap="fill")
+@SILENT
+def test_fill_reads_the_gap_from_the_feed_and_says_what_it_cost(journal, variables, monkeypatch, caplog, silently):
+    """The activity is eight days and 23 hours old: the journal may have been about to get it."""
+    sim = journal(forgets_silently=silently)
+    ago = 8 * 86_400 + 23 * 3600
+    missing, kept, payload = after_a_gap(sim, variables, monkeypatch, on_gap="fill", ago=ago)
     assert sorted(payload["activities"]) == sorted([missing, kept])
     assert f"says: {sim.report().total_calls} calls" in caplog.text
 
 
-def test_a_position_that_is_old_because_nothing_happened_is_no_gap(journal, variables, monkeypatch, caplog):
+def test_fill_repeats_nothing_that_the_watcher_no_longer_remembers(journal, variables, monkeypatch, caplog):
+    monkeypatch.setattr("airflow_provider_marketo.streams.watch.REMEMBERED", 2)
     sim = journal()
+    remembered = sim.instance.store.activities.add(sim.instance.now - 8 * 86_400, 1005, types.FILL_OUT_FORM)
+    known = {"on_gap": "fill", "remembered": [str(remembered.number)]}
+    _, kept, payload = after_a_gap(sim, variables, monkeypatch, ago=8 * 86_400 + 3600, **known)
+    assert payload["activities"] == [kept]
+    assert "Left out 1 activity from before" in caplog.text
+
+
+@SILENT
+def test_a_position_that_is_old_because_nothing_happened_is_no_gap(journal, variables, monkeypatch, caplog, silently):
+    sim = journal(forgets_silently=silently)
     _, kept, payload = after_a_gap(sim, variables, monkeypatch, days=1)
     assert payload["activities"] == [kept]
     assert "on_gap" not in caplog.text
@@ -212,6 +236,27 @@ def test_a_watcher_may_move_from_the_feed_to_the_journal(journal, variables):
 
     filled, stored = asyncio.run(scenario())
     assert stored == filled
+
+
+def test_what_the_feed_has_shown_is_left_out_when_the_journal_gets_it_late(journal, variables):
+    """The feed has shown what happened an hour ago, and remembers only what it may show again."""
+    sim = journal()
+    hour_ago = iso(datetime.now(timezone.utc) - timedelta(hours=2))
+
+    async def scenario():
+        early = str(sim.instance.store.activities.add(sim.instance.now - 3600, 1005, types.FILL_OUT_FORM).number)
+        watcher = trigger(adobe_conn_id=None, start=hour_ago).run()
+        payload = (await asyncio.wait_for(anext(watcher), 10)).payload
+        following = asyncio.ensure_future(anext(watcher))
+        while json.loads(variables[VARIABLE])["pending"]:
+            await asyncio.sleep(0.02)
+        following.cancel()
+        filled, batch = await next_batch(sim, variables, {})
+        return early, payload, filled, batch
+
+    early, payload, filled, batch = asyncio.run(scenario())
+    assert payload["activities"] == [early]
+    assert batch["activities"] == filled
 
 
 def test_what_the_journal_cannot_do_is_refused_when_the_dag_is_parsed():

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 KEPT = timedelta(days=7)
 """How long Adobe keeps an event in the journal, from when it was written."""
 
+CHECKED_EVERY = timedelta(hours=1)
+"""
+How often an empty answer is checked: an older journal has nothing behind a place that it has forgotten. So what came up
+to this long before such an answer may not have been read.
+"""
+
 
 @dataclass
 class JournalReader:
@@ -31,7 +37,7 @@ class JournalReader:
         organization.
     :param kind: what the types of the wanted events start with.
     :param until: the last position that is wanted; empty for nothing at all, None for all that there is.
-    :param stored: when the place was the journal's end; None if it is not old.
+    :param stored: when the place was last the journal's end; None if it is not a stored one.
     :ivar link: where the next reading starts.
     :ivar last: the last position that was read; empty if none was.
     :ivar date: Adobe's clock at the last answer.
@@ -121,9 +127,17 @@ class JournalReader:
         return following
 
     def _check_place(self, page: Page) -> None:
-        """Tell an end from a place that an older journal has forgotten, which also answers 204."""
-        old = self.calls == 1 and self.stored is not None and page.date - self.stored > KEPT
-        if old and not self.client.is_valid(page):
+        """
+        Tell an end from a place that an older journal has forgotten, which also answers 204.
+
+        A place is as old as the event before it, whose age is not known. So quiet journals are asked now and then.
+        """
+        due = self.calls == 1 and self.stored is not None and _turn(page.date) != _turn(self.stored)
+        if due and not self.client.is_valid(page):
             raise MarketoJournalExpiredError(
                 "Adobe no longer keeps the events that follow this position", operation="journal.read"
             )
+
+
+def _turn(moment: datetime) -> int:
+    return int(moment.timestamp() // CHECKED_EVERY.total_seconds())
