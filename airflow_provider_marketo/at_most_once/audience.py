@@ -17,6 +17,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.state import Account
@@ -108,7 +109,7 @@ class AudienceWork(ImportWork):
             for name in names:
                 if name not in self._request.constants and sources.get(name) not in rows.columns:
                     raise MarketoInvalidRequestError(
-                        f"{parameter} names {name!r}, which the input does not have",
+                        f"the input has no column {with_nearest(str(name), rows.columns)}",
                         parameter=parameter,
                         remedy=f"Its columns are {', '.join(rows.columns)}. What every row gets stands in constants.",
                     )

@@ -137,9 +137,9 @@ def _audience(arguments: Mapping[str, Any]) -> list[int]:
     most = MAX_AUDIENCE if most == UNSET else most
     if most is not None and len(leads) > most:
         raise MarketoInvalidRequestError(
-            f"the audience has {len(leads)} leads, and max_audience is {most}",
-            parameter="lead_ids",
-            remedy="Raise max_audience if the audience is right.",
+            f"the audience has {counted(len(leads), 'lead')}, and max_audience is {most}",
+            parameter="max_audience",
+            remedy="Nothing was sent. Raise max_audience if the audience is right.",
         )
     if not leads:
         log.info("lead_ids is empty: no lead is sent through the campaign")

@@ -102,7 +102,7 @@ def test_the_test_says_what_is_in_the_journal(sim, hook):
 @pytest.mark.parametrize(
     ("extra", "manner", "words"),
     [
-        ({"ims_org": ORG}, {}, "check that ims_org is the organization of the journal"),
+        ({"ims_org": ORG}, {}, "Check that the connection's ims_org is the organization"),
         ({}, {"management_api": False}, "Add the I/O Management API to the same project"),
         ({"scopes": "openid"}, {}, "Add the I/O Management API to the same project"),
     ],

@@ -111,12 +111,26 @@ def test_records_that_marketo_skips_are_rejects_with_its_reason(marketo, tmp_pat
 
 def test_values_that_do_not_fit_and_empty_ones_are_rejected_before_the_call(marketo, tmp_path):
     instance = marketo()
-    rows = [*attended(1001, rating="much"), *attended(1001, activityDate=None), *attended(1001, eventName="")]
-    _, account = refused(tmp_path, records=rows)
-    assert counts(account) == {"rejected": 3}
+    rows = [
+        *attended(1001, rating="much"),
+        *attended(1001, durationMinutes=1.5),
+        *attended(1001, wouldRecommend="perhaps"),
+        *attended(1001, activityDate="yesterday"),
+        *attended(1001, activityDate=None),
+        *attended(1001, eventName=""),
+    ]
+    text, account = refused(tmp_path, records=rows)
+    assert counts(account) == {"rejected": 6}
+    assert "each with its reason" in text
     assert "activities.add_custom_activities" not in instance.report().calls
     messages = [line["_marketo_message"] for line in table(account["rejects"])]
-    assert messages[1:] == [
+    assert [message.split()[0] for message in messages[:4]] == [
+        "rating",
+        "durationMinutes",
+        "wouldRecommend",
+        "activityDate",
+    ]
+    assert messages[4:] == [
         "activityDate is empty, and Marketo takes no record without it",
         "primaryAttributeValue is empty, and Marketo takes no record without it",
     ]

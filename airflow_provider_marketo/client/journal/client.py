@@ -37,6 +37,10 @@ _FORBIDDEN_STEP = (
     "Add the I/O Management API to the same project of Adobe's Developer Console, which is the step that is easily"
     " missed; then check that ims_org is the organization of the journal and that scopes has adobeio_api."
 )
+_OTHER_ORGANIZATION = (
+    "Check that the connection's ims_org is the organization of the journal, and that both belong to this credential."
+    " If they do, add the I/O Management API to the project."
+)
 
 
 @dataclass(frozen=True)
@@ -239,9 +243,8 @@ def _raise_for_status(response: requests.Response) -> None:
             f"the journal refuses the token of this credential{said}", remedy=_FORBIDDEN_STEP, **facts
         )
     if status == HTTPStatus.FORBIDDEN:
-        raise errors.MarketoPermissionError(
-            f"Adobe refuses this journal to the credential{said}", remedy=_FORBIDDEN_STEP, **facts
-        )
+        step = _OTHER_ORGANIZATION if "organization" in said.lower() else _FORBIDDEN_STEP
+        raise errors.MarketoPermissionError(f"Adobe refuses this journal to the credential{said}", remedy=step, **facts)
     if status == HTTPStatus.NOT_FOUND:
         raise errors.MarketoNotFoundError(
             f"Adobe has no journal at this address{said}",

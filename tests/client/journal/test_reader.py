@@ -223,7 +223,11 @@ def test_a_token_that_expires_under_way_is_renewed_once(world):
     [
         ({"secret": "wrong"}, MarketoAuthError, "invalid_client"),
         ({"client_id": "wrong"}, MarketoAuthError, "invalid_client"),
-        ({"ims_org": "OTHER@AdobeOrg"}, MarketoPermissionError, "ims_org is the organization of the journal"),
+        (
+            {"ims_org": "OTHER@AdobeOrg"},
+            MarketoPermissionError,
+            "Check that the connection's ims_org is the organization of the journal",
+        ),
         ({"scopes": ("openid",)}, MarketoPermissionError, "Add the I/O Management API"),
         ({"scopes": ("nonsense",)}, MarketoPermissionError, "invalid_scope"),
     ],
