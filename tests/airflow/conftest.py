@@ -137,6 +137,7 @@ def airflow(
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
         "AIRFLOW_CONN_MARKETO_WRONG_SECRET": json.dumps({**json.loads(_connection(marketo)), "password": "wrong"}),
         "AIRFLOW_CONN_MARKETO_HELD": _connection(held),
+        "AIRFLOW_CONN_ADOBE_EVENTS_DEFAULT": marketo.adobe_connection(),
         **{
             f"AIRFLOW_CONN_MARKETO_{name.upper()}": _connection(each, user=name.endswith("_too"), rate_limit=RATE)
             for name, each in subscriptions.items()

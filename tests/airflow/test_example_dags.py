@@ -23,7 +23,13 @@ START = datetime(2026, 1, 5, tzinfo=timezone.utc)
 END = datetime(2026, 1, 19, tzinfo=timezone.utc)
 PROGRAMS = [1001, 1002]
 NEEDS_S3 = "marketo_updated_leads_to_s3"
-FOLLOWING = {"marketo_form_follow_up", "marketo_hourly_activities", "marketo_tombstones", "marketo_webinar"}
+FOLLOWING = {
+    "marketo_form_follow_up",
+    "marketo_hourly_activities",
+    "marketo_tombstones",
+    "marketo_user_audits",
+    "marketo_webinar",
+}
 """Recipes with streams, sensors and watchers; test_waiting.py runs them."""
 
 MARKETING = {"marketo_erase_leads", "marketo_newsletter", "marketo_program_from_template", "marketo_reference_data"}

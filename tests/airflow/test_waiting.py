@@ -87,6 +87,22 @@ def test_tombstones(airflow: RealAirflow, marketo: Simulator) -> None:
     assert [(row["winnerId"], row["loserId"]) for row in rows(done.xcom("merged"))] == [(1101, 1102)]
 
 
+def test_user_audits(airflow: RealAirflow, marketo: Simulator) -> None:
+    client = MarketoClient(marketo.url, marketo.client_id, marketo.client_secret)
+    start = marketo.clock.now()
+    marketo.clock.sleep(10)
+    client.call("smart_campaigns.deactivate", id=2003)
+    client.call("smart_campaigns.activate", id=2003)
+    marketo.clock.sleep(10)
+    one = run(airflow, "marketo_user_audits", start, marketo.clock.now())
+    one.wait_for("alarms", "success", within=200)
+    assert [row["eventAction"] for row in rows(one.xcom("audits"))] == ["deactivate", "activate"]
+    (alarm,) = one.xcom("alarms")
+    assert alarm.endswith("airflow@example.org has done activate to Smart Campaign 2003")
+    two = run(airflow, "marketo_user_audits", start, marketo.clock.now())
+    two.wait_for("alarms", "skipped", within=200)
+
+
 def test_webinar(airflow: RealAirflow, marketo: Simulator) -> None:
     programs = marketo.instance.store.programs
     wanted = ("Registered", "Attended")
