@@ -311,7 +311,7 @@ class StreamRun:
         for records in reader.read(request.passes(plan), self._parallel):
             rows = [row for record in records for row in request.feed.rows(record)]
             if rows:
-                yield b"".join(line([row.get(name) for name in columns]) for row in rows)
+                yield b"".join([line(map(row.get, columns)) for row in rows])
 
     def _nothing(self, one: Range) -> dict[str, Any]:
         nothing = Manifest(

@@ -23,6 +23,7 @@ _PAGE_BYTES = (1 << _PAGE_BITS) // 8
 _OFFSET = (1 << _PAGE_BITS) - 1
 _MAGNITUDE = 1 << 62
 _JOINT = "\x1f"
+_PIECE = 1 << 16
 
 Key = str | int | None
 
@@ -137,9 +138,14 @@ class SeenKeys:
         """Write the keys that were added here, for another process."""
         with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1) as packed:
             self._integers.save(packed)
+            held = bytearray()  # each call of gzip costs as much as ten keys
             for text in self._own_texts():
                 data = text.encode()
-                packed.write(struct.pack(">q", len(data)) + data)
+                held += struct.pack(">q", len(data)) + data
+                if len(held) > _PIECE:
+                    packed.write(held)
+                    held.clear()
+            packed.write(held)
 
     def load(self, file: BinaryIO) -> None:
         """Add the keys that :meth:`save` wrote."""

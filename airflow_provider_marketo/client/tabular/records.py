@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.errors import MarketoDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 BLOCK = 1 << 18
 """Bytes per block: few enough to stay in the processor's cache, and to reuse the same memory."""
@@ -290,7 +290,7 @@ def header(data: bytes) -> tuple[list[str], int] | None:
     return [field.text.decode("utf-8", "replace").strip() for field in fields(data[start:end])], end
 
 
-def line(values: Sequence[Any]) -> bytes:
+def line(values: Iterable[Any]) -> bytes:
     """
     Return values as a record, the way Marketo writes them: null is ``null`` without quotes.
 
@@ -316,12 +316,15 @@ def is_utf8(data: bytes) -> bool:
 
 
 def _cell(value: Any) -> str:
+    kind = type(value)
     if value is None:
         return "null"
-    if type(value) is int:  # nothing of it needs quotes
+    if kind is int:  # nothing of it needs quotes
         return str(value)
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return '"null"' if shown == "null" else cell(shown)
+    shown: str = value if kind is str or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if _SPECIAL.search(shown):
+        return '"' + shown.replace('"', '""') + '"'
+    return '"null"' if shown == "null" else shown
 
 
 def cell(text: str) -> str:
