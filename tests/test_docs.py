@@ -90,10 +90,14 @@ def test_every_configuration_option_is_explained_with_its_default() -> None:
 
 
 def test_every_engine_of_loads_is_explained_with_its_extra_and_its_connection() -> None:
-    explained = table("warehouse.md", "Engines")
+    explained = {
+        name.strip("[").partition("]")[0].partition(" ")[0]: cells
+        for name, cells in table("warehouse.md", "Engines").items()
+    }
     extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert explained.keys() == {row.name for row in ENGINES}
     for row in ENGINES:
-        _, extra, connection = next(cells for name, cells in explained.items() if name.startswith(row.name))
+        _, extra, connection = explained[row.name]
         assert extra == row.extra
         assert extra in extras
         assert set(re.findall(r"\w+", connection)) - {"or"} == set(row.conn_types)

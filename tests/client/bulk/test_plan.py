@@ -107,7 +107,7 @@ def test_filters_that_marketo_would_refuse_are_refused_before_a_call(object_type
 
 
 def test_an_unknown_object_type_is_told_the_known_ones():
-    with pytest.raises(MarketoInvalidRequestError, match="leads, activities, program_members, custom_objects"):
+    with pytest.raises(MarketoInvalidRequestError, match=", ".join(OBJECTS)):
         export_object("people")
 
 
