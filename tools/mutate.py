@@ -184,7 +184,7 @@ def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> bool:
     :raises RuntimeError: pytest found no tests.
     """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not airflow", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
     try:
         ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
@@ -223,8 +223,9 @@ def main() -> int:
             return 2
         timeout = 30 + 4 * (time.monotonic() - began)
         survived = 0
-        for mutant in sorted(chosen, key=lambda each: each.start):
+        for number, mutant in enumerate(sorted(chosen, key=lambda each: each.start)):
             path.write_bytes(mutant.apply(source))
+            os.utime(path, (number, number))  # or Python may run the compiled code of the mutant before
             if run_tests(copy, tests, timeout):
                 survived += 1
                 print(f"survived, {mutant.describe(source)}", flush=True)
