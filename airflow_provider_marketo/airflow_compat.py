@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from airflow.api_fastapi.app import get_auth_manager
@@ -91,10 +92,13 @@ IN_PROCESS_SUPERVISOR = "InProcessSupervisorComms"
 MODULES: Mapping[str, tuple[str, ...]] = {
     # What a task or a trigger asks its supervisor.
     "SUPERVISOR_COMMS": ("airflow.sdk.execution_time.task_runner",),
+    "AirflowRuntimeError": ("airflow.sdk.exceptions",),
     "ErrorResponse": ("airflow.sdk.execution_time.comms",),
     "ErrorType": ("airflow.sdk.exceptions",),
     "GetVariable": ("airflow.sdk.execution_time.comms",),
     "GetVariableKeys": ("airflow.sdk.execution_time.comms",),
+    "_set_variable": ("airflow.sdk.execution_time.context",),
+    "_delete_variable": ("airflow.sdk.execution_time.context",),
     "RuntimeTaskInstance": ("airflow.sdk.execution_time.task_runner",),
     "VariableResult": ("airflow.sdk.execution_time.comms",),
     "XCom": ("airflow.sdk.execution_time.xcom",),
@@ -160,6 +164,43 @@ def supervisor() -> Any:
         raise OSError("Variables are reached from tasks and triggers only, and this process is neither") from None
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """
+    Within the context, a question that Airflow does not answer is an ``OSError``.
+
+    :raises OSError: Airflow did not answer, or answered with an error.
+    """
+    try:
+        yield
+    except __getattr__("AirflowRuntimeError") as error:
+        raise OSError(f"Airflow did not answer the task ({error})") from error
+
+
+def set_variable(key: str, text: str, description: str) -> None:
+    """
+    Set a Variable. ``Variable.set`` of Airflow 3.1 and 3.2 only logs a failure.
+
+    :param key: the Variable's key.
+    :param text: its text.
+    :param description: shown in Airflow's list of Variables.
+    :raises OSError: Airflow did not answer.
+    """
+    with answering():
+        __getattr__("_set_variable")(key, text, description)
+
+
+def delete_variable(key: str) -> None:
+    """
+    Delete a Variable, which may be missing; ``Variable.delete`` of Airflow 3.1 and 3.2 only logs a failure.
+
+    :param key: the Variable's key.
+    :raises OSError: Airflow did not answer.
+    """
+    with answering():
+        __getattr__("_delete_variable")(key)
+
+
 def variable_is_listed(name: str) -> bool:
     """
     Whether the API server lists a Variable of this name, whether or not it can read the value.
@@ -172,7 +213,8 @@ def variable_is_listed(name: str) -> bool:
         question = __getattr__("GetVariableKeys")
     except ImportError:
         return False
-    answer = supervisor().send(question(prefix=name))
+    with answering():
+        answer = supervisor().send(question(prefix=name))
     keys = getattr(answer, "keys", None)
     if not isinstance(keys, list):
         raise OSError(f"Airflow does not say whether the Variable {name} exists")

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,13 +54,12 @@ class DiskStore(StateStore):
 
 def use_variables(monkeypatch: pytest.MonkeyPatch, store: DiskStore) -> None:
     """Let Airflow's Variables be kept in a store, so that they survive a killed process."""
-
-    def write(key: str, value: Any, description: str | None = None, serialize_json: bool = False) -> None:
-        store.set(key, json.dumps(value) if serialize_json else value)
-
-    variables = SimpleNamespace(set=write, delete=store.delete, get=lambda key, default=None: store.get(key, default))
     monkeypatch.setattr("airflow_provider_marketo.hooks.variables.read", store.get)
-    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.Variable", variables)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.find", store.get)
+    monkeypatch.setattr(
+        "airflow_provider_marketo.airflow_compat.set_variable", lambda key, text, _: store.set(key, text)
+    )
+    monkeypatch.setattr("airflow_provider_marketo.airflow_compat.delete_variable", store.delete)
 
 
 def killed_at(moment: int, folder: Path, work: Callable[[], Any]) -> bool:

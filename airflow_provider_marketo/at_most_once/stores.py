@@ -6,8 +6,6 @@ import hashlib
 import socket
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Variable
-
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.at_most_once.entries import PREFIX
 from airflow_provider_marketo.at_most_once.ledger import MarketoLedgerError
@@ -32,11 +30,11 @@ class VariableStore:
 
     def write(self, key: str, text: str) -> None:
         """Store a text under a key; one that is there is replaced."""
-        Variable.set(key, text, description="Marketo: keeps a request from being sent twice (airflow marketo ledger)")
+        variables.write(key, text, "Marketo: keeps a request from being sent twice (airflow marketo ledger)")
 
     def delete(self, key: str) -> None:
         """Delete the text of a key; it may be missing."""
-        Variable.delete(key)
+        variables.delete(key)
 
 
 class FolderStore:
@@ -102,7 +100,7 @@ class FolderStore:
         if leave_mark and not marked:
             self._folder.write_json(_MARK, {"host": socket.gethostname()})
         if leave_mark and not known:
-            Variable.set(self._variable, self._folder.url, description="Marketo: a ledger folder that tasks use")
+            variables.write(self._variable, self._folder.url, "Marketo: a ledger folder that tasks use")
         self._is_marked = known or leave_mark
 
 

@@ -179,9 +179,12 @@ class MarketoTransientError(MarketoError):
 
 
 class MarketoStorageError(MarketoError):
-    """The storage of an output failed, and did not say that something is missing or forbidden."""
+    """A disk, an object store or Airflow's API failed, and did not say that something is missing or forbidden."""
 
-    default_remedy = "It may be a passing failure: the task's next retry tries again."
+    default_remedy = (
+        "It may be a passing failure: the next try continues. If it stays, check the disk, the bucket or Airflow's API"
+        " server."
+    )
 
 
 class MarketoInvalidRequestError(MarketoError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
@@ -33,7 +34,8 @@ def read(name: str) -> str | None:
     :raises OSError: Airflow did not answer or cannot read the Variable, or this process is neither a task nor a
         trigger.
     """
-    answer = airflow_compat.supervisor().send(airflow_compat.GetVariable(key=name))
+    with airflow_compat.answering():
+        answer = airflow_compat.supervisor().send(airflow_compat.GetVariable(key=name))
     if isinstance(answer, airflow_compat.VariableResult):
         return answer.value
     if isinstance(answer, airflow_compat.ErrorResponse) and answer.error == airflow_compat.ErrorType.VARIABLE_NOT_FOUND:
@@ -62,7 +64,7 @@ def try_to_write(name: str, text: str, description: str) -> None:
     :param description: shown in Airflow's list of Variables.
     """
     try:
-        Variable.set(name, text, description=description)
+        write(name, text, description)
     except Exception as error:  # noqa: BLE001 - Airflow may raise anything on the way to its database
         log.warning("The Variable %s could not be written: %s", name, error)
 
@@ -74,8 +76,19 @@ def write(name: str, text: str, description: str) -> None:
     :param name: the Variable's key.
     :param text: the text.
     :param description: shown in Airflow's list of Variables.
+    :raises OSError: Airflow did not answer.
     """
-    Variable.set(name, text, description=description)
+    airflow_compat.set_variable(name, text, description)
+
+
+def delete(name: str) -> None:
+    """
+    Delete a Variable; it may be missing.
+
+    :param name: the Variable's key.
+    :raises OSError: Airflow did not answer.
+    """
+    airflow_compat.delete_variable(name)
 
 
 def read_json(name: str, *, remedy: str) -> Any:
@@ -122,7 +135,7 @@ def write_json(name: str, value: Any, description: str) -> None:
     :param value: anything that JSON can hold.
     :param description: shown in Airflow's list of Variables.
     """
-    Variable.set(name, value, description=description, serialize_json=True)
+    write(name, json.dumps(value, indent=2), description)
 
 
 class TextVariable:
@@ -153,14 +166,14 @@ class TextVariable:
     def write(self, text: str) -> None:
         """Store a text."""
         if airflow_compat.is_supervised():
-            Variable.set(self._key, text, description=self._description)
+            write(self._key, text, self._description)
 
     def delete(self) -> None:
         """Delete the text; it may be missing. A failure is logged: what is left over says where the task ran."""
         if not airflow_compat.is_supervised():
             return
         try:
-            Variable.delete(self._key)
+            delete(self._key)
         except Exception as error:  # noqa: BLE001 - Airflow may raise anything on the way to its database
             log.warning("%s could not be deleted: %s", self.name, error)
 

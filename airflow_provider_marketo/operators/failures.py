@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoPermissionError,
     MarketoStateError,
+    MarketoStorageError,
 )
 from airflow_provider_marketo.hooks.failure import MarketoTaskError, without_frames
 
@@ -47,6 +48,19 @@ def task_error(operator: object, error: Exception) -> Exception:
     return MarketoTaskError(error) if isinstance(error, PERMANENT_ERRORS) else error
 
 
+def storage_error(error: OSError) -> MarketoStorageError:
+    """
+    Return the error of a task whose disk, object store or Airflow has failed in the middle of its work.
+
+    What is forbidden or missing from the start is refused by its parameter, before Marketo is asked for anything.
+
+    :param error: what Python or Airflow said.
+    """
+    if error.errno is None:
+        return MarketoStorageError(str(error))
+    return MarketoStorageError(f"a file cannot be read or written ({type(error).__name__}: {error})")
+
+
 def fails_plainly(
     shown: Callable[[Any, Exception], Exception] = task_error,
 ) -> Callable[[Callable[Concatenate[Operator, Given], Result]], Callable[Concatenate[Operator, Given], Result]]:
@@ -65,12 +79,14 @@ def fails_plainly(
         @wraps(method)
         def plain(operator: Operator, /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
             try:
-                return method(operator, *args, **kwargs)
-            except (MarketoError, AirflowException) as error:
+                with airflow_compat.answering():
+                    return method(operator, *args, **kwargs)
+            except (MarketoError, AirflowException, OSError) as error:
                 if isinstance(error, (AirflowSkipException, airflow_compat.AirflowRescheduleException)):
                     raise  # no failure
                 _log_at_the_end()
-                failure = shown(operator, without_frames(error))
+                without_frames(error)
+                failure = shown(operator, storage_error(error) if isinstance(error, OSError) else error)
             raise failure
 
         return plain

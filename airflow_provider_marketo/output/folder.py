@@ -371,7 +371,9 @@ class Staging:
     def __enter__(self) -> Staging:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = self._folder.url  # a write does not say where the disk is full
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def open(self, name: str, mode: str = "wb") -> BinaryIO:

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.errors import (
     MarketoBudgetError,
     MarketoInvalidRequestError,
@@ -154,7 +155,7 @@ def test_a_process_without_a_task_does_not_refresh_the_variable(run_as, instance
 def test_a_variable_that_cannot_be_written_is_logged_and_not_raised(monkeypatch, run_as, instance, caplog):
     run_as(TASK)
     monkeypatch.setattr(airflow_variables, "find", lambda name: None)
-    monkeypatch.setattr(airflow_variables.Variable, "set", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(airflow_compat, "set_variable", lambda *_: 1 / 0)
     MarketoHook("marketo_test").call("leads.describe")
     assert "marketo_quota_marketo_test could not be written" in caplog.text
 

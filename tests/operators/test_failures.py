@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -13,13 +15,19 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_marketo.airflow_compat import get_listener_manager
-from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoConnectionError, MarketoError
+from airflow_provider_marketo.client.errors import (
+    MarketoAuthError,
+    MarketoConnectionError,
+    MarketoError,
+    MarketoStorageError,
+)
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 from tests.simulated import extract, marketo
-from tests.support import task_context
+from tests.support import run_task, task_context
+from tests.survive.trouble import AIRFLOW, DISK, Trouble, airflow_error, in_trouble, stores_of
 
 __all__ = ["marketo"]
 
@@ -169,3 +177,29 @@ def test_an_output_that_the_worker_cannot_use_is_one_sentence(marketo, tmp_path)
     text = shown(failure_of(lambda: extract(tmp_path / "a file" / "leads").execute(task_context())))
     assert text.count("Traceback") == 1
     assert "cannot write to output_path=" in text.splitlines()[-1]
+
+
+FULL = Trouble(DISK, lambda: OSError(errno.ENOSPC, "No space left on device"), first=40, in_a_row=999, done=False)
+DOWN = Trouble(AIRFLOW, lambda: airflow_error(503), first=1, in_a_row=999, done=False)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "text"),
+    [
+        (
+            FULL,
+            r"a file cannot be read or written .*No space left on device: '.*/out.*'\)\. It may",
+        ),
+        (DOWN, r"Airflow did not answer the task \(API_SERVER_ERROR: .*503.*\)\. It may be a passing failure"),
+    ],
+    ids=["a full disk", "no API server"],
+)
+def test_a_disk_or_an_airflow_that_fails_is_one_sentence_and_worth_another_try(marketo, tmp_path, trouble, text):
+    marketo()
+    stores = stores_of([]) if trouble is DOWN else {}
+    with in_trouble(trouble, tmp_path):
+        trouble.begin()
+        failure = failure_of(lambda: run_task(extract(tmp_path / "out"), task_context() | stores))
+    assert isinstance(failure, MarketoStorageError)
+    assert re.match(text, str(failure))
+    assert our_frames(failure) == ["plain"]

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta, timezone
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -141,7 +141,7 @@ def marketo() -> Iterator[Marketo]:
     with Marketo(settings) as started, pytest.MonkeyPatch.context() as patch:
         connection = json.loads(started.connection())
         patch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps({**connection, "extra": {"poll_interval": 0.1}}))
-        yield started
+        yield cast("Marketo", started)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import stat
 import tempfile
 from pathlib import Path
@@ -284,3 +285,16 @@ def test_a_host_without_the_package_of_a_store_is_not_the_end_of_the_task(monkey
     monkeypatch.setattr(folders, "ObjectStoragePath", missing)
     with pytest.raises(MarketoPackageMissingError, match=rf"airflow-provider-marketo\[{extra}\]"):
         OutputFolder(f"{scheme}://bucket/prefix")
+
+
+def test_a_write_for_which_there_is_no_room_names_the_folder_and_leaves_nothing(tmp_path):
+    """The kernel's error of a write names no file."""
+    folder = OutputFolder(str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{tmp_path}'"):
+            folder.write("large", b"x" * 1001)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

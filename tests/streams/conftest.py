@@ -112,28 +112,16 @@ class Stream:
         return {name: path.read_bytes() for name, path in found.items() if not name.startswith("_")}
 
 
-class Variables:
-    """Airflow's Variables."""
-
-    values: dict[str, str]
-
-    @classmethod
-    def get(cls, key: str, default: Any = None, deserialize_json: bool = False) -> Any:
-        text = cls.values.get(key)
-        return default if text is None else json.loads(text) if deserialize_json else text
-
-    @classmethod
-    def set(cls, key: str, value: Any, description: str | None = None, serialize_json: bool = False) -> None:
-        cls.values[key] = json.dumps(value) if serialize_json else value
-
-
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Airflow's Variables, which a task can read and write, and a test cannot otherwise."""
-    monkeypatch.setattr(Variables, "values", {}, raising=False)
-    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.Variable", Variables)
-    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.read", Variables.values.get)
-    return Variables.values
+    values: dict[str, str] = {}
+    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.read", values.get)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.variables.find", values.get)
+    monkeypatch.setattr(
+        "airflow_provider_marketo.airflow_compat.set_variable", lambda key, text, _: values.update({key: text})
+    )
+    return values
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.survive.jobs import DOUBLED, LOST, ORPHANED, WRONG
+from tests.survive.job import DOUBLED, LOST, ORPHANED, WRONG
 from tests.survive.run import HUNG, run
 
 WORDS = (LOST, DOUBLED, ORPHANED, HUNG, WRONG)

@@ -1,12 +1,10 @@
-"""Faults that a seed chooses: what Marketo, the network and the storage of states can do to a task."""
+"""Faults that a seed chooses: what Marketo and the network can do to a task."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from typing import Any
-
-from tests.support import StateStore
 
 # 607 and 1029 are not among them: after those a task waits for another day. Nor are codes that no later try can heal.
 CODES = ("600", "601", "602", "604", "606", "608", "611", "614", "615", "713", "719")
@@ -54,46 +52,3 @@ def _fault(chance: random.Random, operation: str) -> dict[str, Any]:
     if kind < 0.85:
         return fault | {"status": chance.choice(STATUSES), "executed": chance.random() < 0.4}
     return fault | {"status": 200, "body": chance.choice(PAGES), "executed": chance.random() < 0.5}
-
-
-class DeadError(BaseException):
-    """The process died. It is no Exception: nothing may handle it."""
-
-
-class MortalStore(StateStore):
-    """
-    A state store whose task dies at a write.
-
-    :param at: number of the write, from 1.
-    :param written: whether the write took place.
-    """
-
-    def __init__(self, at: int, *, written: bool) -> None:
-        super().__init__()
-        self._at = at
-        self._written = written
-        self._writes = 0
-
-    def set(self, key: str, value: Any) -> None:
-        if self._survives():
-            super().set(key, value)
-        self._die()
-
-    def delete(self, key: str) -> None:
-        if self._survives():
-            super().delete(key)
-        self._die()
-
-    def survivor(self) -> StateStore:
-        """Return what the next try finds."""
-        store = StateStore()
-        store.values = dict(self.values)
-        return store
-
-    def _survives(self) -> bool:
-        self._writes += 1
-        return self._writes != self._at or self._written
-
-    def _die(self) -> None:
-        if self._writes == self._at:
-            raise DeadError

@@ -28,9 +28,11 @@ from airflow_provider_marketo.hooks.runtime import TaskRuntime, replace_runtime
 from airflow_provider_marketo.simulator import ScaledClock, Settings
 from tests.seed import DATES
 from tests.simulated import FAST, Marketo
-from tests.support import ManualClock, StateStore, run_task, task_context
-from tests.survive.faults import DeadError, MortalStore, faults_of
-from tests.survive.jobs import JOBS, WRONG, Job
+from tests.support import ManualClock, run_task, task_context
+from tests.survive.faults import faults_of
+from tests.survive.job import WRONG, Job
+from tests.survive.jobs import JOBS
+from tests.survive.trouble import DeadError, Trouble, in_trouble, stores_of, trouble_of
 
 TRIES, CLEARS = 4, 3
 """Tries of a task, and how often a person clears one that failed for good. The last try meets no fault."""
@@ -38,8 +40,8 @@ TRIES, CLEARS = 4, 3
 LONGEST = 60.0
 """Seconds after which a run counts as hung."""
 
-KILLED = 0.4
-"""Part of the runs whose task dies at one of its first writes."""
+BEFORE_3_3 = 0.3
+"""Part of the runs on an Airflow without state stores."""
 
 HUNG = "hung"
 
@@ -53,6 +55,7 @@ class Outcome:
 
     :param seed: replays it.
     :param job: what it was.
+    :param trouble: what failed beside Marketo.
     :param faults: that were set.
     :param problems: what is wrong: one of the words of :mod:`tests.survive.jobs` and a text.
     :param log: how each try ended.
@@ -60,13 +63,16 @@ class Outcome:
 
     seed: int
     job: str = ""
+    trouble: str = ""
     faults: list[dict[str, Any]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         verdict = "; ".join(f"{word}: {text}" for word, text in self.problems) or "ok"
-        return f"seed {self.seed}: {self.job}, {len(self.faults)} faults, {len(self.log)} tries: {verdict}"
+        return (
+            f"seed {self.seed}: {self.job}, {len(self.faults)} faults, {self.trouble}, {len(self.log)} tries: {verdict}"
+        )
 
 
 class _Impatient(SystemClock):
@@ -84,13 +90,6 @@ class _EndOfData(ScaledClock):
         self._start = datetime(2026, 3, 12, 12, tzinfo=timezone.utc)
 
 
-class _AssetStates(StateStore):
-    """Airflow 3.3's state stores of assets, as a task with one outlet sees them."""
-
-    def __getitem__(self, asset: Asset) -> StateStore:
-        return self
-
-
 def run(seed: int) -> Outcome:
     """
     Run what a seed says.
@@ -102,14 +101,16 @@ def run(seed: int) -> Outcome:
     chance, outcome = random.Random(seed), Outcome(seed)
     with _instance() as marketo, tempfile.TemporaryDirectory(prefix="survive-") as folder:
         job = chance.choice(JOBS)(marketo, Path(folder), chance)
-        outcome.job, outcome.faults = job.text, faults_of(chance, job.operations)
-        store = StateStore()
-        if chance.random() < KILLED:
-            store = MortalStore(chance.randrange(1, 9), written=chance.random() < 0.5)
-        for fault in outcome.faults:
-            marketo.fail(**fault)
-        began = time.monotonic()
-        result = _until_success(job, store, outcome)
+        trouble = trouble_of(chance, job.places)
+        is_new = chance.random() >= BEFORE_3_3
+        outcome.job, outcome.faults, outcome.trouble = job.text, faults_of(chance, job.operations), str(trouble)
+        with in_trouble(trouble, Path(folder)):
+            job.prepare()
+            for fault in outcome.faults:
+                marketo.fail(**fault)
+            trouble.begin()
+            began = time.monotonic()
+            result = _until_success(job, trouble, outcome, is_new=is_new)
         if time.monotonic() - began > LONGEST:
             outcome.problems.append((HUNG, f"it took {time.monotonic() - began:.0f} s"))
         if result is None and not (job.once and any(text in outcome.log[-1] for text in _MAY_HAVE_RUN)):
@@ -120,23 +121,23 @@ def run(seed: int) -> Outcome:
     return outcome
 
 
-def _until_success(job: Job, store: StateStore, outcome: Outcome) -> Any:
+def _until_success(job: Job, trouble: Trouble, outcome: Outcome, *, is_new: bool) -> Any:
     """Try as Airflow does, clear as a person does, and return the result; None if it never succeeds."""
-    context = task_context(store, max_tries=TRIES - 1)
+    context = task_context(max_tries=TRIES - 1)
     context["ti"].task = SimpleNamespace(outlets=[Asset("survive")])
-    context["asset_state_store"] = _AssetStates()
+    if is_new:
+        context |= stores_of(context["ti"].task.outlets)
     for clear in range(CLEARS + 1):
         if clear == CLEARS:
             job.marketo.clear_faults()
+            trouble.end()
         for _ in range(TRIES):
             replace_runtime(TaskRuntime())
             try:
                 result = run_task(_processes_of(job), context)
             except DeadError:
                 outcome.log.append("killed")
-                assert isinstance(store, MortalStore)
-                store = store.survivor()
-                context["task_state_store"] = store
+                trouble.restart()
             except AirflowFailException as error:
                 outcome.log.append(f"failed for good: {error}")
                 break
@@ -176,19 +177,7 @@ def _instance() -> Iterator[Marketo]:
         patch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
         for waits in ("client.client", "imports.sync"):
             patch.setattr(f"airflow_provider_marketo.{waits}.SystemClock", _Impatient)
-        variables: dict[str, str] = {}
-        patch.setattr("airflow_provider_marketo.hooks.variables.read", variables.get)
-        patch.setattr("airflow_provider_marketo.hooks.variables.Variable", _variables(variables))
         yield marketo
-
-
-def _variables(values: dict[str, str]) -> Any:
-    """Return Airflow's Variables, which only a task of a real Airflow reaches."""
-
-    def write(key: str, value: str, description: str | None = None) -> None:
-        values[key] = value
-
-    return SimpleNamespace(set=write, delete=values.pop)
 
 
 def _violations(marketo: Marketo) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -47,8 +48,9 @@ class Warehouse(ConnectionEngine):
         self.execute("BEGIN IMMEDIATE")
 
     def rollback(self) -> None:
-        if self._connection.in_transaction:
-            self.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # the connection may be what failed; closing it undoes the rest
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
 
     def replace_view(self, name: str, query: str) -> bool:
         self.drop_view(name)

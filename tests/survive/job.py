@@ -1,0 +1,113 @@
+"""
+What the jobs that survive faults have in common, and their independent checks.
+
+A check compares what was published, loaded or sent with what the simulator holds. It never asks the provider.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow.parquet
+
+from tests.simulated import Marketo
+from tests.survive.trouble import AIRFLOW, BUCKET, DISK, SCHEME
+
+FIRST_LEAD, LEADS = 1001, 500
+POLL = 0.05
+
+LOST, DOUBLED, ORPHANED, WRONG = "lost", "doubled", "orphaned", "wrong"
+IN_BUCKET = 0.4
+"""Part of the runs whose files are objects of a store."""
+
+
+class Job(ABC):
+    """
+    A task that a run tries until it succeeds.
+
+    :param marketo: the instance.
+    :param folder: of the run.
+    :param chance: the run's.
+    """
+
+    operations: ClassVar[Sequence[str]]
+    more_places: ClassVar[Sequence[str]] = ()
+    once: ClassVar[bool] = False
+    """Whether a try may end with an outcome that a person has to find out."""
+
+    def __init__(self, marketo: Marketo, folder: Path, chance: random.Random) -> None:
+        self.marketo = marketo
+        self.folder = folder
+        self.chance = chance
+        self.text = type(self).__name__.lower()
+        self.in_bucket = chance.random() < IN_BUCKET
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where the task does something that may fail, beside Marketo."""
+        return (DISK, AIRFLOW, *([BUCKET] if self.in_bucket else []), *self.more_places)
+
+    def prepare(self) -> None:  # noqa: B027 - most jobs have none
+        """Do what other tasks have done before, without faults."""
+
+    def url(self, name: str) -> str:
+        """Return what the task calls a folder of the run."""
+        return f"{SCHEME}://{self.folder / name}" if self.in_bucket else str(self.folder / name)
+
+    @property
+    def store(self) -> Any:
+        """What the simulated instance holds."""
+        return self.marketo.instance.store
+
+    @abstractmethod
+    def operator(self) -> Any:
+        """Return the operator of one process."""
+
+    @abstractmethod
+    def check(self, result: Any) -> Iterable[tuple[str, str]]:
+        """
+        Yield what is not as it should be, as one of the words above and a text.
+
+        :param result: of the task; None if no try succeeded.
+        """
+
+    def orphans(self) -> Iterable[tuple[str, str]]:
+        """Yield jobs that Marketo works on for a task that has ended."""
+        for record in self.marketo.jobs():
+            if record["status"] in ("Queued", "Processing"):
+                yield ORPHANED, f"export job {record['exportId']} is {record['status']}"
+
+
+def keys(folder: Path, column: str) -> list[Any]:
+    """Return a column of all files that readers of a dataset see."""
+    found: list[Any] = []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or any(part.startswith("_") for part in path.relative_to(folder).parts):
+            continue
+        if path.suffix == ".parquet":
+            found += pyarrow.parquet.ParquetFile(path).read([column]).column(column).to_pylist()
+        elif path.suffix == ".jsonl":
+            found += [json.loads(line)[column] for line in path.read_text("utf-8").splitlines()]
+        else:
+            with path.open(encoding="utf-8", newline="") as file:
+                found += [row[column] for row in csv.DictReader(file)]
+    return found
+
+
+def differences(wanted: Counter[Any], found: Counter[Any]) -> Iterable[tuple[str, str]]:
+    """Yield how many are missing, too many, or not wanted at all."""
+    missing, surplus = wanted - found, found - wanted
+    if missing:
+        yield LOST, f"{sum(missing.values())} of {sum(wanted.values())} are missing, such as {next(iter(missing))}"
+    twice = {key for key in surplus if key in wanted}
+    if twice:
+        yield DOUBLED, f"{len(twice)} of {sum(wanted.values())} are there twice, such as {next(iter(twice))}"
+    if surplus.keys() - twice:
+        yield WRONG, f"{len(surplus.keys() - twice)} were not asked for, such as {next(iter(surplus.keys() - twice))}"
