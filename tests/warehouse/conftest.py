@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,22 +20,9 @@ from airflow_provider_marketo.warehouse.task import load_manifest
 from tests.warehouse.published import published
 from tools.services import bigquery, postgres
 
-POSTGRES = [
-    pytest.param("postgres", marks=pytest.mark.services),
-    pytest.param("postgres18", marks=pytest.mark.previews),
-]
-ENGINES = [
-    "duckdb",
-    "sqlite",
-    *POSTGRES,
-    pytest.param("snowflake", marks=[pytest.mark.previews, pytest.mark.timeout(600)]),  # the emulators are slow
-    pytest.param("bigquery", marks=[pytest.mark.previews, pytest.mark.timeout(600)]),
-]
 GIVEN = os.environ.get("MARKETO_WAREHOUSE")
 """URI of an Airflow connection: the tests then run on that database, in schemas of their own, and on nothing else."""
 
-if GIVEN:
-    ENGINES = [pytest.param("given", marks=pytest.mark.previews)]
 SNOWFLAKE = {
     "conn_type": "snowflake",
     "login": "marketo",
@@ -46,15 +35,53 @@ SNOWFLAKE = {
 BIGQUERY = {"conn_type": "google_cloud_platform", "extra": {"project": "local", "is_anonymous": True}}
 """A connection to an emulator, whose address is in the environment."""
 
-CONNECTIONS = {
-    "duckdb": lambda folder: json.dumps({"conn_type": "duckdb", "host": str(folder / "wh.db")}),
-    "sqlite": lambda folder: json.dumps({"conn_type": "sqlite", "host": str(folder / "wh.db")}),
-    "postgres": lambda folder: os.environ["TEST_POSTGRES"],
-    "postgres18": lambda folder: os.environ["TEST_POSTGRES_18"],
-    "snowflake": lambda folder: json.dumps(SNOWFLAKE),
-    "bigquery": lambda folder: json.dumps(BIGQUERY),
-    "given": lambda folder: GIVEN,
+
+@dataclass(frozen=True)
+class Database:
+    """
+    A database that runs the contract of an engine.
+
+    :param connection: returns an Airflow connection as text, given a folder.
+    :param marks: of its tests.
+    :param server: the fixture that runs it, in place of ``--services``.
+    :param shared: whether several tests use it, one after the other.
+    """
+
+    connection: Callable[[Path], str]
+    marks: Sequence[pytest.MarkDecorator] = ()
+    server: str = ""
+    shared: bool = False
+
+
+def in_a_file(conn_type: str) -> Database:
+    return Database(lambda folder: json.dumps({"conn_type": conn_type, "host": str(folder / "wh.db")}))
+
+
+def emulated(server: str, connection: object) -> Database:
+    marks = [pytest.mark.previews, pytest.mark.timeout(600)]  # the emulators are slow
+    return Database(lambda folder: json.dumps(connection), marks, server, shared=True)
+
+
+DATABASES = {
+    "duckdb": in_a_file("duckdb"),
+    "sqlite": in_a_file("sqlite"),
+    "postgres": Database(lambda folder: os.environ["TEST_POSTGRES"], [pytest.mark.services], shared=True),
+    "postgres18": Database(
+        lambda folder: os.environ["TEST_POSTGRES_18"], [pytest.mark.previews], "postgres_18", shared=True
+    ),
+    "snowflake": emulated("emulated_snowflake", SNOWFLAKE),
+    "bigquery": emulated("emulated_bigquery", BIGQUERY),
+    "given": Database(lambda folder: GIVEN, [pytest.mark.previews], shared=True),
 }
+
+
+def databases(*names: str) -> list:
+    """Return parameters of :func:`make_warehouse`, with the marks of each database."""
+    return [pytest.param(name, marks=DATABASES[name].marks) for name in names]
+
+
+ENGINES = databases("given") if GIVEN else databases(*(name for name in DATABASES if name != "given"))
+POSTGRES = databases("postgres", "postgres18")
 LOAD_TIMES = {"_synced_at", "started_at", "finished_at", "erased_at"}
 
 
@@ -145,14 +172,8 @@ class _Tables(dict):
         return self._engine.table(name)
 
 
-SERVERS = {"postgres18": "postgres_18", "snowflake": "emulated_snowflake", "bigquery": "emulated_bigquery"}
-"""The fixtures that run a database in place of ``--services``."""
-
 WIDENING = ("duckdb", "postgres")
 """Databases that can give a column another type."""
-
-SHARED = ("postgres", "postgres18", "snowflake", "bigquery", "given")
-"""Databases that several tests use, one after the other."""
 
 
 def drop_schema(engine) -> None:
@@ -163,15 +184,16 @@ def drop_schema(engine) -> None:
 def make_warehouse(request, tmp_path, monkeypatch):
     """Return a function that makes an empty database and points the connection ``wh`` to it."""
     made = []
-    if request.param in SERVERS:
-        request.getfixturevalue(SERVERS[request.param])
+    database = DATABASES[request.param]
+    if database.server:
+        request.getfixturevalue(database.server)
 
     def make() -> Warehouse:
         folder = tmp_path / uuid.uuid4().hex
         folder.mkdir()
         schema = None if request.param == "sqlite" else f"marketo_{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}"
-        monkeypatch.setenv("AIRFLOW_CONN_WH", CONNECTIONS[request.param](folder))
-        if request.param in SHARED:
+        monkeypatch.setenv("AIRFLOW_CONN_WH", database.connection(folder))
+        if database.shared:
             with closing(connect("wh", schema)) as engine:
                 drop_schema(engine)
         kind = engine_of(BaseHook.get_connection("wh")).module
