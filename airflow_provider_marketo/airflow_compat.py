@@ -74,6 +74,7 @@ __all__ = [
     "get_auth_manager",
     "get_listener_manager",
     "hookimpl",
+    "is_script",
     "is_supervised",
     "providers_configuration_loaded",
     "requires_access_view",
@@ -88,6 +89,9 @@ __all__ = [
 
 IN_PROCESS_SUPERVISOR = "InProcessSupervisorComms"
 """Class in ``airflow.sdk.execution_time.supervisor``. Its module is loaded where it is used, and nowhere else by us."""
+
+_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
+"""Environment variable in which Airflow's servers and commands say what they are."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     # What a task or a trigger asks its supervisor.
@@ -237,7 +241,12 @@ def runs_in_process() -> bool:
 
 def use_metadata_database() -> None:
     """Let Airflow look up connections in its database: a command has no supervisor that it could ask instead."""
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    os.environ[_CONTEXT] = "server"
+
+
+def is_script() -> bool:
+    """Whether this process is no part of Airflow, which then looks up connections in environment variables only."""
+    return not is_supervised() and os.environ.get(_CONTEXT) != "server"
 
 
 def connection_of(path: ObjectStoragePath) -> str | None:

@@ -62,6 +62,7 @@ def _use_an_empty_airflow_home() -> None:
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
+gc.disable()  # until the tests are collected: all that is made before lives until the end
 keep_temporary_files_in_memory()
 _use_an_empty_airflow_home()
 load_profile()
@@ -112,6 +113,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what lives until the end: thousands of tests, and all of Airflow."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_marketo.airflow_compat import is_script
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def finding(conn_id: str, *, parameter: str | None = None, conn_type: str = "...
     except AirflowNotFoundException as error:
         remedy = unreadable(conn_id) or (
             f"Create it in Admin > Connections, or: airflow connections add {conn_id} --conn-type {conn_type} ..."
+            f"{_for_scripts(conn_id)}"
         )
         failure = AirflowNotFoundException(f"{where}{str(error).rstrip('.')}. {remedy}")
     except ValueError:  # its text may hold a part of the secret
@@ -44,6 +46,16 @@ def finding(conn_id: str, *, parameter: str | None = None, conn_type: str = "...
             remedy=unreadable(conn_id) or "Its URI, its JSON or its extra is malformed: enter it again.",
         )
     raise failure from None
+
+
+def _for_scripts(conn_id: str) -> str:
+    """Return what the author of a script has to know: the connection may be in the database, and is not found."""
+    if not is_script():
+        return ""
+    return (
+        " This process is a script, for which Airflow does not look into its database: set the environment variable"
+        f" {ENVIRONMENT}{conn_id.upper()} to the connection as JSON."
+    )
 
 
 def unreadable(conn_id: str) -> str | None:

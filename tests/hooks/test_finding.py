@@ -55,6 +55,17 @@ def test_a_missing_connection_is_refused_with_the_argument_and_the_way_out(look_
         look_up()
 
 
+def test_a_script_is_told_that_it_does_not_see_the_connections_of_the_database():
+    with pytest.raises(AirflowNotFoundException, match=r"is a script, .*variable AIRFLOW_CONN_ODD to"):
+        MarketoHook("odd").settings  # noqa: B018
+
+
+def test_a_task_is_not_told_about_scripts(monkeypatch):
+    monkeypatch.setattr("airflow_provider_marketo.hooks.finding.is_script", lambda: False)
+    with pytest.raises(AirflowNotFoundException, match=r"--conn-type marketo \.\.\.$"):
+        MarketoHook("odd").settings  # noqa: B018
+
+
 @pytest.mark.parametrize("malformed", MALFORMED)
 def test_commands_pass_over_malformed_connections_that_they_were_not_asked_about(malformed, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_ODD", malformed)
