@@ -1,7 +1,7 @@
 """
 What DAG authors and their templates write as arguments, checked and converted in one place.
 
-An operator or sensor names the kind of each argument in ``argument_checks``. What is no template is checked when the
+An operator or sensor names the kind of each argument in ``argument_checks``. What is not a template is checked when the
 DAG file is parsed, so that a mistake is an import error and not a failed task. Everything is checked again when the
 task runs, before a call is spent.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 UNSET = "unset"
-"""What an argument is that an author has not given, where None is a value of its own."""
+"""Default of an argument for which None is a value of its own."""
 
 BulkObject = Literal["leads", "activities", "program_members", "custom_objects"]
 FileFormat = Literal["parquet", "jsonl", "csv"]
@@ -82,7 +82,7 @@ AssetAction = Literal[
 ]
 ApprovedInProgram = Literal["snippets", "forms", "landing_pages", "emails"]
 LookedUpObject = Literal["companies", "opportunities", "opportunity_roles", "sales_persons", "named_accounts"]
-"""What Marketo does not list: it finds records by keys."""
+"""Objects that Marketo cannot list. It only finds records by their keys."""
 
 ListingObject = Literal[
     "lead_fields",

@@ -207,7 +207,7 @@ def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> l
 
     :param values: what to look for; None and empty texts are passed over.
     :param parameter: name of the argument, for the error.
-    :raises MarketoInvalidRequestError: a value is no text, number, date or UUID, or contains a comma, which Marketo
+    :raises MarketoInvalidRequestError: a value is not a text, number, date or UUID, or contains a comma, which Marketo
         reads as two values.
     """
     texts = [

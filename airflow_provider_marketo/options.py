@@ -32,7 +32,7 @@ def number(name: str, default: int) -> int:
     Return an option that is a number from 1 on.
 
     :param name: of the option.
-    :param default: applies where the option is missing or is no such number.
+    :param default: applies if the option is missing or is not such a number.
     """
     found = _read(conf.getint, name, default)
     if found < 1:

@@ -38,7 +38,7 @@ def main() -> int:
     :return: the exit code.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("::")[0])
-    parser.add_argument("--quick", action="store_true", help="small files; a missed target is no failure")
+    parser.add_argument("--quick", action="store_true", help="small files; a missed target is not a failure")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part; may be repeated")
     parser.add_argument("--repeats", type=int, help="pairs of measurements (default: 5, quick: 1)")
     parser.add_argument("--folder", type=Path, help="folder to write to (default: the system's temporary directory)")

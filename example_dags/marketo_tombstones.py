@@ -1,5 +1,5 @@
 """
-Leads that are no more, as JSON Lines: deleted ones, and those that were merged into another, with the one that stays.
+Leads that no longer exist, as JSON Lines: deleted leads, and merged leads with the lead that stays.
 
 Marketo keeps deletions for 14 days and exports none in bulk. If the DAG rests for longer, its next run fails and says
 which days are gone: compare the table with a full snapshot of leads, then go on with ``on_gap="skip"``.

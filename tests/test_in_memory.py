@@ -14,7 +14,7 @@ usage = namedtuple("usage", "total used free")
 
 @pytest.fixture
 def memory(monkeypatch, tmp_path):
-    """A folder that stands for the memory, with room."""
+    """A folder with free space that stands in for the file system in memory."""
     monkeypatch.delenv("TMPDIR", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", "/where/the/system/has/them")
     monkeypatch.setattr(in_memory, "MEMORY", tmp_path)

@@ -145,7 +145,7 @@ def stored_otherwise(kind: type) -> list[str]:
         for name, parameter in arguments(kind).items()
         if getattr(task, STORED_AS.get(name, name), "nothing") != given.get(name, parameter.default)
     ]
-    return found + [f"{name} is no argument" for name in kind.template_fields if name not in known]
+    return found + [f"{name} is not an argument" for name in kind.template_fields if name not in known]
 
 
 @pytest.mark.parametrize("kind", OPERATORS)

@@ -118,7 +118,7 @@ def answer_of(event: Mapping[str, Any] | None) -> bool:
     Return whether a person says that the request ran.
 
     :param event: what Airflow hands over.
-    :raises MarketoInvalidRequestError: it is no answer.
+    :raises MarketoInvalidRequestError: it is not an answer.
     """
     facts = event or {}
     chosen = list(facts.get("chosen_options") or ())

@@ -19,7 +19,7 @@ ALIVE = ("running", "queued", "restarting")
 
 
 ASKING = ("awaiting_input", "deferred")
-"""States of a task that waits for the answer in Airflow's Required Actions: from Airflow 3.3 on, and before."""
+"""States of a task that waits for an answer in Airflow's Required Actions: the second one before Airflow 3.3."""
 
 
 def decide(

@@ -268,7 +268,7 @@ class Ledger:
 
 
 def _entry(sending: Sending, text: str | None) -> Entry | None:
-    """Return the entry that a text holds; None only if nothing is stored. A text that is no entry is one, too."""
+    """Return the entry that a text holds; None only if nothing is stored. A text that is not an entry is one, too."""
     return None if text is None else Entry.from_json(text) or Entry.unreadable(sending)
 
 

@@ -64,7 +64,7 @@ class FolderStore:
         """Return the text of a key; None if there is none."""
         self._check()
         data = self._folder.read(_file(key))
-        # What is no UTF-8 becomes an escape that JSON lacks, so that the entry counts as damaged.
+        # What is not UTF-8 becomes an escape that JSON lacks, so that the entry counts as damaged.
         return None if data is None else data.decode("utf-8", "backslashreplace")
 
     def write(self, key: str, text: str) -> None:

@@ -35,7 +35,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str = "table") -> None
 
 def print_facts(facts: Mapping[str, Any], output: str) -> None:
     """
-    Print facts that are no rows.
+    Print facts that are not rows.
 
     :param facts: what a command has found.
     :param output: ``json`` or ``yaml``.

@@ -97,7 +97,7 @@ def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoEr
 
 def broken(operation: str, error: Exception) -> errors.MarketoTransientError:
     """
-    Return the error for an answer that did not come, or not to its end.
+    Return the error for an answer that did not come, or was cut off.
 
     :param operation: the operation's name.
     :param error: what ``requests`` raised.
@@ -126,7 +126,7 @@ def read_json(operation: Operation, response: requests.Response) -> Any:
     """
     Read a reply.
 
-    :raises MarketoError: the error that the reply reports, or that it is no reply of Marketo's.
+    :raises MarketoError: the reply reports an error, or it is not from Marketo.
     """
     content = read_body(operation.name, response, LARGEST_REPLY)
     if not content and operation.reply != "envelope":
@@ -147,7 +147,7 @@ def parse_json(operation: str, content: bytes, response: requests.Response) -> A
     """
     Parse the text of a reply.
 
-    :raises MarketoTransientError: it is no JSON, or none that Python can hold.
+    :raises MarketoTransientError: it is not JSON, or Python cannot hold it.
     """
     try:
         return json.loads(content.decode("utf-8"), object_hook=ReplyRecord)
@@ -216,8 +216,8 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
     Yield the file in an answer block by block.
 
     :param deadline: the answer's; each block has its own time.
-    :raises MarketoTransientError: a break in the middle: reading may go on where it stopped.
-    :raises MarketoError: what came in the file's place, a JSON error with HTTP 200 included.
+    :raises MarketoTransientError: the connection broke; reading may resume where it stopped.
+    :raises MarketoError: something else came in place of the file, such as a JSON error with HTTP 200.
     """
     blocks = _blocks(operation, response, deadline)
     first = next(blocks, b"")
@@ -248,7 +248,7 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
     :param operation: the operation's name.
     :param response: the answer.
     :param most: bytes that it may have.
-    :raises MarketoTransientError: it is larger, or did not come to its end.
+    :raises MarketoTransientError: it is larger, or was cut off.
     """
     pieces, size = [], 0
     failure: errors.MarketoError | None = None
@@ -275,7 +275,7 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
 
 
 def json_or_none(operation: str, response: requests.Response) -> Any:
-    """Return the body of an answer that reports an error; None if it is no JSON."""
+    """Return the body of an answer that reports an error; None if it is not JSON."""
     try:
         return parse_json(operation, read_body(operation, response, LARGEST_ERROR), response)
     except errors.MarketoError:

@@ -263,7 +263,7 @@ class MarketoClient:
             raise
         except MarketoError as error:
             if may_have_run and isinstance(error, MarketoInvalidRequestError):
-                # The refusal may be due to an earlier sending: an approved draft is no draft any more.
+                # The refusal may be due to an earlier sending: an approved draft is no longer a draft.
                 error.remedy = f"{error.remedy} {_SENT_TWICE}".strip()
             error.executed |= may_have_run  # the last sending did not run, and an earlier one may have
             raise
@@ -300,7 +300,7 @@ class MarketoClient:
             self._marketo_ahead = self._transport.date - self._clock.now()
 
     def _counted(self, page: Reply) -> Reply:
-        if not page.operation.startswith("bulk_"):  # jobs are no rows
+        if not page.operation.startswith("bulk_"):  # jobs are not rows
             self.tally.add_rows(len(page.records))
         return page
 

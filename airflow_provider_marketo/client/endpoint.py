@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}", re.IGNORECASE)
 _PLAIN = re.compile(r"[!-~]+")
-"""A URL has neither blanks nor control characters. Names outside of ASCII are no hosts of Marketo's."""
+"""A URL has neither blanks nor control characters. No host of Marketo has a name outside of ASCII."""
 
 _PATHS_COPIED = ("/rest", "/identity", "/bulk")
 

@@ -24,9 +24,9 @@ def id_of(record: Any, what: str, member: str = "id") -> int:
     Return the id of a record.
 
     :param record: of a reply.
-    :param what: the record is, for the error: ``a lead``.
+    :param what: the kind of record, for the error, such as ``a lead``.
     :param member: the record's member that holds the id.
-    :raises MarketoDataError: it is no record, or has no id.
+    :raises MarketoDataError: it is not a record, or has no id.
     """
     number = record.get(member) if isinstance(record, Mapping) else None
     if isinstance(number, bool) or not str(number).isdecimal():

@@ -141,7 +141,7 @@ _SCALARS: Mapping[Any, Any] = {str: str, bool: bool, int: (int, str), float: (in
 
 
 def _read_one_of(hints: Sequence[Any], value: Any) -> Any:
-    """Read a value of a union: a text as text if it may be one, anything else as the first type that is no text."""
+    """Read a value of a union: a text as text if it may be one, anything else as the first type that is not a text."""
     if isinstance(value, (str, int, float, bool)) and type(value) in hints:
         return value
     return _read(next((hint for hint in hints if hint is not str), str), value)

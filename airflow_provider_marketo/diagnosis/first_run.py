@@ -36,7 +36,7 @@ _EXTRACTS: dict[str, str | None] = {
 """Operators that run export jobs, and what they export; None where ``object_type`` says it."""
 
 _NOTES = {"program_members": "for each ten programs", "custom_objects": "for each window and type"}
-"""What the calls are for, where the instance says how many there are."""
+"""Unit of the calls, where only the instance knows how many there are."""
 
 _FEEDS = {"RemovalsInRangeOperator": 2}
 """Operators that read feeds, and how many of them."""

@@ -46,7 +46,7 @@ class RawReply:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body as JSON; empty if it is no JSON object."""
+        """The body as JSON; empty if it is not a JSON object."""
         try:
             found = json.loads(self.content)
         except (ValueError, RecursionError):
@@ -143,7 +143,7 @@ class RawInstance:
         :param body: as JSON.
         """
         if not path.startswith("/bulk/v1/") or "/export/" not in path:
-            raise ValueError(f"{path} is no bulk export")
+            raise ValueError(f"{path} is not a bulk export")
         return self._call("POST", path, None, None, body)
 
     def _call(

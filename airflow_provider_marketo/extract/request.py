@@ -121,7 +121,7 @@ class ExtractRequest(Serializable):
 
     @property
     def _table(self) -> str:
-        """What file names start with. They also name a list that selects the rows in place of dates."""
+        """Prefix of file names. It also names a list that selects the rows in place of dates."""
         name = key_part(self.custom_object or self.object_type)
         if not (self.export.exclusive and self.filters):
             return name

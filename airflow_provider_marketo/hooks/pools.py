@@ -41,7 +41,7 @@ class PlannedPool:
 
     @property
     def advice(self) -> str | None:
-        """What the user could improve about the pool; None if nothing."""
+        """Return advice about the pool; None if there is nothing to improve."""
         if len(self.instances) == 1:
             return None
         return (

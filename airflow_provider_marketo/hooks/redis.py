@@ -26,7 +26,7 @@ def redis_client(settings: ConnectionSettings) -> Redis:
     URIs of Redis, ``redis://host:6379/1`` names the database 1, and the type ``rediss`` uses TLS.
 
     :param settings: the Marketo connection.
-    :raises MarketoInvalidRequestError: the Redis connection does not exist, or its database is no number.
+    :raises MarketoInvalidRequestError: the Redis connection does not exist, or its database is not a number.
     """
     connection = _find_connection(settings)
     extra = connection.extra_dejson

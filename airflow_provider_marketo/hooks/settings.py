@@ -224,7 +224,7 @@ class FieldReader:
 
     def refuse_other_extra(self, example: str) -> None:
         """
-        Refuse an extra that is no JSON object.
+        Refuse an extra that is not a JSON object.
 
         :param example: how it is written.
         """

@@ -97,7 +97,7 @@ def read_json(name: str, *, remedy: str) -> Any:
 
     :param name: the Variable's key.
     :param remedy: the way out if it is damaged.
-    :raises MarketoStateError: it is no JSON object. A damaged Variable is never taken for a missing one.
+    :raises MarketoStateError: it is not a JSON object. A damaged Variable is never taken for a missing one.
     """
     text = read(name)
     return None if text is None else stored.parse(text, dict, place=f"the Variable {name}", remedy=remedy)

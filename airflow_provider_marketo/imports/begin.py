@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 CALLS_PER_CHUNK = 20
-"""Calls that a try repeats after a kill, where it may. Rows that must not be sent twice are staged call by call."""
+"""Calls that a try repeats after a kill, if they may run twice. Other rows are staged one call at a time."""
 
 _NAMES_OF_PEOPLE = ("email", "emailaddress", "externalid", "sfdccontactid", "sfdcleadid")
 _KEY = "marketo_import"
@@ -87,7 +87,8 @@ class Beginning:
         """
         Return what an earlier try, or this one before its deferral, has staged. The input is not read again.
 
-        :param request: what is wanted now. Once a row was sent, only its policies count if the destination is the same.
+        :param request: the present request. If a row was sent, only the policies of a request with the same destination
+            count.
         :param resumed: whether this is the same try after a deferral: templates may render to something else by now.
         :return: None if nothing is staged for this destination.
         :raises MarketoDataError: a part of it was sent, and the rest is gone.
@@ -100,7 +101,7 @@ class Beginning:
         if progress.fingerprint != self._fingerprint(request):
             batches = [chunk.batch_id for chunk in progress.chunks.values() if chunk.batch_id]
             log.warning(
-                "The task has another destination than its last try, whose staged rows are dropped%s",
+                "The task's destination has changed since its last try: the rows that it staged are dropped%s",
                 f". Its imports {batches} continue: Marketo cannot cancel them" if batches else "",
             )
             return None
@@ -117,7 +118,7 @@ class Beginning:
             )
         plan = ImportPlan.from_bytes(data)
         if not resumed and not progress.sent and request.differs(plan.request):
-            log.info("The task has changed since its last try, which sent nothing: its input is read again")
+            log.info("The task has changed since its last try, which sent nothing. The input is read again")
             return None
         policies = {name: getattr(request, name) for name in POLICIES}
         staged = self._staged(replace(plan, request={**plan.request, **policies}), progress)
@@ -242,7 +243,7 @@ class Beginning:
 
 def deadline_of(staged: StagedImport, timeout: timedelta, *, resumed: bool) -> datetime:
     """
-    Return when waiting for Marketo ends.
+    Return the time at which the wait for Marketo ends.
 
     :param staged: what is sent; its progress keeps the deadline.
     :param timeout: how long a try waits.
@@ -269,7 +270,7 @@ def _limits(request: ImportRequest) -> ChunkLimits:
 
 
 def _check_lookup(request: ImportRequest, rows: Rows) -> None:
-    """Refuse rows that do not name their lead by its id, with the way out."""
+    """Refuse rows without the id of their lead, and say what to do."""
     target = request.target
     if not target.finds_leads or LEAD_ID in request.mapping(rows.columns).values() or LEAD_ID in request.constants:
         return

@@ -123,7 +123,7 @@ class EraseWork(Work):
         error = MarketoInvalidRequestError(
             f"no lead has any of the {counted(self._given, 'given value')} as its {self._field}: no lead was erased",
             parameter=self._input,
-            remedy="Check the values, lookup_field and the API user's partitions. If it is no mistake, set"
+            remedy="Check the values, lookup_field and the API user's partitions. If it is not a mistake, set"
             " allow_none_found=True.",
         )
         if not self._arguments["dry_run"]:

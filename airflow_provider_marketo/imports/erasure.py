@@ -82,7 +82,7 @@ class Erasure:
         """
         Return the positions of the values that have found no lead, from 1; None where Marketo does not show the field.
 
-        Positions are no personal data, the values are.
+        Positions are not personal data, the values are.
         """
         if self._lookup_field in _NOT_SHOWN:
             return None

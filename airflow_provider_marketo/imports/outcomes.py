@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.targets import Stage
 
 ALREADY_THERE = frozenset({codes.LEAD_EXISTS, codes.OBJECT_EXISTS})
-"""What createOnly says of a record that exists. After a repeated call that may be its own work."""
+"""The code of createOnly for a record that exists. After a repeated call, the first call may have created it."""
 
 DONE = frozenset({"created", "updated", "added", "removed", "deleted", "memberof", "notmemberof"})
 """Marketo's words for a record that is as it should be."""

@@ -26,7 +26,7 @@ LARGEST = 256 << 20
 """Bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
 
 _UNREADABLE = (ValueError, OverflowError, ArithmeticError, KeyError)
-"""What Python raises for a value that it cannot hold. Arrow raises ValueErrors, and KeyErrors for unknown zones."""
+"""Errors for a value that Python cannot hold. Arrow raises ValueErrors, and KeyErrors for unknown zones."""
 
 
 class ParquetReader:

@@ -18,10 +18,10 @@ from airflow_provider_marketo.imports.targets import ACTIVITY_TYPE_ID, BULK, LEA
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
 RESEND = "resend"
 POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
-"""What an author may change between two tries of what is staged."""
+"""Members that an author may change while rows are staged."""
 
 _SOURCES = ("source", "source_format", "delimiter", "sql", "sql_conn_id", "parameters", "lead_ids")
-"""What names the input. Records are not among them: nothing of a lead is written down."""
+"""Members that name the input. Records are not among them, so no lead's data is stored."""
 
 _DESTINATION = (
     "object_type",

@@ -132,7 +132,7 @@ class Listing:
 
     @property
     def cost(self) -> Literal["page", "row"]:
-        """What takes a call: a ``page`` of rows, or each ``row`` of the parent."""
+        """Unit of a call: a ``page`` of rows, or each ``row`` of the parent."""
         return "page" if self.parent is None else "row"
 
     @property

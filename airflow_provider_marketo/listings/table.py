@@ -394,4 +394,4 @@ LISTINGS: Mapping[str, Listing] = {listing.name: listing for listing in _LISTING
 """By name."""
 
 DEFAULT: tuple[str, ...] = tuple(listing.name for listing in _LISTINGS if listing.default)
-"""What an operator lists if its author names no tables. Rows of ``segments`` are the only ones that take calls each."""
+"""Tables that an operator lists if its author names none. Of these only ``segments`` take a call for each row."""

@@ -28,7 +28,7 @@ _VERBS: Mapping[AssetAction, Sequence[str]] = {
 """Adobe's names for each action. A family has one of them, or none."""
 
 _V2_TRANSITIONS = {"approve": "approve", "unapprove": "unapprove", "discard_draft": "discard"}
-"""What ``update_status`` of the new designer calls an action."""
+"""Names of actions in ``update_status`` of the new designer."""
 
 
 def in_new_designer(asset_type: str) -> bool:

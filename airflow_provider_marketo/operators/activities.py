@@ -47,8 +47,8 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
-    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
-        have no place in XCom or among rendered fields.
+    :param records: list of mappings of names to values, or a function that returns one. It is not a template:
+        leads have no place in XCom or among rendered fields.
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
         Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
         Default: the input has ids, in a column ``leadId``.

@@ -61,15 +61,15 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
 
     :param campaign_id: id of a smart campaign with the trigger "Campaign is Requested", source "Web Service API".
     :param lead_ids: ids of the leads: a list, or a template or XCom that gives one. Duplicates count once. An empty
-        list sends nothing and is no error.
+        list sends nothing and is not an error.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped, with a column ``leadId`` or that of ``lookup_field``; or
     :param source_format: of the files, where their names do not tell.
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
-    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
-        have no place in XCom or among rendered fields.
+    :param records: list of mappings of names to values, or a function that returns one. It is not a template:
+        leads have no place in XCom or among rendered fields.
     :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Marketo is
         asked for their ids, 300 a call.
     :param columns: for rows: column of the input to the name that ``lookup_field``, ``tokens`` and ``once_by`` use.

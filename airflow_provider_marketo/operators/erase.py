@@ -49,8 +49,8 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
-    :param records: list of mappings of names to values, or a function that returns one. It is no template: leads
-        have no place in XCom or among rendered fields.
+    :param records: list of mappings of names to values, or a function that returns one. It is not a template:
+        leads have no place in XCom or among rendered fields.
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. All
         leads that have one of its values are deleted. Default: the input has ids, in a column ``leadId``.
     :param columns: column of the input to the name that ``lookup_field`` uses: ``{"mail": "email"}``.

@@ -64,8 +64,8 @@ def records(parameter: str, value: Any) -> Any:
     raise MarketoInvalidRequestError(
         f"{parameter} is a {type(value).__name__}, not a list of records",
         parameter=parameter,
-        remedy="Give a list of mappings, or a function that returns one. Records are no template and no XCom: leads"
-        " have no place there. Write them to a file and give it as source.",
+        remedy="Give a list of mappings, or a function that returns one. Records are neither a template nor an XCom:"
+        " leads have no place there. Write them to a file and give it as source.",
     )
 
 

@@ -53,7 +53,7 @@ _PACKAGES = {
     "abfss": "airflow-provider-marketo[azure]",
     "adl": "airflow-provider-marketo[azure]",
 }
-"""What a worker must have for each kind of remote folder."""
+"""The package that a worker needs for each kind of remote folder."""
 
 _RESTORE = "Restore the file, or delete it and clear the task."
 

@@ -43,13 +43,13 @@ class OutputFormat:
     One format.
 
     :param name: as authors write it, and the extension of the files.
-    :param transform: makes what takes an export file and writes rows: of rules, keys seen before, and how to open a
-        file.
+    :param transform: makes the writer of an export file's rows, given the rules, the keys seen before, and how to open
+        a file.
     :param write: writes records to an open file, given the kinds of their columns by name; returns their number. Kinds
         are those of :mod:`~airflow_provider_marketo.client.tabular.schema`.
     :param attributes: the form of activities' attributes that is the default.
     :param attribute_forms: the forms that can be written.
-    :param typed: whether columns have types, which Marketo has to be asked for.
+    :param typed: whether columns have types. They come from Marketo.
     """
 
     name: str
@@ -65,7 +65,7 @@ class OutputFormat:
 
 
 _HALF_PAIRS = "marketo-half-pairs"
-"""The way to encode texts that hold half of a surrogate pair: as exports have them, by U+FFFD."""
+"""Error handler that encodes half of a surrogate pair as U+FFFD, as exports do."""
 
 
 def _replaced(error: UnicodeError) -> tuple[bytes, int]:
@@ -109,7 +109,7 @@ def _write_parquet(file: BinaryIO, columns: Mapping[str, str], records: Iterable
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
-    """Return a record as a line of JSON. Half of a surrogate pair, which is no UTF-8, becomes U+FFFD."""
+    """Return a record as a line of JSON. Half of a surrogate pair, which is not UTF-8, becomes U+FFFD."""
     return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", _HALF_PAIRS) + b"\n"
 
 

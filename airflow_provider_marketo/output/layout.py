@@ -11,7 +11,7 @@ MANIFESTS = "_marketo/manifests"
 RUNS = "_marketo/runs"
 STAGING = "_marketo/staging"
 TEMPORARY_PREFIX = "marketo-"
-"""What names of temporary folders start with, in an output folder or in the temporary folder of a host."""
+"""Prefix of temporary folders, in an output folder or in the temporary folder of a host."""
 
 
 def manifest(name: str) -> str:

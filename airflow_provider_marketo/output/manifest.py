@@ -263,7 +263,7 @@ class Manifest(Serializable):
         Return the manifest that :meth:`to_dict` wrote.
 
         :param facts: plain JSON. Members that this version does not know are passed over.
-        :raises MarketoDataError: it is no manifest, or one of a later schema.
+        :raises MarketoDataError: it is not a manifest, or one of a later schema.
         """
         version = facts.get("schema_version")
         if not isinstance(version, int):
@@ -288,7 +288,7 @@ def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manife
     :param source: what a task returned (its XCom), or the path or URL of the manifest's file: the member ``manifest``
         of what a task returned, or of the ``extra`` of an asset event.
     :raises FileNotFoundError: there is no such file.
-    :raises MarketoDataError: it is no manifest, or one of a later schema.
+    :raises MarketoDataError: it is not a manifest, or one of a later schema.
     """
     if isinstance(source, Mapping):
         if all(name in source for name in _LISTS):

@@ -26,7 +26,7 @@ FLOW_STEPS = (
     "Change Status in Progression",
     "Interesting Moment",
 )
-"""What the flow of a campaign most often does."""
+"""Activities that the flow of a campaign adds most often."""
 
 
 class MarketoCampaignRunSensor(MarketoSensor):

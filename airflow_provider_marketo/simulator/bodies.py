@@ -31,7 +31,7 @@ class Body:
     The decoded body of a request.
 
     :param kind: content type without parameters; empty without a body.
-    :param pairs: fields of a form, and parts of a multipart body that are no files.
+    :param pairs: fields of a form, and parts of a multipart body that are not files.
     :param files: files of a multipart body.
     :param json: value of a JSON body; None without one.
     """
@@ -81,7 +81,7 @@ def parse_json(content: bytes) -> Any:
     """
     Return the value of JSON.
 
-    :raises ApiError: 609, it is no JSON, has a key twice, or a number that is too large.
+    :raises ApiError: 609, it is not JSON, has a key twice, or a number that is too large.
     """
     try:
         return json.loads(

@@ -84,7 +84,7 @@ class _Reader:
     # Where parameters come from
 
     def texts(self, pairs: Pairs) -> dict[str, Any]:
-        """Return the parameters of a query, a form, or parts that are no files."""
+        """Return the parameters of a query, a form, or parts that are not files."""
         by_name: dict[str, list[str]] = {}
         for name, text in pairs:
             by_name.setdefault(name, []).append(text)

@@ -30,7 +30,7 @@ class Fault:
     :param truncate: send only this many bytes of a file, then close the connection.
     :param spoil: change one byte of a file, so that its checksum is wrong.
     :param ignore_range: answer a request for a part of a file with the whole file.
-    :param job: how the job ends that the call creates or enqueues: ``failed``, ``cancelled``, or ``stuck`` in the
+    :param job: how the job that the call creates or enqueues ends: ``failed``, ``cancelled``, or ``stuck`` in the
         queue for ever.
     :param times: how many calls fail; None for all.
     :param skip: how many calls succeed first.

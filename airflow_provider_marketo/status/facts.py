@@ -336,7 +336,7 @@ def _faults(known: Snapshot, may_see: Callable[[str], bool]) -> list[dict[str, s
     ]
     found += [
         {
-            "found": f"The promise of {name} in the Variable {PROMISES} is no duration.",
+            "found": f"The promise of {name} in the Variable {PROMISES} is not a duration.",
             "remedy": "Write an ISO 8601 duration, such as PT2H.",
         }
         for name in unreadable

@@ -20,7 +20,7 @@ USER_AUDITS = "user_audits"
 
 TYPES_PER_PASS = 10
 LEADS_PER_PASS = 30
-"""What Marketo takes in a call of a feed."""
+"""Limits of one call of a feed."""
 
 SKEW = timedelta(seconds=30)
 """Difference of this host's clock from Marketo's that is worth a warning."""

@@ -27,7 +27,7 @@ PREFIX = "marketo_position_"
 """Keys and Variables start with it. None has "token" in its name: Airflow would mask the value in logs."""
 
 REMEMBERED_RANGES = 100
-"""A run reads back over a few ranges, and a Variable is no place for thousands."""
+"""A run reads back over a few ranges. A Variable must not hold thousands."""
 
 _RESTORE = (
     "Restore it, or delete it: the stream then goes on from its other copies (the Variable, the outlet's state,"

@@ -272,7 +272,7 @@ class StreamRun:
         return layout.manifest(self._request_for(one).name)
 
     def _manifest_of(self, one: Range) -> Manifest | None:
-        """What this run has published, if what is wanted is still the same."""
+        """Return the manifest that this run has published, if its request is still the same."""
         request = self._request_for(one)
         facts: dict[str, Any] = self._folder.read_json(self._manifest_place(one)) or {}
         return Manifest.from_dict(facts) if facts.get("request") == request.fingerprint() else None

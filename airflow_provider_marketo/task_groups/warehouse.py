@@ -40,11 +40,11 @@ OPTIONS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(get_args(ListingObject), ("fields", *_FILTERS)),
     **dict.fromkeys(get_args(LookedUpObject), ("keys", "fields", *_FILTERS)),
 }
-"""What an author may say of each table."""
+"""Options that an author may set for each table."""
 
 
 _WAITS = ("deferrable", "poll_interval", "timeout", "on_quota_exhausted")
-"""What Airflow does not take out of ``default_args`` for a mapped task."""
+"""Arguments that Airflow leaves in ``default_args`` for a mapped task."""
 
 
 class MarketoWarehouseTaskGroup(TaskGroup):

@@ -181,7 +181,7 @@ class Engine(ABC):
         return f"({expression} AT TIME ZONE 'UTC')"
 
     def integer_or_null(self, expression: str) -> str:
-        """Return a text as an integer; null if it is none."""
+        """Return a text as an integer; null if it is not one."""
         return f"TRY_CAST({expression} AS {self.types[types.INT]})"
 
     def replace_view(self, name: str, query: str) -> bool:

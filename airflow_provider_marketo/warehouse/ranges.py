@@ -29,7 +29,7 @@ log = printable_logger(__name__)
 LEADS, ACTIVITIES, REFERENCE, MEMBERS = "leads", "activities", "reference", "program_members"
 OBJECTS, REMOVALS = "custom_objects", "removals"
 SOURCES = (LEADS, ACTIVITIES, REFERENCE, MEMBERS, OBJECTS, REMOVALS)
-"""What has a range and a watermark of its own."""
+"""Sources with a range and a watermark of their own."""
 
 _SHORTEST = timedelta(minutes=1)
 """Marketo refuses an empty span, which a run right after another would have without a lookback."""
@@ -66,7 +66,7 @@ class RunRanges(Serializable):
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the task passes on."""
+        """Arguments that the task passes on."""
         return {**self.values, OBJECTS: list(self.custom_objects)}
 
 

@@ -55,7 +55,7 @@ _UNREADABLE = (
     RuntimeError,
     pa.ArrowException,
 )
-"""What the readers raise for a file that is not what its name says."""
+"""Errors that readers raise for a file of another format than its name says."""
 
 _PIECE = 1 << 20
 _LINES = 10_000

@@ -59,7 +59,7 @@ class Shape:
 
     @property
     def others(self) -> list[str]:
-        """The columns that are no part of the key."""
+        """The columns outside of the key."""
         return [column for column in self.columns.values() if column not in self.key]
 
 

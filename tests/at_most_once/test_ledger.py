@@ -245,7 +245,7 @@ DAMAGED = {
     "a blank": " ",
     "half an entry": whole_entry()[:60],
     "zeros": "\0" * 40,
-    "JSON that is no entry": "[]",
+    "JSON that is not an entry": "[]",
     "null": "null",
     "an entry without its facts": '{"state": "settled"}',
     "an entry with facts of other kinds": whole_entry().replace('"a_dag"', "7"),

@@ -386,7 +386,7 @@ def test_the_forty_first_call_is_not_made(instance, monkeypatch):
 
 def test_only_exports_are_posted(instance):
     calls = RawInstance(ConnectionSettings("sandbox", instance.url, instance.client_id, raw_secret(instance)))
-    with pytest.raises(ValueError, match="is no bulk export"):
+    with pytest.raises(ValueError, match="is not a bulk export"):
         calls.post("/rest/v1/leads.json", {"input": []})
     assert calls.calls == 0
 

@@ -77,7 +77,7 @@ class HostileServer:
 
 
 def reply(body: Any, *headers: str, status: str = "200 OK") -> bytes:
-    """Return an HTTP answer; a body that is no bytes is written as JSON."""
+    """Return an HTTP answer; a body that is not bytes is written as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", "Connection: close", *headers]
     return "\r\n".join([*head, "", ""]).encode() + content

@@ -208,7 +208,7 @@ def _contract(document: Json, method: str, path: str, operation: Json) -> Contra
     if body is not None:
         shape = body["schema"]
         if "$ref" not in shape and "properties" not in shape:
-            # A body that is no object is one field of a form, under the parameter's own name.
+            # A body that is not an object is one field of a form, under the parameter's own name.
             shape = {"type": "object", "properties": {body["name"]: shape}}
         schema = {**shape, **{key: document[key] for key in ("definitions", "components") if key in document}}
     return Contract(

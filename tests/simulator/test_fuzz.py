@@ -125,7 +125,7 @@ def changed(good: Mapping[str, Any], where: list[Any], odd: Any) -> dict[str, An
 
 
 def outcome(world: World, operation: Operation, call: Mapping[str, Any]) -> str:
-    """Return how a call ends. An exception that is no reply of Marketo's passes through."""
+    """Return how a call ends. An exception that is not a reply of Marketo's passes through."""
     try:
         reply = world.send(operation.name, call)
     except ApiError as error:

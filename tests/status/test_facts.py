@@ -167,7 +167,7 @@ def test_promises_stand_beside_the_lags_and_late_ones_are_named(session, store):
     assert found == [("forms", 30, True), ("leads", 7200, False), ("emails", 3600, True), ("leads", 7200, False)]
     assert [each["lag_seconds"] for each in fresh["tables"]] == [6 * 3600, 1800]
     (fault,) = facts["needs"]["faults"]
-    assert fault["found"] == "The promise of marketo://x/leads in the Variable marketo_promises is no duration."
+    assert fault["found"] == "The promise of marketo://x/leads in the Variable marketo_promises is not a duration."
     assert collect(session, now=NOW, dag_ids=["another"])["fresh"]["tables"] == []
 
 

@@ -1,4 +1,4 @@
-"""What stands in the files comes out of the tables: types, texts, names, and nothing of files that are not right."""
+"""A load keeps types, texts and names, and refuses files that are damaged or not ours."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class ExportJob:
 
 
 def whole_number(value: Any) -> int | None:
-    """Return a counter of Marketo's as a number; None if it is missing or is no number."""
+    """Return a counter of Marketo's as a number; None if it is missing or is not a number."""
     text = str(value)
     return int(text) if not isinstance(value, bool) and text.isascii() and text.isdecimal() else None
 

@@ -59,7 +59,7 @@ class JournalAddress:
 
     @property
     def name(self) -> str:
-        """What tells this journal from others: its path."""
+        """The path of the URL. It identifies the journal."""
         return urlsplit(self.url).path.rstrip("/")
 
     def resolve(self, link: str) -> str:

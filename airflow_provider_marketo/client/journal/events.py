@@ -18,7 +18,7 @@ from airflow_provider_marketo.client.dates import iso, parse_date_or_none
 
 ACTIVITY = "com.adobe.platform.marketo.activity."
 USER_AUDIT = "com.adobe.platform.marketo.audit.user."
-"""What the types of events start with."""
+"""Prefix of the types of events."""
 
 
 _DEEPEST = 4
@@ -136,7 +136,7 @@ def _pairs(attributes: Any) -> Any:
 
 
 def _date(value: Any) -> Any:
-    """Return a time as Marketo's feed writes it; what is no time is left to the column's type."""
+    """Return a time as Marketo's feed writes it; what is not a time is left to the column's type."""
     text = str(value or "").strip()
     if _EXACT.fullmatch(text) or not text:
         return text or None

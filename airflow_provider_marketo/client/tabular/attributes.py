@@ -18,7 +18,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
 _decode_numbers_as_text = json.JSONDecoder(parse_int=str, parse_float=str).decode
 HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-"""What may be half of a surrogate pair, as JSON escapes it. Both halves together are a character."""
+"""A possible half of a surrogate pair, as JSON escapes it. Both halves together are one character."""
 
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"

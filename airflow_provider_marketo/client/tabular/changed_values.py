@@ -81,7 +81,7 @@ class HiddenChanges:
         """
         Return the cells of a row that are written in place of its own; nothing if the row hides nothing.
 
-        A score becomes null, since a digest is no number.
+        A score becomes null, since a digest is not a number.
 
         :param row: the cells of :meth:`columns`, by name.
         :param digest: of a value.

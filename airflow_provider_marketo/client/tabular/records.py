@@ -33,8 +33,8 @@ NULL = b"null"
 _COMMA, _LF, _CR, _QUOTE = b',\n\r"'
 _END = b"\0"
 _NOT_STRUCTURE = bytes(sorted(set(range(256)) - {_QUOTE, _LF}))
-# A quoted field from where one can begin to where one can end, or to the end of the data. The literal in front makes
-# the search fast; a comma behind belongs to the match, since nearly all have one and looking ahead has its price.
+# A quoted field: from a position where one can begin to one where it can end, or to the end of the data. The literal in
+# front makes the search fast. A comma behind belongs to the match: nearly all fields have one, and a lookahead is slow.
 _QUOTED = re.compile(rb'"(?:(?<=[,\n]")|(?<=^"))[^"]*(?:",|(?:""[^"]*)*(?:",|"(?=\n|\r\n)|\Z))')
 _END_OF_PLAIN = re.compile(rb"[,\n]")
 _HALF_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
@@ -63,7 +63,7 @@ class Block:
             ended = self.data if self.data.endswith(b"\n") else self.data + b"\n"
             return [self.data[start:end] for start, end in _spans(ended)]
         lines = [line + b"\n" for line in self.data.split(b"\n")]
-        lines[-1] = lines[-1][:-1]  # what follows the last line end: nothing, but for the end of a file
+        lines[-1] = lines[-1][:-1]  # the rest behind the last line end: empty, except at the end of a file
         if not lines[-1]:
             del lines[-1]
         return lines if self.simple else list(_joined(lines))
@@ -102,8 +102,8 @@ class Splitter:
     Cuts a stream of bytes into blocks of whole records, whatever the sizes in which the bytes arrive.
 
     :param block: bytes per block.
-    :param quick: a quick way to find records: takes lines and returns those records at their start that it is sure of,
-        or None if it cannot tell.
+    :param quick: a quick way to find records: takes lines, and returns the records at their start of which it is sure.
+        None if it is not sure of any.
     """
 
     def __init__(self, block: int, quick: Callable[[bytes], Block | None] = lambda _: None) -> None:

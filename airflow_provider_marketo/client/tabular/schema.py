@@ -120,7 +120,7 @@ def activity_types(records: Iterable[Mapping[str, Any]]) -> dict[int, ActivityTy
     Return the activity types by id.
 
     :param records: of ``activities.get_types``.
-    :raises MarketoDataError: a record is no activity type, or there is none: every instance has some.
+    :raises MarketoDataError: a record is not an activity type, or there is none: every instance has some.
     """
     with reading("activities.get_types"):
         found = {kind.id: kind for kind in map(ActivityType.from_record, records)}

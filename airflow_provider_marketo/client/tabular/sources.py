@@ -6,4 +6,4 @@ SOURCE, RAW = "_source", "_raw"
 """Where a row comes from; on request the JSON of its event."""
 
 JOURNAL, EXTRACT = "journal", "extract"
-"""What the first column says. A table that lacks it holds extracted rows."""
+"""Value of the first column. A table without this column holds extracted rows."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ID = "marketoGUID"
 _SEARCHED = {"dedupeFields": "name", "name": "name", "idField": _ID, "idFields": _ID, _ID: _ID}
-"""What the search goes by. Adobe's text has ``idField``, its specification ``idFields``."""
+"""Keys of the search. Adobe's text has ``idField``, its specification ``idFields``."""
 
 _MEMBER_FIELDS = (_ID, "name", "createdAt", "updatedAt")
 

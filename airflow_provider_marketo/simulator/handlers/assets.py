@@ -108,7 +108,7 @@ def markup_of_file(request: Request, name: str, forbidden: Sequence[str] = ("<sc
 
     :param name: of the parameter.
     :param forbidden: tags that the HTML must not have.
-    :raises ApiError: 701, it is no file; 709, it is not UTF-8 or has a forbidden tag.
+    :raises ApiError: 701, it is not a file; 709, it is not UTF-8 or has a forbidden tag.
     """
     upload = request[name]
     if not isinstance(upload, Upload):

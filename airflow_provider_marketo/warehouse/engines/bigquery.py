@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.rows import DatasetRows
 
 _API_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
-"""What the API calls types that have another name in SQL."""
+"""Types of the API that have another name in SQL."""
 
 _CONFLICTS = ("concurrent update", "already exists", "could not serialize", "conflict", "exceeded rate limits")
 

@@ -54,7 +54,7 @@ class Warehouse(ConnectionEngine):
         self.execute("SET TimeZone = 'UTC'")
 
     def create_schema(self) -> None:
-        """:raises MarketoInvalidRequestError: the schema has the name of the file, which DuckDB cannot tell apart."""
+        """:raises MarketoInvalidRequestError: schema and file have the same name, and DuckDB cannot tell them apart."""
         database = str(self.query("SELECT current_database()")[0][0])
         if database.lower() == (self.schema or "").lower():
             raise MarketoInvalidRequestError(
