@@ -35,6 +35,7 @@ TEST_DAGS = (
     "held_waiting",
     "history_by_command",
     "history_in_the_ui",
+    "journal_watcher",
     "long_campaign",
     "several_subscriptions",
 )

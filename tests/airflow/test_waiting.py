@@ -139,6 +139,13 @@ def test_each_form_fill_starts_the_follow_up_once(airflow: RealAirflow, marketo:
     wait_for_all(airflow, {f"form fill of {lead}" for lead in (1006, 1007, 1008)})
 
 
+def test_a_watcher_of_the_journal_starts_a_dag(airflow: RealAirflow, marketo: Simulator) -> None:
+    position = "marketo_position_journal_watcher"
+    wait_for(lambda: airflow.api("GET", f"/api/v2/variables?variable_key_pattern={position}")["variables"], within=100)
+    filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1010, 1011)}
+    wait_for_all(airflow, filled, "journal_watcher")
+
+
 @pytest.mark.skipif(not hasattr(sdk, "RollupMapper"), reason="Airflow 3.3 has partitions that roll up")
 def test_a_day_is_rolled_up_when_all_of_its_hours_are_published(airflow: RealAirflow, marketo: Simulator) -> None:
     happened = [happens(marketo, types.SEND_EMAIL, 1005) for _ in range(2)]
@@ -159,13 +166,13 @@ def test_a_day_is_rolled_up_when_all_of_its_hours_are_published(airflow: RealAir
     assert keys >= set(happened)
 
 
-def wait_for_all(airflow: RealAirflow, activities: set[str]) -> DagRun:
-    """Wait until the follow-up has processed all of these activities; return the run that processed the last."""
+def wait_for_all(airflow: RealAirflow, activities: set[str], dag_id: str = FOLLOW_UP) -> DagRun:
+    """Wait until a DAG's runs have taken all of these activities; return the run that took the last."""
 
     def look() -> DagRun | None:
         taken = {
             activity: each
-            for each in runs(airflow, FOLLOW_UP)
+            for each in runs(airflow, dag_id)
             if each.task("new")["state"] == "success"
             for activity in each.xcom("new")["activities"]
         }
