@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoJournalExpiredError
@@ -41,6 +42,9 @@ OVERLAP = timedelta(hours=2)
 
 MARGIN = timedelta(days=1)
 """How much more than the gap is read by bulk extract: the journal gets some events late."""
+
+_AT_A_TIME = 200
+"""Events that are rows of several forms at the same time: a page has thousands."""
 
 _TYPES = {USER_AUDITS: events.USER_AUDIT}
 _CHECK_INSTANCE = (
@@ -190,9 +194,10 @@ class JournalRun(StreamRun):
         assert one is not None
         since = iso(one.since)
         for page in self._pages:
-            wanted = [record for event in page if (record := self._record(event, since)) is not None]
-            if wanted:
-                yield wanted
+            for some in batches(page, _AT_A_TIME):
+                wanted = [record for event in some if (record := self._record(event, since)) is not None]
+                if wanted:
+                    yield wanted
         self._check_instance(reader)
         if one.last is None:
             self._range = replace(one, last=reader.last)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError, MarketoJour
 from airflow_provider_marketo.client.journal.events import Event, unwrap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_marketo.client.journal.client import JournalClient, Page
 
@@ -67,13 +69,15 @@ class JournalReader:
         """
         Yield the wanted events, page by page, up to the present end.
 
+        While the caller works on a page, the next one is on its way.
+
         :raises MarketoJournalExpiredError: Adobe has forgotten the place.
         :raises MarketoDataError: an answer has events and does not say where to go on, or leads back.
         """
         if self.until == "":
             return
+        page = self.client.page(self.link)
         while True:
-            page = self.client.page(self.link)
             self.calls += 1
             self.date, self.pause = page.date, page.pause
             if not page.entries:
@@ -85,9 +89,11 @@ class JournalReader:
             place = self.client.address.since(self.last)
             self._read.add(self.client.address.relative(self.link))
             self.link = self.client.address.relative(place) if ended else self._following(page)
+            coming = None if ended else _in_a_thread(self.client.page, self.link)
             yield found
-            if ended:
+            if coming is None:
                 return
+            page = coming.result()
 
     def _take(self, page: Page) -> tuple[list[Event], bool]:
         """Return the wanted events of a page, and whether the last wanted position is among them."""
@@ -137,6 +143,20 @@ class JournalReader:
             raise MarketoJournalExpiredError(
                 "Adobe no longer keeps the events that follow this position", operation="journal.read"
             )
+
+
+def _in_a_thread(read: Callable[[str], Page], link: str) -> Future[Page]:
+    """Begin to read a page. Its thread is a daemon: a task that is killed does not wait for Adobe."""
+    coming: Future[Page] = Future()
+
+    def run() -> None:
+        try:
+            coming.set_result(read(link))
+        except BaseException as error:  # noqa: BLE001 - raised where the page is wanted
+            coming.set_exception(error)
+
+    threading.Thread(target=run, name="marketo-journal", daemon=True).start()
+    return coming
 
 
 def _turn(moment: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -96,6 +97,20 @@ def test_all_pages_are_read_to_the_end_and_reading_goes_on_from_there(world, man
     assert len(second) == 2
     assert not set(first) & set(second)
     assert world.read(again.link)[1] == []
+
+
+def test_the_next_page_is_on_its_way_while_a_page_is_worked_on(world):
+    world.sim.journal.behave(page=4)
+    world.happen(10)
+    pages = JournalReader(world.client, world.client.address.oldest(), INSTANCE, ACTIVITY).pages()
+    found = [event.body["id"] for event in next(pages)]
+    deadline = time.monotonic() + 5
+    while world.sim.report().calls["journal.read"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    found += [event.body["id"] for page in pages for event in page]
+    assert len(found) == len(set(found)) == 10
+    assert world.sim.report().calls["journal.read"] == 4
 
 
 def test_latest_begins_at_the_end(world):
