@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from airflow_provider_marketo import options
-from airflow_provider_marketo.arguments import Check, is_filled_in_later, moment, narrowing, number, period, text, texts
+from airflow_provider_marketo.arguments import (
+    Check,
+    count,
+    is_filled_in_later,
+    moment,
+    narrowing,
+    number,
+    period,
+    text,
+    texts,
+)
 from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
@@ -30,7 +40,7 @@ LEADS, ACTIVITIES, REFERENCE, MEMBERS = "leads", "activities", "reference", "pro
 OBJECTS, REMOVALS = "custom_objects", "removals"
 _FILTERS = ("exclude_fields", "hash_fields")
 _OPTIONS: Mapping[str, Sequence[str]] = {
-    LEADS: ("fields", *_FILTERS, "history"),
+    LEADS: ("fields", *_FILTERS, "history", "max_columns"),
     ACTIVITIES: ("activity_types", *_FILTERS),
     MEMBERS: ("fields", *_FILTERS, "history"),
     OBJECTS: (*_FILTERS, "history"),
@@ -67,7 +77,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         "activities": {"activity_types": [...]}}``, also for ``program_members``, ``custom_objects`` (all types) and the
         tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
         named: ``{"program_tokens": {}}``. What Marketo only looks up needs keys: ``{"companies": {"keys": [...]}}``.
-        What leads exclude or hash is hidden in the activities that change it, too.
+        What leads exclude or hash is hidden in the activities that change it, too. ``"max_columns"`` of leads is the
+        load's.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
     :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
@@ -148,6 +159,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         for name, each in ((LEADS, leads), (MEMBERS, members), (OBJECTS, objects)):
             if each.pop("history", False):
                 self._history.append(name)
+        most = leads.pop("max_columns", None)
         changed = MarketoIncrementalLeadsOperator(
             task_id="extract_leads",
             **self._common(LEADS),
@@ -156,7 +168,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             first_lead=start,
             **leads,
         )
-        self._load({LEADS: changed})
+        self._load({LEADS: changed}, max_columns=most)
         for option in _FILTERS:  # a value that leads do not show must not come in with its change
             if hidden := [*activities.get(option, ()), *leads.get(option, ())]:
                 activities[option] = list(dict.fromkeys(hidden))
@@ -257,7 +269,9 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                     parameter="tables",
                     remedy=f"Use {', '.join(OPTIONS[table])}.",
                 )
-            if option != "history" and value != "all":
+            if option == "max_columns":
+                count(minimum=2)(f"tables[{table!r}][{option!r}]", value)
+            elif option != "history" and value != "all":
                 check = texts() if option in _FILTERS else narrowing(texts())
                 check(f"tables[{table!r}][{option!r}]", value)
         if table in get_args(LookedUpObject) and not given.get("keys"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, flag, manifest, number, text
+from airflow_provider_marketo.arguments import Check, ChecksArguments, choice, count, flag, manifest, number, text
 from airflow_provider_marketo.choices import LoadMode, OnDelete
 from airflow_provider_marketo.lineage.tables import PublishesTables
 from airflow_provider_marketo.operators.base import UI_COLOR
@@ -43,6 +43,8 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
     :param on_delete: ``mark`` deleted leads, or ``erase`` them: nothing but ids and the mark remains, in any table.
     :param max_deletes: most rows that a full list may mark; below 1 a share of the live rows, of which ten are always
         allowed. Beyond it nothing is loaded.
+    :param max_columns: most fields that get a column of their own; further ones are members of the JSON column
+        ``_overflow``. Default: all, and a table that is too wide for the database is refused.
     :param fivetran_schema: a schema for views with Fivetran's names and types, such as ``marketo_fivetran``: the models
         of ``dbt_marketo`` run on them unchanged. They are made and replaced with each load. Default: no views.
     :param dry_run: load, log every statement and the counts, and undo everything.
@@ -60,6 +62,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         "history": flag(),
         "on_delete": choice(OnDelete),
         "max_deletes": number(),
+        "max_columns": count(minimum=2, required=False),
         "fivetran_schema": text(),
         "dry_run": flag(),
     }
@@ -77,6 +80,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         history: bool = False,
         on_delete: OnDelete = "mark",
         max_deletes: float = 0.2,
+        max_columns: int | None = None,
         fivetran_schema: str | None = None,
         dry_run: bool = False,
         **kwargs: Any,
@@ -90,6 +94,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         self.history = history
         self.on_delete = on_delete
         self.max_deletes = max_deletes
+        self.max_columns = max_columns
         self.fivetran_schema = fivetran_schema
         self._preview = dry_run
         self.check_arguments()

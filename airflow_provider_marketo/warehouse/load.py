@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.history import History
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
-from airflow_provider_marketo.warehouse.names import ERASED, table_name
+from airflow_provider_marketo.warehouse.names import ERASED, OVERFLOW, table_name
 from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
 from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many
 from airflow_provider_marketo.warehouse.transactions import repeated
@@ -30,6 +31,8 @@ from airflow_provider_marketo.warehouse.view_pass import release_views
 if TYPE_CHECKING:
     from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset
     from airflow_provider_marketo.warehouse.engine import Engine
+
+log = printable_logger(__name__)
 
 UPSERT, SNAPSHOT, TOMBSTONES = "upsert", "snapshot", "tombstones"
 MODES = {CHANGES: UPSERT, FULL: SNAPSHOT, DELETES: TOMBSTONES}
@@ -48,6 +51,7 @@ class LoadOptions:
     :param history: whether versions of rows are kept, too.
     :param on_delete: ``mark`` or ``erase``.
     :param max_deletes: most rows that a full list may delete; below 1 a share of the live rows.
+    :param max_columns: most fields that get a column; None for all.
     :param dry_run: undo everything in the end.
     :param fivetran_schema: where Fivetran's views are; None for no views.
     :param task: ids of DAG, task and run, for the log.
@@ -58,6 +62,7 @@ class LoadOptions:
     history: bool = False
     on_delete: str = "mark"
     max_deletes: float = 0.2
+    max_columns: int | None = None
     dry_run: bool = False
     fivetran_schema: str | None = None
     task: tuple[str, str, str] = ("", "", "")
@@ -122,9 +127,8 @@ class DatasetLoad:
         self.table = table_name(own or dataset.name)
         self._removes_from = table_name(options.table or removal.dataset) if removal is not None else None
         self._types = dataset_types(dataset)
-        refuse_too_many(engine, self.table, len(self._types))
-        # Two names that differ in case alone are one name in most databases.
-        self._staged = {source: f"c{number}" for number, source in enumerate(self._types)}
+        refuse_too_many(engine, self.table, min(len(self._types), options.max_columns or len(self._types)))
+        self._staged: dict[str, str] = {}
         self._as_of = dataset.as_of or manifest.as_of or manifest.end or _now()
         self.load_id = _load_id(engine, self.table, self._mode, manifest, dataset)
 
@@ -141,7 +145,7 @@ class DatasetLoad:
         engine.statements.clear()
         until = self._entry().span[1] or self._as_of
         loaded = Loaded(self.table, self.load_id, statements=engine.statements, until=str(until))
-        rows = DatasetRows(self._manifest, self._dataset, self._types)
+        rows = DatasetRows(self._manifest, self._dataset, dataset_types(self._dataset))
         try:
             tables = self._begin(rows)
             if tables is None:
@@ -170,12 +174,38 @@ class DatasetLoad:
         self._log.create()
         if self._log.has(self.load_id):
             return None
+        rows.overflow = self._overflow()
+        self._types = rows.columns
+        # Two names that differ in case alone are one name in most databases.
+        self._staged = {source: f"c{number}" for number, source in enumerate(self._types)}
         self._stage(rows)
         if engine.definitions_commit:
             tables = self._define()
             engine.begin()
             return None if self._has_run_meanwhile() else tables
         return None if self._has_run_meanwhile() else self._define()
+
+    def _overflow(self) -> frozenset[str] | None:
+        """
+        Return the fields that get no column; None if the table has no column for such fields.
+
+        A field that has a column keeps it. Fields without which rows cannot be merged come first, then in order.
+        """
+        known, most = self._log.known(self.table), self._options.max_columns
+        fields = dataset_types(self._dataset)
+        overflow: frozenset[str] = frozenset()
+        if most is not None:
+            removal = self._dataset.removal
+            needed = {*self._dataset.key, *self._dataset.scope, "updatedAt"}
+            needed |= {*removal.key.values(), removal.date} if removal else set()
+            new = sorted((name for name in fields if name not in known), key=lambda name: name not in needed)
+            room = max(most - len(known), len(needed.intersection(new)))
+            overflow = frozenset(new[room:])
+        if overflow and OVERFLOW not in known:
+            log.warning(
+                "%s has a column for %s; %s go to %s", self.table, counted(most or 0, "field"), len(overflow), OVERFLOW
+            )
+        return overflow if overflow or OVERFLOW in known else None
 
     def _has_run_meanwhile(self) -> bool:
         """Wait for other loads of the tables; return whether one of them was this load."""

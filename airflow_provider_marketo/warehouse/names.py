@@ -23,7 +23,10 @@ LOADS, COLUMNS, ERASED, LOCKS = "_marketo_loads", "_marketo_columns", "_marketo_
 VIEWS = "_marketo_views"
 HISTORY, VALID_FROM, VALID_TO = "_history", "_valid_from", "_valid_to"
 
-_OURS = (MISFITS, SOURCE, RAW)
+OVERFLOW = "_overflow"
+"""The column with the fields that have no column of their own."""
+
+_OURS = (MISFITS, SOURCE, RAW, OVERFLOW)
 """Fields that this provider adds to those of Marketo."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_ ]+")

@@ -32,6 +32,7 @@ from airflow_provider_marketo.client.tabular.records import Block, Splitter, hea
 from airflow_provider_marketo.hooks.databases import without_values
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError
+from airflow_provider_marketo.warehouse.names import OVERFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,7 @@ class DatasetRows:
     :param manifest: lists the files.
     :param dataset: one of the manifest's.
     :param columns: type of each column, as the manifest names them.
+    :ivar overflow: names of the columns that become members of one JSON column, ``_overflow``; None for no such column.
     :ivar read: number of rows that were read.
     :ivar nul_removed: number of texts out of which a NUL was taken, which PostgreSQL refuses.
     :ivar misfits: number of values of csv files that did not fit their column and became null.
@@ -90,6 +92,7 @@ class DatasetRows:
         self._dataset = dataset
         self._columns = columns
         self.files = manifest.files_of(dataset)
+        self.overflow: frozenset[str] | None = None
         self.read = 0
         self.nul_removed = 0
         self.misfits = 0
@@ -98,8 +101,16 @@ class DatasetRows:
     @property
     def schema(self) -> pa.Schema:
         """The columns of the batches: those of the dataset, and the number of the file."""
-        fields = [(name, types.arrow_type(kind)) for name, kind in self._columns.items()]
+        fields = [(name, types.arrow_type(kind)) for name, kind in self.columns.items()]
         return pa.schema([*fields, (FILE, pa.int32())])
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The type of each column that is staged."""
+        if self.overflow is None:
+            return dict(self._columns)
+        own = {name: kind for name, kind in self._columns.items() if name not in self.overflow}
+        return {**own, OVERFLOW: types.JSON}
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """
@@ -163,9 +174,10 @@ class DatasetRows:
 
     def _batches(self, table: pa.Table, file: ManifestFile, number: int) -> Iterator[pa.RecordBatch]:
         paths = _partitions(file.name)
-        columns = []
+        columns = {}
+        there = set(table.column_names)  # which Arrow lists anew each time
         for name, kind in self._columns.items():
-            if name in table.column_names:
+            if name in there:
                 values = self._clean(table.column(name), kind)
             elif name in paths:
                 values = _constant(paths[name], kind, table.num_rows, file)
@@ -173,11 +185,22 @@ class DatasetRows:
                 values = _constant(str(self._dataset.scope[name][0]), kind, table.num_rows, file)
             else:
                 values = pa.nulls(table.num_rows, types.arrow_type(kind))
-            columns.append(values)
-        columns.append(pa.repeat(pa.scalar(number, pa.int32()), table.num_rows))
-        whole = pa.table(columns, schema=self.schema)
+            columns[name] = values
+        if self.overflow is not None:
+            columns[OVERFLOW] = self._overflowing(columns, table.num_rows)
+        columns[FILE] = pa.repeat(pa.scalar(number, pa.int32()), table.num_rows)
+        schema = self.schema
+        whole = pa.table([columns[name] for name in schema.names], schema=schema)
         rows = max(1, min(_ROWS, whole.num_rows * _BYTES // max(whole.nbytes, 1)))
         yield from whole.to_batches(max_chunksize=rows)
+
+    def _overflowing(self, columns: Mapping[str, Any], rows: int) -> Any:
+        """Return the columns that have none of their own as JSON objects."""
+        apart = {name: columns[name] for name in self._columns if name in (self.overflow or ())}
+        if not apart or not rows:
+            return pa.nulls(rows, pa.string())
+        embedded = [name for name in apart if self._columns[name] == types.JSON]
+        return jsontext.objects(pa.table(apart), embedded)
 
     def _clean(self, values: Any, kind: str) -> Any:
         """Return values in the type that engines take. NUL is taken out of texts and counted."""

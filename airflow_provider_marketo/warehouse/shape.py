@@ -14,6 +14,7 @@ from airflow_provider_marketo.warehouse.names import (
     AS_OF,
     DELETED_AT,
     LOAD,
+    OVERFLOW,
     SYNCED_AT,
     SYSTEM_COLUMNS,
     column_names,
@@ -101,7 +102,8 @@ def refuse_too_many(engine: Engine, table: str, count: int) -> None:
         raise MarketoInvalidRequestError(
             f"{table} would have {count} columns, and {engine.name} takes {engine.most_columns}",
             parameter="manifest",
-            remedy="Extract fewer fields: name them with fields.",
+            remedy=f"Give max_columns: further fields are then members of the column {OVERFLOW}. Or extract fewer"
+            " fields: name them with fields.",
         )
 
 

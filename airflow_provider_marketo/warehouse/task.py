@@ -64,6 +64,7 @@ def load_manifest(
         history=arguments["history"],
         on_delete=arguments["on_delete"],
         max_deletes=arguments["max_deletes"],
+        max_columns=arguments["max_columns"],
         dry_run=arguments["dry_run"],
         fivetran_schema=arguments["fivetran_schema"],
         task=task,

@@ -345,6 +345,7 @@ def test_after_two_days_the_table_has_every_activity_once(journal, tmp_path, mon
     monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "wh.db")}))
     options = dict.fromkeys(("schema", "table", "mode", "fivetran_schema"))
     options |= {"sql_conn_id": "wh", "history": False, "on_delete": "mark", "max_deletes": 0.2, "dry_run": False}
+    options["max_columns"] = None
     disorder = {"duplicates": 0.2, "disorder": 6 * 3600, "others": 0.5, "wrapping": "mixed", "odd": True, "page": 50}
     stream = journal(disorder, activities=15_000)
     repeated = 0

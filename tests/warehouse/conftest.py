@@ -101,7 +101,14 @@ class Warehouse:
     def load(self, manifest, **arguments):
         """Load as the operator does."""
         given = {"sql_conn_id": "wh", "schema": self.schema, "table": None, "mode": None, "history": False}
-        given |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False, "fivetran_schema": None, **arguments}
+        given |= {
+            "on_delete": "mark",
+            "max_deletes": 0.2,
+            "max_columns": None,
+            "dry_run": False,
+            "fivetran_schema": None,
+            **arguments,
+        }
         return load_manifest(manifest.to_dict(), given)
 
     def query(self, sql: str):

@@ -158,6 +158,50 @@ def test_a_new_column_is_added_and_one_that_no_longer_comes_stays(warehouse, pub
     assert warehouse.rows("leads", "id", "old", "new") == [(1, "a", "b")]
 
 
+MANY = {
+    "id": "integer",
+    "updatedAt": "datetime",
+    **dict.fromkeys(("a", "b"), "string"),
+    "n": "currency",
+    "at": "datetime",
+}
+
+
+def overflowed(warehouse):
+    return {number: parsed(value) if value else None for number, value in warehouse.rows("leads", "id", "_overflow")}
+
+
+def test_fields_beyond_max_columns_are_members_of_one_column_and_those_with_a_column_keep_it(warehouse, publish):
+    first = publish(
+        [(1, DAY(1), "x", 'q"', "1.5", DAY(1)), (2, DAY(1), "y", None, None, None)], columns=MANY, as_of=DAY(2)
+    )
+    warehouse.load(first, max_columns=3)
+    assert set(warehouse.types("leads")) >= {"id", "updated_at", "a", "_overflow"}
+    assert not {"b", "n", "at"} & set(warehouse.types("leads"))
+    assert overflowed(warehouse) == {1: {"b": 'q"', "n": 1.5, "at": "2026-01-01T00:00:00Z"}, 2: None}
+    unannounced = publish(
+        [(2, DAY(3), "z", "new")], columns={**dict(list(MANY.items())[:3]), "c": "string"}, as_of=DAY(4)
+    )
+    warehouse.load(unannounced, max_columns=3, history=True)
+    assert dict(warehouse.rows("leads", "id", "a")) == {1: "x", 2: "z"}
+    assert overflowed(warehouse)[2] == {"c": "new"}
+    warehouse.load(
+        publish([(2, DAY(5), "z", "own")], columns={**dict(list(MANY.items())[:3]), "c": "string"}, as_of=DAY(6))
+    )
+    assert (overflowed(warehouse)[2], dict(warehouse.rows("leads", "id", "c"))[2]) == (None, "own")
+
+
+def test_a_table_that_is_too_wide_is_loaded_with_max_columns(warehouse, publish, monkeypatch):
+    monkeypatch.setattr(type(warehouse.engine), "most_columns", 30)
+    columns = {"id": "integer", **{f"field{number}": "string" for number in range(40)}}
+    manifest = publish([(1, *("v" * 40))], columns=columns)
+    with pytest.raises(MarketoInvalidRequestError, match="Give max_columns"):
+        warehouse.load(manifest)
+    warehouse.load(manifest, max_columns=20)
+    assert len(warehouse.types("leads")) == 20 + 1 + 4
+    assert overflowed(warehouse)[1] == {f"field{number}": "v" for number in range(19, 40)}
+
+
 def test_columns_that_are_partitions_are_read_from_the_path(warehouse, tmp_path):
     manifest = published(tmp_path, [(1, "a")], columns={"id": "integer", "name": "string"})
     (tmp_path / "region=North%20%26%20East").mkdir()

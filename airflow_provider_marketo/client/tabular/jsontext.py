@@ -48,6 +48,25 @@ def lines(table: Any, embedded: Collection[str] = ()) -> bytes:
     return b"".join(values_of(joined))
 
 
+def objects(table: Any, embedded: Collection[str] = ()) -> Any:
+    """
+    Return one JSON object per row, as an array of texts. It has no members that are null, and is null if it has none.
+
+    :param table: a table with at least one column.
+    :param embedded: columns of texts that are JSON already.
+    """
+    members = []
+    for name in table.column_names:
+        values = table.column(name).combine_chunks()
+        texts, quote = (values, "") if name in embedded else to_json(values)
+        member = pc.binary_join_element_wise(f",{_dump(name)}:{quote}", texts, quote, "")
+        members.append(pc.coalesce(member, ""))  # a join that skips nulls forgets rows that have nothing else
+    joined = pc.binary_join_element_wise(*members, "")
+    opened = pc.binary_replace_slice(joined.view(pa.binary()), 0, 1, b"{").view(pa.string())
+    whole = pc.binary_join_element_wise(opened, "}", "")
+    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), whole)
+
+
 def to_json(values: Any) -> tuple[Any, str]:
     """Return an array as texts of JSON, where null stays null, and the quote that belongs around each text."""
     kind = values.type

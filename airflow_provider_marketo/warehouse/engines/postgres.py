@@ -50,7 +50,8 @@ class Warehouse(Engine):
         "permission denied": "Grant the connection's user (sql_conn_id) CREATE and USAGE on the schema, or name another"
         " schema.",
         "must be owner": "Tables are altered by their owner: load with the connection (sql_conn_id) that created them.",
-        "row is too big": "A row must fit a page of 8 KB: extract fewer fields, with fields.",
+        "row is too big": "A row must fit a page of 8 KB: extract fewer fields, with fields, or give"
+        " max_columns, such as 400, so that the other fields are members of one column.",
         "index row ": "PostgreSQL takes keys of at most 2,700 bytes: extract without these rows, or load them into"
         " DuckDB.",
         "lock timeout": "Another transaction holds the table (sql_conn_id); end it, and run the task again.",
