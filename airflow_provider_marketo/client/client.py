@@ -95,6 +95,8 @@ class MarketoClient:
         self._credentials = (client_id, client_secret, partner_id)
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
+        self.known_replies: Mapping[str, Reply] = {}
+        """Replies to calls without parameters that are not made, because another task of the run has just made them."""
         self._stopped = False
         self._marketo_ahead: timedelta | None = None
 
@@ -148,6 +150,8 @@ class MarketoClient:
         :raises MarketoInvalidRequestError: a parameter is missing, unknown or out of range; nothing was sent.
         :raises MarketoError: Marketo refused or failed the call; :mod:`.errors` lists the types by consequence.
         """
+        if not parameters and operation in self.known_replies:
+            return self.known_replies[operation]
         prepared, retry_class = self._prepare(operation, parameters)
 
         def exchange(token: Secret) -> Reply:

@@ -31,6 +31,8 @@ _MONTH = timedelta(days=30)
 _EXTRACTS: dict[str, str | None] = {
     "MarketoBulkExtractOperator": None,
     "MarketoIncrementalLeadsOperator": "leads",
+    "ExtractInRangeOperator": None,
+    "LeadsInRangeOperator": "leads",
     "CustomObjectInRangeOperator": "custom_objects",
 }
 """Operators that run export jobs, and what they export; None where ``object_type`` says it."""
@@ -40,6 +42,9 @@ _NOTES = {"program_members": "for each ten programs", "custom_objects": "for eac
 
 _FEEDS = {"RemovalsInRangeOperator": 2}
 """Operators that read feeds, and how many of them."""
+
+_DESCRIPTIONS = 4
+"""Fields of leads and members, types of activities and custom objects."""
 
 _A_FEED = 2
 """A paging token and a page."""
@@ -97,7 +102,7 @@ def costs(tasks: Sequence[DagTask], start: datetime | None, end: datetime) -> It
     for task in tasks:
         group = task.task_id.rpartition(".")[0]
         if task.operator == _RANGES:
-            yield TaskCost(task.task_id, "Marketo's time", 1)
+            yield TaskCost(task.task_id, "Marketo's time, fields and types", _DESCRIPTIONS)
         elif task.operator in _EXTRACTS:
             yield _extract(task, _date(task.arguments.get("start")) or _date(starts.get(group)) or start, end)
         elif task.operator in ("MarketoListingOperator", "ReferenceInRangeOperator"):

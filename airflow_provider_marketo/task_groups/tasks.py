@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, manifests, moment, period, text, texts
@@ -9,6 +10,7 @@ from airflow_provider_marketo.choices import ListingObject, RemovalFeed
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.failures import fails_plainly
+from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
 from airflow_provider_marketo.operators.listings import MarketoListingOperator
 from airflow_provider_marketo.operators.stream_base import MarketoStreamOperator
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow.sdk import Context
+
+    from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 
 class RangesOfRunOperator(MarketoOperator):
@@ -80,7 +84,50 @@ class RangesOfRunOperator(MarketoOperator):
         return types
 
 
-class RemovalsInRangeOperator(MarketoStreamOperator):
+class UsesDescriptions(MarketoOperator):
+    """
+    A task that knows from the first task of the run what Marketo says of fields and types.
+
+    :param descriptions: folder in which the first task has written it down.
+    """
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {"descriptions": text(required=True)}
+
+    def __init__(self, *, descriptions: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.descriptions = descriptions
+
+    @cached_property
+    def hook(self) -> MarketoHook:
+        """The connection's hook, whose client does not ask again."""
+        from airflow_provider_marketo.warehouse.descriptions import use_shared
+
+        hook = super().hook
+        use_shared(hook.get_conn(), self.descriptions)
+        return hook
+
+
+class LeadsInRangeOperator(UsesDescriptions, MarketoIncrementalLeadsOperator):
+    """Extract the leads that have changed in a range."""
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoIncrementalLeadsOperator.argument_checks,
+        **UsesDescriptions.argument_checks,
+    }
+    template_fields: Sequence[str] = (*MarketoIncrementalLeadsOperator.template_fields, "descriptions")
+
+
+class ExtractInRangeOperator(UsesDescriptions, MarketoBulkExtractOperator):
+    """Extract the objects of a range by export jobs."""
+
+    argument_checks: ClassVar[Mapping[str, Check]] = {
+        **MarketoBulkExtractOperator.argument_checks,
+        **UsesDescriptions.argument_checks,
+    }
+    template_fields: Sequence[str] = (*MarketoBulkExtractOperator.template_fields, "descriptions")
+
+
+class RemovalsInRangeOperator(UsesDescriptions, MarketoStreamOperator):
     """
     Extract the deletions or the merges of a range; the load's watermark takes the place of a stream's position.
 
@@ -90,8 +137,10 @@ class RemovalsInRangeOperator(MarketoStreamOperator):
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoStreamOperator.argument_checks,
+        **UsesDescriptions.argument_checks,
         "object_type": choice(RemovalFeed),
     }
+    template_fields: Sequence[str] = (*MarketoStreamOperator.template_fields, "descriptions")
     keeps_position = False
     object_type = "deleted_leads"
 
@@ -101,7 +150,7 @@ class RemovalsInRangeOperator(MarketoStreamOperator):
         self.check_arguments()
 
 
-class CustomObjectInRangeOperator(MarketoBulkExtractOperator):
+class CustomObjectInRangeOperator(ExtractInRangeOperator):
     """
     Extract the custom objects of one type that have changed in a range.
 
@@ -119,7 +168,7 @@ class CustomObjectInRangeOperator(MarketoBulkExtractOperator):
         )
 
 
-class ReferenceInRangeOperator(MarketoListingOperator):
+class ReferenceInRangeOperator(UsesDescriptions, MarketoListingOperator):
     """
     List the default tables of reference data, and some that are listed only if they are named.
 
@@ -128,9 +177,10 @@ class ReferenceInRangeOperator(MarketoListingOperator):
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoListingOperator.argument_checks,
+        **UsesDescriptions.argument_checks,
         "also": texts(),
     }
-    template_fields: Sequence[str] = (*MarketoListingOperator.template_fields, "also")
+    template_fields: Sequence[str] = (*MarketoListingOperator.template_fields, "descriptions", "also")
 
     def __init__(self, *, also: Sequence[ListingObject] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -22,10 +22,10 @@ from airflow_provider_marketo.arguments import (
 from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
-from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
-from airflow_provider_marketo.operators.incremental_leads import MarketoIncrementalLeadsOperator
 from airflow_provider_marketo.task_groups.tasks import (
     CustomObjectInRangeOperator,
+    ExtractInRangeOperator,
+    LeadsInRangeOperator,
     LoadSourceOperator,
     RangesOfRunOperator,
     ReferenceInRangeOperator,
@@ -133,6 +133,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
                 remedy="Give the DAG max_active_runs=1.",
             )
         self._folder = self._root(output_path)
+        self._settled = f"{self._folder}/ranges"
         self._warehouse: dict[str, Any] = {"sql_conn_id": sql_conn_id, "schema": schema}
         self._fivetran_schema = fivetran_schema
         self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
@@ -148,7 +149,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
                 **self._marketo,
                 start=start,
                 lookback=lookback,
-                output_path=f"{self._folder}/ranges",
+                output_path=self._settled,
             ).output
             self._add_tasks(start, by_table)
 
@@ -160,7 +161,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             if each.pop("history", False):
                 self._history.append(name)
         most = leads.pop("max_columns", None)
-        changed = MarketoIncrementalLeadsOperator(
+        changed = LeadsInRangeOperator(
             task_id="extract_leads",
             **self._common(LEADS),
             **self._budget,
@@ -172,7 +173,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         for option in _FILTERS:  # a value that leads do not show must not come in with its change
             if hidden := [*activities.get(option, ()), *leads.get(option, ())]:
                 activities[option] = list(dict.fromkeys(hidden))
-        happened = MarketoBulkExtractOperator(
+        happened = ExtractInRangeOperator(
             task_id="extract_activities",
             object_type="activities",
             attributes="typed",
@@ -185,7 +186,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             task_id="extract_reference", **self._common(REFERENCE), **_listing_arguments(tables)
         )
         self._load({REFERENCE: listed})
-        enrolled = MarketoBulkExtractOperator(
+        enrolled = ExtractInRangeOperator(
             task_id="extract_program_members",
             object_type="program_members",
             programs=self._ranges["programs"],
@@ -206,6 +207,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         """Return the arguments that every extract has."""
         return {
             **self._marketo,
+            "descriptions": self._settled,
             "output_path": f"{self._folder}/{source}",
             "start": self._ranges[f"{source}_start"],
             "end": self._ranges[f"{source}_end"],

@@ -19,6 +19,7 @@ from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.conversions import as_utc
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.warehouse.descriptions import ask_and_share
 from airflow_provider_marketo.warehouse.watermarks import read_watermarks
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
         log.info("This run has its ranges already, and reads them again")
         return before.result
     folder.check_writable()
+    ask_and_share(hook.get_conn(), folder)
     found = _settle(context, hook, arguments)
     settled = RunRanges(found, _types(hook))
     folder.write_state(place, settled)

@@ -133,7 +133,8 @@ def test_a_column_becomes_wider_and_never_narrower(warehouse, publish, narrow, w
     warehouse.load(old)
     warehouse.load(new)
     types = warehouse.types("leads")
-    column = "value" if warehouse.kind in WIDENING else "value__text"
+    widens = warehouse.kind in WIDENING or (warehouse.kind, wide) == ("bigquery", "currency")
+    column = "value" if widens else "value__text"
     assert types[column] != {"integer": "int", "date": "date", "boolean": "bool"}[narrow]
     values = dict(warehouse.rows("leads", "id", column))
     assert set(values) == {1, 2}

@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 _API_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 """Types of the API that have another name in SQL."""
 
-_CONFLICTS = ("concurrent update", "already exists", "could not serialize", "conflict", "exceeded rate limits")
+_CONFLICTS = (
+    "concurrent update",
+    "already exists",
+    "could not serialize",
+    "conflict",
+    "exceeded rate limits",
+    "failed to commit",  # the emulator's words
+)
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "`": "\\`", "\n": "\\n", "\r": "\\r"})
 

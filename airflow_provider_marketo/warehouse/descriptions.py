@@ -1,0 +1,74 @@
+"""
+What an instance says of its fields and types, asked once for all tasks of a run of the task group.
+
+The first task writes it down, and the others read it. It is replaced by each run, and after an hour the tasks ask
+Marketo themselves: a task that is cleared next week must not export the fields of today.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError, MarketoPermissionError
+from airflow_provider_marketo.client.records import ReplyRecord
+from airflow_provider_marketo.client.serializable import Serializable
+from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.client.client import MarketoClient
+
+OPERATIONS = ("leads.describe", "activities.get_types", "program_members.describe", "custom_objects.list")
+_PLACE = "descriptions.json"
+_FRESH = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class RunDescriptions(Serializable):
+    """
+    Marketo's replies.
+
+    :param asked: Marketo's time then.
+    :param bodies: JSON texts, by operation.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    asked: datetime
+    bodies: Mapping[str, str]
+
+
+def ask_and_share(client: MarketoClient, folder: OutputFolder) -> None:
+    """
+    Ask Marketo, and write the replies down for the other tasks. What it refuses is left to the task that needs it.
+
+    :param client: the instance; from now on it knows the replies, too.
+    :param folder: where :func:`use_shared` finds them.
+    """
+    bodies = {}
+    for operation in OPERATIONS:
+        try:
+            bodies[operation] = json.dumps(client.call(operation).body)
+        except (MarketoPermissionError, MarketoFeatureUnavailableError):
+            continue
+    folder.write_state(_PLACE, RunDescriptions(client.marketo_time(), bodies))
+    use_shared(client, folder.url)
+
+
+def use_shared(client: MarketoClient, folder: str) -> None:
+    """
+    Let a client know what Marketo has said to the first task of the run, so that it need not ask.
+
+    :param client: the instance.
+    :param folder: URL of the folder with the replies. If there are none, or old ones, the client asks.
+    """
+    found = OutputFolder(folder).read_state(RunDescriptions, _PLACE)
+    if found is not None and client.marketo_time() - found.asked < _FRESH:
+        client.known_replies = {
+            operation: Reply(operation, json.loads(body, object_hook=ReplyRecord))
+            for operation, body in found.bodies.items()
+        }

@@ -1,0 +1,59 @@
+"""How many of Marketo's calls a sync of a whole instance costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from airflow_provider_marketo.client.client import MarketoClient
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.warehouse.descriptions import OPERATIONS, ask_and_share, use_shared
+from tests.task_groups.test_warehouse import Run, database, group
+
+__all__ = ["database"]
+
+LOOKS = ".get_jobs"
+"""One call for all jobs of an object, once in ``poll_interval``: how many there are depends on Marketo's speed."""
+
+AT_ONCE = {"time_scale": 1.0, "job_seconds": 0.0, "job_seconds_per_mb": 0.0, "status_refresh": 0.001}
+"""Settings of a Marketo whose jobs are done as soon as they have begun."""
+
+RUNS = {"scheduled__1": 166, "scheduled__2": 54}
+"""Calls of each run, without looks at jobs. A new listing or a new task changes them."""
+
+
+def calls_of(instance, run: Run) -> Counter[str]:
+    before = Counter(instance.report().calls)
+    run.all()
+    found = Counter(instance.report().calls) - before
+    return Counter({name: count for name, count in found.items() if not name.startswith("identity.")})
+
+
+@pytest.mark.slow(reason="it loads an instance twice")
+def test_a_sync_costs_little_more_than_its_windows_and_pages(marketo, governed, database, tmp_path):
+    instance = marketo(leads=500, activities=1000, custom_objects=1, limits=False, **AT_ONCE)
+    for run_id, expected in RUNS.items():
+        jobs = len(instance.jobs())
+        calls = calls_of(instance, Run(group(tmp_path, start="2025-12-01"), run_id))
+        assert {operation: calls[operation] for operation in OPERATIONS} == dict.fromkeys(OPERATIONS, 1)
+        looks = sum(count for name, count in calls.items() if name.endswith(LOOKS))
+        assert sum(calls.values()) - looks == expected, calls
+        again = calls["programs.get"] // 2  # those whose members are exported are listed a second time
+        least = -(-(len(instance.jobs()) - jobs) // 2)  # Marketo works on two jobs at a time
+        assert expected + least <= 1.1 * (expected - again + least)
+
+
+def test_replies_that_are_an_hour_old_are_asked_for_again(marketo, governed, tmp_path):
+    instance = marketo(leads=5, activities=5, limits=False)
+
+    def client() -> MarketoClient:
+        return MarketoClient(instance.url, instance.client_id, instance.client_secret)
+
+    ask_and_share(client(), OutputFolder(str(tmp_path)))
+    for hours, asked in ((0, 1), (2, 2)):
+        instance.clock.sleep(hours * 3600)
+        other = client()
+        use_shared(other, str(tmp_path))
+        assert len(other.call("leads.describe").records) > 10
+        assert instance.report().calls["leads.describe"] == asked
