@@ -67,7 +67,10 @@ FIELDS = {"id": "integer", "restName": "string", "displayName": "string"}
 VIEWS = "marketo_fivetran"
 
 WITH_SCHEMAS = ["duckdb", pytest.param("postgres", marks=pytest.mark.services)]
-pytestmark = pytest.mark.parametrize("make_warehouse", WITH_SCHEMAS, indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("make_warehouse", WITH_SCHEMAS, indirect=True),
+    pytest.mark.xdist_group("the schema of the views"),  # which has the same name on each worker
+]
 
 
 @pytest.fixture
