@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -100,7 +101,10 @@ class Adobe:
                 said = {"error_code": f"{fault.status}001", "message": fault.message or "injected"}
                 text = json.dumps(said) if fault.body is None else fault.body
                 return Bytes(text.encode(), "application/json", fault.status, after)
-            return self._token(call) if call.path == IMS else self._read(call)
+            reply = self._token(call) if call.path == IMS else self._read(call)
+            if fault is not None and fault.truncate is not None and isinstance(reply, Bytes):
+                return replace(reply, cut_after=fault.truncate)
+            return reply
 
     @property
     def _journal(self) -> Journal:
@@ -136,10 +140,10 @@ class Adobe:
         limit = query.get("limit")
         entries, last = ([], place) if "latest" in query else self._page(max(place, self._journal.oldest), limit)
         if not entries:
-            return self._nothing(place, limit)
+            return self._nothing(place, call)
         page = json.dumps({"last": self._journal.position(last), "count": len(entries)})
         body = f'{{"events":[{",".join(entries)}],"_page":{page}}}'
-        return Bytes(body.encode(), "application/json", 200, self._links(last, limit))
+        return Bytes(body.encode(), "application/json", 200, self._links(last, call))
 
     def _place(self, call: Call) -> int:
         """
@@ -166,7 +170,7 @@ class Adobe:
                 raise _RefusedError(reply=Bytes(f"{query['since']} is expired".encode(), "text/plain", 410))
             if match[1] == "events-validate":
                 raise _RefusedError(400, "400004", "the position is not valid")
-            raise _RefusedError(reply=self._nothing(place, limit))
+            raise _RefusedError(reply=self._nothing(place, call))
         return place
 
     def _check_caller(self, call: Call) -> None:
@@ -208,14 +212,16 @@ class Adobe:
             found.append(text)
         return found, first + len(found)
 
-    def _nothing(self, number: int, limit: str | None) -> Bytes:
+    def _nothing(self, number: int, call: Call) -> Bytes:
         now, form = self._instance.clock.now(), self._journal.manner.retry_after
         after = {"seconds": "10", "date": format_datetime(now + timedelta(seconds=10), usegmt=True)}.get(form)
-        headers = self._links(number, limit) | ({"Retry-After": after} if after else {})
+        headers = self._links(number, call) | ({"Retry-After": after} if after else {})
         return Bytes(b"", "application/json", 204, headers)
 
-    def _links(self, number: int, limit: str | None) -> dict[str, Any]:
-        rest, manner = self.path().removeprefix("/events"), self._journal.manner
+    def _links(self, number: int, call: Call) -> dict[str, Any]:
+        rest, manner, limit = self.path().removeprefix("/events"), self._journal.manner, dict(call.query).get("limit")
+        absolute = call.headers.get("x-adobe-io-events-url-links") == "true"
+        host = manner.next_host or (f"http://{call.headers['host']}" if absolute else "")
         place = f"since={quote(self._journal.position(number), safe='')}"
         here = place + (f"&limit={limit}" if limit is not None else "")
         links = {
@@ -227,5 +233,5 @@ class Adobe:
             "validate": f"/events-validate{rest}?{place}",
             "next": f"/events-fast{rest}?{here}",
         }
-        listed = [f'<{manner.next_host}{url}>; rel="{name}"' for name, url in links.items()]
+        listed = [f'<{host}{url}>; rel="{name}"' for name, url in links.items()]
         return {"Link": ", ".join(listed) if manner.joined_links else listed}

@@ -27,7 +27,7 @@ class Fault:
     :param drop: reset the connection.
     :param executed: run the operation first, then fail, so that the caller cannot know.
     :param delay: real seconds before the answer; without another fault the call succeeds.
-    :param truncate: send only this many bytes of a file, then close the connection.
+    :param truncate: send only this many bytes of a file or of a journal's page, then close the connection.
     :param spoil: change one byte of a file, so that its checksum is wrong.
     :param ignore_range: answer a request for a part of a file with the whole file.
     :param job: how the job that the call creates or enqueues ends: ``failed``, ``cancelled``, or ``stuck`` in the

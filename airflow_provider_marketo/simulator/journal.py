@@ -31,6 +31,7 @@ KEPT = 7 * 86_400
 CLIENT_ID, CLIENT_SECRET = "adobe0client0id0of0the0simulator", "p8e-SimulatedAdobeSecret0123456789"
 IMS_ORG = "51M0L4T3D00000000000000@AdobeOrg"
 OTHER_INSTANCE = "999-XYZ-000"
+UNKNOWN_TYPE = 99_999
 WRAPPINGS = ("flat", "body", "event.body")
 IDS = ("both", "new", "old")
 RETRY_AFTER = ("seconds", "date", "none")
@@ -65,6 +66,8 @@ class Manner:
     :param duplicates: part of the events, between 0 and 1, that come a second time.
     :param disorder: most seconds by which an event arrives after it happened, and its duplicate after it.
     :param others: part of the events, between 0 and 1, beside which another instance of the organization has one.
+    :param unknown: part of the activities, between 0 and 1, beside which there is one of a type and with an attribute
+        that Marketo has not announced.
     :param wrapping: shape of an entry: ``flat``, ``body``, ``event.body``, or ``mixed``; empty for Adobe's examples,
         flat activities and wrapped audits.
     :param ids: names of the event's id: ``both``, ``new`` or ``old``.
@@ -84,6 +87,7 @@ class Manner:
     duplicates: float = 0.0
     disorder: float = 0.0
     others: float = 0.0
+    unknown: float = 0.0
     wrapping: str = ""
     ids: str = "both"
     odd: bool = False
@@ -112,12 +116,14 @@ class _Happening:
     :param instance: Munchkin ID.
     :param activity: the activity, or its row if it is generated; None for an audit.
     :param audit: type and data of an audit.
+    :param unknown: whether it is of a type that nobody has announced.
     """
 
     key: int
     instance: str
     activity: Activity | int | None = None
     audit: tuple[str, Mapping[str, Any]] | None = None
+    unknown: bool = False
 
 
 class Journal:
@@ -247,6 +253,8 @@ class Journal:
             self._arrive(self._later(due), happening)
         if self._chance.random() < self.manner.others:
             self._arrive(self._later(at), replace(happening, key=next(self._keys), instance=OTHER_INSTANCE))
+        if activity is not None and self._chance.random() < self.manner.unknown:
+            self._arrive(self._later(at), replace(happening, key=next(self._keys), unknown=True))
 
     def _later(self, at: int) -> int:
         return at + (self._chance.randrange(int(self.manner.disorder)) if self.manner.disorder >= 1 else 0)
@@ -306,6 +314,10 @@ class Journal:
             "datacontenttype": "application/json",
             "data": data,
         }
+        if happening.unknown:
+            event |= {"type": _STANDARD + "somethingnew", "id": f"new-{shown.number}"}
+            data |= {"activityTypeId": UNKNOWN_TYPE, "activityType": "Something New"}
+            data["attributes"].append({"name": "Mood", "dataType": "string", "value": "sunny"})
         return _made_odd(event, shown.number) if self.manner.odd else event
 
     def _audit(self, number: int) -> dict[str, Any]:

@@ -49,12 +49,14 @@ class Bytes:
     :param content_type: its type.
     :param status: HTTP status.
     :param headers: additional headers; one with a list is sent for each item.
+    :param cut_after: close the connection after this many bytes; None sends all.
     """
 
     content: bytes
     content_type: str = "text/plain;charset=UTF-8"
     status: int = 200
     headers: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    cut_after: int | None = None
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(reply, File):
             self._file(reply)
         elif isinstance(reply, Bytes):
-            self._body_of(reply.status, reply.content, reply.content_type, reply.headers)
+            self._head(reply.status, reply.content_type, len(reply.content), reply.headers)
+            self.wfile.write(reply.content[: reply.cut_after])
+            self.close_connection |= reply.cut_after is not None
         elif isinstance(reply, Bare):
             self._json(reply.body, call, reply.status)
         else:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from airflow_provider_marketo.simulator import ManualClock, Simulator
-from airflow_provider_marketo.simulator.journal import CLIENT_ID, CLIENT_SECRET, IMS_ORG
+from airflow_provider_marketo.simulator.journal import CLIENT_ID, CLIENT_SECRET, IMS_ORG, UNKNOWN_TYPE
 from tests.simulator.support import Api
 
 SCOPE = "openid,adobeio_api"
@@ -79,6 +79,21 @@ def test_the_journal_tells_a_wrong_token_key_organization_and_address_apart(call
     assert caller.read().status_code == 204
 
 
+def test_a_token_that_is_missing_or_expired_is_refused(caller: Caller) -> None:
+    assert requests.get(caller.sim.journal_url, headers={"x-api-key": CLIENT_ID}, timeout=10).status_code == 401
+    caller.sim.clock.sleep(86_399)
+    assert caller.read().status_code == 401
+    caller.wait(0)
+    assert caller.read().status_code == 204
+
+
+def test_readers_do_not_disturb_each_other(caller: Caller) -> None:
+    caller.happen(4)
+    first = caller.read(limit=2)
+    assert positions(caller.read(limit=2)) == positions(first)
+    assert positions(caller.read(caller.link(first))) == positions(caller.read(caller.link(first))) != positions(first)
+
+
 def test_reading_starts_at_the_oldest_and_goes_on_exclusively(caller: Caller) -> None:
     caller.happen(5)
     first = caller.read(limit=2)
@@ -89,6 +104,7 @@ def test_reading_starts_at_the_oldest_and_goes_on_exclusively(caller: Caller) ->
     assert positions(caller.read(since=positions(first)[-1]))[:2] == positions(second)
     end = caller.read(caller.link(caller.read(caller.link(second))))
     assert (end.status_code, end.content, end.headers["Retry-After"]) == (204, b"", "10")
+    assert caller.link(end) == end.url
     caller.happen(1)
     assert len(positions(caller.read(caller.link(end)))) == 1
 
@@ -99,6 +115,40 @@ def test_links_are_relative_and_next_has_another_path(caller: Caller) -> None:
     assert answer.links["next"]["url"].startswith("/events-fast/organizations/")
     assert "{position}" in answer.links["page"]["url"]
     assert caller.read(caller.link(answer, "validate")).status_code == 200
+
+
+def test_links_are_absolute_on_request(caller: Caller) -> None:
+    caller.happen(1)
+    answer = caller.read(headers={"x-adobe-io-events-url-links": "true"})
+    assert answer.links["next"]["url"].startswith(f"{caller.sim.url}/events-fast/organizations/")
+    assert caller.read(answer.links["next"]["url"]).status_code == 204
+
+
+def test_a_page_may_break_off(caller: Caller) -> None:
+    caller.happen(2)
+    caller.sim.fail("journal.read", truncate=100)
+    with pytest.raises(requests.RequestException):
+        caller.read()
+    assert len(positions(caller.read())) == 2
+
+
+def test_an_older_journal_says_nothing_of_a_forgotten_position_until_it_is_asked(caller: Caller) -> None:
+    caller.sim.journal.behave(forgets_silently=True)
+    caller.happen(2)
+    place = positions(caller.read())[0]
+    caller.wait(7 * 86_400)
+    caller.happen(1)
+    gone = caller.read(since=place)
+    assert gone.status_code == 204
+    assert caller.read(caller.link(gone, "validate")).status_code == 400
+
+
+def test_an_activity_may_be_of_a_type_that_nobody_has_announced(caller: Caller) -> None:
+    caller.sim.journal.behave(unknown=1.0)
+    caller.happen(2)
+    events = [each["event"] for each in caller.read().json()["events"]]
+    assert sorted(each["data"]["activityTypeId"] for each in events) == [FORM, FORM, UNKNOWN_TYPE, UNKNOWN_TYPE]
+    assert len({each["id"] for each in events}) == 4
 
 
 @pytest.mark.parametrize("query", [{"seek": "-PT1H", "since": "x"}, {"limit": "0"}, {"limit": "many"}, {"seek": "1h"}])

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -94,6 +95,17 @@ def test_typed_files_have_the_columns_of_the_feed_and_one_more(journal, attribut
     assert manifest["kind"] == "changes"
     if attributes == "typed":
         assert manifest["type_errors"] == {"fill_out_form.webpage_id": 3}
+
+
+def test_types_and_attributes_that_nobody_has_announced_are_kept_and_counted(journal):
+    stream = journal({"unknown": 1.0}, activities=0)
+    stream.act(2)
+    stream.clock.advance(60)
+    manifest = stream.run("first", start=START, file_format="parquet", attributes="typed")
+    assert manifest["unknown"]["activity type 99999"] == 2
+    (file,) = [file["name"] for file in manifest["files"] if "99999" in file["name"]]
+    rows = pq.read_table(stream.output / file).to_pylist()
+    assert [dict(row["attributes"])["Mood"] for row in rows] == ["sunny", "sunny"]
 
 
 def test_a_run_that_is_run_again_reads_its_own_range(journal):

@@ -214,7 +214,9 @@ def test_names_that_are_no_instances_are_counted_together(world, monkeypatch):
     assert (len(read), reader.others) == (1, {"": 500})
 
 
-@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 500}, {"drop": True}, {"status": 429}, {"status": 401}])
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"status": 500}, {"drop": True}, {"truncate": 700}, {"status": 429}, {"status": 401}]
+)
 def test_what_passes_with_time_is_waited_out_without_loss(world, fault):
     world.sim.journal.behave(page=4)
     world.happen(10)
