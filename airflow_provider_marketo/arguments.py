@@ -8,10 +8,12 @@ task runs, before a call is spent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from inspect import Parameter, signature
+from types import NoneType
 from typing import Any, ClassVar, cast, get_args
 
 from airflow_provider_marketo.client.dates import without_zone
@@ -48,7 +50,8 @@ _STORED_AS = {"dry_run": "_preview"}
 _NAMES_OF_AIRFLOW = {"default_args", "params"}
 """Taken by Airflow's metaclass, before ``__init__`` is called. So is what begins with an underscore."""
 
-_TEMPLATE_MARKS = ("{{", "{%", "{#")
+_TEMPLATE_MARK = re.compile(r"\{[{%#]")
+_PLAIN = (int, float, bytes, date, NoneType)
 
 
 class ChecksArguments:
@@ -124,7 +127,9 @@ def _argument_names(kind: type) -> frozenset[str]:
 def is_filled_in_later(value: Any) -> bool:
     """Whether a value, or a part of it, is known only when the task runs: a template or another task's result."""
     if isinstance(value, str):
-        return any(mark in value for mark in _TEMPLATE_MARKS)
+        return _TEMPLATE_MARK.search(value) is not None
+    if isinstance(value, _PLAIN):  # most of what records have
+        return False
     if hasattr(value, "iter_references"):  # an XComArg, or an argument of a mapped task
         return True
     if isinstance(value, Mapping):
