@@ -34,5 +34,5 @@ def test_a_quoted_sentence_is_in_the_code(said: str, sentence: str) -> None:
     assert sentence in said
 
 
-def test_the_page_quotes_many() -> None:
+def test_the_page_of_symptoms_quotes_more_than_thirty_sentences() -> None:
     assert len(QUOTED) > 30

@@ -116,7 +116,9 @@ def test_every_recipe_is_named_in_this_file() -> None:
     assert [file.stem for file in EXAMPLE_DAGS.glob("*.py") if f'"{file.stem}"' not in here] == []
 
 
-def test_activities_to_parquet(runs: dict[str, DagRun], marketo: Simulator) -> None:
+def test_the_recipe_of_activities_publishes_each_activity_once_in_a_folder_for_its_type(
+    runs: dict[str, DagRun], marketo: Simulator
+) -> None:
     found = manifest(runs["marketo_activities_to_parquet"], "activities")
     guids = list(keys(paths(found), "marketoGUID"))
     expected = sum(1 for _ in marketo.instance.store.activities.between(second(START), second(END) - 1))
@@ -124,7 +126,7 @@ def test_activities_to_parquet(runs: dict[str, DagRun], marketo: Simulator) -> N
     assert all("activity_type=" in file["name"] for file in found["files"])
 
 
-def test_lead_snapshot(runs: dict[str, DagRun], marketo: Simulator) -> None:
+def test_the_snapshot_has_each_lead_once_in_three_windows(runs: dict[str, DagRun], marketo: Simulator) -> None:
     found = manifest(runs["marketo_lead_snapshot"], "leads")
     assert len(found["windows"]) == 3
     ids = list(keys(paths(found), "id"))
@@ -133,7 +135,9 @@ def test_lead_snapshot(runs: dict[str, DagRun], marketo: Simulator) -> None:
     assert len(ids) == len(set(ids)) == found["rows"] == sum(map(len, span))
 
 
-def test_members_and_custom_objects(runs: dict[str, DagRun], marketo: Simulator) -> None:
+def test_members_of_named_programs_and_custom_objects_come_once_each(
+    runs: dict[str, DagRun], marketo: Simulator
+) -> None:
     store = marketo.instance.store
     run = runs["marketo_members_and_custom_objects"]
     members = manifest(run, "members")
@@ -146,7 +150,9 @@ def test_members_and_custom_objects(runs: dict[str, DagRun], marketo: Simulator)
     assert len(guids) == len(set(guids)) == cars["rows"] == sum(map(len, span))
 
 
-def test_find_leads(runs: dict[str, DagRun], emails: list[str]) -> None:
+def test_leads_found_by_email_are_in_files_and_no_address_is_in_xcom(
+    runs: dict[str, DagRun], emails: list[str]
+) -> None:
     run = runs["marketo_find_leads"]
     run.wait_for("leads", "success", within=200)
     found = run.xcom("leads")
@@ -157,7 +163,7 @@ def test_find_leads(runs: dict[str, DagRun], emails: list[str]) -> None:
 
 
 @pytest.mark.services
-def test_updated_leads_to_s3(runs: dict[str, DagRun], s3: Any) -> None:
+def test_updated_leads_land_in_s3_without_an_address_in_clear_text(runs: dict[str, DagRun], s3: Any) -> None:
     found = manifest(runs["marketo_updated_leads_to_s3"], "leads")
     assert found["rows"] > 0
     for file in found["files"]:

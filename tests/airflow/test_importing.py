@@ -30,7 +30,9 @@ def write(path: Path, header: list[str], rows: list[list[object]]) -> None:
         csv.writer(file).writerows([header, *rows])
 
 
-def test_webinar_attendees(airflow: RealAirflow, marketo: Simulator, incoming: Path) -> None:
+def test_attendees_of_a_csv_file_become_leads_with_their_status_in_the_program(
+    airflow: RealAirflow, marketo: Simulator, incoming: Path
+) -> None:
     write(incoming / "attendees.csv", ["Email", "Seat"], [[email, at] for at, email in enumerate(NEW)])
     run = airflow.trigger("marketo_webinar_attendees", logical_date=WHEN.isoformat())
     task = run.wait_for("attendees", "success", within=200)
@@ -45,7 +47,9 @@ def test_webinar_attendees(airflow: RealAirflow, marketo: Simulator, incoming: P
     assert (member["statusName"], member["seatNumber"]) == ("Attended", 7)
 
 
-def test_custom_objects_from_parquet_with_rejects(airflow: RealAirflow, marketo: Simulator, incoming: Path) -> None:
+def test_one_rejected_custom_object_fails_the_task_after_the_others_were_imported(
+    airflow: RealAirflow, marketo: Simulator, incoming: Path
+) -> None:
     cars = {"vin": ["P1", "P2", "P3"], "owner": [1001, 1002, 7], "make": ["Saab"] * 3, "model": ["900", "99", "9-5"]}
     pyarrow.parquet.write_table(pyarrow.table(cars), incoming / "cars-1.parquet")
     run = airflow.trigger("marketo_custom_objects_from_parquet", logical_date=WHEN.isoformat())
@@ -58,7 +62,9 @@ def test_custom_objects_from_parquet_with_rejects(airflow: RealAirflow, marketo:
         assert list(marketo.instance.store.custom_objects["car_c"].find("vin", ["P1", "P2"]))
 
 
-def test_a_mirrored_list(airflow: RealAirflow, marketo: Simulator, incoming: Path) -> None:
+def test_a_mirrored_list_ends_with_exactly_the_leads_of_the_file(
+    airflow: RealAirflow, marketo: Simulator, incoming: Path
+) -> None:
     with marketo.instance.lock:
         before = marketo.instance.store.lists.members(1004)
     wanted = [*before[3:], 1001]

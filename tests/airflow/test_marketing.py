@@ -58,7 +58,7 @@ def no_faults(marketo: Simulator) -> None:
     marketo.clear_faults()
 
 
-def test_program_from_template(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_a_program_is_cloned_once_though_its_task_is_cleared(airflow: RealAirflow, marketo: Simulator) -> None:
     run = airflow.trigger("marketo_program_from_template", logical_date=None, conf={"name": "Real Program"})
     run.wait_for("program", "success", within=200)
     made = run.xcom("program")
@@ -131,7 +131,9 @@ def test_a_campaign_that_is_marked_failed_stops_and_a_clear_sends_the_rest(
     assert groups() == all_groups
 
 
-def test_reference_data(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_the_second_night_of_reference_data_counts_all_assets_and_no_change(
+    airflow: RealAirflow, marketo: Simulator
+) -> None:
     for night in (1, 2):
         run = airflow.trigger("marketo_reference_data", logical_date=None, dag_run_id=f"reference_{night}")
         run.wait_for("report", "success", within=200)
@@ -143,7 +145,7 @@ def test_reference_data(airflow: RealAirflow, marketo: Simulator) -> None:
     assert "Spring Webinar" in table.column("name").to_pylist()
 
 
-def test_erase_leads(airflow: RealAirflow, marketo: Simulator, lake: Path) -> None:
+def test_leads_are_erased_only_after_a_confirmation(airflow: RealAirflow, marketo: Simulator, lake: Path) -> None:
     with marketo.instance.lock:
         address = "erase.me@example.org"
         lead = marketo.instance.store.leads.create({"email": address}, marketo.instance.now, 1)

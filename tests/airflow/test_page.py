@@ -210,7 +210,7 @@ def test_the_page_changes_nothing(get, method: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py"])
-def test_nothing_else_is_served(get, path: str) -> None:
+def test_other_paths_of_the_plugin_are_not_found(get, path: str) -> None:
     assert get(path, "admin").status_code == 404
 
 

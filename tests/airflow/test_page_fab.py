@@ -82,7 +82,7 @@ def test_who_may_see_plugins_may_read_the_facts(
 
 
 @pytest.mark.parametrize("role", ["Admin", "Op"])
-def test_the_page_opens(server: RealAirflow, token: Callable[[str], str], role: str) -> None:
+def test_the_page_opens_for_each_role_of_fab(server: RealAirflow, token: Callable[[str], str], role: str) -> None:
     program = find_browser()
     if program is None:
         pytest.skip("Chromium is not installed")

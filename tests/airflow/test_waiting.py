@@ -48,7 +48,9 @@ def asset_events(airflow: RealAirflow, name: str) -> list[dict[str, Any]]:
     return [event for event in found if event["name"] == name]
 
 
-def test_hourly_activities(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_two_hours_of_activities_follow_each_other_without_a_gap_or_a_repetition(
+    airflow: RealAirflow, marketo: Simulator
+) -> None:
     start = marketo.clock.now().replace(microsecond=0)
     first = [happens(marketo, types.SEND_EMAIL, 1001) for _ in range(3)]
     marketo.clock.sleep(10)
@@ -74,7 +76,7 @@ def test_hourly_activities(airflow: RealAirflow, marketo: Simulator) -> None:
     assert event["extra"]["source"].startswith("marketo://127.0.0.1:")
 
 
-def test_tombstones(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_deleted_and_merged_leads_are_in_tables_of_their_own(airflow: RealAirflow, marketo: Simulator) -> None:
     client = MarketoClient(marketo.url, marketo.client_id, marketo.client_secret)
     start = marketo.clock.now()
     client.call("leads.delete", input=[{"id": 1100}])
@@ -87,7 +89,7 @@ def test_tombstones(airflow: RealAirflow, marketo: Simulator) -> None:
     assert [(row["winnerId"], row["loserId"]) for row in rows(done.xcom("merged"))] == [(1101, 1102)]
 
 
-def test_user_audits(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_an_activated_campaign_raises_one_alarm(airflow: RealAirflow, marketo: Simulator) -> None:
     client = MarketoClient(marketo.url, marketo.client_id, marketo.client_secret)
     start = marketo.clock.now()
     marketo.clock.sleep(10)
@@ -103,7 +105,7 @@ def test_user_audits(airflow: RealAirflow, marketo: Simulator) -> None:
     two.wait_for("alarms", "skipped", within=200)
 
 
-def test_webinar(airflow: RealAirflow, marketo: Simulator) -> None:
+def test_the_webinar_waits_until_one_more_person_has_registered(airflow: RealAirflow, marketo: Simulator) -> None:
     programs = marketo.instance.store.programs
     wanted = ("Registered", "Attended")
     members = sum(1 for member in programs.members(1001) if member["statusName"] in wanted)

@@ -176,7 +176,7 @@ def test_an_allowed_folder_is_meant_with_its_connection(url, is_allowed):
 
 
 @pytest.mark.parametrize("whole", ["{{ conf['arguments'] }}", "TEXT"])
-def test_arguments_as_text(whole, secret):
+def test_only_arguments_that_are_text_as_a_whole_name_their_files(whole, secret):
     given = json.dumps({"file": {"path": str(secret)}})
     written = given if whole == "TEXT" else whole
     named = named_files(written)

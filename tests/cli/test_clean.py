@@ -21,7 +21,7 @@ def test_it_removes_what_old_runs_keep(airflow, output):
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--older-than-days=50"])
-def test_it_removes_nothing_else(airflow, output, option):
+def test_clean_removes_no_rows(airflow, output, option):
     airflow("clean", option, str(output))
     assert len(list(output.rglob("rows.csv"))) == 1
 

@@ -384,7 +384,7 @@ def test_the_forty_first_call_is_not_made(instance, monkeypatch):
         calls.get("/rest/v1/stats/usage.json")
 
 
-def test_only_exports_are_posted(instance):
+def test_verify_posts_nothing_but_exports(instance):
     calls = RawInstance(ConnectionSettings("sandbox", instance.url, instance.client_id, raw_secret(instance)))
     with pytest.raises(ValueError, match="is not a bulk export"):
         calls.post("/rest/v1/leads.json", {"input": []})

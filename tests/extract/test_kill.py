@@ -55,7 +55,7 @@ def complete(output: Path, instance) -> bool:
     return len(rows) == len(set(rows)) == instance.activities(START, END)
 
 
-def test_killed_in_the_middle_of_a_download(marketo, tmp_path, victim):
+def test_a_task_killed_during_a_download_publishes_nothing_and_the_next_try_everything(marketo, tmp_path, victim):
     instance = marketo()
     output = tmp_path / "lake"
     instance.fail("bulk_export_activities.get_file", truncate=100_000)
@@ -72,7 +72,7 @@ def test_killed_in_the_middle_of_a_download(marketo, tmp_path, victim):
     assert (instance.calls("create_job"), instance.calls("enqueue_job")) == (3, 3)
 
 
-def test_killed_while_it_waited(marketo, tmp_path, victim):
+def test_a_task_killed_while_it_waited_is_continued_with_its_own_jobs(marketo, tmp_path, victim):
     instance = marketo(job_seconds=1200)
     output = tmp_path / "lake"
     process = victim(output, deferrable=False)

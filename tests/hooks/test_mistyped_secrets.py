@@ -58,7 +58,9 @@ def variables_of_reading(error: BaseException) -> list[str]:
 
 @pytest.mark.parametrize("typed", TYPED, ids=json.dumps)
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
-def test_a_secret_in_the_wrong_field(kind: str, name: str, typed: Any, caplog, monkeypatch):
+def test_a_secret_in_the_wrong_field_is_nowhere_in_errors_and_logs(
+    kind: str, name: str, typed: Any, caplog, monkeypatch
+):
     caplog.set_level("DEBUG")
     monkeypatch.setattr(SystemClock, "sleep", lambda self, seconds: None)
     reader, hook = TYPES[kind]

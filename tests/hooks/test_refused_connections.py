@@ -36,7 +36,7 @@ TYPES = {
     ],
     ids=str,
 )
-def test_a_refused_connection(kind: Any, wrong: dict[str, str]):
+def test_the_error_about_a_refused_connection_holds_no_secret_in_its_frames(kind: Any, wrong: dict[str, str]):
     if kind is JournalSettings and wrong == {"host": ""}:
         wrong = {"host": "events.example.com"}
     facts = {"login": "id", "password": SECRETS[0], "extra": json.dumps(EXTRA), **TYPES[kind], **wrong}

@@ -96,7 +96,7 @@ def test_a_damaged_or_later_variable_is_replaced(keep, variables):
     assert keep().instance
 
 
-def test_it_stays_small(hook, instance, variables, keep):
+def test_the_history_of_usage_stays_small_with_many_dags(hook, instance, variables, keep):
     for number in range(40):
         hook.client.governor.owner = f"a_dag_with_a_long_name_{number}"
         hook.client.governor.release(hook.client.governor.acquire("leads.describe"), None)

@@ -66,7 +66,7 @@ def test_keys_that_differ_only_by_case_are_told_apart():
     assert found("code,Import Failure Reason\n 0011A,no\n", ("code", "name"), rows, ("code",)) == [(None, "no")]
 
 
-def test_keys_of_several_fields_and_types():
+def test_a_key_of_several_fields_matches_in_other_spellings_of_numbers_and_letters():
     rows = [["1001", "C-1", "5"], ["1001", "C-2", "6"]]
     report = "studentId,courseCode,Import Failure Reason\n1001.0,c-2,no\n"
     assert found(report, ("studentId", "courseCode", "grade"), rows, ("studentId", "courseCode")) == [(1, "no")]
@@ -81,7 +81,7 @@ def test_an_empty_report_finds_nothing():
     assert found("") == []
 
 
-def test_how_values_compare():
+def test_values_are_compared_without_spaces_case_and_spellings_of_numbers():
     assert plain(" TRUE ") == plain("1") == plain("1.00") == plain("+1")
     assert plain("null") == plain(None) == plain("")
     assert plain("1e3") == "1000"

@@ -72,7 +72,7 @@ def test_two_entries_that_disagree_say_nothing():
 
 
 @pytest.mark.parametrize("name", ["reasons", "reason", "errors"])
-def test_reasons_have_three_names(name):
+def test_a_reason_is_understood_under_each_of_its_three_names(name):
     reason = {"code": 1015, "message": "Lead not in list"}
     entry = {"status": "skipped", name: reason if name == "reason" else [reason]}
     assert kinds([entry] * 3, REMOVAL) == ["accepted"] * 3

@@ -49,7 +49,7 @@ ADA = {"email": "ada@example.org", "firstName": "Ada"}
     ],
     ids=["csv", "BOM and CRLF", "blank lines", "tsv", "gzipped csv", "jsonl", "gzipped ndjson"],
 )
-def test_one_row_in_every_form(tmp_path, name, content):
+def test_a_row_is_the_same_in_every_form_of_file(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert rows_of(from_files(str(tmp_path / name))) == [ADA]
 

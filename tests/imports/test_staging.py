@@ -123,7 +123,7 @@ def test_a_plan_comes_back_as_it_was():
     assert plan.with_split(chunk, parts).chunks == tuple(parts)
 
 
-def test_where_a_row_stands():
+def test_a_staged_row_is_named_by_its_file_and_its_row_there():
     plan = ImportPlan({}, "bulk", HEADER, ("email",), {}, files=(("a.csv", 0), ("b.csv", 3)))
     assert plan.place(2) == {"file": "a.csv", "row": 3}
     assert plan.place(3) == {"file": "b.csv", "row": 1}

@@ -101,7 +101,7 @@ def test_members_of_more_programs_than_a_job_takes_are_several_jobs(marketo, tmp
     assert {int(program) for program, _ in members} <= set(programs)
 
 
-def test_custom_objects(marketo, tmp_path, context):
+def test_custom_objects_are_extracted_each_once_with_their_name_in_the_manifest(marketo, tmp_path, context):
     instance = marketo(custom_objects=300)
     name = next(iter(instance.instance.store.custom_objects))
     manifest = run_task(

@@ -54,7 +54,7 @@ def test_rows_are_spread_over_chunks_of_whole_rows(marketo, tmp_path, source, sm
     assert len(jobs(instance)) == result["chunks"]
 
 
-def test_members_of_a_program(marketo, tmp_path, source):
+def test_imported_rows_become_members_with_the_status_and_their_own_fields(marketo, tmp_path, source):
     instance = marketo()
     known = instance.instance.store.leads.get(1002)["email"]
     rows = [{"email": known, "seatNumber": "7"}, {"email": "new@example.com", "seatNumber": "8"}]
@@ -76,7 +76,7 @@ def test_a_member_who_is_past_the_status_is_loaded_with_a_warning(marketo, tmp_p
     assert programs.member(1001, past)["statusName"] == "Attended"
 
 
-def test_custom_objects_from_parquet(marketo, tmp_path):
+def test_typed_custom_objects_of_parquet_are_imported_and_rejects_say_why(marketo, tmp_path):
     instance = marketo()
     cars = {"vin": ["V1", "V2", None], "ownerId": [1001, 77, 1001], "electric": [True, None, False]}
     pq.write_table(pa.table(cars), tmp_path / "cars.parquet")

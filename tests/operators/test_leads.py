@@ -38,7 +38,7 @@ def calls(marketo_instance, operation: str) -> int:
     return marketo_instance.report().calls.get(operation, 0)
 
 
-def test_the_first_lead_by_its_email(emails):
+def test_a_lead_is_found_by_its_email(emails):
     found = get_leads(filter_type="email", filter_values=[emails[1001]])
     assert found["ids"] == [1001]
     assert found["count"] == 1
@@ -69,7 +69,7 @@ def test_a_list_is_read_to_its_last_page(marketo):
     assert calls(instance, "static_list_membership.get_leads_by_list_id") > 1
 
 
-def test_the_members_of_a_program(marketo):
+def test_all_members_of_a_program_are_found(marketo):
     instance = marketo(leads=2000)
     program = next(iter(instance.instance.store.programs.all))
     members = {member["leadId"] for member in instance.instance.store.programs.members(program)}

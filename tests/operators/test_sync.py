@@ -180,7 +180,7 @@ def test_lists_and_objects_of_rejected_rows_come_back_as_they_were_given(marketo
         assert [row["comments"] for row in rows] == ['["a", "b, c"]', '{"when": [1, null]}', "[]", None, '["a"]']
 
 
-def test_rejects_in_parquet(marketo, tmp_path):
+def test_rejects_can_be_written_as_parquet(marketo, tmp_path):
     marketo()
     _, account = fails(
         MarketoSyncLeadsOperator, tmp_path, records=[{"email": "x"}, {"email": "y"}], rejects_format="parquet"
@@ -252,7 +252,9 @@ ROLE = {"externalOpportunityId": "o1", "leadId": 1001, "role": "Buyer"}
         ("custom_objects", {"vin": "V1", "ownerId": 1001}, {"vin": "V2", "make": "x" * 300}, "1003"),
     ],
 )  # fmt: skip
-def test_every_kind_of_record(marketo, tmp_path, object_type, good, bad, code):
+def test_a_bad_record_of_any_kind_is_rejected_and_the_good_one_beside_it_is_written(
+    marketo, tmp_path, object_type, good, bad, code
+):
     instance = marketo()
     how = {"object_type": object_type}
     if object_type == "custom_objects":
@@ -277,7 +279,7 @@ def test_records_that_exist_are_rejected_by_create_only(marketo, tmp_path):
     assert table(result["rejects"])[0]["_marketo_code"] == "1005"
 
 
-def test_ids_only_update(marketo, tmp_path):
+def test_lookup_by_id_updates_and_is_refused_for_other_actions(marketo, tmp_path):
     instance = marketo()
     how = {"action": "updateOnly", "lookup_field": "id"}
     assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, records=[{"id": 1001, "city": "Bonn"}], **how)) == {

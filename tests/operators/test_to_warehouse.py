@@ -37,7 +37,7 @@ def load(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
-def test_leads_of_an_extract(marketo, tmp_path, load, file_format):
+def test_leads_of_an_extract_are_loaded_with_their_types(marketo, tmp_path, load, file_format):
     marketo()
     arguments = {"object_type": "leads", "fields": "all", "file_format": file_format, **SPAN}
     manifest = run_task(extract(tmp_path / "leads", **arguments), task_context(StateStore()))

@@ -270,7 +270,9 @@ def test_files_have_three_formats_and_titles_by_request(leads: Export, name: str
         ("customobjects/boat_c", ["vin"], {"updatedAt": JANUARY}, "1013"),
     ],
 )  # fmt: skip
-def test_jobs_that_marketo_refuses(api: Api, kind: str, fields: list[str], job_filter: dict[str, Any], code: str):
+def test_an_export_job_that_cannot_run_is_refused_with_marketos_code(
+    api: Api, kind: str, fields: list[str], job_filter: dict[str, Any], code: str
+):
     assert codes(Export(api, kind).create(fields, job_filter)) == [code]
 
 

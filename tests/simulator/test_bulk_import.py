@@ -110,7 +110,7 @@ def test_two_imports_run_and_ten_wait_and_the_eleventh_is_refused(api):
     assert upload(api, "email\nb@example.org\n")["success"]
 
 
-def test_one_import_at_a_time_into_a_list(api):
+def test_a_list_takes_one_import_at_a_time(api):
     upload(api, "email\na@example.org\n", listId=1001)
     assert upload(api, "email\nb@example.org\n", listId=1001)["errors"][0]["code"] == "1019"
     assert upload(api, "email\nb@example.org\n", listId=1002)["success"]
@@ -145,6 +145,6 @@ def test_a_file_that_is_too_large_is_refused_by_the_web_server(make):
     assert api.send("POST", LEADS, params={"format": "csv"}, files=files).status_code == 413
 
 
-def test_semicolons_and_tabs(api):
+def test_files_with_semicolons_or_tabs_are_imported_by_their_format(api):
     assert imported(api, "email;city\na@example.org;Bonn\n", format="ssv")["numOfLeadsProcessed"] == 1
     assert imported(api, "email\tcity\nb@example.org\tBonn\n", format="tsv")["numOfLeadsProcessed"] == 1

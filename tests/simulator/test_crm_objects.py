@@ -61,7 +61,7 @@ def test_an_opportunity_needs_a_name_and_its_role_needs_both_ends(api):
     assert found["result"][0]["role"] == "Buyer"
 
 
-def test_what_the_action_rules_out(api):
+def test_records_that_the_action_rules_out_are_skipped_with_marketos_code(api):
     record = {"externalCompanyId": "c1"}
     assert skipped(api, "companies", record, action="updateOnly") == ["1013"]
     assert skipped(api, "companies", record, action="createOnly") == ["created"]

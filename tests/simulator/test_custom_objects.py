@@ -58,7 +58,7 @@ def test_a_compound_key_is_searched_with_a_json_body(api: Api):
         ({"filterType": "vin"}, "1003"),
     ],
 )
-def test_searches_that_marketo_refuses(api: Api, query: dict[str, str], code: str):
+def test_a_wrong_search_of_custom_objects_gets_marketos_code(api: Api, query: dict[str, str], code: str):
     assert codes(api.get(CARS, **query)) == [code]
 
 

@@ -39,7 +39,7 @@ def test_a_query_returns_the_requested_fields_and_the_id(api: Api):
         ({"filterType": "id", "filterValues": ",".join(map(str, range(301)))}, "1003"),
     ],
 )
-def test_searches_that_marketo_refuses(api: Api, query: dict[str, str], code: str):
+def test_a_wrong_search_of_leads_gets_marketos_code(api: Api, query: dict[str, str], code: str):
     assert codes(api.get(LEADS, **query)) == [code]
 
 

@@ -38,7 +38,7 @@ def test_members_are_found_by_when_they_changed_within_a_week(api: Api):
         ({"filterType": "leadId", "filterValues": "1", "fields": "shoeSize"}, "1006"),
     ],
 )
-def test_searches_that_marketo_refuses(api: Api, query: dict[str, str], code: str):
+def test_a_wrong_search_of_members_gets_marketos_code(api: Api, query: dict[str, str], code: str):
     assert codes(api.get(MEMBERS, **query)) == [code]
     assert codes(api.get("/rest/v1/programs/7/members.json", filterType="leadId", filterValues="1")) == ["1013"]
 

@@ -55,7 +55,7 @@ def test_success_and_failure_come_with_http_200_in_an_envelope(api: Api):
         ),
     ],
 )
-def test_what_marketo_refuses(api: Api, method: str, path: str, sent: dict[str, Any], code: str):
+def test_a_malformed_request_gets_marketos_code(api: Api, method: str, path: str, sent: dict[str, Any], code: str):
     assert codes(api.send(method, path, **sent).json()) == [code]
 
 

@@ -28,7 +28,7 @@ def happens(followed, type_id, lead_id, **facts):
     followed.clock.advance(3_600)
 
 
-def test_deleted_leads(stream):
+def test_a_deleted_lead_is_a_row_with_its_id(stream):
     followed = stream(activities=0)
     happens(followed, types.DELETE_LEAD, 1005, primary_id=1005, primary="Ada Lovelace")
     followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)
@@ -62,7 +62,7 @@ def test_scores_are_not_among_lead_changes_and_that_is_said(stream, caplog):
 
 
 @pytest.mark.parametrize("operator", [MarketoDeletedLeadsOperator, MarketoMergedLeadsOperator])
-def test_nothing_happened(stream, operator):
+def test_a_stream_without_news_publishes_no_file(stream, operator):
     followed = stream(activities=0)
     followed.clock.advance(3_600)
     assert followed.run(operator=operator, **JSONL)["rows"] == 0
@@ -92,7 +92,7 @@ def _records(file):
         yield from csv.DictReader(lines)
 
 
-def test_typed_attributes_and_partitions_as_in_a_bulk_extract(stream):
+def test_a_stream_has_typed_attributes_and_partitions_as_a_bulk_extract_has(stream):
     followed = stream()
     followed.clock.advance(7_200)
     followed.run(
@@ -138,7 +138,7 @@ def test_a_page_that_holds_something_else_than_records_is_a_typed_error(stream, 
     assert not followed.published()
 
 
-def test_only_activities_of_a_form(stream):
+def test_asset_ids_leave_only_the_activities_of_that_form(stream):
     followed = stream()
     followed.clock.advance(3_600 * 24)
     start = int(START.timestamp())
@@ -163,7 +163,7 @@ def test_only_activities_of_a_form(stream):
         ({"on_gap": "ignore"}, "on_gap='ignore'"),
     ],
 )
-def test_what_is_refused(stream, arguments, refused):
+def test_a_wrong_argument_of_a_stream_is_refused_by_name(stream, arguments, refused):
     with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=refused):
         stream().run(**{"start": START} | arguments)
 

@@ -184,7 +184,7 @@ def test_a_connection_that_is_no_database_is_refused(marketo, tmp_path, monkeypa
     assert "connection warehouse is not one of a database" in text
 
 
-def test_the_recipe(marketo, warehouse, tmp_path):
+def test_the_recipe_imports_the_changed_rows_of_its_interval(marketo, warehouse, tmp_path):
     """``example_dags/marketo_warehouse_to_leads.py``, its templates rendered for one day."""
     instance = marketo()
     with sqlite3.connect(warehouse) as connection:

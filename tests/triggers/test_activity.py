@@ -82,7 +82,7 @@ async def next_event(watcher, sim, variables, **fill):
     return await asyncio.wait_for(waiting, 10)
 
 
-def test_a_form_is_filled(marketo, variables):
+def test_a_filled_form_fires_with_its_lead_and_is_remembered_until_airflow_has_it(marketo, variables):
     sim = marketo()
     payload = asyncio.run(next_event(trigger(asset_ids=[7]), sim, variables, primary_id=7))
     assert payload["lead_ids"] == [1005]
@@ -157,7 +157,7 @@ def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promis
 
 
 @pytest.mark.parametrize(("promised", "between"), [(None, 60), (65, 60), (30, 25), (8, 4), (2, 1)])
-def test_seconds_between_looks(promised, between):
+def test_looks_are_closer_together_than_the_promise_by_the_time_that_airflow_needs(promised, between):
     assert watching.seconds_between_looks(promised, usual=60) == between
 
 

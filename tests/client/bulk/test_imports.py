@@ -70,7 +70,7 @@ def test_three_paths_and_two_names_for_one_counter(jobs, requests_mock, name, cu
     ("status", "ended"),
     [("Queued", False), ("Importing", False), ("Complete", True), ("Completed", True), ("Failed", True)],
 )
-def test_states_in_marketos_spellings(status, ended):
+def test_an_import_has_ended_whatever_marketos_spelling_of_its_state(status, ended):
     assert ImportJob.from_record({"batchId": 1, "status": status}, "n").ended is ended
 
 
@@ -129,7 +129,7 @@ def test_a_report_that_is_not_there(jobs, requests_mock):
         jobs().report(9, FAILURES)
 
 
-def test_what_cannot_be_imported():
+def test_an_object_without_bulk_import_is_refused_with_the_operator_for_it():
     with pytest.raises(errors.MarketoInvalidRequestError, match="'companies' cannot be imported") as caught:
         import_object("companies")
     assert "MarketoSyncOperator" in str(caught.value)

@@ -43,7 +43,7 @@ def calls(requests_mock, ending: str) -> list:
     ("spelling", "status"),
     [("Cancelled", CANCELLED), ("Canceled", CANCELLED), ("Completed", COMPLETED), ("Complete", COMPLETED)],
 )
-def test_marketo_spells_states_in_several_ways(spelling, status):
+def test_a_state_is_understood_in_each_of_marketos_spellings(spelling, status):
     assert ExportJob.from_record({"exportId": "a", "status": spelling}).status == status
 
 

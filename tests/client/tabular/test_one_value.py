@@ -111,7 +111,7 @@ def test_a_column_is_read_as_each_of_its_cells_is(kind, data):
     ],
 )
 @pytest.mark.parametrize("among", [[], [" "], ["x", None]])
-def test_values_at_the_edges(kind, text, value, among):
+def test_a_value_at_the_edge_of_its_type_is_the_same_in_a_cell_and_in_a_column(kind, text, value, among):
     assert cells.read(text, kind) == value
     values, _ = typed(pa.array([text, *among], pa.string()), kind)
     assert values[0].as_py() == value
