@@ -56,12 +56,15 @@ LAKES = ("s3://aws_default@lake", "/tmp/marketo")
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
 
-TIME_LIMIT = 100
-"""Seconds after which the process ends, because a snippet waits for what does not come. The log says where."""
 
+def main(answers: int, time_limit: float) -> None:
+    """
+    Run what the input names until it ends.
 
-def main(answers: int) -> None:
-    """Run what the input names until it ends."""
+    :param answers: number of the open file for the answers.
+    :param time_limit: seconds after which the process ends, because a snippet waits for what does not come. The log
+        says where.
+    """
     (HOME / "dags").mkdir(exist_ok=True)
     sys.path.append(str(HOME / "dags"))
     initdb()
@@ -71,7 +74,7 @@ def main(answers: int) -> None:
     with os.fdopen(answers, "w") as out:
         print(json.dumps(None), file=out, flush=True)
         for line in sys.stdin:
-            faulthandler.dump_traceback_later(TIME_LIMIT, exit=True)
+            faulthandler.dump_traceback_later(time_limit, exit=True)
             try:
                 _run(by_name[line.strip()])
                 answer = None
@@ -257,4 +260,4 @@ def _first_event(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), float(sys.argv[2]))

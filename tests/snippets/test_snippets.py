@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,13 @@ from tools.arguments_page import public_classes
 SNIPPETS = list(snippets())
 RUN = [each for each in SNIPPETS if each.then]
 
+TIME_LIMIT = 300
+"""Seconds after which a snippet waits for what does not come. On a busy machine, one takes more than a minute."""
+
 pytestmark = [
     pytest.mark.slow("a process with a new database of Airflow starts, and the first DAG run starts its API server"),
     pytest.mark.xdist_group("snippets"),
+    pytest.mark.timeout(TIME_LIMIT * 2),
 ]
 
 
@@ -33,50 +38,72 @@ runs_snippets = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Snippet], str | None]]:
-    """Return a function that runs a snippet in the process of the module, and returns a traceback if it failed."""
-    home = tmp_path_factory.mktemp("airflow")
-    reading, writing = os.pipe()
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "PYTHONPATH": str(ROOT),
-    }
-    with (home / "log").open("wb") as log, os.fdopen(reading) as answers:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.snippets.runner", str(writing)],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[writing],
-            text=True,
+class Runner:
+    """
+    The process that runs snippets. If it has ended, the next snippet begins another one.
+
+    :param homes: makes an empty ``AIRFLOW_HOME``.
+    """
+
+    def __init__(self, homes: Callable[[], Path]) -> None:
+        self._homes = homes
+        self._open: ExitStack | None = None
+
+    def run(self, snippet: Snippet) -> str | None:
+        """Return what the process and its log say if the snippet failed."""
+        if self._open is None:
+            self._start()
+        begin = self._log.stat().st_size
+        print(snippet.name, file=self._process.stdin, flush=True)
+        said = self._answer()
+        return said and f"{_end_of(self._log, begin)}\n{said}"
+
+    def stop(self) -> None:
+        """Let the process end."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _start(self) -> None:
+        home = self._homes()
+        self._log = home / "log"
+        reading, writing = os.pipe()
+        environment = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "PYTHONPATH": str(ROOT),
+        }
+        self._open = ExitStack()
+        self._answers = self._open.enter_context(os.fdopen(reading))
+        self._process = self._open.enter_context(  # its end closes standard input, and waits
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.snippets.runner", str(writing), str(TIME_LIMIT)],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=self._open.enter_context(self._log.open("wb")),
+                stderr=subprocess.STDOUT,
+                pass_fds=[writing],
+                text=True,
+            )
         )
         os.close(writing)
-        assert process.stdin
+        assert self._answer() is None
 
-        def ask(name: str) -> str | None:
-            print(name, file=process.stdin, flush=True)
-            return answer()
+    def _answer(self) -> str | None:
+        if line := self._answers.readline():
+            return json.loads(line)
+        self.stop()
+        return "The process ended."
 
-        def answer() -> str | None:
-            line = answers.readline()
-            return json.loads(line) if line else f"The process ended.\n{_end_of(home / 'log')}"
 
-        assert answer() is None
-
-        def run(snippet: Snippet) -> str | None:
-            begin = (home / "log").stat().st_size
-            said = ask(snippet.name)
-            return said and f"{_end_of(home / 'log', begin)}\n{said}"
-
-        yield run
-        process.stdin.close()
-        process.wait(60)
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    started = Runner(lambda: tmp_path_factory.mktemp("airflow"))
+    yield started
+    started.stop()
 
 
 def _end_of(log: Path, begin: int = 0) -> str:
@@ -86,9 +113,8 @@ def _end_of(log: Path, begin: int = 0) -> str:
 
 @runs_snippets
 @pytest.mark.parametrize("snippet", [pytest.param(each, id=each.name) for each in RUN])
-def test_a_snippet_runs_and_leaves_what_the_page_says(run: Callable[[Snippet], str | None], snippet: Snippet) -> None:
-    said = run(snippet)
-    if said:
+def test_a_snippet_runs_and_leaves_what_the_page_says(runner: Runner, snippet: Snippet) -> None:
+    if said := runner.run(snippet):
         pytest.fail(said, pytrace=False)
 
 
