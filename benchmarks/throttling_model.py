@@ -35,7 +35,7 @@ GONE, END = 260.0, 460.0
 
 Calls = list[tuple[float, bool]]
 Waits = Generator[float, float, None]
-"""Yields when it wants to go on, and is sent the time at which it does."""
+"""Yields when it wants to continue, and is sent the time at which it does."""
 """When calls arrived, and whether Marketo took them."""
 
 

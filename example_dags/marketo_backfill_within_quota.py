@@ -2,7 +2,7 @@
 A backfill over days that leaves part of each day's quota to others.
 
 It waits for a day with enough calls left and exports at most ``daily_export_mb`` a day, newest windows first. When the
-day's share is spent, the task waits in the triggerer until midnight in Chicago and goes on by itself; what it has
+day's share is spent, the task waits in the triggerer until midnight in Chicago and continues by itself; what it has
 published stays. The extras ``reserve`` (calls) and ``export_reserve_mb`` of the connection are left to other work.
 ``airflow marketo plan`` says beforehand how many days it takes.
 

@@ -2,7 +2,7 @@
 All leads with all of their fields, as JSON Lines: the whole database, once a week.
 
 Marketo exports leads by the date of their creation, at most 31 days at a time: from the first lead to now, that is one
-job for each month. A task that is retried goes on with the months that are missing.
+job for each month. A task that is retried continues with the months that are missing.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """

@@ -191,7 +191,7 @@ class SeparateHost:
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let every process of the host go on."""
+        """Let every process of the host continue."""
         self._signal(signal.SIGCONT)
 
     def die(self) -> None:

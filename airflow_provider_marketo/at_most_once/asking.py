@@ -2,7 +2,7 @@
 A task asks a person whether its request ran, where Airflow asks people: in its Required Actions (*experimental*).
 
 The answer goes to :func:`~airflow_provider_marketo.at_most_once.decision.decide`, as that of ``airflow marketo ledger
-settle`` does. Then the task goes on by itself.
+settle`` does. Then the task continues by itself.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Question:
             f"**Operation**: `{self.operation}` on the Marketo instance {self.instance}\n\n"
             f"**Task**: {task_name(ti)}, run {printable(ti.run_id)}. Its log says why it is unknown.\n\n"
             f"**How to check**: {how_to_check(self.operation)}\n\n"
-            f"* **{SENT}**: the request ran. The task does not send it again, and goes on.\n"
-            f"* **{NOT_SENT}**: the request did not run. The task sends it now, and goes on.\n"
+            f"* **{SENT}**: the request ran. The task does not send it again, and continues.\n"
+            f"* **{NOT_SENT}**: the request did not run. The task sends it now, and continues.\n"
         )
 
 

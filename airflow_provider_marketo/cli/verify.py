@@ -26,7 +26,7 @@ def verify(args: Namespace) -> None:
     try:
         settings = ConnectionSettings.from_connection(find_connection(args.conn_id))
         print(plan(settings.conn_id, Endpoint.parse(settings.host).instance))
-        if not args.yes and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not args.yes and input("Continue? [y/N] ").strip().lower() not in ("y", "yes"):
             raise SystemExit("airflow marketo verify: nothing was called")
         found = list(compare_all(settings))
     except MarketoError as error:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_marketo.client.bulk.objects import ACTIVITY_FIELDS
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.quota_day import quota_date
 from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare, json_type, name, names, not_seen
@@ -25,16 +26,7 @@ HOUR = timedelta(hours=1)
 MOST_POLLS = 6
 _PAGE = 300
 _EXPORT = "/bulk/v1/activities/export"
-_HEADER = [
-    "marketoGUID",
-    "leadId",
-    "activityDate",
-    "activityTypeId",
-    "campaignId",
-    "primaryAttributeValueId",
-    "primaryAttributeValue",
-    "attributes",
-]
+_HEADER = list(ACTIVITY_FIELDS)
 _WAITING = ("Created", "Queued", "Processing")
 _FREE_TEXT = ("attributes", "primaryAttributeValue")
 _KINDS: Mapping[type, str] = {dict: "a JSON object", list: "a JSON array", type(None): "null"}

@@ -1,4 +1,4 @@
-"""The start of a try: settle the plan, or go on where an earlier try stopped."""
+"""The start of a try: settle the plan, or continue where an earlier try stopped."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def begin(
     Settle the plan of an extract, or take over where an earlier try stopped.
 
     :param request: returns what is wanted, given what an earlier try wanted. Not called after a deferral: templates
-        such as ``{{ macros.datetime.now() }}`` may render to something else then, and the extract goes on as it began.
+        such as ``{{ macros.datetime.now() }}`` may render to something else then, and the extract keeps its plan.
     :param output_path: URL of the folder.
     :param hook: the connection.
     :param context: Airflow's, of the running task.
     :param timeout: how long this try may wait for Marketo.
-    :param resumed: whether this is the same try after a deferral, whose deadline goes on.
+    :param resumed: whether this is the same try after a deferral, whose deadline continues.
     :param in_flight: jobs to keep in Marketo's queue at a time. With a daily budget there is one.
     :param daily_export_mb: megabytes that the DAG may export a day; None for no limit.
     :raises MarketoInvalidRequestError: something is wrong with what is wanted; no job was created.

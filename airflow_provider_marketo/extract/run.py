@@ -179,7 +179,7 @@ class ExtractRun:
         :raises MarketoExportFailedError: Marketo gave a job up.
         :raises MarketoQuotaExhaustedError: nothing is in flight and no job can be started before the reset.
         :raises MarketoBudgetError: nothing is in flight, and another job would need more calls than the author allows.
-        :raises MarketoStoppedError: this process must not go on.
+        :raises MarketoStoppedError: this process must not continue.
         """
         finished = {}
         obstacle: MarketoError | None = None

@@ -63,7 +63,7 @@ class ExtractWork(Work):
     :param context: Airflow's, of the running task.
     :param hook: the connection.
     :param arguments: of the operator, rendered and converted.
-    :param resumed: whether this is the same try after a deferral, whose deadline goes on.
+    :param resumed: whether this is the same try after a deferral, whose deadline continues.
     :raises MarketoInvalidRequestError: an argument is wrong; no job was created.
     """
 

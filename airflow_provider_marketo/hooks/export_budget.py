@@ -268,7 +268,7 @@ class DailyBudget(_Account):
         if account.running(dag_id, besides=key):
             raise MarketoExportTurnError(
                 f"another export job of the DAG {dag_id} runs, and a DAG with daily_export_mb runs one at a time",
-                remedy="The task goes on when that job has ended.",
+                remedy="The task continues when that job has ended.",
             )
         expected = self._expected(account, one) or 0
         spent, budget = account.spent(dag_id), self._daily_mb * MEGABYTE

@@ -24,7 +24,7 @@ class Wait:
     """
     Let time pass.
 
-    :param until: when to go on, aware; None for one poll interval from now.
+    :param until: when to continue, aware; None for one poll interval from now.
     """
 
     until: datetime | None = None
@@ -105,7 +105,7 @@ class Work(ABC):
         """
         Return the wait that lets time pass, without losing hold of what Marketo works on.
 
-        :param until: when to go on, aware.
+        :param until: when to continue, aware.
         """
         return Wait(until)
 
@@ -127,7 +127,7 @@ class Work(ABC):
         """
         Stop, from a signal handler: nothing more is started, published or written down.
 
-        The interrupted code goes on for some seconds and may hold locks, so this uses nothing of it.
+        The interrupted code continues for some seconds and may hold locks, so this uses nothing of it.
         """
 
     def give_up(self) -> None:  # noqa: B027 - nothing to do by default

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INVALID_VALUE, MISSING_KEY, TOO_LARGE = "invalid_value", "missing_key", "too_large"
-"""Our own codes, of rows that Marketo could not have taken."""
+"""Our own codes, for rows that Marketo would refuse."""
 
 _BY_CODE: Mapping[str, str] = {
     INVALID_VALUE: "Correct the value in the source.",

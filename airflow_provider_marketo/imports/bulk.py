@@ -71,7 +71,7 @@ class BulkImport:
         :return: ids of the imports to wait for, none of them while Marketo's queue is full of others'; None when every
             chunk has ended.
         :raises MarketoQuotaExhaustedError: no more calls before the reset.
-        :raises MarketoStoppedError: this process must not go on.
+        :raises MarketoStoppedError: this process must not continue.
         """
         for chunk in self._in(state.QUEUED):
             self._look(chunk)
@@ -94,7 +94,7 @@ class BulkImport:
         return MarketoDeadlineError(
             f"imports {batches or 'in the queue of others'} did not finish within timeout",
             operation=self._jobs.kind.operation("get_status"),
-            remedy="Marketo cannot cancel imports. Clear the task to go on waiting for them, or raise timeout;"
+            remedy="Marketo cannot cancel imports. Clear the task to keep waiting for them, or raise timeout;"
             " nothing is sent twice.",
         )
 
@@ -239,7 +239,7 @@ class BulkImport:
             report = self._jobs.report(job.batch_id, kind)
         except MarketoNotFoundError:
             if count:
-                log.warning("Import %d has %d %s, and Marketo has no file of them", job.batch_id, count, kind)
+                log.warning("Import %d: Marketo counts %d %s, but has no file of them", job.batch_id, count, kind)
             return []
         plan = self._staged.plan
         return match(report, kind, plan.header, plan.key, rows)

@@ -56,7 +56,7 @@ class ParquetReader:
         Return values of a column.
 
         :param place: the column's position in ``names``.
-        :param start: the first row. Each call for a column goes on behind the one before.
+        :param start: the first row. Each call for a column continues behind the one before.
         :param stop: the row behind the last.
         :raises MarketoInvalidRequestError: a value cannot be read. The error names file, column and row.
         """

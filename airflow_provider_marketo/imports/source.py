@@ -20,6 +20,7 @@ from typing import IO, Any, Generic, TypeVar
 
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.databases import saying_plainly
 from airflow_provider_marketo.imports.parquet import ParquetReader
@@ -380,7 +381,7 @@ def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInval
         reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
         row = next(row for row in reader if row and len(row) != width)
         return _refused(
-            f"{path}, line {reader.line_num}: the row has {len(row)} cells, and the header has {width}",
+            f"{path}, line {reader.line_num}: the row has {counted(len(row), 'cell')}, and the header has {width}",
             remedy="Quote cells that contain the delimiter, a quote or a line break.",
         )
 

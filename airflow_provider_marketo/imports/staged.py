@@ -104,7 +104,7 @@ class StagedImport:
         """
         Write a chunk's state down.
 
-        :raises MarketoStoppedError: this process must not go on.
+        :raises MarketoStoppedError: this process must not continue.
         """
         self._progress.put(chunk.name, state)
         self.keeper.save()

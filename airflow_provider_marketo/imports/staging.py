@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, compress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 BULK_CHUNK_BYTES = 9_990_000
-"""Marketo takes files of less than 10 MB. This is less in either meaning of a megabyte, with the form around it."""
+"""Marketo takes files of less than 10 MB. This limit fits both meanings of a megabyte, and leaves room for the form."""
 
 CALL_BYTES = 1_000_000
 """Most bytes of the body of a call; Marketo takes 1 MB."""
@@ -120,7 +121,7 @@ class ChunkWriter:
         return [at for at, line in enumerate(lines) if len(line) > most] if max(map(len, lines)) > most else []
 
     def _fitting(self, ends: Sequence[int], at: int) -> int:
-        """Return where the rows end that the chunk has room for, if ``at`` is the first of them."""
+        """Return the end of the rows for which the chunk has room, from row ``at`` on."""
         size, rows = (self._open.size, self._open.rows) if self._file else (len(self._header), 0)
         before = ends[at - 1] if at else 0
         fitting = bisect_right(ends, before + self._limits.size - size, at)
@@ -258,15 +259,15 @@ class Stager:
             self._index.close()
             self._rejects.close()
         if len(superseded) and on_duplicates != LAST:
-            count, are = len(superseded), "is" if len(superseded) == 1 else "are"
+            key = " + ".join(self._plan.key)
             raise MarketoInvalidRequestError(
-                f"{count} of {self._read} rows {are} followed by one with the same {' + '.join(self._plan.key)}",
+                f"{len(superseded)} of {counted(self._read, 'row')} cannot be sent: a later row has the same {key}",
                 parameter="on_duplicates",
                 remedy="Make the rows unique, or let the last one win with on_duplicates='last'.",
             )
         chunks = [kept for chunk in self._chunks.chunks if (kept := self._without(chunk, superseded))]
         for naive, count in count_by_field(self._encoders, "naive").items():
-            log.info("%d values of %s have no time zone and are taken as UTC", count, naive)
+            log.info("%s of %s without a time zone: taken as UTC", counted(count, "value"), naive)
         return replace(
             self._plan,
             rows=self._read,

@@ -91,7 +91,7 @@ class SyncImport:
 
         Only this thread writes states down; the threads of the pool make calls, and nothing else.
 
-        :raises MarketoError: whatever stops it; what is done is written down, and another try goes on from there.
+        :raises MarketoError: whatever stops it; what is done is written down, and another try continues from there.
         """
         staged = [chunk for chunk in self._staged.chunks if self._staged.state(chunk).state == state.STAGED]
         held_back = [chunk for chunk in staged if chunk.name in self._held_back]
@@ -152,7 +152,7 @@ class SyncImport:
 
     def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> Iterator[list[_Call]]:
         """
-        Send a chunk, and yield the calls to wait for before it goes on.
+        Send a chunk, and yield the calls to wait for before it continues.
 
         :raises MarketoError: a call failed; what that means for the chunk is written down.
         """

@@ -62,7 +62,7 @@ class ListingState(Serializable):
 
 class ListingWork(Work):
     """
-    One try. It never waits: what is read is published, and the next try goes on with what is missing.
+    One try. It never waits: what is read is published, and the next try continues with what is missing.
 
     :param context: Airflow's, of the running task.
     :param hook: the connection.

@@ -64,9 +64,9 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``stop``: Marketo cannot delete an activity. With ``resend`` a cleared task sends those rows once more.
     :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
-    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.

@@ -39,7 +39,7 @@ class MarketoApiOperator(MarketoOnceOperator):
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
     :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: check the arguments and log the call that the task would make. No call is made.
     :param max_calls: most calls that a try may make.

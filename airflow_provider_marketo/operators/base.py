@@ -1,4 +1,4 @@
-"""What all operators share: the hook, the use they make of Marketo, and one way to wait, to go on and to be stopped."""
+"""What all operators share: the hook, the count of calls, and one way to wait, to continue and to stop."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
 
     @fails_plainly()
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral: Airflow calls this in the new process."""
+        """Continue after a deferral: Airflow calls this in the new process."""
         from airflow_provider_marketo.hooks.link import recall_link
         from airflow_provider_marketo.hooks.usage import recall_usage
 
@@ -130,9 +130,9 @@ class MarketoDeferrableOperator(MarketoOperator):
     Base of the operators that may have to wait for Marketo: for jobs, or for a quota's reset.
 
     A subclass returns its work from :meth:`_begin`. The work says what it waits for. This class waits in the triggerer
-    or in the worker, extends the deadline by the time in which Marketo answers no calls, goes on, and stops.
+    or in the worker, extends the deadline by the time in which Marketo answers no calls, continues, and stops.
 
-    :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -168,7 +168,7 @@ class MarketoDeferrableOperator(MarketoOperator):
     @fails_plainly()
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """
-        Go on after a deferral.
+        Continue after a deferral.
 
         :param context: Airflow's, of the running task.
         :param event: what the trigger found; nothing of use if only time has passed.
@@ -186,7 +186,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         return self._advance(context)
 
     def on_kill(self) -> None:
-        """Stop as every operator does, and have the work cancel what Marketo would go on with."""
+        """Stop as every operator does, and have the work cancel what Marketo would continue with."""
         super().on_kill()
         if self._work is not None:
             self._work.kill()
@@ -223,8 +223,8 @@ class MarketoDeferrableOperator(MarketoOperator):
         except Exception as error:
             until = self._waits_out(work, error)
             if until is not None:
-                # Jobs in Marketo's queue go on by themselves, and what is published stays.
-                log.warning("%s The task goes on after %s.", error, until.isoformat(timespec="seconds"))
+                # Jobs in Marketo's queue continue by themselves, and what is published stays.
+                log.warning("%s The task continues after %s.", error, until.isoformat(timespec="seconds"))
                 if work is None and not resumed:
                     self._defer(context, Wait(until), timedelta(0), method_name="start_over")
                 self._wait_until(context, work, until, error)

@@ -49,7 +49,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
 
     Splits the span into windows, runs an export job for each, waits without a worker if ``deferrable``, verifies the
     files, writes them typed and publishes each window in one step; the manifest comes last. A task that is killed,
-    retried or cleared goes on with its own jobs. Jobs that it no longer needs are cancelled, and no others.
+    retried or cleared continues with its own jobs. Jobs that it no longer needs are cancelled, and no others.
 
     Adobe's operations: ``bulk_export_<object_type>.{create_job, enqueue_job, get_jobs, get_file, cancel_job}``, and
     ``leads.describe``, ``program_members.describe``, ``custom_objects.describe`` or ``activities.get_types`` once.
@@ -85,7 +85,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         Of activities, this and ``exclude_fields`` also take lead fields, whose old and new values are hidden.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
-    :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
         connection's ``poll_interval`` (60 seconds).
@@ -96,7 +96,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         events.
     :param max_calls: most calls that a try may make.
     :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
-        bulk in a day. When they are spent, the task waits in the triggerer and goes on the next day. It leaves to
+        bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. It leaves to
         others what the connection's ``export_reserve_mb`` says and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or

@@ -64,9 +64,9 @@ class MarketoBulkImportOperator(MarketoImportOperator):
         ``resend``, and ``stop`` with ``list_id`` or for program members, since joining a list or a program may fire
         campaigns.
     :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
-    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.

@@ -93,7 +93,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param on_ambiguous: what to do about a group of an earlier try that may or may not have run: ``stop``; ``resend``,
         once after each clear of the task; or ``assume_sent``.
     :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -249,7 +249,7 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     :param on_ambiguous: what to do if an earlier try may or may not have scheduled the run: ``stop``; ``resend``, once
         after each clear of the task; or ``assume_sent``.
     :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the call that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -325,7 +325,7 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
     :param on_ambiguous: what to do about a sample of an earlier try that may or may not have been sent: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
     :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.

@@ -65,7 +65,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         deleted in Marketo: ``{"sql_conn_id": "wh", "schema": "marketo"}``. With ``"output_path"``, the folder of the
         extracts, also remove all files that are loaded. Experimental.
     :param dry_run: count what would be deleted.
-    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: ``{"requested", "found", "erased", "remaining", "reappeared", "evidence"}``: counts, and where the evidence

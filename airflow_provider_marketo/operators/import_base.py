@@ -154,9 +154,9 @@ class MarketoImportOperator(AsksPerson, MarketoJobOperator):
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         each operator's own.
     :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param dry_run: check, stage and count, and send nothing.
-    :param on_quota_exhausted: ``defer`` until the daily quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
@@ -232,7 +232,7 @@ class MarketoImportOperator(AsksPerson, MarketoJobOperator):
     @fails_plainly()
     def execute_answer(self, context: Context, key: str, event: Any = None) -> Any:
         """
-        Go on after a person's answer.
+        Continue after a person's answer.
 
         :param context: Airflow's, of the running task.
         :param key: of no meaning here: the task itself knows which rows the question was about.

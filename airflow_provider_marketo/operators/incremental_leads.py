@@ -74,7 +74,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
-    :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
         connection's ``poll_interval`` (60 seconds).
@@ -86,7 +86,7 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         events.
     :param max_calls: most calls that a try may make.
     :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
-        bulk in a day. When they are spent, the task waits in the triggerer and goes on the next day. It leaves to
+        bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. It leaves to
         others what the connection's ``export_reserve_mb`` says and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.
     :return: the manifest, as :class:`~.bulk_extract.MarketoBulkExtractOperator` returns it.

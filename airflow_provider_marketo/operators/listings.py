@@ -30,7 +30,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     Most tables take a call per page of 200 rows. Tables that take a call per row of another table, such as
     ``program_tokens``, are listed only if they are named; with ``start`` they follow changed rows only.
 
-    A retry goes on with the tables that are missing. The task reads as many tables in parallel as it has
+    A retry continues with the tables that are missing. The task reads as many tables in parallel as it has
     ``pool_slots``.
 
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. It
@@ -51,7 +51,7 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
         ``_misfits``) or ``fail``. Always counted in the manifest.
-    :param on_quota_exhausted: ``defer`` until the quota's reset and go on, without a worker, or ``fail`` at once.
+    :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param max_calls: most calls that a try may make. A table that would take more calls than are left is not begun.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: tables, paths, rows, bytes, checksums; never rows.

@@ -25,7 +25,7 @@ class MarketoOnceOperator(AsksPerson, MarketoOperator):
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
     :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
@@ -74,7 +74,7 @@ class MarketoOnceOperator(AsksPerson, MarketoOperator):
     @fails_plainly()
     def execute_answer(self, context: Context, key: str, event: Any = None) -> Any:
         """
-        Go on after a person's answer.
+        Continue after a person's answer.
 
         :param context: Airflow's, of the running task.
         :param key: of the ledger's entry that the question was about.

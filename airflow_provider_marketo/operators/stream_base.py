@@ -97,7 +97,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     )
     object_type: ClassVar[str]
     keeps_position: ClassVar[bool] = True
-    """Whether runs go on where the one before ended. If not, each reads the range that it is given."""
+    """Whether runs continue where the one before ended. If not, each reads the range that it is given."""
 
     def __init__(
         self,

@@ -377,7 +377,7 @@ class Staging:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def open(self, name: str, mode: str = "wb") -> BinaryIO:
-        """A file of this name, to be closed by the caller. ``wb`` makes it, ``ab`` goes on at its end, ``rb`` reads."""
+        """Open a file of this name. ``wb`` creates it, ``ab`` appends, ``rb`` reads. The caller closes it."""
         path = self._directory / contained(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cast("BinaryIO", open(path, mode, opener=_open_privately))

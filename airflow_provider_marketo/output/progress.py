@@ -34,9 +34,9 @@ class Progress(Serializable):
     """
     How far a task has come. What it has to remember is up to the subclass: plain JSON, every field with a default.
 
-    :param fingerprint: of what is wanted and the instance; another request must not go on with this.
+    :param fingerprint: of what is wanted and the instance; another request must not continue with this.
     :param deadline: ISO 8601; when waiting for Marketo ends.
-    :param owner: the process that goes on with it.
+    :param owner: the process that continues with it.
     """
 
     VERSION: ClassVar[int] = 1
@@ -216,7 +216,7 @@ class ProgressKeeper(Generic[Kept]):
         """
         Write the progress down.
 
-        :raises MarketoStoppedError: this process must not go on.
+        :raises MarketoStoppedError: this process must not continue.
         """
         self.check()
         self._store.save(self.progress)

@@ -1,4 +1,4 @@
-"""What the sensors share: one condition, asked here or by the triggerer."""
+"""Base of the sensors: one condition, asked here or by the triggerer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = printable_logger(__name__)
 
 def sensor_error(sensor: BaseSensorOperator, error: Exception) -> Exception:
     """
-    Return what a sensor ends with, as its author chose: ``soft_fail`` holds for every error in every mode.
+    Return the exception that ends a sensor. ``soft_fail`` holds for every error in every mode.
 
     The reason is logged, since Airflow's own skip may hide it. Airflow decides whether ``never_fail`` holds for a
     deadline.
@@ -153,7 +153,7 @@ class MarketoSensor(ConnectedSensor):
     @fails_plainly(sensor_error)
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
-        Go on after the wait.
+        Continue after the wait.
 
         :param context: Airflow's, of the running task.
         :param event: the trigger's event, which says what was found.
@@ -199,7 +199,7 @@ class MarketoSensor(ConnectedSensor):
 
 def start_of(given: datetime | None, context: Context) -> str:
     """
-    Return the time from which on a sensor looks, as Marketo takes it.
+    Return the time from which a sensor looks, as Marketo takes it.
 
     :param given: by the author. Without it the start of the run's data interval, or the time when the run was due: both
         stay the same when the run is cleared.

@@ -94,7 +94,7 @@ class MarketoQuotaSensor(ConnectedSensor):
     @fails_plainly(sensor_error)
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
-        Go on after the wait.
+        Continue after the wait.
 
         :param context: Airflow's, of the running task.
         :param event: the trigger's event: what is left, or what went wrong.
@@ -124,5 +124,5 @@ class MarketoQuotaSensor(ConnectedSensor):
     def _result(self) -> dict[str, Any] | None:
         if self._left is None:
             return None
-        log.info("%d calls and %.1f MB are left", self._left.calls_left_for_extracts, self._left.export_mb_left)
+        log.info("Left: %d calls, %.1f MB", self._left.calls_left_for_extracts, self._left.export_mb_left)
         return self._left.to_dict()

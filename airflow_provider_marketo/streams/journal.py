@@ -275,7 +275,7 @@ class JournalRun(StreamRun):
             raise MarketoInvalidRequestError(
                 gap,
                 parameter="on_gap",
-                remedy="Use on_gap='fill', which reads what is missing by bulk extract, or 'skip', which goes on with"
+                remedy="Use on_gap='fill', which reads what is missing by bulk extract, or 'skip', which continues with"
                 " the oldest event that there is. Nothing is missing if the instance had no activity since then.",
             )
         place = replace(begun, pages={NEXT: self._journal.address.relative(self._journal.address.oldest())}, last=None)

@@ -30,7 +30,7 @@ REMEMBERED_RANGES = 100
 """A run reads back over a few ranges. A Variable must not hold thousands."""
 
 _RESTORE = (
-    "Restore it, or delete it: the stream then goes on from its other copies (the Variable, the outlet's state,"
+    "Restore it, or delete it: the stream then continues from its other copies (the Variable, the outlet's state,"
     " _marketo/positions in the output) or, if there are none, from start or the run's data interval."
 )
 

@@ -255,8 +255,8 @@ class StreamRun:
             raise MarketoInvalidRequestError(
                 gap,
                 parameter="start",
-                remedy="Compare the table with a full extract of the leads, then go on with on_gap='skip', which reads"
-                " from the oldest record that there is.",
+                remedy="Compare the table with a full extract of the leads, then continue with on_gap='skip', which"
+                " reads from the oldest record that there is.",
             )
         log.warning("%s. Reading what there is, as on_gap='skip' says", gap)
 
@@ -353,7 +353,7 @@ def first_time(since: datetime | None) -> datetime:
         raise MarketoInvalidRequestError(
             "the stream has no position yet, and the run has no data interval",
             parameter="start",
-            remedy="Give the time from which on the stream is wanted.",
+            remedy="Give the time at which the stream begins.",
         )
     return since
 

@@ -61,8 +61,8 @@ class MarketoActivityTrigger(BaseEventTrigger):
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal. ``list_id`` is then refused.
     :param on_gap: with ``adobe_conn_id``, when Adobe has forgotten the position, after seven days without a look:
-        ``fail`` starts no DAG and logs an error at each try; ``skip`` goes on with the oldest event; ``fill`` reads
-        what is missing from Marketo's feed, logs what that cost, and goes on.
+        ``fail`` starts no DAG and logs an error at each try; ``skip`` continues with the oldest event; ``fill`` reads
+        what is missing from Marketo's feed, logs what that cost, and continues.
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 

@@ -207,7 +207,7 @@ def _gap(message: str) -> MarketoError:
     return MarketoInvalidRequestError(
         f"{message}, so activities may be missing and the watcher stands still",
         parameter="on_gap",
-        remedy="Use on_gap='fill', which reads what is missing from Marketo's feed, or 'skip', which goes on with the"
+        remedy="Use on_gap='fill', which reads what is missing from Marketo's feed, or 'skip', which continues with the"
         " oldest event that there is. Nothing is missing if the instance had no activity since then.",
     )
 

@@ -1,4 +1,4 @@
-"""A task asks a person in Airflow's Required Actions whether its request ran, and goes on with the answer."""
+"""A task asks a person in Airflow's Required Actions whether its request ran, and continues with the answer."""
 
 from __future__ import annotations
 

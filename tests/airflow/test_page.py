@@ -188,7 +188,7 @@ def test_the_facts_need_a_login(get) -> None:
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_who_may_see_plugins_may_read_the_facts(get, user: str) -> None:
+def test_a_user_who_may_see_plugins_may_read_the_facts(get, user: str) -> None:
     reply = get("/facts", user)
     assert reply.status_code == 200
     assert reply.headers["Cache-Control"] == "no-store"
@@ -198,7 +198,7 @@ def test_who_may_see_plugins_may_read_the_facts(get, user: str) -> None:
     assert SECRET not in reply.text
 
 
-def test_a_decision_of_a_dag_is_seen_by_who_may_read_the_dag(get) -> None:
+def test_a_user_who_may_read_a_dag_sees_its_decisions(get) -> None:
     """The DAG of the second entry is not in the database, so no user may read it."""
     (decision,) = get("/facts", "joe").json()["needs"]["decisions"]
     assert decision["dag_id"] == "send"
@@ -323,7 +323,7 @@ def test_names_from_outside_are_shown_as_text(page: Page) -> None:
     assert page.run(f"{PAGE}.querySelectorAll('b').length") == 0
 
 
-def test_a_session_that_ends_is_said(page: Page) -> None:
+def test_the_page_says_that_a_session_has_ended(page: Page) -> None:
     page.send("Network.clearBrowserCookies")
     page.run(f"{PAGE}.querySelector('button').click()")
     assert page.wait_for(f"{PAGE}.querySelector('[role=alert]')?.innerText.includes('Log in again')")

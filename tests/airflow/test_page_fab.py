@@ -72,7 +72,7 @@ def test_the_facts_need_a_login(server: RealAirflow) -> None:
 
 
 @pytest.mark.parametrize(("role", "status"), [("Admin", 200), ("Op", 200), ("User", 403), ("Viewer", 403)])
-def test_who_may_see_plugins_may_read_the_facts(
+def test_a_user_who_may_see_plugins_may_read_the_facts(
     server: RealAirflow, token: Callable[[str], str], role: str, status: int
 ) -> None:
     """Airflow's list of plugins, from which the menu is made, has the same rule."""
@@ -93,7 +93,7 @@ def test_the_page_opens_for_each_role_of_fab(server: RealAirflow, token: Callabl
         assert "930 of 1,000 calls used, 70 left" in page.run(f"{PAGE}.innerText")
 
 
-def test_who_may_see_no_plugin_has_the_command(server: RealAirflow) -> None:
+def test_a_user_who_may_see_no_plugin_has_the_command(server: RealAirflow) -> None:
     said = server.cli("status", "-o", "json", module="airflow_provider_marketo")
     found: dict[str, Any] = json.loads(said[said.index("{\n") :])
     assert {each["conn_id"] for each in found["waits"]["connections"]} == {"marketo_default", "other"}

@@ -41,7 +41,7 @@ class HostileServer:
         self._server.server_close()
 
     def drip(self, before: bytes, piece: bytes) -> Callable[[socket.socket], None]:
-        """Return an answer that begins and then goes on in pieces, twenty a second, as long as the test lasts."""
+        """Return an answer that begins and then continues in pieces, twenty a second, as long as the test lasts."""
 
         def answer(connection: socket.socket) -> None:
             connection.sendall(before)

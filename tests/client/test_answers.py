@@ -102,7 +102,7 @@ def test_the_date_of_a_reply_is_aware(date):
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jan 99999 12:00:00 GMT"])
-def test_a_date_that_is_none_is_left_out(date):
+def test_a_date_that_cannot_be_read_is_left_out(date):
     with answering(reply({"success": True, "result": []}, f"Date: {date}")) as server:
         assert client_of(server).call("leads.describe").date is None
 

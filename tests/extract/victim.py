@@ -1,7 +1,7 @@
 """
 A task process of its own, to be killed: ``python -m tests.extract.victim <output> <arguments as JSON>``.
 
-It answers SIGTERM as Airflow's task runner does: the operator's ``on_kill`` is called, and the task goes on.
+It answers SIGTERM as Airflow's task runner does: the operator's ``on_kill`` is called, and the task continues.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ def test_calls_continue_with_a_warning_when_redis_does_not_answer(monkeypatch, r
     run_as(IN_THE_POOL)
     governor = governor_of(settings(redis_conn_id="the_redis"))
     governor.release(governor.acquire("leads.describe"), None)
-    assert "goes on with a fixed share: 11 calls in 20 seconds, 1 at once" in caplog.text
+    assert "continues with a fixed share: 11 calls in 20 seconds, 1 at once" in caplog.text
 
 
 def test_calls_continue_with_a_warning_when_host_is_on_a_network_file_system(monkeypatch, run_as, caplog):

@@ -1,5 +1,5 @@
 """
-What must not run twice, and lost its answer, asks a person; the task goes on with the answer.
+What must not run twice, and lost its answer, asks a person; the task continues with the answer.
 
 ``tests/airflow/test_asking.py`` does the same on a real Airflow.
 """

@@ -203,7 +203,7 @@ def test_the_last_row_of_a_key_wins(marketo, tmp_path):
 def test_duplicates_may_be_refused_before_anything_is_sent(marketo, tmp_path):
     instance = marketo()
     text, _ = fails(MarketoSyncLeadsOperator, tmp_path, records=people(2) * 2, on_duplicates="fail")
-    assert "2 of 4 rows are followed by one with the same email" in text
+    assert "2 of 4 rows cannot be sent: a later row has the same email" in text
     assert "leads.sync" not in instance.report().calls
 
 

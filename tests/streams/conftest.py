@@ -81,7 +81,7 @@ class Stream:
         return task.execute(context)
 
     def hour(self, number: int, **arguments: Any) -> dict[str, Any]:
-        """The run of an hour, a minute after its end; the clock goes on to there if it has not passed it."""
+        """The run of an hour, a minute after its end; the clock continues to there if it has not passed it."""
         start = START + number * HOUR
         due = start + HOUR + timedelta(minutes=1)
         self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))

@@ -89,7 +89,7 @@ class Governor(Protocol):
         ...
 
     def renew(self, lease: Lease) -> None:
-        """Keep a lease while a download goes on; may be called for every block."""
+        """Keep a lease while a download continues; may be called for every block."""
         ...
 
     def release(self, lease: Lease, error: MarketoError | None) -> None:

@@ -185,7 +185,7 @@ class SharedGovernor:
         now = self._clock.monotonic()
         alone = self._alone or self.limits
         log.warning(
-            "The limits of this Marketo instance cannot be shared (%s). This process goes on with a fixed share: %d "
+            "The limits of this Marketo instance cannot be shared (%s). This process continues with a fixed share: %d "
             "calls in %g seconds, %d at once.",
             error,
             alone.rate,
@@ -202,7 +202,7 @@ class SharedGovernor:
         """
         Return the limits of all processes that use the store at a moment.
 
-        After a failure, others may still go on alone for a while, each with its share. Meanwhile those that have come
+        After a failure, other processes may work alone for a while, each with its share. Meanwhile those that have come
         back use their shares and no more.
         """
         alone = self._alone

@@ -37,7 +37,7 @@ class State:
     It is not a :class:`~airflow_provider_marketo.client.serializable.Serializable`. Each call of an instance reads and
     writes it inside a transaction that all processes share, and this codec takes a fifth of the time. A damaged state
     must not stop a task either: its facts are a day old at most, so a state without history takes its place. It has no
-    version: a release refuses members that it does not know, and goes on with its fixed share of the limits. A member
+    version: a release refuses members that it does not know, and continues with its fixed share of the limits. A member
     whose meaning changes gets a new name.
 
     All times except those of the latches are seconds on the store's clock.
@@ -58,8 +58,8 @@ class State:
     :param day_ends: epoch second at which the quota day of the following fields ends.
     :param used: calls of all users today: Marketo's last count plus ours since; None before the first count.
     :param unknown: whether the history is lost: other processes may have filled the window.
-    :param alone_until: until then processes may still go on without the store, each with its fixed share.
-    :param back: processes that went on without the store and have come back.
+    :param alone_until: until then processes may still continue without the store, each with its fixed share.
+    :param back: processes that continued without the store and have come back.
     :param extracts_end: value of ``used`` at which extracts have to stop.
     :param calls_of: our calls today by owner, such as a DAG.
     """

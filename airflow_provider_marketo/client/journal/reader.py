@@ -72,7 +72,7 @@ class JournalReader:
         While the caller works on a page, the next one is on its way.
 
         :raises MarketoJournalExpiredError: Adobe has forgotten the place.
-        :raises MarketoDataError: an answer has events and does not say where to go on, or leads back.
+        :raises MarketoDataError: an answer has events and does not say where to continue, or leads back.
         """
         if self.until == "":
             return
@@ -85,7 +85,7 @@ class JournalReader:
                 self.link = self._following(page) if "next" in page.links else self.link
                 return
             found, ended = self._take(page)
-            # Behind the last wanted position the page may go on; what follows is another reading's.
+            # Behind the last wanted position the page may continue; what follows is another reading's.
             place = self.client.address.since(self.last)
             self._read.add(self.client.address.relative(self.link))
             self.link = self.client.address.relative(place) if ended else self._following(page)

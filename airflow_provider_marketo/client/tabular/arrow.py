@@ -43,7 +43,7 @@ class Parser:
     def lines(self, data: bytes) -> Block | None:
         """Return lines as a block if each is a row and all quotes in fields are doubled; None otherwise."""
         lines = even_lines(data)
-        last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may go on behind the data, where Arrow does not look
+        last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may continue behind the data, where Arrow does not look
         if lines is None or outside_quotes(last_line) is None:
             return None
         self._last = (data, self._parse(data, lines))

@@ -1,4 +1,4 @@
-"""A worker in a thread of its own, so that work goes on while more of it arrives."""
+"""A worker in a thread of its own, so that work continues while more of it arrives."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class CsvTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(BLOCK, self._quick))
-        # Not in the background: while this thread writes and computes checksums, the download goes on anyway.
+        # Not in the background: while this thread writes and computes checksums, the download continues anyway.
         self._writer = _Writer(rules.name, open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None

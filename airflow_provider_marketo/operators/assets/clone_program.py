@@ -44,7 +44,7 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``. The program is looked for by its name first.
     :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        go on with the answer, or ``fail`` at once. ``dags test`` fails.
+        continue with the answer, or ``fail`` at once. ``dags test`` fails.
     :param force: send again what the ledger has as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.

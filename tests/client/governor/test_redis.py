@@ -118,4 +118,4 @@ class TestOnAServer:
         server.wait()
         governor.release(lease, None)
         governor.release(governor.acquire("leads.describe"), None)
-        assert "goes on with a fixed share: 10 calls in 1 seconds" in caplog.text
+        assert "continues with a fixed share: 10 calls in 1 seconds" in caplog.text

@@ -141,7 +141,7 @@ def test_a_child_process_does_not_inherit_the_leases_of_its_parents_threads(stor
 
 
 class TestWithoutHistory:
-    """What other processes did is not known: the store was lost, damaged, or others went on without it."""
+    """What other processes did is not known: the store was lost, damaged, or others continued without it."""
 
     def test_the_window_counts_as_used(self, store, clock):
         store.state = State(unknown=True)
