@@ -195,7 +195,7 @@ class Task(arguments.ChecksArguments):
         self.check_arguments()
 
 
-def test_what_is_no_template_is_checked_when_the_dag_is_parsed() -> None:
+def test_what_is_not_a_template_is_checked_when_the_dag_is_parsed() -> None:
     with pytest.raises(MarketoInvalidRequestError, match="lead_ids"):
         Task("1001,1002")
     with pytest.raises(MarketoInvalidRequestError, match="timeout"):
@@ -285,5 +285,5 @@ def test_lists_by_table_name_something_for_each_table_that_is_named() -> None:
         check("fields", {"programs": ["id"], "emails": []})
 
 
-def test_one_word_for_all_is_no_empty_list() -> None:
+def test_one_word_for_all_is_not_an_empty_list() -> None:
     assert arguments.narrowing(arguments.texts_or_word("all"))("fields", "all") == "all"

@@ -28,7 +28,7 @@ _OTHERS = ("task_groups.warehouse", "hooks.adobe_events", "hooks.marketo", "trig
 _HEAD = """\
 # Arguments
 
-Every public class with its arguments. `python -m tools.arguments_page` makes this page of the signatures.
+Every public class with its arguments. `python -m tools.arguments_page` makes this page from the signatures.
 The docstrings say what an argument means. The arguments of Airflow's `BaseOperator` and `BaseSensorOperator`
 come in addition. An argument with a mark in the column *template* may hold a Jinja template.
 

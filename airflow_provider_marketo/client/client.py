@@ -96,7 +96,7 @@ class MarketoClient:
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
         self.known_replies: Mapping[str, Reply] = {}
-        """Replies to calls without parameters that are not made, because another task of the run has just made them."""
+        """Replies that another task of the run has just had. The same calls, without parameters, are not made again."""
         self._stopped = False
         self._marketo_ahead: timedelta | None = None
 
@@ -228,7 +228,7 @@ class MarketoClient:
     def _send(
         self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[Secret], Answer]
     ) -> tuple[Answer, bool]:
-        """Send a request as often as it may be. Return the answer, and whether an earlier sending may have run."""
+        """Send a request as often as its class allows. Return the answer, and whether an earlier try may have run."""
         may_have_run = False
 
         def once() -> Answer:

@@ -106,7 +106,7 @@ class ListingWork(Work):
 
     def finish(self) -> dict[str, Any]:
         """Return the manifest."""
-        assert self._manifest is not None  # advance has returned
+        assert self._manifest is not None  # as advance has returned
         return self._manifest.to_xcom()
 
     def kill(self) -> None:
@@ -125,7 +125,7 @@ class ListingWork(Work):
         return begun
 
     def _described(self) -> dict[str, Listing]:
-        """Return the wanted listings. Where the instance decides which columns there are, it is asked."""
+        """Return the wanted listings. Some have columns that only the instance knows, so it is asked."""
         found = {listing.name: listing for listing in self._request.listings}
         for name, listing in found.items():
             if listing.describe:

@@ -28,7 +28,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
     others, and the task fails naming it. Loads may be repeated, cleared, run in another order or at the same time: the
     tables are the same in the end.
 
-    It calls nothing of Marketo. DuckDB and PostgreSQL are supported; SQLite serves tests and tutorials. Each needs the
+    It does not call Marketo. DuckDB and PostgreSQL are supported; SQLite serves tests and tutorials. Each needs the
     extra of its name, such as ``airflow-provider-marketo[duckdb]``.
 
     :param manifest: what the other task returned (``extract.output``), or the path or URL of a manifest.
@@ -117,7 +117,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         )
 
     def _teller(self, context: Context) -> Callable[[str, Mapping[str, Any]], None]:
-        """Return what tells Airflow of a table once it is committed, so that those before a failure count, too."""
+        """Return a function that tells Airflow about a table once it is committed. A later failure does not hide it."""
         loaded: dict[str, Any] = {}
 
         def tell(table: str, result: Mapping[str, Any]) -> None:

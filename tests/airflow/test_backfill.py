@@ -47,7 +47,7 @@ def runs_by_day(airflow: RealAirflow, dag_id: str) -> dict[str, DagRun]:
 
 
 @pytest.mark.parametrize("start", [in_the_ui, by_command])
-def test_a_backfill_stops_at_the_budget_of_the_day_and_goes_on_by_itself(
+def test_a_backfill_stops_at_the_budget_of_the_day_and_continues_by_itself(
     airflow: RealAirflow, lake: Path, start
 ) -> None:
     dag_id = f"history_{start.__name__}"

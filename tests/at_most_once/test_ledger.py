@@ -170,7 +170,7 @@ def test_the_next_try_sends_a_request_that_certainly_did_not_run(store):
     assert marketo.executed == 2
 
 
-def test_resend_needs_a_clear_because_a_retry_is_no_decision_of_a_person(store):
+def test_resend_needs_a_clear_because_a_retry_is_not_a_persons_decision(store):
     marketo = Marketo(LOST_REPLY, LOST_REPLY)
     for generation, executed in ((0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
         with suppress(MarketoAmbiguousOutcomeError):
@@ -518,7 +518,7 @@ def test_a_folder_of_another_host_sends_nothing(tmp_path, airflow_variables):
 @pytest.mark.parametrize(
     "damage", [lambda data: b"\xff" + data, lambda data: data[:40] + b"\xc3", lambda data: b"\xff\xfe"]
 )
-def test_an_entry_in_a_folder_that_is_no_utf8_is_not_known_to_be_unsent(damage, tmp_path):
+def test_an_entry_in_a_folder_that_is_not_utf8_is_not_known_to_be_unsent(damage, tmp_path):
     folder, marketo = tmp_path / "ledger", Marketo()
     Ledger(FolderStore(str(folder))).once(sending(), marketo)
     (file,) = folder.glob("marketo*.json")

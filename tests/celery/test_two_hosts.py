@@ -98,7 +98,7 @@ def streamed(cluster: Cluster, host: str, folder: Path, stream: str, end: str) -
     cluster.run("stream", folder, stream=stream, end=end).wait_for("stream", "success")
 
 
-def test_a_load_goes_on_when_the_imports_of_loads_on_a_dead_host_have_ended(
+def test_a_load_continues_when_the_imports_of_loads_on_a_dead_host_have_ended(
     cluster: Cluster, held: Simulator, held_clock: ManualClock, long_file: Path
 ) -> None:
     cluster.only("one")
@@ -195,7 +195,7 @@ def test_a_load_whose_disk_is_not_shared_sends_nothing_twice(
     assert len(imports(held)) - before == CHUNKS
 
 
-def test_a_stream_goes_on_from_another_host_by_way_of_the_shared_disk(cluster: Cluster, held: Simulator) -> None:
+def test_a_stream_continues_from_another_host_by_way_of_the_shared_disk(cluster: Cluster, held: Simulator) -> None:
     streamed(cluster, "one", cluster.lake, "shared", "2026-01-08T00:00:00Z")
     streamed(cluster, "two", cluster.lake, "shared", "2026-01-10T00:00:00Z")
     files = (cluster.lake / "stream" / "shared").glob("*.jsonl")

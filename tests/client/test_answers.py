@@ -226,7 +226,7 @@ def test_json_in_place_of_a_file_is_read_up_to_a_megabyte(size):
 
 
 @pytest.mark.parametrize("length", ["abc", "-5", "1e9", ""])
-def test_an_odd_length_of_a_file_is_no_crash(length):
+def test_an_odd_length_of_a_file_is_not_a_crash(length):
     content = BEGIN + f"Content-Length: {length}\r\nConnection: close\r\n\r\nid\n1\n".encode()
     with answering(content) as server:
         try:

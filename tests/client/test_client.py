@@ -209,7 +209,7 @@ def test_a_proxy_that_cannot_be_found_does_not_point_at_the_munchkin_id(client, 
         client.call("leads.describe")
 
 
-def test_an_empty_answer_is_no_success(client, marketo, clock):
+def test_an_empty_answer_is_not_a_success(client, marketo, clock):
     marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", text="")
     with pytest.raises(errors.MarketoAmbiguousOutcomeError):
         client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
@@ -370,7 +370,7 @@ def test_a_page_that_is_promised_and_cannot_be_had_is_an_error_and_not_the_end(c
         list(found)
 
 
-def test_activities_go_on_through_empty_pages(client, marketo):
+def test_activities_continue_through_empty_pages(client, marketo):
     marketo.get(
         f"{HOST}/rest/v1/activities.json",
         [

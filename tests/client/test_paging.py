@@ -100,7 +100,7 @@ def test_the_size_of_a_page_is_that_of_its_records_if_marketo_does_not_say_it(cl
     assert ids(client.pages("emails_v2.list", workspaceId=1)) == [[1, 2], [3, 4]]
 
 
-def test_reading_goes_on_from_the_page_that_the_caller_names(client, marketo):
+def test_reading_continues_from_the_page_that_the_caller_names(client, marketo):
     answers(marketo, ASSETS, page(rows(5, 6), totalItems=7, pageSize=2), page(rows(7), totalItems=7, pageSize=2))
     assert ids(client.pages("emails_v2.list", workspaceId=1, pageIndex=2)) == [[5, 6], [7]]
     assert asked(marketo, "pageIndex") == ["2", "3"]

@@ -270,7 +270,7 @@ def test_a_task_that_died_for_good_gives_its_turn_to_the_others_of_its_dag(world
     assert sum(entry["spent"] for entry in world.account["entries"].values()) == sum(*world.exported().values())
 
 
-def test_waiting_for_days_does_not_count_towards_timeout_and_shorter_timeouts_are_said(world, tmp_path, caplog):
+def test_waiting_for_days_does_not_count_towards_timeout_and_shorter_timeouts_are_reported(world, tmp_path, caplog):
     dag, task = SimpleNamespace(dagrun_timeout=timedelta(hours=5)), SimpleNamespace(execution_timeout=timedelta(days=1))
     backfill = Task(
         tmp_path,

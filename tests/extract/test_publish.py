@@ -143,7 +143,7 @@ def test_a_file_with_other_rows_than_marketo_counted_is_not_published(tmp_path, 
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
-def test_a_file_that_is_no_table_is_not_published(tmp_path, file_format):
+def test_a_file_that_is_not_a_table_is_not_published(tmp_path, file_format):
     publishing = Publishing(tmp_path, *activities(file_format=file_format))
     with pytest.raises(MarketoDataError):
         publishing.publish(0, ROWS + b'e,1,2026-01-01T00:00:00Z,"{')

@@ -375,7 +375,7 @@ def test_another_try_has_the_whole_time_again(marketo, tmp_path, tries):
     assert instance.statuses() == {"Cancelled": 2, "Processing": 2}
 
 
-def test_the_deadline_goes_on_through_deferrals(marketo, tmp_path, tries):
+def test_the_deadline_continues_through_deferrals(marketo, tmp_path, tries):
     marketo()
     deadlines = set()
     run_task(extract(tmp_path), tries(), on_deferral=lambda trigger: deadlines.add(trigger.deadline))

@@ -79,7 +79,7 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
     )
 
 
-def test_no_rows_are_no_file(tmp_path):
+def test_no_rows_make_no_file(tmp_path):
     ids, manifest = write(tmp_path, [], "jsonl")
     assert (ids, manifest.files) == ([], ())
     assert not (tmp_path / "leads.jsonl").exists()

@@ -168,7 +168,7 @@ def test_the_database_of_a_redis_uri_is_its_path_or_the_extra(monkeypatch, uri, 
 
 
 @pytest.mark.parametrize("uri", ["redis://redis.example.com/limits", "redis://redis.example.com?db=-1"])
-def test_a_database_of_redis_that_is_no_number_is_refused_by_name(monkeypatch, uri):
+def test_a_database_of_redis_that_is_not_a_number_is_refused_by_name(monkeypatch, uri):
     monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", uri)
     with pytest.raises(MarketoInvalidRequestError, match=r"connection the_redis: the database is not a number"):
         governor_of(settings(redis_conn_id="the_redis"))

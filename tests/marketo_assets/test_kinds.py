@@ -42,6 +42,6 @@ def test_ids_are_numbers_but_for_the_new_designer(asset_type: str, given: str, f
 
 
 @pytest.mark.parametrize("given", ["seven", "0", "-1", "1,2", ""])
-def test_another_text_is_no_id(given: str) -> None:
+def test_another_text_is_not_an_id(given: str) -> None:
     with pytest.raises(MarketoInvalidRequestError, match="is not an id of emails"):
         kinds.checked_id("emails", given)

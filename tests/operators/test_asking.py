@@ -156,7 +156,7 @@ def calls(instance, operation):
 
 
 @pytest.mark.parametrize("make", REQUESTS)
-def test_what_ran_is_not_sent_again_and_the_task_goes_on(marketo, tmp_path, asked, make):
+def test_what_ran_is_not_sent_again_and_the_task_continues(marketo, tmp_path, asked, make):
     instance = marketo()
     operation, what = REQUESTS[make]
     instance.fail(operation, drop=True, executed=True, times=1)

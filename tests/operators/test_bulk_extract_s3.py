@@ -121,7 +121,7 @@ def test_what_the_bucket_holds_is_replaced_only_at_success(marketo, bucket):
     assert len(bucket.rows()) == instance.activities(START, "2026-01-15")
 
 
-def test_a_bucket_that_there_is_not_is_found_before_marketo_is_asked(marketo, bucket):
+def test_a_bucket_that_does_not_exist_is_found_before_marketo_is_asked(marketo, bucket):
     instance = marketo()
     with pytest.raises(Exception, match=r"cannot write to output_path=s3://aws_default@nowhere/lake"):
         run_task(extract("s3://aws_default@nowhere/lake"), task_context(StateStore()))

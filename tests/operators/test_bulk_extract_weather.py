@@ -200,7 +200,7 @@ def test_a_job_that_is_queued_already_is_waited_for(marketo, tmp_path, context):
 )
 @pytest.mark.parametrize("skip", [0, 1])
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_after_a_spent_quota_the_task_defers_until_the_reset_and_goes_on_where_it_was(
+def test_after_a_spent_quota_the_task_defers_until_the_reset_and_continues_where_it_was(
     marketo, tmp_path, context, soon, operation, code, message, skip, deferrable
 ):
     instance = marketo()
@@ -370,7 +370,7 @@ def test_a_file_that_is_not_what_was_announced_publishes_nothing(marketo, tmp_pa
     assert not list(tmp_path.rglob("manifests"))
 
 
-def test_json_in_the_place_of_the_file_is_no_data(marketo, tmp_path, context):
+def test_json_in_the_place_of_the_file_is_not_data(marketo, tmp_path, context):
     instance = marketo()
     instance.fail("bulk_export_activities.get_file", "603")
     text = refusal(extract(tmp_path, end="2026-01-15"), context)

@@ -86,7 +86,7 @@ def test_a_list_that_is_being_imported_to_is_waited_for(marketo, tmp_path, sourc
     assert instance.report().rejected["1019"] > 0
 
 
-def test_a_spent_quota_lets_the_task_sleep_and_go_on(marketo, tmp_path, source, small_chunks, monkeypatch):
+def test_a_spent_quota_lets_the_task_sleep_and_continue(marketo, tmp_path, source, small_chunks, monkeypatch):
     instance = marketo()
     instance.fail("bulk_import_leads.import", "607", skip=1)
     monkeypatch.setattr(rules, "next_probe", lambda now: now + timedelta(seconds=0.4))

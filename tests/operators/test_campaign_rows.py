@@ -201,7 +201,7 @@ def test_a_damaged_record_of_who_was_sent_stops_before_anything_is_sent(marketo,
         ({"campaign_id": 2002}, "is a batch campaign"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_sent(marketo, tmp_path, arguments, message):
+def test_a_mistake_is_reported_before_anything_is_sent(marketo, tmp_path, arguments, message):
     task = Task(marketo(), tmp_path, records=[{"leadId": 1001}, {"leadId": 1002}])
     with pytest.raises(AirflowFailException, match=message):
         task.run(**arguments)

@@ -97,7 +97,7 @@ def test_lead_ids_may_be_any_list_and_what_a_template_makes_of_it(trigger, lead_
         (None, "lead_ids is required, and nothing was given"),
     ],
 )
-def test_what_is_no_list_of_ids_is_refused_when_the_dag_is_parsed(lead_ids, message):
+def test_what_is_not_a_list_of_ids_is_refused_when_the_dag_is_parsed(lead_ids, message):
     with pytest.raises(MarketoInvalidRequestError, match=message):
         MarketoTriggerCampaignOperator(task_id="a_task", campaign_id=TRIGGER, lead_ids=lead_ids)
 
@@ -155,7 +155,7 @@ def test_a_dry_run_makes_the_checks_and_sends_nothing(trigger, caplog):
     assert trigger.run()["groups_sent"] == 3
 
 
-def test_an_empty_audience_is_no_error_and_costs_no_call(trigger):
+def test_an_empty_audience_is_not_an_error_and_costs_no_call(trigger):
     assert trigger.run(lead_ids=[])["leads"] == 0
     assert trigger.marketo.report().total_calls == 0
 
@@ -196,7 +196,7 @@ def test_a_run_is_scheduled_once(schedule):
     assert datetime.fromtimestamp(run.run_at, timezone.utc) == TOMORROW
 
 
-def test_a_retry_after_the_run_is_no_error(schedule, monkeypatch):
+def test_a_retry_after_the_run_is_not_an_error(schedule, monkeypatch):
     schedule.run()
     monkeypatch.setattr("airflow_provider_marketo.at_most_once.campaigns.SOONEST", timedelta(days=30))
     assert schedule.run()["scheduled_earlier"]

@@ -207,7 +207,7 @@ def run_or_account(folder, store, rows):
         ({"records": attended(1001), "lookup_field": "email"}, "the input has no column 'email'"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_sent(marketo, tmp_path, arguments, says):
+def test_a_mistake_is_reported_before_anything_is_sent(marketo, tmp_path, arguments, says):
     instance = marketo()
     text, account = refused(tmp_path, **{"records": attended(1001), **arguments})
     assert says in text

@@ -208,7 +208,7 @@ def test_a_wrong_request_deletes_no_lead(request_, arguments, message):
     assert request_.there() == [1001, 1002, request_.twin, 1003]
 
 
-def test_no_values_are_no_mistake(request_):
+def test_no_values_are_not_a_mistake(request_):
     assert request_.run(records=[])["found"] == 0
 
 

@@ -71,7 +71,7 @@ def test_lead_ids_are_a_list_or_what_a_template_makes_of_one(written):
 
 
 @pytest.mark.parametrize("written", ["1001,1002", "1001 1002", "me@example.com", 0, [1001, None], {"id": 1001}])
-def test_what_is_no_lead_id_is_refused_and_an_address_is_not_shown(written):
+def test_what_is_not_a_lead_id_is_refused_and_an_address_is_not_shown(written):
     with pytest.raises(MarketoInvalidRequestError, match="lead_ids") as caught:
         made(MarketoListMembersOperator, lead_ids=written)
     assert "me@example.com" not in str(caught.value)

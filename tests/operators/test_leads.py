@@ -176,7 +176,7 @@ def test_an_unknown_field_is_refused_by_name(marketo):
     assert "shoeSize" in text
 
 
-def test_a_list_that_there_is_not_is_refused_by_name(marketo):
+def test_a_list_that_does_not_exist_is_refused_by_name(marketo):
     marketo()
     text = refusal(list_id=7)
     assert text.startswith("list_id: ")

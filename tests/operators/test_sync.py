@@ -359,7 +359,7 @@ def test_one_row_that_is_too_large_for_marketo_is_rejected_and_the_others_are_se
     assert len(instance.instance.store.crm["companies"].records) == 1
 
 
-def test_a_single_row_that_times_out_may_have_been_taken_and_is_no_reject(marketo, tmp_path, governed):
+def test_a_single_row_that_times_out_may_have_been_taken_and_is_not_a_reject(marketo, tmp_path, governed):
     instance = marketo()
     instance.fail("companies.sync", "604", times=None)
     task = {"object_type": "companies", "records": [{"externalCompanyId": "slow"}]}

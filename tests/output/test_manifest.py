@@ -123,7 +123,7 @@ def test_a_later_version_may_say_more_but_nothing_else(folder):
 
 
 @pytest.mark.parametrize("source", [{}, {"files": []}, {"files": [], "windows": [], "columns": []}])
-def test_what_is_no_manifest_is_refused(source):
+def test_what_is_not_a_manifest_is_refused(source):
     with pytest.raises(MarketoDataError, match="not a manifest"):
         read_manifest(source)
 

@@ -61,7 +61,7 @@ def delete(api: Api, what: str) -> None:
     ],
     ids=["program", "object type", "list"],
 )
-def test_an_import_whose_target_is_deleted_while_it_waits_fails_and_others_go_on(
+def test_an_import_whose_target_is_deleted_while_it_waits_fails_and_others_continue(
     api: Api, path: str, text: str, query: dict[str, Any], deletion: str, status: str
 ):
     doomed = upload(api, path, text, **query)

@@ -94,7 +94,7 @@ def test_readers_do_not_disturb_each_other(caller: Caller) -> None:
     assert positions(caller.read(caller.link(first))) == positions(caller.read(caller.link(first))) != positions(first)
 
 
-def test_reading_starts_at_the_oldest_and_goes_on_exclusively(caller: Caller) -> None:
+def test_reading_starts_at_the_oldest_and_continues_exclusively(caller: Caller) -> None:
     caller.happen(5)
     first = caller.read(limit=2)
     assert first.json()["_page"] == {"last": positions(first)[-1], "count": 2}

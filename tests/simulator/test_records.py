@@ -51,7 +51,7 @@ def test_a_submission_without_an_email_address_is_skipped(api: Api):
     assert (entry["status"], entry["reasons"][0]["code"]) == ("skipped", "1002")
 
 
-def test_a_record_that_is_no_object_or_has_an_unknown_member_fails_the_call(api: Api):
+def test_a_record_that_is_not_an_object_or_has_an_unknown_member_fails_the_call(api: Api):
     assert codes(api.post("/rest/v1/leads/delete.json", {"input": [1]})) == ["1001"]
     assert codes(api.post("/rest/v1/leads/delete.json", {"input": [{"id": 1, "colour": "red"}]})) == ["1003"]
 

@@ -47,7 +47,7 @@ def test_other_changes_answer_with_the_record(world: World, name: str):
     assert {"id", "name", "createdAt", "updatedAt", "folder"} <= set(first(world, name))
 
 
-def test_the_html_of_a_detached_email_is_no_member_of_its_record(world: World):
+def test_the_html_of_a_detached_email_is_not_a_member_of_its_record(world: World):
     number = world.json("emails.update_full_content", example(world, "emails.update_full_content"))["result"][0]["id"]
 
     assert "html" not in world.json("emails.get_by_id", {"id": number})["result"][0]

@@ -69,7 +69,7 @@ def test_the_quotas_come_from_the_variable_with_their_age(session, store):
     assert found["is_new_day"] is False
 
 
-def test_after_the_reset_a_new_day_is_said(session, store):
+def test_after_the_reset_a_new_day_is_shown(session, store):
     store("marketo_quota_marketo_default", quota(resets_at="2026-01-15T06:00:00+00:00"))
     assert connection_of(collect(session, now=NOW))["is_new_day"] is True
 
@@ -223,7 +223,7 @@ def test_airflow_assets_show_their_last_event(session):
     ]
 
 
-def test_a_request_of_which_the_outcome_is_unknown_needs_a_person(session, store):
+def test_a_request_with_an_unknown_outcome_needs_a_person(session, store):
     key, text, claim = entry()
     store(key, text)
     store(claim, "a process")
@@ -288,7 +288,7 @@ def test_a_section_that_fails_leaves_the_others(session, store, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"version": 99}', '{"instance": 1}'])
-def test_variables_that_are_no_facts_of_ours_are_passed_over(session, store, text):
+def test_variables_that_are_not_ours_are_skipped(session, store, text):
     for prefix in ("quota", "usage", "position"):
         store(f"marketo_{prefix}_marketo_default", text or "{}")
     facts = collect(session, now=NOW)
@@ -297,7 +297,7 @@ def test_variables_that_are_no_facts_of_ours_are_passed_over(session, store, tex
 
 
 def test_only_what_is_shown_is_decrypted_in_one_query(session):
-    """Each Variable that is loaded is decrypted. What is hidden are 3,000 settled entries."""
+    """Each Variable that is loaded is decrypted. The 3,000 settled entries are not shown."""
     rows = {**shown(), **hidden()}
     session.execute(insert(Variable), [{"key": key, "_val": text, "is_encrypted": False} for key, text in rows.items()])
     session.flush()
@@ -343,7 +343,7 @@ def test_hostile_texts_are_printable_short_and_plain_json(session, store, add_ta
 
 
 @pytest.mark.parametrize("odd", [None, "x", 1, [], {}, True, float("nan"), "9999-99-99"], ids=str)
-def test_one_damaged_variable_hides_no_other(session, store, odd):
+def test_one_damaged_variable_does_not_hide_the_others(session, store, odd):
     store("marketo_position_broken", {"time": odd})
     store("marketo_position_leads", {"time": "2026-01-15T17:00:00+00:00"})
     store("marketo_tables_broken", {"dag_id": "a", "tables": {"t": odd}})

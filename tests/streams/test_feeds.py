@@ -37,7 +37,7 @@ def test_a_deleted_lead_is_a_row_with_its_id(stream):
     ]
 
 
-def test_merged_leads_are_a_row_for_each_lead_that_is_no_more(stream):
+def test_merged_leads_are_a_row_for_each_lead_that_no_longer_exists(stream):
     followed = stream(activities=0)
     happens(followed, types.MERGE_LEADS, 1005, primary_id=1005, attributes={"Merge IDs": "1006, 1007"})
     followed.run(operator=MarketoMergedLeadsOperator, **JSONL)

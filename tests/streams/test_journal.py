@@ -172,7 +172,7 @@ def test_a_forgotten_position_fails_or_is_skipped_as_the_author_says(journal, ca
 
 
 @pytest.mark.parametrize("silently", [False, True])
-def test_a_quiet_week_is_no_gap_for_a_stream_that_has_run_since(journal, silently):
+def test_a_quiet_week_is_not_a_gap_for_a_stream_that_has_run_since(journal, silently):
     """The place is behind the last event, which is forgotten. In the older way Adobe says that nothing is new."""
     stream = journal({"forgets_silently": silently}, activities=0)
     stream._monkeypatch.setattr(stream.sim.instance.store.activities, "by_themselves", lambda *_: ())

@@ -121,7 +121,7 @@ def test_one_table_that_fails_does_not_stop_the_others(database, tmp_path):
         ("[]", "is not a manifest"),
     ],
 )
-def test_what_is_no_manifest_is_refused(database, tmp_path, content, said):
+def test_what_is_not_a_manifest_is_refused(database, tmp_path, content, said):
     if content is not None:
         (tmp_path / "m.json").write_text(content)
     with pytest.raises((MarketoTaskError, MarketoDataError), match=said):

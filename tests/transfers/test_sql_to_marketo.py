@@ -131,7 +131,7 @@ def test_some_loads_have_one_way_only(marketo, warehouse, tmp_path, arguments, w
     assert result["transport"] == way
 
 
-def test_a_named_upsert_by_bulk_goes_on_after_a_deferral(marketo, warehouse, tmp_path, monkeypatch):
+def test_a_named_upsert_by_bulk_continues_after_a_deferral(marketo, warehouse, tmp_path, monkeypatch):
     monkeypatch.setattr(transport, "SYNC_CALLS", 1)
     instance = marketo()
     assert counts(run(tmp_path, action="createOrUpdate")) == {"accepted": 1_000}
@@ -177,7 +177,7 @@ def test_what_is_wrong_is_refused_before_a_row_is_sent(marketo, warehouse, tmp_p
     assert not any(name.endswith((".sync", ".import")) for name in instance.report().calls)
 
 
-def test_a_connection_that_is_no_database_is_refused(marketo, tmp_path, monkeypatch):
+def test_a_connection_that_is_not_a_database_is_refused(marketo, tmp_path, monkeypatch):
     marketo()
     monkeypatch.setattr(BaseHook, "get_hook", classmethod(lambda cls, conn_id, hook_params=None: object()))
     text, _ = fails(SqlToMarketoOperator, tmp_path, sql=SQL, sql_conn_id="warehouse")

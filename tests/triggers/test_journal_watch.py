@@ -175,7 +175,7 @@ def test_a_forgotten_position_stops_the_watcher_which_names_the_way_out(
     assert "or 'skip'" in caplog.text
 
 
-def test_skip_goes_on_with_the_oldest_event(journal, variables, monkeypatch, caplog):
+def test_skip_continues_with_the_oldest_event(journal, variables, monkeypatch, caplog):
     sim = journal()
     _, kept, payload = after_a_gap(sim, variables, monkeypatch, on_gap="skip")
     assert payload["activities"] == [kept]
@@ -204,7 +204,9 @@ def test_fill_repeats_nothing_that_the_watcher_no_longer_remembers(journal, vari
 
 
 @SILENT
-def test_a_position_that_is_old_because_nothing_happened_is_no_gap(journal, variables, monkeypatch, caplog, silently):
+def test_a_position_that_is_old_because_nothing_happened_is_not_a_gap(
+    journal, variables, monkeypatch, caplog, silently
+):
     sim = journal(forgets_silently=silently)
     _, kept, payload = after_a_gap(sim, variables, monkeypatch, days=1)
     assert payload["activities"] == [kept]

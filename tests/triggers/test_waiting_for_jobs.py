@@ -52,7 +52,7 @@ def test_all_waiting_triggers_share_a_look():
     assert jobs.looks == [frozenset("ab")] * 2
 
 
-def test_one_finished_job_of_several_is_enough_to_go_on():
+def test_one_finished_job_of_several_is_enough_to_continue():
     jobs = JobList({"a": PROCESSING, "b": COMPLETED})
     answer = asyncio.run(wait_for_jobs("a list", jobs, ["a", "b"], 0))
     assert statuses(answer) == {"a": PROCESSING, "b": COMPLETED}

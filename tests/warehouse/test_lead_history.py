@@ -1,4 +1,4 @@
-"""The history of leads out of their changes, on every engine."""
+"""The history of leads, made from their changes, on every engine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_field_has_a_version_before_between_and_after_its_changes(warehouse, p
     assert [value for value, _, _ in versions(warehouse, 2)] == ["8"]
 
 
-def test_the_view_stands_in_the_way_of_no_load(warehouse, publish):
+def test_the_view_does_not_block_a_load(warehouse, publish):
     created = "2026-01-01T00:00:00Z"
     load(warehouse, publish, [(1, 3, created, created)])
     wider = LEADS | {"score": "string", "city": "string"}

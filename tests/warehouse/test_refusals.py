@@ -152,7 +152,7 @@ def test_a_connection_that_the_server_ends_before_any_statement_loads_nothing(wa
     assert warehouse.rows("leads", "id", "name") == [(1, "c"), (2, "b"), (3, "d")]
 
 
-def test_to_undo_a_transaction_of_a_connection_that_is_gone_is_no_error(make_warehouse):
+def test_to_undo_a_transaction_of_a_connection_that_is_gone_is_not_an_error(make_warehouse):
     """The load then ends with what went wrong, and not with what could not be undone."""
     engine = make_warehouse().connect()
     engine.begin()

@@ -190,7 +190,7 @@ def test_an_error_in_the_place_of_the_file_is_an_error_and_no_data(fetched, requ
         fetched()
 
 
-def test_other_json_in_the_place_of_the_file_is_no_data_either(fetched, requests_mock):
+def test_other_json_in_the_place_of_the_file_is_not_data_either(fetched, requests_mock):
     requests_mock.get(FILE, json={"success": True, "result": []})
     with pytest.raises(errors.MarketoDataError, match="JSON document"):
         fetched()

@@ -137,7 +137,7 @@ def test_the_rejections_of_one_burst_are_one_lesson():
     assert rules.rate_now(state, LIMITS, 0.2) == pytest.approx(0.8 * 60)
 
 
-def test_a_failure_that_is_no_throttling_changes_no_limit():
+def test_a_failure_that_is_not_throttling_changes_no_limit():
     state = State()
     go(state, "a", now=0)
     done(state, "a", now=1, error=MarketoTransientError("502"))

@@ -182,7 +182,7 @@ class TestWithoutHistory:
         assert isinstance(State.load(store.text), State)
 
     @pytest.mark.parametrize("text", ["5", "[]", "null", '"x"', "{", '{"other": 1}', "[" * 100_000, "1e999"])
-    def test_a_text_that_is_no_state_is_bypassed(self, clock, text):
+    def test_a_text_that_is_not_a_state_is_bypassed(self, clock, text):
         governor = SharedGovernor(TextStore(clock, text), TOGETHER, alone=ALONE, parallel=8, clock=clock)
         call(governor, 3)
         assert clock.monotonic() < 60

@@ -23,7 +23,7 @@ URL = "https://events-va6.adobe.io/events/organizations/1/integrations/2/3-4"
         ("http://events-va6.adobe.io/events/x", "plain http"),
     ],
 )
-def test_what_is_no_journal_is_refused_with_the_place_to_copy_it_from(url, what):
+def test_what_is_not_a_journal_is_refused_with_the_place_to_copy_it_from(url, what):
     with pytest.raises(MarketoInvalidRequestError, match=what) as error:
         JournalAddress.parse(url)
     assert error.value.parameter == "host"

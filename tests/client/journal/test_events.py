@@ -100,7 +100,7 @@ def test_attributes_may_be_missing_an_object_or_odd(given, expected):
 @pytest.mark.parametrize(
     "entry", [{}, {"event": None}, {"event": []}, {"position": 7, "event": {"body": "text"}}, {"event": {"event": {}}}]
 )
-def test_an_entry_of_no_known_shape_belongs_to_no_instance(entry):
+def test_an_entry_of_an_unknown_shape_belongs_to_no_instance(entry):
     event = unwrap(entry)
     assert (event.type, event.instance) == ("", "")
 

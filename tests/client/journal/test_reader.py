@@ -86,7 +86,7 @@ def world():
         {"retry_after": "none"},
     ],
 )
-def test_all_pages_are_read_to_the_end_and_reading_goes_on_from_there(world, manner):
+def test_all_pages_are_read_to_the_end_and_reading_continues_from_there(world, manner):
     world.sim.journal.behave(**manner)
     world.happen(10)
     reader, first = world.read()
@@ -200,7 +200,7 @@ def test_links_that_lead_back_do_not_end_in_a_loop(world, monkeypatch, pages):
     assert world.sim.report().calls["journal.read"] == pages
 
 
-def test_names_that_are_no_instances_are_counted_together(world, monkeypatch):
+def test_names_that_are_not_instances_are_counted_together(world, monkeypatch):
     world.happen(1)
     page = world.client.page
     strangers = [{"event": {"data": {"munchkinId": f"Jane Doe {number}"}}} for number in range(500)]

@@ -106,7 +106,7 @@ def test_an_attribute_with_the_name_of_a_partition_has_another_column(output, fi
 
 @pytest.mark.parametrize("form", ["json", "map", "typed"])
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
-def test_attributes_that_are_nested_too_deep_are_no_json_and_stop_no_file(output, file_format, form):
+def test_attributes_that_are_nested_too_deep_are_not_json_and_do_not_stop_a_file(output, file_format, form):
     deep = "[" * 50_000 + "]" * 50_000
     data = ACTIVITIES + f'a,7,2026-01-01T00:00:00Z,1,"{{""Query"":{deep}}}"\n'.encode()
     data += b'b,7,2026-01-01T00:00:00Z,1,"{""Query"":""x""}"\n'

@@ -40,7 +40,7 @@ def test_bytes_come_out_as_they_went_in(output, head, chunk):
 
 @pytest.mark.parametrize("data", [b"", b"id,email,notes", b"id,email,notes\n", b"\xef\xbb\xbfid,email,notes\r\n"])
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
-def test_an_empty_file_and_a_bare_header_are_no_rows_and_no_file(output, data, file_format):
+def test_an_empty_file_and_a_bare_header_count_as_no_rows_and_no_file(output, data, file_format):
     outcome = output.run(Rules(LEADS, NAME), data, file_format)
     assert (outcome.rows_read, list(outcome.files)) == (0, [])
 
