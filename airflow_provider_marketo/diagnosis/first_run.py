@@ -135,6 +135,8 @@ def _extract(task: DagTask, start: datetime | None, end: datetime) -> TaskCost:
 
 def _listing(task: DagTask) -> TaskCost:
     names, also = (_names(task.arguments.get(name)) for name in ("object_types", "also"))
+    found = _names(task.arguments.get("found_keys"))
+    also = [name for name in also if name not in found]
     nothing: dict[str, Any] = dict.fromkeys(("fields", "exclude_fields", "hash_fields", "start", "end", "keys"))
     keys = task.arguments.get("keys")
     given = {"keys": keys if isinstance(keys, dict) else None, "object_types": names, "also": also}
@@ -145,7 +147,8 @@ def _listing(task: DagTask) -> TaskCost:
     pages = {listing.source: 2 if listing.versions else 1 for listing in request.listings if listing.parent is None}
     by_row = [listing.name for listing in request.listings if listing.parent is not None]
     rows = f", and 1 for each row of what {', '.join(by_row)} belong to" if by_row else ""
-    note = f"and 1 for each further page{rows}"
+    looked_up = f", and 1 for each 300 keys of {', '.join(found)}" if found else ""
+    note = f"and 1 for each further page{rows}{looked_up}"
     return TaskCost(task.task_id, "reference data", sum(pages.values()), note=note)
 
 

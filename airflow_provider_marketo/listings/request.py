@@ -32,6 +32,7 @@ class ListingRequest(Serializable):
     :param object_types: names of the listings.
     :param named: those that the author named, so that they may not be skipped.
     :param start: list what has changed since then; None lists everything.
+    :param looked_up_by: fields by which tables are looked up, if their keys are values of another one than usual.
     :raises MarketoInvalidRequestError: a column that no table has, or that must stay as it is.
     """
 
@@ -47,6 +48,7 @@ class ListingRequest(Serializable):
     hash_fields: Any = ()
     on_type_error: str = "null"
     keys: Any = field(default_factory=dict)
+    looked_up_by: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.start is None and self.end is not None:
@@ -84,6 +86,7 @@ class ListingRequest(Serializable):
         if not isinstance(keys, Mapping):
             raise MarketoInvalidRequestError("keys is not a mapping of tables to lists", parameter="keys")
         others["keys"] = {name: tuple(dict.fromkeys(values)) for name, values in keys.items()}
+        others["looked_up_by"] = arguments.get("looked_up_by") or {}
         named = tuple(dict.fromkeys(names or arguments.get("also") or ()))
         wanted = named if names else tuple(dict.fromkeys((*DEFAULT, *named)))
         return cls(object_types=wanted, named=named, **others, **columns)

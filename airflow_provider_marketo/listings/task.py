@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -131,6 +131,8 @@ class ListingWork(Work):
             if listing.describe:
                 fields = self._client.call(listing.describe).records[0].get("fields") or ()
                 found[name] = listing.described(fields)
+        for name, key_field in self._request.looked_up_by.items():
+            found[name] = replace(found[name], looked_up_by=key_field)
         self._request.check_columns(list(found.values()))
         return found
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.arguments import Check, choice, manifests, moment, period, text, texts
-from airflow_provider_marketo.choices import ListingObject, RemovalFeed
+from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.operators.base import MarketoOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.failures import fails_plainly
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
+    from airflow_provider_marketo.hooks.work import Work
 
 
 class RangesOfRunOperator(MarketoOperator):
@@ -173,19 +174,49 @@ class ReferenceInRangeOperator(UsesDescriptions, MarketoListingOperator):
     List the default tables of reference data, and some that are listed only if they are named.
 
     :param also: names of the tables that are listed beside the default ones.
+    :param found_keys: those of them that are looked up by keys which the tables have.
+    :param sql_conn_id: connection of the database with the tables.
+    :param schema: where they are.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoListingOperator.argument_checks,
         **UsesDescriptions.argument_checks,
         "also": texts(),
+        "found_keys": texts(),
+        "sql_conn_id": text(required=True),
+        "schema": text(),
     }
-    template_fields: Sequence[str] = (*MarketoListingOperator.template_fields, "descriptions", "also")
+    template_fields: Sequence[str] = (
+        *MarketoListingOperator.template_fields,
+        "descriptions",
+        "also",
+        "found_keys",
+        "sql_conn_id",
+        "schema",
+    )
 
-    def __init__(self, *, also: Sequence[ListingObject] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        sql_conn_id: str,
+        schema: str | None,
+        also: Sequence[ListingObject] = (),
+        found_keys: Sequence[LookedUpObject] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.also = also
+        self.found_keys = found_keys
+        self.sql_conn_id = sql_conn_id
+        self.schema = schema
         self.check_arguments()
+
+    def _begin(self, context: Context, *, resumed: bool) -> Work:
+        from airflow_provider_marketo.listings.task import ListingWork
+        from airflow_provider_marketo.warehouse.found_keys import with_found_keys
+
+        return ListingWork(context, self.hook, with_found_keys(self.checked_arguments()))
 
 
 class LoadSourceOperator(MarketoToSqlOperator):

@@ -53,6 +53,9 @@ OPTIONS: Mapping[str, Sequence[str]] = {
 """Options that an author may set for each table."""
 
 
+FOUND = "found"
+"""In place of keys: those that leads and other tables have."""
+
 _WAITS = ("deferrable", "poll_interval", "timeout", "on_quota_exhausted")
 """Arguments that Airflow leaves in ``default_args`` for a mapped task."""
 
@@ -76,7 +79,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
     :param tables: what differs by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
         "activities": {"activity_types": [...]}}``, also for ``program_members``, ``custom_objects`` (all types) and the
         tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
-        named: ``{"program_tokens": {}}``. What Marketo only looks up needs keys: ``{"companies": {"keys": [...]}}``.
+        named: ``{"program_tokens": {}}``. What Marketo only looks up needs keys: ``{"companies": {"keys": [...]}}``,
+        or ``"found"`` for the keys that leads have; of opportunities those that their roles have.
         What leads exclude or hash is hidden in the activities that change it, too. ``"max_columns"`` of leads is the
         load's.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
@@ -169,7 +173,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             first_lead=start,
             **leads,
         )
-        self._load({LEADS: changed}, max_columns=most)
+        leads_loaded = self._load({LEADS: changed}, max_columns=most)
         for option in _FILTERS:  # a value that leads do not show must not come in with its change
             if hidden := [*activities.get(option, ()), *leads.get(option, ())]:
                 activities[option] = list(dict.fromkeys(hidden))
@@ -183,8 +187,10 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         )
         self._load({ACTIVITIES: happened})
         listed = ReferenceInRangeOperator(
-            task_id="extract_reference", **self._common(REFERENCE), **_listing_arguments(tables)
+            task_id="extract_reference", **self._common(REFERENCE), **self._warehouse, **_listing_arguments(tables)
         )
+        if listed.found_keys:  # in the leads of this run, too
+            leads_loaded >> listed
         self._load({REFERENCE: listed})
         enrolled = ExtractInRangeOperator(
             task_id="extract_program_members",
@@ -213,9 +219,9 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             "end": self._ranges[f"{source}_end"],
         }
 
-    def _load(self, extracts: Mapping[str, Any], **arguments: Any) -> None:
+    def _load(self, extracts: Mapping[str, Any], **arguments: Any) -> LoadSourceOperator:
         """Add the load of extracts, by source."""
-        LoadSourceOperator(
+        return LoadSourceOperator(
             task_id=f"load_{next(iter(extracts))}",
             manifest={source: extract.output for source, extract in extracts.items()},
             until=self._ranges["until"],
@@ -243,9 +249,12 @@ class MarketoWarehouseTaskGroup(TaskGroup):
 def _listing_arguments(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what an author says of the tables of reference data, by argument."""
     named = [table for table in tables if table in get_args(ListingObject)]
-    found: dict[str, Any] = {"also": named}
+    searched = [table for table in named if tables[table].get("keys") == FOUND]
+    found: dict[str, Any] = {"also": named, "found_keys": searched}
     for option in ("fields", *_FILTERS, "keys"):
         given = {table: tables[table][option] for table in named if option in tables[table]}
+        if option == "keys":
+            given = {table: keys for table, keys in given.items() if table not in searched}
         if given:
             found[option] = given
     return found
@@ -273,13 +282,13 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                 )
             if option == "max_columns":
                 count(minimum=2)(f"tables[{table!r}][{option!r}]", value)
-            elif option != "history" and value != "all":
+            elif option != "history" and value != "all" and (option, value) != ("keys", FOUND):
                 check = texts() if option in _FILTERS else narrowing(texts())
                 check(f"tables[{table!r}][{option!r}]", value)
         if table in get_args(LookedUpObject) and not given.get("keys"):
             raise MarketoInvalidRequestError(
                 f"Marketo lists no {table}, it only looks them up by keys",
                 parameter="tables",
-                remedy=f"Give tables={{{table!r}: {{'keys': [...]}}}}.",
+                remedy=f"Give tables={{{table!r}: {{'keys': [...]}}}}, or {FOUND!r} for those that the tables have.",
             )
     return tables

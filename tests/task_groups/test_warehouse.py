@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import variables
+from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.listings.table import LISTINGS
 from airflow_provider_marketo.task_groups.warehouse import MarketoWarehouseTaskGroup
 from tests.support import run_task, task_context
@@ -277,3 +278,56 @@ def test_tables_that_are_named_follow_removals_and_keys(marketo, governed, datab
         second.one(name)
     assert query(database, members) == [row for row in before if row != (1001,)]
     assert query(database, "SELECT external_company_id, company FROM marketo.companies") == [("C-2", "Renamed")]
+
+
+FOUND = {table: {"keys": "found"} for table in get_args(LookedUpObject)}
+
+
+@pytest.mark.slow(reason="it lists an instance twice")
+def test_keys_that_the_tables_have_are_looked_up(marketo, governed, database, tmp_path):
+    instance = marketo(leads=20, activities=20, limits=False)
+    client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
+    first, second = sorted(instance.instance.store.leads.keys())[:2]
+
+    def link(lead: int, number: int) -> None:
+        client.call("companies.sync", input=[{"externalCompanyId": f"C-{number}", "company": f"Company {number}"}])
+        client.call("sales_persons.sync", input=[{"externalSalesPersonId": f"S-{number}", "email": "s@x.example"}])
+        client.call("named_accounts.sync", input=[{"name": f"Company {number}"}])
+        client.call("opportunities.sync", input=[{"externalOpportunityId": f"O-{number}", "name": "a deal"}])
+        role = {"externalOpportunityId": f"O-{number}", "leadId": lead, "role": "Buyer"}
+        client.call("opportunity_roles.sync", input=[role])
+        keys = {"externalCompanyId": f"C-{number}", "externalSalesPersonId": f"S-{number}"}
+        company = {"company": f"Company {number}"}
+        client.call("leads.sync", action="updateOnly", lookupField="id", input=[{"id": lead, **keys, **company}])
+
+    client.call("companies.sync", input=[{"externalCompanyId": "C-9", "company": "nobody's"}])
+    link(first, 1)
+    tasks = group(tmp_path, tables={**FOUND, "companies": {"keys": "found", "exclude_fields": ["website"]}})
+    assert "marketo.load_leads" in tasks.children["marketo.extract_reference"].upstream_task_ids
+    steps = ("ranges", "extract_leads", "load_leads", "extract_reference", "load_reference")
+
+    def ran(run_id: str) -> None:
+        run = Run(tasks, run_id)
+        for name in steps:
+            run.one(name)
+
+    ran("r1")
+    assert query(database, "SELECT external_company_id FROM marketo.companies") == [("C-1",)]
+    assert query(database, "SELECT external_sales_person_id FROM marketo.sales_persons") == [("S-1",)]
+    assert query(database, "SELECT name FROM marketo.named_accounts") == [("Company 1",)]
+    assert query(database, "SELECT lead_id, role FROM marketo.opportunity_roles") == [(first, "Buyer")]
+    link(second, 2)
+    ran("r2")
+    companies = "SELECT external_company_id FROM marketo.companies ORDER BY 1"
+    assert query(database, companies) == [("C-1",), ("C-2",)]
+    assert query(database, "SELECT external_opportunity_id FROM marketo.opportunities") == [("O-1",)]
+
+
+def test_keys_in_a_field_that_leads_leave_out_are_refused_by_name(marketo, governed, database, tmp_path):
+    marketo(leads=20, activities=20, limits=False)
+    tables = {"leads": {"exclude_fields": ["externalCompanyId"]}, "companies": {"keys": "found"}}
+    run = Run(group(tmp_path, tables=tables), "r")
+    for name in ("ranges", "extract_leads", "load_leads"):
+        run.one(name)
+    with pytest.raises(MarketoTaskError, match=r"stand in externalCompanyId of leads.*tables={'companies'"):
+        run.one("extract_reference")

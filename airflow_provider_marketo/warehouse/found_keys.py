@@ -1,0 +1,113 @@
+"""Keys of what Marketo only looks up, found in the tables that are loaded."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.log import Log
+from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_provider_marketo.warehouse.engine import Engine
+
+__all__ = ["FOUND_IN", "with_found_keys"]
+
+log = printable_logger(__name__)
+
+
+@dataclass(frozen=True)
+class KeySource:
+    """
+    Where the keys of a table are.
+
+    :param dataset: the dataset whose table has them.
+    :param field: its field.
+    :param looked_up_by: the field by which Marketo is asked, if it is not that of given keys.
+    """
+
+    dataset: str
+    field: str
+    looked_up_by: str | None = None
+
+
+FOUND_IN: Mapping[str, KeySource] = {
+    "companies": KeySource("leads", "externalCompanyId"),
+    "sales_persons": KeySource("leads", "externalSalesPersonId"),
+    "named_accounts": KeySource("leads", "company"),
+    "opportunity_roles": KeySource("leads", "id", looked_up_by="leadId"),
+    "opportunities": KeySource("opportunity_roles", "externalOpportunityId"),
+}
+
+_BY_TABLE = ("fields", "exclude_fields", "hash_fields")
+
+
+def with_found_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the arguments of a listing with the keys that the tables have.
+
+    A table for which there are no keys is left out: Marketo cannot be asked for it.
+
+    :param arguments: of the operator, checked: ``found_keys`` names the tables, and ``start`` says since when rows have
+        been read whose keys are looked up; None for all rows.
+    :raises MarketoInvalidRequestError: a table has no column for the keys.
+    """
+    given = dict(arguments)
+    keys, by, without = dict(given["keys"] or {}), {}, []
+    if given["found_keys"]:
+        with closing(connect(given["sql_conn_id"], given["schema"])) as engine:
+            for table in given["found_keys"]:
+                keys[table] = _keys(engine, table, given["start"])
+    for table in given["found_keys"]:
+        if not keys[table]:
+            log.info("%s: no keys in %s, so there is nothing to look up", table, FOUND_IN[table].dataset)
+            without.append(table)
+        elif (field := FOUND_IN[table].looked_up_by) is not None:
+            by[table] = field
+    for name in _BY_TABLE:
+        if isinstance(given[name], dict):
+            given[name] = {table: names for table, names in given[name].items() if table not in without}
+    given["also"] = [table for table in given["also"] if table not in without]
+    given["keys"] = {table: some for table, some in keys.items() if table not in without}
+    return {**given, "looked_up_by": by}
+
+
+def _keys(engine: Engine, table: str, start: datetime | None) -> list[str]:
+    """Return the keys of a table's records, in order."""
+    place, known = FOUND_IN[table], Log(engine)
+    holds = {dataset: name for name, dataset in known.datasets()} if known.exists else {}
+    if place.dataset not in holds:
+        return []
+    fields = known.known(holds[place.dataset])
+    if place.field not in fields:
+        raise MarketoInvalidRequestError(
+            f"the keys of {table} stand in {place.field} of {place.dataset}, and {holds[place.dataset]} has no such"
+            " column",
+            parameter="tables",
+            remedy=f"Extract this field, or give keys: tables={{{table!r}: {{'keys': [...]}}}}.",
+        )
+    column = quote(fields[place.field][0])
+    since = f" AND {quote(AS_OF)} >= {engine.timestamp(iso(start))}" if start is not None else ""
+    found = engine.query(
+        f"SELECT DISTINCT {engine.cast(column, types.TEXT)} FROM {engine.table(holds[place.dataset])}"
+        f" WHERE {column} IS NOT NULL AND {quote(DELETED_AT)} IS NULL{since} ORDER BY 1"
+    )
+    keys = [str(key) for (key,) in found if key != ""]
+    whole = [key for key in keys if "," not in key]
+    log.info("%s: %s found in %s", table, counted(len(whole), "key"), place.dataset)
+    if len(whole) < len(keys):
+        log.warning(
+            "%s: %s with a comma left out: Marketo reads it as two", table, counted(len(keys) - len(whole), "key")
+        )
+    return whole
