@@ -271,7 +271,7 @@ def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
     report = simulator.report()
     spent = sorted(report.calls.items(), key=lambda call: -call[1])
     print(f"\nMarketo API calls: {report.total_calls}, at most {report.peak_concurrency} at once", end="")
-    print(f", {sum(report.rejected.values())} rejected, {len(report.violations)} kinds of protocol violations")
+    print(f", {sum(report.rejected.values())} rejected, {sum(report.violations.values())} against Marketo's protocol")
     for operation, count in spent:
         print(f"  {count:>5}  {operation}")
     print()
