@@ -37,6 +37,13 @@ def links() -> Iterator[Any]:
                 yield pytest.param(page.parent / target, id=f"{page.name}-{target}")
 
 
+def headings(page: Path) -> set[str]:
+    """Return the headings of a page as links write them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def table(page: str, heading: str) -> dict[str, list[str]]:
     """The first table below a heading: its rows by their first cell, without the backquotes."""
     section = (ROOT / "docs" / page).read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
@@ -63,6 +70,16 @@ def test_python_in_the_documentation_is_right(code: str) -> None:
 @pytest.mark.parametrize("target", links())
 def test_a_link_leads_to_a_file_of_the_project(target: Path) -> None:
     assert target.exists()
+
+
+def test_a_link_to_a_part_of_a_page_leads_to_a_heading_there() -> None:
+    broken = [
+        f"{page.name}: {target}#{part}"
+        for page in PAGES
+        for target, part in re.findall(r"\]\(([^)#\s:]*)#([\w-]+)\)", page.read_text("utf-8"))
+        if (target.endswith(".md") or not target) and part not in headings(page.parent / target if target else page)
+    ]
+    assert broken == []
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
