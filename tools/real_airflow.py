@@ -232,12 +232,19 @@ class RealAirflow:
         return DagRun(self, dag_id, reply["dag_run_id"])
 
     @cached_property
-    def _session(self) -> requests.Session:
+    def token(self) -> str:
+        """The token of an administrator, for the REST API and, as the cookie ``_token``, for a browser."""
         session = requests.Session()
         session.trust_env = False
         reply = session.get(f"{self.url}/auth/token", timeout=30 * PATIENCE)
         reply.raise_for_status()
-        session.headers["authorization"] = f"Bearer {reply.json()['access_token']}"
+        return str(reply.json()["access_token"])
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers["authorization"] = f"Bearer {self.token}"
         return session
 
     def _not_ready(self, dag_ids: Sequence[str]) -> list[str]:
