@@ -28,6 +28,7 @@ DISTRIBUTIONS = {
 OPTIONAL = {
     "adbc-driver-manager": "a part of the extra postgres",
     "adbc-driver-postgresql": "an extra: loads into PostgreSQL",
+    "apache-airflow-providers-celery": "doctor asks Celery's workers where tasks run on Celery",
     "apache-airflow-providers-google": "an extra: loads into BigQuery",
     "apache-airflow-providers-openlineage": "a deployment without OpenLineage emits nothing",
     "duckdb": "an extra: loads into DuckDB",

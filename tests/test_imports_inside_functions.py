@@ -26,6 +26,7 @@ SEAMS = {"_task", "execute", "_execute", "_begin", "hook", "condition", "_wait"}
 # File, what it imports, and why it does so inside a function.
 EXCEPTIONS = {
     ("client/governor/redis.py", "redis"): "an extra, which few connections use",
+    ("diagnosis/worker_checks.py", "airflow"): "only deployments on Celery have its provider",
     ("hooks/coordination.py", "airflow_provider_marketo"): "hooks.redis needs an extra, which few connections use",
     ("hooks/form.py", "wtforms"): "Airflow 3.1 only: later lines draw the form from the provider's metadata",
     ("lineage/outlets.py", "airflow_provider_marketo"): "a part of operators, so two more seams: publish, openlineage",

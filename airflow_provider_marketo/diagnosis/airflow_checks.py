@@ -9,13 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_marketo import __version__, options
-from airflow_provider_marketo.airflow_compat import TaskInstance, create_session
-from airflow_provider_marketo.client.counts import counted
-from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.governor.stores import StoreUnavailableError
 from airflow_provider_marketo.diagnosis.dag_tasks import DEFAULT_POOL
@@ -34,7 +30,6 @@ from airflow_provider_marketo.policy import read_pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from airflow_provider_marketo.diagnosis.finding import Finding
     from airflow_provider_marketo.diagnosis.setup import Setup
@@ -44,10 +39,6 @@ TESTED = ("3.1", "3.2", "3.3")
 """The lines of Airflow that the tests run on."""
 
 _SETUP = "Run: airflow marketo setup (or python -m airflow_provider_marketo setup)"
-
-_ON_EACH = "Run this command on one worker of each kind, as the workers' user."
-_HOSTS = 10
-"""Hosts by name. A host of Kubernetes is a pod, so there may be thousands."""
 
 _PACKAGES = (
     ("redis", "redis", "coordination through Redis"),
@@ -250,37 +241,3 @@ def _folder_finding(folder: str, tasks: str) -> Finding:
             "Name a folder that every worker reaches: an object store, or a shared file system.",
         )
     return ok(folder, f"this host ({host}) may write there, as {tasks} will")
-
-
-def check_workers(setup: Setup) -> Iterator[Finding]:
-    """Say of each host that runs Marketo tasks whether it was asked. A command can ask only its own."""
-    if not remote_executors():
-        yield ok("", "tasks run on the scheduler's host; run this command there")
-        return
-    here = socket.gethostname()
-    yield ok(here, "Redis and folders were asked from this host")
-    try:
-        hosts = {host: when for host, when in _hosts_of_tasks().items() if host not in (here, socket.getfqdn())}
-    except SQLAlchemyError as failure:
-        yield not_checked("", f"other hosts: Airflow's database cannot be read ({type(failure).__name__})")
-        return
-    for host, when in list(hosts.items())[:_HOSTS]:
-        last = f"a Marketo task succeeded there at {iso(when)}" if when else "no Marketo task succeeded there"
-        yield not_checked(host, f"Redis and folders from there: Airflow runs no command on a worker; {last}", _ON_EACH)
-    if len(hosts) > _HOSTS:
-        yield not_checked("", f"{counted(len(hosts) - _HOSTS, 'more host')}, whose tasks ended earlier", _ON_EACH)
-    if not hosts:
-        yield not_checked("", "Redis and folders from other workers: no Marketo task has run on one yet", _ON_EACH)
-
-
-def _hosts_of_tasks() -> dict[str, datetime | None]:
-    """Return the hosts that have run Marketo tasks, the latest first, and when the last task that succeeded ended."""
-    succeeded = func.max(case((TaskInstance.state == "success", TaskInstance.end_date)))
-    with create_session() as session:
-        query = (
-            select(TaskInstance.hostname, succeeded)
-            .where(TaskInstance.operator.like("%Marketo%"))
-            .group_by(TaskInstance.hostname)
-            .order_by(func.max(TaskInstance.start_date).desc())
-        )
-        return {host: when for host, when in session.execute(query) if host}

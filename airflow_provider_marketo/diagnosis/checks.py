@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.diagnosis import airflow_checks, budget_checks, connection_checks
+from airflow_provider_marketo.diagnosis import airflow_checks, budget_checks, connection_checks, worker_checks
 from airflow_provider_marketo.diagnosis.finding import Finding, error
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CHECKS: tuple[tuple[str, Callable[[Setup], Iterator[Finding]]], ...] = (
     ("coordination", airflow_checks.check_coordination),
     ("redis", airflow_checks.check_redis),
     ("folders", airflow_checks.check_folders),
-    ("workers", airflow_checks.check_workers),
+    ("workers", worker_checks.check_workers),
 )
 """A name for the report, and what finds."""
 

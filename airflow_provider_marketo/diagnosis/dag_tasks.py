@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.configuration import conf
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -52,6 +53,11 @@ class DagTask:
     def conn_id(self) -> str:
         """Id of its Marketo connection. It may be a template."""
         return str(self.arguments.get("marketo_conn_id") or "marketo_default")
+
+    @property
+    def queue(self) -> str:
+        """The queue from which workers take it."""
+        return str(self.arguments.get("queue") or conf.get("operators", "default_queue", fallback="default"))
 
     @property
     def execution_timeout(self) -> timedelta | None:

@@ -198,10 +198,10 @@ def governor_folder() -> Path:
 
 def remote_executors() -> list[str]:
     """Return the class names of the configured executors that may run tasks on other hosts."""
-    return [name for name in _executors() if name != _LOCAL_EXECUTOR]
+    return [name for name in executors() if name != _LOCAL_EXECUTOR]
 
 
-def _executors() -> list[str]:
+def executors() -> list[str]:
     """Return the executors' class names. The option may list several, each after a team, an alias or a module."""
     names = conf.get("core", "executor", fallback=_LOCAL_EXECUTOR).replace(";", ",").split(",")
     found = [name.split("=")[-1].rpartition(":")[2].rpartition(".")[2].strip() for name in names if name.strip()]

@@ -20,7 +20,7 @@ from sqlalchemy import delete
 
 from airflow_provider_marketo.__main__ import main
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.diagnosis import airflow_checks, connection_checks
+from airflow_provider_marketo.diagnosis import airflow_checks, connection_checks, worker_checks
 from airflow_provider_marketo.diagnosis.checks import CHECKS
 from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
 from airflow_provider_marketo.diagnosis.permissions import needed
@@ -214,8 +214,13 @@ def test_tasks_outside_the_pool_are_named_mapped_ones_too(doctor, connected, sto
     ("executor", "coordination", "level", "said"),
     [
         ("LocalExecutor", "auto", "ok", "coordination by host, because the executor runs tasks beside its scheduler"),
-        ("CeleryExecutor", "auto", "ok", "coordination by pool, because CeleryExecutor may run tasks on other hosts"),
-        ("CeleryExecutor", "host", "error", "each host would take the whole limit"),
+        (
+            "KubernetesExecutor",
+            "auto",
+            "ok",
+            "coordination by pool, because KubernetesExecutor may run tasks on other hosts",
+        ),
+        ("KubernetesExecutor", "host", "error", "each host would take the whole limit"),
     ],
 )
 def test_the_coordination_is_held_against_the_executor(
@@ -228,7 +233,7 @@ def test_the_coordination_is_held_against_the_executor(
 
 
 def test_a_shared_limit_by_pool_is_not_safe_for_tasks_outside(doctor, connected, store_dag, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "KubernetesExecutor")
     with DAG("somewhere") as dag:
         MarketoGetLeadsOperator(task_id="outside", filter_type="email", filter_values=["a@example.com"])
     store_dag(dag)
@@ -285,13 +290,13 @@ def test_folders_are_tried_as_far_as_their_names_are_fixed(doctor, connected, st
 
 
 def test_a_local_folder_is_a_warning_where_tasks_run_elsewhere(doctor, connected, store_dag, monkeypatch, tmp_path):
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "KubernetesExecutor")
     with DAG("writes_files") as dag:
         extract(str(tmp_path))
     store_dag(dag)
     rows = doctor()
     ((_, _, _, found, _),) = findings(rows, "folders", "warning")
-    assert "CeleryExecutor may run task writes_files.extract elsewhere" in found
+    assert "KubernetesExecutor may run task writes_files.extract elsewhere" in found
     here, others = findings(rows, "workers")
     assert (here[0], here[2]) == ("ok", socket.gethostname())
     assert (others[0], "no Marketo task has run on one yet" in others[3]) == ("not checked", True)
@@ -306,8 +311,8 @@ def session():
 
 
 def test_each_host_that_ran_marketo_tasks_says_that_it_was_not_asked(doctor, connected, monkeypatch, session, add_task):
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
-    monkeypatch.setattr(airflow_checks, "_HOSTS", 2)
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "KubernetesExecutor")
+    monkeypatch.setattr(worker_checks, "_HOSTS", 2)
     for number, (host, state) in enumerate((("w1", "success"), ("w1", "failed"), ("w2", "failed"), ("w3", "success"))):
         when = NOW + timedelta(hours=number)
         add_task("daily", f"t{number}", state, hostname=host, start_date=when, end_date=when)
@@ -316,7 +321,47 @@ def test_each_host_that_ran_marketo_tasks_says_that_it_was_not_asked(doctor, con
     assert [row[2] for row in rows] == ["w3", "w2", ""]
     assert "a Marketo task succeeded there at 2026-01-15T21:00:00Z" in rows[0][3]
     assert "no Marketo task succeeded there" in rows[1][3]
-    assert rows[2][3].startswith("1 more host")
+    assert "1 more host" in rows[2][3]
+
+
+@pytest.fixture
+def celery(monkeypatch):
+    """A worker of Celery in this process, and its broker in memory. It takes the queue ``marketo``."""
+    utils = pytest.importorskip("airflow.providers.celery.executors.celery_executor_utils")
+    worker = pytest.importorskip("celery.contrib.testing.worker")
+    signals = pytest.importorskip("celery.signals")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    app, leave_logging_alone = utils.app, lambda **_: None
+    signals.setup_logging.connect(leave_logging_alone)
+    before = {name: app.conf[name] for name in ("broker_url", "result_backend", "broker_transport_options")}
+    in_memory = {"broker_url": "memory://", "broker_transport_options": {"polling_interval": 0.05}}
+    app.conf.update(result_backend="cache+memory://", **in_memory)
+    with worker.start_worker(app, perform_ping_check=False, queues=["marketo"], hostname="celery@w1"):
+        yield
+    app.conf.update(before)
+    signals.setup_logging.disconnect(leave_logging_alone)
+
+
+def test_workers_of_celery_say_which_queues_they_take(doctor, connected, store_dag, celery, tmp_path):
+    with DAG("queued", schedule=None) as dag:
+        extract(str(tmp_path), "good", queue="marketo")
+        extract(str(tmp_path), "lost", queue="nobody")
+    store_dag(dag)
+    rows = findings(doctor(code=1), "workers")
+    assert [(row[0], row[2]) for row in rows[1:]] == [("error", "nobody"), ("not checked", "w1")]
+    assert "task queued.lost, which will wait for ever" in rows[1][3]
+    assert "it takes queue marketo, and no Marketo task succeeded there" in rows[2][3]
+
+
+def test_a_broker_of_celery_that_does_not_answer_is_an_error_without_its_password(doctor, connected, monkeypatch):
+    def refuses():
+        raise ConnectionError("redis://:a-password@broker")
+
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    monkeypatch.setattr(worker_checks, "_queues_by_host", refuses)
+    ((_, _, _, found, remedy),) = findings(doctor(code=1), "workers", "error")
+    assert found == "Celery's broker does not answer this host (ConnectionError)"
+    assert remedy
 
 
 def test_a_missing_package_is_an_error_only_if_something_needs_it(doctor, connected, store_dag, monkeypatch):
