@@ -222,10 +222,7 @@ class ExtractRun:
         self._refuse_forgotten(sum(record.rows_read for record in records))
         manifest = write_manifest(self._folder, self._request, self._plan, records, run_folder=self._run_folder)
         self._keeper.clear()
-        try:
-            self._folder.delete_tree(self._run_folder)
-        except OSError as error:
-            log.warning("Could not tidy up %s: %s", self._run_folder, error)
+        self._folder.tidy_up(self._run_folder)
         log.info(
             "Extracted %s: %s, %s in %s",
             self._request.describe(),

@@ -181,10 +181,7 @@ class Beginning:
 
     def discard(self) -> None:
         """Delete what was staged."""
-        try:
-            self.staging.delete_tree(self.run)
-        except OSError as error:
-            log.warning("Could not delete %s: %s", self.run, error)
+        self.staging.tidy_up(self.run)
 
     def _fingerprint(self, request: ImportRequest) -> str:
         return f"{self._client.instance}:{request.destination}"

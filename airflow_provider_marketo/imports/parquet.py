@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.unavailable import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,8 @@ class ParquetReader:
             self._file = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us")
         except (pa.ArrowException, OSError) as error:
             file.close()
+            if _is_of_storage(error):
+                raise unavailable(path, error) from error
             raise _refused(f"{path} is not Parquet: {error}") from None
         self.names: Sequence[str] = self._file.schema_arrow.names
         self.rows: int = self._file.metadata.num_rows
@@ -132,6 +135,8 @@ class _Column:
         try:
             return next(self._arrays)
         except (pa.ArrowException, OSError, StopIteration) as error:
+            if _is_of_storage(error):
+                raise unavailable(self._where, error) from error
             raise _refused(f"{self._where} cannot be read from row {row + 1} on: {error}") from None
 
     def _convert(self, array: Any, start: int) -> list[Any]:
@@ -154,6 +159,11 @@ class _Column:
                     remedy="Correct the row (dates go from the year 1 to 9999), or do not send the column (columns=).",
                 ) from None
         raise AssertionError("unreachable: a value that cannot be read was found before")
+
+
+def _is_of_storage(error: Exception) -> bool:
+    """Whether the file could not be read. What Arrow makes of a file's content is an OSError, too, without a number."""
+    return isinstance(error, OSError) and (error.errno is not None or isinstance(error, PermissionError))
 
 
 def _size(array: Any) -> int:

@@ -24,6 +24,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.databases import saying_plainly
 from airflow_provider_marketo.imports.parquet import ParquetReader
+from airflow_provider_marketo.imports.unavailable import unavailable
 
 BATCH_ROWS = 2_000
 """Rows that are in memory at a time."""
@@ -204,11 +205,7 @@ def _found(source: Any) -> list[Any]:
     except MarketoInvalidRequestError:
         raise
     except Exception as error:  # each kind of storage has its own
-        raise _refused(
-            f"cannot read {text} ({type(error).__name__}: {error})",
-            remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
-            " provider of their file system, such as airflow-provider-marketo[s3].",
-        ) from error
+        raise unavailable(text, error) from error
 
 
 def _is_pattern(text: str) -> bool:
@@ -259,6 +256,8 @@ def _intact(path: Any) -> Iterator[None]:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _refused(f"{path} cannot be unpacked: {error}", remedy="Is it whole, and what its name says?") from error
+    except OSError as error:
+        raise unavailable(path, error) from error
 
 
 def _table(path: Any, options: FileOptions) -> Table:
@@ -272,8 +271,8 @@ def _table(path: Any, options: FileOptions) -> Table:
             parameter="source_format" if options.file_format else "source",
             remedy="Say what it is with source_format.",
         )
-    file = _opened(path, packed, **(RANDOM_ACCESS_OPTIONS if kind == "parquet" else {}))
     with _intact(path):
+        file = _opened(path, packed, **(RANDOM_ACCESS_OPTIONS if kind == "parquet" else {}))
         if kind == "parquet":
             return _parquet(path, file)
         if kind == "jsonl":

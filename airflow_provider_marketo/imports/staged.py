@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -272,11 +273,9 @@ class StagedImport:
 
     def _blocks(self, name: str) -> Iterator[bytes]:
         """Yield whole lines of a file that may be as large as the input; nothing if there is no such file."""
-        path = self._staging.path(name)
-        if path.exists():
-            with path.open("rb") as file:  # type: ignore[no-untyped-call]
-                while lines := list(islice(file, _LINES)):
-                    yield b"".join(lines)
+        with suppress(FileNotFoundError), self._staging.reading(name) as file:
+            while lines := list(islice(file, _LINES)):
+                yield b"".join(lines)
 
     def _result(self, account: Account, addresses: Mapping[str, str | None]) -> ImportResult:
         batches = [self.state(chunk).batch_id for chunk in self.chunks]

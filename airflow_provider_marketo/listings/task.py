@@ -101,7 +101,7 @@ class ListingWork(Work):
         done |= {record.name: record for record in self._make(made, as_of)}
         records = [done[name] for name in self._request.object_types]
         self._manifest = publish(self._folder, self._request, self._span, records, self._listings, run_folder=self._run)
-        self._folder.delete_tree(self._run)
+        self._folder.tidy_up(self._run)
         return None
 
     def finish(self) -> dict[str, Any]:

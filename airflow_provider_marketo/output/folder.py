@@ -32,7 +32,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoPackageMissingError,
     MarketoStorageError,
 )
-from airflow_provider_marketo.client.printable import printable
+from airflow_provider_marketo.client.printable import printable, printable_logger
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.abandoned import remove_abandoned, temporary_folder
 from airflow_provider_marketo.output.disk import make_folders, sync
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.client.serializable import Serializable
     from airflow_provider_marketo.client.stored import State
+
+log = printable_logger(__name__)
 
 _LOCAL = "file"
 _PACKAGES = {
@@ -73,6 +75,8 @@ _FINAL_ERRORS = (
     ImportError,
 )
 _FINAL_NUMBERS = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.EROFS})
+_FULL_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MAKE_ROOM = "Make room there: the task's next retry goes on with what is published."
 _FINAL_CODES = frozenset({"401", "403", "404"})
 _NOT_FOUND = "NotFound"
 
@@ -177,11 +181,9 @@ class OutputFolder:
         :raises MarketoStorageError: the storage failed in another way, which a retry may mend.
         """
         probe = self._write_check
-        try:
-            self.write(probe, b"")
+        self.write(probe, b"")
+        with self._asking("cannot write to"):
             self.delete(probe)
-        except Exception as error:
-            raise self._refused(error) from error
 
     def write(self, name: str, data: bytes) -> None:
         """Write a small file in one step."""
@@ -198,8 +200,22 @@ class OutputFolder:
                 return bytes(self._filesystem.cat_file(key))
         except FileNotFoundError:
             return None
-        except (PermissionError, NotADirectoryError) as error:
-            raise self._refused(error) from error
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[BinaryIO]:
+        """
+        Open a file that may be large.
+
+        :param name: of the file.
+        :raises FileNotFoundError: there is none.
+        """
+        with self._asking():
+            file = self.path(name).open("rb")  # type: ignore[no-untyped-call]
+        with file:
+            try:
+                yield file
+            except OSError as error:
+                raise self._refused(error, "cannot use") from error
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON document in one step."""
@@ -250,11 +266,24 @@ class OutputFolder:
     def delete_tree(self, name: str) -> None:
         """Delete a folder and what is in it; one that is not there is fine."""
         if self.is_local:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError), self._asking():
                 shutil.rmtree(self._key(contained(name)))
             return
         for each in self.tree(contained(name)):
             self.delete(f"{name}/{each}")
+
+    def tidy_up(self, name: str) -> None:
+        """
+        Delete a folder that a task needs no longer. Storage that fails is logged: the task's work is done.
+
+        What stays is removed by ``airflow marketo clean``.
+
+        :param name: of the folder.
+        """
+        try:
+            self.delete_tree(name)
+        except MarketoError as error:
+            log.warning("Could not tidy up %s: %s", name, error)
 
     def staging(self) -> Staging:
         """Return a place for files that are not to be seen yet."""
@@ -281,38 +310,53 @@ class OutputFolder:
         return str(self.path(name).path)
 
     def _put(self, local: Path, name: str, mode: int) -> None:
-        key = self._key(name)
-        if not self.is_local:
-            with self._asking():
+        with self.writing():
+            key = self._key(name)
+            if not self.is_local:
                 self._filesystem.put_file(str(local), key)
-            return
-        final = Path(key)
-        if name.startswith(_PRIVATE):
-            make_folders(final.parent, private=name.count("/") - _PRIVATE_DEPTH)
-        else:
-            make_folders(final.parent)
-            local.chmod(mode)
-        sync(local)
-        os.replace(local, final)
-        sync(final.parent)
+                return
+            final = Path(key)
+            if name.startswith(_PRIVATE):
+                make_folders(final.parent, private=name.count("/") - _PRIVATE_DEPTH)
+            else:
+                make_folders(final.parent)
+                local.chmod(mode)
+            sync(local)
+            os.replace(local, final)
+            sync(final.parent)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Raise what a store's own library raises as one sentence. The errors of files are left to the callers."""
+    def writing(self) -> Iterator[None]:
+        """
+        Raise what fails while something is written here as one sentence.
+
+        :raises MarketoInvalidRequestError: the storage says that something is forbidden, or not there.
+        :raises MarketoStorageError: it failed in another way, which a retry may mend.
+        """
+        try:
+            with self._asking("cannot write to"):
+                yield
+        except FileNotFoundError as error:
+            raise self._refused(error) from error
+
+    @contextmanager
+    def _asking(self, what: str = "cannot use") -> Iterator[None]:
+        """Raise what fails as one sentence. Of what is not there, the callers know whether it has to be."""
         try:
             yield
-        except (MarketoError, OSError):
+        except (MarketoError, FileNotFoundError):
             raise
         except Exception as error:
-            raise self._refused(error, f"cannot use {self._parameter}={self.url}") from error
+            raise self._refused(error, what) from error
 
-    def _refused(self, error: BaseException, what: str | None = None) -> MarketoError:
-        what = f"{what or f'cannot write to {self._parameter}={self.url}'} ({type(error).__name__}: {error})"
+    def _refused(self, error: BaseException, what: str = "cannot write to") -> MarketoError:
+        what = f"{what} {self._parameter}={self.url} ({type(error).__name__}: {error})"
         package = _PACKAGES.get(self.url.partition("://")[0])
         if package and (isinstance(error, ImportError) or "registered" in str(error)):
             return MarketoPackageMissingError(f"{what}: this host does not have {package}")
-        if not _is_final(error):
-            return MarketoStorageError(what)
+        if not is_final(error):
+            is_full = getattr(error, "errno", None) in _FULL_NUMBERS
+            return MarketoStorageError(what, remedy=_MAKE_ROOM if is_full else None)
         return MarketoInvalidRequestError(
             what,
             parameter=self._parameter,
@@ -365,8 +409,9 @@ class Staging:
 
     def __init__(self, folder: OutputFolder, place: Path, owner: str) -> None:
         self._folder = folder
-        make_folders(place)
-        self._directory = Path(tempfile.mkdtemp(prefix=f"{layout.TEMPORARY_PREFIX}{owner}-", dir=place))
+        with folder.writing():
+            make_folders(place)
+            self._directory = Path(tempfile.mkdtemp(prefix=f"{layout.TEMPORARY_PREFIX}{owner}-", dir=place))
 
     def __enter__(self) -> Staging:
         return self
@@ -379,14 +424,16 @@ class Staging:
     def open(self, name: str, mode: str = "wb") -> BinaryIO:
         """Open a file of this name. ``wb`` creates it, ``ab`` appends, ``rb`` reads. The caller closes it."""
         path = self._directory / contained(name)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return cast("BinaryIO", open(path, mode, opener=_open_privately))
+        with self._folder.writing():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return cast("BinaryIO", open(path, mode, opener=_open_privately))
 
     def publish(self, names: list[str]) -> None:
         """Give files their final names, in this order; each appears whole, and with the mode of any new file."""
         if not names:
             return
-        mode = self._usual_mode()
+        with self._folder.writing():
+            mode = self._usual_mode()
         for name in names:
             self._folder._put(self._directory / name, name, mode)
 
@@ -403,8 +450,12 @@ def _open_privately(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _is_final(error: BaseException) -> bool:
-    """Whether storage says that something does not exist or is not allowed: trying again would not help."""
+def is_final(error: BaseException) -> bool:
+    """
+    Whether storage says that something does not exist or is not allowed: trying again would not help.
+
+    :param error: of the storage.
+    """
     code = getattr(error, "status_code", None) or getattr(error, "code", None)
     return (
         isinstance(error, _FINAL_ERRORS)

@@ -125,7 +125,7 @@ def publish_changed_leads(
 
     record = publisher.publish(Slice(request.name, {}, window), ExportJob("", COMPLETED), fetch)
     manifest = write_manifest(folder, request, plan, [replace(record, export_id=None)], run_folder=run_folder)
-    folder.delete_tree(run_folder)
+    folder.tidy_up(run_folder)
     return manifest.to_xcom()
 
 

@@ -108,7 +108,7 @@ class JournalWork(Work):
         )
         place = OutputFolder(filled.output)
         self._manifest = self._run.publish(_records(place, filled, self._request))
-        self._folder.delete_tree(self._gap)
+        self._folder.tidy_up(self._gap)
         return None
 
     def finish(self) -> dict[str, Any]:
@@ -157,9 +157,9 @@ class JournalWork(Work):
 def _records(folder: OutputFolder, manifest: Manifest, request: StreamRequest) -> Iterator[Sequence[Mapping[str, Any]]]:
     """Yield the rows of the bulk extract as the journal's reader yields records."""
     for file in manifest.files:
-        with folder.path(file.name).open("r", encoding="utf-8") as lines:  # type: ignore[no-untyped-call]
+        with folder.reading(file.name) as lines:
             while page := list(islice(lines, _PAGE)):
-                yield [record for text in page if fits(record := _record(text), request)]
+                yield [record for text in page if fits(record := _record(text.decode()), request)]
 
 
 def _record(text: str) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import json
+import os
 import sqlite3
 import tracemalloc
 from datetime import datetime, time, timedelta, timezone
@@ -14,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, ObjectStoragePath
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.imports import source
 from airflow_provider_marketo.imports.inputs import open_rows
 from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_query, from_records
@@ -466,3 +469,59 @@ def test_many_blank_lines_do_not_end_a_jsonl_file(tmp_path, at):
     lines[at:at] = [""] * (2 * BATCH_ROWS)
     (tmp_path / "blank.jsonl").write_text("\n".join(lines))
     assert sum(batch.rows for batch in from_files(str(tmp_path / "blank.jsonl")).batches) == 2 * BATCH_ROWS
+
+
+class Failing(io.BytesIO):
+    """A file whose storage fails behind its first bytes."""
+
+    number = errno.EIO
+
+    def _fails(self, size):
+        if self.tell() >= 2_000_000 or (size is not None and size > 1_000_000):
+            raise OSError(self.number, os.strerror(self.number))
+
+    def read(self, size=-1):
+        self._fails(size)
+        return super().read(size)
+
+    def readline(self, size=-1):
+        self._fails(None)
+        return super().readline(size)
+
+    def read1(self, size=-1):
+        self._fails(None)
+        return super().read1(size)
+
+    def readinto(self, target):
+        self._fails(None)
+        return super().readinto(target)
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.parquet", "in.csv.gz"])
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EIO, MarketoStorageError), (errno.EACCES, MarketoInvalidRequestError)]
+)
+@pytest.mark.parametrize("begun", [False, True])
+def test_storage_that_fails_is_not_taken_for_a_bad_file(tmp_path, monkeypatch, name, number, kind, begun):
+    """A file that is not there or forbidden stays so. Whatever else fails, the task's next try reads again."""
+    path = tmp_path / name
+    if "parquet" in name:
+        table = pa.table({"email": [os.urandom(500).hex() for _ in range(6_000)]})
+        pq.write_table(table, path, use_dictionary=False, compression="none")
+    else:
+        line = {"in.jsonl": '{"email": "%s"}\n'}.get(name, "%s\n")
+        text = ("" if name == "in.jsonl" else "email\n") + "".join(line % os.urandom(500).hex() for _ in range(6_000))
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    content = path.read_bytes()
+
+    def opened(*_, **__):
+        if not begun:
+            raise OSError(number, os.strerror(number))
+        file = Failing(content)
+        file.number = number
+        return file
+
+    monkeypatch.setattr(ObjectStoragePath, "open", opened)
+    with pytest.raises(MarketoError, match=r"cannot read .*in\.") as failed:
+        rows_of(from_files(str(path)))
+    assert type(failed.value) is kind

@@ -6,15 +6,18 @@ import errno
 import json
 import os
 import resource
+import shutil
 import stat
 import tempfile
 from pathlib import Path
 
 import pytest
 from airflow.sdk.io import attach
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_marketo.client.errors import (
+    MarketoError,
     MarketoInvalidRequestError,
     MarketoPackageMissingError,
     MarketoStorageError,
@@ -200,6 +203,65 @@ def test_a_failure_of_the_storage_may_be_retried(tmp_path, monkeypatch, number):
         with pytest.raises(MarketoStorageError, match="cannot write to output_path="):
             folder.check_writable()
     folder.check_writable()
+
+
+WAYS = {
+    "write": lambda folder: folder.write("a/b.json", b"{}"),
+    "read": lambda folder: folder.read("kept.json"),
+    "list": lambda folder: folder.names(""),
+    "walk": lambda folder: folder.tree(""),
+    "delete": lambda folder: folder.delete("kept.json"),
+    "delete a folder": lambda folder: folder.delete_tree("kept"),
+    "ask for the time": lambda folder: folder.modified("kept.json"),
+    "stage": lambda folder: folder.staging(),
+}
+PLACES = [
+    ("write", os, "replace"),
+    ("write", os, "fsync"),
+    ("write", tempfile, "mkdtemp"),
+    ("stage", tempfile, "mkdtemp"),
+    ("read", LocalFileSystem, "cat_file"),
+    ("list", LocalFileSystem, "ls"),
+    ("walk", LocalFileSystem, "find"),
+    ("delete", LocalFileSystem, "rm_file"),
+    ("delete a folder", shutil, "rmtree"),
+    ("ask for the time", LocalFileSystem, "modified"),
+]
+
+
+@pytest.mark.parametrize(("way", "owner", "name"), PLACES, ids=lambda each: each if isinstance(each, str) else "")
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_whatever_fails_in_a_folder_is_one_sentence_with_its_parameter(tmp_path, monkeypatch, way, owner, name, number):
+    folder = OutputFolder(str(tmp_path))
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept.json").write_text("{}")
+
+    def broken(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, broken)
+        with pytest.raises(MarketoError) as failed:
+            WAYS[way](folder)
+    is_permanent = number in (errno.EACCES, errno.EROFS)
+    assert type(failed.value) is (MarketoInvalidRequestError if is_permanent else MarketoStorageError)
+    what = "cannot write to" if way in ("write", "stage") else "cannot use"
+    kind = "PermissionError" if number == errno.EACCES else "OSError"
+    assert str(failed.value).startswith(f"{what} output_path={tmp_path} ({kind}: [Errno {number}]")
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        assert str(failed.value).endswith("Make room there: the task's next retry goes on with what is published.")
+
+
+def test_a_folder_that_cannot_be_tidied_up_does_not_fail_what_is_done(tmp_path, monkeypatch, caplog):
+    folder = OutputFolder(str(tmp_path))
+    (tmp_path / "_marketo/runs").mkdir(parents=True)
+
+    def broken(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(shutil, "rmtree", broken)
+    folder.tidy_up("_marketo/runs")
+    assert "Could not tidy up _marketo/runs: cannot use output_path=" in caplog.text
 
 
 @pytest.mark.parametrize(
