@@ -68,7 +68,8 @@ def read_body(operation: Operation, headers: Mapping[str, str], content: bytes, 
     wanted = (JSON, FORM) if as_query else (_ENCODINGS.get(operation.encoding, ""),)
     if kind not in wanted:
         if operation.encoding == "none" and not as_query:
-            return Body(kind)
+            # Parameters of the query may come in a form, as some samples of Adobe send them.
+            return Body(kind, pairs=_decoded_pairs(content) if kind == FORM else [])
         raise ApiError("612")
     if kind == JSON:
         return Body(kind, json=parse_json(content))

@@ -12,6 +12,7 @@ from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.bodies import parse_json
 from airflow_provider_marketo.simulator.problems import ApiError, BadRecord
 from airflow_provider_marketo.simulator.request import Upload, as_integer, missing, parse_moment
+from airflow_provider_marketo.simulator.spellings import json_as_in_catalogue, pairs_as_in_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,12 @@ _OVERFLOW = {("leads.merge", "leadIds"): "1080"}
 
 _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
 """Parameters that the catalogue requires and Marketo does not: they may be missing or empty."""
+
+_CASE_SENSITIVE = {("data_ingestion.sync_companies", "action")}
+"""Closed sets of values whose case matters."""
+
+_FOLDER_TYPES = {"Folder", "Program"}
+"""A folder of another type is 1001, as recordings of Marketo have it. Other closed sets are 1003."""
 
 _ROW_OF = {
     "static_list_membership.member_of_list": "static_list_membership.add_to_list",
@@ -58,9 +65,9 @@ def read_parameters(
     """
     reader = _Reader(operation, note)
     given = {name: reader.from_text(operation.parameters[name].schema, name, [text]) for name, text in path.items()}
-    given |= reader.texts((*query, *body.pairs))
+    given |= reader.texts(pairs_as_in_catalogue(operation.name, (*query, *body.pairs)))
     given |= reader.files(body.files)
-    given |= reader.members(body)
+    given |= reader.members(json_as_in_catalogue(operation.name, body))
     reader.check(given)
     return given
 
@@ -109,17 +116,19 @@ class _Reader:
                 found |= self.texts([(name, text)])
         return found
 
-    def members(self, body: Body) -> dict[str, Any]:
+    def members(self, body: Any) -> dict[str, Any]:
         """Return the parameters of a JSON body."""
-        if body.json is None:
+        if body is None:
             return {}
         whole = next((each for each in self._operation.parameters.values() if each.place == "body"), None)
         if whole is not None:
-            return {whole.name: self._from_json(whole.schema, whole.name, body.json)}
-        if not isinstance(body.json, dict):
+            # The documentation sends the list alone, and the specification an object with it.
+            value = body[whole.name] if isinstance(body, dict) and set(body) == {whole.name} else body
+            return {whole.name: self._from_json(whole.schema, whole.name, value)}
+        if not isinstance(body, dict):
             raise ApiError("609")
         found = {}
-        for name, value in body.json.items():
+        for name, value in body.items():
             parameter = self._operation.parameters.get(name)
             if parameter is None or parameter.place == "path":
                 self._note(f"unknown member {name} in the body of {self._operation.name}")
@@ -236,9 +245,12 @@ class _Reader:
         if schema.type == "date":
             return self._day(schema, name, value)
         if schema.enum:
+            exact = (self._operation.name, name) in _CASE_SENSITIVE
             for known in schema.enum:
-                if str(known).lower() == str(value).lower():
+                if known == value or (not exact and str(known).lower() == str(value).lower()):
                     return known
+            if set(schema.enum) == _FOLDER_TYPES:
+                raise _wrong(schema, value)
             raise ApiError("1003", f"Invalid value '{value}' for '{name}'")
         if schema.max_length is not None and len(str(value)) > schema.max_length:
             raise ApiError("1003", f"{name} must not be longer than {schema.max_length} characters")

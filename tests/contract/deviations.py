@@ -105,6 +105,9 @@ REASONS = {
     "Marketo itself returns a default thank-you rule without a condition. The files require one.": (
         Deviation("forms.update_thank_you_page", "member missing", "thankyou[[][]].*"),
     ),
+    "Adobe's pages list forms that are approved and have a draft, too.": (
+        Deviation("forms.get", "query value", "status"),
+    ),
     "Adobe's pages have segment, and the types HTML and Text.": (
         Deviation("emails.update_dynamic_content_section", "member unknown", "segment"),
         Deviation("emails.update_dynamic_content_section", "member enum", "type"),

@@ -154,8 +154,9 @@ def test_a_file_is_read_from_any_storage(marketo, tmp_path, naming):
 def test_other_text_is_the_content_itself(marketo):
     instance = marketo()
     template = next(iter(instance.instance.store.assets.records("email_templates")))
-    call("email_templates.update_content", arguments={"id": template.id, "content": "<p>https://example.com</p>"})
-    assert template.draft["content"] == "<p>https://example.com</p>"
+    html = '<p class="mktEditable" id="a">https://example.com</p>'
+    call("email_templates.update_content", arguments={"id": template.id, "content": html})
+    assert template.draft["content"] == html
 
 
 def test_a_missing_file_costs_no_call(marketo, tmp_path):

@@ -31,7 +31,7 @@ from tests.support import task_context
 TRIGGER, BATCH, EMAIL, PROGRAM, FORM, SNIPPET, PAGE = 2001, 2002, 3001, 1001, 7001, 8001, 5001
 CSV = b"email,firstName\na@example.com,A\n"
 SENDER = {"subject": "Hi", "fromName": "M", "fromEmail": "m@example.com", "replyEmail": "m@example.com"}
-HTML = ("page.html", b"<p>Hi</p>", "text/html")
+HTML = ("page.html", b'<p class="mktEditable" id="a">Hi</p>', "text/html")
 
 
 class Place:

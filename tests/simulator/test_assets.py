@@ -24,7 +24,7 @@ FOLDER_OF = {
     "smartCampaigns": "Campaigns",
 }
 SENDER = {"subject": "Hi", "fromName": "M", "fromEmail": "m@example.com", "replyEmail": "m@example.com"}
-HTML = {"content": ("t.html", b"<p>Hi</p>", "text/html")}
+HTML = {"content": ("t.html", b'<div class="mktEditable" id="main">Hi</div>', "text/html")}
 
 
 def asset(path: str) -> str:

@@ -70,6 +70,12 @@ def encoded(operation: Operation, parameters: Mapping[str, Any], token: str) -> 
     parts: list[tuple[str, Any]] = []
     ingestion = operation.area == "ingestion"
     headers = {"x-mkto-user-token": token} if ingestion else {"authorization": f"Bearer {token}"}
+    # What every caller sends that knows the operation, whatever else the call is about.
+    headers |= {
+        name: str(parameter.default)
+        for name, parameter in operation.parameters.items()
+        if parameter.place == "header" and parameter.default is not None
+    }
     for name, value in parameters.items():
         parameter = operation.parameters[name]
         if parameter.place == "path":

@@ -298,6 +298,8 @@ ASSETS: tuple[Row, ...] = (
     ("form_fields.add_visibility_rules", "visibilityRule", {"required": True}),
     ("forms.create", "name", {"required": True}),
     ("forms.get", "offset", {"type": "integer"}),
+    # The documentation has a third status for forms, in lists only.
+    ("forms.get", "status", {"enum": ["approved", "draft", "approved with draft"]}),
     ("forms.update_thank_you_page", "thankyou", {"required": True}),
     # The default rule, as Marketo itself returns it, has no condition, and null as its value.
     (

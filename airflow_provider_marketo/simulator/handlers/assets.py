@@ -17,6 +17,7 @@ from airflow_provider_marketo.simulator.request import Upload
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
 from airflow_provider_marketo.simulator.store.assets import WORKSPACE, Asset, Location
+from airflow_provider_marketo.simulator.store.template_markup import markup_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ _NOT_MEMBERS = ("id", "name", "folder", "status", "file", "content", "template",
 _MEMBER_NAMES = {"isArchive": "isArchived", "published": "publishToMSI", "prefillForm": "formPrefill"}
 _HEADERS = ("subject", "fromName", "fromEmail", "replyEmail")
 _NOT_IN_LISTS = ("tags", "costs")
+_BOTH = "approved with draft"
 
 
 def asset_timestamp(moment: int) -> str:
@@ -75,6 +77,8 @@ def version_of(asset: Asset, status: str | None) -> dict[str, Any] | None:
     """Return the version of an asset with a status; None if it does not exist."""
     if status is None:
         return asset.shown
+    if status == _BOTH:
+        return asset.live if asset.draft is not None else None
     return asset.live if status == "approved" else asset.draft
 
 
@@ -159,6 +163,8 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _get_by_id(instance: Instance, request: Request) -> Reply:
+    if request.operation.family == "static_lists":
+        requested_asset(instance, request)  # an unknown one is 702, as recordings of Marketo have it
     asset = instance.store.assets.by_family[request.operation.family].get(request["id"])
     version = version_of(asset, request.get("status")) if asset is not None else None
     return NOTHING_FOUND if asset is None or version is None else Envelope([show(instance, asset, version)])
@@ -183,7 +189,7 @@ def _create(instance: Instance, request: Request) -> Reply:
     if "template" in request.parameters:
         values["template"] = _template(instance, kind, int(request["template"]))
     if kind.content and "content" in request.parameters:
-        values[kind.content] = markup_of_file(request, "content")
+        values[kind.content] = _template_markup(request)
     if kind.family == "smart_campaigns":
         values["parentProgramId"] = store.program_of(location)
     return Envelope([show(instance, store.add(kind.family, name, location, values, instance.now))])
@@ -253,7 +259,7 @@ def unapprove(instance: Instance, asset: Asset) -> None:
     """
     Turn the approved version into the draft; an older draft is lost.
 
-    :raises ApiError: 709, the asset is not approved, or an approved asset uses it.
+    :raises ApiError: 709, the asset is not approved, or is used.
     """
     if asset.live is None:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is not approved")
@@ -262,7 +268,7 @@ def unapprove(instance: Instance, asset: Asset) -> None:
 
 
 def _check_unused(instance: Instance, asset: Asset) -> None:
-    users = [user for user in instance.store.assets.users(asset) if user.live is not None]
+    users = instance.store.assets.users(asset)
     if users:
         raise ApiError("709", f"{asset.kind.title} {asset.id} is used by {users[0].kind.title.lower()} {users[0].id}")
 
@@ -271,7 +277,7 @@ def delete(instance: Instance, asset: Asset) -> None:
     """
     Delete an asset.
 
-    :raises ApiError: 709, the asset is approved or active, or an approved asset uses it.
+    :raises ApiError: 709, the asset is approved, active or used.
     """
     # Forms can be deleted while they are approved: Marketo has no operation to unapprove them.
     if asset.kind.drafts and asset.live is not None and asset.kind.family != "forms":
@@ -326,8 +332,20 @@ def _get_content(instance: Instance, request: Request) -> Reply:
 
 def _update_content(instance: Instance, request: Request) -> Reply:
     asset = requested_asset(instance, request)
-    instance.store.assets.change(asset, instance.now, content=markup_of_file(request, "content"))
+    instance.store.assets.change(asset, instance.now, content=_template_markup(request))
     return id_reply(asset)
+
+
+def _template_markup(request: Request) -> str:
+    """
+    Return the HTML of a template.
+
+    :raises ApiError: 709, an e-mail template has no editable section.
+    """
+    markup = markup_of_file(request, "content")
+    if request.operation.family == "email_templates" and not markup_of(markup).sections:
+        raise ApiError("709", "The HTML of an email template needs at least one editable section")
+    return markup
 
 
 def delete_contents(instance: Instance, location: Location) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.handlers import assets as classic
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
+from airflow_provider_marketo.simulator.request import missing
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
 from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Location
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.request import Request
 
 _FAMILIES = ("emails_v2", "email_templates_v2", "fragments_v2")
+_APP = "marketo"
 _MAX_PAGE_SIZE = 50
 WORKSPACE_ID = "1"
 _VALUES = ("description", "data", "headers", "settings", "editorContext", "templateId")
@@ -27,7 +31,20 @@ _VALUES = ("description", "data", "headers", "settings", "editorContext", "templ
 def _for_each_family(
     verb: str,
 ) -> Callable[[Callable[[Instance, Request], Reply]], Callable[[Instance, Request], Reply]]:
-    return answers(*(f"{family}.{verb}" for family in _FAMILIES))
+    def register(handler: Callable[[Instance, Request], Reply]) -> Callable[[Instance, Request], Reply]:
+        @wraps(handler)
+        def checked(instance: Instance, request: Request) -> Reply:
+            # Adobe names one value for all calls but those on several assets.
+            app = request.headers.get("x-app-type", "")
+            if not app:
+                raise missing("x-app-type")
+            if app != _APP and not verb.startswith("bulk_"):
+                raise ApiError("1003", f"Invalid value '{app}' for 'x-app-type'")
+            return handler(instance, request)
+
+        return answers(*(f"{family}.{verb}" for family in _FAMILIES))(checked)
+
+    return register
 
 
 def _show(instance: Instance, asset: Asset) -> dict[str, Any]:
@@ -103,7 +120,7 @@ def _paging(request: Request) -> tuple[int, int]:
 def create(instance: Instance, request: Request) -> Reply:
     family = request.operation.family
     location = _location(instance, family, request["appData"])
-    asset = instance.store.assets.add(family, request["name"], location, _values(request), instance.now)
+    asset = instance.store.assets.add(family, request["name"], location, _values(instance, request), instance.now)
     return Envelope([_show(instance, asset)])
 
 
@@ -118,8 +135,13 @@ def _location(instance: Instance, family: str, place: Mapping[str, Any]) -> Loca
     return Location(FOLDER, folder.id)
 
 
-def _values(request: Request) -> dict[str, Any]:
-    return {name: request[name] for name in _VALUES if name in request.parameters}
+def _values(instance: Instance, request: Request) -> dict[str, Any]:
+    """Return what a request sets. The content of a template replaces content that is sent beside it."""
+    values = {name: request[name] for name in _VALUES if name in request.parameters}
+    if "templateId" in values:
+        template = instance.store.assets.find("email_templates_v2", values["templateId"])
+        values["data"] = copy.deepcopy(template.shown["data"])
+    return values
 
 
 @_for_each_family("clone")
@@ -133,7 +155,7 @@ def clone(instance: Instance, request: Request) -> Reply:
 @_for_each_family("update")
 def update(instance: Instance, request: Request) -> Reply:
     asset = _requested_asset(instance, request)
-    instance.store.assets.change(asset, instance.now, request.get("name"), **_values(request))
+    instance.store.assets.change(asset, instance.now, request.get("name"), **_values(instance, request))
     return Envelope([_show(instance, asset)])
 
 
@@ -166,17 +188,12 @@ def delete(instance: Instance, request: Request) -> Reply:
 
 @_for_each_family("get_used_by")
 def get_used_by(instance: Instance, request: Request) -> Reply:
-    rows = _users(instance, _requested_asset(instance, request, "assetId"))
+    rows = instance.store.assets.users(_requested_asset(instance, request, "assetId"))
     index, size = _paging(request)
     result = [
         {"id": user.id, "name": user.name, "type": user.kind.title} for user in rows[index * size : (index + 1) * size]
     ]
     return Envelope(result, {"pageDetails": {"totalItems": len(rows), "pageSize": size, "currentPage": index}})
-
-
-def _users(instance: Instance, asset: Asset) -> list[Asset]:
-    """Return the e-mails that were created from a template."""
-    return [email for email in instance.store.assets.records("emails_v2") if email.newest.get("templateId") == asset.id]
 
 
 @_for_each_family("bulk_get")
@@ -190,7 +207,7 @@ def bulk_used_by(instance: Instance, request: Request) -> Reply:
         [
             {"id": asset.id, "name": asset.name, "count": count, "used": count > 0}
             for asset in _several(instance, request)
-            for count in (len(_users(instance, asset)),)
+            for count in (len(instance.store.assets.users(asset)),)
         ]
     )
 
@@ -199,7 +216,7 @@ def bulk_used_by(instance: Instance, request: Request) -> Reply:
 def bulk_delete(instance: Instance, request: Request) -> Reply:
     found = _several(instance, request)
     for asset in found:
-        if _users(instance, asset) and not request.get("ignoreUsedBy"):
+        if instance.store.assets.users(asset) and not request.get("ignoreUsedBy"):
             raise ApiError("709", f"{asset.kind.title} {asset.id} is in use")
     for asset in found:
         instance.store.assets.remove(asset)

@@ -12,6 +12,7 @@ from airflow_provider_marketo.simulator.handlers.assets import (
     requested_asset,
     version_of,
 )
+from airflow_provider_marketo.simulator.handlers.variants import dynamic_content_id
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.request import missing
@@ -55,7 +56,10 @@ def _section(sections: list[Section], html_id: str) -> Section:
 @answers("emails.get_content")
 def get_content(instance: Instance, request: Request) -> Reply:
     version = version_of(requested_asset(instance, request), request.get("status"))
-    return Envelope(sections_of(version)) if version is not None else NOTHING_FOUND
+    if version is None:
+        return NOTHING_FOUND
+    sections = sections_of(version)
+    return Envelope([{name: each[name] for name in each if name != "segmentation"} for each in sections])
 
 
 @answers("emails.update_content")
@@ -81,6 +85,9 @@ def update_section(instance: Instance, request: Request) -> Reply:
         given = {member: request[name] for name, member in _MEDIA_MEMBERS.items() if name in request.parameters}
         section["value"] = {**section["value"], **given}
     else:
+        if kind == "DynamicContent":
+            section["segmentation"] = _id_in(value)
+            value = dynamic_content_id(section["htmlId"])
         text = text_value(value, request.get("textValue")) if kind == "Text" else value
         section |= {"contentType": kind, "value": text}
     return _changed(instance, email, sections)
@@ -232,7 +239,8 @@ def get_full_content(instance: Instance, request: Request) -> Reply:
         template = instance.store.assets.template_html(email)
         html = rendered(template, sections_of(version), version.get("variables", {}))
     status = "approved" if version is email.live else "draft"
-    return Envelope([{"id": email.id, "status": status, "content": html}])
+    content = text_value(html)[1]["value"] if request.get("type") == "Text" else html
+    return Envelope([{"id": email.id, "status": status, "content": content}])
 
 
 @answers("emails.update_full_content")

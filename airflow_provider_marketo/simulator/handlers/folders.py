@@ -87,9 +87,11 @@ def get_by_id(instance: Instance, request: Request) -> Reply:
 @answers("folders.get_by_name")
 def get_by_name(instance: Instance, request: Request) -> Reply:
     root = _root(instance, request)
+    _check_workspace(request)
     found = [
         _show(instance, folder)
         for folder in instance.store.assets.folders.values()
+        if request.get("type", FOLDER) == FOLDER
         if folder.name == request["name"] and (root is None or _below(instance, folder, root))
     ]
     return Envelope(found) if found else NOTHING_FOUND
@@ -98,6 +100,7 @@ def get_by_name(instance: Instance, request: Request) -> Reply:
 @answers("folders.get")
 def get(instance: Instance, request: Request) -> Reply:
     root = _root(instance, request)
+    _check_workspace(request)
     store = instance.store.assets
     starts = (
         [Location(FOLDER, folder.id) for folder in store.folders.values() if folder.parent is None]
@@ -138,6 +141,8 @@ def update(instance: Instance, request: Request) -> Reply:
     folder.name = request.get("name", folder.name)
     folder.description = request.get("description", folder.description)
     folder.archived = request.get("isArchive", folder.archived)
+    if folder.archived:
+        _stop_campaigns(instance, Location(FOLDER, folder.id))
     folder.updated = instance.now
     return Envelope([_show(instance, folder)])
 
@@ -166,6 +171,27 @@ def _changeable(instance: Instance, request: Request) -> Folder:
     if folder.system:
         raise ApiError("709", f"Folder {folder.id} belongs to Marketo and cannot be changed")
     return folder
+
+
+def _stop_campaigns(instance: Instance, archived: Location) -> None:
+    """Deactivate and deschedule the campaigns in a folder that is archived, as Marketo does since autumn 2026."""
+    store = instance.store.assets
+    inside = [each for each in store.records("smart_campaigns") if archived in store.with_ancestors(each.location)]
+    for campaign in inside:
+        if campaign.shown["isActive"] or campaign.shown["status"] == "Single Run":
+            store.change(campaign, instance.now, isActive=False, status="Inactive")
+    stopped = {campaign.id for campaign in inside}
+    store.sendings = [
+        each
+        for each in store.sendings
+        if each.run_at is None or each.run_at <= instance.now or each.asset_id not in stopped
+    ]
+
+
+def _check_workspace(request: Request) -> None:
+    """:raises ApiError: 611, as recordings of Marketo have it: there is no such workspace."""
+    if request.get("workSpace", WORKSPACE) != WORKSPACE:
+        raise ApiError("611")
 
 
 def _root(instance: Instance, request: Request) -> Location | None:

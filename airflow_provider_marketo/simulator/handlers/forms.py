@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Fields = list[dict[str, Any]]
 _MAX_COLUMNS, _MAX_ROWS = 3, 10
 _INITIAL_FIELDS = ("FirstName", "LastName", "Email")
+_FOLLOW_UPS = ("lp", "url", "none")
 _CONDITION = ("operator", "subjectField", "values")
 _NOT_SETTINGS = ("id", "fieldId", "formId", "fieldSetId")
 
@@ -98,11 +99,13 @@ def get_fields(instance: Instance, request: Request) -> Reply:
 def add_field(instance: Instance, request: Request) -> Reply:
     form = requested_asset(instance, request, "forms")
     fields, field_id = _editable(form), request["fieldId"]
-    known = {
-        _form_id(field) for each in (instance.store.leads, instance.store.programs) for field in each.fields.values()
-    }
-    if field_id not in known:
+    of_leads, of_members = (
+        set(map(_form_id, each.fields.values())) for each in (instance.store.leads, instance.store.programs)
+    )
+    if field_id not in of_leads | of_members:
         raise ApiError("702", f"Field '{field_id}' not found")
+    if field_id not in of_leads and instance.store.assets.program_of(form.location) is None:
+        raise ApiError("709", f"Field '{field_id}' belongs to program members, and the form is in no program")
     if any(field["id"] == field_id for field in fields):
         raise ApiError("709", f"Field '{field_id}' is already in the form")
     added = _new(field_id, len(fields), **_settings(request))
@@ -110,6 +113,9 @@ def add_field(instance: Instance, request: Request) -> Reply:
 
 
 def _settings(request: Request) -> dict[str, Any]:
+    values = request.get("values") or ()
+    if sum(bool(value.get("isDefault")) for value in values if isinstance(value, dict)) > 1:
+        raise ApiError("709", "At most one value may be the default")
     return {name: value for name, value in request.parameters.items() if name not in _NOT_SETTINGS}
 
 
@@ -223,6 +229,8 @@ def update_thank_you_page(instance: Instance, request: Request) -> Reply:
     if sum(bool(rule.get("default")) for rule in rules) != 1:
         raise ApiError("709", "Exactly one rule must be the default")
     for rule in rules:
+        if rule["followupType"] not in _FOLLOW_UPS:
+            raise ApiError("709", f"A follow-up is one of {', '.join(_FOLLOW_UPS)}, not '{rule['followupType']}'")
         lacking = [name for name in _CONDITION if name not in rule and not rule.get("default")]
         if lacking:
             raise ApiError("709", f"A rule that is not the default needs {', '.join(lacking)}")

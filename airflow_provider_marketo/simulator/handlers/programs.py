@@ -90,8 +90,10 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
 @answers("programs.create")
 def create(instance: Instance, request: Request) -> Reply:
     store = instance.store.assets
-    location = store.location(request["folder"], kind=KINDS["programs"])
     channel = _channel(request["channel"])
+    location = store.location(
+        request["folder"], kind=KINDS["programs"], program_type=PROGRAM_TYPES[channel.program_type]
+    )
     kind = str(request["type"]).capitalize()
     if kind.lower() not in (channel.program_type, "program") and PROGRAM_TYPES[channel.program_type] != kind:
         raise ApiError("709", f"Channel '{channel.name}' does not apply to programs of type '{request['type']}'")

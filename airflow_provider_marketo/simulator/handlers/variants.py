@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 from typing import TYPE_CHECKING
 
@@ -90,9 +91,22 @@ def _section(asset: Asset, request: Request) -> str:
     if content_id is None:
         return ""
     known = {str(section.get("htmlId", section.get("id"))) for section in asset.newest.get("sections", ())}
-    if content_id not in known and not (asset.kind.family == "emails" and content_id in _HEADERS):
+    by_dynamic_id = {dynamic_content_id(name): name for name in known}
+    if asset.kind.family == "emails":
+        known |= {*_HEADERS}
+    found = by_dynamic_id.get(str(content_id), str(content_id))
+    if found not in known:
         raise ApiError("702", f"Section '{content_id}' not found")
-    return str(content_id)
+    return found
+
+
+def dynamic_content_id(section: str) -> str:
+    """
+    Return the id that Marketo gives the variants of a section of an e-mail.
+
+    :param section: the section's id in the HTML.
+    """
+    return base64.b64encode(f"ES-{section}".encode()).decode()
 
 
 def _family(request: Request) -> str:

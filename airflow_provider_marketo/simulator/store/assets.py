@@ -131,6 +131,13 @@ class RedirectRule:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+def _contents_of(asset: Asset) -> Iterator[tuple[Any, str]]:
+    """Iterate over type and content of the sections of an e-mail or a page, in all of its versions."""
+    for version in (asset.live, asset.draft):
+        for section in (version or {}).get("sections", ()):
+            yield section.get("type") or section.get("contentType"), str(section.get("content") or section.get("value"))
+
+
 class Assets:
     """
     All Marketo assets of an instance.
@@ -160,12 +167,16 @@ class Assets:
         self.folders[number] = Folder(number, name, parent, kind, now, now, description, system)
         return self.folders[number]
 
-    def location(self, value: Mapping[str, Any], *, kind: Kind | None = None) -> Location:
+    def location(
+        self, value: Mapping[str, Any], *, kind: Kind | None = None, program_type: str | None = None
+    ) -> Location:
         """
         Return the folder or program that a request names.
 
         :param value: ``id`` and ``type``.
         :param kind: kind of asset that the request puts there; None if it puts none there.
+        :param program_type: of the program that the request puts there. Engagement programs may contain all programs,
+            the others e-mail programs.
         :raises ApiError: 710, it does not exist; 711, it cannot contain the kind.
         """
         location = Location(str(value["type"]).capitalize(), int(value["id"]))
@@ -177,6 +188,8 @@ class Assets:
         if kind is not None:
             in_program = self.program_of(location) is not None
             fits = kind.in_programs if in_program else self.folders[location.id].type == kind.folder_type
+            if kind.family == "programs" and location.type == PROGRAM:
+                fits = program_type == "Email" or self.by_family["programs"][location.id].shown["type"] == "Engagement"
             if not fits:
                 raise ApiError("711", f"Assets of type {kind.title} cannot be placed in {location.type} {location.id}")
         return location
@@ -311,6 +324,8 @@ class Assets:
     def users(self, asset: Asset) -> list[Asset]:
         """Return the assets that use an asset, such as the landing pages of a form or the e-mails of a template."""
         family, number = asset.kind.family, asset.id
+        if family == "email_templates_v2":
+            return [each for each in self.records("emails_v2") if each.newest.get("templateId") == number]
         of_template = next((kind.family for kind in KINDS.values() if kind.template == family), None)
         if of_template is not None:
             return [each for each in self.by_family[of_template].values() if each.shown.get("template") == number]
@@ -320,10 +335,7 @@ class Assets:
         return [
             each
             for each in (*self.by_family["landing_pages"].values(), *self.by_family["emails"].values())
-            if any(
-                section.get("type") == wanted and str(section.get("content")) == str(number)
-                for section in each.shown.get("sections", ())
-            )
+            if any((wanted, str(number)) == used for used in _contents_of(each))
         ]
 
     def clone(self, asset: Asset, name: str, location: Location, now: int, **values: Any) -> Asset:

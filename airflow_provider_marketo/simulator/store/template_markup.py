@@ -308,4 +308,4 @@ def _html_of(section: Section) -> str:
     value = section.get("value")
     if isinstance(value, list):
         return "".join(part["value"] for part in value if part["type"] == "HTML")
-    return value if isinstance(value, str) else ""
+    return ""  # of dynamic content and snippets, which have an id here
