@@ -147,7 +147,7 @@ def test_a_job_whose_id_could_not_be_written_down_is_never_started(marketo, tmp_
                 raise ConnectionError("the API server is gone")
             super().set(key, value)
 
-    with pytest.raises(ConnectionError):
+    with pytest.raises(errors.MarketoStorageError, match="the API server is gone"):
         run_task(extract(tmp_path), task_context(Failing(), max_tries=3))
     assert instance.statuses() == {"Created": 1}
     assert instance.calls("enqueue_job") == 0
@@ -271,10 +271,10 @@ def test_the_last_try_leaves_no_job_running(marketo, tmp_path, tries, monkeypatc
         raise OSError("no space left on device")
 
     monkeypatch.setattr(ExtractRun, "look", broken)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(errors.MarketoStorageError, match="no space"):
         run_task(extract(tmp_path, deferrable=False), tries(2, max_tries=2))
     assert instance.statuses() == {"Processing": 2}
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(errors.MarketoStorageError, match="no space"):
         run_task(extract(tmp_path, deferrable=False), tries(3, max_tries=2))
     assert instance.statuses() == {"Cancelled": 2}
 
