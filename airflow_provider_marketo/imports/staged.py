@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -86,6 +86,7 @@ class StagedImport:
         self._staging = staging
         self._rejects_folder = rejects_folder
         self._table = table
+        self._together = self._is_behind = False
         self._left_out = NumberSet(staging.read(LEFT_OUT) or b"") if plan.chunks else NumberSet()
 
     @property
@@ -108,7 +109,21 @@ class StagedImport:
         :raises MarketoStoppedError: this process must not continue.
         """
         self._progress.put(chunk.name, state)
-        self.keeper.save()
+        if self._together:
+            self._is_behind = True
+        else:
+            self.keeper.save()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the states that are put meanwhile down at once, at the end: each write is an exchange with Airflow."""
+        self._together, self._is_behind = True, False
+        try:
+            yield
+        finally:
+            self._together = False
+            if self._is_behind:
+                self.keeper.save()
 
     def data(self, chunk: Chunk) -> bytes:
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from airflow_provider_marketo.imports.staging import CALL_BYTES
 from airflow_provider_marketo.imports.state import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from airflow_provider_marketo.client.client import MarketoClient
@@ -104,31 +105,34 @@ class SyncImport:
                 self._send_all(held_back, pool)
 
     def _send_all(self, chunks: Iterable[Chunk], pool: ThreadPoolExecutor) -> None:
-        """Send chunks, and begin another one while fewer calls are under way than may be made at once."""
+        """
+        Send chunks, and begin others while fewer calls are under way than may be made at once.
+
+        What has ended and what begins is written down together: a place that is free waits for one write.
+        """
         coming = iter(chunks)
-        going: dict[Iterator[list[_Call]], set[_Call]] = {}
+        going: dict[_Sending, set[_Call]] = {}
         failure: MarketoError | None = None
         while True:
-            ready = [sending for sending, calls in going.items() if not calls]
-            if not ready:
-                under_way = set().union(*going.values())
-                chunk = next(coming, None) if failure is None and len(under_way) < self._parallel else None
-                if chunk is not None:
-                    ready = [self._send(chunk, pool)]
-                elif not going:
-                    break
-                else:
-                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                    for calls in going.values():
-                        calls.difference_update(done)
-            for sending in ready:
-                going.pop(sending, None)
-                try:
-                    going[sending] = set(next(sending))
-                except StopIteration:
-                    pass
-                except MarketoError as error:
-                    failure = failure or error
+            begun: list[_Sending] = []
+            with self._staged.together():
+                for sending in [each for each, calls in going.items() if not calls]:
+                    failure = _go_on(sending, going) or failure
+                while failure is None and sum(map(len, going.values())) + len(begun) < self._parallel:
+                    chunk = next(coming, None)
+                    if chunk is None:
+                        break
+                    sending = self._send(chunk, pool)
+                    failure = _go_on(sending, going)
+                    begun += [sending] if failure is None else []
+            for sending in begun:
+                failure = _go_on(sending, going) or failure
+            if not going and not begun:
+                break
+            if all(going.values()):
+                done, _ = wait(set().union(*going.values()), return_when=FIRST_COMPLETED)
+                for calls in going.values():
+                    calls.difference_update(done)
         if failure is not None:
             raise failure
 
@@ -150,9 +154,11 @@ class SyncImport:
         else:
             self._staged.lose(chunk, "the task died while these rows were on their way")
 
-    def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> Iterator[list[_Call]]:
+    def _send(self, chunk: Chunk, pool: ThreadPoolExecutor) -> _Sending:
         """
         Send a chunk, and yield the calls to wait for before it continues.
+
+        First it yields none: it makes no call before it is written down that the chunk is being sent.
 
         :raises MarketoError: a call failed; what that means for the chunk is written down.
         """
@@ -162,6 +168,7 @@ class SyncImport:
         sending.state = state.SENDING
         sending.sent_at = sending.sent_at or self._client.marketo_time().isoformat()
         self._staged.put(chunk, sending)
+        yield []
         sender = _Sender(
             self._client,
             self._request,
@@ -221,6 +228,19 @@ class SyncImport:
 _NOTHING_TO_SAY = Outcome("accepted")
 
 _Call = Future[dict[int, Outcome]]
+_Sending = Iterator[list[_Call]]
+
+
+def _go_on(sending: _Sending, going: dict[_Sending, set[_Call]]) -> MarketoError | None:
+    """Take a chunk to its next calls, or to its end; return what stops it."""
+    going.pop(sending, None)
+    try:
+        going[sending] = set(next(sending))
+    except StopIteration:
+        pass
+    except MarketoError as error:
+        return error
+    return None
 
 
 def _cancel_after_failure(calls: Sequence[_Call], ended: _Call) -> None:

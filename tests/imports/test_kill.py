@@ -36,7 +36,10 @@ SYNC = {
     "when it is staged and not written down": Step("imports.begin:Beginning._staged"),
     "before a call": Step("imports.sync:_Sender.send", 2, under_way=True),
     "before an answer is written down": Step("imports.sync:_Sender.send", 2, after=True, under_way=True, sent=True),
-    "between two chunks": Step("imports.staged:StagedImport.settle", after=True),
+    "when it is settled and not written down": Step(
+        "imports.staged:StagedImport.settle", after=True, under_way=True, sent=True
+    ),
+    "when that and the next are written down": Step("output.progress:ProgressKeeper.save", 3, after=True),
     "before the account is written": Step("imports.staged:StagedImport.finish"),
 }
 UNDER_WAY = {name: step for name, step in BULK.items() if step.under_way}

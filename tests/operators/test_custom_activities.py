@@ -161,6 +161,23 @@ def test_calls_run_side_by_side_as_far_as_the_slots_go(marketo, tmp_path):
     assert len(added(instance)) == 1_500
 
 
+def test_a_write_says_what_ended_and_what_begins(marketo, tmp_path):
+    """Each write is an exchange with Airflow, for which a free place waits."""
+    marketo()
+    store = CountingStore()
+    result = run(tmp_path, store, records=attended(*range(1001, 1051)) * 60)
+    assert result["calls"] == 10
+    assert store.writes <= result["calls"] + 4  # the plan, the first call, the end, and forgetting it
+
+
+class CountingStore(StateStore):
+    writes = 0
+
+    def set(self, *arguments, **more):
+        self.writes += 1
+        super().set(*arguments, **more)
+
+
 def test_a_call_that_fails_stops_the_others_from_beginning_and_those_under_way_are_accounted_for(marketo, tmp_path):
     instance = marketo(latency=0.05)
     rows, store = attended(*range(1001, 1051)) * 30, StateStore()

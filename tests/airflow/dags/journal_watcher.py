@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetWatcher, task
@@ -25,7 +26,7 @@ fills = Asset(
 
 with DAG("journal_watcher", schedule=[fills], catchup=False, max_active_runs=1):
 
-    @task(inlets=[fills])
+    @task(inlets=[fills], retries=3, retry_delay=timedelta(seconds=1))  # a busy machine may not start it at once
     def new(triggering_asset_events: Any = None, inlet_events: Any = None, run_id: Any = None) -> dict[str, Any]:
         return new_batches(triggering_asset_events[fills], run_id, stream=STREAM, later=inlet_events[fills])
 
