@@ -410,7 +410,8 @@ def test_columns_that_nothing_uses_may_come_and_go(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "package"), [("oddbase", "oddbase"), ("odd_base", "odd-base"), ("redshift", "amazon")]
+    ("kind", "package"),
+    [("exasol", "exasol"), ("spark_sql", "apache-spark"), ("redshift", "amazon"), ("hive_cli", "apache-hive")],
 )
 def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, package):
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind}))
@@ -422,6 +423,20 @@ def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, pa
     with pytest.raises(MarketoInvalidRequestError, match=f"connection warehouse is of type {kind}") as caught:
         open_rows({"sql": "SELECT 1", "sql_conn_id": "warehouse"})
     assert f"pip install apache-airflow-providers-{package}." in caught.value.remedy
+
+
+@pytest.mark.parametrize(("kind", "meant"), [("snowflakes", "Did you mean snowflake?"), ("moonbase", "Correct the")])
+def test_no_package_is_named_for_a_type_that_no_provider_has(monkeypatch, kind, meant):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind}))
+
+    def unknown(conn_id, **_):
+        raise AirflowException(f'Unknown hook type "{kind}"')
+
+    monkeypatch.setattr(BaseHook, "get_hook", unknown)
+    with pytest.raises(MarketoInvalidRequestError) as caught:
+        open_rows({"sql": "SELECT 1", "sql_conn_id": "warehouse"})
+    assert caught.value.remedy.startswith(meant)
+    assert "pip install" not in caught.value.remedy
 
 
 @pytest.mark.parametrize("stored", ["a dictionary", "text", "lists"])
