@@ -13,6 +13,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.diagnosis.finding import error, listed, not_checked, ok
 from airflow_provider_marketo.hooks.coordination import executors, remote_executors
+from airflow_provider_marketo.hooks.task_states import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +77,7 @@ def _hosts_of_tasks() -> dict[str, datetime | None]:
     with create_session() as session:
         query = (
             select(TaskInstance.hostname, succeeded)
-            .where(TaskInstance.operator.like("%Marketo%"))
+            .where(is_ours())
             .group_by(TaskInstance.hostname)
             .order_by(func.max(TaskInstance.start_date).desc())
         )

@@ -1,15 +1,24 @@
-"""The states of task instances, read in Airflow's database by commands and by the page."""
+"""Task instances in Airflow's database, as commands and the page read them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from airflow_provider_marketo.airflow_compat import TaskInstance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_OURS = ("Marketo%", "SqlToMarketo%", "RangesOfRunOperator", "LoadSourceOperator", "%InRangeOperator")
+"""Patterns of our operators' names. The last three are those of the warehouse group."""
+
+
+def is_ours() -> Any:
+    """Return the condition that a task instance is one of an operator or a sensor of this package."""
+    return or_(*(TaskInstance.operator.like(pattern) for pattern in _OURS))
 
 
 def states(session: Any, instances: Iterable[tuple[str, str, str, int]]) -> dict[tuple[str, str, str, int], str]:

@@ -25,7 +25,7 @@ from airflow_provider_marketo.airflow_compat import (
 )
 from airflow_provider_marketo.at_most_once.entries import CLAIM
 from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
-from airflow_provider_marketo.hooks.task_states import states
+from airflow_provider_marketo.hooks.task_states import is_ours, states
 from airflow_provider_marketo.hooks.work import EXPORT_IDS
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 UNFINISHED = ("scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule")
 OCCUPYING = ("queued", "running")
 """States of tasks that take slots in their pool."""
-
-_OURS = ("Marketo%", "SqlToMarketo%", "RangesOfRunOperator", "LoadSourceOperator", "%InRangeOperator")
-"""Patterns of our operators' names. The last three are those of the warehouse group."""
 
 _EXPORTS, _IMPORTS = "marketo_bulk_extract", "marketo_import"
 """Keys in the task state store under which tasks keep their jobs."""
@@ -116,8 +113,7 @@ class Snapshot:
             TaskInstance.pool,
             TaskInstance.start_date,
         )
-        ours = or_(*(TaskInstance.operator.like(pattern) for pattern in _OURS))
-        rows = self._session.execute(select(*columns).where(TaskInstance.state.in_(UNFINISHED), ours)).all()
+        rows = self._session.execute(select(*columns).where(TaskInstance.state.in_(UNFINISHED), is_ours())).all()
         jobs = _jobs(self._session, {row.dag_id for row in rows})
         return [
             {

@@ -25,6 +25,7 @@ from airflow_provider_marketo.status.database import Snapshot
 from airflow_provider_marketo.status.facts import collect
 from benchmarks.page import CONNECTIONS, STREAMS, WAITING, hidden, shown
 from tests.status.conftest import NOW, entry, quota, usage
+from tools.arguments_page import public_operators
 
 
 def _has_task_state() -> bool:
@@ -125,6 +126,13 @@ def test_from_airflow_3_3_the_jobs_come_from_what_tasks_keep(session, add_task):
     session.flush()
     jobs = {task["task_id"]: task["jobs"] for task in collect(session, now=NOW)["waits"]["tasks"]}
     assert jobs == {"extract": ["job-1", "job-2"], "import": ["7"], "elsewhere": []}
+
+
+def test_tasks_of_every_operator_are_ours(session, add_task):
+    names = {kind.__name__ for kind in public_operators()}
+    for name in names:
+        add_task("daily", name, "running", operator=name)
+    assert {task["task_id"] for task in collect(session, now=NOW)["waits"]["tasks"]} == names
 
 
 def test_tasks_of_the_warehouse_group_are_ours(session, add_task):
