@@ -136,6 +136,24 @@ def test_a_server_that_ignores_the_range_does_not_make_anything_come_twice(fetch
     assert fetched() == DATA
 
 
+def test_a_server_that_ignores_the_range_may_send_the_same_megabytes_first(fetched, requests_mock):
+    data = DATA * 110  # more than two blocks of a megabyte, of which the first and a half have arrived before
+    known = {"size": len(data), "checksum": hashlib.sha256(data).hexdigest()}
+    requests_mock.get(FILE, [{"body": Breaking(data[:1_500_000]), "headers": CSV}, whole(data)])
+    assert fetched(**known) == data
+
+
+def test_a_break_is_not_the_end_of_a_file_whose_size_nobody_knows(fetched, requests_mock):
+    requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, part(100)])
+    assert fetched(size=None, checksum=None) == DATA
+    assert ranges(requests_mock) == [None, "bytes=100-"]
+
+
+def test_a_break_before_the_first_byte_of_such_a_file_is_none_either(fetched, requests_mock):
+    requests_mock.get(FILE, [{"body": Breaking(b""), "headers": CSV}, whole()])
+    assert fetched(size=None, checksum=None) == DATA
+
+
 def test_a_break_behind_the_last_byte_needs_no_further_call(fetched, requests_mock):
     requests_mock.get(FILE, body=Breaking(DATA), headers=CSV)
     assert fetched() == DATA

@@ -19,6 +19,7 @@ from airflow_provider_marketo.client.governor.stores import MemoryStore, StoreUn
 from tests.client.governor.support import most_in_a_window
 from tests.support import ManualClock
 
+EXTRACTING = "activities.get_lead_activities"
 TOGETHER, ALONE = Limits(90, 8), Limits(11, 1)
 
 
@@ -103,6 +104,65 @@ def test_all_workers_know_a_quota_that_one_has_found_spent(governor, store, cloc
     other = SharedGovernor(store, TOGETHER, clock=clock)
     with pytest.raises(MarketoQuotaExhaustedError):
         other.acquire("leads.describe")
+
+
+def test_a_chore_is_for_one_process_until_it_is_due_again(governor, store, clock):
+    other = SharedGovernor(store, TOGETHER, clock=clock)
+    assert governor.claim("usage", 60)
+    assert not other.claim("usage", 60)
+    assert other.claim("another chore", 60)
+    clock.advance(59)
+    assert not governor.claim("usage", 60)
+    clock.advance(1)
+    assert other.claim("usage", 60)
+
+
+def test_a_chore_that_was_done_is_put_off_for_all(governor, store, clock):
+    other = SharedGovernor(store, TOGETHER, clock=clock)
+    assert governor.claim("usage", 10)
+    governor.postpone("usage", 300)
+    clock.advance(299)
+    assert not other.claim("usage", 10)
+    clock.advance(1)
+    assert other.claim("usage", 10)
+
+
+def test_the_calls_of_each_owner_are_counted_until_the_day_ends(governor, store, clock):
+    governor.owner = "a_dag"
+    call(governor, 3)
+    other = SharedGovernor(store, TOGETHER, clock=clock)
+    call(other)
+    other.owner = "another_dag"
+    call(other)
+    assert governor.calls_of() == {"a_dag": 3, "another_dag": 1}
+    clock.advance(24 * 3600)
+    call(governor)
+    assert other.calls_of() == {"a_dag": 1}
+
+
+def test_extracts_end_where_the_reserve_begins_and_all_calls_count(governor, store, clock):
+    governor.tell_used(98, 100)
+    call(governor)
+    extract = SharedGovernor(store, TOGETHER, clock=clock)
+    extract.release(extract.acquire(EXTRACTING), None)
+    with pytest.raises(MarketoQuotaExhaustedError, match="100 calls of the day are used, and extracts leave the rest"):
+        extract.acquire(EXTRACTING)
+    call(governor)
+
+
+def test_an_extract_may_use_the_day_to_its_end_while_nobody_has_counted(governor):
+    governor.release(governor.acquire(EXTRACTING), None)
+
+
+def test_a_long_download_keeps_its_place_while_it_is_renewed(store, clock):
+    one_at_once = Limits(90, 1)
+    governor = SharedGovernor(store, one_at_once, parallel=1, clock=clock)
+    lease = governor.acquire("leads.describe", hold=30)
+    for _ in range(10):
+        clock.advance(11)
+        governor.renew(lease)
+    other = SharedGovernor(store, one_at_once, parallel=1, clock=clock)
+    assert other.acquire("leads.describe").waited > 15, "until the renewed lease ends by itself"
 
 
 def test_a_ninth_job_waits_for_a_place_in_the_queue(governor):
