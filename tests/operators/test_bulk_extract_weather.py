@@ -426,3 +426,30 @@ def test_whatever_stands_in_a_field_comes_out_as_it_went_in(marketo, tmp_path, c
     (name,) = data_files(tmp_path / "parquet")
     values[values.index("null")] = None  # Marketo writes both the same way
     assert pyarrow.parquet.read_table(tmp_path / "parquet" / name).column("company").to_pylist() == values
+
+
+def test_a_changed_schema_stops_an_author_who_wants_that_before_any_job(marketo, tmp_path):
+    instance = marketo()
+    leads = {"object_type": "leads", "date_field": "createdAt", "end": "2026-01-20"}
+    run_task(extract(tmp_path, **leads, fields=["id", "email", "createdAt"]), task_context(StateStore()))
+    with_more = extract(
+        tmp_path, **leads, fields=["id", "email", "firstName", "createdAt"], on_schema_change="fail", window="P1D"
+    )
+    text = refusal(with_more, task_context(StateStore()))
+    assert re.match(r"the columns differ from those that the output holds already: firstName", text)
+    assert instance.calls("create_job") == 1
+
+
+def test_the_same_schema_stops_nobody(marketo, tmp_path):
+    marketo()
+    leads = {"object_type": "leads", "date_field": "createdAt", "end": "2026-01-20", "fields": ["id", "createdAt"]}
+    for _ in range(2):
+        run_task(extract(tmp_path, **leads, on_schema_change="fail"), task_context(StateStore()))
+
+
+def test_a_field_to_hash_that_is_not_exported_is_refused_with_the_nearest_name(marketo, tmp_path):
+    instance = marketo({"hash_secret": "salt"})
+    leads = {"object_type": "leads", "date_field": "createdAt", "fields": ["id", "email", "createdAt"]}
+    text = refusal(extract(tmp_path, **leads, hash_fields=["emial"]), task_context(StateStore()))
+    assert re.match(r"hash_fields: .*'emial'.*'email'.* is not exported", text)
+    assert instance.calls("create_job") == 0

@@ -14,6 +14,7 @@ from airflow_provider_marketo.operators.campaigns import (
     MarketoSendSampleOperator,
     MarketoTriggerCampaignOperator,
 )
+from airflow_provider_marketo.simulator.routes import HANDLERS
 from tests.support import task_context
 
 TRIGGER, BATCH, EMAIL = 2001, 2002, 3001
@@ -253,6 +254,20 @@ def test_each_recipient_gets_one_sample(sample):
     assert sample.run() == {"email_id": EMAIL, "email": "Invitation", "samples_sent": 1, "samples_sent_earlier": 1}
     assert [sending.tokens[0][1] for sending in sample.sendings] == ["a@example.com", "b@example.com"]
     assert sample.marketo.report().sent_twice == 0
+
+
+@pytest.mark.parametrize("text_only", [True, False])
+def test_a_sample_is_of_the_text_version_if_the_author_says_so(sample, monkeypatch, text_only):
+    asked_for = set()
+    answer = HANDLERS["emails.send_sample"]
+
+    def answering(instance, request):
+        asked_for.add(request["textOnly"])
+        return answer(instance, request)
+
+    monkeypatch.setitem(HANDLERS, "emails.send_sample", answering)
+    sample.run(text_only=text_only)
+    assert asked_for == {text_only}
 
 
 @pytest.mark.parametrize(
