@@ -25,6 +25,11 @@ def most(values: Sequence[int], *, floor: int = 0) -> int:
     if not values or min(values) < floor:
         return floor
     return max(values) + 1
+
+
+@dataclass(frozen=True)
+class Few:
+    most: int = 3
 '''
 
 
@@ -40,6 +45,7 @@ def test_what_a_test_could_notice_is_changed_and_nothing_else():
         "line 16: max(values) + 1  ->  (max(values) - 1)",
         "line 16: max(values)  ->  min(values)",
         "line 16: 1  ->  (2)",
+        "line 21: 3  ->  (4)",
     }
 
 

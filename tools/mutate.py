@@ -134,6 +134,9 @@ def _changes(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
             yield from ((node, code) for code in _instead(node))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name not in ("__repr__", "__str__"):
             yield from _without_body(node)
+        if isinstance(node, ast.ClassDef):
+            yield from _changes(ast.Module(node.body, []))  # without decorators
+            continue
         yield from _changes(_Body(node) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else node)
 
 

@@ -15,11 +15,14 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_marketo.client.clock import Clock
+
+log = printable_logger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -74,7 +77,8 @@ def send_with_retries(
         pause: float = random.uniform(0.5, 1.0) * longest
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
             # The one wait that may exceed a minute: the caller holds the same leads back meanwhile.
-            return max(pause, longest_run - error.elapsed)
+            pause = max(pause, longest_run - error.elapsed)
+            log.info("%s may have run; it is sent again in %.0f seconds, when it has ended", operation, pause)
         return pause
 
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from airflow_provider_marketo.client import errors
@@ -73,6 +75,16 @@ def test_an_upsert_that_was_certainly_not_executed_need_not_wait():
     clock = ManualClock()
     send(Exchange(errors.MarketoTransientError("608", code="608")), "upsert", clock, longest_run=100.0)
     assert clock.monotonic() <= 1.0
+
+
+def test_an_upsert_that_may_have_run_waits_until_it_has_ended_and_says_so(caplog):
+    clock = ManualClock()
+    with caplog.at_level(logging.INFO):
+        lost = errors.MarketoTransientError("no reply", executed=True)
+        lost.elapsed = 10.0
+        send(Exchange(lost), "upsert", clock, longest_run=300.0)
+    assert clock.monotonic() == 290.0
+    assert "emails.clone may have run; it is sent again in 290 seconds" in caplog.text
 
 
 def test_the_governor_is_not_asked_again_when_it_has_no_turn_within_a_minute():

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
 from airflow_provider_marketo.hooks.marketo import MarketoHook
-from airflow_provider_marketo.hooks.quota import MEGABYTE, REFRESH_EVERY, Quota, QuotaReader, require
+from airflow_provider_marketo.hooks.quota import MEGABYTE, REFRESH_EVERY, Quota, QuotaReader, calls_today, require
 from tests.simulated import extract, marketo
 from tests.support import StateStore, run_task, task_context
 
@@ -87,6 +87,18 @@ def test_yesterdays_exports_do_not_count(marketo, desk, tmp_path):
     run_task(lambda: extract(tmp_path, file_format="csv"), task_context(StateStore()))
     desk.time += timedelta(days=2)
     assert desk.reader().refresh(exports=True).exported_bytes == 0
+
+
+def test_what_was_exported_yesterday_is_forgotten_although_nobody_counts_today(marketo, desk):
+    marketo()
+    yesterday = desk.reader().refresh().to_dict() | {"day": "2000-01-01", "exported_bytes": 450 * MEGABYTE}
+    desk.variables["marketo_quota_marketo_default"] = json.dumps(yesterday)
+    today = desk.reader().refresh()
+    assert (today.exported_bytes, today.exports_measured_at) == (0, None)
+
+
+def test_a_day_without_a_record_has_no_calls():
+    assert calls_today([]) == 0
 
 
 def test_a_custom_object_type_that_was_named_once_is_counted_from_then_on(marketo, desk):
