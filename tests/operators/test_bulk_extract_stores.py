@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-
 import pytest
 
 from airflow_provider_marketo.client import errors
 from airflow_provider_marketo.client.bulk.jobs import ExportJobs
 from airflow_provider_marketo.extract import run as run_module
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from tests.operators.buckets import bucket, started
 from tests.simulated import END, START, extract
 from tests.support import StateStore, run_task, task_context
 
+__all__ = ["bucket", "started"]
+
 pytestmark = pytest.mark.services
-
-
-class Bucket:
-    """A bucket of its own on the S3 server of the tests."""
-
-    def __init__(self, client, name: str) -> None:
-        self.client = client
-        self.name = name
-        self.url = f"s3://aws_default@{name}/lake"
-
-    def names(self) -> list[str]:
-        listed = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
-        return sorted(each["Key"].removeprefix("lake/") for each in listed)
-
-    def data(self) -> list[str]:
-        return [key for key in self.names() if not key.startswith("_")]
-
-    def read(self, key: str) -> bytes:
-        return self.client.get_object(Bucket=self.name, Key=f"lake/{key}")["Body"].read()
-
-    def uploads(self) -> list[dict]:
-        return self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", [])
-
-    def rows(self) -> list[bytes]:
-        return [line for key in self.data() for line in self.read(key).split(b"\n")[1:] if line]
-
-
-@pytest.fixture
-def bucket(monkeypatch, request):
-    import boto3
-
-    endpoint = os.environ["TEST_S3"]
-    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    connection = {"conn_type": "aws", "login": "an-id", "password": "a-secret", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="an-id",
-        aws_secret_access_key="a-secret",
-    )
-    name = f"b{os.getpid()}-{abs(hash(request.node.nodeid)) % 10**9}"
-    client.create_bucket(Bucket=name)
-    return Bucket(client, name)
 
 
 @pytest.mark.parametrize("store", [StateStore, lambda: None], ids=["Airflow 3.3", "Airflow 3.1"])
@@ -111,7 +66,7 @@ def test_what_the_bucket_holds_is_replaced_only_at_success(marketo, bucket):
     instance = marketo()
     run_task(extract(bucket.url, end="2026-01-15"), task_context(StateStore()))
     (name,) = bucket.data()
-    bucket.client.put_object(Bucket=bucket.name, Key=f"lake/{name}", Body=b"of an earlier run")
+    bucket.put(name, b"of an earlier run")
     instance.fail("bulk_export_activities.get_file", spoil=True, times=2)
     again = task_context(StateStore(), max_tries=3)
     with pytest.raises(errors.MarketoDataError):
@@ -123,8 +78,8 @@ def test_what_the_bucket_holds_is_replaced_only_at_success(marketo, bucket):
 
 def test_a_bucket_that_does_not_exist_is_found_before_marketo_is_asked(marketo, bucket):
     instance = marketo()
-    with pytest.raises(Exception, match=r"cannot write to output_path=s3://aws_default@nowhere/lake"):
-        run_task(extract("s3://aws_default@nowhere/lake"), task_context(StateStore()))
+    with pytest.raises(Exception, match=f"cannot write to output_path={bucket.nowhere}"):
+        run_task(extract(bucket.nowhere), task_context(StateStore()))
     assert instance.report().total_calls == 0
 
 
@@ -132,7 +87,7 @@ def test_a_bucket_that_does_not_exist_is_found_before_marketo_is_asked(marketo, 
 def test_a_folders_name_is_literal(marketo, bucket, name, neighbour):
     """Two runs leave what one leaves, and the folder that the name would match as a pattern stays as it is."""
     marketo()
-    bucket.client.put_object(Bucket=bucket.name, Key=f"lake/{neighbour}/_marketo/schema.json", Body=b"{}")
+    bucket.put(f"{neighbour}/_marketo/schema.json", b"{}")
     for _ in range(2):
         run_task(extract(f"{bucket.url}/{name}", window="P20D"), task_context(StateStore()))
     before = [key for key in bucket.names() if key.startswith(f"{name}/activities_")]
