@@ -153,9 +153,6 @@ def header(
     :return: position in the input (None for a constant) and field.
     :raises MarketoInvalidRequestError: a name is unknown, read-only, missing or there twice.
     """
-    repeated = sorted({name for name in columns if columns.count(name) > 1})
-    if repeated:
-        raise _refused(f"the input has more than one column {', '.join(repeated)}", "source")
     absent = [name for name in mapping if name not in columns]
     if absent:
         raise _refused(
