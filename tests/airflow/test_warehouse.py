@@ -103,3 +103,26 @@ def test_a_whole_instance_to_postgres(airflow: RealAirflow, marketo: Simulator) 
     )
     assert ("phone",) not in columns
     assert all(len(name) == 64 for (name,) in query("SELECT last_name FROM marketo.leads WHERE last_name IS NOT NULL"))
+
+
+def test_a_run_with_a_data_interval_loads_it_and_moves_no_watermark(
+    airflow: RealAirflow, marketo: Simulator, lake: Path
+) -> None:
+    def query(sql: str) -> list[Any]:
+        with closing(duckdb.connect(str(lake / "warehouse.duckdb"))) as connection:
+            return connection.execute(sql).fetchall()
+
+    def watermarks() -> list[Any]:
+        there = "SELECT 1 FROM information_schema.tables WHERE table_name = '_marketo_watermarks'"
+        return query("SELECT * FROM marketo._marketo_watermarks ORDER BY source") if query(there) else []
+
+    before = watermarks()
+    interval = {"data_interval_start": "2026-02-18T00:00:00Z", "data_interval_end": "2026-02-19T00:00:00Z"}
+    run = airflow.trigger("marketo_to_duckdb", logical_date="2026-02-18T00:00:00Z", **interval)
+    finish(run, "report")
+    found = [run.xcom("marketo.ranges", f"activities_{end}") for end in ("start", "end")]
+    assert (found, run.xcom("marketo.ranges", "until")) == (list(interval.values()), "")
+    spans = "SELECT DISTINCT span_start, span_end FROM marketo._marketo_loads WHERE run_id = '{}' AND dataset = 'leads'"
+    ((start, end),) = query(spans.format(run.run_id))
+    assert [each.astimezone(timezone.utc).day for each in (start, end)] == [18, 19]
+    assert watermarks() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 from airflow.sdk import DAG
@@ -123,6 +124,21 @@ def test_a_dag_without_known_sizes_has_calls_and_says_how_to_measure(airflow, wh
     assert "add --sample" in leads["note"]
     with pytest.raises(SystemExit, match=r"no stored DAG 'whol' .did you mean 'whole'"):
         airflow("plan", "whol")
+
+
+def test_the_exports_of_a_dag_are_sampled_each_by_one_window(airflow, connect, whole_instance):
+    with Simulator(
+        Settings(leads=5_000, activities=20_000, time_scale=1200.0, **{**DATES, "start": date(2025, 1, 1)})
+    ) as instance:
+        access = {"login": instance.client_id, "password": instance.client_secret}
+        connect("marketo_default", instance.url, **access, poll_interval=0.1)
+        found = json.loads(airflow("plan", "whole", "--end", "2026-03-12", "--sample", "--output", "json"))
+        calls = instance.report().calls
+    sizes = {each["task"]: each["mb"] for each in found["tasks"]}
+    assert sizes["marketo.extract_leads"] > 0
+    assert sizes["marketo.extract_activities"] > 0
+    assert calls["bulk_export_leads.enqueue_job"] == calls["bulk_export_activities.enqueue_job"] == 1
+    assert not [name for name in calls if name.endswith("get_file")]
 
 
 def test_an_object_needs_dates(airflow):
