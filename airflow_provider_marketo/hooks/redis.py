@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -14,6 +15,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
+_REQUIREMENTS = ("none", "optional", "required")
 _TIMEOUT = 2.0
 """Seconds, for connecting and for each answer: a Marketo call waits meanwhile."""
 
@@ -29,31 +31,56 @@ def redis_client(settings: ConnectionSettings) -> Redis:
     :raises MarketoInvalidRequestError: the Redis connection does not exist, or its database is not a number.
     """
     connection = _find_connection(settings)
+    try:
+        return Redis(
+            host=connection.host or "localhost",
+            port=connection.port or 6379,
+            username=connection.login or None,
+            password=connection.password or None,
+            db=_database(connection, settings),
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
+            retry=Retry(NoBackoff(), 1),
+            **_tls(connection, settings),
+        )
+    except TypeError:  # its text has the extra's name, and the frames have its value
+        pass
+    raise _refused(settings, "an extra that begins with ssl is not one of Redis clients", "See redis.Redis for them.")
+
+
+def _tls(connection: Any, settings: ConnectionSettings) -> dict[str, Any]:
+    """Return how the connection is encrypted: its type, and the extras that begin with ``ssl``."""
+    extra = _extra(connection, settings)
+    wanted = extra.get("ssl_cert_reqs")
+    if isinstance(wanted, str) and wanted not in _REQUIREMENTS:
+        del wanted
+        raise _refused(settings, f"ssl_cert_reqs is not one of {', '.join(_REQUIREMENTS)}", "Correct this extra.")
+    given = {name: value for name, value in extra.items() if name.startswith("ssl") and value is not None}
+    return {"ssl": connection.conn_type == "rediss"} | given
+
+
+def _extra(connection: Any, settings: ConnectionSettings) -> Mapping[str, Any]:
     extra = connection.extra_dejson
-    return Redis(
-        host=connection.host or "localhost",
-        port=connection.port or 6379,
-        username=connection.login or None,
-        password=connection.password or None,
-        db=_database(connection, settings),
-        socket_timeout=_TIMEOUT,
-        socket_connect_timeout=_TIMEOUT,
-        retry=Retry(NoBackoff(), 1),
-        **(
-            {"ssl": connection.conn_type == "rediss"}
-            | {name: value for name, value in extra.items() if name.startswith("ssl") and value is not None}
-        ),
+    if not isinstance(extra, Mapping):
+        raise _refused(settings, "its extra is not a JSON object", 'Write it like {"db": 1}.')
+    return extra
+
+
+def _refused(settings: ConnectionSettings, what: str, remedy: str) -> MarketoInvalidRequestError:
+    """Return an error about the Redis connection. It quotes no value, which may be a secret in the wrong field."""
+    return MarketoInvalidRequestError(
+        f"connection {settings.redis_conn_id}: {what}", parameter="redis_conn_id", remedy=remedy
     )
 
 
 def _database(connection: Any, settings: ConnectionSettings) -> int:
     """Return the number of the database: the extra ``db``, or what the connection has as its schema."""
-    named = str(connection.extra_dejson.get("db") or connection.schema or 0).strip()
+    named = str(_extra(connection, settings).get("db") or connection.schema or 0).strip()
     if not (named.isascii() and named.isdecimal()):
-        raise MarketoInvalidRequestError(
-            f"connection {settings.redis_conn_id}: the database is not a number",
-            parameter="redis_conn_id",
-            remedy='Redis numbers its databases from 0: give the extra {"db": 1}, or redis://host:6379/1.',
+        raise _refused(
+            settings,
+            "the database is not a number",
+            'Redis numbers its databases from 0: give the extra {"db": 1}, or redis://host:6379/1.',
         )
     return int(named)
 

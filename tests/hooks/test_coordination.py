@@ -174,6 +174,31 @@ def test_a_database_of_redis_that_is_not_a_number_is_refused_by_name(monkeypatch
         governor_of(settings(redis_conn_id="the_redis"))
 
 
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"ssl_cert_reqs": "s3cret"}, "ssl_cert_reqs is not one of none, optional, required"),
+        ({"ssl_s3cret": "s3cret"}, "an extra that begins with ssl is not one of Redis clients"),
+        ({"db": "s3cret"}, "the database is not a number"),
+        (["s3cret"], "its extra is not a JSON object"),
+    ],
+)
+def test_an_extra_of_redis_that_is_wrong_is_refused_without_its_value(monkeypatch, extra, words):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_THE_REDIS", json.dumps({"conn_type": "redis", "host": "127.0.0.1", "extra": extra})
+    )
+    with pytest.raises(MarketoInvalidRequestError, match=f"connection the_redis: {words}") as caught:
+        governor_of(settings(redis_conn_id="the_redis"))
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wanted", ["none", "required", 0, None])
+def test_redis_takes_what_its_client_takes_for_certificates(monkeypatch, wanted):
+    extra = {"ssl_cert_reqs": wanted}
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", json.dumps({"conn_type": "rediss", "host": "h", "extra": extra}))
+    assert governor_of(settings(redis_conn_id="the_redis"))
+
+
 def test_two_connections_to_one_instance_share_limits_and_three_instances_do_not():
     first = governor_of(settings())
     assert governor_of(settings("https://123-abc-456.mktorest.com/rest", conn_id="other")) is first
