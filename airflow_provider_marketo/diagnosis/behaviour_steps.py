@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.bulk.objects import ACTIVITY_FIELDS
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.quota_day import quota_date
@@ -133,7 +134,11 @@ class Behaviour:
             {"fields": ["id"], "format": "CSV", "filter": {"updatedAt": span}},
         )
         expected = "a job, or error 1035"
-        seen = expected if created.codes == ["1035"] or _first(created).get("exportId") else _said(created)
+        seen = (
+            expected
+            if created.codes == [codes.FILTER_UNSUPPORTED] or _first(created).get("exportId")
+            else _said(created)
+        )
         yield compare("leads by updatedAt", expected, seen)
         if _first(created).get("exportId"):
             ended = instance.post(f"/bulk/v1/leads/export/{_job_id(created)}/cancel.json")

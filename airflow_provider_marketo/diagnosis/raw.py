@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from airflow_provider_marketo.client import answer, limits
+from airflow_provider_marketo.client import answer, codes, limits
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoAuthError, MarketoBudgetError
 from airflow_provider_marketo.client.secret import Secret
@@ -24,8 +24,17 @@ MOST_CALLS = 40
 _PAUSE = 0.25
 """Seconds between two calls: all of them together stay below Marketo's 100 calls in 20 seconds."""
 
-_THROTTLED = {"606", "615"}
-_UNCHARGED = {"601", "602", "604", "605", "608", "611"}
+_THROTTLED = {codes.RATE_LIMIT, codes.CONCURRENCY_LIMIT}
+_UNCHARGED = {
+    codes.TOKEN_INVALID,
+    codes.TOKEN_EXPIRED,
+    codes.TIMED_OUT,
+    codes.METHOD_UNSUPPORTED,
+    codes.TEMPORARILY_UNAVAILABLE,
+    codes.SYSTEM_ERROR,
+}
+"""Codes of calls that do not count towards the daily quota."""
+
 _LARGEST = 64 << 20
 _TIMEOUT = 310.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.tabular.schema import KINDS
 from airflow_provider_marketo.diagnosis.comparison import Comparison, Shape, compare, name, names
 
@@ -189,17 +190,27 @@ def lists(instance: RawInstance) -> Iterator[Comparison]:
 
 
 ERRORS: tuple[tuple[str, str, str, str | None], ...] = (
-    ("a token that does not exist", "/rest/v1/leads/describe.json", "601", "verify-wrong-token"),
-    ("an address that does not exist", "/rest/v1/verify/nowhere.json", "610", None),
-    ("a required parameter that is missing", "/rest/v1/leads.json", "1002", None),
+    ("a token that does not exist", "/rest/v1/leads/describe.json", codes.TOKEN_INVALID, "verify-wrong-token"),
+    ("an address that does not exist", "/rest/v1/verify/nowhere.json", codes.NO_SUCH_ADDRESS, None),
+    ("a required parameter that is missing", "/rest/v1/leads.json", codes.PARAMETER_MISSING, None),
     (
         "a field that does not exist",
         "/rest/v1/leads.json?filterType=id&filterValues=1&fields=noField",
-        "1006",
+        codes.UNKNOWN_FIELD,
         None,
     ),
-    ("a filter type that does not exist", "/rest/v1/leads.json?filterType=noField&filterValues=1", "1011", None),
-    ("a wrong paging token", "/rest/v1/activities.json?nextPageToken=verify&activityTypeIds=1", "1003", None),
+    (
+        "a filter type that does not exist",
+        "/rest/v1/leads.json?filterType=noField&filterValues=1",
+        codes.FIELD_NOT_SEARCHABLE,
+        None,
+    ),
+    (
+        "a wrong paging token",
+        "/rest/v1/activities.json?nextPageToken=verify&activityTypeIds=1",
+        codes.INVALID_DATA,
+        None,
+    ),
 )
 """What is wrong, path with query, the code that is expected, and the token if it is not the valid one."""
 

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.journal.token import HeldToken
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.secret import Secret
@@ -62,7 +62,7 @@ class TokenFile:
         """Return the stored token; None if there is none that can be read."""
         try:
             facts = json.loads(self._cipher.decrypt(self._path.read_bytes()))
-            return HeldToken(Secret(facts.pop("token")), datetime.fromisoformat(facts["renew_at"]))
+            return HeldToken(Secret(facts.pop("token")), parse_date(facts["renew_at"]))
         except (OSError, InvalidToken, ValueError, KeyError, TypeError, AttributeError):
             return None
 
