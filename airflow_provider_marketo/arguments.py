@@ -16,6 +16,7 @@ from inspect import Parameter, signature
 from types import NoneType
 from typing import Any, ClassVar, cast, get_args
 
+from airflow_provider_marketo.client.counts import named_type
 from airflow_provider_marketo.client.dates import without_zone
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
@@ -323,7 +324,7 @@ def mapping(*, required: bool = False) -> Check:
             value = parsed(value, Mapping)
         if value is not None and not isinstance(value, Mapping):
             raise MarketoInvalidRequestError(
-                f"{parameter} is a {type(value).__name__}, not a mapping",
+                f"{parameter} is {named_type(value)}, not a mapping",
                 parameter=parameter,
                 remedy='Write it like {"name": "value"}.',
             )
@@ -343,7 +344,7 @@ def manifest() -> Check:
             return dict(value)
         if not isinstance(value, str):
             raise MarketoInvalidRequestError(
-                f"{parameter} is a {type(value).__name__}, and neither what a task returned nor a path",
+                f"{parameter} is {named_type(value)}, and neither what a task returned nor a path",
                 parameter=parameter,
                 remedy=f"Write {parameter}=extract.output.",
             )

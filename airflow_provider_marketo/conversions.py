@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.counts import counted, named_type
 from airflow_provider_marketo.client.dates import as_utc as in_utc
 from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -84,13 +84,13 @@ def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any,
         return (value,)
     if isinstance(value, Iterator):  # the check at parse time would use it up
         raise MarketoInvalidRequestError(
-            f"{parameter} is a {type(value).__name__}, which can be read only once",
+            f"{parameter} is {named_type(value)}, which can be read only once",
             parameter=parameter,
             remedy="Write list(...) around it.",
         )
     if isinstance(value, (Mapping, bytes, bytearray)):
         raise MarketoInvalidRequestError(
-            f"{parameter} is a {type(value).__name__}, not a list",
+            f"{parameter} is {named_type(value)}, not a list",
             parameter=parameter,
             remedy="Write a list, such as ['a', 'b'].",
         )
@@ -122,7 +122,7 @@ def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
         value = datetime.combine(value, time(0), timezone.utc)
     if not isinstance(value, datetime):
         raise MarketoInvalidRequestError(
-            f"{parameter} is a {type(value).__name__}, not a date",
+            f"{parameter} is {named_type(value)}, not a date",
             parameter=parameter,
             remedy="Give a datetime, a date or ISO 8601, such as 2026-01-31T00:00:00Z.",
         )
@@ -297,7 +297,7 @@ def as_text(parameter: str, value: Any) -> str:
         return value.strip()
     if decimal(value) is None:
         raise MarketoInvalidRequestError(
-            f"{parameter} is a {type(value).__name__}, not a text",
+            f"{parameter} is {named_type(value)}, not a text",
             parameter=_name(parameter),
             remedy="Give one text.",
         )
@@ -317,7 +317,7 @@ def as_id(parameter: str, value: Any) -> int:
         raise MarketoInvalidRequestError(
             f"{parameter}={shown(value)} is not an id"
             if _NUMBERS.fullmatch(str(value))
-            else f"{parameter} is a {type(value).__name__} that is not an id",  # it may be an e-mail address
+            else f"{parameter} is {named_type(value)} that is not an id",  # it may be an e-mail address
             parameter=_name(parameter),
             remedy="Give a list such as [1001, 1002]."
             if isinstance(value, str) and "," in value

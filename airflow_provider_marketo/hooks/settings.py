@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from airflow_provider_marketo.client import limits
+from airflow_provider_marketo.client.counts import named_type
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.secret import Secret
@@ -339,7 +340,7 @@ def _read_text(value: Any) -> tuple[str | None, str]:
     if value is None:
         return None, ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return None, f"is a {type(value).__name__} and must be a text"
+        return None, f"is {named_type(value)} and must be a text"
     found = str(value).strip()
     if not found.isprintable() or len(found) > _LONGEST_TEXT:
         return None, f"has a character that cannot be shown, or more than {_LONGEST_TEXT} characters"

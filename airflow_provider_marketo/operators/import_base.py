@@ -17,6 +17,7 @@ from airflow_provider_marketo.choices import (
     RejectsFormat,
     SourceFormat,
 )
+from airflow_provider_marketo.client.counts import named_type
 from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoInvalidRequestError
 from airflow_provider_marketo.conversions import as_list, shown
 from airflow_provider_marketo.operators.asking import AsksPerson
@@ -41,7 +42,7 @@ def paths(parameter: str, value: Any) -> tuple[Any, ...] | None:
         is_path = isinstance(each, str) and each.strip() and "\0" not in each
         if not is_path and not hasattr(each, "joinpath"):  # every kind of path has it
             raise MarketoInvalidRequestError(
-                f"{parameter} holds a {type(each).__name__} that is not a path",
+                f"{parameter} holds {named_type(each)} that is not a path",
                 parameter=parameter,
                 remedy="Give a path, URL, glob or ObjectStoragePath, or a list of them.",
             )
@@ -62,7 +63,7 @@ def records(parameter: str, value: Any) -> Any:
     if value is None or callable(value) or (is_list and not is_filled_in_later(value)):
         return value
     raise MarketoInvalidRequestError(
-        f"{parameter} is a {type(value).__name__}, not a list of records",
+        f"{parameter} is {named_type(value)}, not a list of records",
         parameter=parameter,
         remedy="Give a list of mappings, or a function that returns one. Records are neither a template nor an XCom:"
         " leads have no place there. Write them to a file and give it as source.",
@@ -77,7 +78,7 @@ def placeholders(parameter: str, value: Any) -> Any:
     """
     if isinstance(value, (Set, bytes, bytearray)):
         raise MarketoInvalidRequestError(
-            f"{parameter} is a {type(value).__name__}, and placeholders are filled in order",
+            f"{parameter} is {named_type(value)}, and placeholders are filled in order",
             parameter=parameter,
             remedy="Give a list, a tuple or a mapping.",
         )

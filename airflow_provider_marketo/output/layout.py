@@ -20,7 +20,7 @@ def manifest(name: str) -> str:
 
 
 def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int | None) -> str:
-    """What a task instance must not forget between two tries."""
+    """The state of a task instance between two tries."""
     parts = [*map(key_part, (dag_id, task_id, run_id)), str(-1 if map_index is None else map_index)]
     return "/".join([RUNS, *parts])
 
@@ -31,7 +31,7 @@ def task_folder(task: Any) -> str:
 
 
 def request(run: str) -> str:
-    """What is wanted, as it was when the extract began: templates may render to something else after a deferral."""
+    """The request with which the extract began. Templates may render to something else after a deferral."""
     return f"{run}/request.json"
 
 
@@ -41,7 +41,7 @@ def progress(run: str) -> str:
 
 
 def mark(run: str) -> str:
-    """A number that the progress has, too: who does not find it here sees another folder."""
+    """A number that is also in the progress. A process that does not find it here sees another folder."""
     return f"{run}/mark.json"
 
 
@@ -56,7 +56,7 @@ def leftovers(run: str) -> str:
 
 
 def slice_record(run: str, slice_name: str) -> str:
-    """What the manifest will say of a published slice."""
+    """The part of the manifest about a published slice."""
     return f"{run}/slices/{slice_name}.json"
 
 

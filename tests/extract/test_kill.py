@@ -85,7 +85,7 @@ def test_a_task_killed_while_it_waited_is_continued_with_its_own_jobs(marketo, t
     assert (instance.calls("create_job"), instance.calls("enqueue_job")) == (3, 3)
 
 
-def test_told_to_end_while_it_waited(marketo, tmp_path, victim):
+def test_a_task_that_is_told_to_end_while_it_waits(marketo, tmp_path, victim):
     instance = marketo(job_seconds=1_000_000)
     with pytest.raises(TaskDeferred):
         extract(tmp_path / "another").execute(task_context(StateStore()))
@@ -97,7 +97,7 @@ def test_told_to_end_while_it_waited(marketo, tmp_path, victim):
     assert [job["status"] for job in instance.jobs()] == ["Processing", "Processing", "Cancelled", "Cancelled"]
 
 
-def test_told_to_end_in_the_middle_of_a_download(marketo, tmp_path, victim):
+def test_a_task_that_is_told_to_end_during_a_download(marketo, tmp_path, victim):
     """The call that the signal interrupts holds the only lease of the task."""
     instance = marketo()
     instance.fail("bulk_export_activities.enqueue_job", job="stuck", skip=1, times=None)

@@ -83,7 +83,10 @@ def faults(method: str, path: str, reply: Any) -> Iterator[str]:
     operation = find(path).operations[method]
     schema = document()["paths"][operation.path][method.lower()]["responses"]["200"]["schema"]
     for error in Draft4Validator({**schema, "definitions": document()["definitions"]}).iter_errors(reply):
-        if list(error.absolute_path)[-3::2] != ["attributes", "value"]:  # an object, say the files; a text, Marketo
+        if list(error.absolute_path)[-3::2] != [
+            "attributes",
+            "value",
+        ]:  # Adobe's files have an object here, Marketo sends a text
             yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
 
 

@@ -81,7 +81,7 @@ class Stream:
         return task.execute(context)
 
     def hour(self, number: int, **arguments: Any) -> dict[str, Any]:
-        """The run of an hour, a minute after its end; the clock continues to there if it has not passed it."""
+        """Run for an hour, a minute after its end. The clock moves there unless it is later already."""
         start = START + number * HOUR
         due = start + HOUR + timedelta(minutes=1)
         self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
@@ -95,7 +95,7 @@ class Stream:
         return self.sim.instance.store.activities.between(int(since.timestamp()), int(until.timestamp()) - 1)
 
     def rows(self) -> list[dict[str, Any]]:
-        """What a reader finds who goes by the manifests."""
+        """Return what the manifests list."""
         found = []
         for manifest in (self.output / "_marketo/manifests").glob("*.json"):
             for file in json.loads(manifest.read_text())["files"]:
@@ -114,7 +114,7 @@ class Stream:
 
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Airflow's Variables, which a task can read and write, and a test cannot otherwise."""
+    """Airflow's Variables. A task can read and write them; a test needs this stand-in."""
     values: dict[str, str] = {}
     monkeypatch.setattr("airflow_provider_marketo.hooks.variables.read", values.get)
     monkeypatch.setattr("airflow_provider_marketo.hooks.variables.find", values.get)

@@ -136,7 +136,7 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path, monkeypatch
     assert "a-secret" not in str(failed.value)
 
 
-def test_a_database_without_an_engine_is_refused_with_those_there_are(tmp_path, monkeypatch):
+def test_a_database_without_an_engine_is_refused_with_the_known_ones(tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "oracle", "host": "h"}))
     with pytest.raises(MarketoTaskError, match="the type 'oracle', for which there is no engine") as caught:
         run(load(published(tmp_path / "out", LEADS).to_xcom()))
@@ -169,7 +169,7 @@ def test_an_engine_that_is_not_installed_names_the_extra(database, tmp_path, mon
         ({"mode": "merge"}, "mode='merge'"),
         ({"on_delete": "drop"}, "on_delete='drop'"),
         ({"max_deletes": 0}, "max_deletes=0"),
-        ({"manifest": 7}, "manifest is a int"),
+        ({"manifest": 7}, "manifest is an int"),
     ],
 )
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed(arguments, message):

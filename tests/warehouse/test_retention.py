@@ -56,7 +56,7 @@ def test_a_file_that_a_newer_manifest_lists_stays(warehouse, folder):
     assert "old.json" not in names(folder)
 
 
-def test_a_kill_between_two_files_leaves_nothing_that_the_next_load_does_not_remove(warehouse, folder):
+def test_the_next_load_removes_what_a_kill_between_two_files_has_left(warehouse, folder):
     old = published(folder, [*ROW, (2, None, None, None)], name="old", as_of="2026-01-01T00:00:00Z", files=2)
     warehouse.load(old)
     warehouse.load(published(folder, ROW, name="newest", as_of="2026-01-09T00:00:00Z"))
