@@ -153,7 +153,7 @@ def as_duration(parameter: str, value: Any, *, positive: bool = True) -> timedel
         )
     if found < timedelta(0) or (positive and not found):
         raise MarketoInvalidRequestError(
-            f"{parameter}={shown(value)} is {'not longer' if positive else 'shorter'} than no time at all",
+            f"{parameter}={shown(value)} is {'not positive' if positive else 'negative'}",
             parameter=parameter,
         )
     return found

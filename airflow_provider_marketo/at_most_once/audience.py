@@ -111,7 +111,7 @@ class AudienceWork(ImportWork):
                     raise MarketoInvalidRequestError(
                         f"the input has no column {with_nearest(str(name), rows.columns)}",
                         parameter=parameter,
-                        remedy=f"Its columns are {', '.join(rows.columns)}. What every row gets stands in constants.",
+                        remedy=f"Its columns are {', '.join(rows.columns)}. Values for all rows go into constants.",
                     )
         return super().choose(rows)
 

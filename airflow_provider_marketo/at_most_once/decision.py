@@ -45,7 +45,7 @@ def decide(
     if entry is not DAMAGED and (state := state_of(entry)) in ALIVE:
         raise _refused(
             f"the task {entry.dag_id}.{entry.task_id} is {state} and may be sending {entry.what} right now",
-            "Wait until it has ended: then it has recorded the outcome, or the entry still waits.",
+            "Wait until the task has ended. If the entry still waits then, decide.",
         )
     if sent:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")

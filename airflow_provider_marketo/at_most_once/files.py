@@ -87,7 +87,7 @@ class NamedFiles:
             ) from error
         if not is_allowed:
             raise MarketoInvalidRequestError(
-                f"{_text_of(named)} comes from a template, an XCom or a mapping, and lies in no folder of [marketo] "
+                f"{_text_of(named)} comes from a template, an XCom or a mapping, and is in no folder of [marketo] "
                 "upload_roots",
                 remedy="Write the path into the DAG file, or add its folder to upload_roots in the configuration.",
                 **facts,

@@ -80,6 +80,6 @@ def _promise(text: str) -> tuple[str, timedelta]:
     table, equals, age = text.partition("=")
     if not equals:
         raise MarketoInvalidRequestError(
-            f"{text!r} names no age", parameter="--promise", remedy="Write --promise leads=PT2H."
+            f"{text!r} is not an age", parameter="--promise", remedy="Write --promise leads=PT2H."
         )
     return table, as_period("--promise", age)

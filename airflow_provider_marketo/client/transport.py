@@ -205,7 +205,7 @@ class Transport:
             )
         if ca_bundle and not Path(ca_bundle).exists():
             raise errors.MarketoInvalidRequestError(
-                "ca_bundle names no file of this host",
+                "ca_bundle is not a file on this host",
                 parameter="ca_bundle",
                 remedy="Put the file on every worker and triggerer.",
             )

@@ -66,7 +66,7 @@ def plain(value: Any, where: str) -> Any:  # noqa: PLR0911 - one for each kind o
         return {str(name): plain(member, inside(where, str(name))) for name, member in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
         return [plain(item, f"{where}[{n}]") for n, item in enumerate(value)]
-    raise FaultError(where, f"is of type {type(value).__name__}, which has no form in a request")
+    raise FaultError(where, f"is of type {type(value).__name__}, which cannot be sent in a request")
 
 
 def is_utf8(value: str) -> bool:
@@ -80,7 +80,7 @@ def is_utf8(value: str) -> bool:
 
 def _utf8(value: str, where: str) -> str:
     if not is_utf8(value):
-        raise FaultError(where, "contains half of a surrogate pair, which has no form in UTF-8")
+        raise FaultError(where, "contains half of a surrogate pair, which UTF-8 cannot encode")
     return value
 
 

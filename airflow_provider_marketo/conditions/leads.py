@@ -59,7 +59,7 @@ class LeadCondition(Condition):
             raise MarketoInvalidRequestError("a value is not an id: an id is a number", parameter="filter_values")
         if self.field_values and self.field is None:
             raise MarketoInvalidRequestError(
-                "field_values are given, but no field", parameter="field", remedy="Give field, too."
+                "field_values are given, but no field", parameter="field", remedy="Give field as well."
             )
 
     @property

@@ -71,7 +71,7 @@ def _greedy(settings: ConnectionSettings) -> Iterator[Finding]:
         yield warning(
             settings.conn_id,
             f"max_parallel={settings.max_parallel} takes all calls that Marketo answers at once",
-            f"Set the extra max_parallel to 8. The pool gets {MOST_SLOTS} slots all the same.",
+            f"Set the extra max_parallel to 8. The pool gets {MOST_SLOTS} slots in any case.",
         )
     if settings.reserve > settings.daily_quota / 2:
         yield warning(

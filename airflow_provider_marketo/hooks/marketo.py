@@ -173,7 +173,7 @@ class MarketoHook(BaseHook):
         except MarketoQuotaExhaustedError:
             raise
         except MarketoError as error:
-            log.warning("Marketo did not say what is left of the day's quota; the work begins all the same: %s", error)
+            log.warning("Marketo did not say what is left of the day's quota; the work begins anyway: %s", error)
             return
         if calls > left.quota - left.reserve:
             raise MarketoInvalidRequestError(

@@ -268,7 +268,7 @@ def _unfit(value: str, kind: str) -> str | None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        return "contains half of a surrogate pair, which has no form in UTF-8"
+        return "contains half of a surrogate pair, which UTF-8 cannot encode"
     if kind == "email" and not value.isascii():
         return "is an e-mail address with a character that is not ASCII"
     return None

@@ -121,4 +121,4 @@ def _obstacle(value: Any) -> str | None:
     text = str(value)
     if "," in text:
         return "has a comma, which Marketo reads as two values"
-    return None if is_utf8(text) else "contains half of a surrogate pair, which has no form in UTF-8"
+    return None if is_utf8(text) else "contains half of a surrogate pair, which UTF-8 cannot encode"

@@ -82,12 +82,12 @@ class ImportRequest(Serializable):
         self._check_target(self.target)
         if self.dedupe_by == "idField" and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
-                "dedupe_by='idField' goes with action='updateOnly' only: ids are Marketo's to give",
+                "dedupe_by='idField' goes with action='updateOnly' only: Marketo assigns ids",
                 parameter="dedupe_by",
             )
         if self.lookup_field == "id" and self.transport == SYNC and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
-                "lookup_field='id' goes with action='updateOnly' only: ids are Marketo's to give",
+                "lookup_field='id' goes with action='updateOnly' only: Marketo assigns ids",
                 parameter="action",
             )
 

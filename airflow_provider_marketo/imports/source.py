@@ -255,7 +255,10 @@ def _intact(path: Any) -> Iterator[None]:
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _refused(f"{path} cannot be unpacked: {error}", remedy="Is it whole, and what its name says?") from error
+        raise _refused(
+            f"{path} cannot be unpacked: {error}",
+            remedy="Check that the file is complete, and that its format is the one in its name.",
+        ) from error
     except OSError as error:
         raise unavailable(path, error) from error
 

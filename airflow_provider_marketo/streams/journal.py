@@ -276,13 +276,13 @@ class JournalRun(StreamRun):
                 gap,
                 parameter="on_gap",
                 remedy="Use on_gap='fill', which reads what is missing by bulk extract, or 'skip', which continues with"
-                " the oldest event that there is. Nothing is missing if the instance had no activity since then.",
+                " the oldest event. Nothing is missing if the instance had no activity since then.",
             )
         place = replace(begun, pages={NEXT: self._journal.address.relative(self._journal.address.oldest())}, last=None)
         now = self._begin_reading(self._journal.address.oldest(), place)
         one = replace(place, end=now if begun.end == begun.start else begun.end)
         if self._on_gap == "skip":
-            log.warning("%s. Going on with the oldest event that there is, as on_gap='skip' says", gap)
+            log.warning("%s. Continuing with the oldest event, as on_gap='skip' says", gap)
             return one
         start, end = max(begun.start - MARGIN, begun.since), min(now, oldest + MARGIN)
         log.warning("%s. Reading %s to %s by bulk extract, as on_gap='fill' says", gap, iso(start), iso(end))

@@ -192,7 +192,7 @@ class PositionStore:
             return None
         position = max(known, key=lambda each: each.time)
         if found[0] is None or found[0].time != position.time:
-            log.warning("Airflow does not have the latest %s; going on from a copy, at %s", self._key, position.time)
+            log.warning("Airflow does not have the latest %s; continuing from a copy, at %s", self._key, position.time)
         if position.instance != instance:
             raise MarketoInvalidRequestError(
                 f"the stored position {self._key} is one in instance {position.instance}, and the connection leads to"

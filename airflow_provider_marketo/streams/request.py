@@ -96,7 +96,7 @@ class StreamRequest(ExtractRequest):
             raise MarketoInvalidRequestError(
                 f"Marketo filters a feed by at most {LEADS_PER_PASS} leads, and {len(self.lead_ids)} are given",
                 parameter="lead_ids",
-                remedy="Use a static list (list_id), or read all leads and pick afterwards.",
+                remedy="Use a static list (list_id), or read all leads and filter afterwards.",
             )
         if self.asset_ids and len(self.activity_types) != 1:
             raise MarketoInvalidRequestError(

@@ -258,7 +258,7 @@ class StreamRun:
                 remedy="Compare the table with a full extract of the leads, then continue with on_gap='skip', which"
                 " reads from the oldest record that there is.",
             )
-        log.warning("%s. Reading what there is, as on_gap='skip' says", gap)
+        log.warning("%s. Reading the records that are left, as on_gap='skip' says", gap)
 
     def _request_for(self, one: Range) -> StreamRequest:
         return replace(self._request, start=one.start, end=one.end, lookback=one.start - one.read_from)

@@ -269,7 +269,7 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
     for table, given in tables.items():
         if table not in OPTIONS:
             raise MarketoInvalidRequestError(
-                f"nothing differs for {with_nearest(table, OPTIONS)}",
+                f"there are no options for {with_nearest(table, OPTIONS)}",
                 parameter="tables",
                 remedy=f"Use {', '.join(OPTIONS)}.",
             )

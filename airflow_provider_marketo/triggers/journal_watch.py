@@ -147,7 +147,7 @@ class JournalWatcher:
         found = self._read_on(begin, going_on) if going_on else {}
         answers: dict[JournalCondition, Answer] = {**found, **{each: _gap(gap) for each in failed}}
         for each in lost - failed:
-            log.warning("%s. Going on with the oldest event that there is, as on_gap=%r says", gap, each.on_gap)
+            log.warning("%s. Continuing with the oldest event, as on_gap=%r says", gap, each.on_gap)
             if each.on_gap == "fill":
                 answers[each] = {**found[each], "activities": self._missing(each) + found[each]["activities"]}
         return answers
@@ -208,7 +208,7 @@ def _gap(message: str) -> MarketoError:
         f"{message}, so activities may be missing and the watcher stands still",
         parameter="on_gap",
         remedy="Use on_gap='fill', which reads what is missing from Marketo's feed, or 'skip', which continues with the"
-        " oldest event that there is. Nothing is missing if the instance had no activity since then.",
+        " oldest event. Nothing is missing if the instance had no activity since then.",
     )
 
 

@@ -96,7 +96,7 @@ def load_manifest(
         except MarketoError as error:
             if not failures:
                 raise
-            log.error("The views are as they were: %s", error)  # what failed before says why
+            log.error("The views are unchanged: %s", error)  # what failed before says why
     finally:
         engine.close()
     _raise(failures, len(datasets))

@@ -47,7 +47,7 @@ def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
     [
         ("leads=PT1H", "leads is .* old .* 1:00:00 is promised"),
         ("emails=P1D", "no load has made emails"),
-        ("leads", "no age"),
+        ("leads", "not an age"),
     ],
 )
 def test_a_promise_that_is_not_kept_ends_with_an_error(airflow, warehouse, promise, message):

@@ -93,7 +93,7 @@ def test_a_value_is_written_as_its_field_wants_it(kind, value, encoded):
         ("datetime", 7, "f is not a date and time"),
         ("string", b"\x00", "f holds bytes, which Marketo has no field for"),
         ("string", "a\0b", "f contains a NUL character"),
-        ("string", "\ud83d", "f contains half of a surrogate pair, which has no form in UTF-8"),
+        ("string", "\ud83d", "f contains half of a surrogate pair, which UTF-8 cannot encode"),
         ("email", "zoë@example.org", "f is an e-mail address with a character that is not ASCII"),
     ],
 )

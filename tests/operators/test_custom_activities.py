@@ -82,7 +82,7 @@ def test_leads_are_found_by_a_field_and_each_row_without_one_lead_is_rejected(ma
     assert [line["_marketo_message"] for line in lines] == [
         "no lead has this email",
         "email has a comma, which Marketo reads as two values",
-        "email contains half of a surrogate pair, which has no form in UTF-8",
+        "email contains half of a surrogate pair, which UTF-8 cannot encode",
         "email is empty, and the lead is looked up by it",
         "email is empty, and the lead is looked up by it",
     ]

@@ -112,8 +112,7 @@ class SharedGovernor:
             lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds=seconds)
         ):
             raise MarketoQueueFullError(
-                f"other jobs of this Airflow hold the {rules.QUEUE_PLACES} places in Marketo's {queue} queue that it "
-                "takes for itself"
+                f"other jobs of this Airflow hold its {rules.QUEUE_PLACES} places in Marketo's {queue} queue"
             )
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:

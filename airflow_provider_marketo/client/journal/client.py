@@ -244,12 +244,14 @@ def _raise_for_status(response: requests.Response) -> None:
         )
     if status == HTTPStatus.FORBIDDEN:
         step = _OTHER_ORGANIZATION if "organization" in said.lower() else _FORBIDDEN_STEP
-        raise errors.MarketoPermissionError(f"Adobe refuses this journal to the credential{said}", remedy=step, **facts)
+        raise errors.MarketoPermissionError(
+            f"Adobe does not let this credential read the journal{said}", remedy=step, **facts
+        )
     if status == HTTPStatus.NOT_FOUND:
         raise errors.MarketoNotFoundError(
             f"Adobe has no journal at this address{said}",
             parameter="host",
-            remedy="A registration that was made again has another address. Copy it from Adobe's Developer Console"
+            remedy="A new registration has a new address. Copy it from Adobe's Developer Console"
             " into the connection's host.",
             **facts,
         )

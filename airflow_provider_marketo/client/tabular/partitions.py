@@ -67,7 +67,7 @@ class Partitioning:
             source = partitions.source(name)
             if source != name and name in columns:
                 raise MarketoInvalidRequestError(
-                    f"{name!r} is a column of these rows, and also what {source or 'their date'} gives the folders",
+                    f"{name!r} is a column of these rows, and also the name of folders by {source or 'their date'}",
                     parameter="partition_by",
                     remedy=f"Leave the column out with exclude_fields=[{name!r}], or choose other partitions.",
                 )
