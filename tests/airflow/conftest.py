@@ -45,9 +45,10 @@ GROUPS = {
     "page": ("test_page",),
     "page_fab": ("test_page_fab",),
     "readme": ("test_readme",),
+    "secrets": ("test_secrets",),
     "warehouse": ("test_warehouse",),
 }
-"""Which files share a process. All others are the group ``recipes``. The pages and README start their own servers."""
+"""Which files share a process. All others are the group ``recipes``. Pages, README, secrets start their own servers."""
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
