@@ -337,7 +337,7 @@ def test_calls_go_through_the_proxy(requests_mock, proxy):
 
 
 def test_certificates_that_are_not_there_are_named_before_a_call():
-    with pytest.raises(errors.MarketoInvalidRequestError, match="ca_bundle names no file") as caught:
+    with pytest.raises(errors.MarketoInvalidRequestError, match="ca_bundle is not a file on this host") as caught:
         MarketoClient("123-ABC-456", "an-id", "a-secret", ca_bundle="/nowhere/ca.pem")
     assert caught.value.parameter == "ca_bundle"
 
