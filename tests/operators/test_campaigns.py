@@ -244,6 +244,23 @@ def test_a_wrong_run_is_refused(schedule, arguments, message):
     assert schedule.sendings == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"max_audience": len(LEADS)}, None),
+        ({"tokens": {f"{{{{my.T{n}}}}}": "x" for n in range(100)}}, "Invalid token"),
+    ],
+    ids=["audience", "tokens"],
+)
+def test_as_many_as_are_allowed_reach_marketo(trigger, arguments, text):
+    """Marketo then says that the program does not have such tokens."""
+    if text is None:
+        assert trigger.run(**arguments)["leads"] == len(LEADS)
+    else:
+        with pytest.raises(AirflowFailException, match=text):
+            trigger.run(**arguments)
+
+
 # Samples
 
 

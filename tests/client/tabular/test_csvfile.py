@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.client.tabular.transform import Rules
+from airflow_provider_marketo.output.formats import FORMATS
 from tests.client.tabular.transforming import ACTIVITIES, ACTIVITY_SCHEMA, NAME, day, schema
 
 LEADS = schema("id:integer", "email", "notes", key=("id",))
@@ -149,3 +150,11 @@ def test_a_thousand_folders_need_few_open_files(output):
     assert 0 < output.most_open <= OPEN_FILES + 1
     assert output.open_files == 0
     assert output.bytes("notes=7/rows.csv") == b"id,email,notes\n7,a,7\n1007,a,7\n2007,a,7\n"
+
+
+def test_a_file_that_is_dropped_half_way_is_closed(output):
+    transform = FORMATS["csv"].transform(Rules(LEADS, NAME), None, output.open)
+    transform.feed(b"id,email,notes\n1,a@example.com,\n")
+    assert output.open_files == 1
+    transform.abort()
+    assert output.open_files == 0
