@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks.known_connections import known_ids, read_settings
 from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -55,7 +56,9 @@ def test_a_missing_connection_is_refused_with_the_argument_and_the_way_out(look_
         look_up()
 
 
-def test_a_script_is_told_that_it_does_not_see_the_connections_of_the_database():
+def test_a_script_is_told_that_it_does_not_see_the_connections_of_the_database(monkeypatch):
+    monkeypatch.setattr(airflow_compat, "is_supervised", lambda: False)
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT", raising=False)  # other tests are commands
     with pytest.raises(AirflowNotFoundException, match=r"is a script, .*variable AIRFLOW_CONN_ODD to"):
         MarketoHook("odd").settings  # noqa: B018
 

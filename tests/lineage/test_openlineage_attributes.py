@@ -15,7 +15,7 @@ from airflow_provider_marketo.operators.hidden import hide
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from tests.simulated import marketo
 from tests.support import task_context
-from tests.test_public_arguments import OPERATORS, SAMPLES, SAMPLES_OF
+from tests.test_public_arguments import OPERATORS, SAMPLES_OF, sample
 from tools.arguments_page import arguments
 
 __all__ = ["marketo"]
@@ -36,7 +36,7 @@ def openlineage(monkeypatch) -> Any:
 
 def filled_in(kind: type[BaseOperator]) -> Any:
     """Return a task whose every argument holds lead data, as one with rendered templates may."""
-    given = {name: SAMPLES[name] for name, one in arguments(kind).items() if one.default is one.empty}
+    given = {name: sample(name, one) for name, one in arguments(kind).items() if one.default is one.empty}
     with DAG("a_dag", schedule=None):
         task = kind(task_id="a_task", **given, **SAMPLES_OF.get(kind.__name__, {}))
     for name in arguments(kind):

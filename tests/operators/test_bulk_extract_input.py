@@ -104,7 +104,7 @@ def test_bad_input_costs_no_call(refused, arguments, parameter, words):
 def test_an_output_that_cannot_be_written_is_found_before_marketo_is_asked(refused, tmp_path):
     (tmp_path / "a file").write_text("in the way")
     text = refused(output_path=str(tmp_path / "a file" / "below"))
-    assert "cannot write to output_path=" in text
+    assert "cannot use output_path=" in text
 
 
 def test_a_run_without_a_data_interval_is_told_to_give_dates(refused):
