@@ -25,6 +25,7 @@ from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.client.governor.state import State
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
@@ -262,6 +263,8 @@ def inserted(text: Any, known: dict[str, Any]) -> Any:
 def world(marketo, airflow_variables, monkeypatch, tmp_path) -> World:
     parse = Endpoint.parse
     monkeypatch.setattr(Endpoint, "parse", lambda *given: replace(parse(*given), instance=MUNCHKIN_ID))
+    governor = LocalGovernor(parallel=10, rate_limit=100_000)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
     monkeypatch.chdir(tmp_path)
     return World(marketo(), tmp_path, airflow_variables)
 
