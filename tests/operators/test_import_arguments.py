@@ -129,7 +129,7 @@ def test_a_set_has_no_order_for_placeholders():
 
 @pytest.mark.parametrize("written", ["[{'email': 'a@example.com'}]", {"email": "a@example.com"}, 7])
 def test_records_are_a_list_of_mappings_and_no_text(written):
-    with pytest.raises(MarketoInvalidRequestError, match=r"records is a .*, not a list of records"):
+    with pytest.raises(MarketoInvalidRequestError, match=r"records is an? .*, not a list of records"):
         made(MarketoSyncLeadsOperator, records=written)
 
 

@@ -145,7 +145,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
         (
             MarketoBulkImportOperator,
             {"object_type": "leads", **IMPORT, "columns": {"emial": "email"}},
-            "no column 'emial' \\(did you mean 'email'.*with columns=",
+            "no column 'emial' \\(did you mean 'email'.*Its columns are email",
         ),
         (
             MarketoSyncLeadsOperator,
