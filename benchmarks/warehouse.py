@@ -45,7 +45,7 @@ DELTAS = 3
 
 _PIECE = 1 << 20
 _ARGUMENTS: dict[str, Any] = {"sql_conn_id": "wh", "schema": "marketo", "table": None, "mode": None, "history": False}
-_ARGUMENTS |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False, "fivetran_schema": None}
+_ARGUMENTS |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False, "fivetran_schema": None, "max_columns": None}
 
 
 def measure(folder: Path, rows: int) -> Iterator[Row]:

@@ -48,8 +48,6 @@ class Engine(ABC):
     """Whether a transaction cannot create or alter tables: that ends or breaks it. All of that then comes before."""
     locks_by_row: ClassVar[bool] = False
     """Whether the database knows conflicts of rows alone, so that a load locks a table by a row of another one."""
-    reads_files: ClassVar[bool] = False
-    """Whether a query can read the rows of files itself, so that those of a new table need no copy before."""
     type_without_zone: ClassVar[str] = "TIMESTAMP"
     """The type of a time in UTC that has no zone, as Fivetran's views have it."""
     pause: ClassVar[float] = 0.05
@@ -102,10 +100,6 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""
-
-    def offer(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
-        """Let one query read the rows of files under a name. Parameters as of :meth:`stage`."""
-        raise NotImplementedError
 
     @abstractmethod
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
@@ -285,11 +279,6 @@ class Engine(ABC):
         :param columns: types by name.
         """
 
-    def drop_temporary(self, name: str) -> None:
-        """Drop a temporary table if it exists; where that would end the transaction, it ends with the connection."""
-        if not self.definitions_commit:
-            self.execute(f"DROP TABLE IF EXISTS {quote(name)}")
-
     def fill(self, table: str, key: Sequence[str], insert: str) -> bool:
         """
         Fill a new table, if that shows by the way whether keys repeat.
@@ -297,8 +286,7 @@ class Engine(ABC):
         :param table: its name.
         :param key: its key columns.
         :param insert: the statement that fills it.
-        :return: False if keys repeat, or if only a look at the rows before can tell. The table is empty then, and the
-            staged rows can be read.
+        :return: False if keys repeat, or if only a look at the rows before can tell. The table is empty then.
         """
         return False
 

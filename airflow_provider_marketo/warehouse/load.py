@@ -146,17 +146,12 @@ class DatasetLoad:
         until = self._entry().span[1] or self._as_of
         loaded = Loaded(self.table, self.load_id, statements=engine.statements, until=str(until))
         rows = DatasetRows(self._manifest, self._dataset, dataset_types(self._dataset))
-        try:
-            tables = self._begin(rows)
-            if tables is None:
-                engine.rollback()
-                loaded.repeated = True
-                return loaded
-            self._merge(tables, loaded.counts)
-        except Exception:
-            if rows.error is not None:  # drivers show little of it
-                raise rows.error from None
-            raise
+        tables = self._begin(rows)
+        if tables is None:
+            engine.rollback()
+            loaded.repeated = True
+            return loaded
+        self._merge(tables, loaded.counts)
         loaded.counts.read = sum(file.rows for file in rows.files)
         loaded.counts.rejected = rows.nul_removed + rows.misfits
         self._log.write(self._entry(), loaded.counts, started, datetime.now(timezone.utc))
@@ -231,10 +226,12 @@ class DatasetLoad:
         return release_views(self._engine, self._options.fivetran_schema, self.table)
 
     def _stage(self, rows: DatasetRows) -> None:
-        engine = self._engine
-        # A new table takes the rows once; others are compared with them first.
-        once = engine.reads_files and self._removes_from is None and not engine.declared_columns(self.table)
-        (engine.offer if once else engine.stage)(STAGE, rows, rows.schema, [*self._staged.values(), FILE])
+        try:
+            self._engine.stage(STAGE, rows, rows.schema, [*self._staged.values(), FILE])
+        except Exception:
+            if rows.error is not None:  # drivers show little of it
+                raise rows.error from None
+            raise
 
     def _merge(self, tables: _Tables, counts: Counts) -> None:
         merge, history, shape = tables.merge, tables.history, tables.merge.shape

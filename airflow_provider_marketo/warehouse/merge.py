@@ -168,9 +168,9 @@ class Merge:
         self._mark(when, " AND ".join([f"t.{quote(LOAD)} = {literal(self.load_id)}", unmarked, *self._within(scope)]))
 
     def drop_temporary(self) -> None:
-        """Drop the temporary tables."""
-        for name in (GONE, DELTA, STAGE):
-            self.engine.drop_temporary(name)
+        """Drop the temporary tables; where that would end the transaction, they end with the connection."""
+        for name in () if self.engine.definitions_commit else (GONE, DELTA, STAGE):
+            self.engine.execute(f"DROP TABLE IF EXISTS {quote(name)}")
 
     def _each(self, columns: Sequence[str]) -> str:
         """Return the query of all staged rows, in the types of the table; each has ``_n`` 1."""

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.warehouse.descriptions import OPERATIONS, ask_and_share, use_shared
 from tests.task_groups.test_warehouse import Run, database, group
 
@@ -49,16 +50,17 @@ def test_a_sync_costs_little_more_than_its_windows_and_pages(marketo, governed, 
         assert spent <= 1.1 * (spent - again)
 
 
-def test_replies_that_are_an_hour_old_are_asked_for_again(marketo, governed, tmp_path):
-    instance = marketo(leads=5, activities=5, limits=False)
+def test_replies_that_are_an_hour_old_are_asked_for_again(tmp_path):
+    clock = ManualClock()
+    with Simulator(Settings(leads=5, activities=5, limits=False), clock=clock) as instance:
 
-    def client() -> MarketoClient:
-        return MarketoClient(instance.url, instance.client_id, instance.client_secret)
+        def client() -> MarketoClient:
+            return MarketoClient(instance.url, instance.client_id, instance.client_secret)
 
-    ask_and_share(client(), OutputFolder(str(tmp_path)))
-    for hours, asked in ((0, 1), (2, 2)):
-        instance.clock.sleep(hours * 3600)
-        other = client()
-        use_shared(other, str(tmp_path))
-        assert len(other.call("leads.describe").records) > 10
-        assert instance.report().calls["leads.describe"] == asked
+        ask_and_share(client(), OutputFolder(str(tmp_path)))
+        for hours, asked in ((0, 1), (2, 2)):
+            clock.advance(hours * 3600)
+            other = client()
+            use_shared(other, str(tmp_path))
+            assert len(other.call("leads.describe").records) > 10
+            assert instance.report().calls["leads.describe"] == asked

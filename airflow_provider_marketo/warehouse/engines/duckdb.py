@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 _PATIENCE, _PAUSE = 60.0, 0.1
 """Seconds to wait until another process has closed the file, and between two tries."""
 
-_ROWS = "_marketo_rows"
-"""The rows of files, while they are staged."""
-
 _CONFLICTS = ("duplicate key", "catalog write-write", "conflict", "could not set lock", "already been committed")
 
 
@@ -44,14 +41,13 @@ class Warehouse(ConnectionEngine):
     }
     most_columns = 3_000
     locks_by_row = True
-    reads_files = True
     _has_index = False
 
     def __init__(self, hook: Any, schema: str | None) -> None:
         super().__init__(hook, schema or "main")
         self._connection = _opened(hook)
-        self._offered: dict[str, tuple[DatasetRows, pa.Schema, Sequence[str]]] = {}
         self.execute("SET TimeZone = 'UTC'")
+        self.execute("SET preserve_insertion_order = false")  # it keeps inserts on one core
 
     def create_schema(self) -> None:
         """:raises MarketoInvalidRequestError: schema and file have the same name, and DuckDB cannot tell them apart."""
@@ -67,42 +63,15 @@ class Warehouse(ConnectionEngine):
     def rollback(self) -> None:
         with suppress(duckdb.Error):  # there is none
             self.execute("ROLLBACK")
-        for name in tuple(self._offered):
-            self.drop_temporary(name)
-
-    def offer(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
-        renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
-        batches = (batch.rename_columns(list(columns)) for batch in rows.batches())
-        self._connection.register(name, pa.RecordBatchReader.from_batches(renamed, batches))
-        self._offered[name] = rows, schema, columns
 
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
-        self.offer(_ROWS, rows, schema, columns)
+        renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
+        batches = (batch.rename_columns(list(columns)) for batch in rows.batches())
+        self._connection.register("marketo_rows", pa.RecordBatchReader.from_batches(renamed, batches))
         try:
-            self.execute(f"CREATE TEMP TABLE {quote(name)} AS SELECT {names(columns)} FROM {quote(_ROWS)}")
+            self.execute(f"CREATE TEMP TABLE {quote(name)} AS SELECT {names(columns)} FROM marketo_rows")
         finally:
-            self.drop_temporary(_ROWS)
-
-    def drop_temporary(self, name: str) -> None:
-        if name in self._offered:
-            del self._offered[name]
-            self._connection.unregister(name)
-        else:
-            super().drop_temporary(name)
-
-    def fill(self, table: str, key: Sequence[str], insert: str) -> bool:
-        """Count the keys afterwards. Where they repeat, stage the rows: DuckDB can read the files only once."""
-        name = self.table(table)
-        self.execute(insert)
-        ((rows, keys),) = self.query(
-            f"SELECT (SELECT COUNT(*) FROM {name}), (SELECT COUNT(*) FROM (SELECT DISTINCT {names(key)} FROM {name}))"
-        )
-        if rows != keys:
-            self.execute(f"DELETE FROM {name}")
-            for offered, given in tuple(self._offered.items()):
-                self.drop_temporary(offered)
-                self.stage(offered, *given)
-        return bool(rows == keys)
+            self._connection.unregister("marketo_rows")
 
     def declared_columns(self, table: str) -> dict[str, str]:
         found = self.query(
