@@ -58,7 +58,7 @@ def _now(**ago: float) -> str:
 
 
 def _variables() -> dict[str, str]:
-    key, text, claim = entry(what="campaign <b>4711</b> for 10 leads")
+    key, text, claim = entry(what="campaign Spring <2026> (1123) for 10 leads")
     gone, gone_text, gone_claim = entry(2, dag_id="a_dag_that_is_gone")
     tomorrow = (datetime.now(timezone.utc) + timedelta(hours=9)).isoformat(timespec="seconds")
     facts = {
@@ -66,7 +66,9 @@ def _variables() -> dict[str, str]:
             used=930, measured_at=_now(minutes=3), exports_measured_at=_now(minutes=3), resets_at=tomorrow,
             latches={"export": tomorrow},
         ),
-        "marketo_usage_marketo_default": usage(measured_at=_now(minutes=40)),
+        "marketo_usage_marketo_default": usage(
+            measured_at=_now(minutes=40), reason="this task's scheduler runs on this host"
+        ),
         "marketo_quota_other": quota(resets_at=_now(hours=1)),
         "marketo_position_leads": {"time": _now(hours=5), "pages": {}},
         "marketo_position_forms": {"time": _now(seconds=30), "pending": None},
@@ -319,7 +321,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, pictures: Path) -> None
 
 
 def test_names_from_outside_are_shown_as_text(page: Page) -> None:
-    assert "campaign <b>4711</b> for 10 leads" in text(page)
+    assert "campaign Spring <2026> (1123) for 10 leads" in text(page)
     assert page.run(f"{PAGE}.querySelectorAll('b').length") == 0
 
 
