@@ -47,7 +47,7 @@ class Warehouse(ConnectionEngine):
         super().__init__(hook, schema or "main")
         self._connection = _opened(hook)
         self.execute("SET TimeZone = 'UTC'")
-        self.execute("SET preserve_insertion_order = false")  # it keeps inserts on one core
+        self.execute("SET preserve_insertion_order = false")  # to keep the order, one core would insert alone
 
     def create_schema(self) -> None:
         """:raises MarketoInvalidRequestError: schema and file have the same name, and DuckDB cannot tell them apart."""
