@@ -13,10 +13,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from airflow_provider_marketo.imports.database import from_query
 from airflow_provider_marketo.imports.fields import Description, Field, header
 from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.request import ImportRequest
-from airflow_provider_marketo.imports.source import Rows, from_files, from_query
+from airflow_provider_marketo.imports.source import Rows, from_files
 from airflow_provider_marketo.imports.staging import BULK, Stager
 from airflow_provider_marketo.output.folder import OutputFolder
 

@@ -1,4 +1,4 @@
-"""Sources of rows: files, a query, a list of records. All of them become batches of columns."""
+"""Sources of rows: files, and a list of records. They become batches of columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from itertools import chain, islice
 from typing import IO, Any, Generic, TypeVar
 
@@ -22,7 +21,6 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.hooks.databases import saying_plainly
 from airflow_provider_marketo.imports.parquet import ParquetReader
 from airflow_provider_marketo.imports.unavailable import unavailable
 
@@ -181,7 +179,7 @@ def from_files(
     options = FileOptions(file_format, delimiter, wanted)
     tables = (_table(path, options) for path in paths)
     columns, batches = next(tables)
-    _check_names(str(paths[0]), columns, options)
+    refuse_repeated(str(paths[0]), columns, wanted)
     rows = Rows(columns, iter(()))
     rows.batches = _chained(rows, paths, chain([(columns, batches)], tables), options)
     return rows
@@ -231,7 +229,7 @@ def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table], options:
         differing = ", ".join(sorted(filter(options.wants, set(columns) ^ set(rows.columns))))
         if differing:
             raise _refused(f"{path} has other columns than {paths[0]}: they differ in {differing}")
-        _check_names(str(path), columns, options)
+        refuse_repeated(str(path), columns, options.wanted)
         order = [columns.index(name) if name in columns else None for name in rows.columns]
         with _intact(path):
             for batch in batches:
@@ -239,9 +237,19 @@ def _chained(rows: Rows, paths: Sequence[Any], tables: Iterator[Table], options:
                 yield batch.reordered(order)
 
 
-def _check_names(where: str, columns: Sequence[str], options: FileOptions, parameter: str = "source") -> None:
-    """Refuse a column that is there twice: which of the two is meant, nobody has said."""
-    twice = sorted(name for name, count in Counter(columns).items() if count > 1 and options.wants(name))
+def refuse_repeated(
+    where: str, columns: Sequence[str], wanted: Set[str] | None = None, parameter: str = "source"
+) -> None:
+    """
+    Refuse a column that is there twice: the author has not said which one counts.
+
+    :param where: the input, for the error.
+    :param columns: names of its columns.
+    :param wanted: names of those that are used; None for all.
+    :param parameter: the argument that gives the input.
+    :raises MarketoInvalidRequestError: a column that is used is there twice.
+    """
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1 and (wanted is None or name in wanted))
     if twice:
         raise _refused(
             f"{where} has more than one column {', '.join(twice)}",
@@ -461,56 +469,6 @@ def _parquet(path: Any, file: IO[bytes]) -> Table:
         for stop in [min(start + BATCH_ROWS, reader.rows)]
     )
     return reader.names, batches
-
-
-def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] | None = None) -> Rows:
-    """
-    Return the rows of a query, through a cursor on the server where the driver would keep results on the client.
-
-    :param hook: a ``DbApiHook``.
-    :param sql: one statement that returns rows.
-    :param parameters: for its placeholders, in the driver's style.
-    :param wanted: names of the columns that are used; None for all.
-    :raises MarketoInvalidRequestError: the statement returns no rows.
-    :raises MarketoDatabaseError: the database failed. The text has no values of parameters or rows.
-    """
-    with saying_plainly("the database cannot be reached", "sql_conn_id"):
-        connection = hook.get_conn()
-        cursor = _server_side(connection)
-    cursor.arraysize = BATCH_ROWS
-    try:
-        with saying_plainly("the query failed", "sql", parameters):
-            cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
-            rows = cursor.fetchmany(BATCH_ROWS)
-        # A named cursor of psycopg describes its columns only after the first fetch.
-        if cursor.description is None:
-            raise _refused("the statement returns no rows", parameter="sql", remedy="Give a SELECT.")
-        columns = [column[0] for column in cursor.description]
-        _check_names("the query", columns, FileOptions(wanted=wanted), parameter="sql")
-    except BaseException:
-        connection.close()
-        raise
-
-    def batches(rows: Sequence[Sequence[Any]]) -> Iterator[Batch]:
-        try:
-            while rows:
-                yield Batch.of(list(zip(*rows, strict=True)))
-                with saying_plainly("the query failed", "sql", parameters):
-                    rows = cursor.fetchmany(BATCH_ROWS)
-        finally:
-            cursor.close()
-            connection.close()
-
-    return Rows(columns, batches(rows))
-
-
-def _server_side(connection: Any) -> Any:
-    driver = type(connection).__module__.partition(".")[0]
-    if driver in ("psycopg", "psycopg2"):
-        return connection.cursor(name="airflow_marketo")
-    if driver in ("MySQLdb", "pymysql"):
-        return connection.cursor(import_module(f"{driver}.cursors").SSCursor)
-    return connection.cursor()
 
 
 def _refused(text: str, parameter: str = "source", remedy: str | None = None) -> MarketoInvalidRequestError:

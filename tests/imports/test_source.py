@@ -20,9 +20,10 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseHook, ObjectStoragePath
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
-from airflow_provider_marketo.imports import source
+from airflow_provider_marketo.imports import database, source
+from airflow_provider_marketo.imports.database import from_query
 from airflow_provider_marketo.imports.inputs import open_rows
-from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_query, from_records
+from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_records
 
 
 def rows_of(rows) -> list[dict]:
@@ -361,12 +362,12 @@ def test_records_may_have_different_fields():
 
 
 def test_a_query_streams_and_closes_its_connection(tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "BATCH_ROWS", 10)
-    database = tmp_path / "db"
-    with sqlite3.connect(database) as connection:
+    monkeypatch.setattr(database, "BATCH_ROWS", 10)
+    place = tmp_path / "db"
+    with sqlite3.connect(place) as connection:
         connection.execute("CREATE TABLE t (email TEXT, score INTEGER)")
         connection.executemany("INSERT INTO t VALUES (?, ?)", [(f"a{n}", n) for n in range(25)])
-    opened = sqlite3.connect(database)
+    opened = sqlite3.connect(place)
     rows = from_query(SimpleNamespace(get_conn=lambda: opened), "SELECT * FROM t WHERE score >= ? ORDER BY score", (5,))
     assert rows.columns == ["email", "score"]
     sizes = [len(batch[0]) for batch in rows.batches]
@@ -425,7 +426,13 @@ def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, pa
     assert f"pip install apache-airflow-providers-{package}." in caught.value.remedy
 
 
-@pytest.mark.parametrize(("kind", "meant"), [("snowflakes", "Did you mean snowflake?"), ("moonbase", "Correct the")])
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("snowflakes", "Did you mean snowflake?"),
+        ("moonbase", "Correct the"),
+    ],
+)
 def test_no_package_is_named_for_a_type_that_no_provider_has(monkeypatch, kind, meant):
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind}))
 

@@ -18,7 +18,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.hooks.databases import MarketoDatabaseError
 from airflow_provider_marketo.imports import plan, transport
-from airflow_provider_marketo.imports.source import from_query
+from airflow_provider_marketo.imports.database import from_query
 from airflow_provider_marketo.transfers.sql_to_marketo import SqlToMarketoOperator
 from tests.operators.importing import DeadError, DyingStore, counts, fails, lead, run_import, table
 from tests.support import StateStore, run_task, task_context
