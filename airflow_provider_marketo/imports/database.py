@@ -79,7 +79,7 @@ def hook_of(conn_id: str | None) -> Any:
 def _way_to_hook(kind: str) -> str:
     if kind in _PACKAGES:
         return f"Install the provider on every worker: pip install apache-airflow-providers-{_PACKAGES[kind]}."
-    near = nearest(kind, _PACKAGES)
+    near = nearest(kind, list(_PACKAGES))
     hint = f"{did_you_mean(near)} " if near else ""
     return f"{hint}Correct the connection's type, or install the provider that has it on every worker."
 

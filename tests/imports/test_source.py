@@ -430,6 +430,7 @@ def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, pa
     ("kind", "meant"),
     [
         ("snowflakes", "Did you mean snowflake?"),
+        ("redshfit", "Did you mean redshift?"),  # whose provider has another name
         ("moonbase", "Correct the"),
     ],
 )
