@@ -60,8 +60,13 @@ class Engine(ABC):
 
     def execute(self, sql: str) -> None:
         """Run a statement that returns no rows, and note it in ``statements``."""
-        self.statements.append(self.written(sql))
-        self._execute(sql)
+        written = self.written(sql)
+        self.statements.append(written)
+        self._execute(written)
+
+    def query(self, sql: str) -> list[Row]:
+        """Run a statement and return its rows."""
+        return self._query(self.written(sql))
 
     def begin_with(self, define: Callable[[], None]) -> None:
         """
@@ -82,7 +87,7 @@ class Engine(ABC):
         """Run a statement that returns no rows."""
 
     @abstractmethod
-    def query(self, sql: str) -> list[Row]:
+    def _query(self, sql: str) -> list[Row]:
         """Run a statement and return its rows."""
 
     @abstractmethod
@@ -315,8 +320,7 @@ class ConnectionEngine(Engine):
     def _execute(self, sql: str) -> None:
         self._connection.execute(sql)
 
-    def query(self, sql: str) -> list[Row]:
-        """Run a statement and return its rows."""
+    def _query(self, sql: str) -> list[Row]:
         found: list[Row] = self._connection.execute(sql).fetchall()
         return found
 

@@ -126,8 +126,8 @@ class DatasetLoad:
         own = None if removal is not None else options.table
         self.table = table_name(own or dataset.name)
         self._removes_from = table_name(options.table or removal.dataset) if removal is not None else None
-        self._types = dataset_types(dataset)
-        refuse_too_many(engine, self.table, min(len(self._types), options.max_columns or len(self._types)))
+        self._fields = self._types = dataset_types(dataset)
+        refuse_too_many(engine, self.table, min(len(self._fields), options.max_columns or len(self._fields)))
         self._staged: dict[str, str] = {}
         self._as_of = dataset.as_of or manifest.as_of or manifest.end or _now()
         self.load_id = _load_id(engine, self.table, self._mode, manifest, dataset)
@@ -145,7 +145,7 @@ class DatasetLoad:
         engine.statements.clear()
         until = self._entry().span[1] or self._as_of
         loaded = Loaded(self.table, self.load_id, statements=engine.statements, until=str(until))
-        rows = DatasetRows(self._manifest, self._dataset, dataset_types(self._dataset))
+        rows = DatasetRows(self._manifest, self._dataset, self._fields)
         tables = self._begin(rows)
         if tables is None:
             engine.rollback()
@@ -187,13 +187,12 @@ class DatasetLoad:
         A field that has a column keeps it. Fields without which rows cannot be merged come first, then in order.
         """
         known, most = self._log.known(self.table), self._options.max_columns
-        fields = dataset_types(self._dataset)
         overflow: frozenset[str] = frozenset()
         if most is not None:
             removal = self._dataset.removal
             needed = {*self._dataset.key, *self._dataset.scope, "updatedAt"}
             needed |= {*removal.key.values(), removal.date} if removal else set()
-            new = sorted((name for name in fields if name not in known), key=lambda name: name not in needed)
+            new = sorted((name for name in self._fields if name not in known), key=lambda name: name not in needed)
             room = max(most - len(known), len(needed.intersection(new)))
             overflow = frozenset(new[room:])
         if overflow and OVERFLOW not in known:

@@ -102,16 +102,16 @@ class Warehouse(Engine):
         return self.written(self.table(self._stage)) if name == self._staged_as else written
 
     def _execute(self, sql: str) -> None:
-        self.query(sql)
+        self._query(sql)
 
-    def query(self, sql: str) -> list[Row]:
+    def _query(self, sql: str) -> list[Row]:
         session = bigquery.ConnectionProperty("session_id", self._session)
         config = bigquery.QueryJobConfig(
             use_legacy_sql=False,
             create_session=self._session is None,
             connection_properties=[] if self._session is None else [session],
         )
-        job = self._client.query(self.written(sql), job_config=config, location=self._location)
+        job = self._client.query(sql, job_config=config, location=self._location)
         found = [tuple(row.values()) for row in job.result()]
         self._session = self._session or job.session_info.session_id
         return found

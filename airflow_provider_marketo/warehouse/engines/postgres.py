@@ -66,7 +66,7 @@ class Warehouse(Engine):
         with self._connection.cursor() as cursor:
             cursor.executescript(sql)
 
-    def query(self, sql: str) -> list[Row]:
+    def _query(self, sql: str) -> list[Row]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             found: list[Row] = cursor.fetchall()

@@ -78,11 +78,11 @@ class Warehouse(Engine):
         )
 
     def _execute(self, sql: str) -> None:
-        self.query(sql)
+        self._query(sql)
 
-    def query(self, sql: str) -> list[Row]:
+    def _query(self, sql: str) -> list[Row]:
         with self._connection.cursor() as cursor:
-            found: list[Row] = cursor.execute(self.written(sql)).fetchall()
+            found: list[Row] = cursor.execute(sql).fetchall()
             return found
 
     def begin(self) -> None:
