@@ -36,6 +36,7 @@ from airflow_provider_marketo.conversions import (
     given_value,
     one_of,
     parsed,
+    refuse_empty,
     shown,
     whole,
 )
@@ -243,13 +244,7 @@ def narrowing(check: Check) -> Check:
     def checked(parameter: str, value: Any) -> Any:
         found = check(parameter, value)
         for name, each in found.items() if isinstance(found, Mapping) else [("", found)]:
-            if each is not None and not each:
-                raise MarketoInvalidRequestError(
-                    f"{parameter}{f'[{name!r}]' if name else ''} is empty, and an empty list names nothing",
-                    parameter=parameter,
-                    remedy="Skip the task upstream when there is nothing to name. If it can be left out, that means"
-                    " everything.",
-                )
+            refuse_empty(parameter, each, member=name)
         return found
 
     return checked

@@ -98,6 +98,23 @@ def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any,
     return tuple(sorted(value, key=repr) if isinstance(value, Set) else value)
 
 
+def refuse_empty(parameter: str, found: Any, *, member: str = "") -> None:
+    """
+    Refuse an empty list where leaving it out means everything: an empty list names nothing.
+
+    :param parameter: name of the argument, for the error.
+    :param found: the list; None if it was not given.
+    :param member: of the argument, where that is a mapping of lists.
+    """
+    if found is not None and not found:
+        raise MarketoInvalidRequestError(
+            f"{parameter}{f'[{member!r}]' if member else ''} is empty, and an empty list names nothing",
+            parameter=parameter,
+            remedy="Skip the task upstream when there is nothing to name. If it can be left out, that means"
+            " everything.",
+        )
+
+
 def as_utc(parameter: str, value: Any) -> tuple[datetime | None, bool]:
     """
     Return a date as authors give it, and whether it came without a zone and was taken as UTC.

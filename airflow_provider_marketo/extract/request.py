@@ -18,7 +18,7 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.suggest import with_nearest
-from airflow_provider_marketo.conversions import as_list, as_utc
+from airflow_provider_marketo.conversions import as_list, as_utc, refuse_empty
 from airflow_provider_marketo.output.formats import FORMATS
 from airflow_provider_marketo.output.manifest import CHANGES, FULL, Removal
 
@@ -35,7 +35,6 @@ MOST_WINDOWS = 20_000
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
-
 
 _FIRST_SECOND = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -311,12 +310,8 @@ def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     found = dict(filters or {})
     for name, value in found.items():
-        if name != PROGRAM_IDS and not isinstance(value, Mapping) and as_list("filters", value) == ():
-            raise MarketoInvalidRequestError(
-                f"filters[{name!r}] is empty, and an empty list names nothing",
-                parameter="filters",
-                remedy="Skip the task upstream when there is nothing to name. Without the filter it means everything.",
-            )
+        if name != PROGRAM_IDS and not isinstance(value, Mapping):
+            refuse_empty("filters", as_list("filters", value), member=name)
     if PROGRAM_IDS in found:
         programs = [str(each).strip() for each in as_list("filters", found[PROGRAM_IDS]) or ()]
         if not programs or not all(each.isdecimal() for each in programs):
