@@ -99,7 +99,7 @@ class ExtractPlan(Serializable):
         """
         facts = self.schema.to_dict()
         if attributes == "typed":
-            common = [*(column.name for column in self.schema.columns), *partition_by]
+            common = [*self.columns, *partition_by]
             folders = type_folders(self.activity_types)
             facts["columns"] += [
                 {"name": f"{folders[kind.id]}.{name}", "type": data_type}

@@ -88,11 +88,7 @@ def _merge(record: Record) -> Iterator[Record]:
 
 
 def _pairs(record: Record) -> dict[str, Any]:
-    attributes = record.get("attributes") or ()
-    try:
-        return {each["name"]: each["value"] for each in attributes}
-    except (KeyError, TypeError):  # one without a name or a value
-        return {str(each.get("name")): each.get("value") for each in attributes}
+    return {str(each.get("name")): each.get("value") for each in record.get("attributes") or ()}
 
 
 def _attributes(record: Record) -> str:

@@ -24,8 +24,7 @@ USER_AUDIT = "com.adobe.platform.marketo.audit.user."
 _DEEPEST = 4
 _EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _SHORT_OFFSET = re.compile(r"([+-])(\d):?(\d\d)$", re.ASCII)
-_DIGITS = 18
-_NUMBER = re.compile(rf"-?\d{{1,{_DIGITS}}}", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 Body = Mapping[str, Any]
 
@@ -68,8 +67,8 @@ def unwrap(entry: Body) -> Event:
         inner = body.get("event")
         if not isinstance(inner, dict):
             inner = body.get("body")
-            if not isinstance(inner, dict):
-                break
+        if not isinstance(inner, dict):
+            break
         body = inner
     data = body.get("data")
     position, kind = entry.get("position"), body.get("type")
@@ -149,8 +148,6 @@ def _number(value: Any) -> Any:
     if type(value) is int:
         return value
     if isinstance(value, str):
-        if value.isascii() and value.isdigit() and len(value) <= _DIGITS:
-            return int(value)
         text = value.strip().strip('"')
         return int(text) if _NUMBER.fullmatch(text) else text or None
     return value

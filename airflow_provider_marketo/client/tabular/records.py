@@ -316,15 +316,12 @@ def is_utf8(data: bytes) -> bool:
 
 
 def _cell(value: Any) -> str:
-    kind = type(value)
     if value is None:
         return "null"
-    if kind is int:  # nothing of it needs quotes
+    if type(value) is int:  # nothing of it needs quotes
         return str(value)
-    shown: str = value if kind is str or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if _SPECIAL.search(shown):
-        return '"' + shown.replace('"', '""') + '"'
-    return '"null"' if shown == "null" else shown
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return '"null"' if shown == "null" else cell(shown)
 
 
 def cell(text: str) -> str:
