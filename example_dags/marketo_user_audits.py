@@ -1,9 +1,9 @@
 """
-Tells when somebody activates a campaign or deletes a program in Marketo, every ten minutes (experimental).
+Reports activated campaigns and deleted programs of Marketo, every ten minutes (experimental).
 
 Adobe pushes user audits into the journal of Adobe I/O Events, which costs no API calls. The first task follows them and
-keeps all of them as files. The second one looks for those that you want to hear of, and is skipped if there are none:
-put a notifier behind it.
+keeps all of them as files. The second one looks for those that you want to hear of, and is skipped if it finds no such
+change: put a notifier behind it.
 
 Before the first run: a connection ``adobe_events_default`` to the journal, ``airflow marketo setup``, and the Variable
 ``marketo_lake`` with a folder or an object store URL.
@@ -47,7 +47,7 @@ with DAG(
 
     @task
     def alarms(published: Any) -> list[str]:
-        """Return a sentence for each change that somebody has to hear of."""
+        """Return a sentence for each change that you want to hear of."""
         manifest = read_manifest(published)
         lines = [
             line

@@ -2,8 +2,8 @@
 Scores and segments from the warehouse into Marketo, every morning: what changed since the last run, in one query.
 
 Few rows go through the sync endpoints, many as bulk imports. Rows that Marketo refuses are in a table under
-``rejects_path`` with the reason and the next step. If Marketo refuses
-more than 1 % of the rows, the task fails after importing the others.
+``rejects_path`` with the reason and the next step. If Marketo refuses more than 1 % of the rows, the task fails after
+importing the others.
 
 Before the first run: ``airflow marketo setup``, a connection ``warehouse`` to any database (here with a table
 ``lead_scores``), and the Variable ``marketo_lake`` with a folder or an object store URL.

@@ -117,16 +117,16 @@ class SyncImport:
             begun: list[_Sending] = []
             with self._staged.together():
                 for sending in [each for each, calls in going.items() if not calls]:
-                    failure = _go_on(sending, going) or failure
+                    failure = _advance(sending, going) or failure
                 while failure is None and sum(map(len, going.values())) + len(begun) < self._parallel:
                     chunk = next(coming, None)
                     if chunk is None:
                         break
                     sending = self._send(chunk, pool)
-                    failure = _go_on(sending, going)
+                    failure = _advance(sending, going)
                     begun += [sending] if failure is None else []
             for sending in begun:
-                failure = _go_on(sending, going) or failure
+                failure = _advance(sending, going) or failure
             if not going and not begun:
                 break
             if all(going.values()):
@@ -231,7 +231,7 @@ _Call = Future[dict[int, Outcome]]
 _Sending = Iterator[list[_Call]]
 
 
-def _go_on(sending: _Sending, going: dict[_Sending, set[_Call]]) -> MarketoError | None:
+def _advance(sending: _Sending, going: dict[_Sending, set[_Call]]) -> MarketoError | None:
     """Take a chunk to its next calls, or to its end; return what stops it."""
     going.pop(sending, None)
     try:

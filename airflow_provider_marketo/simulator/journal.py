@@ -116,7 +116,7 @@ class _Happening:
     :param instance: Munchkin ID.
     :param activity: the activity, or its row if it is generated; None for an audit.
     :param audit: type and data of an audit.
-    :param unknown: whether it is of a type that nobody has announced.
+    :param unknown: whether it is of a type that Marketo has not announced.
     """
 
     key: int

@@ -65,7 +65,7 @@ def _plain(value: Any) -> Any:
     """
     Return facts that a browser and a terminal show as they are: printable texts of a bounded size, finite numbers.
 
-    Names of assets, runs and Variables come from Marketo and from whoever writes Variables. A mark that turns the
+    Names of assets, runs and Variables come from Marketo and from the authors of Variables. A mark that turns the
     direction of writing would change the rest of its line, and JSON has no number for infinity.
     """
     if isinstance(value, dict):

@@ -52,7 +52,6 @@ OPTIONS: Mapping[str, Sequence[str]] = {
 }
 """Options that an author may set for each table."""
 
-
 FOUND = "found"
 """In place of keys: those that leads and other tables have."""
 

@@ -64,7 +64,7 @@ def use_shared(client: MarketoClient, folder: str) -> None:
     Let a client know what Marketo has said to the first task of the run, so that it need not ask.
 
     :param client: the instance.
-    :param folder: URL of the folder with the replies. If there are none, or old ones, the client asks.
+    :param folder: URL of the folder with the replies. If it has no replies, or old ones, the client asks.
     """
     found = OutputFolder(folder).read_state(RunDescriptions, _PLACE)
     if found is not None and client.marketo_time() - found.asked < _FRESH:

@@ -121,7 +121,7 @@ class Warehouse(Engine):
         self._in_transaction = True
 
     def commit(self) -> None:
-        if self._in_transaction:  # definitions are none
+        if self._in_transaction:  # definitions run outside of one
             self.execute("COMMIT TRANSACTION")
         self._in_transaction = False
 
