@@ -120,6 +120,7 @@ def test_a_turn_costs_half_a_millisecond_at_most(tmp_path):
     assert sorted(took)[50] < 0.0005 * 3  # three times what the benchmark holds it to: tests share the machine
 
 
+@pytest.mark.slow(reason="it starts a hundred processes")
 def test_processes_that_make_the_file_at_the_same_moment_wait_for_each_other(tmp_path):
     """SQLite refuses one of two that switch a new file to its write-ahead log, instead of waiting."""
     with multiprocessing.Manager() as manager:
