@@ -76,6 +76,11 @@ class Job:
     failure: str | None = None
 
     @property
+    def is_lost(self) -> bool:
+        """Whether Marketo knows nothing of it any more."""
+        return self.fate == "vanished" and self.queued_at is not None
+
+    @property
     def delimiter(self) -> str:
         """The character between two cells."""
         return DELIMITERS[self.format]
@@ -174,7 +179,8 @@ class ExportJobs:
             raise ApiError("1029", "Too many jobs in queue")
         self._sources.check(job)
         job.queued_at = job.touched_at = now
-        self._queue.append(job)
+        if not job.is_lost:
+            self._queue.append(job)
         reply = job.record(now)
         self.settle()
         return reply
@@ -204,7 +210,7 @@ class ExportJobs:
         """
         self.settle()
         job = self._jobs.get(export_id)
-        if job is None or job.user_id != user.user_id or job.kind != kind or self._gone(job):
+        if job is None or job.user_id != user.user_id or job.kind != kind or self._gone(job) or job.is_lost:
             raise ApiError("1013", f"Export job {export_id} not found")
         return job
 
@@ -215,13 +221,13 @@ class ExportJobs:
         return [
             job
             for job in self._jobs.values()
-            if job.user_id == user.user_id and job.kind == kind and job.created_at >= since
+            if job.user_id == user.user_id and job.kind == kind and job.created_at >= since and not job.is_lost
         ]
 
     def all(self) -> list[Job]:
-        """Return every job of every user, the oldest first."""
+        """Return every job of every user, the oldest first, without those that vanished."""
         self.settle()
-        return list(self._jobs.values())
+        return [job for job in self._jobs.values() if not job.is_lost]
 
     def shown(self, job: Job) -> dict[str, Any]:
         """Return the job as a user sees it: its state at the last refresh."""

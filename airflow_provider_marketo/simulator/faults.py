@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-JOB_ENDS = ("failed", "cancelled", "stuck")
+JOB_ENDS = ("failed", "cancelled", "stuck", "vanished")
+_WAYS = ("code", "status", "drop", "delay", "spoil", "ignore_range", "endless", "drip", "expire", "job")
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 
 
@@ -30,8 +31,11 @@ class Fault:
     :param truncate: send only this many bytes of a file or of a journal's page, then close the connection.
     :param spoil: change one byte of a file, so that its checksum is wrong.
     :param ignore_range: answer a request for a part of a file with the whole file.
-    :param job: how the job that the call creates or enqueues ends: ``failed``, ``cancelled``, or ``stuck`` in the
-        queue for ever.
+    :param endless: announce no length, and send the file again and again until the client leaves.
+    :param drip: real seconds before each byte of a file.
+    :param expire: let every token expire, and refuse the call with 602.
+    :param job: how the job that the call creates or enqueues ends: ``failed``, ``cancelled``, ``stuck`` in the queue
+        for ever, or ``vanished``, as if there had never been one.
     :param times: how many calls fail; None for all.
     :param skip: how many calls succeed first.
     """
@@ -47,6 +51,9 @@ class Fault:
     truncate: int | None = None
     spoil: bool = False
     ignore_range: bool = False
+    endless: bool = False
+    drip: float = 0.0
+    expire: bool = False
     job: str | None = None
     times: int | None = 1
     skip: int = 0
@@ -56,9 +63,8 @@ class Fault:
             self.code = str(self.code)
         if self.job is not None and self.job not in JOB_ENDS:
             raise ValueError(f"job={self.job!r} is not one of {', '.join(JOB_ENDS)}")
-        ways = (self.code, self.status, self.drop, self.delay, self.spoil, self.ignore_range, self.job)
-        if not any(ways) and self.truncate is None:
-            raise ValueError("a fault needs one of code, status, drop, delay, truncate, spoil, ignore_range and job")
+        if self.truncate is None and not any(getattr(self, way) for way in _WAYS):
+            raise ValueError(f"a fault needs one of truncate, {', '.join(_WAYS[:-1])} and {_WAYS[-1]}")
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Fault:

@@ -144,6 +144,10 @@ class Gateway:
         handler = routes.HANDLERS[operation.name]
         fault = instance.fault(operation.name)
         request = self._request(operation, call, path, user, fault)
+        if fault is not None and fault.expire:
+            with instance.lock:
+                instance.tokens.expire()
+            raise ApiError("602")
         if fault is not None and not fault.executed:
             _raise_fault(fault)
         with instance.lock:

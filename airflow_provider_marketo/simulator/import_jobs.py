@@ -50,6 +50,11 @@ class Job:
     header: list[str] = field(default_factory=list)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether Marketo knows nothing of it."""
+        return self.fate == "vanished"
+
+    @property
     def status(self) -> str:
         """The status, as Marketo spells it."""
         if self.finished_at is not None:
@@ -89,6 +94,8 @@ class ImportJobs:
             raise ApiError("1019", "Import in progress")
         job.batch_id = _FIRST_BATCH + len(self._jobs)
         self._jobs[job.batch_id] = job
+        if job.is_lost:
+            job.finished_at = job.queued_at
         self.settle()
         return job
 
@@ -101,7 +108,7 @@ class ImportJobs:
         self.settle()
         job = self._jobs.get(batch_id)
         ended = job.finished_at if job is not None else None
-        if job is None or job.kind != kind or (ended is not None and self._clock.now() > ended + _KEPT):
+        if job is None or job.kind != kind or job.is_lost or (ended and self._clock.now() > ended + _KEPT):
             raise ApiError("1013", f"Import batch {batch_id} not found")
         return job
 
@@ -133,7 +140,7 @@ class ImportJobs:
             job.content = b""
 
     def _start_next(self, now: datetime) -> bool:
-        waiting = next((job for job in self._jobs.values() if job.started_at is None), None)
+        waiting = next((job for job in self._jobs.values() if job.started_at is None and not job.is_lost), None)
         if waiting is None or len(self._running()) >= RUNNING:
             return False
         waiting.started_at = max(waiting.queued_at, self._slot_free_at or waiting.queued_at)

@@ -71,6 +71,8 @@ class File:
     :param headers: additional headers.
     :param cut_after: close the connection after this many bytes; None sends all.
     :param spoilt: send one wrong byte.
+    :param endless: announce no length, and send it again and again.
+    :param drip: real seconds before each byte.
     """
 
     path: Path
@@ -80,6 +82,8 @@ class File:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     spoilt: bool = False
+    endless: bool = False
+    drip: float = 0.0
 
 
 Reply = Envelope | Bare | Bytes | File

@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -174,11 +175,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(status, content_type, len(content), headers or {})
         self.wfile.write(content)
 
-    def _head(self, status: int, content_type: str, length: int, headers: Mapping[str, str | Sequence[str]]) -> None:
+    def _head(
+        self, status: int, content_type: str, length: int | None, headers: Mapping[str, str | Sequence[str]]
+    ) -> None:
         self.send_response(status)
         if status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(length))
+            if length is not None:
+                self.send_header("Content-Length", str(length))
         for name, value in headers.items():
             for each in [value] if isinstance(value, str) else value:
                 self.send_header(name, each)
@@ -187,6 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _file(self, reply: File) -> None:
+        if reply.endless or reply.drip:
+            self._slow_file(reply)
+            return
         self._head(reply.status, "text/csv;charset=UTF-8", reply.length, reply.headers)
         self.wfile.flush()
         count = reply.length if reply.cut_after is None else min(reply.cut_after, reply.length)
@@ -202,6 +209,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.gateway.downloaded(count)
         if count < reply.length:
             self.close_connection = True
+
+    def _slow_file(self, reply: File) -> None:
+        """Send a file that never ends, or whose bytes come one by one."""
+        self.close_connection = True
+        length = None if reply.endless else reply.length
+        self._head(reply.status, "text/csv;charset=UTF-8", length, reply.headers)
+        self.wfile.flush()
+        content = reply.path.read_bytes()[reply.offset : reply.offset + reply.length]
+        while True:
+            for piece in [content[at : at + 1] for at in range(len(content))] if reply.drip else [content]:
+                time.sleep(reply.drip)
+                self.connection.sendall(piece)
+                self.server.gateway.downloaded(len(piece))
+            if not reply.endless:
+                return
 
     def _reset(self) -> None:
         """Reset the connection, as a failing machine does."""

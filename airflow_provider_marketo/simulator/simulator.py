@@ -156,7 +156,7 @@ class Simulator:
         :param operation: name in the catalogue, such as ``leads.sync``; ``*`` matches anything.
         :param code: Marketo error code.
         :param how: see :class:`~.faults.Fault`: ``times``, ``skip``, ``status``, ``drop``, ``executed``, ``delay``,
-            ``truncate``, ``spoil``, ``ignore_range``, ``job``.
+            ``truncate``, ``spoil``, ``ignore_range``, ``endless``, ``drip``, ``expire``, ``job``.
         """
         fault = Fault(operation, code, **how)
         with self.instance.lock:

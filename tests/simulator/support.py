@@ -116,6 +116,10 @@ class Export:
     def file(self, export_id: str, **headers: str) -> requests.Response:
         return self.api.send("GET", f"{self.path}/{export_id}/file.json", headers=headers)
 
+    def open(self, export_id: str) -> requests.Response:
+        """Ask for a file whose bytes the test reads as they come."""
+        return self.api.send("GET", f"{self.path}/{export_id}/file.json", stream=True)
+
     def run(self, fields: Sequence[str], job_filter: dict[str, Any], **more: Any) -> str:
         """Run a job to its end and return its id."""
         export_id = self.created(fields, job_filter, **more)

@@ -124,6 +124,42 @@ def test_a_request_for_a_part_may_be_answered_with_the_whole(leads: Export):
     assert (reply.status_code, reply.content) == (200, leads.file(export_id).content)
 
 
+def test_a_file_may_never_end(leads: Export):
+    export_id = leads.run(["id"], {"staticListId": 1001})
+    whole = leads.file(export_id).content
+    leads.api.simulator.fail("bulk_export_leads.get_file", endless=True)
+    with leads.open(export_id) as reply:
+        assert "Content-Length" not in reply.headers
+        assert reply.raw.read(3 * len(whole)) == 3 * whole
+
+
+def test_a_file_may_come_byte_by_byte(leads: Export):
+    export_id = leads.run(["id"], {"staticListId": 1001})
+    whole = leads.file(export_id).content
+    leads.api.simulator.fail("bulk_export_leads.get_file", drip=0.1)
+    with leads.open(export_id) as reply:
+        assert int(reply.headers["Content-Length"]) == len(whole)
+        started = time.monotonic()
+        assert reply.raw.read(2) == whole[:2]
+        assert time.monotonic() - started >= 0.1
+
+
+def test_a_token_may_expire_at_a_call(api: Api):
+    api.simulator.fail("activities.get_types", expire=True)
+    assert codes(api.get(TYPES)) == ["602"]
+    assert codes(api.get(TYPES)) == ["602"]
+    assert codes(api.get(TYPES)) == ["601"]
+
+
+def test_an_export_job_may_vanish_from_the_queue(leads: Export):
+    leads.api.simulator.fail("bulk_export_leads.enqueue_job", job="vanished")
+    lost = leads.created(["id"], {"createdAt": JANUARY})
+    leads.enqueue(lost)
+    assert codes(leads.api.get(f"/bulk/v1/leads/export/{lost}/status.json")) == ["1013"]
+    assert lost not in [job["exportId"] for job in leads.api.result("/bulk/v1/leads/export.json")]
+    assert leads.run(["id"], {"createdAt": JANUARY})
+
+
 @pytest.mark.parametrize("action", ["create_job", "enqueue_job"])
 @pytest.mark.parametrize(("end", "status"), [("failed", "Failed"), ("cancelled", "Cancelled"), ("stuck", "Queued")])
 def test_a_job_can_fail_be_cancelled_or_stay_in_the_queue(leads: Export, end: str, status: str, action: str):

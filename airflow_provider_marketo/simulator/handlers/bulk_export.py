@@ -107,6 +107,8 @@ def file(instance: Instance, request: Request) -> Reply:
         headers,
         cut_after=fault.truncate if fault else None,
         spoilt=fault is not None and fault.spoil,
+        endless=fault is not None and fault.endless,
+        drip=fault.drip if fault else 0.0,
     )
 
 

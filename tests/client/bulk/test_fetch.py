@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.bulk.fetch import MISSING_FILE_TRIES, fetch
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
+from tests.client.hostile import HostileServer
 from tests.support import ManualClock
 
 HOST = "https://123-abc-456.mktorest.com"
@@ -188,6 +189,19 @@ def test_a_file_of_another_size_is_an_error_that_says_so(fetched, requests_mock)
     requests_mock.get(FILE, **whole(DATA[:-1]))
     with pytest.raises(errors.MarketoDataError, match=f"{len(DATA) - 1} bytes arrived and {len(DATA)} were announced"):
         fetched(checksum=None)
+
+
+@pytest.mark.parametrize("facts", [{}, {"checksum": None}], ids=["with a checksum", "with a size only"])
+def test_a_file_that_never_ends_is_left_behind_what_was_announced(clock, facts):
+    with HostileServer() as server:
+        server.answer = server.drip(b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n\r\n" + DATA, b"x" * (1 << 20))
+        hostile = MarketoClient(server.url, "an-id", "a-secret", clock=clock, governor=LocalGovernor(clock=clock))
+        job = ExportJob("job-1", COMPLETED, **{"size": len(DATA), "checksum": "0" * 64, "records": 1000} | facts)
+        consumers = Consumers()
+        with pytest.raises(errors.MarketoDataError, match="announced"):
+            fetch(hostile, OPERATION, job, consumers, clock=clock)
+    assert [each.aborted for each in consumers.made] == [True, True]
+    assert all(len(each.data) < 3 << 20 for each in consumers.made)
 
 
 def test_size_and_checksum_are_checked_only_if_marketo_gives_them(fetched, requests_mock):
