@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.client.operation import TIMEOUT_MARGIN
-from tools.catalogue import behaviour, snapshot
+from tools.catalogue import behaviour, pages, snapshot
 from tools.catalogue.amendments import AMENDMENTS, EXCLUSIVE, MAX_DAYS, ONE_OF
 from tools.catalogue.specifications import Specified, read
 
@@ -41,7 +41,7 @@ def build() -> str:
     :raises ValueError: two operations have the same name, or a row of a table matches no operation.
     """
     operations: dict[str, Specified] = {}
-    for specified in read(snapshot.FOLDER):
+    for specified in (*read(snapshot.FOLDER), *pages.OPERATIONS):
         if other := operations.get(specified.name):
             raise ValueError(f"{other.operation_id} and {specified.operation_id} are both named {specified.name}")
         operations[specified.name] = specified

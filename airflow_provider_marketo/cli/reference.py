@@ -69,7 +69,7 @@ def _facts(operation: Operation) -> dict[str, Any]:
     return {
         **_row(operation),
         "retry": operation.retry + "".join(f"; {_override(*each)}" for each in operation.retry_overrides),
-        "operationId": operation.operation_id,
+        "operationId": operation.operation_id or "only on Adobe's pages",
         "body": operation.encoding,
         "reply": operation.reply,
         "timeout": f"{operation.timeout:g} s",

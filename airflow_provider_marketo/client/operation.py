@@ -119,7 +119,7 @@ class Operation:
     An operation of Marketo's API.
 
     :param name: ``<family>.<what Adobe calls it>``.
-    :param operation_id: Adobe's.
+    :param operation_id: Adobe's; empty where only Adobe's pages have the operation.
     :param method: HTTP verb.
     :param path: with ``{name}`` for parameters.
     :param parameters: by name.
@@ -160,7 +160,7 @@ class Operation:
         """Read the operation from a row of ``operations.json``."""
         return cls(
             name=name,
-            operation_id=row["id"],
+            operation_id=row.get("id", ""),
             method=row["method"],
             path=row["path"],
             parameters={

@@ -70,4 +70,4 @@ def _rows() -> dict[str, dict[str, Any]]:
 
 @cache
 def _names_by_id() -> dict[str, str]:
-    return {row["id"]: name for name, row in _rows().items()}
+    return {row["id"]: name for name, row in _rows().items() if "id" in row}

@@ -46,6 +46,8 @@ def marketo(monkeypatch):
 
 
 def differences(operation: Operation, request: Any) -> list[tuple[str, str, str]]:
+    if not operation.operation_id:
+        return []
     found = [(operation.name, *each) for each in adobe()[operation.operation_id].differences(read(request._request))]
     return [each for each in found if not any(covers(row, each) for row in DEVIATIONS)]
 

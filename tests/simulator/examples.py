@@ -601,6 +601,12 @@ _OPERATIONS: dict[str, Any] = {
     "programs.get_by_tag": lambda world: _done(
         world, "programs.update_metadata", id=1001, tags=[{"tagType": "Region", "tagValue": "EMEA"}]
     ),
+    "programs.update_tag": {"id": 1001, "tagType": "Region", "tagValue": "EMEA"},
+    "programs.delete_tag": lambda world: {
+        **_done(world, "programs.update_tag", id=1001, tagType="Region", tagValue="EMEA"),
+        "id": 1001,
+        "tagType": "Region",
+    },
     "programs.get_smart_list_by_program_id": {"programId": 1003},
     "programs.unapprove": lambda world: _email_program(world, approved=True),
     "smart_campaigns.activate": lambda world: {

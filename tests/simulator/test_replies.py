@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_marketo.simulator.problems import ApiError
 from tests.simulator.examples import example
 from tests.simulator.support import JANUARY, Api, Export
 from tests.simulator.world import World
@@ -168,3 +169,21 @@ def test_the_last_bytes_of_a_file_can_be_asked_for(api: Api):
 
     assert (tail.status_code, tail.content) == (206, whole.content[-5:])
     assert leads.file(export_id, Range="bytes=-0").status_code == 416
+
+
+def test_a_tag_of_a_program_is_set_changed_and_removed(world: World):
+    def tags() -> list[dict[str, str]]:
+        return world.json("programs.get_by_id", {"id": 1001})["result"][0]["tags"]
+
+    for value in ("EMEA", "APAC"):
+        assert world.json("programs.update_tag", {"id": 1001, "tagType": "Region", "tagValue": value})["result"] == [
+            {"id": 1001}
+        ]
+        assert tags() == [{"tagType": "Region", "tagValue": value}]
+    world.send("programs.delete_tag", {"id": 1001, "tagType": "Region"})
+
+    assert tags() == []
+    with pytest.raises(ApiError, match="has no tag"):
+        world.send("programs.delete_tag", {"id": 1001, "tagType": "Region"})
+    with pytest.raises(ApiError, match="Invalid tag"):
+        world.send("programs.update_tag", {"id": 1001, "tagType": "Region", "tagValue": "Atlantis"})

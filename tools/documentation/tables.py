@@ -46,7 +46,7 @@ def operations() -> str:
     rows = [
         (
             f"`{each.name}`",
-            f"`{each.operation_id}`<br>{each.method} `{each.path}`",
+            (f"`{each.operation_id}`<br>" if each.operation_id else "") + f"{each.method} `{each.path}`",
             ", ".join(f"`{parameter.name}`" for parameter in each.parameters.values() if parameter.required),
             ", ".join(f"`{parameter.name}`" for parameter in each.parameters.values() if not parameter.required),
             " or ".join(each.permissions),

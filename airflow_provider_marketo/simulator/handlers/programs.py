@@ -161,6 +161,33 @@ def update(instance: Instance, request: Request) -> Reply:
     return Envelope([show(instance, program)])
 
 
+@answers("programs.update_tag")
+def update_tag(instance: Instance, request: Request) -> Reply:
+    program, kind = requested_asset(instance, request), request["tagType"]
+    given = _tags([{"tagType": kind, "tagValue": request["tagValue"]}])
+    return _set_tags(instance, program, [*_tags_but(program, kind), *given])
+
+
+@answers("programs.delete_tag")
+def delete_tag(instance: Instance, request: Request) -> Reply:
+    program, kind = requested_asset(instance, request), request["tagType"]
+    kept = _tags_but(program, kind)
+    if len(kept) == len(program.shown["tags"]):
+        raise ApiError("702", f"Program {program.id} has no tag '{kind}'")
+    if TAGS[kind][1]:
+        raise ApiError("709", f"Tag '{kind}' is required")
+    return _set_tags(instance, program, kept)
+
+
+def _tags_but(program: Asset, kind: str) -> list[dict[str, Any]]:
+    return [tag for tag in program.shown["tags"] if tag["tagType"] != kind]
+
+
+def _set_tags(instance: Instance, program: Asset, tags: list[dict[str, Any]]) -> Reply:
+    instance.store.assets.change(program, instance.now, tags=tags)
+    return Envelope([{"id": program.id}])
+
+
 @answers("programs.clone")
 def clone(instance: Instance, request: Request) -> Reply:
     store, program = instance.store.assets, requested_asset(instance, request)
