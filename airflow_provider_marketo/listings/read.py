@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,31 +33,38 @@ class Family:
     :param root: a listing that costs a call per page. It is read even if only its children are wanted.
     :param tables: the wanted listings that are made from the same records.
     :param children: the wanted listings that cost a call per record, by their source.
+    :param found: the wanted listings that are looked up by keys in the records, and the fields with these keys.
     """
 
     root: Listing
     tables: list[Listing] = field(default_factory=list)
     children: dict[tuple[Any, ...], list[Listing]] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)
 
     @property
     def listings(self) -> list[Listing]:
         """All wanted listings of the family."""
-        return [*self.tables, *(listing for group in self.children.values() for listing in group)]
+        found = (LISTINGS[name] for name in self.found)
+        return [*self.tables, *(listing for group in self.children.values() for listing in group), *found]
 
 
-def families(names: Sequence[str]) -> list[Family]:
+def families(names: Sequence[str], keys_in: Mapping[str, Sequence[str]]) -> list[Family]:
     """
     Group listings so that nothing is read twice.
 
     :param names: of the wanted listings. What a listing is made of is read, too.
+    :param keys_in: the listings whose keys are in the records of another one: its name, and the field.
     """
     wanted = [LISTINGS[name] for name in names]
     needed = [LISTINGS[name] for listing in wanted for name in listing.made_of]
     found = {listing.source: Family(listing) for listing in needed}
     for listing in (each for each in wanted if not each.made_of):
-        root = listing if listing.parent is None else LISTINGS[listing.parent]
+        place, key_field = keys_in.get(listing.name, (listing.parent, None))
+        root = listing if place is None else LISTINGS[place]
         family = found.setdefault(root.source, Family(root))
-        if listing.parent is None:
+        if key_field is not None:
+            family.found[listing.name] = key_field
+        elif listing.parent is None:
             family.tables.append(listing)
         else:
             family.children.setdefault(listing.source, []).append(listing)
@@ -94,6 +101,23 @@ def looked_up(client: MarketoClient, listing: Listing, keys: Sequence[str]) -> I
     for some in batches(keys, _KEYS):
         asked = {"filterType": listing.looked_up_by, "filterValues": list(some), "fields": fields}
         yield from client.paginate(listing.operation, **asked, **listing.page)
+
+
+def whole_keys(table: str, keys: Iterable[Any]) -> list[str]:
+    """
+    Return keys that were found, as Marketo takes them: each once, and none that it would read as two.
+
+    :param table: the table that they look up.
+    :param keys: what was found; None and empty texts are no keys.
+    """
+    known = dict.fromkeys(str(key) for key in keys if key not in (None, ""))
+    whole = [key for key in known if "," not in key]
+    log.info("%s: %s found", table, counted(len(whole), "key"))
+    if len(whole) < len(known):
+        log.warning(
+            "%s: %s with a comma left out: Marketo reads it as two", table, counted(len(known) - len(whole), "key")
+        )
+    return whole
 
 
 def has_changed(record: Record, span: Window | None) -> bool:

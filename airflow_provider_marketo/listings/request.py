@@ -33,6 +33,8 @@ class ListingRequest(Serializable):
     :param named: those that the author named, so that they may not be skipped.
     :param start: list what has changed since then; None lists everything.
     :param looked_up_by: fields by which tables are looked up, if their keys are values of another one than usual.
+    :param keys_in: where the keys of a table stand, if they are in the rows of another one that is listed, too: that
+        table and its field.
     :raises MarketoInvalidRequestError: a column that no table has, or that must stay as it is.
     """
 
@@ -49,6 +51,7 @@ class ListingRequest(Serializable):
     on_type_error: str = "null"
     keys: Any = field(default_factory=dict)
     looked_up_by: Any = field(default_factory=dict)
+    keys_in: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.start is None and self.end is not None:
@@ -86,7 +89,7 @@ class ListingRequest(Serializable):
         if not isinstance(keys, Mapping):
             raise MarketoInvalidRequestError("keys is not a mapping of tables to lists", parameter="keys")
         others["keys"] = {name: tuple(dict.fromkeys(values)) for name, values in keys.items()}
-        others["looked_up_by"] = arguments.get("looked_up_by") or {}
+        others |= {name: arguments.get(name) or {} for name in ("looked_up_by", "keys_in")}
         named = tuple(dict.fromkeys(names or arguments.get("also") or ()))
         wanted = named if names else tuple(dict.fromkeys((*DEFAULT, *named)))
         return cls(object_types=wanted, named=named, **others, **columns)
@@ -161,7 +164,7 @@ class ListingRequest(Serializable):
         needed = [listing.name for listing in self.listings if listing.looked_up_by]
         surplus = [name for name in self.keys if name not in needed]
         for name in needed:
-            if not self.keys.get(name) and not surplus:
+            if not self.keys.get(name) and name not in self.keys_in and not surplus:
                 raise MarketoInvalidRequestError(
                     f"Marketo lists no {name}, it only looks them up by {LISTINGS[name].looked_up_by}",
                     parameter="keys",

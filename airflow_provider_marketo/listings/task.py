@@ -97,7 +97,7 @@ class ListingWork(Work):
         if made:
             self._assets = AssetCatalogue(self._folder, self._run_id)
         as_of = iso(self._client.marketo_time())
-        done |= {record.name: record for record in self._read(read.families(missing))}
+        done |= {record.name: record for record in self._read(read.families(missing, self._request.keys_in))}
         done |= {record.name: record for record in self._make(made, as_of)}
         records = [done[name] for name in self._request.object_types]
         self._manifest = publish(self._folder, self._request, self._span, records, self._listings, run_folder=self._run)
@@ -161,6 +161,7 @@ class ListingWork(Work):
         as_of = iso(self._client.marketo_time())
         follows = [group[0] for group in family.children.values()]
         parents: dict[tuple[Any, ...], read.Record] = {}
+        keys: dict[str, list[Any]] = {name: [] for name in family.found}
         makes_assets = self._assets is not None and family.root.name in ASSETS
         is_first = makes_assets and self._assets is not None and self._assets.is_first
         whole = is_first or not all(listing.follows_parent for listing in follows)
@@ -170,6 +171,8 @@ class ListingWork(Work):
             for record in self._records(family.root, span):
                 if follows:
                     parents.setdefault(family.root.key_of(record), record)
+                for name, key_field in family.found.items():
+                    keys[name].append(record.get(key_field))
                 if self._assets is not None and makes_assets:
                     self._assets.add(family.root, record)
                 yield record, None
@@ -190,12 +193,18 @@ class ListingWork(Work):
                 written += self._write(group, self._belongings(group[0], followed.values()), as_of, of_span)
             except (MarketoPermissionError, MarketoFeatureUnavailableError) as error:
                 written += [self._skipped(listing, error, as_of) for listing in group]
+        for name, some in keys.items():
+            found = ((record, None) for record in self._looked_up(name, read.whole_keys(name, some)))
+            written += self._write([LISTINGS[name]], found, as_of, None)
         return written
 
     def _records(self, listing: Listing, span: Window | None) -> Iterable[read.Record]:
         if listing.looked_up_by:
-            return read.looked_up(self._client, self._listings[listing.name], self._request.keys[listing.name])
+            return self._looked_up(listing.name, self._request.keys[listing.name])
         return read.records(self._client, listing, span)
+
+    def _looked_up(self, name: str, keys: Sequence[str]) -> Iterable[read.Record]:
+        return read.looked_up(self._client, self._listings[name], keys)
 
     def _make(self, listings: Sequence[Listing], as_of: str) -> list[TableRecord]:
         """Write the tables that are made of the records of others, and keep the assets for the next run."""

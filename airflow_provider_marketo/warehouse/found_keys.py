@@ -6,10 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.listings.read import whole_keys
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.engines import connect
@@ -57,7 +57,8 @@ def with_found_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the arguments of a listing with the keys that the tables have.
 
-    A table for which there are no keys is left out: Marketo cannot be asked for it.
+    A table for which there are no keys is left out: Marketo cannot be asked for it. Keys in rows of another table that
+    is listed, too, are those of its rows that are read: they need not be loaded first.
 
     :param arguments: of the operator, checked: ``found_keys`` names the tables, and ``start`` says since when rows have
         been read whose keys are looked up; None for all rows.
@@ -65,22 +66,26 @@ def with_found_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = dict(arguments)
     keys, by, without = dict(given["keys"] or {}), {}, []
-    if given["found_keys"]:
+    listed = [table for table in given["found_keys"] if FOUND_IN[table].dataset in given["also"]]
+    others = [table for table in given["found_keys"] if table not in listed]
+    if others:
         with closing(connect(given["sql_conn_id"], given["schema"])) as engine:
-            for table in given["found_keys"]:
+            for table in others:
                 keys[table] = _keys(engine, table, given["start"])
-    for table in given["found_keys"]:
+    for table in others:
         if not keys[table]:
             log.info("%s: no keys in %s, so there is nothing to look up", table, FOUND_IN[table].dataset)
             without.append(table)
         elif (field := FOUND_IN[table].looked_up_by) is not None:
             by[table] = field
+    without += [table for table in listed if FOUND_IN[table].dataset in without]
     for name in _BY_TABLE:
         if isinstance(given[name], dict):
             given[name] = {table: names for table, names in given[name].items() if table not in without}
     given["also"] = [table for table in given["also"] if table not in without]
     given["keys"] = {table: some for table, some in keys.items() if table not in without}
-    return {**given, "looked_up_by": by}
+    keys_in = {table: (FOUND_IN[table].dataset, FOUND_IN[table].field) for table in listed if table not in without}
+    return {**given, "looked_up_by": by, "keys_in": keys_in}
 
 
 def _keys(engine: Engine, table: str, start: datetime | None) -> list[str]:
@@ -103,11 +108,4 @@ def _keys(engine: Engine, table: str, start: datetime | None) -> list[str]:
         f"SELECT DISTINCT {engine.cast(column, types.TEXT)} FROM {engine.table(holds[place.dataset])}"
         f" WHERE {column} IS NOT NULL AND {quote(DELETED_AT)} IS NULL{since} ORDER BY 1"
     )
-    keys = [str(key) for (key,) in found if key != ""]
-    whole = [key for key in keys if "," not in key]
-    log.info("%s: %s found in %s", table, counted(len(whole), "key"), place.dataset)
-    if len(whole) < len(keys):
-        log.warning(
-            "%s: %s with a comma left out: Marketo reads it as two", table, counted(len(keys) - len(whole), "key")
-        )
-    return whole
+    return whole_keys(table, (key for (key,) in found))

@@ -316,11 +316,36 @@ def test_keys_that_the_tables_have_are_looked_up(marketo, governed, database, tm
     assert query(database, "SELECT external_sales_person_id FROM marketo.sales_persons") == [("S-1",)]
     assert query(database, "SELECT name FROM marketo.named_accounts") == [("Company 1",)]
     assert query(database, "SELECT lead_id, role FROM marketo.opportunity_roles") == [(first, "Buyer")]
+    opportunities = "SELECT external_opportunity_id FROM marketo.opportunities ORDER BY 1"
+    assert query(database, opportunities) == [("O-1",)]
     link(second, 2)
     ran("r2")
     companies = "SELECT external_company_id FROM marketo.companies ORDER BY 1"
     assert query(database, companies) == [("C-1",), ("C-2",)]
-    assert query(database, "SELECT external_opportunity_id FROM marketo.opportunities") == [("O-1",)]
+    assert query(database, opportunities) == [("O-1",), ("O-2",)]
+
+
+@pytest.mark.slow(reason="it lists an instance")
+def test_a_retry_finds_the_keys_of_rows_that_its_first_try_has_read(marketo, governed, database, tmp_path):
+    instance = marketo(leads=20, activities=20, limits=False)
+    client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
+    names = ("O-1", "O-2", "two, for Marketo")
+    client.call("opportunities.sync", input=[{"externalOpportunityId": name, "name": "a deal"} for name in names])
+    roles = [{"externalOpportunityId": name, "leadId": 1001, "role": "Buyer"} for name in names]
+    client.call("opportunity_roles.sync", input=roles)
+    run = Run(
+        group(tmp_path, tables={table: {"keys": "found"} for table in ("opportunities", "opportunity_roles")}), "r"
+    )
+    for name in ("ranges", "extract_leads", "load_leads"):
+        run.one(name)
+    instance.fail("opportunities.get", "603")
+    with pytest.raises(MarketoTaskError, match="603"):
+        run.one("extract_reference")
+    run.one("extract_reference")
+    run.one("load_reference")
+    assert query(database, "SELECT count(*) FROM marketo.opportunity_roles") == [(3,)]
+    found = query(database, "SELECT external_opportunity_id FROM marketo.opportunities ORDER BY 1")
+    assert found == [("O-1",), ("O-2",)]
 
 
 def test_keys_in_a_field_that_leads_leave_out_are_refused_by_name(marketo, governed, database, tmp_path):
