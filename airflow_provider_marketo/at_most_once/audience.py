@@ -58,7 +58,7 @@ def trigger_for_leads_or_rows(
     """
     if all(arguments[way] is None for way in ("source", "sql", "records")):
         return trigger(context, hook, arguments)
-    work = AudienceWork(context, hook, arguments, parallel=parallel)
+    work = AudienceWork(context, hook, arguments, parallel=parallel, resumed=False)
     work.advance(None)
     return work.finish()
 
@@ -70,18 +70,6 @@ class AudienceWork(ImportWork):
     The rows are staged as those of an import are, so that every try has the same audience. Which call was made is in
     the ledger, as for any request that must not run twice.
     """
-
-    def __init__(
-        self,
-        context: Mapping[str, Any],
-        hook: MarketoHook,
-        arguments: Mapping[str, Any],
-        *,
-        parallel: int,
-        resumed: bool = False,
-    ) -> None:
-        super().__init__(context, hook, arguments, parallel=parallel, resumed=resumed)
-        self._hook = hook
 
     def request(self) -> ImportRequest:
         """Return what is wanted. Columns are those that say who, and those of tokens and ``once_by``."""

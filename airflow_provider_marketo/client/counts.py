@@ -1,6 +1,10 @@
-"""Counts and articles that agree with their nouns: ``1 row``, ``2 rows``, ``an int``."""
+"""Counts, lengths of time and articles that agree with their nouns: ``1 row``, ``1 day 6 hours``, ``an int``."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+
+_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -12,6 +16,21 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     :param plural: the noun for any other number. Default: the noun with an ``s``.
     """
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(length: timedelta | float) -> str:
+    """
+    Write a length of time in its two largest units, such as ``1 day 6 hours`` or ``30 seconds``.
+
+    :param length: a timedelta or seconds; fractions of a second are rounded.
+    """
+    left = round(length.total_seconds() if isinstance(length, timedelta) else length)
+    parts = []
+    for unit, size in _UNITS.items():
+        number, left = divmod(left, size)
+        if number:
+            parts.append(counted(number, unit))
+    return " ".join(parts[:2]) or "0 seconds"
 
 
 def named_type(value: object) -> str:

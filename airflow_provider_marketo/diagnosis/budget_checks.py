@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.counts import counted, duration
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.diagnosis.finding import error, listed, ok, warning
@@ -99,7 +99,7 @@ def _timeouts(settings: ConnectionSettings, tasks: Sequence[DagTask]) -> Iterato
         for name, limit in limits.items():
             if limit is None or limit >= needed:
                 continue
-            said = f"{name}={limit} and daily_export_mb={budget_of([task]):g}"
+            said = f"{name}={duration(limit)} and daily_export_mb={budget_of([task]):g}"
             if days is None:
                 yield warning(
                     task.name,

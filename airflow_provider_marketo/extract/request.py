@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject, export_object
 from airflow_provider_marketo.client.bulk.plan import LONGEST_WINDOW, Slice, Window, slices, windows
+from airflow_provider_marketo.client.counts import duration
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
@@ -205,7 +206,7 @@ class ExtractRequest(Serializable):
         if len(found) > MOST_WINDOWS:
             raise MarketoInvalidRequestError(
                 f"from {iso(span.start)} to {iso(span.end)} there are more than {MOST_WINDOWS:,} windows of"
-                f" {self.window}, each of them a job",
+                f" {duration(self.window)}, each of them a job",
                 parameter="window",
                 remedy="Take longer windows (at most 31 days), start with the day of the first row, or divide the span"
                 " among runs.",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
-from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.counts import counted, duration
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import (
     MarketoError,
@@ -261,7 +261,7 @@ class DailyBudget(_Account):
         for owner, name in ((task, "execution_timeout"), (dag, "dagrun_timeout")):
             limit = getattr(owner, name, None)
             if limit is not None and limit < needed:
-                yield f"{name}={limit} is shorter and may end it before: remove it, or raise daily_export_mb"
+                yield f"{name}={duration(limit)} is shorter and may end it before: remove it, or raise daily_export_mb"
 
     def _admitted(self, account: ExportAccount, one: Slice, now: datetime) -> ExportAccount:
         key, dag_id = self._key(one), self._ti.dag_id

@@ -66,6 +66,7 @@ class ImportWork(Work):
         self.arguments = arguments
         self._request = self.request()
         self._context = context
+        self._hook = hook
         self._client = hook.client
         self._parallel = parallel
         self._resumed = resumed

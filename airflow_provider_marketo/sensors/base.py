@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_marketo.arguments import Check, ChecksArguments, flag, text
+from airflow_provider_marketo.client.counts import duration
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
     MarketoExportFailedError,
@@ -186,7 +187,7 @@ class MarketoSensor(ConnectedSensor):
         condition = self.condition(context)
         if datetime.now(timezone.utc) >= deadline:
             raise AirflowSensorTimeout(
-                f"Waited {timedelta(seconds=self.timeout)} for {condition.describe()}, which did not come true."
+                f"Waited {duration(self.timeout)} for {condition.describe()}, which did not come true."
             )
         log.info(
             "Waiting in the triggerer for %s: until %s, with a look every %g seconds",

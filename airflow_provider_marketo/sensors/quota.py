@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
 from airflow_provider_marketo.arguments import Check, count, number
+from airflow_provider_marketo.client.counts import duration
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.operators.defaults import DEFERRABLE
@@ -103,7 +104,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         self._left = self._wait.found(event)
         if self._left is None:
             raise AirflowSensorTimeout(
-                f"not enough of the quota of {self.marketo_conn_id} was left within {self.timeout} seconds"
+                f"not enough of the quota of {self.marketo_conn_id} was left within {duration(self.timeout)}"
             )
         return self._result()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client.counts import duration
 from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse.engines import connect
@@ -104,13 +105,8 @@ def _is_late(one: Freshness, promise: timedelta) -> bool:
 def _late(one: Freshness, promise: timedelta) -> str:
     reason = f"; Marketo refuses it: {one.skipped}" if one.skipped else ""
     if one.age is None or one.until is None:
-        return f"{one.table} was never loaded, and {_short(promise)} is promised{reason}"
+        return f"{one.table} was never loaded, and {duration(promise)} is promised{reason}"
     return (
-        f"{one.table} is {_short(one.age)} old (it has all up to {iso(one.until)}), and {_short(promise)} is promised"
-        f"{reason}"
+        f"{one.table} is {duration(one.age)} old (it has all up to {iso(one.until)}),"
+        f" and {duration(promise)} is promised{reason}"
     )
-
-
-def _short(age: timedelta) -> str:
-    """Return a duration without fractions of a second."""
-    return str(timedelta(seconds=round(age.total_seconds())))

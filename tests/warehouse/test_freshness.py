@@ -27,7 +27,7 @@ def test_the_age_of_a_table_is_that_of_its_newest_span_or_reading(warehouse, pub
     kept = {"leads": timedelta(days=2), "programs": timedelta(days=5)}
     assert check_freshness("wh", warehouse.schema, promises=kept, now=NOW) == found
     late = {**kept, "programs": timedelta(days=1)}
-    with pytest.raises(MarketoWarehouseError, match=r"programs is 5 days, 0:00:00 old .* 1 day, 0:00:00 is promised"):
+    with pytest.raises(MarketoWarehouseError, match=r"programs is 5 days old .* 1 day is promised"):
         check_freshness("wh", warehouse.schema, promises=late, now=NOW)
     with pytest.raises(MarketoInvalidRequestError, match="no load has made emails") as caught:
         check_freshness("wh", warehouse.schema, promises={"emails": timedelta(1)}, now=NOW)
