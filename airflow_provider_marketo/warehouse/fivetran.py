@@ -25,7 +25,7 @@ from airflow_provider_marketo.warehouse.fivetran_layout import (
     fivetran_names,
 )
 from airflow_provider_marketo.warehouse.log import Log
-from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, SYNCED_AT
+from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, OVERFLOW, SYNCED_AT
 from airflow_provider_marketo.warehouse.views import MadeViews
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["FivetranViews", "refuse_schema"]
 
 log = printable_logger(__name__)
+
+_NOT_PASSED_ON = (MISFITS, OVERFLOW)
+"""Columns with several values, which no table of Fivetran's has."""
 
 
 def refuse_schema(engine: Engine, schema: str) -> None:
@@ -147,7 +150,7 @@ class FivetranViews:
         if source is not None and wanted.passes_on:
             done = {column.name for column in wanted.columns}
             for field, column in source.columns.items():
-                if (name := named[field]) not in done and field != MISFITS and not _is_used(wanted, field):
+                if (name := named[field]) not in done and field not in _NOT_PASSED_ON and not _is_used(wanted, field):
                     kind = source.kinds[column]
                     values.append(_Value(name, self._plain(f"t.{quote(column)}", kind), kind))
         written, deleted = f"t.{quote(SYNCED_AT)}", f"(t.{quote(DELETED_AT)} IS NOT NULL)"

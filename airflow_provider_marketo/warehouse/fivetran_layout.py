@@ -68,6 +68,7 @@ class FivetranTable:
     :param passes_on: whether all other columns follow.
     :param deletes: whether it has ``_fivetran_deleted``.
     :param where: a field and the value that its rows have; empty for all rows.
+    :param also_read: columns that models read if they are there.
     :param is_required: whether it is there, empty, before anything is loaded into it.
     """
 
@@ -77,6 +78,7 @@ class FivetranTable:
     passes_on: bool = True
     deletes: bool = True
     where: tuple[str, str] | tuple[()] = ()
+    also_read: tuple[str, ...] = ()
     is_required: bool = False
 
 
@@ -148,6 +150,15 @@ _TABLES = (
             " billing_country_code billing_postal_code inferred_city inferred_state_region inferred_country"
             " inferred_postal_code inferred_phone_area_code anonymous_ip unsubscribed:bool email_invalid:bool"
             " do_not_call:bool"
+        ),
+        also_read=(
+            "lead_status",
+            "urgency",
+            "priority",
+            "relative_score",
+            "relative_urgency",
+            "demographic_score_marketing",
+            "behavior_score_marketing",
         ),
         is_required=True,
     ),
@@ -242,6 +253,20 @@ _TABLES = (
 
 FIVETRAN_TABLES: Mapping[str, FivetranTable] = {table.name: table for table in _TABLES}
 """By name. Every other activity type has a table, too: see :func:`activity_table`."""
+
+
+def fields_of_models(dataset: str, fields: Iterable[str]) -> frozenset[str]:
+    """
+    Return those fields of a dataset that the models of ``dbt_marketo`` read.
+
+    :param dataset: its name.
+    :param fields: all that it has.
+    """
+    tables = [table for table in _TABLES if dataset in table.datasets]
+    placed = {place.field for table in tables for column in table.columns for place in column.places}
+    by_rule = {column.name for table in tables for column in table.columns if not column.places}
+    by_rule.update(name for table in tables for name in table.also_read)
+    return frozenset(field for field in fields if field in placed or fivetran_name(field) in by_rule)
 
 
 def activity_table(dataset: str) -> FivetranTable:

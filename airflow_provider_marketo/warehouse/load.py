@@ -19,6 +19,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.fivetran_layout import fields_of_models
 from airflow_provider_marketo.warehouse.history import History
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
@@ -184,7 +185,10 @@ class DatasetLoad:
         """
         Return the fields that get no column; None if the table has no column for such fields.
 
-        A field that has a column keeps it. Fields without which rows cannot be merged come first, then in order.
+        A field that has a column keeps it. Fields without which rows cannot be merged come first, those that the models
+        of ``dbt_marketo`` read second, then the others in order.
+
+        :raises MarketoInvalidRequestError: a view of ``fivetran_schema`` would not find a field.
         """
         known, most = self._log.known(self.table), self._options.max_columns
         overflow: frozenset[str] = frozenset()
@@ -192,9 +196,20 @@ class DatasetLoad:
             removal = self._dataset.removal
             needed = {*self._dataset.key, *self._dataset.scope, "updatedAt"}
             needed |= {*removal.key.values(), removal.date} if removal else set()
-            new = sorted((name for name in self._fields if name not in known), key=lambda name: name not in needed)
+            read = fields_of_models(self._dataset.name, self._fields)
+            new = sorted(
+                (name for name in self._fields if name not in known),
+                key=lambda name: (name not in needed, name not in read),
+            )
             room = max(most - len(known), len(needed.intersection(new)))
             overflow = frozenset(new[room:])
+            if self._options.fivetran_schema is not None and (hidden := overflow & read):
+                raise MarketoInvalidRequestError(
+                    f"max_columns={most} leaves no column for {', '.join(sorted(hidden))}, which the models of"
+                    f" dbt_marketo read in {self._options.fivetran_schema}",
+                    parameter="max_columns",
+                    remedy=f"Give {most - room + len((needed | read).intersection(new))} or more.",
+                )
         if overflow and OVERFLOW not in known:
             log.warning(
                 "%s has a column for %s; %s go to %s", self.table, counted(most or 0, "field"), len(overflow), OVERFLOW

@@ -159,6 +159,20 @@ def test_values_stand_under_fivetrans_names(warehouse, publish):
     assert view(warehouse, "email_template_history", "id", "status") == [(5, "approved")]
 
 
+def test_what_the_models_read_has_a_column_before_other_fields(warehouse, publish):
+    own = {f"own{number}": "string" for number in range(30)}
+    read = ("email", "anonymousIP", "unsubscribed", "leadStatus", "createdAt")
+    given = ("a@x.example", "10.0.0.1", True, "New", "2026-01-05T00:00:00Z")
+    kinds = ("string", "string", "boolean", "string", "datetime")
+    leads = publish([(1, *("v" * 30), *given)], columns={"id": "integer", **own, **dict(zip(read, kinds, strict=True))})
+    with pytest.raises(MarketoInvalidRequestError, match=r"max_columns=4.*createdAt.*leadStatus.*Give 6 or more"):
+        load(warehouse, leads, max_columns=4)
+    load(warehouse, leads, max_columns=7)
+    found = view(warehouse, "lead", "email", "anonymous_ip", "unsubscribed", "lead_status", "own_0")
+    assert found == [("a@x.example", "10.0.0.1", True, "New", "v")]
+    assert not {"own_1", "_overflow", "overflow"} & set(declared(warehouse, "lead"))
+
+
 def test_restname_is_the_column_of_lead_whatever_is_loaded_first(warehouse, publish):
     fields = [(1, "leadStatus", "Lead Status"), (2, "Account_ID__c", "Account"), (3, "account_ID_c", "Other")]
     load(warehouse, publish(fields, columns=FIELDS, name="lead_fields", kind="full"))
