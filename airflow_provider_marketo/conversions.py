@@ -218,7 +218,7 @@ def _own_class(length: timedelta) -> timedelta | None:
     return None
 
 
-def checked_values(values: Iterable[Any], parameter: str = "filter_values") -> list[str]:
+def checked_values(values: Iterable[Any], parameter: str = "lookup_values") -> list[str]:
     """
     Return the values of a filter as texts, each once.
 

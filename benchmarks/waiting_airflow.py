@@ -65,7 +65,7 @@ from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 waits = {{"deferrable": True, "poke_interval": {every}, "timeout": timedelta(hours=3), "pool": "marketo"}}
 
 with DAG("many_leads", schedule=None, max_active_tasks=64):
-    MarketoLeadSensor.partial(task_id="lead", **waits).expand(filter_values={values})
+    MarketoLeadSensor.partial(task_id="lead", **waits).expand(lookup_values={values})
 
 with DAG("many_jobs", schedule=None, max_active_tasks=64):
     for object_type, ids in {ids}.items():

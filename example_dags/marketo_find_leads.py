@@ -22,8 +22,8 @@ with DAG(
 ):
     MarketoGetLeadsOperator(
         task_id="leads",
-        filter_type="email",
-        filter_values="{{ params.emails }}",
+        lookup_field="email",
+        lookup_values="{{ params.emails }}",
         fields=["id", "email", "firstName", "lastName", "leadScore", "updatedAt"],
         output_path="{{ var.value.marketo_lake }}/found/{{ run_id | replace(':', '') }}",
         outlets=[Asset("marketo_found_leads")],  # DAGs may be scheduled by it

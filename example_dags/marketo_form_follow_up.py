@@ -53,8 +53,8 @@ with DAG(
 
     leads = MarketoGetLeadsOperator(
         task_id="leads",
-        filter_type="id",
-        filter_values="{{ ti.xcom_pull('new')['lead_ids'] }}",
+        lookup_field="id",
+        lookup_values="{{ ti.xcom_pull('new')['lead_ids'] }}",
         output_path="{{ var.value.marketo_lake }}/form_fills/{{ ti.xcom_pull('new')['batch_ids'][0] }}",
         outlets=[Asset("marketo_form_fill_leads")],  # DAGs may be scheduled by it
         pool="marketo",

@@ -68,7 +68,7 @@ def test_a_set_has_the_same_order_in_every_process(items: set[str]) -> None:
 
 @pytest.mark.parametrize("value", ["Acme, Inc.", "[EU] Webinar", "(draft)", "a,b", "{{x}}", "it's"])
 def test_other_text_is_one_value_and_is_not_taken_apart(value: str) -> None:
-    assert arguments.texts()("filter_values", value) == (value,)
+    assert arguments.texts()("lookup_values", value) == (value,)
 
 
 @pytest.mark.parametrize("check", [arguments.ids, arguments.texts, arguments.values, arguments.names_or_ids])
@@ -94,7 +94,7 @@ def test_a_list_that_can_be_read_only_once_is_refused(check: Any, read: Any) -> 
     ],
 )
 def test_values_to_look_up_are_written_as_marketo_has_them(value: Any, found: Any) -> None:
-    assert arguments.values()("filter_values", value) == found
+    assert arguments.values()("lookup_values", value) == found
 
 
 @pytest.mark.parametrize("value", [True, float("nan"), b"1001", [1001], {"id": 1001}])

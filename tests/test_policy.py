@@ -36,7 +36,7 @@ def marker(monkeypatch):
 
 
 def leads(kind=MarketoGetLeadsOperator, **arguments):
-    return kind(task_id="leads", filter_type="id", filter_values=[1], **arguments)
+    return kind(task_id="leads", lookup_field="id", lookup_values=[1], **arguments)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_tasks_are_put_into_the_pool_of_their_connection(marker, task, pool):
 
 
 def test_a_mapped_task_is_put_into_the_pool_of_its_connection(marker):
-    mapped = MarketoGetLeadsOperator.partial(task_id="leads", filter_type="id").expand(filter_values=[[1], [2]])
+    mapped = MarketoGetLeadsOperator.partial(task_id="leads", lookup_field="id").expand(lookup_values=[[1], [2]])
     policy.task_policy(mapped)
     assert mapped.pool == "marketo"
 

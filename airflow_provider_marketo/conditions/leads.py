@@ -19,7 +19,7 @@ VALUES_PER_CALL = 300
 
 Lead = Mapping[str, Any]
 
-_PARAMETERS = {codes.FIELD_NOT_SEARCHABLE: "filter_type", codes.UNKNOWN_FIELD: "field"}
+_PARAMETERS = {codes.FIELD_NOT_SEARCHABLE: "lookup_field", codes.UNKNOWN_FIELD: "field"}
 _NOT_SHOWN = frozenset({"cookies"})
 """
 Fields that find leads without telling which value found which lead: a lead may have several cookies. Each value of them
@@ -32,31 +32,32 @@ class LeadCondition(Condition):
     """
     A lead exists for each value, and a field of that lead has one of some values.
 
-    :param filter_type: a searchable field, such as ``email`` or ``id``.
-    :param filter_values: values of that field, as text.
+    :param lookup_field: a searchable field, such as ``email`` or ``id``.
+    :param lookup_values: values of that field, as text.
     :param field: REST API name of a field to look at; None if it is enough that the leads exist.
     :param field_values: the field must have one of these values, as text, "" for no value. Empty for any value.
     """
 
+    VERSION: ClassVar[int] = 2
     kind: ClassVar[str] = "lead"
-    filter_type: str
-    filter_values: tuple[str, ...]
+    lookup_field: str
+    lookup_values: tuple[str, ...]
     field: str | None = None
     field_values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.filter_values:
+        if not self.lookup_values:
             raise MarketoInvalidRequestError(
-                "filter_values is empty: the sensor has no value to look for", parameter="filter_values"
+                "lookup_values is empty: the sensor has no value to look for", parameter="lookup_values"
             )
-        if any("," in value for value in self.filter_values):
+        if any("," in value for value in self.lookup_values):
             raise MarketoInvalidRequestError(
                 "a value contains a comma, which Marketo reads as two values",
-                parameter="filter_values",
+                parameter="lookup_values",
                 remedy="Look the lead up by another field.",
             )
-        if self.filter_type == "id" and not all(value.isdigit() for value in self.filter_values):
-            raise MarketoInvalidRequestError("a value is not an id: an id is a number", parameter="filter_values")
+        if self.lookup_field == "id" and not all(value.isdigit() for value in self.lookup_values):
+            raise MarketoInvalidRequestError("a value is not an id: an id is a number", parameter="lookup_values")
         if self.field_values and self.field is None:
             raise MarketoInvalidRequestError(
                 "field_values are given, but no field", parameter="field", remedy="Give field as well."
@@ -65,13 +66,13 @@ class LeadCondition(Condition):
     @property
     def group(self) -> Hashable:
         """The fields that one call can filter by and return."""
-        return self.filter_type, self.field
+        return self.lookup_field, self.field
 
     def describe(self) -> str:
         """Return what the sensor waits for, without a person's data."""
         condition = f" with a wanted {self.field}" if self.field else ""
-        count = len(self.filter_values)
-        return f"{'a lead' if count == 1 else f'{count} leads'} by {self.filter_type}{condition}"
+        count = len(self.lookup_values)
+        return f"{'a lead' if count == 1 else f'{count} leads'} by {self.lookup_field}{condition}"
 
 
 class LeadPoller(ConditionPoller[LeadCondition]):
@@ -80,15 +81,15 @@ class LeadPoller(ConditionPoller[LeadCondition]):
     def _ask(self, conditions: Sequence[LeadCondition]) -> Mapping[LeadCondition, Answer]:
         first = conditions[0]
         found: dict[str, Sequence[Lead] | MarketoError] = {}
-        values = (value for condition in conditions for value in condition.filter_values)
-        wanted = list(dict.fromkeys(filter(None, ("id", first.filter_type, first.field))))
-        for batch in distinct_batches(values, 1 if first.filter_type in _NOT_SHOWN else VALUES_PER_CALL):
-            found.update(self._find(first.filter_type, batch, wanted))
+        values = (value for condition in conditions for value in condition.lookup_values)
+        wanted = list(dict.fromkeys(filter(None, ("id", first.lookup_field, first.field))))
+        for batch in distinct_batches(values, 1 if first.lookup_field in _NOT_SHOWN else VALUES_PER_CALL):
+            found.update(self._find(first.lookup_field, batch, wanted))
         answers = {condition: _judge(condition, found) for condition in conditions}
         return {condition: answer for condition, answer in answers.items() if answer is not None}
 
     def _find(
-        self, filter_type: str, values: list[str], fields: list[str]
+        self, lookup_field: str, values: list[str], fields: list[str]
     ) -> Mapping[str, Sequence[Lead] | MarketoError]:
         """
         Return the leads by value.
@@ -96,32 +97,32 @@ class LeadPoller(ConditionPoller[LeadCondition]):
         Marketo returns at most 1,000 leads for a call. With more, each half of the values gets a call of its own, down
         to the one value that too many leads share.
         """
-        query = {"filterType": filter_type, "filterValues": values, "fields": fields}
+        query = {"filterType": lookup_field, "filterValues": values, "fields": fields}
         try:
             leads = list(self._client.paginate("leads.get_by_filter_type", **query))
         except MarketoInvalidRequestError as error:
             if error.code != codes.INVALID_DATA or "too many" not in error.message.lower():
                 if error.code in _PARAMETERS:
                     error.parameter = _PARAMETERS[error.code]
-                    suggest_lead_fields(self._client, error, [filter_type, *fields])
+                    suggest_lead_fields(self._client, error, [lookup_field, *fields])
                 raise
             if len(values) == 1:
-                return {_folded(values[0]): _too_many(filter_type, error)}
+                return {_folded(values[0]): _too_many(lookup_field, error)}
             half = len(values) // 2
             return {
-                **self._find(filter_type, values[:half], fields),
-                **self._find(filter_type, values[half:], fields),
+                **self._find(lookup_field, values[:half], fields),
+                **self._find(lookup_field, values[half:], fields),
             }
         by_value: dict[str, list[Lead]] = {}
         for lead in leads:
-            shown = values[0] if filter_type in _NOT_SHOWN else lead.get(filter_type)
+            shown = values[0] if lookup_field in _NOT_SHOWN else lead.get(lookup_field)
             by_value.setdefault(_folded(shown), []).append(lead)
         return by_value
 
 
 def _judge(condition: LeadCondition, found: Mapping[str, Sequence[Lead] | MarketoError]) -> Answer | None:
     ids: list[int] = []
-    for value in condition.filter_values:
+    for value in condition.lookup_values:
         leads = found.get(_folded(value), ())
         if isinstance(leads, MarketoError):
             return leads
@@ -132,13 +133,13 @@ def _judge(condition: LeadCondition, found: Mapping[str, Sequence[Lead] | Market
     return {"lead_ids": sorted(set(ids))}
 
 
-def _too_many(filter_type: str, error: MarketoError) -> MarketoError:
+def _too_many(lookup_field: str, error: MarketoError) -> MarketoError:
     return MarketoInvalidRequestError(
-        f"more than 1,000 leads have one of the values of {filter_type}, and Marketo returns none of them",
+        f"more than 1,000 leads have one of the values of {lookup_field}, and Marketo returns none of them",
         operation=error.operation,
         code=error.code,
         request_id=error.request_id,
-        parameter="filter_values",
+        parameter="lookup_values",
         remedy="Look the lead up by a field that few leads share, such as email or id.",
     )
 

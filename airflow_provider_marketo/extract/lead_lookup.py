@@ -28,11 +28,11 @@ log = printable_logger(__name__)
 VALUES_PER_CALL = 300
 DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")
 
-_WAYS = ("filter_type", "list_id", "program_id")
+_WAYS = ("lookup_field", "list_id", "program_id")
 _TOO_MANY = ("too many", "exceed", "more than")
 _PARAMETERS = {
-    "filterType": "filter_type",
-    "filterValues": "filter_values",
+    "filterType": "lookup_field",
+    "filterValues": "lookup_values",
     "listId": "list_id",
     "programId": "program_id",
 }
@@ -81,20 +81,20 @@ def _queries(arguments: Mapping[str, Any]) -> list[Query]:
     """Return the calls to make, checked before the first one is made."""
     if sum(arguments[way] is not None for way in _WAYS) != 1:
         raise MarketoInvalidRequestError(
-            "leads are read by exactly one of filter_type, list_id and program_id", parameter="filter_type"
+            "leads are read by exactly one of lookup_field, list_id and program_id", parameter="lookup_field"
         )
     if arguments["list_id"] is not None:
         return [("static_list_membership.get_leads_by_list_id", {"listId": arguments["list_id"]})]
     if arguments["program_id"] is not None:
         return [("leads.get_by_program_id", {"programId": arguments["program_id"]})]
-    values = arguments["filter_values"]
+    values = arguments["lookup_values"]
     if values is None:
-        raise MarketoInvalidRequestError("filter_type needs filter_values", parameter="filter_values")
+        raise MarketoInvalidRequestError("lookup_field needs lookup_values", parameter="lookup_values")
     if not values:
-        log.info("filter_values is empty: there is nothing to look for")
-    operation, filter_type = "leads.get_by_filter_type", arguments["filter_type"]
+        log.info("lookup_values is empty: there is nothing to look for")
+    operation, lookup_field = "leads.get_by_filter_type", arguments["lookup_field"]
     return [
-        (operation, {"filterType": filter_type, "filterValues": batch}) for batch in batches(values, VALUES_PER_CALL)
+        (operation, {"filterType": lookup_field, "filterValues": batch}) for batch in batches(values, VALUES_PER_CALL)
     ]
 
 
@@ -115,7 +115,7 @@ def _explain(
     """Name the argument that Marketo, or the check before the call, complains about."""
     words = error.message.lower()
     if error.code == codes.INVALID_DATA and any(each in words for each in _TOO_MANY):
-        error.parameter = "filter_values"
+        error.parameter = "lookup_values"
         error.remedy = (
             "Marketo finds at most 1,000 leads per call. Ask for fewer values, or use"
             " MarketoBulkExtractOperator(object_type='leads')."
@@ -128,7 +128,7 @@ def _explain(
     else:
         error.parameter = next(way for way in _WAYS if arguments[way] is not None)
         if error.code == codes.FIELD_NOT_SEARCHABLE:
-            suggest_lead_fields(client, error, [arguments["filter_type"]])
+            suggest_lead_fields(client, error, [arguments["lookup_field"]])
 
 
 def _once_each(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

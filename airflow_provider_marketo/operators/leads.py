@@ -23,8 +23,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     Adobe's operations: ``leads.get_by_filter_type``, ``static_list_membership.get_leads_by_list_id``,
     ``leads.get_by_program_id``; with ``output_path`` also ``leads.describe``, for the types.
 
-    :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
-    :param filter_values: values to look for; any number. A value must not contain a comma. Airflow shows them as a
+    :param lookup_field: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
+    :param lookup_values: values to look for; any number. A value must not contain a comma. Airflow shows them as a
         rendered field.
     :param list_id: id of a static list, in the place of a filter.
     :param program_id: id of a program, in the place of a filter.
@@ -41,8 +41,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     permissions: ClassVar[Sequence[str]] = ("Read-Only Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoOperator.argument_checks,
-        "filter_type": text(),
-        "filter_values": values(),
+        "lookup_field": text(),
+        "lookup_values": values(),
         "list_id": one_id(),
         "program_id": one_id(),
         "fields": narrowing(texts()),
@@ -51,8 +51,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     }
     template_fields: Sequence[str] = (
         *MarketoOperator.template_fields,
-        "filter_type",
-        "filter_values",
+        "lookup_field",
+        "lookup_values",
         "list_id",
         "program_id",
         "fields",
@@ -63,8 +63,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
     def __init__(
         self,
         *,
-        filter_type: str | None = None,
-        filter_values: Sequence[Any] | str | int | None = None,
+        lookup_field: str | None = None,
+        lookup_values: Sequence[Any] | str | int | None = None,
         list_id: int | str | None = None,
         program_id: int | str | None = None,
         fields: Sequence[str] | str | None = None,
@@ -75,8 +75,8 @@ class MarketoGetLeadsOperator(MarketoOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(max_calls=max_calls, marketo_conn_id=marketo_conn_id, **kwargs)
-        self.filter_type = filter_type
-        self.filter_values = filter_values
+        self.lookup_field = lookup_field
+        self.lookup_values = lookup_values
         self.list_id = list_id
         self.program_id = program_id
         self.fields = fields

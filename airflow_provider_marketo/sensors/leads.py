@@ -26,8 +26,8 @@ class MarketoLeadSensor(MarketoSensor):
 
     Adobe's operation: ``leads.get_by_filter_type``.
 
-    :param filter_type: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
-    :param filter_values: one value or several; there must be a lead for each. No value may contain a comma. Airflow
+    :param lookup_field: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
+    :param lookup_values: one value or several; there must be a lead for each. No value may contain a comma. Airflow
         shows them as a rendered field.
     :param field: REST API name of a field to look at. Default: it is enough that the leads exist.
     :param field_values: the field must have one of these values, regardless of case; None for no value.
@@ -40,15 +40,15 @@ class MarketoLeadSensor(MarketoSensor):
     permissions: ClassVar[Sequence[str]] = ("Read-Only Lead",)
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoSensor.argument_checks,
-        "filter_type": text(required=True),
-        "filter_values": narrowing(texts(required=True)),
+        "lookup_field": text(required=True),
+        "lookup_values": narrowing(texts(required=True)),
         "field": text(),
         "field_values": narrowing(texts(none_allowed=True)),
     }
     template_fields: Sequence[str] = (
         *MarketoSensor.template_fields,
-        "filter_type",
-        "filter_values",
+        "lookup_field",
+        "lookup_values",
         "field",
         "field_values",
     )
@@ -56,8 +56,8 @@ class MarketoLeadSensor(MarketoSensor):
     def __init__(
         self,
         *,
-        filter_type: str = "email",
-        filter_values: Sequence[Any] | str | int,
+        lookup_field: str = "email",
+        lookup_values: Sequence[Any] | str | int,
         field: str | None = None,
         field_values: Sequence[Any] | str | int | None = None,
         deferrable: bool = DEFERRABLE,
@@ -65,8 +65,8 @@ class MarketoLeadSensor(MarketoSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(deferrable=deferrable, marketo_conn_id=marketo_conn_id, **kwargs)
-        self.filter_type = filter_type
-        self.filter_values = filter_values
+        self.lookup_field = lookup_field
+        self.lookup_values = lookup_values
         self.field = field
         self.field_values = field_values
         self.check_arguments()
@@ -76,8 +76,8 @@ class MarketoLeadSensor(MarketoSensor):
         from airflow_provider_marketo.conditions.leads import LeadCondition
 
         return LeadCondition(
-            filter_type=self.argument("filter_type"),
-            filter_values=tuple(sorted(set(filter(None, self.argument("filter_values"))))),
+            lookup_field=self.argument("lookup_field"),
+            lookup_values=tuple(sorted(set(filter(None, self.argument("lookup_values"))))),
             field=self.argument("field"),
             field_values=tuple(sorted({value or "" for value in self.argument("field_values") or ()})),
         )

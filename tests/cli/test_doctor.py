@@ -198,7 +198,7 @@ def test_a_pool_that_differs_from_its_connection_is_named(doctor, connected, slo
 def test_tasks_outside_the_pool_are_named_mapped_ones_too(doctor, connected, store_dag):
     with DAG("somewhere") as dag:
         extract("/tmp/leads", pool="default_pool")
-        MarketoGetLeadsOperator.partial(task_id="mapped", filter_type="email").expand(filter_values=[["a"], ["b"]])
+        MarketoGetLeadsOperator.partial(task_id="mapped", lookup_field="email").expand(lookup_values=[["a"], ["b"]])
         extract("/tmp/leads", task_id="inside")
         extract("/tmp/leads", task_id="nowhere", pool="never_created")
     store_dag(dag)
@@ -235,7 +235,7 @@ def test_the_coordination_is_held_against_the_executor(
 def test_a_shared_limit_by_pool_is_not_safe_for_tasks_outside(doctor, connected, store_dag, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "KubernetesExecutor")
     with DAG("somewhere") as dag:
-        MarketoGetLeadsOperator(task_id="outside", filter_type="email", filter_values=["a@example.com"])
+        MarketoGetLeadsOperator(task_id="outside", lookup_field="email", lookup_values=["a@example.com"])
     store_dag(dag)
     assert findings(doctor(), "coordination", "warning")
 

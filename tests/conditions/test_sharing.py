@@ -59,7 +59,7 @@ def test_five_hundred_leads_are_two_calls(sim, client):
     answers = LeadPoller(client).ask(conditions)
     assert asked(sim) == {"leads.get_by_filter_type": 2}
     existing = {f"lead{1001 + n}@example.com" for n in range(0, 500, 3) if n % 97 != 50}
-    assert {condition.filter_values[0] for condition in answers} == existing
+    assert {condition.lookup_values[0] for condition in answers} == existing
 
 
 def test_leads_by_different_fields_are_different_calls(sim, client):

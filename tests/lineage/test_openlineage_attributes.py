@@ -71,7 +71,7 @@ def test_no_argument_is_in_the_events_or_the_debug_log(kind, openlineage, caplog
 
 def test_not_even_the_full_task_info_holds_the_secret(marketo, openlineage):
     instance = marketo()
-    task = MarketoGetLeadsOperator(task_id="a_task", filter_type="id", filter_values=[1001])
+    task = MarketoGetLeadsOperator(task_id="a_task", lookup_field="id", lookup_values=[1001])
     task.execute(task_context())
     assert "hook" in vars(task)
     shown = json.dumps(dict(openlineage.utils.TaskInfoComplete(task)), default=repr)

@@ -44,8 +44,8 @@ def link_of(operator: Any) -> str:
 @pytest.mark.parametrize(
     ("operator", "arguments", "link"),
     [
-        (MarketoGetLeadsOperator, {"filter_type": "id", "filter_values": [1001]}, LEAD),
-        (MarketoGetLeadsOperator, {"filter_type": "id", "filter_values": [1001, 1002]}, UI),
+        (MarketoGetLeadsOperator, {"lookup_field": "id", "lookup_values": [1001]}, LEAD),
+        (MarketoGetLeadsOperator, {"lookup_field": "id", "lookup_values": [1001, 1002]}, UI),
         (MarketoGetLeadsOperator, {"program_id": 1001}, f"{UI}/#PG1001A1"),
         (
             MarketoBulkExtractOperator,
@@ -63,7 +63,7 @@ def link_of(operator: Any) -> str:
             "#PG1001A1",
         ),
         (MarketoListMembershipSensor, {"list_id": 1002, "lead_ids": [1001], "member": False}, f"{UI}/#ST1002A1"),
-        (MarketoLeadSensor, {"filter_type": "id", "filter_values": 1001}, UI),
+        (MarketoLeadSensor, {"lookup_field": "id", "lookup_values": 1001}, UI),
         (MarketoQuotaSensor, {"min_calls": 1}, UI),
         (MarketoGetLeadsOperator, {"list_id": 1001}, LIST),
         (

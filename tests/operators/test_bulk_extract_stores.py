@@ -101,7 +101,7 @@ def test_a_folders_name_is_literal(marketo, bucket, name, neighbour):
 def test_leads_by_key_land_in_a_bucket(marketo, bucket):
     marketo()
     operator = MarketoGetLeadsOperator(
-        task_id="leads", filter_type="id", filter_values=[1001, 1002], output_path=bucket.url, file_format="csv"
+        task_id="leads", lookup_field="id", lookup_values=[1001, 1002], output_path=bucket.url, file_format="csv"
     )
     assert operator.execute(task_context())["count"] == 2
     assert bucket.data() == ["leads.csv"]

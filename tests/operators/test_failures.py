@@ -61,11 +61,11 @@ def an_operator() -> Any:
 
 
 def a_sensor() -> Any:
-    return MarketoLeadSensor(task_id="a_task", filter_values="a@example.org", mode="poke").execute(_sensor_context())
+    return MarketoLeadSensor(task_id="a_task", lookup_values="a@example.org", mode="poke").execute(_sensor_context())
 
 
 def a_deferrable_sensor() -> Any:
-    sensor = MarketoLeadSensor(task_id="a_task", filter_values="a@example.org", deferrable=True)
+    sensor = MarketoLeadSensor(task_id="a_task", lookup_values="a@example.org", deferrable=True)
     return sensor.execute(_sensor_context())
 
 
@@ -84,7 +84,7 @@ def _sensor_context() -> Any:
 
 
 def a_resumed_sensor() -> Any:
-    sensor = MarketoLeadSensor(task_id="a_task", filter_values="a@example.org", deferrable=True)
+    sensor = MarketoLeadSensor(task_id="a_task", lookup_values="a@example.org", deferrable=True)
     event = {"status": "error", **failure_of(a_call_of_the_hook).to_dict()}
     return sensor.resume_execution("execute_complete", {"event": event}, _sensor_context())
 

@@ -142,7 +142,7 @@ def extract(folder: Path) -> Any:
 
 def leads(folder: Path) -> Any:
     return MarketoGetLeadsOperator(
-        task_id="a_task", filter_type="id", filter_values=list(range(FIRST, FIRST + 310)), output_path=f"{folder}/out"
+        task_id="a_task", lookup_field="id", lookup_values=list(range(FIRST, FIRST + 310)), output_path=f"{folder}/out"
     )
 
 

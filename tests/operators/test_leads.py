@@ -39,14 +39,14 @@ def calls(marketo_instance, operation: str) -> int:
 
 
 def test_a_lead_is_found_by_its_email(emails):
-    found = get_leads(filter_type="email", filter_values=[emails[1001]])
+    found = get_leads(lookup_field="email", lookup_values=[emails[1001]])
     assert found["ids"] == [1001]
     assert found["count"] == 1
 
 
 def test_any_number_of_values_is_sent_three_hundred_at_a_time(marketo):
     instance = marketo(leads=700)
-    found = get_leads(filter_type="id", filter_values=list(range(1001, 1701)), fields=["id"])
+    found = get_leads(lookup_field="id", lookup_values=list(range(1001, 1701)), fields=["id"])
     assert found["ids"] == list(range(1001, 1701))
     assert calls(instance, "leads.get_by_filter_type") == 3
     assert instance.report().violations == {}
@@ -55,7 +55,7 @@ def test_any_number_of_values_is_sent_three_hundred_at_a_time(marketo):
 def test_values_that_make_the_address_too_long_are_posted(marketo):
     instance = marketo(leads=300)
     values = [f"{'a-very-long-local-part-' * 3}{n}@example.com" for n in range(300)]
-    assert get_leads(filter_type="email", filter_values=values)["count"] == 0
+    assert get_leads(lookup_field="email", lookup_values=values)["count"] == 0
     assert "HTTP 414" not in instance.report().rejected
     assert instance.report().violations == {}
 
@@ -79,20 +79,20 @@ def test_all_members_of_a_program_are_found(marketo):
 
 
 def test_a_lead_that_several_values_find_comes_once(emails):
-    assert get_leads(filter_type="id", filter_values="[1001, 1001, '1002']")["ids"] == [1001, 1002]
+    assert get_leads(lookup_field="id", lookup_values="[1001, 1001, '1002']")["ids"] == [1001, 1002]
 
 
 def test_nothing_to_look_for_is_nothing_found_and_no_call(marketo):
     instance = marketo()
-    assert get_leads(filter_type="email", filter_values=[])["count"] == 0
+    assert get_leads(lookup_field="email", lookup_values=[])["count"] == 0
     assert instance.report().total_calls == 0
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
 def test_rows_go_to_the_output_and_ids_come_back(emails, tmp_path, file_format):
     found = get_leads(
-        filter_type="id",
-        filter_values=[1001, 1002],
+        lookup_field="id",
+        lookup_values=[1001, 1002],
         fields=["email"],
         output_path=str(tmp_path),
         file_format=file_format,
@@ -117,7 +117,7 @@ def test_mapped_tasks_do_not_replace_the_rows_of_each_other(marketo, tmp_path):
     for index in (0, 1):
         context = task_context()
         context["ti"].map_index = index
-        arguments = {"filter_type": "id", "filter_values": 1001 + index, "fields": ["id"]}
+        arguments = {"lookup_field": "id", "lookup_values": 1001 + index, "fields": ["id"]}
         operator = MarketoGetLeadsOperator(task_id="leads", output_path=str(tmp_path), file_format="csv", **arguments)
         assert operator.execute(context)["ids"] == [1001 + index]
     assert data_files(tmp_path) == ["leads_0.csv", "leads_1.csv"]
@@ -126,14 +126,14 @@ def test_mapped_tasks_do_not_replace_the_rows_of_each_other(marketo, tmp_path):
 def test_an_output_appears_only_when_everything_was_read(marketo, tmp_path):
     instance = marketo(leads=700)
     instance.fail("leads.get_by_filter_type", "603", skip=1)
-    refusal(filter_type="id", filter_values=list(range(1001, 1701)), output_path=str(tmp_path), file_format="csv")
+    refusal(lookup_field="id", lookup_values=list(range(1001, 1701)), output_path=str(tmp_path), file_format="csv")
     assert data_files(tmp_path) == []
 
 
 def test_more_leads_than_marketo_finds_are_a_bulk_extract(marketo):
     marketo(leads=20_000)
-    text = refusal(filter_type="leadPartitionId", filter_values=[1])
-    assert text.startswith("filter_values: ")
+    text = refusal(lookup_field="leadPartitionId", lookup_values=[1])
+    assert text.startswith("lookup_values: ")
     assert "Marketo code 1003" in text
     assert "MarketoBulkExtractOperator(object_type='leads')" in text
 
@@ -141,13 +141,13 @@ def test_more_leads_than_marketo_finds_are_a_bulk_extract(marketo):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"filter_type": "id", "filter_values": "1001,1002"}, "contains a comma"),
-        ({"filter_type": "id"}, "filter_type needs filter_values"),
-        ({}, "exactly one of filter_type, list_id and program_id"),
-        ({"filter_type": "email", "filter_values": ["a"], "list_id": 1}, "exactly one of"),
-        ({"filter_type": "company", "filter_values": ["Acme, Inc."]}, "filter_values: 1 of 1 value contains a comma"),
+        ({"lookup_field": "id", "lookup_values": "1001,1002"}, "contains a comma"),
+        ({"lookup_field": "id"}, "lookup_field needs lookup_values"),
+        ({}, "exactly one of lookup_field, list_id and program_id"),
+        ({"lookup_field": "email", "lookup_values": ["a"], "list_id": 1}, "exactly one of"),
+        ({"lookup_field": "company", "lookup_values": ["Acme, Inc."]}, "lookup_values: 1 of 1 value contains a comma"),
         (
-            {"filter_type": "email", "filter_values": ["a@example.com"], "file_format": "xml", "output_path": "x"},
+            {"lookup_field": "email", "lookup_values": ["a@example.com"], "file_format": "xml", "output_path": "x"},
             "file_format",
         ),
         ({"list_id": "the big one"}, "list_id is a str that is not an id"),
@@ -164,14 +164,14 @@ def test_bad_input_costs_no_call(marketo, tmp_path, arguments, words):
 
 def test_a_field_that_cannot_be_searched_is_refused_by_name(marketo):
     marketo()
-    text = refusal(filter_type="shoeSize", filter_values=["42"])
-    assert text.startswith("filter_type: ")
+    text = refusal(lookup_field="shoeSize", lookup_values=["42"])
+    assert text.startswith("lookup_field: ")
     assert "shoeSize" in text
 
 
 def test_an_unknown_field_is_refused_by_name(marketo):
     marketo()
-    text = refusal(filter_type="id", filter_values=[1001], fields=["shoeSize"])
+    text = refusal(lookup_field="id", lookup_values=[1001], fields=["shoeSize"])
     assert text.startswith("fields: ")
     assert "shoeSize" in text
 
@@ -187,4 +187,4 @@ def test_a_missing_permission_is_named(marketo):
     marketo(
         users=[ApiUser("an-id", "a-secret", "a@example.org", denied=frozenset({"Read-Only Lead", "Read-Write Lead"}))]
     )
-    assert "'Read-Only Lead' or 'Read-Write Lead'" in refusal(filter_type="id", filter_values=[1001])
+    assert "'Read-Only Lead' or 'Read-Write Lead'" in refusal(lookup_field="id", lookup_values=[1001])

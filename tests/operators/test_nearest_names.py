@@ -27,7 +27,7 @@ from tests.support import StateStore, task_context
 __all__ = ["marketo"]
 
 SEARCHABLE = r"Marketo searches by id, email, .*"
-LEAD = {"filter_values": ["ada@example.com"]}
+LEAD = {"lookup_values": ["ada@example.com"]}
 SPAN = {"start": "2026-01-01", "end": "2026-01-02", "output_path": "<folder>/out"}
 REJECTS = {"rejects_path": "<folder>/rejects"}
 IMPORT = {"source": "<people>", **REJECTS}
@@ -57,16 +57,16 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
     [
         (
             MarketoGetLeadsOperator,
-            {**LEAD, "filter_type": "emial"},
-            f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}",
+            {**LEAD, "lookup_field": "emial"},
+            f"^lookup_field: .*Did you mean 'email'. {SEARCHABLE}",
         ),
-        (MarketoGetLeadsOperator, {**LEAD, "filter_type": "firstName"}, f"^filter_type: .*{SEARCHABLE}"),
+        (MarketoGetLeadsOperator, {**LEAD, "lookup_field": "firstName"}, f"^lookup_field: .*{SEARCHABLE}"),
         (
             MarketoGetLeadsOperator,
-            {**LEAD, "filter_type": "email", "fields": ["fristName"]},
+            {**LEAD, "lookup_field": "email", "fields": ["fristName"]},
             "^fields: .*Did you mean 'firstName'",
         ),
-        (MarketoLeadSensor, {**LEAD, "filter_type": "emial"}, f"^filter_type: .*Did you mean 'email'. {SEARCHABLE}"),
+        (MarketoLeadSensor, {**LEAD, "lookup_field": "emial"}, f"^lookup_field: .*Did you mean 'email'. {SEARCHABLE}"),
         (MarketoLeadSensor, {**LEAD, "field": "leadStatu"}, "^field: .*Did you mean 'leadStatus'"),
         (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Attend"}, "did you mean 'Attended'"),
         (MarketoActivitySensor, {"activity_types": "Fill Out From"}, "^activity_types: .*Did you mean 'Fill Out Form'"),
@@ -222,8 +222,12 @@ def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(run, task, argum
 @pytest.mark.parametrize(
     ("task", "arguments", "said"),
     [
-        (MarketoGetLeadsOperator, {"filter_typ": "email", "filter_values": ["x"]}, "no argument 'filter_typ'. Did you"),
-        (MarketoGetLeadsOperator, {"filter_type": "email", "filter_value": ["x"]}, "'filter_values'"),
+        (
+            MarketoGetLeadsOperator,
+            {"lookup_fild": "email", "lookup_values": ["x"]},
+            "no argument 'lookup_fild'. Did you",
+        ),
+        (MarketoGetLeadsOperator, {"lookup_field": "email", "lookup_value": ["x"]}, "'lookup_values'"),
         (MarketoLeadSensor, {**LEAD, "fieldd": "leadStatus"}, "MarketoLeadSensor has no argument 'fieldd'. .*'field'"),
         (MarketoLeadSensor, {**LEAD, "poke_intervall": 5}, "'poke_interval'"),
         (MarketoSyncLeadsOperator, {"rows": [{"email": "ada@example.com"}], **REJECTS}, "no argument 'rows'"),
@@ -238,5 +242,5 @@ def test_a_misspelt_argument_is_refused_when_the_dag_is_parsed_without_its_value
 
 def test_airflows_own_arguments_are_taken():
     MarketoGetLeadsOperator(
-        task_id="a_task", **LEAD, filter_type="email", retries=2, default_args={"owner": "a"}, params={"a": 1}
+        task_id="a_task", **LEAD, lookup_field="email", retries=2, default_args={"owner": "a"}, params={"a": 1}
     )

@@ -58,7 +58,7 @@ TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "leads of a program": (MarketoGetLeadsOperator, {"program_id": 1001}),
     "leads to files": (
         MarketoGetLeadsOperator,
-        {"filter_type": "id", "filter_values": [1001, 1002], "output_path": ""},
+        {"lookup_field": "id", "lookup_values": [1001, 1002], "output_path": ""},
     ),
     "activities": (MarketoActivitiesOperator, SPAN),
     "merged leads": (MarketoMergedLeadsOperator, SPAN),
@@ -66,7 +66,10 @@ TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "sensor of activities": (MarketoActivitySensor, {"activity_types": "Click Email", **AT_ONCE}),
     "sensor of an asset": (MarketoAssetSensor, {"asset_type": "emails", "asset_id": 3001, **AT_ONCE}),
     "sensor of a campaign": (MarketoCampaignRunSensor, {"campaign_id": 2001, **AT_ONCE}),
-    "sensor of a lead": (MarketoLeadSensor, {"filter_type": "id", "filter_values": 1001, "field": "rating", **AT_ONCE}),
+    "sensor of a lead": (
+        MarketoLeadSensor,
+        {"lookup_field": "id", "lookup_values": 1001, "field": "rating", **AT_ONCE},
+    ),
     "sensor of a list": (MarketoListMembershipSensor, {"list_id": 1001, "lead_ids": 1001, **AT_ONCE}),
     "sensor of a program": (MarketoProgramMemberSensor, {"program_id": 1001, "statuses": "Attended", **AT_ONCE}),
     "export": (MarketoBulkExtractOperator, {"start": "", "object_type": "leads", "fields": ["email"]}),
@@ -143,7 +146,7 @@ def run(name: str, folder: Any, instance: Any) -> None:
     if "start" in arguments:
         now = instance.clock.now()
         arguments |= {"start": now - timedelta(days=3), "end": now}
-    arguments |= {each: arguments[each][:2] for each in ("lead_ids", "filter_values", "records") if each in arguments}
+    arguments |= {each: arguments[each][:2] for each in ("lead_ids", "lookup_values", "records") if each in arguments}
     task = kind(task_id="a_task", **arguments)
     context = task_context(StateStore())
     context["ti"].task = task

@@ -28,7 +28,7 @@ ODD: list[list[Any]] = [
     [{"id": 1, "name": "n", "fields": [5], "attributes": [5], "rest": {"name": 5}, "dedupeFields": 5, "idField": []}],
 ]
 TASKS: dict[type, dict[str, Any]] = {
-    MarketoGetLeadsOperator: {"filter_type": "email", "filter_values": ["ada@example.com"]},
+    MarketoGetLeadsOperator: {"lookup_field": "email", "lookup_values": ["ada@example.com"]},
     MarketoActivitySensor: {"activity_types": "Click Email"},
     MarketoListMembershipSensor: {"list_id": 7, "lead_ids": [1001], "poke_interval": 0.01, "timeout": 0.01},
     MarketoSyncLeadsOperator: {"records": [{"email": "ada@example.com"}], "rejects_path": "<folder>"},

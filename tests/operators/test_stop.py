@@ -63,7 +63,7 @@ WRITERS: dict[str, tuple[type[MarketoOperator], dict[str, Any]]] = {
         MarketoAssetOperator,
         {"asset_type": "emails", "asset_id": 3001, "action": "approve"},
     ),
-    "leads.get_by_filter_type": (MarketoGetLeadsOperator, {"filter_type": "id", "filter_values": LEADS}),
+    "leads.get_by_filter_type": (MarketoGetLeadsOperator, {"lookup_field": "id", "lookup_values": LEADS}),
     "snippets.get": (MarketoListingOperator, {"object_types": ["snippets", "static_lists"]}),
     "programs.get": (
         MarketoApiOperator,

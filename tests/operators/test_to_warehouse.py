@@ -77,7 +77,7 @@ def test_listings_and_what_marketo_refuses(marketo, tmp_path, load):
 def test_leads_that_are_erased_in_marketo_leave_the_warehouse_first(marketo, tmp_path, load, monkeypatch):
     marketo()
     looked_up = MarketoGetLeadsOperator(
-        task_id="leads", filter_type="id", filter_values=[1001, 1002], output_path=str(tmp_path / "found")
+        task_id="leads", lookup_field="id", lookup_values=[1001, 1002], output_path=str(tmp_path / "found")
     )
     found = run_task(looked_up, task_context(StateStore()))
     ((address,),) = load(found, sql="SELECT email FROM marketo.leads WHERE id = 1001")

@@ -38,7 +38,7 @@ from tests.sensors.conftest import MODES, POKE, waits
 from tests.support import run_task, task_context
 
 PERSON = "ada@example.com"
-UNKNOWN_LEAD = {"filter_type": "email", "filter_values": "unknown@example.com"}
+UNKNOWN_LEAD = {"lookup_field": "email", "lookup_values": "unknown@example.com"}
 
 DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
 RUN = SimpleNamespace(run_after=DAY + timedelta(hours=5), start_date=DAY + timedelta(days=3))
@@ -53,7 +53,7 @@ def test_a_lead_comes_to_exist(marketo, mode):
         MarketoLeadSensor,
         mode,
         lambda: sim.call("leads.sync", input=[{"email": PERSON}]),
-        filter_values=[PERSON, "LEAD1001@example.com"],
+        lookup_values=[PERSON, "LEAD1001@example.com"],
     )
     assert found == {"lead_ids": [1001, 1301]}
 
@@ -65,8 +65,8 @@ def test_a_field_gets_a_value(marketo, mode):
         MarketoLeadSensor,
         mode,
         lambda: sim.call("leads.sync", action="updateOnly", lookupField="id", input=[{"id": 1005, "rating": "Hot"}]),
-        filter_type="id",
-        filter_values=1005,
+        lookup_field="id",
+        lookup_values=1005,
         field="rating",
         field_values=["hot", "burning"],
     )
@@ -414,14 +414,14 @@ def test_after_a_time_without_triggerer_the_task_looks_once_more(marketo):
 @pytest.mark.parametrize(
     ("sensor", "arguments", "refused"),
     [
-        (MarketoLeadSensor, {"filter_values": []}, "filter_values is empty"),
-        (MarketoLeadSensor, {"filter_values": "None"}, "filter_values is required"),
-        (MarketoLeadSensor, {"filter_values": [None]}, r"filter_values\[0\] is a NoneType"),
-        (MarketoLeadSensor, {"filter_values": "x", "filter_type": "id"}, "an id is a number"),
-        (MarketoLeadSensor, {"filter_values": "x", "filter_type": "country"}, "filter_type: .*1011"),
-        (MarketoLeadSensor, {"filter_values": "x", "field": "nothing"}, "field: .*1006"),
-        (MarketoLeadSensor, {"filter_values": ("a,b",)}, "contains a comma"),
-        (MarketoLeadSensor, {"filter_values": "x", "field_values": "y"}, "no field"),
+        (MarketoLeadSensor, {"lookup_values": []}, "lookup_values is empty"),
+        (MarketoLeadSensor, {"lookup_values": "None"}, "lookup_values is required"),
+        (MarketoLeadSensor, {"lookup_values": [None]}, r"lookup_values\[0\] is a NoneType"),
+        (MarketoLeadSensor, {"lookup_values": "x", "lookup_field": "id"}, "an id is a number"),
+        (MarketoLeadSensor, {"lookup_values": "x", "lookup_field": "country"}, "lookup_field: .*1011"),
+        (MarketoLeadSensor, {"lookup_values": "x", "field": "nothing"}, "field: .*1006"),
+        (MarketoLeadSensor, {"lookup_values": ("a,b",)}, "contains a comma"),
+        (MarketoLeadSensor, {"lookup_values": "x", "field_values": "y"}, "no field"),
         (MarketoActivitySensor, {"activity_types": ["Fill Out From"]}, "'Fill Out Form'"),
         (MarketoActivitySensor, {"activity_types": []}, "activity_types is empty"),
         (MarketoActivitySensor, {"activity_types": "2", "count": 0}, "count=0"),

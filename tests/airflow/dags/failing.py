@@ -8,7 +8,7 @@ from airflow_provider_marketo.operators.campaigns import MarketoTriggerCampaignO
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 
-LEAD = {"filter_type": "email", "filter_values": ["ada@example.com"]}
+LEAD = {"lookup_field": "email", "lookup_values": ["ada@example.com"]}
 
 with DAG("failing", schedule=None):
     MarketoGetLeadsOperator(task_id="wrong_secret", **LEAD, marketo_conn_id="marketo_wrong_secret")

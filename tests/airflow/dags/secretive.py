@@ -71,8 +71,8 @@ with DAG(
     )
     MarketoGetLeadsOperator(
         task_id="wrong_secret",
-        filter_type="id",
-        filter_values=[1001],
+        lookup_field="id",
+        lookup_values=[1001],
         output_path=f"{LAKE}/found",
         marketo_conn_id="marketo_wrong_secret",
     )
