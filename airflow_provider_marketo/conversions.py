@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from airflow_provider_marketo.client.counts import counted, named_type
+from airflow_provider_marketo.client.counts import counted, duration, named_type
 from airflow_provider_marketo.client.dates import as_utc as in_utc
 from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -203,7 +203,7 @@ def as_period(parameter: str, value: Any, *, minimum: timedelta = timedelta(0)) 
     found = timedelta(days=found.days, seconds=found.seconds)
     if found < minimum:
         raise MarketoInvalidRequestError(
-            f"{parameter}={shown(value)} is shorter than {minimum}"
+            f"{parameter}={shown(value)} is shorter than {duration(minimum)}"
             if minimum
             else f"{parameter}={shown(value)} is negative",
             parameter=parameter,

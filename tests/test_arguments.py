@@ -158,7 +158,7 @@ def test_a_period_without_a_unit_is_refused_with_both_ways_to_write_it(value: An
 
 
 def test_a_window_under_an_hour_is_refused() -> None:
-    assert "1:00:00" in refusal(arguments.period(minimum=timedelta(hours=1)), timedelta(minutes=59))
+    assert "1 hour" in refusal(arguments.period(minimum=timedelta(hours=1)), timedelta(minutes=59))
 
 
 def test_a_value_outside_a_closed_set_is_refused_with_the_nearest() -> None:

@@ -54,7 +54,7 @@ def refused(tmp_path):
         ({"file_format": "xml"}, "file_format", "'parquet', 'jsonl', 'csv'"),
         ({"fields": ()}, "fields", "is empty"),
         ({"window": timedelta(days=32)}, "window", "31 days"),
-        ({"window": timedelta(minutes=59)}, "window", "shorter than 1:00:00"),
+        ({"window": timedelta(minutes=59)}, "window", "shorter than 1 hour"),
         ({"window": "a month"}, "window", "'P7D'"),
         ({"window": 7}, "window", "timedelta(days=7) or 'P7D'"),
         ({"window": "7"}, "window", "timedelta(days=7) or 'P7D'"),
