@@ -268,7 +268,10 @@ class MarketoImportFailedError(MarketoError):
 class MarketoDeadlineError(MarketoError):
     """Marketo took longer than the author was willing to wait."""
 
-    default_remedy = "Raise timeout, or shorten window so that each job is smaller. The jobs were cancelled."
+    default_remedy = (
+        "Raise timeout, or shorten window so that each job is smaller."
+        " The task cancels its jobs, and warns of one that it cannot cancel."
+    )
 
 
 class MarketoPackageMissingError(MarketoError):

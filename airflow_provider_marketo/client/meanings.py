@@ -239,6 +239,8 @@ def way_out(error: type[MarketoError], code: str, operation: str) -> str:
         family = operation.partition(".")[0]
         describe = _DESCRIBE.get(family, f"{family}.describe")
         return f"Use a field that Marketo can search by: {describe} lists them as searchableFields."
+    if code == codes.FILTER_UNSUPPORTED and not operation.startswith("bulk_export_"):
+        return _SUBSCRIPTION
     described = f"Change what the message names: `airflow marketo describe {operation}` shows the parameters."
     known = MEANINGS.get(code)
     return (known.remedy if known else "") or error.default_remedy or described

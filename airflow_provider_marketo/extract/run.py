@@ -345,7 +345,8 @@ class ExtractRun:
                 raise
             except MarketoInvalidRequestError as error:
                 job = self._jobs.status(export_id)
-                if job is None or job.status in (CANCELLED, FAILED):
+                if job is None or job.status in (CREATED, CANCELLED, FAILED):
+                    error.parameter = error.parameter or "filters"
                     self._recreate_job(name, error)
                     log.warning("%s; creating a new job", error.message)
                     continue
@@ -407,7 +408,7 @@ class ExtractRun:
         return outcome
 
     def _recreate_job(self, name: str, error: MarketoError) -> None:
-        """Forget a job that was cancelled, has expired or has lost its file, so that a new one is created."""
+        """Forget a job that was cancelled, refused, has expired or has lost its file, so that a new one is created."""
         recreated = self._progress.recreated.get(name, 0) + 1
         self._progress.recreated[name] = recreated
         self._forget(name)

@@ -161,3 +161,16 @@ def test_an_unknown_code_points_at_the_operations_parameters():
 def test_1011_says_which_operation_lists_the_searchable_fields(operation, describe):
     error = meanings.from_reply(operation, [{"code": "1011", "message": "not supported as filterType"}], None)
     assert f"{describe} lists them as searchableFields" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("operation", "remedy"),
+    [
+        ("bulk_export_leads.create_job", "Select by createdAt"),
+        ("programs.get", "The subscription does not have this feature"),
+        ("campaigns.request", "The subscription does not have this feature"),
+    ],
+)
+def test_1035_speaks_of_filters_to_exports_alone(operation, remedy):
+    error = meanings.from_reply(operation, [{"code": "1035", "message": "Unsupported filter type"}], None)
+    assert str(error.remedy).startswith(remedy)

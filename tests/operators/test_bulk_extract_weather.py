@@ -116,6 +116,33 @@ def test_what_marketo_refuses_is_told_in_its_words_with_the_parameter(marketo, t
     assert_marketos(text, parameter="filters: ", code="1013", message="Program 9 not found")
 
 
+def of_a_list(tmp_path):
+    return extract(tmp_path, object_type="leads", start=None, end=None, fields=["id"], filters={"staticListId": 1001})
+
+
+@pytest.mark.parametrize(("code", "message"), [("1013", "Object not found"), ("1035", "Unsupported filter type")])
+def test_a_job_that_marketo_does_not_take_into_its_queue_is_not_waited_for(marketo, tmp_path, context, code, message):
+    instance = marketo()
+    instance.fail("bulk_export_leads.enqueue_job", code, times=None)
+    text = refusal(of_a_list(tmp_path), context)
+    assert_marketos(text, parameter="filters: ", code=code, message=message)
+    assert set(instance.statuses()) <= {"Created", "Cancelled"}
+
+
+def test_a_list_that_is_deleted_before_its_job_is_queued_is_named(marketo, tmp_path, context, monkeypatch):
+    instance, enqueue = marketo(), ExportJobs.enqueue
+
+    def delete_first(jobs: ExportJobs, export_id: str) -> None:
+        jobs._client.call("static_lists.delete", id=1001)
+        enqueue(jobs, export_id)
+
+    monkeypatch.setattr(ExportJobs, "enqueue", delete_first)
+    text = refusal(of_a_list(tmp_path), context)
+    assert_marketos(text, parameter="filters: ", code="1013", message="List '1001' not found")
+    assert instance.jobs()
+    assert set(instance.statuses()) <= {"Created", "Cancelled"}
+
+
 def test_the_last_refusal_leaves_no_job_in_the_queue(marketo, tmp_path, context):
     instance = marketo(job_seconds=100_000)
     instance.fail("bulk_export_activities.enqueue_job", "603", skip=1)
