@@ -78,10 +78,13 @@ def hook_of(conn_id: str | None) -> Any:
 
 def _way_to_hook(kind: str) -> str:
     if kind in _PACKAGES:
-        return f"Install the provider on every worker: pip install apache-airflow-providers-{_PACKAGES[kind]}."
+        package = f"apache-airflow-providers-{_PACKAGES[kind]}"
+        return f"Install the provider on every worker: pip install {package}. Then restart Airflow."
     near = nearest(kind, list(_PACKAGES))
     hint = f"{did_you_mean(near)} " if near else ""
-    return f"{hint}Correct the connection's type, or install the provider that has it on every worker."
+    return (
+        f"{hint}Correct the connection's type, or install the provider that has it on every worker and restart Airflow."
+    )
 
 
 def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] | None = None) -> Rows:

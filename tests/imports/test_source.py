@@ -423,7 +423,7 @@ def test_a_database_without_its_provider_names_the_package(monkeypatch, kind, pa
     monkeypatch.setattr(BaseHook, "get_hook", unknown)
     with pytest.raises(MarketoInvalidRequestError, match=f"connection warehouse is of type {kind}") as caught:
         open_rows({"sql": "SELECT 1", "sql_conn_id": "warehouse"})
-    assert f"pip install apache-airflow-providers-{package}." in caught.value.remedy
+    assert f"pip install apache-airflow-providers-{package}. Then restart Airflow." in caught.value.remedy
 
 
 @pytest.mark.parametrize(
