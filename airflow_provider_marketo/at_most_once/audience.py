@@ -106,14 +106,26 @@ class AudienceWork(ImportWork):
     def send(self, staged: StagedImport) -> ImportDetails:
         """Request the campaign for every group that no try has requested."""
         once = OnceTask(self._context, self._hook, self.arguments)
+        campaign: dict[str, Any] = {}
+
+        def check() -> None:
+            if not campaign:
+                campaign.update(requestable(once, self.arguments["campaign_id"]))
+
+        if self._once_by and not self._sent_before.is_reserved:
+            # A mistake that is found after the digests are written down would count as having sent.
+            planned, _ = self._split(staged, self._known)
+            self._check_size(planned)
+            if planned:
+                check()
         sending, left_out = self._split(staged, self._reserved)
+        if left_out:
+            log.info("%s sent by an earlier run", counted(sum(left_out.values()), "row was", "rows were"))
         self._check_size(sending)
         for chunk in staged.chunks:
             if staged.state(chunk).state == state.STAGED:
                 staged.put(chunk, state.ChunkState(state.SENDING))  # from now on the input is not read again
-        campaign: dict[str, Any] = {}
-        calls = self._calls(once, sending)
-        sent, earlier = once.send_all(calls, lambda: campaign.update(requestable(once, self.arguments["campaign_id"])))
+        sent, earlier = once.send_all(self._calls(once, sending), check)
         for chunk in staged.chunks:
             left = left_out.get(chunk.name, 0)
             staged.settle(chunk, state.DONE, Account(accepted=chunk.rows - left, superseded=left))
@@ -147,10 +159,11 @@ class AudienceWork(ImportWork):
         records = [
             (chunk.name, dict(zip(header, row, strict=True))) for chunk in staged.chunks for row in staged.rows(chunk)
         ]
-        secret = self._hook.settings.hash_key(staged.request.once_by, parameter="once_by")
-        if not staged.request.once_by or secret is None:
+        once_by = self._once_by
+        secret = self._hook.settings.hash_key(once_by, parameter="once_by")
+        if not once_by or secret is None:
             return [record for _, record in records], {}
-        digests = [digest([record[name] for name in staged.request.once_by], secret) for _, record in records]
+        digests = [digest([record[name] for name in once_by], secret) for _, record in records]
         allowed = may_send(set(digests))
         left_out: dict[str, int] = {}
         sending = []
@@ -159,8 +172,6 @@ class AudienceWork(ImportWork):
                 sending.append(record)
             else:
                 left_out[chunk] = left_out.get(chunk, 0) + 1
-        if left_out:
-            log.info("%s sent by an earlier run", counted(sum(left_out.values()), "row was", "rows were"))
         return sending, left_out
 
     def _reserved(self, digests: set[str]) -> set[str]:
@@ -170,8 +181,13 @@ class AudienceWork(ImportWork):
         return digests - self._sent_before.known()
 
     @property
+    def _once_by(self) -> list[str]:
+        """The columns of ``once_by`` in an order of their own: it means the same in any order."""
+        return sorted(set(self.arguments["once_by"] or ()))
+
+    @property
     def _sent_before(self) -> SentBefore:
-        names = "-".join(map(str, (self.arguments["campaign_id"], *self.arguments["once_by"])))
+        names = "-".join(map(str, (self.arguments["campaign_id"], *self._once_by)))
         place = f"{_SENT}/{key_part(self._client.instance)}/{key_part(names)}"
         return SentBefore(
             self._beginning.staging, place, layout.task_folder(self._context["ti"]), self.arguments["once_for"]

@@ -72,6 +72,16 @@ class SentBefore:
         self._name = f"{place}/{key_part(run)}.json"
         self._within = within
 
+    @property
+    def is_reserved(self) -> bool:
+        """
+        Whether an earlier try has written down what this run may send.
+
+        :raises MarketoStateError: what it has written is damaged.
+        """
+        mine = self._read(self._name)
+        return mine is not None and mine.state == _RESERVED
+
     def reserve(self, digests: Collection[str]) -> set[str]:
         """
         Return the digests that this run may send. A later try of the run gets the same ones.

@@ -15,7 +15,7 @@ INVALID_VALUE, MISSING_KEY, TOO_LARGE = "invalid_value", "missing_key", "too_lar
 
 _BY_CODE: Mapping[str, str] = {
     INVALID_VALUE: "Correct the value in the source.",
-    MISSING_KEY: "Fill the field by which Marketo tells records apart, or leave the row out.",
+    MISSING_KEY: "Fill the field by which rows are told apart, or leave the row out.",
     TOO_LARGE: "Shorten the row's values, or send fewer columns.",
     codes.WRONG_TYPE: "Write the value in the field's type.",
     codes.PARAMETER_MISSING: "Fill the field.",

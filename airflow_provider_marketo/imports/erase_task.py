@@ -62,7 +62,7 @@ class EraseWork(Work):
             )
         given = _values_of(arguments)
         self._given = len(given)
-        self._field = arguments["lookup_field"] or "id"
+        self._field = "id" if arguments["lookup_field"] in (None, LEAD_ID) else arguments["lookup_field"]
         self._input = next(way for way in WAYS if arguments[way] is not None)
         self._values = checked_values(given, self._input)
         self._erasure = Erasure(hook.client, self._field, self._values, hook.settings.hash_secret)

@@ -85,7 +85,8 @@ class ImportRequest(Serializable):
                 "dedupe_by='idField' goes with action='updateOnly' only: Marketo assigns ids",
                 parameter="dedupe_by",
             )
-        if self.lookup_field == "id" and self.transport == SYNC and self.action != "updateOnly":
+        assigns_ids = self.transport == SYNC and not self.target.finds_leads
+        if self.lookup_field == "id" and assigns_ids and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
                 "lookup_field='id' goes with action='updateOnly' only: Marketo assigns ids",
                 parameter="action",
@@ -133,7 +134,7 @@ class ImportRequest(Serializable):
     @property
     def looked_up(self) -> str | None:
         """The field by which leads are looked up; None if they come by their ids."""
-        by_id = self.lookup_field in (None, "id", LEAD_ID)
+        by_id = self.lookup_field in (None, LEAD_ID)
         return self.lookup_field if self.target.finds_leads and not by_id else None
 
     @property

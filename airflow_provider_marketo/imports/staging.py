@@ -43,6 +43,10 @@ CALL_BYTES = 1_000_000
 
 LAST = "last"
 
+_NEEDED = "Marketo takes no record without it"
+_NEEDED_AS_KEY = "Marketo tells records apart by it"
+_NEEDED_BY_ONCE = "once_by tells by it what was sent before"
+
 
 @dataclass(frozen=True)
 class ChunkLimits:
@@ -216,8 +220,9 @@ class Stager:
         self._rows = rows
         self._layout = layout
         self._key = len(plan.key)
+        once_by = plan.request.get("once_by", ())
         self._required = {
-            at: "Marketo tells records apart by it" if at < self._key else "Marketo takes no record without it"
+            at: _NEEDED_BY_ONCE if field.name in once_by else _NEEDED_AS_KEY if at < self._key else _NEEDED
             for at, (_, field) in enumerate(layout)
             if at < self._key or field.name in required
         }

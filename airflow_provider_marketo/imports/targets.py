@@ -97,6 +97,7 @@ class Target:
     :param read: operation that finds records by their key; empty where none is created.
     :param required: fields that every record needs besides its key.
     :param finds_leads: whether leads may be named by another field than their id.
+    :param needs_known_leads: whether Marketo refuses a whole call because of one lead that it does not have.
     """
 
     describes: tuple[str, ...]
@@ -108,6 +109,7 @@ class Target:
     read: str = ""
     required: tuple[str, ...] = ()
     finds_leads: bool = False
+    needs_known_leads: bool = False
 
 
 _DEDUPE = {"action": "action", "dedupe_by": "dedupeBy"}
@@ -198,6 +200,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         key=(LEAD_ID,),
         extra=(_LEAD_ID,),
         finds_leads=True,
+        needs_known_leads=True,
     ),
     # Two equal records are two activities: nothing tells them apart.
     "custom_activities": Target(

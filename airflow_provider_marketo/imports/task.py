@@ -16,11 +16,11 @@ from airflow_provider_marketo.hooks.work import ImportJobsWait, Wait, Work, move
 from airflow_provider_marketo.imports.begin import Beginning, deadline_of
 from airflow_provider_marketo.imports.bulk import BulkImport
 from airflow_provider_marketo.imports.inputs import open_rows
-from airflow_provider_marketo.imports.people import with_lead_ids
+from airflow_provider_marketo.imports.people import with_known_leads, with_lead_ids
 from airflow_provider_marketo.imports.preview import preview_of
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.sync import SyncImport
-from airflow_provider_marketo.imports.targets import BULK, SYNC
+from airflow_provider_marketo.imports.targets import BULK, LEAD_ID, SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,11 +98,13 @@ class ImportWork(Work):
         """Decide how these rows are sent. Leads that are named by another field than their id are looked up."""
         request = self._request
         lookup_field = request.looked_up
-        if lookup_field is None:
-            return request, rows
-        columns = request.mapping(rows.columns).items()
-        column = next((column for column, name in columns if name == lookup_field), lookup_field)
-        return request, with_lead_ids(self._client, rows, column, lookup_field)
+        named_by = lookup_field or LEAD_ID
+        column = next((column for column, name in (request.columns or {}).items() if name == named_by), named_by)
+        if lookup_field is not None:
+            return request, with_lead_ids(self._client, rows, column, lookup_field)
+        if request.target.needs_known_leads and LEAD_ID not in request.constants:
+            return request, with_known_leads(self._client, rows, column)
+        return request, rows
 
     def parameters(self) -> dict[str, Any]:
         """Return parameters of calls that are not the request's."""

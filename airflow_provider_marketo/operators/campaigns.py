@@ -56,7 +56,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     try has the same ones. A row whose lead Marketo does not have, or has twice, is rejected. Rows are experimental
     until they have been in a release.
 
-    Adobe's operations: ``smart_campaigns.get_by_id``, ``campaigns.request``, and for ``lookup_field``
+    Adobe's operations: ``smart_campaigns.get_by_id``, ``campaigns.request``, and for rows
     ``leads.get_by_filter_type``.
 
     :param campaign_id: id of a smart campaign with the trigger "Campaign is Requested", source "Web Service API".
@@ -70,16 +70,16 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads have no place in XCom or among rendered fields.
-    :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Marketo is
-        asked for their ids, 300 a call.
+    :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Default:
+        their ids, in a column ``leadId``. Marketo is asked for the leads of either, 300 a call.
     :param columns: for rows: column of the input to the name that ``lookup_field``, ``tokens`` and ``once_by`` use.
     :param constants: for rows: a name that ``tokens`` use, to the value that every row gets.
     :param tokens: values for My Tokens in this run, 100 at most. With ``lead_ids``:
         ``{"{{my.Subject}}": "Hello"}``. With rows the values name columns: ``{"{{my.Name}}": "first_name"}``, and
         people with equal values share calls. Airflow renders the values, not the names.
     :param once_by: for rows: columns whose values are sent once and never again by a later run, such as
-        ``["email", "order_id"]``. Only digests are kept, beside the staged rows, so the connection needs a
-        ``hash_secret``.
+        ``["email", "order_id"]``, in any order. A row without a value in one of them is rejected. Only digests are
+        kept, beside the staged rows, so the connection needs a ``hash_secret``.
     :param once_for: how long ``once_by`` counts: a timedelta, seconds or an ISO 8601 duration. Default: for ever.
     :param max_audience: refuse an audience that is larger: it is usually a mistake upstream. None for any number.
         Default: 1,000 for ``lead_ids``; rows need a number or None.
@@ -210,6 +210,12 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         for name in ("lookup_field", "columns", "constants", "once_by"):  # default_args may have folders for all tasks
             if not rows and getattr(self, name) is not None:
                 raise MarketoInvalidRequestError(f"{name} goes with rows, not with lead_ids", parameter=name)
+        if self.once_for is not None and self.once_by is None:
+            raise MarketoInvalidRequestError(
+                "once_for goes with once_by, whose memory it ends, and once_by was not given",
+                parameter="once_for",
+                remedy="Name the columns that tell what was sent before: once_by=['email'].",
+            )
         if rows and self.rejects_path is None:
             raise MarketoInvalidRequestError(
                 "rows need rejects_path, a folder for those that cannot be sent", parameter="rejects_path"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from contextlib import ExitStack
 
 import pytest
 from airflow.sdk import Connection
@@ -11,6 +14,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.hooks import adobe_events
 from airflow_provider_marketo.hooks.adobe_events import DEFAULT_SCOPES, AdobeEventsHook, JournalSettings
 from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.simulator.journal import CLIENT_ID, CLIENT_SECRET, IMS_ORG
 from tests.seed import DATES
 
 URL = "https://events-va6.adobe.io/events/organizations/1/integrations/2/3"
@@ -119,6 +123,57 @@ def test_hooks_of_a_host_share_one_token(sim, hook):
         assert hook().test_connection()[0]
     assert sim.report().calls["ims.token"] == 1
     assert sim.report().total_calls == 0
+
+
+READER = """
+import sys
+from pathlib import Path
+from airflow_provider_marketo.client.journal.address import JournalAddress
+from airflow_provider_marketo.client.journal.client import JournalClient
+from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.hooks.token_file import TokenFile
+
+url, folder, client_id, secret, ims_org = sys.argv[1:]
+address, secret = JournalAddress.parse(url), Secret(secret)
+store = TokenFile(Path(folder), (address.ims, client_id), secret)
+client = JournalClient(address, client_id, secret, ims_org=ims_org, scopes=("openid", "adobeio_api"), store=store)
+print("ready", flush=True)
+for _ in sys.stdin:
+    client.page(address.oldest())
+    print("read", flush=True)
+"""
+
+
+def test_processes_that_need_a_token_at_the_same_moment_make_one_request(sim, tmp_path):
+    command = [sys.executable, "-c", READER, sim.journal_url, str(tmp_path), CLIENT_ID, CLIENT_SECRET, IMS_ORG]
+    with ExitStack() as running:
+        readers = [
+            running.enter_context(
+                subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1)
+            )
+            for _ in range(5)
+        ]
+
+        def told() -> list[str]:
+            return [reader.stdout.readline().strip() for reader in readers]
+
+        def all_read() -> list[str]:
+            for reader in readers:
+                reader.stdin.write("\n")
+                reader.stdin.flush()
+            return told()
+
+        assert told() == ["ready"] * 5
+        assert all_read() == ["read"] * 5
+        assert sim.report().calls["ims.token"] == 1
+        for renewals in (1, 2):
+            sim.expire_adobe_tokens()
+            assert all_read() == ["read"] * 5
+            assert sim.report().calls["ims.token"] == 1 + renewals
+        for reader in readers:
+            reader.stdin.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert CLIENT_SECRET.encode() not in kept
 
 
 def test_a_missing_connection_says_how_to_create_it():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import timedelta
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -92,6 +94,36 @@ def test_people_are_found_by_a_field_and_share_calls_by_equal_tokens(marketo, tm
     assert instance.report().violations == {}
 
 
+@pytest.mark.parametrize("how", [{}, {"lookup_field": "id", "columns": {"leadId": "id"}}])
+def test_one_unknown_lead_does_not_keep_the_others_of_its_call_from_being_sent(marketo, tmp_path, how):
+    """Marketo refuses a call as a whole for one lead that it does not have."""
+    given = [1001, "1002", " 1003 ", 1004.0, Decimal("1005"), 99_999_999, -5, "abc", "1,006", True, None]
+    instance = marketo()
+    task = Task(instance, tmp_path, records=[{"leadId": one} for one in given], max_reject_ratio=1.0)
+    result = task.run(**how)
+    assert counts(result) == {"accepted": 5, "rejected": 6}
+    assert task.sent == [([1001, 1002, 1003, 1004, 1005], {})]
+    rejects = {
+        line["_marketo_row"]: (line["_marketo_code"], line["_marketo_message"]) for line in table(result["rejects"])
+    }
+    whole_number = ("invalid_value", "id is not that of a lead, which is a whole number")
+    assert rejects == {
+        6: ("1004", "no lead has this id"),
+        **dict.fromkeys((7, 8, 9, 10), whole_number),
+        11: ("1004", "id is empty, and the lead is looked up by it"),
+    }
+    assert instance.report().calls["leads.get_by_filter_type"] == 1
+
+
+def test_ids_are_looked_up_300_a_call_and_stay_in_the_table_of_rejects(marketo, tmp_path):
+    instance = marketo()
+    rows = [{"person": lead_id} for lead_id in [*range(1001, 1401), 99_999_999]]
+    task = Task(instance, tmp_path, records=rows, columns={"person": "leadId"}, max_reject_ratio=1.0)
+    (line,) = table(task.run()["rejects"])
+    assert line["person"] == 99_999_999
+    assert instance.report().calls["leads.get_by_filter_type"] == 2
+
+
 def test_a_query_names_people_tokens_and_what_every_row_gets(marketo, tmp_path, monkeypatch):
     instance = marketo()
     database = tmp_path / "rows.db"
@@ -153,6 +185,48 @@ def test_who_was_sent_is_not_sent_again_by_a_later_run_whose_rows_overlap(market
     assert [leads for leads, _ in second.sent] == [[1001, 1002], [1003, 1001]]
     kept = "".join(path.read_text() for path in (tmp_path / "rejects").rglob("*.json"))
     assert "@" not in kept
+
+
+ROME = datetime(2026, 1, 2, 3, tzinfo=ZoneInfo("Europe/Rome"))
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (ROME, ROME.astimezone(timezone.utc)),
+        (ROME.astimezone(timezone.utc), ROME.astimezone(timezone.utc).replace(tzinfo=None)),
+        (date(2026, 1, 2), "2026-01-02"),
+        (7, "7"),
+        (7, 7.0),
+        ("Ada", " ADA "),
+    ],
+)
+def test_equal_values_are_sent_once_however_the_query_spells_them(marketo, tmp_path, first, then):
+    instance = marketo(SECRET)
+    how = {"once_by": ["leadId", "what"]}
+    Task(instance, tmp_path, "monday", records=[{"leadId": 1001, "what": first}], **how).run()
+    later = Task(instance, tmp_path, "tuesday", records=[{"leadId": "1001", "what": then}], **how)
+    assert later.run(once_by=["what", "leadId"])["sent_before"] == 1
+    assert len(later.sent) == 1
+
+
+def test_a_row_without_a_value_of_once_by_is_rejected(marketo, tmp_path):
+    rows = [{"leadId": 1001, "order": None}, {"leadId": 1002, "order": ""}, {"leadId": 1003, "order": 7}]
+    task = Task(marketo(SECRET), tmp_path, records=rows, once_by=["order"], max_reject_ratio=1.0)
+    result = task.run()
+    assert [leads for leads, _ in task.sent] == [[1003]]
+    assert {line["_marketo_message"] for line in table(result["rejects"])} == {
+        "order is empty, and once_by tells by it what was sent before"
+    }
+
+
+@pytest.mark.parametrize("wrong", [{"campaign_id": 2002}, {"max_audience": 1}])
+def test_a_run_that_is_refused_before_it_sends_does_not_count_as_having_sent(marketo, tmp_path, wrong):
+    instance = marketo(SECRET)
+    how = {"records": [{"leadId": 1001}, {"leadId": 1002}], "once_by": ["leadId"]}
+    Task(instance, tmp_path, "monday", **how).fails(**wrong)
+    assert not list((tmp_path / "rejects/_marketo_sent").rglob("*.json"))
+    assert Task(instance, tmp_path, "tuesday", **how).run()["leads"] == 2
 
 
 def test_what_was_sent_long_ago_is_sent_again(marketo, tmp_path, monkeypatch):
@@ -221,6 +295,7 @@ def test_a_field_that_is_not_searchable_is_refused_with_marketos_reason(marketo,
         ({"source": "people.csv", "max_audience": 5}, "rows need rejects_path"),
         ({"source": "people.csv", "rejects_path": "/r"}, "rows need max_audience"),
         ({"lead_ids": [1], "once_by": ["email"]}, "once_by goes with rows, not with lead_ids"),
+        ({"source": "p.csv", "rejects_path": "/r", "max_audience": 5, "once_for": 60}, "once_for goes with once_by"),
         ({"source": "p.csv", "rejects_path": "/r", "max_audience": 0}, "max_audience=0"),
     ],
 )
