@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
@@ -11,16 +11,20 @@ from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from airflow_provider_marketo.client.bulk.plan import Window
     from airflow_provider_marketo.client.client import MarketoClient
 
 log = printable_logger(__name__)
 
-MEMBERSHIP_TYPES = (104, 113, 114, 115)
+MEMBERSHIP_TYPES = (104, 113, 114, 115, 123)
 """
 Activity types that tell of a membership: Change Status in Progression, Add to Nurture, Change Nurture Track, Change
-Nurture Cadence. The primary attribute is the program.
+Nurture Cadence, Change Program Member Data. The primary attribute is the program, or an attribute names it.
 """
+
+_PROGRAM_ID = "Program ID"
 
 _PAGE, _ACTIVITIES, _IDS = 200, 300, 50
 
@@ -51,11 +55,20 @@ def changed_programs(client: MarketoClient, span: Window) -> list[int]:
         "activities.get_lead_activities", nextPageToken=token, activityTypeIds=types, batchSize=_ACTIVITIES
     ):
         moment = parse_date_or_none(str(record.get("activityDate") or ""))
-        if record.get("primaryAttributeValueId") and (moment is None or span.start <= moment < span.end):
-            found.add(id_of(record, "an activity", "primaryAttributeValueId"))
+        if moment is None or span.start <= moment < span.end:
+            found.update(_programs(record))
     existing = _existing(client, sorted(found))
     log.info("Memberships of %s have changed", counted(len(existing), "program"))
     return existing
+
+
+def _programs(activity: Mapping[str, Any]) -> Iterator[int]:
+    """Yield the ids in an activity that may be those of programs."""
+    if activity.get("primaryAttributeValueId"):
+        yield id_of(activity, "an activity", "primaryAttributeValueId")
+    for attribute in activity.get("attributes") or ():
+        if attribute.get("name") == _PROGRAM_ID and str(attribute.get("value")).isdecimal():
+            yield int(attribute["value"])
 
 
 def _existing(client: MarketoClient, ids: list[int]) -> list[int]:

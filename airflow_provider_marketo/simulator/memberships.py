@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.store import activity_types as types
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_marketo.simulator.database import LeadDatabase
 
 WEB_SERVICE_API = "Web service API"
@@ -59,6 +61,30 @@ def set_program_status(database: LeadDatabase, program_id: int, lead_id: int, st
             "Reason": WEB_SERVICE_API,
         },
     )
+
+
+def log_member_data(database: LeadDatabase, before: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """
+    Log the fields of a member that have changed.
+
+    :param before: the member as it was.
+    :param given: new values by field.
+    """
+    for field, value in given.items():
+        if before.get(field) != value:
+            database.store.activities.add(
+                database.now,
+                before["leadId"],
+                types.CHANGE_MEMBER_DATA,
+                primary_id=before["programId"],
+                primary=database.store.programs.all[before["programId"]].name,
+                attributes={
+                    "Attribute Name": field,
+                    "New Value": value,
+                    "Old Value": before.get(field),
+                    "Source": WEB_SERVICE_API,
+                },
+            )
 
 
 def _log_list(database: LeadDatabase, kind: int, list_id: int, lead_id: int, source: str) -> None:

@@ -227,6 +227,7 @@ class LoadSourceOperator(MarketoToSqlOperator):
     :param until: where the watermarks stand then; None if they stay.
     :param keep_files: age after which files that are loaded are removed; None keeps them.
     :param history_of: names of the sources of which the versions of rows are kept, too.
+    :param max_deletes_of: ``max_deletes`` of the datasets that have one of their own.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -245,12 +246,14 @@ class LoadSourceOperator(MarketoToSqlOperator):
         until: Any,
         keep_files: timedelta | str | None,
         history_of: Sequence[str] = (),
+        max_deletes_of: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(manifest=manifest, **kwargs)
         self.until = until
         self.keep_files = keep_files
         self.history_of = history_of
+        self.max_deletes_of = max_deletes_of or {}
         self.check_arguments()
 
     @fails_plainly()
@@ -262,4 +265,5 @@ class LoadSourceOperator(MarketoToSqlOperator):
         """
         from airflow_provider_marketo.warehouse.source import load_sources
 
-        return load_sources(self.checked_arguments(), context["ti"], self._teller(context))
+        given = {**self.checked_arguments(), "max_deletes_of": self.max_deletes_of}
+        return load_sources(given, context["ti"], self._teller(context))

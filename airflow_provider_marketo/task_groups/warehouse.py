@@ -42,12 +42,12 @@ _FILTERS = ("exclude_fields", "hash_fields")
 _OPTIONS: Mapping[str, Sequence[str]] = {
     LEADS: ("fields", *_FILTERS, "history", "max_columns"),
     ACTIVITIES: ("activity_types", *_FILTERS),
-    MEMBERS: ("fields", *_FILTERS, "history"),
+    MEMBERS: ("fields", *_FILTERS, "history", "max_deletes"),
     OBJECTS: (*_FILTERS, "history"),
 }
 OPTIONS: Mapping[str, Sequence[str]] = {
     **_OPTIONS,
-    **dict.fromkeys(get_args(ListingObject), ("fields", *_FILTERS)),
+    **dict.fromkeys(get_args(ListingObject), ("fields", *_FILTERS, "max_deletes")),
     **dict.fromkeys(get_args(LookedUpObject), ("keys", "fields", *_FILTERS)),
 }
 """Options that an author may set for each table."""
@@ -80,8 +80,8 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
         named: ``{"program_tokens": {}}``. What Marketo only looks up needs keys: ``{"companies": {"keys": [...]}}``,
         or ``"found"`` for the keys that leads have; of opportunities those that their roles have.
-        What leads exclude or hash is hidden in the activities that change it, too. ``"max_columns"`` of leads is the
-        load's.
+        What leads exclude or hash is hidden in the activities that change it, too. ``"max_columns"`` of leads, and
+        ``"max_deletes"`` of members and tables of reference data, are the load's.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
     :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
@@ -142,6 +142,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         self._marketo: dict[str, Any] = {"marketo_conn_id": marketo_conn_id}
         self._keep_files = keep_files
         self._history: list[str] = []
+        self._max_deletes = {name: each["max_deletes"] for name, each in by_table.items() if "max_deletes" in each}
         given = {**self.dag.default_args, **self.default_args}
         self._waits = {name: given[name] for name in _WAITS if name in given}
         self._budget: dict[str, Any] = {"daily_export_mb": daily_export_mb}
@@ -163,6 +164,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
         for name, each in ((LEADS, leads), (MEMBERS, members), (OBJECTS, objects)):
             if each.pop("history", False):
                 self._history.append(name)
+        members.pop("max_deletes", None)
         most = leads.pop("max_columns", None)
         changed = LeadsInRangeOperator(
             task_id="extract_leads",
@@ -226,6 +228,7 @@ class MarketoWarehouseTaskGroup(TaskGroup):
             until=self._ranges["until"],
             history_of=[source for source in extracts if source in self._history],
             keep_files=self._keep_files,
+            max_deletes_of=self._max_deletes,
             fivetran_schema=self._fivetran_schema,
             outlets=[AssetAlias(f"{self._warehouse['sql_conn_id']}.{self._warehouse['schema'] or 'default'}")],
             **self._warehouse,
@@ -281,6 +284,8 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                 )
             if option == "max_columns":
                 count(minimum=2)(f"tables[{table!r}][{option!r}]", value)
+            elif option == "max_deletes":
+                number()(f"tables[{table!r}][{option!r}]", value)
             elif option != "history" and value != "all" and (option, value) != ("keys", FOUND):
                 check = texts() if option in _FILTERS else narrowing(texts())
                 check(f"tables[{table!r}][{option!r}]", value)

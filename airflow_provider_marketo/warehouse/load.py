@@ -18,6 +18,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
+from airflow_provider_marketo.warehouse.belonging import Belongings
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.fivetran_layout import fields_of_models
 from airflow_provider_marketo.warehouse.history import History
@@ -127,6 +128,8 @@ class DatasetLoad:
         own = None if removal is not None else options.table
         self.table = table_name(own or dataset.name)
         self._removes_from = table_name(options.table or removal.dataset) if removal is not None else None
+        marked = removal.dataset if removal is not None else dataset.name if self._mode == SNAPSHOT else None
+        self._belongings = Belongings(engine, self._log, dataset.name, marked)
         self._fields = self._types = dataset_types(dataset)
         refuse_too_many(engine, self.table, min(len(self._fields), options.max_columns or len(self._fields)))
         self._staged: dict[str, str] = {}
@@ -218,7 +221,7 @@ class DatasetLoad:
 
     def _has_run_meanwhile(self) -> bool:
         """Wait for other loads of the tables; return whether one of them was this load."""
-        for table in sorted({self.table, *filter(None, [self._removes_from])}):
+        for table in sorted({self.table, *filter(None, [self._removes_from]), *self._belongings.tables()}):
             self._engine.lock(table)
         return self._log.has(self.load_id)
 
@@ -267,6 +270,7 @@ class DatasetLoad:
             merge.mark_missing_from(when, scope)
         if tables.removes_from is not None:
             counts.deleted = self._remove(tables.removes_from, merge.now)
+        self._belongings.mark(merge.now)
         if self._engine.declared_columns(ERASED):
             erasure.erase(self._engine, self._log, {shape.table})
         if history is not None:

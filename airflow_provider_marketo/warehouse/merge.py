@@ -148,11 +148,10 @@ class Merge:
         )
 
     def count_unlisted(self, scope: Mapping[str, Sequence[Any]]) -> tuple[int, int]:
-        """Return how many live rows a full list would mark as deleted, and of how many."""
-        live = " AND ".join([f"t.{quote(DELETED_AT)} IS NULL", *self._within(scope)])
+        """Return how many live rows a full list would mark as deleted, and how many the table has."""
         found = self.engine.query(
             f"SELECT COUNT(*), SUM(CASE WHEN {self.unlisted(scope)} THEN 1 ELSE 0 END)"
-            f" FROM {self._table} AS t WHERE {live}"
+            f" FROM {self._table} AS t WHERE t.{quote(DELETED_AT)} IS NULL"
         )
         total, gone = found[0] if found else (0, 0)
         return int(gone or 0), int(total)

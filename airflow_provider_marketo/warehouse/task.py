@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_marketo.client.counts import counted
@@ -51,7 +51,7 @@ def load_manifest(
     Load every dataset of a manifest. One that fails does not stop the others.
 
     :param source: the manifest, as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
-    :param arguments: of the operator, checked.
+    :param arguments: of the operator, checked; ``max_deletes_of`` has those of single datasets.
     :param task: ids of DAG, task and run.
     :param loaded: told of each table after its commit, with what is loaded so far.
     :raises MarketoWarehouseError: a table failed; the others are loaded.
@@ -69,6 +69,7 @@ def load_manifest(
         fivetran_schema=arguments["fivetran_schema"],
         task=task,
     )
+    own = arguments.get("max_deletes_of", {})
     failures: dict[str, MarketoError] = {}
     engine = connect(arguments["sql_conn_id"], arguments["schema"])
     result: LoadResult = {"place": engine.place, "tables": {}, "skipped": {}}
@@ -83,7 +84,8 @@ def load_manifest(
                     note_skipped(engine, manifest, dataset, task)
                 continue
             try:
-                one = _load(engine, manifest, dataset, options)
+                most = own.get(dataset.name, options.max_deletes)
+                one = _load(engine, manifest, dataset, replace(options, max_deletes=most))
             except MarketoError as error:
                 failures[dataset.name] = error
                 log.error("%s is not loaded: %s", dataset.name, error)

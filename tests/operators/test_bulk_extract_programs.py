@@ -9,6 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.extract.programs import _programs
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.output.manifest import FULL, Manifest, read_manifest
 from tests.simulated import POLL, extract
@@ -56,6 +57,20 @@ def test_changed_programs_are_exported_whole(instance, tmp_path):
         f"{end:%Y-%m-%dT%H:%M:%SZ}",
         f"program_members_{start:%Y%m%dT%H%M%SZ}_{end:%Y%m%dT%H%M%SZ}_programs-1001-1001.csv",
     )
+
+
+def test_a_program_is_exported_when_a_field_of_a_member_has_changed(instance, tmp_path):
+    lead = next(instance.instance.store.programs.members(1001))["leadId"]
+    start = instance.clock.now().replace(microsecond=0)
+    MarketoHook().call("program_members.sync_data", programId=1001, input=[{"leadId": lead, "seatNumber": 77}])
+    end = instance.clock.now().replace(microsecond=0) + timedelta(seconds=1)
+    manifest = members(tmp_path, programs="changed", start=start, end=end)
+    assert manifest.datasets[0].scope == {"programId": (1001,)}
+
+
+def test_an_activity_may_name_the_program_in_an_attribute():
+    attributes = [{"name": "Program ID", "value": "1002"}, {"name": "New Value", "value": "7"}]
+    assert list(_programs({"primaryAttributeValue": "Seat", "attributes": attributes})) == [1002]
 
 
 def test_a_span_without_a_change_exports_nothing(instance, tmp_path):

@@ -51,6 +51,9 @@ def test_a_load_that_has_run_does_nothing(warehouse, publish):
     assert (warehouse.everything(), len(warehouse.loads("load_id"))) == (before, 1)
 
 
+MEMBERS = {"programId": "integer", "leadId": "integer"}
+
+
 def removal_of(publish, lead_id, day, as_of):
     columns = {"marketoGUID": "string", "leadId": "integer", "activityDate": "datetime"}
     removal = Removal("leads", {"id": "leadId"}, "activityDate")
@@ -214,6 +217,43 @@ def test_too_many_deletes_are_refused(warehouse, publish, left, max_deletes, ref
         warehouse.load(short, max_deletes=max_deletes)
     assert caught.value.parameter == "max_deletes"
     assert warehouse.everything() == before
+
+
+def test_a_list_of_some_members_is_measured_by_the_whole_table(warehouse, publish):
+    facts = {"kind": "full", "name": "program_members", "columns": MEMBERS, "key": ("programId", "leadId")}
+    everyone = [(1, lead) for lead in range(30)] + [(2, lead) for lead in range(970)]
+    warehouse.load(publish(everyone, as_of=DAY(2), scope={"programId": (1, 2)}, **facts))
+    found = warehouse.load(publish([], as_of=DAY(4), scope={"programId": (1,)}, **facts))
+    assert found["tables"]["program_members"]["deleted"] == 30
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 0, 1)])
+def test_memberships_end_with_their_lead_and_their_program_in_any_order(warehouse, publish, order):
+    programs = {"kind": "full", "name": "programs", "columns": {"id": "integer", "name": "string"}}
+    everyone = [(program, lead) for program in (1, 2) for lead in (1, 2)]
+    loads = [
+        publish([(1, "a"), (2, "b")], as_of=DAY(2), **programs),
+        publish(
+            everyone,
+            as_of=DAY(2),
+            kind="full",
+            name="program_members",
+            columns=MEMBERS,
+            key=("programId", "leadId"),
+            scope={"programId": (1, 2)},
+        ),
+        publish([(1, "a")], as_of=DAY(6), **programs),
+        removal_of(publish, 1, DAY(3), DAY(4)),
+    ]
+    for number in order:
+        warehouse.load(loads[number])
+    found = warehouse.query('SELECT "program_id", "lead_id", "_deleted_at" FROM {program_members} ORDER BY 1, 2')
+    assert [(program, lead, str(at)[:10] if at else None) for program, lead, at in found] == [
+        (1, 1, "2026-01-03"),
+        (1, 2, None),
+        (2, 1, "2026-01-03"),
+        (2, 2, "2026-01-06"),
+    ]
 
 
 def test_deleted_leads_are_marked_with_the_time_and_kept_in_a_table_of_their_own(warehouse, publish):

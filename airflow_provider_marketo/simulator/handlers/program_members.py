@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.memberships import set_program_status
+from airflow_provider_marketo.simulator.memberships import log_member_data, set_program_status
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -83,7 +83,9 @@ def sync_data(instance: Instance, request: Request) -> Reply:
         if member is None:
             raise RecordError("1013", f"Lead '{record['leadId']}' is not a member of the program")
         given = {name: value for name, value in record.items() if name != "leadId"}
-        programs.write({**member, **typed_record(programs.fields, given)}, instance.now)
+        typed = typed_record(programs.fields, given)
+        programs.write({**member, **typed}, instance.now)
+        log_member_data(instance, member, typed)
         return {"leadId": record["leadId"], "status": "updated"}
 
     return _batch(request, process)

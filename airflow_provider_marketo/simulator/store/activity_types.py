@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 VISIT_PAGE, FILL_OUT_FORM, SEND_EMAIL, NEW_LEAD, CHANGE_DATA, CHANGE_SCORE = 1, 2, 6, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_LEADS, DELETE_LEAD, CHANGE_STATUS = 24, 25, 32, 37, 104
-PUSH_LEAD = 145
+CHANGE_MEMBER_DATA, PUSH_LEAD = 123, 145
 FIRST_CUSTOM = 100_001
 
 
@@ -188,6 +188,13 @@ ACTIVITY_TYPES: Mapping[int, ActivityType] = _types("""
         Program Member ID: integer
         Reason
         Success: boolean
+
+    123 | Change Program Member Data | Program ID: integer |
+        Attribute Name
+        New Value
+        Old Value
+        Reason
+        Source
 
     145 | Push Lead to Marketo | Program ID: integer |
         Source
