@@ -12,6 +12,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
@@ -40,6 +41,11 @@ _BLOCK_TIME = 300.0
 """Seconds in which a block of a file has to arrive: a file has no size that would bound its time."""
 
 _SNIFF = 4096
+_TOKEN_HEADERS = ("Authorization", "X-Mkto-User-Token")
+_SECRET_NAME = "client_secret"
+_SHORTEST_SECRET = 8
+"""Characters. Adobe's secrets and tokens have more, and a shorter text may be a word of any answer."""
+
 _PLAIN_RESULTS = frozenset({"custom_object_schema.get_type_field_data_types"})
 """Operations whose result is a list of texts. All other results are objects."""
 
@@ -69,7 +75,14 @@ _NEVER_THERE: Mapping[str, tuple[str, str]] = {
         "no answer",
         "Check that the worker's firewall lets it through, and whether it needs a proxy.",
     ),
-    "ValueError": ("this is not a URL", "Check the connection's host and identity_url."),
+    "InvalidSchema": (
+        "a SOCKS proxy needs the package PySocks",
+        "Install it on every worker and triggerer (pip install PySocks), or name an HTTP proxy.",
+    ),
+    "ValueError": (
+        "an address is not a URL",
+        "Check the connection's host, identity_url and proxy, and the worker's HTTPS_PROXY.",
+    ),
 }
 """
 Why a connection was never made, by what ``requests`` and ``urllib3`` call it, and what to do about it. The first name
@@ -85,6 +98,12 @@ def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoEr
     :param error: what ``requests`` raised.
     :param host: the host that was called.
     """
+    if type(error) is OSError and error.errno is None:  # so requests says that there are no certificates
+        return errors.MarketoConnectionError(
+            f"cannot connect to {host} (the file of trusted certificates is missing)",
+            operation=operation,
+            remedy="Check the connection's ca_bundle, and the worker's REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.",
+        )
     reason = _reason(error)
     name = next((name for name in _NEVER_THERE if name in _class_names(error) | _class_names(reason)), None)
     if name is None:
@@ -223,13 +242,19 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
     first = next(blocks, b"")
     # The rest of a file may begin with anything, the attributes of an activity included.
     if response.status_code != HTTPStatus.PARTIAL_CONTENT and _looks_like_json(first, response):
-        document = bytearray(first)
-        while len(document) <= LARGEST_ERROR and (block := next(blocks, b"")):
-            document += block
-        if len(document) <= LARGEST_ERROR:
-            raise_for_envelope(operation, parse_json(operation, bytes(document), response))
+        document, first = _document(first, blocks, response), b""
+        if document is not None:
+            raise_for_envelope(operation, parse_json(operation, document, response))
         raise errors.MarketoDataError("a JSON document came in place of the file", operation=operation)
     return _chain(first, blocks)
+
+
+def _document(first: bytes, blocks: Iterator[bytes], response: requests.Response) -> bytes | None:
+    """Return the document that came in place of a file; None if it is too large for an error."""
+    document = bytearray(first)
+    while len(document) <= LARGEST_ERROR and (block := next(blocks, b"")):
+        document += block
+    return _without_secrets(bytes(document), response) if len(document) <= LARGEST_ERROR else None
 
 
 def _is_envelope(operation: Operation, body: Any) -> bool:
@@ -271,7 +296,28 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
     if failure is not None:
         pieces.clear()  # the error's traceback keeps this frame
         raise failure
-    return b"".join(pieces)
+    return _without_secrets(b"".join(pieces), response)
+
+
+def _without_secrets(content: bytes, response: requests.Response) -> bytes:
+    """
+    Return what an answer says, with stars for the secret that its request had.
+
+    Proxies and gateways repeat the address or the headers of a request in the errors that they answer with, and the
+    words of an answer go into errors, logs and tracebacks.
+    """
+    for secret in _secrets_of(response.request):
+        content = content.replace(secret, b"***")
+    return content
+
+
+def _secrets_of(request: requests.PreparedRequest) -> set[bytes]:
+    """Return the token and the client secret of a request, as they are and as they stand in an address."""
+    body = request.body if isinstance(request.body, str) else ""
+    given = [value for name, value in parse_qsl(f"{urlsplit(str(request.url)).query}&{body}") if name == _SECRET_NAME]
+    given += [str(request.headers.get(name, "")).removeprefix("Bearer ") for name in _TOKEN_HEADERS]
+    spelled = {text.encode() for each in given for text in (each, quote(each), quote(each, safe=""), quote_plus(each))}
+    return {each for each in spelled if len(each) >= _SHORTEST_SECRET}
 
 
 def json_or_none(operation: str, response: requests.Response) -> Any:
@@ -284,11 +330,16 @@ def json_or_none(operation: str, response: requests.Response) -> Any:
 
 def _not_marketo(operation: str, response: requests.Response) -> errors.MarketoTransientError:
     return errors.MarketoTransientError(
-        f"something other than Marketo answered ({response.headers.get('Content-Type', 'no content type')})",
+        f"something other than Marketo answered ({content_type(response)})",
         operation=operation,
         code=codes.http(response.status_code),
         executed=True,
     )
+
+
+def content_type(response: requests.Response) -> str:
+    """Return what an answer calls itself, for errors."""
+    return _without_secrets(response.headers.get("Content-Type", "no content type").encode(), response).decode()
 
 
 def _looks_like_json(first: bytes, response: requests.Response) -> bool:

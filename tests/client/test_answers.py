@@ -32,11 +32,11 @@ SECRET = "the-client-secret"
 BEGIN = b"HTTP/1.1 200 OK\r\n"
 
 
-def client_of(server: HostileServer, **options) -> MarketoClient:
+def client_of(server: HostileServer, client_secret: str = SECRET, **options) -> MarketoClient:
     clock = ManualClock()
     options = {"read_timeout": 30.0} | options
     return MarketoClient(
-        server.url, "an-id", SECRET, clock=clock, governor=LocalGovernor(parallel=4, clock=clock), **options
+        server.url, "an-id", client_secret, clock=clock, governor=LocalGovernor(parallel=4, clock=clock), **options
     )
 
 

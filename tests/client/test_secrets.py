@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import sys
 import traceback
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -57,6 +59,40 @@ def test_recorded_tracebacks_show_neither_secret_nor_token(fault, at):
     assert SECRET not in shown
     assert "the-token" not in shown
     assert "client_secret=" not in shown
+
+
+REPEATED = "no route to /identity/oauth/token?client_secret={0} with Bearer {0}"
+REPEATS = {
+    "a message": lambda text: reply({"message": REPEATED.format(text)}, status="502 Bad Gateway"),
+    "an error": lambda text: reply({"errors": [{"code": text, "message": text}]}, status="403 Forbidden"),
+    "an envelope": lambda text: reply(
+        {"success": False, "requestId": text, "errors": [{"code": "1003", "message": REPEATED.format(text)}]}
+    ),
+    "its kind": lambda text: reply(b'{"success": false', f"Content-Type: application/json; {text}"),
+}
+
+
+@pytest.mark.parametrize("spelling", [str, quote], ids=["plain", "quoted"])
+@pytest.mark.parametrize("answer", REPEATS.values(), ids=REPEATS)
+@pytest.mark.parametrize("at", ["identity", "call", "download"])
+def test_an_answer_that_repeats_the_request_shows_neither_secret_nor_token(answer, at, spelling):
+    token, secret = "the+token:of=1", "the+secret/of 1"
+    sent = secret if at == "identity" else token
+    repeated = spelling(sent)
+    with answering(answer(repeated), token={"access_token": token, "expires_in": 3600}) as server:
+        if at == "identity":
+            server.token = lambda connection: connection.sendall(answer(repeated))
+        client = client_of(server, client_secret=secret)
+        with pytest.raises(errors.MarketoError) as caught:
+            (download if at == "download" else call)(client)
+    shown = "\n".join(line for line in recorded(caught.value).splitlines() if not of_this_test(line))
+    assert repeated not in str(caught.value)
+    assert repeated not in shown
+
+
+def of_this_test(line: str) -> bool:
+    """Whether a line shows a variable of the test itself."""
+    return line.strip().startswith(("repeated =", "sent =", "token =", "secret =", "answer =", "server ="))
 
 
 def call(client: MarketoClient) -> None:
@@ -190,3 +226,32 @@ def everything_asked(requests_mock, **options) -> list:
     with client.download("bulk_export_leads.get_file", exportId="e") as download:
         list(download.blocks)
     return requests_mock.request_history
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://[::1", "connection's host, identity_url and proxy"),
+        ("http://proxy:port", "connection's host, identity_url and proxy"),
+        ("socks5://127.0.0.1:1", "PySocks"),
+    ],
+)
+@pytest.mark.parametrize("where", ["connection", "environment"])
+def test_an_error_of_the_proxys_address_speaks_of_the_proxy(proxy, said, where, monkeypatch):
+    monkeypatch.setitem(sys.modules, "socks", None)
+    if where == "environment":
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("http_proxy", proxy)
+    client = MarketoClient("http://127.0.0.1:1", "an-id", SECRET, proxy=proxy if where == "connection" else None)
+    with pytest.raises(errors.MarketoConnectionError, match=said):
+        client._transport.fetch_token("an-id", Secret(SECRET))
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_of_the_environment_that_are_not_there_are_named(name, monkeypatch, tmp_path):
+    for each in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, str(tmp_path / "gone.pem"))
+    client = MarketoClient("https://127.0.0.1:1", "an-id", SECRET)
+    with pytest.raises(errors.MarketoConnectionError, match=name):
+        client._transport.fetch_token("an-id", Secret(SECRET))

@@ -69,8 +69,15 @@ class JournalAddress:
         :param link: of a ``Link`` header, or stored by an earlier run.
         :raises MarketoDataError: it leads to another host, which must not see the token.
         """
-        url = urljoin(self.url, link)
-        parts = urlsplit(url)
+        try:
+            url = urljoin(self.url, link)
+            parts = urlsplit(url)
+        except ValueError:
+            raise MarketoDataError(
+                "the journal links to something that is not a URL",
+                operation="journal.read",
+                remedy="Check the connection's host and the proxy; if it stays, ask Adobe's support.",
+            ) from None
         if origin(parts) != self.base:
             raise MarketoDataError(
                 f"the journal at {urlsplit(self.url).netloc} links to another host, {parts.netloc}, which must not see"

@@ -211,7 +211,7 @@ def _entries(content: bytes, response: requests.Response) -> Sequence[Mapping[st
     if isinstance(entries, (list, tuple)) and all(isinstance(each, dict) for each in entries):
         return entries
     raise errors.MarketoTransientError(
-        f"something other than a journal answered ({response.headers.get('Content-Type', 'no content type')})",
+        f"something other than a journal answered ({answer.content_type(response)})",
         operation=READ,
         code=codes.http(response.status_code),
         executed=True,
