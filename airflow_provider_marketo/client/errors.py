@@ -218,6 +218,8 @@ class MarketoBudgetError(MarketoError):
 class MarketoNotFoundError(MarketoInvalidRequestError):
     """What the request names does not exist, or is invisible to this API user."""
 
+    default_remedy = "Check the name or id. If it is right, give the API user access to the workspace that has it."
+
 
 class MarketoFeatureUnavailableError(MarketoInvalidRequestError):
     """The subscription does not have what was asked for (1035, 703, 616 and their like)."""

@@ -37,6 +37,12 @@ MOST_WINDOWS = 20_000
 CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
 
+GIVE_A_SPAN = (
+    "Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3 neither a plain cron schedule"
+    " nor a run that a person triggers has an interval."
+)
+"""The remedy of an extract whose span nothing says."""
+
 _FIRST_SECOND = datetime.min.replace(tzinfo=timezone.utc)
 
 
@@ -281,7 +287,7 @@ class ExtractRequest(Serializable):
             raise MarketoInvalidRequestError(
                 f"{export.name} need a span of time, and the run has no data interval",
                 parameter="start",
-                remedy="Give start and end, or schedule the DAG by intervals.",
+                remedy=GIVE_A_SPAN,
             )
 
     def _check_fields(self, export: ExportObject) -> None:
@@ -351,7 +357,6 @@ def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime
         raise MarketoInvalidRequestError(
             f"the run's data interval is empty: it starts and ends at {iso(start)}",
             parameter="start",
-            remedy="Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3 a plain cron"
-            " schedule makes runs without an interval.",
+            remedy=GIVE_A_SPAN,
         )
     return start, end

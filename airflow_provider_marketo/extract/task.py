@@ -19,6 +19,7 @@ from airflow_provider_marketo.extract.request import (
     ALL,
     ALL_FIELDS,
     CHANGED,
+    GIVE_A_SPAN,
     PROGRAM_IDS,
     ExtractRequest,
     checked_filters,
@@ -207,7 +208,7 @@ def _with_programs(request: ExtractRequest, client: MarketoClient, earlier: Extr
             raise MarketoInvalidRequestError(
                 "programs='changed' needs a span of time, and the run has no data interval",
                 parameter="start",
-                remedy="Give start and end, or schedule the DAG by intervals.",
+                remedy=GIVE_A_SPAN,
             )
         request.refuse_future(client.marketo_time())
         ids = changed_programs(client, Window(request.start - request.lookback, request.end))

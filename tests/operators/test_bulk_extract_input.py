@@ -110,6 +110,7 @@ def test_an_output_that_cannot_be_written_is_found_before_marketo_is_asked(refus
 def test_a_run_without_a_data_interval_is_told_to_give_dates(refused):
     text = refused(start=None, end=None)
     assert "no data interval. Give start and end" in text
+    assert "CronDataIntervalTimetable" in text
 
 
 def test_a_run_whose_data_interval_is_a_moment_is_told_which_timetable_has_intervals(refused):
