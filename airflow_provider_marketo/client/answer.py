@@ -258,7 +258,8 @@ def _document(first: bytes, blocks: Iterator[bytes], response: requests.Response
 
 
 def _is_envelope(operation: Operation, body: Any) -> bool:
-    if not isinstance(body, dict):
+    """Whether a body is Marketo's: an object of another sender says neither that the call succeeded nor its result."""
+    if not isinstance(body, dict) or not ("success" in body or "result" in body):
         return False
     result = body.get("result")
     if operation.retry != "read" or operation.name in _PLAIN_RESULTS or not isinstance(result, list):

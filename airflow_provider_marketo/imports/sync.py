@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_marketo.client.client import MarketoClient
+    from airflow_provider_marketo.client.transport import Reply
     from airflow_provider_marketo.imports.plan import Chunk
     from airflow_provider_marketo.imports.request import ImportRequest
     from airflow_provider_marketo.imports.staged import StagedImport
@@ -332,6 +334,9 @@ class _Sender:
             if error.code == codes.TIMED_OUT:
                 raise
             return {batch[0]: Outcome("rejected", code=TOO_LARGE, message="the row is larger than Marketo takes")}
+        except MarketoError as error:
+            self.may_have_run |= error.executed
+            raise
         self.may_have_run = True
         if stage.submits:
             return dict.fromkeys(batch, Outcome("submitted"))
@@ -353,18 +358,21 @@ class _Sender:
             outcomes[at] = judge(outcomes[at], dates, sent_since)
         return outcomes
 
-    def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+    def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
         """Call, and wait for a turn: an import has time while other integrations use all calls of the instance."""
+        may_have_run = False
         for turn in itertools.count(1):
             if self._staged.keeper.stopped:
                 break
             try:
-                return self._client.call(operation, **parameters)
-            except MarketoThrottledError as error:
-                if turn == TURNS:
+                reply = self._client.call(operation, **parameters)
+                return replace(reply, resent=reply.resent or may_have_run)
+            except MarketoError as error:
+                may_have_run = error.executed = error.executed or may_have_run
+                if turn == TURNS or not isinstance(error, MarketoThrottledError):
                     raise
                 log.info("%s", error)
-        raise MarketoStoppedError("the task was killed")
+        raise MarketoStoppedError("the task was killed", executed=may_have_run)
 
     def _parameters(self, stage: Stage, first: Record) -> dict[str, Any]:
         parameters = {
