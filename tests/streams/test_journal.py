@@ -14,6 +14,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator, MarketoUserAuditsOperator
+from airflow_provider_marketo.output.manifest import read_manifest
 from airflow_provider_marketo.streams.overlap import KEYS
 from airflow_provider_marketo.warehouse.task import load_manifest
 from tests.streams.conftest import HOUR, START, Stream
@@ -88,7 +89,7 @@ def test_typed_files_have_the_columns_of_the_feed_and_one_more(journal, attribut
     stream = journal()
     stream.act(3, attributes={"Webpage ID": "not a number", "Form Fields": "x"})
     manifest = stream.hour(0, file_format="parquet", attributes=attributes)
-    names = [column["name"] for column in manifest["columns"]]
+    names = [column.name for column in read_manifest(manifest).columns]
     assert names[:2] == ["marketoGUID", "leadId"]
     assert "_source" in names
     assert manifest["key"] == ["marketoGUID"]
