@@ -44,11 +44,12 @@ GROUPS = {
     "control": ("test_asking", "test_backfill", "test_failures", "test_kill_and_clear", "test_limits", "test_provider"),
     "page": ("test_page",),
     "page_fab": ("test_page_fab",),
+    "processes": ("test_processes",),
     "readme": ("test_readme",),
     "secrets": ("test_secrets",),
     "warehouse": ("test_warehouse",),
 }
-"""Which files share a process. All others are the group ``recipes``. Pages, README, secrets start their own servers."""
+"""Which files share a process. The others are ``recipes``. Pages, processes, README, secrets start servers."""
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {

@@ -24,6 +24,19 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
+LOADED_BY_AIRFLOW = {
+    "plugin",
+    "provider_info",
+    "policy",
+    "options",
+    "airflow_compat",
+    "client",
+    "client.limits",
+    "client.printable",
+}
+"""The plugin's file, and what Airflow loads of every provider: its description, its policy and their options."""
+
+
 def test_it_is_an_entry_point_only():
     (found,) = (each for each in entry_points(group="airflow.plugins") if each.name == "marketo")
     assert found.value == "airflow_provider_marketo.plugin:MarketoPlugin"
@@ -35,18 +48,7 @@ def test_a_process_that_loads_all_plugins_imports_this_file_and_nothing_else_of_
     loaded = json.loads(done.stdout.splitlines()[-1])
     ours = {name for name in loaded if name.startswith("airflow_provider_marketo.")}
     assert "airflow_provider_marketo.plugin" in ours
-    # Airflow itself loads what the package tells it: the description, and the cluster policy with its options.
-    known = {
-        "plugin",
-        "provider_info",
-        "policy",
-        "options",
-        "airflow_compat",
-        "client",
-        "client.limits",
-        "client.printable",
-    }
-    assert {name.removeprefix("airflow_provider_marketo.") for name in ours} <= known
+    assert {name.removeprefix("airflow_provider_marketo.") for name in ours} <= LOADED_BY_AIRFLOW
     assert "fastapi.staticfiles" not in loaded
 
 
