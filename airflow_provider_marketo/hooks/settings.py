@@ -255,27 +255,24 @@ class FieldReader:
         :param login: of the connection.
         :param password: of the connection.
         :param remedy: where a person finds them.
-        :raises MarketoInvalidRequestError: one is empty, or has blanks around it.
+        :raises MarketoInvalidRequestError: one is empty, or was copied with more than itself.
         """
         if not login or not password:
             raise self.refused(_SECRET if login else _CLIENT_ID, "is empty", remedy)
-        self._check_blanks(_CLIENT_ID, Secret(login))
-        self._check_blanks(_SECRET, password)
+        self._check_copied(_CLIENT_ID, Secret(login))
+        self._check_copied(_SECRET, password)
         return login, password
 
-    def _check_blanks(self, name: str, value: Secret) -> None:
+    def _check_copied(self, name: str, value: Secret) -> None:
         """
-        Refuse what was copied with a blank or a line break, which a page does not show.
+        Refuse what was copied with a blank, a line break or a mark that a page does not show, or with quotation marks.
 
         :param name: of the field.
         :param value: is not shown.
         """
-        parts = (("begins", value.reveal()[:1]), ("ends", value.reveal()[-1:]))
-        ends = [end for end, part in parts if part.isspace()]
-        if ends:
-            raise self.refused(
-                name, f"{' and '.join(ends)} with a blank or a line break", "Enter it again, without what surrounds it."
-            )
+        problem = _read_copied(value)
+        if problem:
+            raise self.refused(name, problem, "Enter it again, without what surrounds it.")
 
     def warn_of_misspelt(self, known: Collection[str]) -> None:
         """Warn of extras that are not read and are spelt almost like one that is."""
@@ -333,6 +330,17 @@ class FieldReader:
 
 
 # These raise nothing, because the frames of an error would hold what was typed.
+
+
+def _read_copied(value: Secret) -> str:
+    """Return what is wrong with a text that was copied from a page; an empty text if nothing is."""
+    parts = (("begins", value.reveal()[:1]), ("ends", value.reveal()[-1:]))
+    ends = [end for end, part in parts if part.isspace()]
+    if ends:
+        return f"{' and '.join(ends)} with a blank or a line break"
+    if not value.reveal().isprintable():
+        return "has a character that cannot be shown"
+    return "stands in quotation marks" if {part for _, part in parts} in ({'"'}, {"'"}, {"`"}) else ""
 
 
 def _read_text(value: Any) -> tuple[str | None, str]:
