@@ -44,7 +44,15 @@ OUR_COLUMNS = "_marketo_"
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-_OTHER_DELIMITERS = ";\t|,"
+_OTHER_DELIMITERS = ";\t|,^~\x1f"
+_OTHER_KINDS: Sequence[tuple[bytes, str, str]] = (
+    (b"\x1f\x8b", "is gzipped", "End its name with .gz."),
+    (b"PK\x03\x04", "is an Excel workbook or a zip file", "Save the table as csv (UTF-8)."),
+    (b"PAR1", "is Parquet", "Set source_format='parquet'."),
+    (b"\xff\xfe", "is UTF-16", "Save it as UTF-8."),
+    (b"\xfe\xff", "is UTF-16", "Save it as UTF-8."),
+)
+"""Beginnings of files that are taken for text: what they say, and what to do."""
 _MAGIC = "*?["
 
 
@@ -252,7 +260,7 @@ def refuse_repeated(
     twice = sorted(name for name, count in Counter(columns).items() if count > 1 and (wanted is None or name in wanted))
     if twice:
         raise _refused(
-            f"{where} has more than one column {', '.join(twice)}",
+            f"{where} has more than one column {', '.join(name or 'without a name' for name in twice)}",
             parameter=parameter,
             remedy="Give each column a name of its own, or leave it out (columns=).",
         )
@@ -302,6 +310,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
         csv.field_size_limit(limit)
         raise _unreadable(path, packed, reader.line_num, error) from None
     if not header:
+        csv.field_size_limit(limit)
         raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
     if any(_ADDRESS.fullmatch(name) for cell in header for name in re.split(r"[;\t|,\s]", cell)):
         csv.field_size_limit(limit)
@@ -406,13 +415,24 @@ def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> Marketo
             try:
                 data.decode("utf-8")
             except UnicodeDecodeError as fault:
-                return _refused(
-                    f"{path} is not UTF-8: line {number}, byte {begins + fault.start} of the file is"
-                    f" 0x{data[fault.start]:02x}",
-                    remedy="Convert the file to UTF-8 first.",
-                )
+                where = f"byte {begins + fault.start} of the file is 0x{data[fault.start]:02x}"
+                return _not_text(path, number, data, where)
             begins += len(data)
     return _refused(f"{path} is not UTF-8: it ends inside a character")
+
+
+def _not_text(path: Any, line: int, data: bytes, where: str) -> MarketoInvalidRequestError:
+    """
+    Return the error for a line that is not UTF-8.
+
+    :param line: its number.
+    :param data: the line.
+    :param where: the byte that is not.
+    """
+    for mark, what, remedy in _OTHER_KINDS if line == 1 else ():
+        if data.startswith(mark):
+            return _refused(f"{path} {what}, and is read as text", remedy=remedy)
+    return _refused(f"{path} is not UTF-8: line {line}, {where}", remedy="Convert the file to UTF-8 first.")
 
 
 def _opened(path: Any, packed: bool, **how: Any) -> IO[bytes]:
@@ -452,7 +472,7 @@ def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
-        raise _refused(f"{path} is not UTF-8: line {number}, byte {error.start} of the line") from None
+        raise _not_text(path, number, line, f"byte {error.start} of the line") from None
     except (ValueError, RecursionError) as error:
         raise _refused(f"{path}, line {number} is not JSON: {error}") from None
     if not isinstance(record, dict):

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sqlite3
 import tracemalloc
 from datetime import datetime, time, timedelta, timezone
@@ -445,6 +446,39 @@ def test_no_package_is_named_for_a_type_that_no_provider_has(monkeypatch, kind, 
         open_rows({"sql": "SELECT 1", "sql_conn_id": "warehouse"})
     assert caught.value.remedy.startswith(meant)
     assert "pip install" not in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"email\na@example.org\n"), r"is gzipped.*\.gz"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xff\xd8", "is an Excel workbook or a zip file.*csv"),
+        (b"PAR1\x15\x04\x15\xff\x8a", "is Parquet.*source_format='parquet'"),
+        ("email\na@example.org\n".encode("utf-16"), "is UTF-16"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_another_kind_of_file_under_the_name_of_a_text_is_named(tmp_path, content, what, suffix):
+    path = tmp_path / f"in.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(MarketoInvalidRequestError) as caught:
+        list(from_files(str(path)).batches)
+    assert re.search(what, str(caught.value))
+
+
+@pytest.mark.parametrize("sign", ["^", "~", "\x1f"])
+def test_a_rare_delimiter_is_named_too(tmp_path, sign):
+    path = tmp_path / "in.csv"
+    path.write_text(f"email{sign}firstName\na@example.org{sign}Ada\n")
+    with pytest.raises(MarketoInvalidRequestError, match=re.escape(f"Set delimiter={sign!r}")):
+        from_files(str(path))
+
+
+def test_columns_without_names_are_said_to_have_none(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("email,,\na@example.org,1,2\n")
+    with pytest.raises(MarketoInvalidRequestError, match="more than one column without a name"):
+        from_files(str(path))
 
 
 @pytest.mark.parametrize("stored", ["a dictionary", "text", "lists"])
