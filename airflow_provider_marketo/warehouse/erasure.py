@@ -76,13 +76,17 @@ def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict
     """
     Empty the rows of erased leads: all columns but keys, ids of leads and what the load itself wrote.
 
+    Leads that were merged into an erased lead are erased, too: they are the same person.
+
     :param engine: the database.
     :param log: knows which tables have rows about leads.
-    :param tables: only these; None for all.
+    :param tables: only these, unless a merged lead is found; None for all.
     :return: how many rows were emptied, by table.
     """
     if not engine.declared_columns(ERASED):
         return {}
+    if _note_merged(engine, log):
+        tables = None
     emptied: dict[str, int] = {}
     for table, leads in log.tables_of_leads().items():
         if tables is not None and table not in tables:
@@ -94,6 +98,23 @@ def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict
             if found and others and (count := _empty(engine, name, leads, others, marks=DELETED_AT in found)):
                 emptied[name] = count
     return emptied
+
+
+def _note_merged(engine: Engine, log: Log) -> bool:
+    """Add leads that were merged into a lead of the list; return whether there was one."""
+    erased, noted = engine.table(ERASED), False
+    for table in (table for table, dataset in log.datasets() if dataset == "merged_leads"):
+        fields = log.known(table)
+        loser, winner = (f"m.{quote(fields[name][0])}" for name in ("loserId", "winnerId"))
+        found = (
+            f"SELECT {loser}, MAX(e.{ERASED_AT}) FROM {engine.table(table)} AS m, {erased} AS e"
+            f" WHERE {winner} = e.{ERASED_LEAD} AND {loser} IS NOT NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM {erased} AS o WHERE o.{ERASED_LEAD} = {loser}) GROUP BY {loser}"
+        )
+        while engine.query(found):  # a winner may have lost before
+            engine.execute(f"INSERT INTO {erased} ({ERASED_LEAD}, {ERASED_AT}) {found}")
+            noted = True
+    return noted
 
 
 def _empty(engine: Engine, table: str, leads: Sequence[str], others: Sequence[str], *, marks: bool) -> int:

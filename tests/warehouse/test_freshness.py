@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.output.manifest import Removal
 from airflow_provider_marketo.warehouse.erase import erase_leads
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.freshness import check_freshness, freshness
@@ -68,3 +69,25 @@ def test_given_leads_are_erased_from_all_tables_and_loads_that_come_later_bring_
     assert "secret" not in repr([warehouse.rows(table) for table in warehouse.tables()])
     assert ("b@x.y",) in warehouse.rows("leads", "email")
     assert erase_leads("wh", warehouse.schema, [1, 7]) == {}
+
+
+@pytest.mark.parametrize("first", ["merges", "erasure"])
+def test_leads_that_were_merged_into_an_erased_lead_are_erased_too(warehouse, publish, first):
+    warehouse.load(
+        publish([(number, "secret@x.y", 1, DAY(1)) for number in (1, 2, 3)] + [(4, "b@x.y", 1, DAY(1))], as_of=DAY(2)),
+        history=True,
+    )
+    merges = publish(
+        [("a", DAY(3), 2, 3), ("b", DAY(4), 1, 2)],
+        columns={"marketoGUID": "string", "activityDate": "datetime", "winnerId": "integer", "loserId": "integer"},
+        key=("marketoGUID", "loserId"),
+        name="merged_leads",
+        kind="deletes",
+        removal=Removal("leads", {"id": "loserId"}, "activityDate"),
+        as_of=DAY(5),
+    )
+    steps = [lambda: warehouse.load(merges), lambda: erase_leads("wh", warehouse.schema, [1])]
+    for step in steps if first == "merges" else reversed(steps):
+        step()
+    assert "secret" not in repr([warehouse.rows(table) for table in warehouse.tables()])
+    assert warehouse.query('SELECT "id" FROM {leads} WHERE "_deleted_at" IS NULL') == [(4,)]
