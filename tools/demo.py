@@ -43,8 +43,8 @@ INSTANCE = Settings(
 )
 POLL_INTERVAL = 6
 """
-Seconds of real time. Five are a minute of the simulator's, and Marketo changes a job's status once a minute. The sixth
-is for a busy machine that makes one look late and the next one on time.
+Seconds of real time. Five are a minute of the simulator's, and Marketo changes a job's status once a minute. With the
+sixth, two looks are never close enough for the simulator to note it, however late a busy machine is with one of them.
 
 It cannot be shorter: Airflow fails a task that returns from its deferral before the scheduler has noticed the deferral.
 """

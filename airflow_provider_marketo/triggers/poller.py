@@ -31,8 +31,13 @@ Ask = Callable[[Collection[Q]], Awaitable[Mapping[Q, "A | MarketoError"]]]
 FAILURES_IN_A_ROW = 10
 """Failed looks in a row that end the wait. With a minute between looks this is an outage of ten minutes."""
 
-BUSY = 2.0
-"""The pause after a look, as a multiple of its duration: a slow instance is not asked without a break."""
+BREAK = 0.8
+"""
+The least part of an interval between the end of a look and the next one.
+
+Looks begin an interval apart, but the first one also loads the client and fetches a token. On a slow machine its call
+is late, and the next one must not follow at once.
+"""
 
 PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
 """Errors that the next look may not meet."""
@@ -115,10 +120,12 @@ class Poller(Generic[Q, A]):
                 answers = dict.fromkeys(conditions, error)
             except Exception as error:  # noqa: BLE001 - otherwise its triggers would wait for ever
                 answers = dict.fromkeys(conditions, MarketoError(f"{type(error).__name__}: {error}"))
-            pause = BUSY * (loop.time() - begun)
+            ended = loop.time()
             for waiter in tuple(self._waiters):
                 if not waiter.answer.done() and waiter.condition in conditions:
-                    waiter.due = begun + max(waiter.interval, pause)
+                    # A slow instance has a break as long as the look.
+                    pause = max(BREAK * waiter.interval, ended - begun)
+                    waiter.due = max(begun + waiter.interval, ended + pause)
                     self._tell(waiter, answers.get(waiter.condition))
 
     async def _until_due(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_marketo.output.manifest import read_manifest
 from airflow_provider_marketo.simulator import Simulator
 from tests.airflow.conftest import POLL_INTERVAL, WAITING
-from tools.real_airflow import DagRun, RealAirflow
+from tools.real_airflow import PATIENCE, DagRun, RealAirflow
 
 PROGRAM_URL = "https://app-sim.marketo.com/#PG"
 CAMPAIGN = 2006
@@ -41,7 +41,7 @@ def agree(run: DagRun) -> None:
 
 def wait_until_finished(run: DagRun) -> None:
     """Wait for the run itself: the scheduler overwrites a clear that comes while it marks the run successful."""
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 100 * PATIENCE
     while run.state != "success":
         assert time.monotonic() < deadline, f"the run is {run.state}"
         time.sleep(POLL_INTERVAL)
@@ -119,7 +119,7 @@ def test_a_campaign_that_is_marked_failed_stops_and_a_clear_sends_the_rest(
     run.wait_for("send", "running", until=lambda: groups() > 0)
     process = psutil.Process(run.task("send")["pid"])
     run.mark("send", "failed")
-    process.wait(timeout=60)
+    process.wait(timeout=60 * PATIENCE)
     sent = groups()
     assert sent < all_groups, "the task was not stopped"
     assert [each["state"] for each in ledger(airflow, run)] == ["sent"] * sent

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_marketo.simulator import Simulator
 from tests.airflow.conftest import POLL_INTERVAL
 from tests.airflow.test_example_dags import second
-from tools.real_airflow import DagRun, RealAirflow
+from tools.real_airflow import PATIENCE, DagRun, RealAirflow
 
 DUCKDB, POSTGRES = "marketo_to_duckdb", "marketo_to_postgres"
 
@@ -33,7 +33,7 @@ Query = Callable[[str], list[Any]]
 def finish(run: DagRun, last: str) -> None:
     """Wait for the last task and for the run itself, and check that every other task has succeeded, too."""
     run.wait_for(last, "success", within=400)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 100 * PATIENCE
     while run.state != "success":
         assert time.monotonic() < deadline, f"the run is {run.state}"
         time.sleep(POLL_INTERVAL)

@@ -167,7 +167,7 @@ def test_an_answer_that_drips_ends_at_the_timeout(before, piece):
         start = time.monotonic()
         with pytest.raises(MarketoTransientError, match="did not answer in time"):
             client_of(server, read_timeout=0.3)._transport.send(_request(), _token(server))
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 20  # without a timeout it drips until the server is closed
 
 
 def test_an_identity_that_drips_ends_at_the_timeout():

@@ -453,4 +453,4 @@ def test_an_export_that_takes_long_to_write_does_not_keep_the_simulator_from_sto
     started = time.monotonic()
     simulator.stop()
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # the whole file takes minutes

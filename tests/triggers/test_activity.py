@@ -79,7 +79,7 @@ async def next_event(watcher, sim, variables, **fill):
     waiting = asyncio.ensure_future(first(watcher.run()))
     await watched(variables)
     filled(sim, **fill)
-    return await asyncio.wait_for(waiting, 10)
+    return await asyncio.wait_for(waiting, 60)
 
 
 def test_a_filled_form_fires_with_its_lead_and_is_remembered_until_airflow_has_it(marketo, variables):
@@ -126,7 +126,7 @@ def test_with_airflows_word_the_position_moves_only_when_the_event_is_stored(mar
         waiting = asyncio.ensure_future(anext(stream))
         await watched(variables)
         filled(sim)
-        batch, key = await asyncio.wait_for(waiting, 10)
+        batch, key = await asyncio.wait_for(waiting, 60)
         await producer.advance([SimpleNamespace(broker_payload=key, outcome=SimpleNamespace(is_clean=False))])
         again, _ = await asyncio.wait_for(anext(stream), 10)
         before = json.loads(variables[VARIABLE])["pending"]

@@ -55,7 +55,7 @@ async def next_batch(sim, variables, *fills, **arguments):
     waiting = asyncio.ensure_future(first(trigger(**arguments).run()))
     await watched(variables)
     filled = [fill(sim, **facts) for facts in fills]
-    return filled, await asyncio.wait_for(waiting, 10)
+    return filled, await asyncio.wait_for(waiting, 60)
 
 
 def test_a_form_is_filled_and_a_dag_may_start_without_an_api_call(journal, variables):

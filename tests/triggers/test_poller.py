@@ -122,6 +122,12 @@ def test_looks_are_an_interval_apart_however_long_they_take():
     assert looks.times == [60, 120, 180]
 
 
+def test_the_look_after_a_late_call_is_late_too():
+    looks = TimedLooks(answer_from=180, takes=20)
+    in_virtual_time(Poller(looks).wait("a", 60))
+    assert looks.times == [60, 128, 196]
+
+
 def test_a_look_that_takes_long_leaves_as_much_time_to_others():
     looks = TimedLooks(answer_from=180, takes=50)
     in_virtual_time(Poller(looks).wait("a", 60))

@@ -182,7 +182,7 @@ def test_a_process_has_no_more_in_flight_than_its_pool_slots(store):
     third.join(0.1)
     assert third.is_alive()
     governor.release(leases[0], None)
-    third.join(5)
+    third.join(60)
     assert not third.is_alive()
 
 

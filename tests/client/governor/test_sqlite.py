@@ -114,9 +114,9 @@ def test_a_turn_costs_half_a_millisecond_at_most(tmp_path):
         governor.release(governor.acquire("leads.describe"), None)
     took = []
     for _ in range(100):
-        begun = time.perf_counter()
+        begun = time.process_time()  # not the time for which a busy machine lets it wait
         governor.release(governor.acquire("leads.describe"), None)
-        took.append(time.perf_counter() - begun)
+        took.append(time.process_time() - begun)
     assert sorted(took)[50] < 0.0005 * 3  # three times what the benchmark holds it to: tests share the machine
 
 
