@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.hooks.finding import unreadable
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
@@ -90,8 +91,11 @@ def _find_connection(settings: ConnectionSettings) -> Any:
     try:
         return BaseHook.get_connection(settings.redis_conn_id)
     except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
+        # Airflow reports a connection that it cannot read as missing. The error's own text may hold a part of a secret.
+        remedy = unreadable(settings.redis_conn_id)
+        what = "Airflow cannot read the connection in" if remedy else "no connection has the id in"
         raise MarketoInvalidRequestError(
-            f"connection {settings.conn_id}: no connection has the id in redis_conn_id ({type(error).__name__})",
+            f"connection {settings.conn_id}: {what} redis_conn_id ({type(error).__name__})",
             parameter="redis_conn_id",
-            remedy="Create it as an Airflow connection of type redis, or choose another coordination.",
+            remedy=remedy or "Create it as an Airflow connection of type redis, or choose another coordination.",
         ) from None

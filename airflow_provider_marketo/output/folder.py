@@ -65,6 +65,9 @@ _PRIVATE = "_marketo/runs/"
 _PRIVATE_DEPTH = 4
 """Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
 
+_DROPPED = frozenset("\t\r\n\0")
+"""Characters that Python drops from a URL, or that no path has."""
+
 _FINAL_ERRORS = (
     PermissionError,
     FileNotFoundError,
@@ -96,6 +99,7 @@ class OutputFolder:
     def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path", owner: str = "") -> None:
         self.url = str(url).rstrip("/")
         self._parameter = parameter
+        self._refuse_other_place()
         try:
             self._owner = hashlib.sha256(f"{self.url}\n{owner}".encode()).hexdigest()[:16]
             self._root = ObjectStoragePath(self.url)
@@ -103,6 +107,17 @@ class OutputFolder:
         except (ValueError, ImportError, OSError) as error:
             raise self._refused(error) from error
         self.is_local = self._root.protocol in (_LOCAL, "")
+
+    def _refuse_other_place(self) -> None:
+        """:raises MarketoInvalidRequestError: libraries would read the URL as that of another folder."""
+        chained = "://" in self.url and "::" in self.url
+        if chained or not _DROPPED.isdisjoint(self.url):
+            what = "::, which chains file systems," if chained else "a line break, a tab or a NUL"
+            raise MarketoInvalidRequestError(
+                f"{self._parameter}={printable(repr(self.url))} has {what} in it",
+                parameter=self._parameter,
+                remedy="Give the folder another name: another folder would be used in its place.",
+            )
 
     @classmethod
     def for_task(cls, url: str | ObjectStoragePath, task: Any, *, parameter: str = "output_path") -> OutputFolder:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from unittest.mock import Mock
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import Connection
 from redis import SSLConnection
 
@@ -194,11 +196,22 @@ def test_an_extra_of_redis_that_is_wrong_is_refused_without_its_value(monkeypatc
 def test_a_list_as_the_extra_of_redis_is_refused_without_its_values(monkeypatch):
     connection = {"conn_type": "redis", "host": "127.0.0.1", "extra": ["s3cret"]}
     monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", json.dumps(connection))
-    # Airflow 3.1 cannot read such a connection, and says that there is none.
-    refusals = r"connection the_redis: its extra is not a JSON object|no connection has the id in redis_conn_id"
+    # Airflow 3.1 cannot read such a connection, and reports it as missing.
+    refusals = r"connection the_redis: its extra is not a JSON object|cannot read the connection in redis_conn_id"
     with pytest.raises(MarketoInvalidRequestError, match=refusals) as caught:
         governor_of(settings(redis_conn_id="the_redis"))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["{not JSON", '["s3cret"]', "redis://u:s3cret/x@host:nowhere"])
+def test_a_redis_connection_that_cannot_be_read_is_not_reported_as_missing(monkeypatch, given):
+    monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", given)
+    for raised in (ValueError("s3cret"), AirflowNotFoundException("there is none")):
+        monkeypatch.setattr("airflow.sdk.BaseHook.get_connection", Mock(side_effect=raised))
+        with pytest.raises(MarketoInvalidRequestError, match="cannot read the connection in redis_conn_id") as caught:
+            governor_of(settings(redis_conn_id="the_redis"))
+        assert "AIRFLOW_CONN_THE_REDIS is set" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wanted", ["none", "required", 0, None])

@@ -95,7 +95,7 @@ def test_tokens_have_their_values(marketo, operation, loss, executed):
 def test_what_does_not_say_that_it_is_marketos_is_no_page_without_rows(marketo, tmp_path, loss):
     marketo().fail("leads.get_by_filter_type", **LOSSES[loss])
     task = MarketoGetLeadsOperator(
-        task_id="a_task", filter_type="id", filter_values=[1001, 1002], output_path=str(tmp_path)
+        task_id="a_task", lookup_field="id", lookup_values=[1001, 1002], output_path=str(tmp_path)
     )
     manifest = run_task(task, task_context(StateStore()))
     assert sum(file["rows"] for file in manifest["files"]) == 2

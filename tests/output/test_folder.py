@@ -15,6 +15,8 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import (
     MarketoError,
@@ -91,6 +93,30 @@ def test_a_path_with_half_an_emoji_is_refused_by_name(place, tmp_path):
     with pytest.raises(MarketoInvalidRequestError, match=r"rejects_path=.*surrogates not allowed") as refused:
         OutputFolder(place.format(tmp_path), parameter="rejects_path")
     assert refused.value.parameter == "rejects_path"
+
+
+@pytest.mark.parametrize("name", ["a\tb", "a\nb", "a\rb", "end\n", "a\0b"])
+@pytest.mark.parametrize("place", ["{}/", "file://{}/", "s3://bucket/"])
+def test_a_name_that_would_lead_to_another_folder_is_refused(place, name, tmp_path):
+    with pytest.raises(MarketoInvalidRequestError, match=r"evidence=.* has a line break, a tab or a NUL in it"):
+        OutputFolder(place.format(tmp_path) + name, parameter="evidence")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["file://{}/a::b", "s3://bucket/a::b"])
+def test_a_chain_of_file_systems_is_refused(url, tmp_path):
+    with pytest.raises(MarketoInvalidRequestError, match="::, which chains file systems"):
+        OutputFolder(url.format(tmp_path))
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0\t\r\n"), min_size=1, max_size=60)
+
+
+@given(NAMES.filter(lambda name: name not in (".", "..")))
+def test_the_last_part_of_a_url_is_literal(name):
+    with tempfile.TemporaryDirectory() as place:
+        OutputFolder(f"{place}/{name}").write("k", b"data")
+        assert [found.relative_to(place).parts for found in Path(place).rglob("*") if found.is_file()] == [(name, "k")]
 
 
 def test_an_unknown_file_system_says_what_to_install():
