@@ -30,6 +30,9 @@ FIRST_DAY = datetime(2026, 4, 1, 12, tzinfo=timezone.utc)
 BUDGET = 0.13
 """Two or three files a day, as 50 MB are for a larger instance."""
 
+DAILY_FILE = 30_000
+"""Bytes of the daily DAG's file, or a few more."""
+
 VARIABLE = "marketo_exports_marketo_default"
 
 
@@ -152,16 +155,19 @@ class Task:
 
 
 @pytest.fixture
-def world(monkeypatch):
+def world(request, monkeypatch):
+    quota = getattr(request, "param", MEGABYTE)
     with time_machine.travel(FIRST_DAY, tick=False) as travel:
-        settings = Settings(leads=100, activities=8_000, export_daily_bytes=MEGABYTE, **DATES)
+        settings = Settings(leads=100, activities=8_000, export_daily_bytes=quota, **DATES)
         with Marketo(settings, clock=Travelling()) as instance:
             made = World(travel, instance, monkeypatch)
             made.connect(export_daily_mb=1)
             yield made
 
 
+@pytest.mark.parametrize("world", [BUDGET * MEGABYTE + DAILY_FILE], indirect=True)
 def test_a_backfill_takes_ten_days_beside_a_daily_dag_and_is_killed_and_cleared_on_each(world, tmp_path, monkeypatch):
+    """Marketo's quota has room for the budget and the daily file: one file more, and the daily DAG is late."""
     killed = []
     publish = SlicePublisher.publish
 
