@@ -126,6 +126,7 @@ class AudienceWork(ImportWork):
             if staged.state(chunk).state == state.STAGED:
                 staged.put(chunk, state.ChunkState(state.SENDING))  # from now on the input is not read again
         sent, earlier = once.send_all(self._calls(once, sending), check)
+        staged.count_calls(sent + earlier)  # a try that does not come here counts none
         for chunk in staged.chunks:
             left = left_out.get(chunk.name, 0)
             staged.settle(chunk, state.DONE, Account(accepted=chunk.rows - left, superseded=left))

@@ -11,7 +11,7 @@ from airflow_provider_marketo.hooks.marketo import PROBES
 from airflow_provider_marketo.listings.table import LISTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
 
@@ -19,6 +19,7 @@ READ = "Read-Only "
 
 READ_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     *PROBES,
+    ("activities.get_custom_types", {}, "Read-Only Activity Metadata"),
     ("custom_objects.list", {}, "Read-Only Custom Object"),
     ("companies.describe", {}, "Read-Only Company"),
     ("opportunities.describe", {}, "Read-Only Opportunity"),
@@ -30,6 +31,11 @@ READ_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
 ALWAYS = frozenset(permission for _, _, permission in PROBES)
 
 _LISTING = "MarketoListingOperator"
+_LOOKUPS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "MarketoCustomActivitiesOperator": lambda given: bool(given.get("lookup_field")),
+    "MarketoTriggerCampaignOperator": lambda given: not given.get("lead_ids"),  # but rows
+}
+"""Whether a task looks leads up, of the operators that need no permission for leads otherwise."""
 
 
 def needed(task: DagTask) -> tuple[str, ...]:
@@ -44,7 +50,9 @@ def needed(task: DagTask) -> tuple[str, ...]:
         named = getattr(import_module(task.module), task.operator).permissions
     except (ImportError, AttributeError):  # the DAG was stored by another version of this package
         return ()
-    return tuple(found for each in named for found in _of(each, task.arguments))
+    looks_up = task.operator in _LOOKUPS and _LOOKUPS[task.operator](task.arguments)
+    found = (one for each in named for one in _of(each, task.arguments))
+    return (*found, "Read-Only Lead") if looks_up else tuple(found)
 
 
 def tasks_by_permission(tasks: Iterable[DagTask]) -> dict[str, list[str]]:

@@ -73,7 +73,7 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     :return: the account of rows (``ImportResult``): counts and the address of the table of rejects; never rows.
     """
 
-    permissions: ClassVar[Sequence[str]] = ("Read-Write Activity",)
+    permissions: ClassVar[Sequence[str]] = ("Read-Write Activity", "Read-Only Activity Metadata")
     argument_checks: ClassVar[Mapping[str, Check]] = {
         **MarketoImportOperator.argument_checks,
         "activity_type": text(required=True),

@@ -25,9 +25,11 @@ from airflow_provider_marketo.diagnosis.checks import CHECKS
 from airflow_provider_marketo.diagnosis.dag_tasks import DagTask
 from airflow_provider_marketo.diagnosis.permissions import needed
 from airflow_provider_marketo.hooks.export_account import ExportAccount, Size, variable_name
+from airflow_provider_marketo.operators.activities import MarketoCustomActivitiesOperator
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
+from airflow_provider_marketo.operators.campaigns import MarketoTriggerCampaignOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
@@ -436,6 +438,21 @@ def test_every_operator_names_permissions_that_adobe_has(kind):
 def test_the_permission_of_an_object_type_is_that_of_its_operation(kind, object_type, permission):
     task = DagTask("dag", "task", kind.__module__, kind.__name__, "marketo", {"object_type": object_type})
     assert needed(task) == (permission,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "looks_up"),
+    [
+        (MarketoTriggerCampaignOperator, {"lead_ids": [1001]}, False),
+        (MarketoTriggerCampaignOperator, {"sql": "select 1", "lookup_field": "email"}, True),
+        (MarketoTriggerCampaignOperator, {"source": "people.csv"}, True),
+        (MarketoCustomActivitiesOperator, {"source": "people.csv"}, False),
+        (MarketoCustomActivitiesOperator, {"source": "people.csv", "lookup_field": "email"}, True),
+    ],
+)
+def test_tasks_that_look_leads_up_need_to_read_them(kind, arguments, looks_up):
+    task = DagTask("dag", "task", kind.__module__, kind.__name__, "marketo", arguments)
+    assert ("Read-Only Lead" in needed(task)) == looks_up
 
 
 def test_a_class_that_this_version_does_not_have_needs_no_permission():
