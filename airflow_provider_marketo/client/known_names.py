@@ -34,22 +34,26 @@ class NameList:
 
     :param what: the things, in words.
     :param operation: lists them.
-    :param member: of a record, that has the name.
+    :param member: of a record, that has the name; ``fields.name`` for names inside of a list.
     """
 
     what: str
     operation: str
     member: str = "name"
 
-    def read(self, paginate: Paginate) -> list[str]:
+    def read(self, paginate: Paginate, **parameters: Any) -> list[str]:
         """
         Read the names.
 
         :param paginate: of the instance's client.
+        :param parameters: of the operation that lists them.
         """
         page = {"maxReturn": _PAGE} if "maxReturn" in operations.get(self.operation).parameters else {}
-        records = islice(paginate(self.operation, **page), _MOST_NAMES)
-        return [str(record.get(self.member)) for record in records if isinstance(record, Mapping)]
+        found: list[Any] = list(islice(paginate(self.operation, **page, **parameters), _MOST_NAMES))
+        for step in self.member.split("."):
+            inside = [record.get(step) for record in found if isinstance(record, Mapping)]
+            found = [each for one in inside for each in (one if isinstance(one, list) else [one])]
+        return list(map(str, found))
 
     def nearest(self, name: str, known: list[str]) -> str:
         """
@@ -90,6 +94,15 @@ _NAMES: tuple[tuple[str, str, NameList], ...] = (
 """Operation (shell pattern), member of its parameters at any depth, and where the names are listed."""
 
 
+_STATUSES = NameList("program statuses", "channels.get", "progressionStatuses.name")
+_NEAR: Mapping[str, tuple[str, ...]] = {
+    codes.UNKNOWN_FIELD: ("fields", "filterType", "lookupField"),
+    codes.FIELD_NOT_SEARCHABLE: ("filterType", "lookupField"),
+    codes.UNKNOWN_STATUS: ("programMemberStatus", "status", "statusName"),
+}
+"""By code: members of the parameters that name a field, or a status of a program."""
+
+
 def suggest_names(paginate: Paginate, error: MarketoError, operation: str, parameters: Mapping[str, Any]) -> None:
     """
     Put the names that were probably meant into the error of a refused call.
@@ -105,7 +118,10 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
         return
     if isinstance(error, MarketoFeatureUnavailableError):  # no other name would help
         return
-    found = []
+    found = _near_names(paginate, error, operation, parameters)
+    if found:
+        error.remedy = " ".join([*found, error.remedy or ""]).strip()
+        return
     for pattern, member, names in _NAMES:
         given = dict.fromkeys(_values(parameters, member)) if fnmatchcase(operation, pattern) else {}
         if not given:
@@ -119,10 +135,38 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
         error.remedy = text
 
 
+def _near_names(paginate: Paginate, error: MarketoError, operation: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Suggest fields and statuses for a code that says that one is unknown. All names would be too many to list."""
+    names = _STATUSES if error.code == codes.UNKNOWN_STATUS else _fields_of(operation)
+    members = _NEAR.get(error.code or "", ())
+    given = dict.fromkeys(each for member in members for each in _values(parameters, member))
+    needed = {name: parameters.get(name) for name in _required(names.operation)} if names is not None else {}
+    if names is None or not given or None in needed.values():
+        return []
+    try:
+        known = names.read(paginate, **needed)
+    except MarketoError:
+        return []
+    near = [nearest(name, known, most=3) for name in given if name not in known]
+    return [did_you_mean([repr(each) for each in some]) for some in near if some]
+
+
+def _fields_of(operation: str) -> NameList | None:
+    """Return where the fields are listed that an operation reads or writes."""
+    family = {"static_list_membership": "leads"}.get(operation.partition(".")[0], operation.partition(".")[0])
+    describe = "leads.describe2" if family == "leads" else f"{family}.describe"
+    known = {each.name for each in operations.all_operations()}
+    return NameList("fields", describe, "fields.name") if describe in known else None
+
+
+def _required(operation: str) -> list[str]:
+    return [name for name, parameter in operations.get(operation).parameters.items() if parameter.required]
+
+
 def _values(value: Any, member: str) -> Iterator[str]:
     if isinstance(value, Mapping):
-        if isinstance(value.get(member), str):
-            yield value[member]
+        named = value.get(member)
+        yield from (each for each in (named if isinstance(named, (list, tuple)) else [named]) if isinstance(each, str))
         for inside in value.values():
             yield from _values(inside, member)
     elif isinstance(value, (list, tuple)):

@@ -200,6 +200,35 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
                     "Spring Webinar",
                 ),
                 ("custom_objects.describe", {"customObjectName": "car"}, "'car_c'"),
+                ("leads.sync", {"input": [{"email": "a@example.com"}], "lookupField": "emial"}, "'email'"),
+                ("leads.get_by_filter_type", {"filterType": "emial", "filterValues": ["a"]}, "'email'.*searchable"),
+                (
+                    "leads.get_by_filter_type",
+                    {"filterType": "email", "filterValues": ["a"], "fields": ["fristName"]},
+                    "'firstName'",
+                ),
+                (
+                    "static_list_membership.get_leads_by_list_id",
+                    {"listId": 1001, "fields": ["fristName"]},
+                    "'firstName'",
+                ),
+                ("companies.get", {"filterType": "compny", "filterValues": ["a"]}, "'company'"),
+                (
+                    "custom_objects.get",
+                    {"customObjectName": "car_c", "filterType": "vim", "filterValues": ["1"]},
+                    "'vin'",
+                ),
+                (
+                    "program_members.sync_status",
+                    {"programId": 1001, "statusName": "Attend", "input": [{"leadId": 1001}]},
+                    "'Attended'",
+                ),
+                (
+                    "leads.change_program_status",
+                    {"programId": 1001, "status": "Attend", "input": [{"id": 1001}]},
+                    "'Attended'",
+                ),
+                ("programs.update_tag", {"id": 1001, "tagType": "Regions", "tagValue": "EMEA"}, "'Region'"),
                 (
                     "programs.create",
                     {
