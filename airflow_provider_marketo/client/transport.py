@@ -190,6 +190,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._proxy = proxy
+        self._environments: dict[str, Any] = {}
         self._ca_bundle = ca_bundle
         self.date: datetime | None = None
         self._session = requests.Session()
@@ -316,12 +317,15 @@ class Transport:
         The environment overrides what a session has. It does not override what a request has for the most specific key.
         All keys are set, because variables such as ``https://host_proxy`` exist.
         """
-        proxies = {}
+        parts = urlsplit(url)
         if self._proxy:
-            parts = urlsplit(url)
             keys = ("all", parts.scheme, f"all://{parts.hostname}", f"{parts.scheme}://{parts.hostname}")
             proxies = dict.fromkeys(keys, self._proxy.reveal())
-        return self._session.merge_environment_settings(url, proxies, True, self._ca_bundle, None)
+            return self._session.merge_environment_settings(url, proxies, True, self._ca_bundle, None)
+        server = f"{parts.scheme}://{parts.netloc}"
+        if server not in self._environments:  # requests reads all variables each time
+            self._environments[server] = self._session.merge_environment_settings(url, {}, True, self._ca_bundle, None)
+        return self._environments[server]
 
 
 def read_token(operation: str, response: requests.Response) -> Token:

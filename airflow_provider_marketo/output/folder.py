@@ -20,6 +20,7 @@ import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -147,9 +148,16 @@ class OutputFolder:
         if not name:
             return self._root
         path = self._root / contained(name)
-        if self.is_local and not Path(path.path).resolve().is_relative_to(Path(self._root.path).resolve()):
-            raise _outside(name)
+        if self.is_local and self._has_link(name):
+            root = Path(self._root.path).resolve()
+            if not Path(path.path).resolve().is_relative_to(root):
+                raise _outside(name)
         return path
+
+    def _has_link(self, name: str) -> bool:
+        """Whether a part of a name is a link: only then may it lead out of the folder."""
+        places = accumulate(name.split("/"), os.path.join, initial=str(self._root.path))
+        return any(map(os.path.islink, islice(places, 1, None)))
 
     def names(self, place: str) -> list[str]:
         """
