@@ -15,6 +15,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -66,8 +67,12 @@ _PRIVATE = "_marketo/runs/"
 _PRIVATE_DEPTH = 4
 """Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
 
-_DROPPED = frozenset("\t\r\n\0")
-"""Characters that Python drops from a URL, or that no path has."""
+_OTHER_PLACES = (
+    (re.compile(r"[\t\r\n\0]"), "has a line break, a tab or a NUL in it"),
+    (re.compile(r"://.*::"), "has :: in it, which chains file systems"),
+    (re.compile(r"[?#]$|\?#"), "ends in ? or #, or has ?# in it"),
+)
+"""What Python or a library drops from a URL, or reads as more than a name."""
 
 _FINAL_ERRORS = (
     PermissionError,
@@ -111,11 +116,10 @@ class OutputFolder:
 
     def _refuse_other_place(self) -> None:
         """:raises MarketoInvalidRequestError: libraries would read the URL as that of another folder."""
-        chained = "://" in self.url and "::" in self.url
-        if chained or not _DROPPED.isdisjoint(self.url):
-            what = "::, which chains file systems," if chained else "a line break, a tab or a NUL"
+        found = next((what for pattern, what in _OTHER_PLACES if pattern.search(self.url)), None)
+        if found is not None:
             raise MarketoInvalidRequestError(
-                f"{self._parameter}={printable(repr(self.url))} has {what} in it",
+                f"{self._parameter}={printable(repr(self.url))} {found}",
                 parameter=self._parameter,
                 remedy="Give the folder another name: another folder would be used in its place.",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import stat
@@ -15,7 +16,7 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import (
@@ -103,9 +104,16 @@ def test_a_name_that_would_lead_to_another_folder_is_refused(place, name, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["what?", "no#", "a?#b", "?"])
+@pytest.mark.parametrize("place", ["{}/", "file://{}/", "s3://bucket/"])
+def test_an_empty_query_of_a_url_is_refused(place, name, tmp_path):
+    with pytest.raises(MarketoInvalidRequestError, match=r"ends in \? or #, or has \?# in it"):
+        OutputFolder(place.format(tmp_path) + name)
+
+
 @pytest.mark.parametrize("url", ["file://{}/a::b", "s3://bucket/a::b"])
 def test_a_chain_of_file_systems_is_refused(url, tmp_path):
-    with pytest.raises(MarketoInvalidRequestError, match="::, which chains file systems"):
+    with pytest.raises(MarketoInvalidRequestError, match="has :: in it, which chains file systems"):
         OutputFolder(url.format(tmp_path))
 
 
@@ -113,9 +121,16 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0\t\r\n"), 
 
 
 @given(NAMES.filter(lambda name: name not in (".", "..")))
-def test_the_last_part_of_a_url_is_literal(name):
+@example("what?")
+@example("a;b?c#d%20")
+@example(" blanks ")
+def test_the_last_part_of_a_path_is_literal_or_refused(name):
     with tempfile.TemporaryDirectory() as place:
-        OutputFolder(f"{place}/{name}").write("k", b"data")
+        try:
+            OutputFolder(f"{place}/{name}").write("k", b"data")
+        except MarketoInvalidRequestError:
+            assert re.search(r"[?#]$|\?#", name)
+            return
         assert [found.relative_to(place).parts for found in Path(place).rglob("*") if found.is_file()] == [(name, "k")]
 
 
