@@ -53,6 +53,8 @@ _LISTS = ("files", "windows", "columns", "datasets")
 CHANGES, FULL, DELETES = "changes", "full", "deletes"
 """What the rows of a manifest are: new and changed rows of a span, all rows of a list, or rows that are gone."""
 
+_NO_MANIFEST = "Give what a task returned (extract.output), or the path of the manifest that it wrote."
+
 
 @dataclass(frozen=True)
 class ManifestFile:
@@ -267,7 +269,7 @@ class Manifest(Serializable):
         """
         version = facts.get("schema_version")
         if not isinstance(version, int):
-            raise MarketoDataError("this is not a manifest: it has no schema_version")
+            raise MarketoDataError("this is not a manifest: it has no schema_version", remedy=_NO_MANIFEST)
         if version > SCHEMA_VERSION:
             raise MarketoDataError(
                 f"the manifest has schema version {version}, and this provider reads versions up to {SCHEMA_VERSION}",
@@ -277,7 +279,7 @@ class Manifest(Serializable):
             made = super().from_dict(facts)
             _check(made)
         except ValueError as error:
-            raise MarketoDataError(printable(error)) from None
+            raise MarketoDataError(printable(error), remedy=_NO_MANIFEST) from None
         return made
 
 
@@ -294,14 +296,16 @@ def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manife
         if all(name in source for name in _LISTS):
             return Manifest.from_dict(source)
         if not source.get("manifest"):
-            raise MarketoDataError("this is not a manifest: it has no files and does not say where they are listed")
+            raise MarketoDataError(
+                "this is not a manifest: it has no files and does not say where they are listed", remedy=_NO_MANIFEST
+            )
         source = str(source["manifest"])
     try:
         facts = json.loads(ObjectStoragePath(str(source)).read_text())
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, Mapping):
-        raise MarketoDataError(f"{source} is not a manifest")
+        raise MarketoDataError(f"{source} is not a manifest", remedy=_NO_MANIFEST)
     found = Manifest.from_dict(facts)
     output, _, name = str(source).rpartition(f"/{layout.MANIFESTS}/")
     return replace(found, output=output) if output and "/" not in name else found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.tabular.schema import snake_case
 from airflow_provider_marketo.warehouse import column_types as types
+from airflow_provider_marketo.warehouse.names import TAKEN_BY_DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,7 +101,7 @@ def fivetran_names(fields: Iterable[str], taken: Mapping[str, str]) -> dict[str,
     :param taken: fields that have a column already.
     """
     found = dict(taken)
-    used = set(taken.values())
+    used = {*taken.values(), *TAKEN_BY_DATABASES}
     for field in fields:
         if field in found:
             continue

@@ -26,6 +26,9 @@ HISTORY, VALID_FROM, VALID_TO = "_history", "_valid_from", "_valid_to"
 OVERFLOW = "_overflow"
 """The column with the fields that have no column of their own."""
 
+TAKEN_BY_DATABASES = ("cmax", "cmin", "ctid", "tableoid", "xmax", "xmin")
+"""Columns that every table of PostgreSQL has."""
+
 _OURS = (MISFITS, SOURCE, RAW, OVERFLOW)
 """Fields that this provider adds to those of Marketo."""
 
@@ -42,12 +45,13 @@ def column_names(sources: Iterable[str], known: Mapping[str, str]) -> dict[str, 
     Return the column of each field.
 
     Two fields that differ in case or punctuation alone would get one name: the later one gets ``_2``, and keeps it.
+    So does a field with the name of a column that every table of a database has.
 
     :param sources: names of fields, in order.
     :param known: names of fields that have a column already.
     """
     found = dict(known)
-    taken = {*known.values(), *SYSTEM_COLUMNS}
+    taken = {*known.values(), *SYSTEM_COLUMNS, *TAKEN_BY_DATABASES}
     for source in sources:
         if source in found:
             continue

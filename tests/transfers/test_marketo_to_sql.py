@@ -116,7 +116,8 @@ def test_one_table_that_fails_does_not_stop_the_others(database, tmp_path):
     ("content", "said"),
     [
         (None, r"^manifest: the manifest cannot be read \(FileNotFoundError: .*Give what the task returned"),
-        ("email\n", "is not a manifest"),
+        ("email\n", r"is not a manifest\. Give what a task returned"),
+        ('{"nodes": {}}', r"has no schema_version\. Give what a task returned"),
         ("[" * 100_000, "is not a manifest"),
         ("[]", "is not a manifest"),
     ],

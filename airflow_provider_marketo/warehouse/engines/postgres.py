@@ -47,6 +47,8 @@ class Warehouse(Engine):
     remedies: ClassVar = {
         "permission denied to create temporary tables": "Grant the connection's user (sql_conn_id) TEMPORARY on the"
         " database: rows are staged in temporary tables.",
+        "permission denied for table": "Tables belong to the user that created them: load with that connection"
+        " (sql_conn_id), or grant its user SELECT, INSERT, UPDATE and DELETE on all tables of the schema.",
         "permission denied": "Grant the connection's user (sql_conn_id) CREATE and USAGE on the schema, or name another"
         " schema.",
         "must be owner": "Tables are altered by their owner: load with the connection (sql_conn_id) that created them.",
