@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,12 +14,17 @@ from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.client.secret import Secret
     from airflow_provider_marketo.output.folder import OutputFolder
 
 _RESERVING, _RESERVED = "reserving", "reserved"
+_LOOKS, _PAUSE = 60, 0.5
+"""
+How often, and after how many seconds, a run looks whether another has decided. One that has died does not: what both
+want is left to its retry.
+"""
 _REMEDY = (
     "Restore the file from a backup. Without it the people of its run may be sent once more: delete it only if that is"
     " meant, and clear the task."
@@ -58,16 +64,26 @@ class SentBefore:
     The digests of a campaign, one file for each task instance.
 
     A run writes its own digests down before it sends anything, then looks at those of all others. So of two runs that
-    overlap at most one sends a digest: each sees what the other had written before.
+    overlap at most one sends a digest: each sees what the other had written before. If both have written a digest
+    before they look, the run whose name comes later leaves it out, and the other waits for that.
 
     :param folder: that every worker reaches.
     :param place: names the campaign and the fields, in the folder.
     :param run: names the task instance.
     :param within: how long a digest counts; None for ever.
+    :param sleep: waits for some seconds.
     """
 
-    def __init__(self, folder: OutputFolder, place: str, run: str, within: timedelta | None) -> None:
+    def __init__(
+        self,
+        folder: OutputFolder,
+        place: str,
+        run: str,
+        within: timedelta | None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._folder = folder
+        self._sleep = sleep
         self._place = place
         self._name = f"{place}/{key_part(run)}.json"
         self._within = within
@@ -92,27 +108,28 @@ class SentBefore:
         mine = self._read(self._name)
         if mine is not None and mine.state == _RESERVED:
             return set(mine.digests)
-        wanted = set(digests) - self._of_others()
+        wanted = set(digests) - _digests_of(self._others())
         self._write(wanted, _RESERVING)
-        wanted -= self._of_others()
+        others = self._others()
+        for _ in range(_LOOKS):
+            undecided = [path for path, other in others.items() if path > self._name and _may_leave_out(other, wanted)]
+            if not undecided:
+                break
+            self._sleep(_PAUSE)
+            others.update({path: other for path in undecided if (other := self._read(path)) is not None})
+        wanted -= _digests_of(others)
         self._write(wanted, _RESERVED)
         return wanted
 
     def known(self) -> set[str]:
         """Return the digests that this run would leave out, for a dry run."""
-        return self._of_others()
+        return _digests_of(self._others())
 
-    def _of_others(self) -> set[str]:
+    def _others(self) -> dict[str, Reservation]:
         oldest = datetime.now(timezone.utc) - self._within if self._within is not None else None
-        found: set[str] = set()
-        for name in self._folder.names(self._place):
-            path = f"{self._place}/{name}"
-            if path == self._name or not name.endswith(".json"):
-                continue
-            other = self._read(path)
-            if other is not None and (oldest is None or other.at >= oldest):
-                found.update(other.digests)
-        return found
+        paths = (f"{self._place}/{name}" for name in self._folder.names(self._place) if name.endswith(".json"))
+        found = {path: other for path in paths if path != self._name and (other := self._read(path)) is not None}
+        return {path: other for path, other in found.items() if oldest is None or other.at >= oldest}
 
     def _read(self, name: str) -> Reservation | None:
         return self._folder.read_state(Reservation, name, remedy=_REMEDY)
@@ -120,3 +137,11 @@ class SentBefore:
     def _write(self, digests: Iterable[str], state: str) -> None:
         now = datetime.now(timezone.utc).replace(microsecond=0)
         self._folder.write_state(self._name, Reservation(state, now, tuple(sorted(digests))))
+
+
+def _digests_of(others: Mapping[str, Reservation]) -> set[str]:
+    return {digest for other in others.values() for digest in other.digests}
+
+
+def _may_leave_out(other: Reservation, wanted: set[str]) -> bool:
+    return other.state == _RESERVING and not wanted.isdisjoint(other.digests)
