@@ -63,7 +63,8 @@ def columns_of_kinds(columns: Mapping[str, str]) -> tuple[DatasetColumn, ...]:
 
 
 def _name(request: ExtractRequest) -> str:
-    return f"custom_{kinds.snake_case(request.custom_object)}" if request.custom_object else request.object_type
+    """Return the name of the dataset. The API name stays whole: a load must tell ``carType_c`` from ``car_type_c``."""
+    return f"custom_{request.custom_object}" if request.custom_object else request.object_type
 
 
 def _columns(

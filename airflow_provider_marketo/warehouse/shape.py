@@ -18,6 +18,7 @@ from airflow_provider_marketo.warehouse.names import (
     SYNCED_AT,
     SYSTEM_COLUMNS,
     column_names,
+    table_name,
     text_column,
 )
 
@@ -229,7 +230,9 @@ class TableShaper:
             raise MarketoInvalidRequestError(
                 f"{table} holds {', '.join(sorted(holds))}, and the manifest has {self._dataset}",
                 parameter="table",
-                remedy="Leave table out: each dataset then gets a table of its own.",
+                remedy="Name another table with table=, or load into another schema."
+                if table == table_name(self._dataset)
+                else "Leave table out: each dataset then gets a table of its own.",
             )
         has = {source for source, (_, _, is_key) in known.items() if is_key}
         if self._found and has != set(key):

@@ -102,3 +102,10 @@ def test_a_custom_object_is_a_table_of_its_own():
     request = ExtractRequest("custom_objects", custom_object="car_c", fields=["vin"], **SPAN)
     (dataset,) = datasets_of(request, leads("marketoGUID", key=("marketoGUID",)), [])
     assert dataset.name == "custom_car_c"
+
+
+def test_api_names_that_snake_case_would_join_are_datasets_of_their_own():
+    names = ["carType_c", "car_type_c", "CarType_c", "car__type_c"]
+    requests = [ExtractRequest("custom_objects", custom_object=name, fields=["vin"], **SPAN) for name in names]
+    found = [datasets_of(request, leads("marketoGUID", key=("marketoGUID",)), [])[0].name for request in requests]
+    assert found == [f"custom_{name}" for name in names]

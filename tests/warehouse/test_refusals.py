@@ -35,6 +35,18 @@ def test_a_column_of_a_type_that_no_load_writes_is_refused_by_name(warehouse, pu
     assert warehouse.rows("leads", "id", "name", "score") == [(1, "a", None)]
 
 
+def test_two_objects_whose_names_become_one_table_are_kept_apart(warehouse, publish):
+    first = publish([(1, "a")], columns=NAMES, name="custom_carType_c", as_of=DAY(2))
+    second = publish([(1, "b")], columns=NAMES, name="custom_car_type_c", as_of=DAY(3))
+    warehouse.load(first)
+    with pytest.raises(MarketoInvalidRequestError, match="custom_car_type_c holds custom_carType_c") as caught:
+        warehouse.load(second)
+    assert "Name another table with table=" in str(caught.value)
+    warehouse.load(second, table="other_cars")
+    assert warehouse.rows("custom_car_type_c", "name") == [("a",)]
+    assert warehouse.rows("other_cars", "name") == [("b",)]
+
+
 @contextmanager
 def other_user(warehouse, *grants):
     """Let loads run as a user with these rights alone."""
