@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.reading import reading
+from airflow_provider_marketo.client.records import MarketoMemberMissingError
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.tabular.records import line
 from airflow_provider_marketo.client.tabular.transform import Rules
@@ -102,6 +103,7 @@ class TableWriter:
 
         :param record: the record.
         :param parent: the record that it belongs to, of a listing that costs a call per row.
+        :raises MarketoDataError: Marketo does not say which record it is.
         """
         if parent is not self._parent:  # whose id is a part of the key
             self._parent = parent
@@ -114,6 +116,8 @@ class TableWriter:
             ]
         for values in rows:
             key = tuple(values[index] for index in self._keys)
+            if key[0] is None:
+                raise MarketoMemberMissingError(f"a record of {self.listing.operation} has no {self.listing.key[0]}")
             self._rows_read += 1
             if key in self._seen:
                 self._rows_duplicate += 1

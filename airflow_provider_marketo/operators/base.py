@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
-
 UI_COLOR = "#e9e3f5"
+
+SPENT_LONGER = timedelta(minutes=1)
+"""
+The wait for an allowance that should be back by this host's clock. Another host's clock says when it is; where that one
+is behind, the task would be deferred again and again at once.
+"""
 
 
 class MarketoOperator(ChecksArguments, BaseOperator):
@@ -235,10 +240,12 @@ class MarketoDeferrableOperator(MarketoOperator):
 
     def _waits_out(self, work: Work | None, error: Exception) -> datetime | None:
         """Return when an obstacle has passed, if that is known and worth a wait without a worker."""
-        if isinstance(error, MarketoQuotaExhaustedError):
-            return error.until if self.on_quota_exhausted == "defer" else None
         deadline = work.deadline if work is not None else None
         now = datetime.now(timezone.utc)
+        if isinstance(error, MarketoQuotaExhaustedError):
+            if self.on_quota_exhausted != "defer" or error.until is None:
+                return None
+            return error.until if error.until > now else now + SPENT_LONGER
         if isinstance(error, MarketoThrottledError) and self.deferrable and work is not None and deadline is not None:
             return now + self._interval(work) if now < deadline else None
         return None

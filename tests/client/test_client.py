@@ -65,6 +65,24 @@ def test_the_result_of_an_empty_answer_is_an_empty_list(client, marketo, body):
     assert client.call("leads.get_by_id", leadId=7).result == []
 
 
+@pytest.mark.parametrize(
+    "body", [{"success": True, "result": [{"id": 7}]}, {"result": [{"id": 7}]}], ids=["success", "no success"]
+)
+def test_a_result_is_found_with_and_without_a_word_of_success(client, marketo, body):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=body)
+    assert client.call("leads.get_by_id", leadId=7).result == [{"id": 7}]
+
+
+def test_marketos_time_is_that_of_its_last_answer_with_a_date(client, marketo, clock):
+    headers = [{"Date": "Thu, 15 Jan 2026 13:00:00 GMT"}, {"Date": "Thu, 15 Jan 2026 14:00:00 GMT"}, {}]
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", [{"json": OK, "headers": each} for each in headers])
+    shown = []
+    for _ in headers:
+        client.call("leads.get_by_id", leadId=7)
+        shown.append((client.marketo_time() - clock.now()).total_seconds() / 3600)
+    assert shown == [1, 2, 2]
+
+
 @pytest.mark.parametrize("name", ["identity.get_token", "identity.post_token", "identityUsingGET"])
 def test_a_token_that_is_requested_by_name_says_whose_credentials_it_needs(client, marketo, name):
     with pytest.raises(errors.MarketoInvalidRequestError, match="requests and renews its own tokens"):
@@ -93,9 +111,12 @@ def test_a_token_that_stays_refused_is_an_error(client, marketo):
     assert len(calls(marketo, "/rest/v1/lead/7.json")) == 2
 
 
-def test_wrong_credentials_say_where_to_look(client, requests_mock):
-    requests_mock.post(IDENTITY, status_code=401, json={"error": "unauthorized"})
-    with pytest.raises(errors.MarketoAuthError, match="LaunchPoint") as caught:
+@pytest.mark.parametrize("status", [400, 401])
+def test_wrong_credentials_say_where_to_look(client, requests_mock, status):
+    requests_mock.post(IDENTITY, status_code=status, json={"error": "unauthorized"})
+    with pytest.raises(
+        errors.MarketoAuthError, match=r"identity refuses this client id and secret.*LaunchPoint"
+    ) as caught:
         client.call("leads.describe")
     assert "a-secret" not in str(caught.value)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pyarrow.parquet
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_marketo.client import errors
@@ -249,6 +249,17 @@ def test_a_call_quota_that_is_spent_before_anything_is_known_is_waited_for_too(m
     instance.fail("activities.get_types", "607")
     run_task(extract(tmp_path, activity_types=["Visit Webpage"]), context)
     assert instance.statuses() == {"Completed": 3}
+
+
+def test_a_reset_that_this_hosts_clock_has_passed_is_waited_for_a_minute_at_a_time(
+    marketo, tmp_path, context, monkeypatch
+):
+    monkeypatch.setattr(rules, "next_probe", lambda now: now - timedelta(seconds=5))
+    marketo().fail("bulk_export_activities.create_job", "607")
+    with pytest.raises(TaskDeferred) as deferred:
+        extract(tmp_path).execute(context)
+    left = deferred.value.trigger.moment - datetime.now(timezone.utc)
+    assert timedelta(seconds=50) < left <= timedelta(seconds=60)
 
 
 def test_the_wait_for_the_reset_does_not_count_as_waiting_for_marketo(marketo, tmp_path, context, monkeypatch):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
+from airflow_provider_marketo.client.errors import (
+    MarketoDataError,
+    MarketoInvalidRequestError,
+    MarketoStoppedError,
+)
 from airflow_provider_marketo.hooks import usage, variables
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.runtime import TaskRuntime, replace_runtime
@@ -153,6 +158,17 @@ def test_a_retry_that_wants_something_else_reads_everything(instance, calls, tmp
     calls(100)
     run(tmp_path, "programs", "emails", exclude_fields=["description"])
     assert "description" not in rows(tmp_path, "programs")[0]
+
+
+@pytest.mark.parametrize("record", [{}, {"id": None, "name": "no id"}])
+def test_a_record_that_does_not_say_which_one_it_is_fails_the_task(instance, tmp_path, record):
+    body = json.dumps({"success": True, "result": [record]})
+    instance.fail("programs.get", status=200, body=body)
+    with pytest.raises(MarketoDataError, match=r"a record of programs\.get has no id"):
+        run(tmp_path, "programs")
+    assert not list(tmp_path.rglob("programs.*"))
+    run(tmp_path, "programs")
+    assert all(isinstance(row["id"], int) for row in rows(tmp_path, "programs"))
 
 
 def test_a_killed_task_makes_no_further_call_and_publishes_no_half_table(instance, tmp_path, monkeypatch):

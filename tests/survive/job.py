@@ -12,6 +12,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,8 @@ from tests.survive.trouble import AIRFLOW, BUCKET, DISK, SCHEME
 
 FIRST_LEAD, LEADS = 1001, 500
 POLL = 0.05
+PATIENT, HURRIED = timedelta(days=30), timedelta(seconds=1)
+"""How long a task waits for Marketo's jobs. It hurries where a job never ends."""
 
 LOST, DOUBLED, ORPHANED, WRONG = "lost", "doubled", "orphaned", "wrong"
 IN_BUCKET = 0.4
@@ -39,6 +42,8 @@ class Job(ABC):
 
     operations: ClassVar[Sequence[str]]
     more_places: ClassVar[Sequence[str]] = ()
+    reads: ClassVar[bool] = False
+    """Whether it changes nothing in Marketo."""
     once: ClassVar[bool] = False
     """Whether a try may end with an outcome that a person has to find out."""
 
@@ -48,14 +53,27 @@ class Job(ABC):
         self.chance = chance
         self.text = type(self).__name__.lower()
         self.in_bucket = chance.random() < IN_BUCKET
+        self.patience = PATIENT
 
     @property
     def places(self) -> Sequence[str]:
         """Where the task does something that may fail, beside Marketo."""
         return (DISK, AIRFLOW, *([BUCKET] if self.in_bucket else []), *self.more_places)
 
-    def prepare(self) -> None:  # noqa: B027 - most jobs have none
-        """Do what other tasks have done before, without faults."""
+    def prepare(self, context: dict[str, Any]) -> None:  # noqa: B027 - most jobs have none
+        """
+        Do what other tasks have done before, without faults.
+
+        :param context: of a task of an earlier run.
+        """
+
+    def end_faults(self) -> None:
+        """Let Marketo work as it should, also on the jobs that it has left lying."""
+        self.marketo.clear_faults()
+        self.patience = PATIENT
+        with self.marketo.instance.lock:
+            for each in (*self.marketo.instance.exports.all(), *self.marketo.instance.imports.all()):
+                each.fate = None if each.fate == "stuck" else each.fate
 
     def url(self, name: str) -> str:
         """Return what the task calls a folder of the run."""

@@ -43,7 +43,7 @@ class Load(Job):
     def _database(self) -> Path:
         return self.folder / "warehouse.db"
 
-    def prepare(self) -> None:
+    def prepare(self, context: dict[str, Any]) -> None:
         os.environ["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": self._engine, "host": str(self._database)})
         how: dict[str, Any] = {"task_id": "published", "output_path": self.url("out"), "file_format": self._format}
         if self._activities:

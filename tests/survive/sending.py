@@ -72,7 +72,9 @@ class BulkImport(Rows):
         if not source.exists():
             lines = [f"new{number}@example.com,{number}" for number in range(self.count)]
             source.write_text("\n".join(["email,firstName", *lines]) + "\n")
-        return MarketoBulkImportOperator(object_type="leads", source=str(source), poll_interval=POLL, **self.how())
+        return MarketoBulkImportOperator(
+            object_type="leads", source=str(source), poll_interval=POLL, timeout=self.patience, **self.how()
+        )
 
     def check(self, result: Any) -> Iterable[tuple[str, str]]:
         yield from self.account(result)

@@ -32,6 +32,7 @@ from s3fs.errors import translate_boto_error  # type: ignore[import-untyped]
 
 from airflow_provider_marketo.output import folder as output_folder
 from airflow_provider_marketo.warehouse.engine import ConnectionEngine
+from tests.survive.clocks import WorkerClock
 from tests.variables import Airflow
 
 NOWHERE, DISK, BUCKET, AIRFLOW, DATABASE = "nowhere", "disk", "bucket", "airflow", "database"
@@ -43,7 +44,7 @@ DEADLY = 0.4
 """Part of the troubles that end the process."""
 
 SCHEME = "bucket"
-TASK_INSTANCE = UUID(int=19)
+TASK_INSTANCE, EARLIER_INSTANCE = UUID(int=19), UUID(int=18)
 _DISK_ERRORS = (errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EDQUOT)
 _S3_ERRORS = (("InternalError", 500), ("SlowDown", 503), ("ServiceUnavailable", 503), ("AccessDenied", 403))
 _AIRFLOW_ERRORS = (500, 502, 503, None)
@@ -78,6 +79,7 @@ class Trouble:
         self._done = done
         self._number = itertools.count(1)
         self._is_dead = False
+        self.clock: WorkerClock | None = None
 
     def __str__(self) -> str:
         how = "done" if self._done else "not done"
@@ -95,6 +97,8 @@ class Trouble:
         """
         if self._is_dead:
             raise DeadError
+        if self.clock is not None:
+            self.clock.operation()
         is_due = place == self.place and next(self._number) in self._due
         if not is_due:
             yield
@@ -300,12 +304,12 @@ def in_trouble(trouble: Trouble, folder: Path) -> Iterator[AirflowApi]:
         yield api
 
 
-def stores_of(outlets: Sequence[Any]) -> dict[str, Any]:
+def stores_of(outlets: Sequence[Any], task_instance: UUID = TASK_INSTANCE) -> dict[str, Any]:
     """Return Airflow 3.3's state stores, as the context of a task has them."""
     from airflow.sdk.execution_time.context import AssetStateStoreAccessors, TaskStateStoreAccessor
 
     scope: Any = SimpleNamespace()
     return {
-        "task_state_store": TaskStateStoreAccessor(TASK_INSTANCE, scope),
+        "task_state_store": TaskStateStoreAccessor(task_instance, scope),
         "asset_state_store": AssetStateStoreAccessors([], list(outlets)),
     }
