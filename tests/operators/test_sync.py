@@ -13,11 +13,13 @@ import pytest
 from airflow_provider_marketo.client.errors import (
     MarketoQuotaExhaustedError,
     MarketoStoppedError,
+    MarketoThrottledError,
     MarketoTransientError,
 )
 from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.imports.staged import StagedImport
+from airflow_provider_marketo.imports.sync import TURNS
 from airflow_provider_marketo.operators.sync import MarketoSyncLeadsOperator, MarketoSyncOperator
 from airflow_provider_marketo.output.folder import Staging
 from tests.operators.importing import (
@@ -368,6 +370,31 @@ def test_a_single_row_that_times_out_may_have_been_taken_and_is_not_a_reject(mar
         run_import(MarketoSyncOperator, tmp_path, store, **task)
     instance.clear_faults()
     assert counts(run_import(MarketoSyncOperator, tmp_path, store, **task)) == {"accepted": 1}
+
+
+@pytest.mark.parametrize(("busy", "accepted"), [(TURNS - 1, 1), (TURNS, None)])
+def test_a_load_has_half_an_hour_while_others_use_all_calls_of_the_instance(
+    marketo, tmp_path, governed, monkeypatch, busy, accepted
+):
+    instance = marketo()
+    load = MarketoSyncLeadsOperator(task_id="a_task", records=people(1), rejects_path=str(tmp_path))
+    governor, asked = load.hook.client.governor, []
+    acquire = governor.acquire
+
+    def crowded(operation, **how):
+        if operation == "leads.sync":
+            asked.append(operation)
+            if len(asked) <= busy:
+                raise MarketoThrottledError("no turn came within a minute")
+        return acquire(operation, **how)
+
+    monkeypatch.setattr(governor, "acquire", crowded)
+    if accepted is None:
+        with pytest.raises(MarketoThrottledError):
+            load.execute(task_context())
+    else:
+        assert load.execute(task_context())["accepted"] == accepted
+    assert instance.report().executed.get("leads.sync", 0) == (accepted or 0)
 
 
 def test_calls_of_a_chunk_that_have_not_begun_are_not_made_after_one_has_failed(marketo, tmp_path, governed):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -24,10 +22,6 @@ AMONG = 100
 """Operations of the task's surroundings at which a step may happen."""
 
 
-class HungError(BaseException):
-    """A task goes on for too long. It is no Exception: nothing may handle it."""
-
-
 class WorkerClock:
     """
     The clock of the worker's host.
@@ -38,7 +32,6 @@ class WorkerClock:
     def __init__(self, chance: random.Random) -> None:
         self._steps = {chance.randrange(AMONG): chance.choice(STEPS) for _ in range(chance.choice(COUNTS))}
         self._operations = 0
-        self._latest = math.inf
         self._shown: Any = None
         self.others: list[Callable[[float], None]] = []
         """Move the clocks of Marketo and of the governor."""
@@ -53,13 +46,13 @@ class WorkerClock:
         with time_machine.travel(datetime.now(timezone.utc), tick=True) as self._shown:
             yield
 
-    def begin(self, latest: float) -> None:
-        """
-        Count operations from now on.
+    def begin(self) -> None:
+        """Count operations from now on."""
+        self._operations = 0
 
-        :param latest: on the monotonic clock: when the task hangs.
-        """
-        self._operations, self._latest = 0, latest
+    def hold(self) -> None:
+        """Make no step: behind one, a task whose job never ends would wait for as long as the step."""
+        self._steps.clear()
 
     def operation(self) -> None:
         """Take note of an operation of the task's surroundings: the clock may step at it."""
@@ -69,13 +62,7 @@ class WorkerClock:
             self._shown.shift(step)
 
     def sit_out(self, trigger: Any) -> None:
-        """
-        Pass over a wait that a trigger would sit out.
-
-        :raises HungError: the task has waited for too long already.
-        """
-        if time.monotonic() > self._latest:
-            raise HungError
+        """Pass over a wait that a trigger would sit out."""
         if isinstance(trigger, DateTimeTrigger):
             until: datetime = trigger.moment
         elif isinstance(trigger, MarketoBulkJobTrigger) and trigger.until is not None:
