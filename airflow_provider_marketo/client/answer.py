@@ -199,8 +199,9 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
         raise errors.MarketoConnectionError("the host redirects instead of answering", **facts)
     said = json_or_none(operation, response)
     body: Mapping[str, Any] = said if isinstance(said, dict) else {}
-    if isinstance(body.get("errors"), list) and body["errors"]:
-        error = meanings.from_reply(operation, body["errors"], body.get("requestId"))
+    listed = body["errors"] if isinstance(body.get("errors"), list) else []
+    error = meanings.from_reply(operation, listed, body.get("requestId"))
+    if listed and (error.code or status >= HTTPStatus.INTERNAL_SERVER_ERROR):
         error.code = error.code or facts["code"]
         if status < HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(error, errors.MarketoInvalidRequestError):
             raise error
@@ -208,7 +209,8 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
         raise errors.MarketoTransientError(error.message, executed=True, **facts)
     # Data ingestion answers with a code of its own and a text.
     facts["code"] = str(body.get("error_code") or facts["code"])
-    reason = f": {body['message']}" if body.get("message") else ""
+    message = body.get("message") or (error.message if listed else "")
+    reason = f": {message}" if message else ""
     if facts["code"] == codes.INGESTION_DAILY_QUOTA:
         raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -262,9 +264,11 @@ def _is_envelope(operation: Operation, body: Any) -> bool:
     if not isinstance(body, dict) or not ("success" in body or "result" in body):
         return False
     result = body.get("result")
-    if operation.retry != "read" or operation.name in _PLAIN_RESULTS or not isinstance(result, list):
+    if operation.retry != "read" or operation.name in _PLAIN_RESULTS:
         return True
-    return all(isinstance(record, dict) for record in result)
+    if isinstance(result, list):
+        return all(isinstance(record, dict) for record in result)
+    return result is None or isinstance(result, dict)
 
 
 def read_body(operation: str, response: requests.Response, most: int = LARGEST_REPLY) -> bytes:

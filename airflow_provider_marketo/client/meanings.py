@@ -162,7 +162,12 @@ _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
 
 
 def meaning_of(code: str, message: str) -> Meaning:
-    """Return the meaning of a code. 1029 has three, which only its message tells apart; others are in the table."""
+    """
+    Return the meaning of a code. 1029 has three, which only its message tells apart; others are in the table.
+
+    :param code: the code; empty if Marketo gives none.
+    :param message: Marketo's message.
+    """
     if code == codes.EXPORT_REFUSED:
         text = message.lower()
         if "already" in text:
@@ -173,8 +178,9 @@ def meaning_of(code: str, message: str) -> Meaning:
     known = MEANINGS.get(code)
     if known is not None:
         return known
-    # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed.
-    return _UNCERTAIN if re.fullmatch("5..", code) else _wrong()
+    # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed. A
+    # failure without a code says nothing.
+    return _UNCERTAIN if not code or re.fullmatch("5..", code) else _wrong()
 
 
 def is_not_found(code: str | None) -> bool:

@@ -74,7 +74,14 @@ def test_of_several_errors_the_most_restrictive_decides_and_one_ambiguous_makes_
     assert "system error" in str(error)
 
 
-def test_a_failure_without_a_reason_is_still_an_error():
+@pytest.mark.parametrize("given", [[], None, "no", [{}], [{"code": None}], [None, 1]])
+def test_a_failure_without_a_code_leaves_open_whether_the_request_ran(given):
+    error = meanings.from_reply("leads.sync", given, None)
+    assert isinstance(error, errors.MarketoTransientError)
+    assert error.executed
+
+
+def test_a_failure_without_a_reason_says_so():
     assert "without a reason" in str(meanings.from_reply("leads.sync", [], None))
 
 
