@@ -50,7 +50,7 @@ TESTS: Mapping[str, Sequence[str]] = {
     "imports/sync": ("operators/test_sync.py", "operators/test_members.py", "operators/test_stop.py"),
     "policy": ("test_policy.py",),
     "streams/position": ("streams", "operators/test_incremental_leads.py"),
-    "streams/run": ("streams", "operators/test_incremental_leads.py"),
+    "streams/run": ("streams", "operators/test_incremental_leads.py", "operators/test_hidden_changes.py"),
 }
 """Modules to their tests, under ``tests``."""
 

@@ -83,6 +83,16 @@ def test_marketos_time_is_that_of_its_last_answer_with_a_date(client, marketo, c
     assert shown == [1, 2, 2]
 
 
+@pytest.mark.parametrize(("given", "seconds"), [({}, 10.0), ({"connect_timeout": 3.0}, 3.0)])
+def test_a_connection_that_is_not_made_is_given_up_before_an_answer_would_be(clock, marketo, given, seconds):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=OK)
+    governor = LocalGovernor(parallel=4, clock=clock)
+    MarketoClient("123-ABC-456", "an-id", "a-secret", clock=clock, governor=governor, **given).call(
+        "leads.get_by_id", leadId=7
+    )
+    assert [request.timeout[0] for request in marketo.request_history] == [seconds, seconds]
+
+
 @pytest.mark.parametrize("name", ["identity.get_token", "identity.post_token", "identityUsingGET"])
 def test_a_token_that_is_requested_by_name_says_whose_credentials_it_needs(client, marketo, name):
     with pytest.raises(errors.MarketoInvalidRequestError, match="requests and renews its own tokens"):

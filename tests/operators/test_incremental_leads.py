@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from datetime import date, datetime, timedelta, timezone
 
@@ -77,6 +79,22 @@ def test_a_score_counts_as_a_change_though_marketos_feed_of_changes_does_not_kno
     change(sim, "leadScore", _1005=12_345)
     extract(tmp_path, sim, fields=["email", "leadScore"])
     assert [(row["id"], row["leadScore"]) for row in rows(tmp_path)] == [(1005, 12_345)]
+
+
+@pytest.mark.parametrize("mode", ["updated_at", "change_feed", "snapshot"])
+def test_hashed_fields_are_digests_with_the_connections_key_whatever_the_way(marketo, tmp_path, mode):
+    sim = marketo({"hash_secret": "a long secret"})
+    change(sim, L1001="Hot", L1003="Cold")
+    plain, hashed = tmp_path / "plain", tmp_path / "hashed"
+    how = {"mode": mode, "first_lead": "2024-01-01" if mode == "snapshot" else None}
+    extract(plain, sim, **how)
+    extract(hashed, sim, hash_fields=["email"], **how)
+    emails = {row["id"]: row["email"] for row in rows(plain) if row["email"]}
+    assert emails
+    assert {row["id"]: row["email"] for row in rows(hashed) if row["email"]} == {
+        number: hmac.new(b"a long secret", email.encode(), hashlib.sha256).hexdigest()
+        for number, email in emails.items()
+    }
 
 
 def test_the_subscription_is_asked_once_and_nothing_is_exported_for_it(marketo, tmp_path, variables):

@@ -195,6 +195,31 @@ def test_deletions_that_marketo_has_forgotten_are_a_gap_that_fails_the_task(stre
     assert result["start"] == "2026-01-16T00:00:00Z"
 
 
+def test_a_gap_that_is_skipped_leaves_out_what_is_gone_and_nothing_else(stream):
+    followed = stream(activities=0, now=START + timedelta(days=20))
+    log = followed.sim.instance.store.activities
+    for day in (4, 7, 19, 21):
+        happened = int((START + timedelta(days=day)).timestamp())
+        log.add(happened, 1000 + day, types.DELETE_LEAD, primary_id=1000 + day)
+    how = {"operator": MarketoDeletedLeadsOperator, "on_gap": "skip", "lookback": timedelta(days=2), **JSONL}
+    first = followed.run(**how, end=START + timedelta(days=10))
+    assert (first["start"], first["end"]) == ("2026-01-16T00:00:00Z", "2026-01-20T00:00:00Z")
+    assert [row["leadId"] for row in followed.rows()] == [1007]
+    followed.clock.advance(2 * 86_400)
+    followed.run("the next", **how, end=START + timedelta(days=22))
+    assert sorted(row["leadId"] for row in followed.rows()) == [1007, 1019, 1021]
+
+
+def test_a_gap_of_the_whole_run_publishes_nothing_and_the_next_run_goes_on(stream):
+    followed = stream(activities=0, now=START + timedelta(days=20))
+    followed.sim.instance.store.activities.add(
+        int((START + timedelta(days=19)).timestamp()), 1019, types.DELETE_LEAD, primary_id=1019
+    )
+    how = {"operator": MarketoDeletedLeadsOperator, "on_gap": "skip", **JSONL}
+    assert followed.run(**how, end=START + timedelta(days=3))["rows"] == 0
+    assert followed.run("the next", **how, end=START + timedelta(days=20))["rows"] == 1
+
+
 def test_how_long_activities_are_kept_depends_on_their_type(stream):
     followed = stream(now=START + timedelta(days=100))
     with pytest.raises(AirflowFailException, match="90 days"):
