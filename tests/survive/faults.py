@@ -97,7 +97,7 @@ _WAYS: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
 _OFTEN = {"code": 30, "expire": 5, "drop": 15, "status": 15, "success": 10, "page": 15}
 """How often each kind of fault comes."""
 
-_OF_ACTIONS: Mapping[str, Mapping[str, int]] = {
+_OF_ACTIONS: Mapping[str, dict[str, int]] = {
     "get_file": {"file": 180},
     "create_job": {"refused": 10},
     "enqueue_job": {"job": 40, "refused": 10},

@@ -24,12 +24,16 @@ LONG_DAYS = (45, 66)
 """Days since New Year 2026 that have 25 hours in Casablanca, and 23 in New York."""
 
 LAST_DAY = 70
-WINDOWED = {
+WINDOWED: dict[str, dict[str, Any]] = {
     "activities": {},
     "leads": {"date_field": "createdAt", "fields": ["id", "email", "createdAt"]},
     "custom_objects": {"custom_object": "car_c", "fields": "all"},
 }
-MEMBERS = {"object_type": "program_members", "filters": {"programIds": [1001, 1002]}, "fields": ["leadId", "program"]}
+MEMBERS: dict[str, Any] = {
+    "object_type": "program_members",
+    "filters": {"programIds": [1001, 1002]},
+    "fields": ["leadId", "program"],
+}
 
 
 class Extract(Job):
