@@ -14,6 +14,17 @@ def days(text: str) -> int:
     return int(text)
 
 
+def megabytes(text: str) -> float:
+    """Read a number of megabytes that something may be divided by."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ArgumentTypeError(f"{text} is not a number of megabytes: give more than 0")
+    return found
+
+
 OUTPUT = Arg(
     ("-o", "--output"), help="Output format (default: table).", choices=("table", "json", "yaml"), default="table"
 )

@@ -11,7 +11,7 @@ from typing import get_args
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
 from airflow_provider_marketo.choices import BulkObject, WindowOrder
-from airflow_provider_marketo.cli.api_commands import API_COMMANDS, OUTPUT, days
+from airflow_provider_marketo.cli.api_commands import API_COMMANDS, OUTPUT, days, megabytes
 
 _CONN_IDS = Arg(
     ("--conn-id",),
@@ -76,7 +76,7 @@ _CUSTOM_OBJECT = Arg(("--custom-object",), help="API name of the type, for custo
 _PROGRAM_IDS = Arg(
     ("--program-id",), help="Of program members. May be given several times.", action="append", dest="program_ids"
 )
-_DAILY_MB = Arg(("--daily-export-mb",), help="Megabytes that the DAG may export in a day.", type=float)
+_DAILY_MB = Arg(("--daily-export-mb",), help="Megabytes that the DAG may export in a day.", type=megabytes)
 _TASK = Arg(("--task",), help="Take the size of the last file of this task: DAG_ID.TASK_ID.")
 _SAMPLE = Arg(
     ("--sample",),

@@ -15,7 +15,7 @@ from airflow_provider_marketo import __version__, options
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.governor.stores import StoreUnavailableError
 from airflow_provider_marketo.diagnosis.dag_tasks import DEFAULT_POOL
-from airflow_provider_marketo.diagnosis.finding import error, listed, not_checked, ok, warning
+from airflow_provider_marketo.diagnosis.finding import error, failed, listed, not_checked, ok, warning
 from airflow_provider_marketo.hooks.coordination import (
     choose,
     governor_folder,
@@ -194,7 +194,7 @@ def check_redis(setup: Setup) -> Iterator[Finding]:
                 "Check host, port and password of the Redis connection. Until then each task takes its pool share.",
             )
         except MarketoError as failure:
-            yield error(about, failure.message, failure.remedy)
+            yield failed(about, failure, "Correct the connection's extra redis_conn_id.")
 
 
 def check_folders(setup: Setup) -> Iterator[Finding]:
@@ -225,7 +225,8 @@ def _folder_finding(folder: str, tasks: str) -> Finding:
             output.check_writable()
             return ok(folder, f"this host ({host}) may write there, as {tasks} will")
     except MarketoError as failure:
-        return error(folder, f"{failure.message} (host {host}; {tasks})", failure.remedy)
+        said = f"{failure.message} (host {host}; {tasks})"
+        return failed(folder, failure, "Correct the folder in the DAG.", said=said)
     place = Path(str(output.path("").path))
     existing = next(each for each in (place, *place.parents) if each.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):

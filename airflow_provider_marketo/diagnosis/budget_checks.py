@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_marketo.client.counts import counted, duration
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoError
-from airflow_provider_marketo.diagnosis.finding import error, listed, ok, warning
+from airflow_provider_marketo.diagnosis.finding import error, failed, listed, ok, warning
 from airflow_provider_marketo.diagnosis.first_run import budget_of, costs, known_sizes
 from airflow_provider_marketo.extract.forecast import forecast
 
@@ -90,7 +90,7 @@ def _timeouts(settings: ConnectionSettings, tasks: Sequence[DagTask]) -> Iterato
     try:
         sizes = known_sizes(settings.conn_id)
     except MarketoError as failure:
-        yield error(settings.conn_id, failure.message, failure.remedy)
+        yield failed(settings.conn_id, failure, "Look into the Variable that the sentence names.")
         return
     for task in tasks:
         limits = {"execution_timeout": task.execution_timeout, "dagrun_timeout": task.dagrun_timeout}

@@ -9,7 +9,7 @@ from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.errors import MarketoError, MarketoPermissionError
-from airflow_provider_marketo.diagnosis.finding import error, listed, not_checked, ok, warning
+from airflow_provider_marketo.diagnosis.finding import error, failed, listed, not_checked, ok, warning
 from airflow_provider_marketo.diagnosis.permissions import ALWAYS, READ, READ_PROBES, tasks_by_permission
 from airflow_provider_marketo.hooks.pools import MOST_SLOTS, contradictions
 from airflow_provider_marketo.hooks.quota import calls_today
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.diagnosis.setup import Setup
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
+_CORRECT = "Correct that field of the connection in Admin > Connections."
+_LOOK_UP = "Look the code up in the documentation's page of errors. If it stays, ask Marketo's support."
 _SCARCE = 0.1
 """Part of the day's calls below which the rest is called scarce."""
 
@@ -31,7 +33,7 @@ _CLOCK_WARNING, _CLOCK_ERROR = 5.0, 60.0
 def check_settings(setup: Setup) -> Iterator[Finding]:
     """Find connections that cannot be read, or have a field that is missing or out of range."""
     for conn_id, refusal in setup.refused.items():
-        yield error(conn_id, refusal.message, refusal.remedy)
+        yield failed(conn_id, refusal, _CORRECT)
     for settings in setup.connections:
         instance = Endpoint.parse(settings.host).instance
         yield ok(settings.conn_id, f"its fields are valid and lead to the instance {instance}")
@@ -87,10 +89,10 @@ def check_connection(setup: Setup) -> Iterator[Finding]:
         try:
             reply = setup.hook(settings).client.call("usage.get_daily_usage")
         except MarketoPermissionError as refusal:
-            yield error(settings.conn_id, f"Marketo denies access: {refusal.message}", refusal.remedy)
+            yield failed(settings.conn_id, refusal, _LOOK_UP, said=f"Marketo denies access: {refusal.message}")
             continue
         except MarketoError as failure:
-            yield error(settings.conn_id, failure.message, failure.remedy)
+            yield failed(settings.conn_id, failure, _LOOK_UP)
             continue
         setup.answering.add(settings.conn_id)
         yield _quota_finding(settings, calls_today(reply.records))
@@ -145,7 +147,7 @@ def check_read_permissions(setup: Setup) -> Iterator[Finding]:
             except MarketoPermissionError:
                 denied[permission] = wanting
             except MarketoError as failure:
-                yield warning(settings.conn_id, f"{permission}: {failure.message}", failure.remedy)
+                yield warning(settings.conn_id, f"{permission}: {failure.message}", failure.remedy or _LOOK_UP)
         for permission, wanting in denied.items():
             remedy = f"Give the API user's role the permission {permission!r} (Admin > Users & Roles)."
             if wanting:

@@ -10,6 +10,8 @@ from airflow_provider_marketo.client.counts import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from airflow_provider_marketo.client.errors import MarketoError
+
 Level = Literal["ok", "warning", "error", "not checked"]
 
 _NAMED = 5
@@ -46,6 +48,18 @@ def warning(about: str, found: str, remedy: str) -> Finding:
 def error(about: str, found: str, remedy: str) -> Finding:
     """Return a finding with which tasks fail, wait for ever, or break Marketo's limits."""
     return Finding("error", about, found, remedy)
+
+
+def failed(about: str, failure: MarketoError, otherwise: str, *, said: str | None = None) -> Finding:
+    """
+    Return an error of this package as a finding with what to do.
+
+    :param about: as of a finding.
+    :param failure: the error.
+    :param otherwise: what to do if the error does not say.
+    :param said: the sentence. Default: the error's message.
+    """
+    return error(about, failure.message if said is None else said, failure.remedy or otherwise)
 
 
 def not_checked(about: str, found: str, remedy: str = "") -> Finding:

@@ -73,7 +73,9 @@ def doctor(airflow, capsys):
             said = capsys.readouterr().out
         else:
             said = airflow("doctor", "--output", "json", *arguments)
-        return [tuple(row.values()) for row in json.loads(said)]
+        rows = [tuple(row.values()) for row in json.loads(said)]
+        assert [row for row in rows if row[0] in ("warning", "error") and not row[4]] == []
+        return rows
 
     return run
 
@@ -108,6 +110,7 @@ def test_the_calls_are_counted_and_only_read(airflow, connected, instance, capsy
 
 def test_every_line_that_is_not_ok_says_what_to_do(doctor, connect, connected):
     connect("broken", "222-BBB-222", password="")
+    connect("odd", "333-CCC-333", rate_limit="many")
     connected("weak", login="weak", password="b-secret", rate_limit=100, max_parallel=10, pool="of_weak")
     rows = doctor(code=1)
     assert {row[0] for row in rows} >= {"warning", "error"}

@@ -75,6 +75,10 @@ def test_one_window_is_sampled_and_nothing_is_fetched(airflow, connect):
     [
         (("leads", "--start", "2026-01-02", "--end", "2026-01-01"), r"start=.* is not before end"),
         (("leads", "--start", "yesterday", "--end", "2026-01-01"), "start"),
+        *(
+            (("leads", "--start", "2025-01-01", "--end", "2026-01-01", f"--daily-export-mb={mb}"), "2")
+            for mb in ("0", "-1", "nan", "inf", "many")
+        ),
         (("custom_objects", "--start", "2025-01-01", "--end", "2026-01-01"), "custom_object"),
     ],
 )
