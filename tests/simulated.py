@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_marketo.client.clock import SystemClock
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.simulator import Settings, Simulator
 from tests.seed import DATES
@@ -22,6 +24,13 @@ FAST = 1200.0
 POLL = 0.05
 
 START, END = "2026-01-01", "2026-03-12"
+
+
+class Hasty(SystemClock):
+    """The client's clock for an instance whose time is fast: what is sent again is sent soon."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / 100)
 
 
 class Marketo(Simulator):
@@ -59,6 +68,7 @@ def _second(day: str) -> int:
 @pytest.fixture
 def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Marketo]]:
     """Return a function that starts an instance and points ``marketo_default`` to it."""
+    monkeypatch.setattr("airflow_provider_marketo.client.client.SystemClock", Hasty)
     with ExitStack() as stack:
 
         def start(extra: dict[str, Any] | None = None, **settings: Any) -> Marketo:
