@@ -123,6 +123,11 @@ def _settle(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     if first is not None and last is not None and first < last:
         log.info("The run has a data interval, which is loaded by itself; no watermark moves")
         return _as_values({source: RangeOfSource(first, last) for source in SOURCES}, until=None)
+    if getattr(context.get("dag_run"), "run_type", None) == "backfill":
+        log.warning(
+            "This run of a backfill has no data interval, so it reads what is new, as any other run. To load past days,"
+            " give the DAG a schedule with intervals, such as CronDataIntervalTimetable"
+        )
     now = hook.get_conn().marketo_time().replace(microsecond=0)
     begin: datetime = arguments["start"]
     if begin >= now:

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import get_args
 
 import duckdb
@@ -49,9 +50,10 @@ def group(tmp_path, **arguments):
 class Run:
     """A DAG run: its tasks are run one after the other, with the values that Airflow passes between them."""
 
-    def __init__(self, tasks, run_id: str, **interval) -> None:
+    def __init__(self, tasks, run_id: str, run_type: str = "manual", **interval) -> None:
         self.tasks = {task.task_id.rpartition(".")[2]: task for task in tasks}
         self.run_id = run_id
+        self.dag_run = SimpleNamespace(run_type=run_type)
         self.interval = interval
         self.xcoms: dict = {}
         self.results = defaultdict(list)
@@ -75,7 +77,7 @@ class Run:
         return self.xcoms.setdefault((task.task_id, "return_value"), self.results[task.task_id] or None)
 
     def _run(self, task, map_index: int = -1):
-        context = task_context(**self.interval)
+        context = task_context(**self.interval) | {"dag_run": self.dag_run}
         ti = context["ti"]
         ti.task_id, ti.run_id, ti.task, ti.dag_id, ti.map_index = task.task_id, self.run_id, task, "d", map_index
         ti.xcom_pull = lambda task_ids, key, default=None, **_: self.xcoms.get((task_ids, key), default)
@@ -171,6 +173,14 @@ def test_a_run_with_a_data_interval_loads_it_and_moves_no_watermark(marketo, gov
     following = Run(group(tmp_path), "manual__2")
     following.one("ranges")
     assert (following.ranges["leads_start"], following.ranges["leads_mode"]) == (f"{START}T00:00:00Z", "snapshot")
+
+
+def test_a_backfill_without_intervals_reads_what_is_new_and_says_so(marketo, governed, database, tmp_path, caplog):
+    marketo(leads=5, activities=5, limits=False)
+    run = Run(group(tmp_path), "backfill__1", run_type="backfill")
+    run.one("ranges")
+    assert run.ranges["leads_start"] == f"{START}T00:00:00Z"
+    assert "backfill has no data interval" in caplog.text
 
 
 def test_what_was_extracted_and_not_loaded_is_read_again_by_the_next_run(marketo, governed, database, tmp_path):
