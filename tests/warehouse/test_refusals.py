@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -162,6 +163,57 @@ def test_a_connection_that_the_server_ends_before_any_statement_loads_nothing(wa
         ended += 1
     assert ended > 10
     assert warehouse.rows("leads", "id", "name") == [(1, "c"), (2, "b"), (3, "d")]
+
+
+def load_killed(warehouse, manifest, number: int) -> bool:
+    """
+    Load in a process of its own, which SIGKILL ends after a statement.
+
+    :param number: of the statement, from 0.
+    :return: whether it was killed; otherwise the load has fewer statements.
+    """
+    engine_class = type(warehouse.engine)
+    warehouse.engine.close()  # one process at a time has a file of DuckDB
+    child = os.fork()
+    if child == 0:
+        countdown, execute = itertools.count(-number), engine_class._execute
+
+        def dying(engine, sql):
+            execute(engine, sql)
+            if next(countdown) == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        engine_class._execute = dying
+        try:
+            warehouse.load(manifest, history=True)
+        finally:
+            os._exit(0)
+    killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    warehouse.engine = warehouse.connect()
+    return killed
+
+
+@pytest.mark.parametrize("make_warehouse", ["duckdb", "sqlite"], indirect=True)
+@pytest.mark.parametrize("part", range(4))
+def test_a_load_that_is_killed_at_a_statement_changes_all_or_nothing_and_is_whole_afterwards(
+    make_warehouse, publish, part
+):
+    first, following = names(publish, (1, "a"), (2, "b"), day=2), names(publish, (1, "c"), (3, "d"), day=4)
+    for manifest, earlier in ((first, []), (following, [first])):
+        for number in itertools.count(part, 4):
+            warehouse = make_warehouse()
+            for each in earlier:
+                warehouse.load(each, history=True)
+            before = warehouse.contents()
+            if not load_killed(warehouse, manifest, number):
+                break
+            left = warehouse.contents()
+            result = warehouse.load(manifest, history=True)
+            assert left == (warehouse.contents() if result["tables"]["leads"]["repeated"] else before)
+            assert len(warehouse.loads("load_id")) == len(earlier) + 1
+            wanted = [(1, "c"), (2, "b"), (3, "d")] if earlier else [(1, "a"), (2, "b")]
+            assert warehouse.rows("leads", "id", "name") == wanted
+        assert number > 10
 
 
 def test_to_undo_a_transaction_of_a_connection_that_is_gone_is_not_an_error(make_warehouse):
