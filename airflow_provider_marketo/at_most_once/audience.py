@@ -79,7 +79,9 @@ class AudienceWork(ImportWork):
         carried = tuple(dict.fromkeys(map(str, (*tokens.values(), *once_by))))
         constants = given["constants"] or {}
         who = given["lookup_field"] or LEAD_ID
-        columns = given["columns"] or {name: name for name in (who, *carried) if name not in constants}
+        renamed = given["columns"] or {}
+        known = {*constants, *renamed.values()}
+        columns = {name: name for name in (who, *carried) if name not in known} | dict(renamed)
         return ImportRequest.from_arguments(
             given,
             transport=SYNC,

@@ -73,6 +73,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Default:
         their ids, in a column ``leadId``. Marketo is asked for the leads of either, 300 a call.
     :param columns: for rows: column of the input to the name that ``lookup_field``, ``tokens`` and ``once_by`` use.
+        What is not in it keeps its name.
     :param constants: for rows: a name that ``tokens`` use, to the value that every row gets.
     :param tokens: values for My Tokens in this run, 100 at most. With ``lead_ids``:
         ``{"{{my.Subject}}": "Hello"}``. With rows the values name columns: ``{"{{my.Name}}": "first_name"}``, and

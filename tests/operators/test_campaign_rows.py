@@ -143,6 +143,14 @@ def test_a_query_names_people_tokens_and_what_every_row_gets(marketo, tmp_path, 
     ]
 
 
+def test_columns_that_need_no_other_name_are_not_mapped(marketo, tmp_path):
+    instance = marketo(SECRET)
+    rows = [{"mail": row["email"], "city": "Rome", "order": 7} for row in people(instance, 1001, 1002)]
+    task = Task(instance, tmp_path, records=rows, lookup_field="email", columns={"mail": "email"})
+    task.run(tokens={"{{my.Headline}}": "city"}, once_by=["email", "order"])
+    assert task.sent == [([1001, 1002], {"{{my.Headline}}": "Rome"})]
+
+
 def test_a_retry_keeps_the_audience_and_sends_what_was_not_sent(marketo, tmp_path):
     instance = marketo()
     rows = [{"leadId": lead_id} for lead_id in range(1001, 1251)]
