@@ -21,10 +21,10 @@ PAGES = (
 """What may come in place of an answer. None of them claims a success: that would be a lie, which no check can find."""
 
 SUCCESSES = (
-    *('{"success":true,"result":null}', '{"success":true,"result":{}}', '{"success":true,"result":[null]}'),
-    *('{"success":true,"result":[{}]}', '{"success":true,"result":"done"}', '{"success":true,"result":[[]]}'),
+    *('{"success":true,"result":{}}', '{"success":true,"result":[{}]}', '{"success":true,"result":[null]}'),
+    *('{"success":true,"result":"done"}', '{"success":true,"result":[[]]}'),
 )
-"""Answers of calls that were executed, without what they should say."""
+"""Answers of calls that were executed, without what they should say. No result at all would say that there is none."""
 
 EXPORTS_REFUSED = ("Too many jobs in queue", "Export daily quota 500MB exceeded.")
 """Messages of code 1029."""
