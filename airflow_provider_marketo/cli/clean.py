@@ -30,6 +30,8 @@ def clean(args: Namespace) -> None:
     try:
         for url in args.folders:
             folder = OutputFolder(url, parameter="folder")
+            if folder.is_local and not (url.strip() and Path(folder.path("").path).is_dir()):
+                raise SystemExit(f"airflow marketo clean: there is no folder {url!r}")
             place = Path(folder.path(layout.STAGING).path)
             unfinished = remove_abandoned(place, age, dry_run=dry_run) if folder.is_local else 0
             runs = remove_runs(folder, age, dry_run=dry_run)

@@ -27,6 +27,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import MISSING, fields
 from datetime import date
 from functools import partial
@@ -57,6 +58,7 @@ _BASIC = (
 """Settings in ``--help``, which fits a screen; ``--help-all`` lists every setting."""
 
 _SLOW = "Export jobs take half a minute. With --time-scale 60 they take a second."
+_HIGHEST_PORT = 65_535
 _SHORTEST_POLL = 5
 """Seconds. Airflow fails a task that is deferred and back before the scheduler has noticed."""
 
@@ -83,7 +85,7 @@ def _serve(arguments: Sequence[str]) -> int:
         formatter_class=partial(argparse.HelpFormatter, width=100 if everything else 80),
     )
     parser.add_argument("--help-all", action="help", help="show this help with every setting")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port to listen on (default: a free one)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--url-file", type=Path, metavar="FILE", help="file that receives the first line of output")
     _add_fields(parser, Settings, _NOT_OPTIONS, basic=None if everything else _BASIC)
@@ -99,14 +101,21 @@ def _serve(arguments: Sequence[str]) -> int:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    with Simulator(settings, port=port, host=host) as simulator:
+    with ExitStack() as running:
+        try:
+            simulator = running.enter_context(Simulator(settings, port=port, host=host))
+        except OSError as error:
+            parser.error(f"cannot listen on {host}:{port}: {error}")
         where = {"url": simulator.url, "client_id": simulator.client_id, "client_secret": simulator.client_secret}
         print(json.dumps(where), flush=True)
         print(connections_add(simulator), flush=True)
         if settings.time_scale == 1:
             print(_SLOW, flush=True)
         if url_file is not None:
-            _write_atomically(url_file, json.dumps(where) + "\n")
+            try:
+                _write_atomically(url_file, json.dumps(where) + "\n")
+            except OSError as error:
+                parser.error(f"--url-file: {error}")
         done.wait()
         print(simulator.report(), flush=True)
     return 0
@@ -121,6 +130,13 @@ def connections_add(simulator: Simulator) -> str:
     for name, value in {**options, "extra": json.dumps(extra)}.items():
         words += [f"--conn-{name}", value]
     return shlex.join(words)
+
+
+def _port(text: str) -> int:
+    """Read a port; argparse names the option where it is none."""
+    if not 0 <= int(text) <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: give 0 to {_HIGHEST_PORT}")
+    return int(text)
 
 
 def _fail(arguments: Sequence[str]) -> int:
@@ -142,14 +158,14 @@ def _report(arguments: Sequence[str]) -> int:
 def _ask(url: str, action: str, facts: dict[str, Any] | None = None) -> int:
     body = None if facts is None else json.dumps(facts).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url.rstrip('/')}/simulator/{action}", data=body, headers=headers)
     try:
+        request = urllib.request.Request(f"{url.rstrip('/')}/simulator/{action}", data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=10) as reply:
             print(reply.read().decode())
     except urllib.error.HTTPError as error:
         print(error.read().decode(), file=sys.stderr)
         return 1
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"No simulator answers at {url}: {error}", file=sys.stderr)
         return 1
     return 0

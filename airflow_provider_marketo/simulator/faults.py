@@ -6,11 +6,17 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import operations
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 JOB_ENDS = ("failed", "cancelled", "stuck", "vanished")
 _WAYS = ("code", "status", "drop", "delay", "spoil", "ignore_range", "endless", "drip", "expire", "job")
+_KINDS: Mapping[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+_OF_ADOBE = ("journal.read", "ims.token")
+"""Operations of Adobe I/O Events, which the catalogue does not have."""
+
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 
 
@@ -65,6 +71,14 @@ class Fault:
             raise ValueError(f"job={self.job!r} is not one of {', '.join(JOB_ENDS)}")
         if self.truncate is None and not any(getattr(self, way) for way in _WAYS):
             raise ValueError(f"a fault needs one of truncate, {', '.join(_WAYS[:-1])} and {_WAYS[-1]}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            kind = _KINDS[str(each.type).partition(" |")[0]]
+            if value is not None and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
+                raise ValueError(f"{each.name}={value!r} is of a wrong type")
+        known = (*(each.name for each in operations.all_operations()), *_OF_ADOBE)
+        if not any(fnmatchcase(name, self.operation) for name in known):
+            raise ValueError(f"operation={self.operation!r} is not the name of an operation, and matches none")
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Fault:

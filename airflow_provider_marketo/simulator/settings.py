@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 MEGABYTE = 1 << 20
+_ABOVE_ZERO = ("time_scale", "rate", "rate_window", "concurrency", "export_running", "export_list_page", "feed_scan")
 _ACTIVITIES_SPAN, _LEADS_SPAN = timedelta(days=90), timedelta(days=730)
 
 
@@ -159,6 +162,17 @@ class Settings:
             raise ValueError(f"attributes_style={self.attributes_style!r} is not 'object' or 'list'")
         if not self.users:
             raise ValueError("users is empty. An instance needs at least one API user.")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "seed" or isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            if not math.isfinite(value) or value < 0 or (value == 0 and field.name in _ABOVE_ZERO):
+                least = "above 0" if field.name in _ABOVE_ZERO else "from 0 on"
+                raise ValueError(f"{field.name}={value} is not a number {least}")
+        try:
+            ZoneInfo(self.reset_zone)
+        except (OSError, ValueError, KeyError):
+            raise ValueError(f"reset_zone={self.reset_zone!r} is not a time zone, such as America/Chicago") from None
 
     @cached_property
     def dates(self) -> SeedDates:

@@ -26,6 +26,12 @@ def test_clean_removes_no_rows(airflow, output, option):
     assert len(list(output.rglob("rows.csv"))) == 1
 
 
+@pytest.mark.parametrize("folder", ["", " ", "/does/not/exist", "file:///does/not/exist"])
+def test_a_folder_that_is_not_there_is_an_error(airflow, folder):
+    with pytest.raises(SystemExit, match="there is no folder"):
+        airflow("clean", folder)
+
+
 def test_an_unknown_folder_is_an_error(airflow):
     with pytest.raises(SystemExit, match="nosuchscheme"):
         airflow("clean", "nosuchscheme://bucket")

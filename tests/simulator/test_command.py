@@ -118,6 +118,62 @@ def test_contradictory_settings_are_refused_by_name(wrong: dict[str, Any]):
         Settings(**wrong)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"time_scale": 0.0},
+        {"time_scale": float("nan")},
+        {"leads": -1},
+        {"daily_quota": -1},
+        {"rate": 0},
+        {"late_by": float("inf")},
+        {"reset_zone": "Mars/Olympus"},
+        {"reset_zone": "../etc/passwd"},
+    ],
+)
+def test_settings_that_no_instance_can_have_are_refused_by_name(wrong: dict[str, Any]):
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))}="):
+        Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "65536"], "--port: 65536 is not a port"),
+        (["--port", "-1"], "-1"),
+        (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1"),
+        (["--url-file", "/does/not/exist/url"], "--url-file"),
+        (["--time-scale", "nan"], "time_scale=nan"),
+        (["--leads", "-5"], "leads=-5"),
+    ],
+)
+def test_a_command_that_cannot_start_is_one_sentence(arguments: list[str], said: str):
+    command = [*COMMAND, "--leads", "5", "--activities", "5", *arguments]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 2
+    assert said in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"operation": "leads.sink", "code": "611"},
+        {"operation": 5, "code": "611"},
+        {"operation": "leads.sync", "code": "611", "times": "many"},
+        {"operation": "leads.sync", "status": "502"},
+        {"operation": "leads.sync", "drop": 1},
+        {"operation": "leads.sync", "delay": True},
+    ],
+)
+def test_a_fault_that_could_not_happen_is_refused(api: Api, wrong: dict[str, Any]):
+    reply = api.send("POST", "/simulator/fault", json=wrong)
+
+    assert reply.status_code == 400
+    assert next(name for name in reversed(wrong)) in reply.json()["error"] or "operation" in reply.json()["error"]
+
+
 def test_a_simulator_that_is_not_running_has_no_address():
     with pytest.raises(RuntimeError, match="not running"):
         _ = Simulator().url
