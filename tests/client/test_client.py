@@ -121,6 +121,16 @@ def test_a_token_that_stays_refused_is_an_error(client, marketo):
     assert len(calls(marketo, "/rest/v1/lead/7.json")) == 2
 
 
+@pytest.mark.parametrize("given", ["a-partner", "", None])
+def test_identity_learns_of_the_partner_if_there_is_one(clock, marketo, given):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json=OK)
+    governor = LocalGovernor(parallel=4, clock=clock)
+    client = MarketoClient("123-ABC-456", "an-id", "a-secret", clock=clock, governor=governor, partner_id=given)
+    client.call("leads.get_by_id", leadId=7)
+    (asked,) = calls(marketo, "/identity/oauth/token")
+    assert asked.qs.get("partner_id") == (["a-partner"] if given else None)
+
+
 @pytest.mark.parametrize("status", [400, 401])
 def test_wrong_credentials_say_where_to_look(client, requests_mock, status):
     requests_mock.post(IDENTITY, status_code=status, json={"error": "unauthorized"})
