@@ -119,8 +119,13 @@ class SlicePublisher:
 
     def _partitions(self) -> Partitioning:
         date = self._plan.schema.date or self._request.date_filter
+        by = self._request.partition_by
         return Partitioning.of(
-            self._request.partition_by, self._plan.schema, date=date, types=self._plan.activity_types
+            by,
+            self._plan.schema,
+            date=date,
+            types=self._plan.activity_types,
+            folds_case=bool(by) and self._folder.folds_case,
         )
 
     def _keys_of_other_slices(self) -> SeenKeys | None:

@@ -21,6 +21,7 @@ import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from functools import cached_property
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -140,6 +141,14 @@ class OutputFolder:
         with suppress(OSError):
             remove_abandoned(Path(folder._key(layout.STAGING)) if folder.is_local else temporary_folder())
         return folder
+
+    @cached_property
+    def folds_case(self) -> bool:
+        """Whether names that differ in case alone are one file: so it is on macOS, on Windows and on their shares."""
+        if not self.is_local:
+            return False
+        with self.staging() as staging:
+            return staging.is_found_in_capitals()
 
     def path(self, name: str) -> ObjectStoragePath:
         """
@@ -454,6 +463,10 @@ class Staging:
         with self._folder.writing():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return cast("BinaryIO", open(path, mode, opener=_open_privately))
+
+    def is_found_in_capitals(self) -> bool:
+        """Whether this place has the same name in capitals, too."""
+        return self._directory.with_name(self._directory.name.upper()).exists()
 
     def publish(self, names: list[str]) -> None:
         """Give files their final names, in this order; each appears whole, and with the mode of any new file."""

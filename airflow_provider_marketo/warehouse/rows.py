@@ -321,7 +321,10 @@ def _json_tables(path: Path, columns: Mapping[str, str]) -> Iterator[pa.Table]:
     with path.open("rb") as file:
         while lines := list(islice(file, _LINES)):
             rows = [json.loads(line, parse_float=str, parse_int=str) for line in lines]
-            yield pa.table({name: pa.array(_column_texts(rows, name), pa.string()) for name in columns})
+            there = set().union(*rows)  # what stands in the file's path is in none of its rows
+            yield pa.table(
+                {name: pa.array(_column_texts(rows, name), pa.string()) for name in columns if name in there}
+            )
 
 
 def _column_texts(rows: Sequence[Mapping[str, Any]], name: str) -> list[str | None]:

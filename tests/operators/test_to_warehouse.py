@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 
 import duckdb
@@ -11,6 +12,7 @@ import pytest
 from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.listings import MarketoListingOperator
+from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 from tests.simulated import extract
 from tests.support import StateStore, run_task, task_context
@@ -45,6 +47,23 @@ def test_leads_of_an_extract_are_loaded_with_their_types(marketo, tmp_path, load
         manifest, sql="SELECT count(*), count(*) FILTER (created_at < '2026-01-20'::TIMESTAMPTZ) FROM marketo.leads"
     )
     assert count == typed == manifest["rows"] > 5
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+@pytest.mark.parametrize("folds_case", [False, True])
+def test_partitions_are_read_as_the_column_that_they_were(
+    marketo, tmp_path, load, monkeypatch, file_format, folds_case
+):
+    monkeypatch.setattr(OutputFolder, "folds_case", folds_case)
+    marketo()
+    arguments = {"object_type": "leads", "fields": ["id", "lastName"], "file_format": file_format, **SPAN}
+    manifest = run_task(extract(tmp_path / "leads", partition_by=["lastName"], **arguments), task_context(StateStore()))
+    folders = {file["name"].split("/")[0].removeprefix("lastName=") for file in manifest["files"]}
+    assert any(re.search("[A-Z]", re.sub("%..", "", folder)) for folder in folders) is not folds_case
+    found = load(manifest, sql="SELECT id, last_name FROM marketo.leads")
+    plain = run_task(extract(tmp_path / "plain", **arguments), task_context(StateStore()))
+    assert sorted(found) == sorted(load(plain, sql="SELECT id, last_name FROM marketo.leads"))
+    assert len({name for _, name in found}) > 3
 
 
 def test_typed_activities_are_a_table_of_each_type(marketo, tmp_path, load):

@@ -134,6 +134,19 @@ def test_the_last_part_of_a_path_is_literal_or_refused(name):
         assert [found.relative_to(place).parts for found in Path(place).rglob("*") if found.is_file()] == [(name, "k")]
 
 
+def test_a_disk_that_folds_case_is_known_by_a_name_that_is_there_in_capitals_too(tmp_path, monkeypatch):
+    assert not OutputFolder(str(tmp_path)).folds_case
+    make = tempfile.mkdtemp
+
+    def folding(**given):
+        made = Path(make(**given))
+        made.with_name(made.name.upper()).mkdir()
+        return str(made)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", folding)
+    assert OutputFolder(str(tmp_path)).folds_case
+
+
 def test_an_unknown_file_system_says_what_to_install():
     with pytest.raises(MarketoInvalidRequestError, match=r"airflow-provider-marketo\[s3\]"):
         OutputFolder("webhdfs4://somewhere/out")

@@ -204,10 +204,12 @@ def test_a_table_that_is_too_wide_is_loaded_with_max_columns(warehouse, publish,
     assert overflowed(warehouse)[1] == {f"field{number}": "v" for number in range(19, 40)}
 
 
-def test_columns_that_are_partitions_are_read_from_the_path(warehouse, tmp_path):
-    manifest = published(tmp_path, [(1, "a")], columns={"id": "integer", "name": "string"})
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+def test_columns_that_are_partitions_are_read_from_the_path(warehouse, tmp_path, file_format):
+    columns = {"id": "integer", "name": "string"}
+    manifest = published(tmp_path, [(1, "a")], columns=columns, file_format=file_format)
     (tmp_path / "region=North%20%26%20East").mkdir()
-    name = "region=North%20%26%20East/leads_0.parquet"
+    name = f"region=North%20%26%20East/leads_0.{file_format}"
     (tmp_path / manifest.files[0].name).rename(tmp_path / name)
     dataset = manifest.datasets[0]
     dataset = replace(dataset, columns=(*dataset.columns, DatasetColumn("region", "string")))

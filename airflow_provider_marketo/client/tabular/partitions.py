@@ -26,11 +26,13 @@ DATE_PARTS: Mapping[str, str] = {"year": "%Y", "month": "%m", "date": "%Y-%m-%d"
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _NO_VALUE_AS_TEXT = f"%5F{NO_VALUE[1:]}"
+_NO_VALUE_IN_LOWER_CASE: Mapping[str, str] = {NO_VALUE.lower(): f"{NO_VALUE.lower()[:-1]}%5F"}
 
 LONGEST_PART, DIGEST = 150, 16
 """Characters of a value in a folder's name. File systems take 255 bytes, and the column's name stands there, too."""
 
 _HALF_ESCAPE = re.compile("%.?$")
+_ESCAPE_OR_CAPITAL = re.compile("%..|[A-Z]")
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,23 @@ class Partitioning:
     :param by: names of columns, or of parts of the date, or ``activity_type``; empty for one folder.
     :param date: the column from which parts of the date are taken.
     :param types: activity type ids to folder names.
+    :param folds_case: whether the disk takes names that differ in case alone for one: capitals are then escaped.
     """
 
     by: tuple[str, ...] = ()
     date: str | None = None
     types: Mapping[int, str] = field(default_factory=dict)
+    folds_case: bool = False
 
     @classmethod
     def of(
-        cls, by: Sequence[str], schema: TableSchema, *, date: str | None, types: Mapping[int, ActivityType]
+        cls,
+        by: Sequence[str],
+        schema: TableSchema,
+        *,
+        date: str | None,
+        types: Mapping[int, ActivityType],
+        folds_case: bool = False,
     ) -> Partitioning:
         """
         Check the author's partitions.
@@ -58,10 +68,11 @@ class Partitioning:
         :param schema: of the rows.
         :param date: the column that dates the rows.
         :param types: activity types by id.
+        :param folds_case: whether the disk takes names that differ in case alone for one.
         :raises MarketoInvalidRequestError: a name is neither an exported column nor a part of the date, or it is both:
             readers take a column from the names of folders, and would not see the one in the files.
         """
-        partitions = cls(tuple(dict.fromkeys(by)), date, type_folders(types))
+        partitions = cls(tuple(dict.fromkeys(by)), date, type_folders(types), folds_case)
         columns = [column.name for column in schema.columns]
         for name in by:
             source = partitions.source(name)
@@ -135,6 +146,9 @@ class Partitioning:
             value = self.type_folder(value)
         # Hive, Spark and DuckDB read this as the text that it is. PyArrow, which undoes escapes first, reads no value.
         part = _NO_VALUE_AS_TEXT if value == NO_VALUE else quote(value or NO_VALUE, safe=" ")
+        if self.folds_case and value not in ("", None, NO_VALUE):
+            part = _ESCAPE_OR_CAPITAL.sub(_escaped, part)
+            part = _NO_VALUE_IN_LOWER_CASE.get(part, part)
         if len(part) > LONGEST_PART:
             digest = hashlib.sha256((value or "").encode()).hexdigest()[:DIGEST]
             # Longer than any value that stands for itself, and never with half of an escape.
@@ -162,6 +176,11 @@ class Partitioning:
         """Return the folder of an activity type. A type that Marketo does not list is named by its id."""
         known = self.types.get(int(type_id)) if type_id.isdecimal() else None
         return known or f"{ACTIVITY_TYPE}_{snake_case(type_id) or 'unknown'}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    text = found.group()
+    return text if text.startswith("%") else f"%{ord(text):02X}"
 
 
 def type_folders(types: Mapping[int, ActivityType]) -> dict[int, str]:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.tabular.partitions import Partitioning, type_folders
+from airflow_provider_marketo.client.tabular.partitions import NO_VALUE, Partitioning, type_folders
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from tests.client.tabular.transforming import ACTIVITY_SCHEMA, schema
 
@@ -49,6 +49,40 @@ def test_a_long_value_makes_a_short_name_of_its_own(text):
     assert len(folder.encode()) < 200
     assert re.fullmatch(r"leadSource=([\w ]|%[0-9A-F]{2})+~+[0-9a-f]{16}/", folder)
     assert len({parts.folder([other]) for other in (text, text + "x", text[:-1], unquote(folder)[11:-1])}) == 4
+
+
+WORDS = [
+    "Web",
+    "web",
+    "WEB",
+    "wEb",
+    "%57eb",
+    "\u00c9T\u00c9",
+    "\u00e9t\u00e9",
+    NO_VALUE,
+    NO_VALUE.lower(),
+    NO_VALUE.title(),
+    "",
+    None,
+]
+SPELLINGS = st.one_of(
+    st.sampled_from(WORDS), st.text("aAbB%_ \u00e4\u00c4", max_size=6), st.text("xX", min_size=90, max_size=200)
+)
+
+
+@given(st.lists(SPELLINGS, unique_by=lambda value: value or None, min_size=2, max_size=20))
+def test_on_a_disk_that_folds_case_values_that_differ_in_case_have_folders_of_their_own(values):
+    by_case = Partitioning(("source",), folds_case=True)
+    folders = [by_case.folder([value]) for value in values]
+    assert len({folder.casefold() for folder in folders}) == len(values)
+    for value, folder in zip(values, folders, strict=True):
+        if value and "source" in by_case.told_by(folder):
+            assert unquote(folder) == f"source={value}/"
+
+
+def test_capitals_are_escaped_only_where_the_disk_folds_case():
+    assert Partitioning(("source",)).folder(["Web"]) == "source=Web/"
+    assert Partitioning(("source",), folds_case=True).folder(["Web"]) == "source=%57eb/"
 
 
 def test_a_date_of_a_year_below_1000_has_four_digits():
