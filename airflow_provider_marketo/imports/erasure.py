@@ -103,8 +103,9 @@ class Erasure:
             deleted = 0
             for record in reply.records:
                 skipped, reasons = skipped_for(record)
-                deleted += not skipped
-                if skipped and reasons != [codes.LEAD_NOT_FOUND]:
+                gone = reasons == [codes.LEAD_NOT_FOUND]
+                deleted += not skipped or (gone and reply.resent)  # the first sending deleted it
+                if skipped and not gone:
                     refused[reasons[0] if reasons else "?"] += 1
             note(deleted)
         return refused

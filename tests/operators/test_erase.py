@@ -127,6 +127,12 @@ def test_a_try_that_broke_off_is_counted_in(request_):
     assert (done["found"], done["erased"]) == (3, 3)
 
 
+def test_leads_whose_deletion_got_no_answer_are_counted(request_):
+    request_.marketo.fail("leads.delete", drop=True, executed=True)
+    result = request_.run()
+    assert result["erased"] == json.loads(request_.evidence())["deleted"] == result["found"] > 1
+
+
 def test_what_marketo_refuses_fails_with_its_code(request_):
     request_.marketo.instance.store.leads.delete = lambda lead: None
     with pytest.raises(AirflowFailException, match="3 leads are still there"):
