@@ -131,6 +131,8 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
         except MarketoError:
             continue  # the error is about the name
         found += [names.nearest(name, known) for name in given if name not in known]
+    if not found:
+        found = list(_near_tag_values(paginate, parameters))
     if text := " ".join(filter(None, found)):
         error.remedy = text
 
@@ -149,6 +151,29 @@ def _near_names(paginate: Paginate, error: MarketoError, operation: str, paramet
         return []
     near = [nearest(name, known, most=3) for name in given if name not in known]
     return [did_you_mean([repr(each) for each in some]) for some in near if some]
+
+
+def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
+    """Suggest values of tags, of which each type has its own."""
+    for tag in _mappings(parameters):
+        kind, value = tag.get("tagType"), tag.get("tagValue")
+        if not isinstance(kind, str) or not isinstance(value, str):
+            continue
+        try:
+            texts = NameList("values", "tags.get_by_name", "allowableValues").read(paginate, name=kind)
+        except MarketoError:
+            continue
+        known = [each.strip() for text in texts for each in text.strip("[]").split(",")]
+        if value not in known and (near := nearest(value, known, most=3)):
+            yield did_you_mean([repr(each) for each in near])
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, Mapping):
+        yield value
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    for each in inside:
+        yield from _mappings(each)
 
 
 def _fields_of(operation: str) -> NameList | None:

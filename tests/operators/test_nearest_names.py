@@ -229,6 +229,12 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
                     "'Attended'",
                 ),
                 ("programs.update_tag", {"id": 1001, "tagType": "Regions", "tagValue": "EMEA"}, "'Region'"),
+                ("programs.update_tag", {"id": 1001, "tagType": "Region", "tagValue": "EMEAA"}, "'EMEA'"),
+                (
+                    "programs.update_metadata",
+                    {"id": 1001, "tags": [{"tagType": "Region", "tagValue": "Amerikas"}]},
+                    "'Americas'",
+                ),
                 (
                     "programs.create",
                     {
