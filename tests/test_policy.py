@@ -62,6 +62,13 @@ def test_a_mapped_task_is_put_into_the_pool_of_its_connection(marker):
     assert mapped.pool == "marketo"
 
 
+def test_a_mapped_task_with_a_connection_of_its_own_is_put_into_that_ones_pool(marker):
+    given = {"lookup_field": "id", "marketo_conn_id": "marketo_eu"}
+    mapped = MarketoGetLeadsOperator.partial(task_id="leads", **given).expand(lookup_values=[[1], [2]])
+    policy.task_policy(mapped)
+    assert mapped.pool == "marketo_eu_pool"
+
+
 def test_a_connection_without_a_pool_is_an_error_that_names_the_command(marker):
     marker("{}")
     with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):

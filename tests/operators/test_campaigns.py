@@ -125,6 +125,13 @@ def test_a_retry_sends_only_the_groups_that_were_not_sent(trigger):
     assert trigger.marketo.report().sent_twice == 0
 
 
+def test_mapped_tasks_with_the_same_leads_send_once_each(trigger):
+    for index in (0, 1, 0, 1):
+        trigger.context["ti"].map_index = index
+        trigger.run()
+    assert len(trigger.sendings) == 2 * 3
+
+
 def test_a_cleared_task_sends_nothing_again_and_does_not_need_an_active_campaign(trigger):
     trigger.run()
     trigger.clear()
