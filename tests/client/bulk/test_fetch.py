@@ -8,7 +8,7 @@ import io
 import pytest
 
 from airflow_provider_marketo.client import errors
-from airflow_provider_marketo.client.bulk.fetch import MISSING_FILE_TRIES, fetch
+from airflow_provider_marketo.client.bulk.fetch import BREAKS_WITHOUT_PROGRESS, MISSING_FILE_TRIES, fetch
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
@@ -138,10 +138,19 @@ def test_a_server_that_ignores_the_range_does_not_make_anything_come_twice(fetch
 
 
 def test_a_server_that_ignores_the_range_may_send_the_same_megabytes_first(fetched, requests_mock):
-    data = DATA * 110  # more than two blocks of a megabyte, of which the first and a half have arrived before
+    data = DATA * (4_000_000 // len(DATA))  # blocks of a megabyte, of which two and a half have arrived before
     known = {"size": len(data), "checksum": hashlib.sha256(data).hexdigest()}
-    requests_mock.get(FILE, [{"body": Breaking(data[:1_500_000]), "headers": CSV}, whole(data)])
+    requests_mock.get(FILE, [{"body": Breaking(data[:2_500_000]), "headers": CSV}, whole(data)])
     assert fetched(**known) == data
+    assert ranges(requests_mock) == [None, "bytes=2500000-"]
+
+
+def test_breaks_do_not_count_while_bytes_arrive(fetched, requests_mock):
+    starts = range(0, 100 * 2 * BREAKS_WITHOUT_PROGRESS, 100)
+    breaking = [{"body": Breaking(DATA[at : at + 100]), "status_code": 206, "headers": CSV} for at in starts]
+    requests_mock.get(FILE, [*breaking, part(starts.stop)])
+    assert fetched() == DATA
+    assert len(ranges(requests_mock)) == len(starts) + 1
 
 
 def test_a_break_is_not_the_end_of_a_file_whose_size_nobody_knows(fetched, requests_mock):
