@@ -163,7 +163,7 @@ class Environment:
 
 
 def demo(arguments: argparse.Namespace) -> None:
-    """Let a real Airflow extract 100,000 activities and 50,000 leads from a simulated Marketo."""
+    """Let a real Airflow extract over 100,000 activities and 50,000 leads from a simulated Marketo."""
     _development().become("tools.demo", *(["--keep"] if arguments.keep else []))
 
 
