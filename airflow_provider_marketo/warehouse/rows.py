@@ -154,7 +154,7 @@ class DatasetRows:
 
     def _tables(self, path: Path) -> Iterator[pa.Table]:
         if self._manifest.file_format == "parquet":
-            with ParquetFile(path) as file:
+            with ParquetFile(path, pre_buffer=False) as file:  # else it keeps the whole file in memory
                 known = set(file.schema_arrow.names)
                 wanted = [name for name in self._columns if name in known]
                 for batch in file.iter_batches(_ROWS, columns=wanted, use_threads=False):

@@ -9,11 +9,15 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import DatasetColumn
+from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError, MarketoWarehouseError
+from airflow_provider_marketo.warehouse.rows import DatasetRows
 from tests.warehouse.conftest import GIVEN, POSTGRES, WIDENING
 from tests.warehouse.published import DAY, EVERY_TYPE, published
 
@@ -312,3 +316,26 @@ def test_what_postgres_refuses_comes_with_a_way_out_and_nothing_is_loaded(wareho
     assert "leads" not in warehouse.tables()
     warehouse.execute("DROP OWNED BY reader")
     warehouse.execute("DROP ROLE reader")
+
+
+def test_a_file_is_never_held_in_memory_as_a_whole(tmp_path):
+    count, texts = 600_000, [os.urandom(50).hex() for _ in range(1_000)]
+    manifest = published(tmp_path, [(1, "")], columns={"id": "integer", "name": "string"})
+    path = tmp_path / manifest.files[0].name
+    pq.write_table(
+        pa.table({"id": range(count), "name": texts * (count // len(texts))}),
+        path,
+        row_group_size=20_000,
+        use_dictionary=False,
+    )
+    size = path.stat().st_size
+    file = replace(manifest.files[0], rows=count, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    listed = replace(manifest, files=(file,))
+    before = pa.total_allocated_bytes()
+    columns = {"id": types.INT, "name": types.TEXT}
+    held = [
+        pa.total_allocated_bytes() - before - batch.nbytes
+        for batch in DatasetRows(listed, listed.datasets[0], columns).batches()
+    ]
+    assert size > 40 << 20
+    assert max(held) < size / 2
