@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import stat
 import time
+from functools import partial
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_a_child_process_opens_the_file_for_itself(tmp_path):
 
 
 def test_processes_together_use_the_limit_and_never_pass_it(tmp_path):
-    sent = count_calls(store_in(tmp_path), LIMITS, processes=4, seconds=2.5)
+    sent = count_calls(partial(store_in, tmp_path), LIMITS, processes=4, seconds=2.5)
     assert most_in_a_window(sent, LIMITS.window) <= LIMITS.rate
     assert sum(sent[0] + 1 <= now < sent[0] + 2 for now in sent) >= 0.95 * LIMITS.rate
 
