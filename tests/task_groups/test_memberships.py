@@ -14,7 +14,9 @@ from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.resync import resync
 from tests.task_groups.test_warehouse import Run, group
 
-SCHEMA = "marketo"
+SCHEMA = "memberships"
+"""A schema that no other test has: all share the database."""
+
 STEPS = (
     "ranges",
     "extract_reference",
@@ -51,7 +53,7 @@ def test_tables_of_members_say_who_is_a_member_now(marketo, governed, database, 
     client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
     store = instance.instance.store
     tables = {"list_members": {}}
-    tasks = group(tmp_path, tables=tables)
+    tasks = group(tmp_path, schema=SCHEMA, tables=tables)
     lists = sorted(store.lists.all)
 
     def in_lists() -> set[tuple[int, int]]:

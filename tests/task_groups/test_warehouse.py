@@ -40,10 +40,9 @@ def group(tmp_path, **arguments):
     with DAG("d", max_active_runs=1):
         return MarketoWarehouseTaskGroup(
             sql_conn_id="wh",
-            schema="marketo",
             output_path=str(tmp_path / "lake"),
             default_args={"poll_interval": 0.05},
-            **{"start": START} | arguments,
+            **{"schema": "marketo", "start": START} | arguments,
         )
 
 
