@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -174,7 +175,12 @@ def load_killed(warehouse, manifest, number: int) -> bool:
     """
     engine_class = type(warehouse.engine)
     warehouse.engine.close()  # one process at a time has a file of DuckDB
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        pytest.skip("this machine has no memory for a second process of the size of this one")
     if child == 0:
         countdown, execute = itertools.count(-number), engine_class._execute
 
@@ -213,6 +219,7 @@ def test_a_load_that_is_killed_at_a_statement_changes_all_or_nothing_and_is_whol
             assert len(warehouse.loads("load_id")) == len(earlier) + 1
             wanted = [(1, "c"), (2, "b"), (3, "d")] if earlier else [(1, "a"), (2, "b")]
             assert warehouse.rows("leads", "id", "name") == wanted
+            warehouse.engine.close()
         assert number > 10
 
 
