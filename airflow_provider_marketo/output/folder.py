@@ -15,7 +15,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 import tempfile
@@ -35,10 +34,11 @@ from airflow_provider_marketo.client.errors import (
     MarketoPackageMissingError,
     MarketoStorageError,
 )
-from airflow_provider_marketo.client.printable import printable, printable_logger
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.abandoned import remove_abandoned, temporary_folder
 from airflow_provider_marketo.output.disk import make_folders, sync
+from airflow_provider_marketo.output.names import contained, outside, refuse_other_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +67,6 @@ _PRIVATE = "_marketo/runs/"
 
 _PRIVATE_DEPTH = 4
 """Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
-
-_OTHER_PLACES = (
-    (re.compile(r"[\t\r\n\0]"), "has a line break, a tab or a NUL in it"),
-    (re.compile(r"://.*::"), "has :: in it, which chains file systems"),
-    (re.compile(r"[?#]$|\?#"), "ends in ? or #, or has ?# in it"),
-)
-"""What Python or a library drops from a URL, or reads as more than a name."""
 
 _FINAL_ERRORS = (
     PermissionError,
@@ -106,7 +99,7 @@ class OutputFolder:
     def __init__(self, url: str | ObjectStoragePath, *, parameter: str = "output_path", owner: str = "") -> None:
         self.url = str(url).rstrip("/")
         self._parameter = parameter
-        self._refuse_other_place()
+        refuse_other_place(self.url, parameter)
         try:
             self._owner = hashlib.sha256(f"{self.url}\n{owner}".encode()).hexdigest()[:16]
             self._root = ObjectStoragePath(self.url)
@@ -114,16 +107,6 @@ class OutputFolder:
         except (ValueError, ImportError, OSError) as error:
             raise self._refused(error) from error
         self.is_local = self._root.protocol in (_LOCAL, "")
-
-    def _refuse_other_place(self) -> None:
-        """:raises MarketoInvalidRequestError: libraries would read the URL as that of another folder."""
-        found = next((what for pattern, what in _OTHER_PLACES if pattern.search(self.url)), None)
-        if found is not None:
-            raise MarketoInvalidRequestError(
-                f"{self._parameter}={printable(repr(self.url))} {found}",
-                parameter=self._parameter,
-                remedy="Give the folder another name: another folder would be used in its place.",
-            )
 
     @classmethod
     def for_task(cls, url: str | ObjectStoragePath, task: Any, *, parameter: str = "output_path") -> OutputFolder:
@@ -164,7 +147,7 @@ class OutputFolder:
         if self.is_local and self._has_link(name):
             root = Path(self._root.path).resolve()
             if not Path(path.path).resolve().is_relative_to(root):
-                raise _outside(name)
+                raise outside(name)
         return path
 
     def _has_link(self, name: str) -> bool:
@@ -399,36 +382,6 @@ class OutputFolder:
             remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
             " provider of their file system, such as airflow-provider-marketo[s3].",
         )
-
-
-def contained(name: str) -> str:
-    """
-    Return the name of a file of a folder.
-
-    :param name: relative to the folder, with slashes.
-    :raises MarketoInvalidRequestError: it is empty, or it may lead out of the folder.
-    """
-    if not is_contained(name):
-        raise _outside(name)
-    return name
-
-
-def _outside(name: str) -> MarketoInvalidRequestError:
-    return MarketoInvalidRequestError(
-        f"{printable(repr(name))} is not the name of a file in the output folder",
-        parameter="output_path",
-        remedy="Names have no empty first part, no part that is . or .. , and no link in them that leads elsewhere.",
-    )
-
-
-def is_contained(name: str) -> bool:
-    """
-    Whether a name is that of a file of a folder, and leads nowhere else.
-
-    :param name: relative to the folder, with slashes.
-    """
-    parts = str(name).replace("\\", "/").split("/")
-    return bool(parts[0]) and "\0" not in name and "://" not in name and {".", ".."}.isdisjoint(parts)
 
 
 class Staging:

@@ -21,7 +21,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInva
 from airflow_provider_marketo.client.printable import printable, printable_logger
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.output import layout
-from airflow_provider_marketo.output.folder import is_contained
+from airflow_provider_marketo.output.names import is_contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.output.folder import OutputFolder, contained
+from airflow_provider_marketo.output.folder import OutputFolder
+from airflow_provider_marketo.output.names import contained
 
 OUTSIDE = [
     "../x",

@@ -1,0 +1,67 @@
+"""Names of folders and files that are what they say: others are refused, since they would lead somewhere else."""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable
+
+_OTHER_PLACES = (
+    (re.compile(r"[\t\r\n\0]"), "has a line break, a tab or a NUL in it"),
+    (re.compile(r"://.*::"), "has :: in it, which chains file systems"),
+    (re.compile(r"[?#]$|\?#"), "ends in ? or #, or has ?# in it"),
+)
+"""What Python or a library drops from a URL, or reads as more than a name."""
+
+
+def refuse_other_place(url: str, parameter: str) -> None:
+    """
+    Refuse a folder that libraries would read as another one.
+
+    :param url: of the folder.
+    :param parameter: the operator's name for it.
+    :raises MarketoInvalidRequestError: it is refused.
+    """
+    found = next((what for pattern, what in _OTHER_PLACES if pattern.search(url)), None)
+    if found is not None:
+        raise MarketoInvalidRequestError(
+            f"{parameter}={printable(repr(url))} {found}",
+            parameter=parameter,
+            remedy="Give the folder another name: another folder would be used in its place.",
+        )
+
+
+def contained(name: str) -> str:
+    """
+    Return the name of a file of a folder.
+
+    :param name: relative to the folder, with slashes.
+    :raises MarketoInvalidRequestError: it is empty, or it may lead out of the folder.
+    """
+    if not is_contained(name):
+        raise outside(name)
+    return name
+
+
+def outside(name: str) -> MarketoInvalidRequestError:
+    """
+    Return the error for a name that leads out of its folder.
+
+    :param name: relative to the folder.
+    """
+    return MarketoInvalidRequestError(
+        f"{printable(repr(name))} is not the name of a file in the output folder",
+        parameter="output_path",
+        remedy="Names have no empty first part, no part that is . or .. , and no link in them that leads elsewhere.",
+    )
+
+
+def is_contained(name: str) -> bool:
+    """
+    Whether a name is that of a file of a folder, and leads nowhere else.
+
+    :param name: relative to the folder, with slashes.
+    """
+    parts = str(name).replace("\\", "/").split("/")
+    return bool(parts[0]) and "\0" not in name and "://" not in name and {".", ".."}.isdisjoint(parts)
