@@ -44,6 +44,9 @@ _SENT = "_marketo_sent"
 
 Record = dict[str, Any]
 
+_Person = tuple[str, Record, "str | None"]
+"""A staged row: its chunk, its record, and the digest of its values of ``once_by``."""
+
 
 def trigger_for_leads_or_rows(
     context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any], *, parallel: int
@@ -114,13 +117,14 @@ class AudienceWork(ImportWork):
             if not campaign:
                 campaign.update(requestable(once, self.arguments["campaign_id"]))
 
+        people = self._people(staged)
         if self._once_by and not self._sent_before.is_reserved:
             # A mistake that is found after the digests are written down would count as having sent.
-            planned, _ = self._split(staged, self._known)
+            planned, _ = self._split(people, self._known)
             self._check_size(planned)
             if planned:
                 check()
-        sending, left_out = self._split(staged, self._reserved)
+        sending, left_out = self._split(people, self._reserved)
         if left_out:
             log.info("%s sent by an earlier run", counted(sum(left_out.values()), "row was", "rows were"))
         self._check_size(sending)
@@ -143,7 +147,7 @@ class AudienceWork(ImportWork):
 
     def preview(self, staged: StagedImport) -> dict[str, Any]:
         """Return people, groups and calls. The ledger and the digests stay as they are."""
-        sending, left_out = self._split(staged, self._known)
+        sending, left_out = self._split(self._people(staged), self._known)
         self._check_size(sending)
         groups = list(self._groups(sending))
         return {
@@ -154,23 +158,28 @@ class AudienceWork(ImportWork):
             "sent_before": sum(left_out.values()),
         }
 
+    def _people(self, staged: StagedImport) -> list[_Person]:
+        """Read the staged rows."""
+        header, once_by = staged.plan.header, self._once_by
+        secret = self._hook.settings.hash_key(once_by, parameter="once_by")
+        found: list[_Person] = []
+        for chunk in staged.chunks:
+            for row in staged.rows(chunk):
+                record = dict(zip(header, row, strict=True))
+                known_by = digest([record[name] for name in once_by], secret) if once_by and secret else None
+                found.append((chunk.name, record, known_by))
+        return found
+
     def _split(
-        self, staged: StagedImport, may_send: Callable[[set[str]], set[str]]
+        self, people: Sequence[_Person], may_send: Callable[[set[str]], set[str]]
     ) -> tuple[list[Record], dict[str, int]]:
         """Return the records to send, and how many of each chunk an earlier run has sent."""
-        header = staged.plan.header
-        records = [
-            (chunk.name, dict(zip(header, row, strict=True))) for chunk in staged.chunks for row in staged.rows(chunk)
-        ]
-        once_by = self._once_by
-        secret = self._hook.settings.hash_key(once_by, parameter="once_by")
-        if not once_by or secret is None:
-            return [record for _, record in records], {}
-        digests = [digest([record[name] for name in once_by], secret) for _, record in records]
-        allowed = may_send(set(digests))
+        if not self._once_by:
+            return [record for _, record, _ in people], {}
+        allowed = may_send({one for _, _, one in people if one is not None})
         left_out: dict[str, int] = {}
         sending = []
-        for (chunk, record), one in zip(records, digests, strict=True):
+        for chunk, record, one in people:
             if one in allowed:
                 sending.append(record)
             else:
