@@ -62,8 +62,8 @@ class NameList:
         :param name: the name as it was given.
         :param known: the names that there are.
         """
-        if near := nearest(name, known, most=3):
-            return did_you_mean([repr(each) for each in near])
+        if near := _near(name, known):
+            return near
         more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
         return f"The {self.what} are {', '.join(known[:_SHOWN])}{more}." if known else ""
 
@@ -137,6 +137,12 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
         error.remedy = text
 
 
+def _near(name: str, known: list[str]) -> str:
+    """Ask for the known names that are nearest to a name; an empty text if none is near."""
+    near = nearest(name, known, most=3)
+    return did_you_mean([repr(each) for each in near]) if near else ""
+
+
 def _near_names(paginate: Paginate, error: MarketoError, operation: str, parameters: Mapping[str, Any]) -> list[str]:
     """Suggest fields and statuses for a code that says that one is unknown. All names would be too many to list."""
     names = _STATUSES if error.code == codes.UNKNOWN_STATUS else _fields_of(operation)
@@ -149,8 +155,7 @@ def _near_names(paginate: Paginate, error: MarketoError, operation: str, paramet
         known = names.read(paginate, **needed)
     except MarketoError:
         return []
-    near = [nearest(name, known, most=3) for name in given if name not in known]
-    return [did_you_mean([repr(each) for each in some]) for some in near if some]
+    return [near for name in given if name not in known and (near := _near(name, known))]
 
 
 def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
@@ -164,8 +169,8 @@ def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
         except MarketoError:
             continue
         known = [each.strip() for text in texts for each in text.strip("[]").split(",")]
-        if value not in known and (near := nearest(value, known, most=3)):
-            yield did_you_mean([repr(each) for each in near])
+        if value not in known and (near := _near(value, known)):
+            yield near
 
 
 def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:

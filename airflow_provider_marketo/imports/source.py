@@ -306,26 +306,13 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
+        _check_header(path, header, delimiter, guess=guess)
     except (UnicodeDecodeError, csv.Error) as error:
         csv.field_size_limit(limit)
         raise _unreadable(path, packed, reader.line_num, error) from None
-    if not header:
+    except MarketoInvalidRequestError:
         csv.field_size_limit(limit)
-        raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
-    if any(_ADDRESS.fullmatch(name) for cell in header for name in re.split(r"[;\t|,\s]", cell)):
-        csv.field_size_limit(limit)
-        raise _refused(
-            f"{path} has no header: its first line holds an e-mail address",  # which is not shown
-            remedy="Write the names of the columns into the first line.",
-        )
-    other = next((sign for sign in _OTHER_DELIMITERS if guess and len(header) == 1 and sign in header[0]), None)
-    if other is not None:
-        csv.field_size_limit(limit)
-        raise _refused(
-            f"{path} has one column {header[0]!r}: its cells are not separated by {delimiter!r}",
-            parameter="delimiter",
-            remedy=f"Set delimiter={other!r}, or delimiter={delimiter!r} if that is its name.",
-        )
+        raise
 
     def batches() -> Iterator[Batch]:
         try:
@@ -345,6 +332,24 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
             csv.field_size_limit(limit)
 
     return header, batches()
+
+
+def _check_header(path: Any, header: Sequence[str], delimiter: str, *, guess: bool) -> None:
+    """:raises MarketoInvalidRequestError: the first line does not name the columns."""
+    if not header:
+        raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
+    if any(_ADDRESS.fullmatch(name) for cell in header for name in re.split(r"[;\t|,\s]", cell)):
+        raise _refused(
+            f"{path} has no header: its first line holds an e-mail address",  # which is not shown
+            remedy="Write the names of the columns into the first line.",
+        )
+    other = next((sign for sign in _OTHER_DELIMITERS if guess and len(header) == 1 and sign in header[0]), None)
+    if other is not None:
+        raise _refused(
+            f"{path} has one column {header[0]!r}: its cells are not separated by {delimiter!r}",
+            parameter="delimiter",
+            remedy=f"Set delimiter={other!r}, or delimiter={delimiter!r} if that is its name.",
+        )
 
 
 Line = TypeVar("Line", str, bytes)

@@ -1,7 +1,7 @@
 """
 Rows that end with another row: a membership ends with its lead, its program or its list.
 
-Marketo tells that a program is gone, and not that its members are. So whichever of the two tables is loaded marks them.
+Marketo tells that a program is gone, and not that its members are. So a load of either table marks them.
 """
 
 from __future__ import annotations
