@@ -6,12 +6,20 @@ Airflow calls it whenever one of its processes starts, so it imports nothing but
 
 from __future__ import annotations
 
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from airflow_provider_marketo import __version__
 from airflow_provider_marketo.client import limits
 
 _SERVICE = "Adobe Marketo Engage"
+
+_HELPERS = {
+    "operators": {"asking", "base", "defaults", "failures", "hidden", "import_base", "once_base", "stream_base"},
+    "sensors": {"base", "quota_wait", "wait"},
+}
+"""Modules of these folders that DAG authors do not import."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -30,30 +38,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": _modules("hooks.adobe_events", "hooks.marketo"),
-        "operators": _modules(
-            "operators.activities",
-            "operators.api",
-            "operators.assets",
-            "operators.bulk_extract",
-            "operators.bulk_import",
-            "operators.campaigns",
-            "operators.erase",
-            "operators.incremental_leads",
-            "operators.leads",
-            "operators.listings",
-            "operators.members",
-            "operators.streams",
-            "operators.sync",
-        ),
-        "sensors": _modules(
-            "sensors.activities",
-            "sensors.assets",
-            "sensors.bulk_job",
-            "sensors.campaigns",
-            "sensors.leads",
-            "sensors.members",
-            "sensors.quota",
-        ),
+        "operators": _modules_for_authors("operators"),
+        "sensors": _modules_for_authors("sensors"),
         "transfers": [
             {
                 "source-integration-name": "Common SQL",
@@ -103,6 +89,11 @@ def _modules(*names: str) -> list[dict[str, Any]]:
     return [
         {"integration-name": _SERVICE, "python-modules": [f"airflow_provider_marketo.{name}" for name in names]},
     ]
+
+
+def _modules_for_authors(folder: str) -> list[dict[str, Any]]:
+    found = {module.name for module in iter_modules([str(Path(__file__).with_name(folder))])}
+    return _modules(*(f"{folder}.{name}" for name in sorted(found - _HELPERS[folder])))
 
 
 def _field(label: str, description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
