@@ -242,7 +242,8 @@ class Transport:
         """
         Ask identity for a token (``identity.post_token``).
 
-        :raises MarketoAuthError: the client id or the secret is wrong, or the answer has no token.
+        :raises MarketoAuthError: the client id or the secret is wrong, or the token is not usable.
+        :raises MarketoTransientError: the answer has neither a token nor a reason.
         """
         name = "identity.post_token"
         request = requests.Request(
@@ -335,11 +336,18 @@ def read_token(operation: str, response: requests.Response) -> Token:
     facts: dict[str, Any] = body if isinstance(body, dict) else {}
     value, life = facts.pop("access_token", None), facts.pop("expires_in", None)
     token = Secret(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+    is_silent = value is None and facts.get("error") is None
     del value
     seconds = _seconds(life)
     if token is not None and seconds is not None:
         return Token(token, seconds, _text(facts.get("scope")))
     reason = facts.get("error")
+    if is_silent:  # identity refuses with HTTP 401, or with the error of OAuth
+        raise errors.MarketoTransientError(
+            "identity gave neither a token nor a reason",
+            operation=operation,
+            remedy="Check what answers at the connection's identity_url, such as a proxy.",
+        )
     if token is not None:
         said = ": the answer does not say how long the token is valid"
     elif isinstance(reason, str) and reason.isidentifier():

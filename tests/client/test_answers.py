@@ -124,8 +124,6 @@ def test_a_date_that_cannot_be_read_is_left_out(date):
         {"access_token": "a-token", "expires_in": float("inf")},
         {"access_token": "a-token"},
         {"error": ["x"]},
-        [],
-        None,
     ],
     ids=str,
 )

@@ -148,6 +148,20 @@ def test_an_identity_that_answers_an_error_with_200_is_not_a_token(client, reque
     assert "a-secret" not in str(caught.value)
 
 
+def test_an_identity_whose_answer_is_neither_a_token_nor_a_refusal_is_asked_again(client, requests_mock, clock):
+    requests_mock.get(f"{HOST}/rest/v1/leads/describe.json", json=OK)
+    for odd in ["<html>", "", "[]"], ["null", "{}", '{"access_token":null}']:
+        answers = [{"text": text} for text in odd]
+        requests_mock.post(IDENTITY, [*answers, {"json": {"access_token": "t", "expires_in": 3599}}])
+        client.call("leads.describe")
+        clock.sleep(3599)
+    assert len(calls(requests_mock, "/identity/oauth/token")) == 8
+    requests_mock.post(IDENTITY, json={})
+    with pytest.raises(errors.MarketoTransientError, match=r"neither a token nor a reason.* identity_url") as caught:
+        client.call("leads.describe")
+    assert not caught.value.executed
+
+
 @pytest.mark.parametrize("code", ["606", "615"])
 def test_an_identity_that_is_throttled_is_asked_again(client, requests_mock, clock, code):
     requests_mock.post(IDENTITY, [{"json": failure(code)}, {"json": {"access_token": "t", "expires_in": 3599}}])

@@ -29,7 +29,12 @@ DOWNLOADS = 2
 """How often the whole file is downloaded if it differs from what the job announced."""
 
 BREAKS_WITHOUT_PROGRESS = 5
-"""Breaks in a row without a new byte. Marketo drops slow downloads, and resuming is free while bytes arrive."""
+"""Breaks in a row without progress. Marketo drops slow downloads, and resuming is free while bytes arrive."""
+
+STEPS = 1000
+"""Parts of a file, of which each is progress. A byte at a time is none: it would go on for millions of calls."""
+
+_STEP_OF_UNKNOWN_SIZE = 1 << 16
 
 MISSING_FILE_TRIES = 6
 MISSING_FILE_PAUSE = 10.0
@@ -138,6 +143,31 @@ class _Sink(Generic[Result_co]):
         self._consumer.abort()
 
 
+class _Breaks:
+    """
+    Counts the breaks without progress.
+
+    :param size: of the file; None if it is unknown.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self._step = _STEP_OF_UNKNOWN_SIZE if size is None else max(1, size // STEPS)
+        self._progress = 0
+        self._count = 0
+
+    def count(self, received: int) -> int:
+        """
+        Count a break, and return how many came in a row without progress.
+
+        :param received: bytes so far.
+        """
+        if received >= self._progress + self._step:
+            self._progress, self._count = received, 0
+        else:
+            self._count += 1
+        return self._count
+
+
 def _download(
     client: MarketoClient,
     operation: str,
@@ -147,7 +177,7 @@ def _download(
     clock: Clock,
     path: Mapping[str, str],
 ) -> None:
-    breaks = missing = 0
+    all_breaks, missing = _Breaks(job.size), 0
     while True:
         before = sink.received
         try:
@@ -162,7 +192,7 @@ def _download(
                         return
             if job.size is None or sink.received >= job.size or sink.received == before:
                 return
-            log.info("The download of export %s ended early; resuming at byte %d", job.export_id, sink.received)
+            raise MarketoTransientError("the download ended early", operation=operation)
         except MarketoNotFoundError:
             missing += 1
             if missing == MISSING_FILE_TRIES:
@@ -179,7 +209,7 @@ def _download(
         except (MarketoTransientError, MarketoConnectionError) as error:
             if sink.received == job.size:  # there is nothing left to ask for
                 return
-            breaks = 0 if sink.received > before else breaks + 1
+            breaks = all_breaks.count(sink.received)
             if breaks == BREAKS_WITHOUT_PROGRESS:
                 raise
             log.info("Export %s: %s; resuming at byte %d", job.export_id, error.message, sink.received)

@@ -153,6 +153,22 @@ def test_breaks_do_not_count_while_bytes_arrive(fetched, requests_mock):
     assert len(ranges(requests_mock)) == len(starts) + 1
 
 
+@pytest.mark.parametrize("ends", ["breaks", "ends early"])
+def test_a_byte_at_a_time_is_no_progress(fetched, requests_mock, ends):
+    def answer(request, context):
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        context.status_code, context.headers = 206, CSV
+        piece = DATA[start : start + 1]
+        return Breaking(piece) if ends == "breaks" else io.BytesIO(piece)
+
+    requests_mock.get(FILE, body=answer)
+    consumers = Consumers()
+    with pytest.raises(errors.MarketoTransientError, match=r"the download (broke|ended early)"):
+        fetched(consumers)
+    assert len(ranges(requests_mock)) < 5 * BREAKS_WITHOUT_PROGRESS
+    assert [made.aborted for made in consumers.made] == [True]
+
+
 def test_a_break_is_not_the_end_of_a_file_whose_size_nobody_knows(fetched, requests_mock):
     requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, part(100)])
     assert fetched(size=None, checksum=None) == DATA
