@@ -25,8 +25,13 @@ log = printable_logger(__name__)
 
 _AT_MOST_ONCE = ("once", "reconcile")
 
+_RESENT = (
+    "sent again, because an answer was lost: what the result skips as existing, or as not found, may be the work of the"
+    " first sending"
+)
+
 Page = tuple[list[Any], list[str]]
-"""Records, and Marketo's warnings."""
+"""Records, and warnings: Marketo's, and whether the call was sent twice."""
 
 
 class ApiResult(TypedDict):
@@ -89,7 +94,7 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
             ", from the call that an earlier try made" if sent_earlier else "",
         )
     for warning in kept.warnings:
-        log.info("Marketo says: %s", warning)
+        log.info("%s: %s", operation.name, warning)
     return _summary(operation, kept, output_path, files, sent_earlier=sent_earlier)
 
 
@@ -144,7 +149,10 @@ def _pages(
             yield page.records, page.warnings
     else:
         reply = client.call(operation.name, **parameters)
-        yield reply.records, reply.warnings
+        yield (
+            reply.records,
+            [*reply.warnings, _RESENT] if reply.resent and operation.retry != "read" else reply.warnings,
+        )
 
 
 def _deleted(pages: Iterable[Page], operation: Operation) -> Iterator[Page]:

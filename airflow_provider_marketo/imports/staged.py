@@ -17,7 +17,7 @@ from airflow_provider_marketo.imports import plan as plans
 from airflow_provider_marketo.imports.errors import MarketoRowsRejectedError, MarketoRowsUnknownError
 from airflow_provider_marketo.imports.plan import Chunk, ImportPlan
 from airflow_provider_marketo.imports.rejects import RejectRow
-from airflow_provider_marketo.imports.request import ImportRequest
+from airflow_provider_marketo.imports.request import RESEND, ImportRequest
 from airflow_provider_marketo.imports.result import RESULT_VERSION, ImportDetails, ImportResult
 from airflow_provider_marketo.imports.state import Account, ChunkState, ImportProgress
 from airflow_provider_marketo.imports.targets import BULK
@@ -322,14 +322,16 @@ class StagedImport:
             lost = [chunk for chunk in self.chunks if self.state(chunk).state == state.LOST]
             all_lost = sum(chunk.rows for chunk in lost) == account.unknown
             where = f", listed in {address}" if address else ""
+            resends = self.request.on_lost_upload == RESEND or (self.request.resends and not untold)
+            allow = "" if resends else "set on_lost_upload='resend' and "
             return MarketoRowsUnknownError(
                 f"{account.unknown} of {counted(self.plan.rows, 'row')} may or may not be in Marketo{where}",
                 lost=f"{counted(account.unknown, 'row')} of {self.request.describe()}" if all_lost else "",
                 instance=self.keeper.progress.fingerprint.rpartition(":")[0],
                 operation=self._operation,
                 remedy=f"{'Clear the task: it asks Marketo again for their reports. ' if untold else ''}Look whether"
-                " they are there. To send them once more, set on_lost_upload='resend' and clear the task; what was"
-                " staged is kept for that. All other rows were sent.",
+                f" they are there. To send them once more, {allow}clear the task; what was staged is kept for that. All"
+                " other rows were sent.",
             )
         rejected = account.rejected
         allowed = self.request.max_reject_ratio

@@ -9,10 +9,12 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_marketo.client.errors import MarketoTransientError
+from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.assets import MarketoAssetOperator, MarketoProgramTokensOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.operators.members import MarketoListMembersOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncOperator
-from tests.operators.importing import Impatient, counts, governed
+from tests.operators.importing import Impatient, counts, fails, governed, run_import
 from tests.operators.test_assets import DELETED, PROGRAM, Task
 from tests.operators.test_sync import NEW_RECORDS
 from tests.support import StateStore, run_task, task_context
@@ -99,6 +101,27 @@ def test_what_does_not_say_that_it_is_marketos_is_no_page_without_rows(marketo, 
     )
     manifest = run_task(task, task_context(StateStore()))
     assert sum(file["rows"] for file in manifest["files"]) == 2
+
+
+@done_or_not
+def test_members_that_a_success_does_not_mention_are_unknown_and_a_clear_sends_them(marketo, tmp_path, executed):
+    instance, store = marketo(), StateStore()
+    given = {"list_id": 1001, "lead_ids": list(instance.instance.store.lists.members(1002))[:2]}
+    answer = '{"requestId":"1","success":true}'
+    instance.fail("static_list_membership.add_to_list", executed=executed, status=200, body=answer)
+    text, account = fails(MarketoListMembersOperator, tmp_path, store, **given)
+    assert counts(account) == {"unknown": 2}
+    assert "To send them once more, clear the task" in text
+    assert counts(run_import(MarketoListMembersOperator, tmp_path, store, **given)) == {"accepted": 2}
+
+
+@done_or_not
+def test_a_call_by_name_that_was_sent_twice_says_so(marketo, executed):
+    marketo().fail("leads.sync", executed=executed, **LOSSES["reset"])
+    given = {"action": "createOnly", "lookupField": "email", "input": [{"email": "new@example.com"}]}
+    result = MarketoApiOperator(task_id="a_task", operation="leads.sync", arguments=given).execute(task_context())
+    assert result["count"] == 1
+    assert "the work of the first sending" in result["warnings"][0]
 
 
 @pytest.mark.parametrize("then", ["603", "606", "610"])
