@@ -23,9 +23,21 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 _LIST_TEXT = re.compile(r"(?:\[.*\]|\(.*\)|\{.*\})", re.DOTALL)
-_LIST_CALL_TEXT = re.compile(r"(?:frozenset|set|o?dict_keys|o?dict_values|deque|array)\((.*)\)", re.DOTALL)
-_NUMBER_CALLS = re.compile(r"Decimal|u?int\d+|float\d+|str_")
+_LIST_CALL_TEXT = re.compile(
+    r"(?:frozenset|set|o?dict_keys|o?dict_values|deque|array|Index)\((.*?)(?:,\s*\w+=[^\[\]()]*)?\)", re.DOTALL
+)
+_RANGE_TEXT = re.compile(r"range\((-?\d{1,18})(?:, (-?\d{1,18}))?(?:, (-?[1-9]\d{0,17}))?\)", re.ASCII)
+_NUMBER_CALLS = re.compile(r"Decimal|u?int\d+|float\d+|str_|UUID")
 """Around a number or a text where a list is written by ``repr``, such as ``[np.int64(7), Decimal('8')]``."""
+
+_SPACED_ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[+-]?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|\.\.\.)"""
+_SPACED_TEXT = re.compile(rf"\[\s*{_SPACED_ITEM}(?:\s+{_SPACED_ITEM})+\s*\]", re.DOTALL | re.ASCII)
+"""How numpy writes an array: without commas, and with dots in place of what is too much for it."""
+
+_OBJECT_TEXT = re.compile(r"<[\w. ]*\bobject\b[^<>]* at 0x[0-9a-fA-F]+>")
+"""What Python writes for an object that has no text of its own, such as a generator."""
+
+_LONGEST_RANGE = 10_000_000
 
 _NOTHING = ("", "None")
 _NO_LIST = (*_NOTHING, "null")
@@ -79,7 +91,13 @@ def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any,
     if value is None:
         return None
     if isinstance(value, str):
-        value = _parsed_list(value)
+        if _OBJECT_TEXT.search(value):
+            raise MarketoInvalidRequestError(
+                f"{parameter} is the text of a Python object, not of a list",
+                parameter=parameter,
+                remedy="End the template with a list, such as {{ rows | map(attribute='id') | list }}.",
+            )
+        value = _parsed_list(parameter, value)
     if isinstance(value, str) or not isinstance(value, Iterable):
         return (value,)
     if isinstance(value, Iterator):  # the check at parse time would use it up
@@ -271,14 +289,27 @@ def converted_items(
     return tuple(convert(f"{parameter}[{place}]", item) for place, item in enumerate(found))
 
 
-def _parsed_list(written: str) -> Any:
+def _parsed_list(parameter: str, written: str) -> Any:
     """Return the list that a text spells, or the text itself."""
     stripped = written.strip()
+    numbers = _RANGE_TEXT.fullmatch(stripped)
+    if numbers is not None:
+        spelled = range(*(int(number) for number in numbers.groups() if number is not None))
+        return spelled if len(spelled) <= _LONGEST_RANGE else written
     inner = _LIST_CALL_TEXT.fullmatch(stripped)
     if inner is not None:
         stripped = inner.group(1).strip() or "()"
     if not _LIST_TEXT.fullmatch(stripped):
         return written
+    if _SPACED_TEXT.fullmatch(stripped):
+        items = re.findall(_SPACED_ITEM, stripped, re.DOTALL | re.ASCII)
+        if "..." in items:
+            raise MarketoInvalidRequestError(
+                f"{parameter} is an array that was cut short when it became text",
+                parameter=parameter,
+                remedy="Give a list, such as array.tolist().",
+            )
+        return [_literal(item) for item in items]
     found = parsed(stripped, (list, tuple, Set))
     if isinstance(found, Set):
         return sorted(found, key=repr)

@@ -44,7 +44,13 @@ def refusal(check: arguments.Check, value: Any) -> str:
         "dict_keys([1001, 1002])",
         "dict_values(['1001', '1002'])",
         "deque([1001, 1002])",
+        "deque([1001, 1002], maxlen=5)",
         "array([1001, 1002])",
+        "array([1001, 1002], dtype=int32)",
+        "range(1001, 1003)",
+        "[1001 1002]",
+        "[1001. 1002.]",
+        "['1001'\n '1002']",
         "[np.int64(1001), np.int64(1002)]",
         "[Decimal('1001'), Decimal('1002')]",
     ],
@@ -57,6 +63,26 @@ def test_a_list_is_a_list_however_it_is_written(value: Any) -> None:
 @given(st.lists(TEXTS), st.sampled_from([json.dumps, repr, lambda items: repr(tuple(items))]))
 def test_a_list_of_texts_survives_every_way_through_a_template(items: list[str], render: Any) -> None:
     assert arguments.texts()("fields", render(items)) == tuple(items)
+
+
+@given(st.lists(TEXTS, min_size=2))
+def test_texts_that_numpy_writes_without_commas_are_not_joined(items: list[str]) -> None:
+    assert arguments.texts()("fields", f"[{' '.join(map(repr, items))}]") == tuple(items)
+
+
+@pytest.mark.parametrize("check", [arguments.ids, arguments.texts, arguments.values, arguments.names_or_ids])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<generator object sync_do_map at 0x7f21e0a3c5f0>",
+        "<dict_keyiterator object at 0x7fc639cec040>",
+        "[<pkg.Lead object at 0x7fc6418c6750>]",
+        "[   0    1    2 ... 1997 1998 1999]",
+        "['a' 'b' ... 'y' 'z']",
+    ],
+)
+def test_text_that_has_lost_its_list_is_not_taken_for_a_value(check: Any, value: str) -> None:
+    assert "list" in refusal(check(), value)
 
 
 @given(st.sets(TEXTS, min_size=1))
