@@ -8,6 +8,7 @@ it is taken to have the right type, and every problem is a typed error.
 from __future__ import annotations
 
 import json
+import zlib
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -34,7 +35,13 @@ LARGEST_ERROR = 1 << 20
 """The same for a reply that reports an error."""
 
 _PIECE = 1 << 15
-"""Bytes that are unpacked at a time: 32 KB of gzip may hold 32 MB."""
+"""Bytes that are read, and bytes that are unpacked, at a time."""
+
+PACKINGS = "gzip, deflate"
+"""``Accept-Encoding`` of every request for JSON. An answer in another packing, or in several, is not unpacked."""
+
+_PLAIN = ("", "identity")
+_ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
 
 _BLOCK = 1 << 20
 _BLOCK_TIME = 300.0
@@ -43,6 +50,7 @@ _BLOCK_TIME = 300.0
 _SNIFF = 4096
 _TOKEN_HEADERS = ("Authorization", "X-Mkto-User-Token")
 _SECRET_NAME = "client_secret"
+_SHOWN_PACKING = 40
 _SHORTEST_SECRET = 8
 """Characters. Adobe's secrets and tokens have more, and a shorter text may be a word of any answer."""
 
@@ -240,6 +248,12 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
     :raises MarketoTransientError: the connection broke; reading may resume where it stopped.
     :raises MarketoError: something else came in place of the file, such as a JSON error with HTTP 200.
     """
+    if _packing(response) not in _PLAIN:
+        raise errors.MarketoDataError(
+            f"the file is packed as {_packing(response)!r}, and the request accepts no packing",
+            operation=operation,
+            remedy="A proxy between the worker and Marketo packs what it passes on: exempt this host.",
+        )
     blocks = _blocks(operation, response, deadline)
     first = next(blocks, b"")
     # The rest of a file may begin with anything, the attributes of an activity included.
@@ -283,7 +297,7 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
     pieces, size = [], 0
     failure: errors.MarketoError | None = None
     try:
-        for piece in response.iter_content(_PIECE):
+        for piece in _unpacked(operation, response):
             size += len(piece)
             if size > most:
                 failure = errors.MarketoTransientError(
@@ -296,12 +310,43 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
                 response.close()
                 break
             pieces.append(piece)
-    except (requests.RequestException, HTTPError, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError, zlib.error) as error:
         failure = broken(operation, error)
     if failure is not None:
         pieces.clear()  # the error's traceback keeps this frame
         raise failure
     return _without_secrets(b"".join(pieces), response)
+
+
+def _packing(response: requests.Response) -> str:
+    return response.headers.get("Content-Encoding", "").strip().lower()[:_SHOWN_PACKING]
+
+
+def _unpacked(operation: str, response: requests.Response) -> Iterator[bytes]:
+    """
+    Yield the body in small pieces. ``requests`` unpacks what it reads at once, however large that becomes.
+
+    :raises MarketoTransientError: the body is packed in a way that the request does not accept.
+    """
+    packing = _packing(response)
+    blocks: Iterator[bytes] = iter(lambda: response.raw.read(_PIECE, decode_content=False), b"")
+    if packing in _PLAIN:
+        yield from blocks
+        return
+    if packing.removeprefix("x-") not in PACKINGS.split(", "):
+        raise errors.MarketoTransientError(
+            f"the answer is packed as {packing!r}, and the request accepts {PACKINGS}",
+            operation=operation,
+            code=codes.http(response.status_code),
+            executed=True,
+        )
+    unpacker = zlib.decompressobj(_ZLIB_OR_GZIP)
+    for block in blocks:
+        rest = block
+        while rest and not unpacker.eof:
+            yield unpacker.decompress(rest, _PIECE)
+            rest = unpacker.unconsumed_tail
+    yield unpacker.flush()
 
 
 def _without_secrets(content: bytes, response: requests.Response) -> bytes:

@@ -194,7 +194,7 @@ class Transport:
         self._ca_bundle = ca_bundle
         self.date: datetime | None = None
         self._session = requests.Session()
-        self._session.headers["User-Agent"] = user_agent
+        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": answer.PACKINGS})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, BoundedAdapter(pool_connections=4, pool_maxsize=10, max_retries=0))
