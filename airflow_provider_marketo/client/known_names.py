@@ -53,7 +53,7 @@ class NameList:
         for step in self.member.split("."):
             inside = [record.get(step) for record in found if isinstance(record, Mapping)]
             found = [each for one in inside for each in (one if isinstance(one, list) else [one])]
-        return list(map(str, found))
+        return [str(each) for each in found if each is not None]
 
     def nearest(self, name: str, known: list[str]) -> str:
         """
@@ -70,6 +70,7 @@ class NameList:
 
 PARTITIONS = NameList("lead partitions", "leads.get_partitions")
 TAG_TYPES = NameList("tag types", "tags.get_types", "tagType")
+TAG_VALUES = NameList("values", "tags.get_by_name", "allowableValues")
 CUSTOM_OBJECTS = NameList("custom object types", "custom_objects.list")
 _PROGRAMS = NameList("programs", "programs.get")
 _WORKSPACES = NameList("workspaces", "user_management.get_workspaces")
@@ -165,12 +166,36 @@ def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
         if not isinstance(kind, str) or not isinstance(value, str):
             continue
         try:
-            texts = NameList("values", "tags.get_by_name", "allowableValues").read(paginate, name=kind)
+            known = tag_values(paginate, kind)
         except MarketoError:
             continue
-        known = [each.strip() for text in texts for each in text.strip("[]").split(",")]
-        if value not in known and (near := _near(value, known)):
+        if not is_tag_value(value, known) and (near := _near(value, known)):
             yield near
+
+
+def tag_values(paginate: Paginate, kind: str) -> list[str]:
+    """
+    Return the values that a tag may have (``tags.get_by_name``); empty if Marketo lists none.
+
+    :param paginate: of the instance's client.
+    :param kind: the tag's type.
+    """
+    return [
+        value.strip()
+        for text in TAG_VALUES.read(paginate, name=kind)
+        for value in text.strip("[]").split(",")
+        if value.strip()
+    ]
+
+
+def is_tag_value(value: str, known: list[str]) -> bool:
+    """
+    Whether a tag may have a value. Marketo lists values between commas, and a value may hold commas, too.
+
+    :param value: the value.
+    :param known: what :func:`tag_values` returned.
+    """
+    return f",{','.join(part.strip() for part in value.split(','))}," in f",{','.join(known)},"
 
 
 def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from airflow_provider_marketo.marketo_assets.program_contents import (
     activate,
     approve,
     check_campaigns,
-    check_tag_types,
+    check_tags,
     set_tags,
 )
 
@@ -87,12 +87,12 @@ def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> CreatedAsset | None:
 
 def _check_names(task: OnceTask, arguments: Mapping[str, Any], template: Record) -> None:
     """
-    Refuse names of campaigns and tag types that the new program could not have, before it is made.
+    Refuse names of campaigns, and tags, that the new program could not have, before it is made.
 
     A clone has the campaigns of its template. A program that exists may have more.
     """
     if arguments["tags"]:
-        check_tag_types(task.client, arguments["tags"])
+        check_tags(task.client, arguments["tags"])
     names = arguments["activate"]
     if isinstance(names, bool) or not names or find.by_name(task.client, "programs", arguments["name"]) is not None:
         return

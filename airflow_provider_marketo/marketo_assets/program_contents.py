@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_marketo.choices import ApprovedInProgram
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.client.known_names import TAG_TYPES
+from airflow_provider_marketo.client.known_names import TAG_TYPES, TAG_VALUES, is_tag_value, tag_values
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.marketo_assets import change, find, kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_marketo.client.client import MarketoClient
     from airflow_provider_marketo.marketo_assets.find import Record
@@ -161,22 +161,27 @@ def check_campaigns(names: Sequence[str], known: Sequence[str], where: str) -> N
         )
 
 
-def check_tag_types(client: MarketoClient, names: Iterable[str]) -> None:
+def check_tags(client: MarketoClient, tags: Mapping[str, str]) -> None:
     """
-    Check the names of tag types (``tags.get_types``).
+    Check the types of tags (``tags.get_types``) and their values (``tags.get_by_name``).
 
     :param client: the instance.
-    :param names: as they were given.
-    :raises MarketoInvalidRequestError: the instance has no such type.
+    :param tags: tag values by tag type, as they were given.
+    :raises MarketoInvalidRequestError: the instance has no such type, or the type has no such value.
     """
     known = TAG_TYPES.read(client.paginate)
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise MarketoInvalidRequestError(
-            f"the instance has no tag type {missing[0]!r}",
-            parameter="tags",
-            remedy=TAG_TYPES.nearest(missing[0], known),
-        )
+    for kind, value in tags.items():
+        if kind not in known:
+            raise MarketoInvalidRequestError(
+                f"the instance has no tag type {kind!r}", parameter="tags", remedy=TAG_TYPES.nearest(kind, known)
+            )
+        allowed = tag_values(client.paginate, kind)
+        if allowed and not is_tag_value(str(value), allowed):
+            raise MarketoInvalidRequestError(
+                f"the tag type {kind!r} has no value {value!r}",
+                parameter="tags",
+                remedy=TAG_VALUES.nearest(str(value), allowed),
+            )
 
 
 def set_tags(client: MarketoClient, program: Record, tags: Mapping[str, str], *, dry_run: bool) -> bool:

@@ -531,6 +531,7 @@ def test_tokens_of_a_program_that_does_not_exist_are_refused(tokens):
         ),
         ({"activate": ["Nothing alike"]}, "activate: .*It has "),
         ({"tags": {"Regions": "EMEA"}}, "tags: the instance has no tag type 'Regions'. Did you mean 'Region'"),
+        ({"tags": {"Region": "EMAE"}}, "tags: the tag type 'Region' has no value 'EMAE'. Did you mean 'EMEA'"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])

@@ -26,7 +26,7 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
 
     Adobe's operations: ``programs.{get_by_name, get_by_id, clone, update_metadata}``, ``tokens.{get_by_folder_id,
     create, delete_by_name}``, ``folders.{get, get_by_name}``, ``<type>.{get, approve_draft}``,
-    ``smart_campaigns.{get, activate}``.
+    ``smart_campaigns.{get, activate}``, ``tags.{get_types, get_by_name}``.
 
     :param template: name or id of the program to clone.
     :param name: name of the new program, which no other program may have.
