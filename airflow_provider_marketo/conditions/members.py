@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client import codes
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
+from airflow_provider_marketo.client.errors import (
+    MarketoInvalidRequestError,
+    MarketoNotFoundError,
+    MarketoPermissionError,
+)
 from airflow_provider_marketo.client.ids import lead_id_of
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conditions.condition import Answer, Condition, ConditionPoller, Found, distinct_batches
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 
     from airflow_provider_marketo.client.transport import Reply
+
+log = printable_logger(__name__)
 
 IDS_PER_CALL = 300
 
@@ -145,7 +152,11 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
         channel = (program or {}).get("channel")
         if not channel:
             return
-        channels = self._client.call("channels.get_by_name", name=channel).records
+        try:
+            channels = self._client.call("channels.get_by_name", name=channel).records
+        except MarketoPermissionError as error:
+            log.info("The sensor cannot check the statuses of channel %r, and waits without: %s", channel, error)
+            return
         with reading("channels.get_by_name"):
             known = [str(status["name"]) for each in channels for status in each.get("progressionStatuses") or ()]
         unknown = [status for status in condition.statuses if status.lower() not in map(str.lower, known)]

@@ -173,6 +173,14 @@ def test_a_program_gets_enough_members(marketo, mode):
     assert found == {"program_id": 1001, "members": 3}
 
 
+@pytest.mark.parametrize("lookup", ["programs.get_by_id", "channels.get_by_name"])
+def test_members_are_waited_for_without_the_right_to_look_up_their_status(marketo, lookup):
+    sim = marketo()
+    sim.fail(lookup, "603", times=9)
+    found = waits(MarketoProgramMemberSensor, "poke", program_id=1001, statuses="Registered", count=1)
+    assert found["program_id"] == 1001
+
+
 def approve(sim):
     sim.call("emails.approve_draft", id=3001)
 
