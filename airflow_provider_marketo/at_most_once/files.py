@@ -13,8 +13,9 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_marketo.airflow_compat import connection_of
 from airflow_provider_marketo.at_most_once.named_files import path_of
 from airflow_provider_marketo.client.encoding import BODY_LIMIT
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.output.folder import is_final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,10 +82,11 @@ class NamedFiles:
                 with path.open("rb") as file:  # type: ignore[no-untyped-call]
                     is_allowed = is_fixed or _is_in_roots(_opened(path, file))
                     content = bytes(file.read(most + 1)) if is_allowed else b""
-        except (OSError, ValueError, ImportError) as error:
-            raise MarketoInvalidRequestError(
-                f"{_text_of(named)} cannot be read ({type(error).__name__}: {error})", **facts
-            ) from error
+        except Exception as error:  # each store has errors of its own
+            text = f"{_text_of(named)} cannot be read ({type(error).__name__}: {error})"
+            if is_final(error):
+                raise MarketoInvalidRequestError(text, **facts) from error
+            raise MarketoStorageError(f"{parameter.name}: {text}", operation=operation) from error
         if not is_allowed:
             raise MarketoInvalidRequestError(
                 f"{_text_of(named)} comes from a template, an XCom or a mapping, and is in no folder of [marketo] "
@@ -148,6 +150,6 @@ def is_inside(path: ObjectStoragePath, root: ObjectStoragePath) -> bool:
     """
     if path.protocol in _LOCAL and root.protocol in _LOCAL:
         return Path(path.path).resolve().is_relative_to(Path(root.path).resolve())
-    inside = path.path.startswith(f"{root.path.rstrip('/')}/") and not {"", ".", ".."} & set(path.path.split("/")[1:])
-    same_place = (path.protocol, connection_of(path)) == (root.protocol, connection_of(root))
-    return inside and same_place
+    if (path.protocol, connection_of(path)) != (root.protocol, connection_of(root)):
+        return False  # asking a path for more asks for its connection
+    return path.path.startswith(f"{root.path.rstrip('/')}/") and not {"", ".", ".."} & set(path.path.split("/")[1:])

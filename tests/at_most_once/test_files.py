@@ -21,7 +21,7 @@ from airflow_provider_marketo.at_most_once import files
 from airflow_provider_marketo.at_most_once.files import NamedFiles, is_inside
 from airflow_provider_marketo.at_most_once.named_files import named_files
 from airflow_provider_marketo.client import operations
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.assets import MarketoAssetOperator
 from tests.simulated import marketo
@@ -173,6 +173,34 @@ def test_a_mapped_task_gets_its_paths_from_anywhere(secret):
 )
 def test_an_allowed_folder_is_meant_with_its_connection(url, is_allowed):
     assert is_inside(ObjectStoragePath(url), ObjectStoragePath("s3://aws@lake/brand/")) is is_allowed
+
+
+def test_no_connection_is_used_for_a_path_outside_of_the_allowed_folders(allowed, monkeypatch):
+    asked = []
+    monkeypatch.setattr(files, "_upload_roots", lambda: [ObjectStoragePath("s3://aws@lake/brand")])
+    monkeypatch.setattr(ObjectStoragePath, "fs", property(asked.append))
+    for url in ("s3://payroll@lake/brand/a.png", "gs://other@lake/brand/a.png", "s3://lake/brand/a.png"):
+        with pytest.raises(MarketoInvalidRequestError, match="upload_roots"):
+            content("files.create", "file", {"path": "{{ conf['file'] }}"}, {"file": url})
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (type("EndpointConnectionError", (Exception,), {}), MarketoStorageError),
+        (TimeoutError, MarketoStorageError),
+        (type("NotFound", (Exception,), {}), MarketoInvalidRequestError),
+        (PermissionError, MarketoInvalidRequestError),
+    ],
+)
+def test_an_error_of_a_store_says_whether_another_try_may_help(raised, error, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise raised("no answer")
+
+    monkeypatch.setattr(ObjectStoragePath, "open", fail)
+    with pytest.raises(error, match=rf"cannot be read \({raised.__name__}: no answer"):
+        content("files.create", "file", {"path": "s3://lake/logo.png"}, {})
 
 
 @pytest.mark.parametrize("whole", ["{{ conf['arguments'] }}", "TEXT"])
