@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.imports.parquet_pages import page_sizes
 from airflow_provider_marketo.imports.unavailable import unavailable
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _BYTES = 256 << 20
 
 LARGEST = 256 << 20
 """Bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
+
+_MOST_UNPACKED = {"UNCOMPRESSED": 1, "SNAPPY": 24}
+"""How many times its bytes a column may unpack to. The other packings have no bound that would help."""
 
 _UNREADABLE = (ValueError, OverflowError, ArithmeticError, KeyError)
 """Errors for a value that Python cannot hold. Arrow raises ValueErrors, and KeyErrors for unknown zones."""
@@ -69,22 +73,44 @@ class ParquetReader:
 
     def _arrays(self, place: int) -> Iterator[Any]:
         name = self.names[place]
+        self._check_pages(name)
         for batch in self._file.iter_batches(self._rows_at_once(name), columns=[name]):
             yield batch.column(name)
+
+    def _chunks(self, name: str) -> Iterator[tuple[int, Any]]:
+        """Yield what the file says about a column in each group of rows, with the number of the group."""
+        for group in range(self._file.metadata.num_row_groups):
+            facts = self._file.metadata.row_group(group)
+            for chunk in map(facts.column, range(facts.num_columns)):
+                if chunk.path_in_schema.partition(".")[0] == name:
+                    yield group, chunk
+
+    def _check_pages(self, name: str) -> None:
+        """Refuse a column with a page that would take too much memory, before Arrow unpacks the page."""
+        for _, chunk in self._chunks(name):
+            if chunk.total_compressed_size * _MOST_UNPACKED.get(chunk.compression, _BYTES) <= _BYTES:
+                continue
+            try:
+                largest = max(page_sizes(self._opened, chunk), default=0)
+            except ValueError as error:
+                raise _refused(f"{self._path}, column {name} cannot be read: {error}") from None
+            if largest > LARGEST:
+                raise _refused(
+                    f"{self._path}, column {name}: a page of it unpacks to {largest >> 20} MB, and {LARGEST >> 20} MB"
+                    " of a column are read at a time",
+                    remedy="Do not send the column (columns=), or write the file in smaller pages.",
+                )
 
     def _rows_at_once(self, name: str) -> int:
         """Return of how many rows a column may be read at a time: a value of a dictionary may stand in each of them."""
         most = 1.0
-        for group in range(self._file.metadata.num_row_groups):
-            facts = self._file.metadata.row_group(group)
-            for leaf in range(facts.num_columns):
-                chunk = facts.column(leaf)
-                size = chunk.total_uncompressed_size
-                if chunk.path_in_schema.partition(".")[0] != name or size * _ROWS <= _BYTES:
-                    continue
-                most = max(most, size / max(1, chunk.num_values))
-                if chunk.has_dictionary_page and chunk.physical_type == "BYTE_ARRAY":
-                    most = max(most, self._longest(name, group) if chunk.path_in_schema == name else size)
+        for group, chunk in self._chunks(name):
+            size = chunk.total_uncompressed_size
+            if size * _ROWS <= _BYTES:
+                continue
+            most = max(most, size / max(1, chunk.num_values))
+            if chunk.has_dictionary_page and chunk.physical_type == "BYTE_ARRAY":
+                most = max(most, self._longest(name, group) if chunk.path_in_schema == name else size)
         return max(1, min(_ROWS, int(_BYTES / most)))
 
     def _longest(self, name: str, group: int) -> int:

@@ -22,8 +22,10 @@ from airflow.sdk import BaseHook, ObjectStoragePath
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.imports import database, source
+from airflow_provider_marketo.imports import parquet as parquet_module
 from airflow_provider_marketo.imports.database import from_query
 from airflow_provider_marketo.imports.inputs import open_rows
+from airflow_provider_marketo.imports.parquet_pages import page_sizes
 from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_records
 
 
@@ -498,6 +500,41 @@ def test_a_small_parquet_file_that_unpacks_to_gigabytes_is_refused(tmp_path, sto
     with pytest.raises(MarketoInvalidRequestError, match=r"bomb.parquet, column big, rows 1 to \d+: .* 256 MB"):
         batch[1]
     assert pa.total_allocated_bytes() - before < 1 << 30
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_page_of_parquet_that_would_take_much_memory_is_not_unpacked(tmp_path, monkeypatch, version):
+    path = tmp_path / "page.parquet"
+    table = pa.table({"id": [1, 2], "big": ["y", "x" * (3 << 20)]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, data_page_version=version)
+    monkeypatch.setattr(parquet_module, "LARGEST", 2 << 20)
+    batch = next(from_files(str(path)).batches)
+    assert list(batch[0]) == [1, 2]
+    with pytest.raises(MarketoInvalidRequestError, match=r"page.parquet, column big: a page of it unpacks to 3 MB"):
+        batch[1]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"data_page_version": "2.0", "write_page_index": True}, {"use_dictionary": []}]
+)
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "brotli", "lz4"])
+def test_the_headers_of_all_pages_are_read(tmp_path, compression, options):
+    path = tmp_path / "in.parquet"
+    rows = range(20_000)
+    table = pa.table(
+        {
+            "text": [None if row % 3 else "x" * (row % 500) for row in rows],
+            "nested": [{"ids": [row] * (row % 3), "flag": row % 2 == 0} for row in rows],
+        }
+    )
+    pq.write_table(table, path, compression=compression, row_group_size=7_000, data_page_size=10_000, **options)
+    groups = pq.read_metadata(path)
+    with path.open("rb") as file:
+        for group in map(groups.row_group, range(groups.num_row_groups)):
+            for chunk in map(group.column, range(group.num_columns)):
+                sizes = list(page_sizes(file, chunk))
+                headers = chunk.total_uncompressed_size - sum(sizes)
+                assert 10 * len(sizes) < headers < 500 * len(sizes)
 
 
 def test_a_parquet_column_of_long_texts_is_read_in_small_pieces(tmp_path):
