@@ -11,16 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
-from functools import cache
-from inspect import Parameter, signature
 from types import NoneType
-from typing import Any, ClassVar, cast, get_args
+from typing import Any, ClassVar, get_args
 
+from airflow_provider_marketo.argument_names import NamesArguments
 from airflow_provider_marketo.client.counts import named_type
 from airflow_provider_marketo.client.dates import without_zone
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.conversions import (
     as_duration,
     as_id,
@@ -49,14 +47,11 @@ Check = Callable[[str, Any], Any]
 _STORED_AS = {"dry_run": "_preview"}
 """An argument and its attribute have the same name, but for this one: ``BaseOperator.dry_run`` is a method."""
 
-_NAMES_OF_AIRFLOW = {"default_args", "params"}
-"""Taken by Airflow's metaclass, before ``__init__`` is called. So is what begins with an underscore."""
-
 _TEMPLATE_MARK = re.compile(r"\{[{%#]")
 _PLAIN = (int, float, bytes, date, NoneType)
 
 
-class ChecksArguments:
+class ChecksArguments(NamesArguments):
     """
     Mixin of operators and sensors: arguments are checked at parse time and converted at run time.
 
@@ -71,16 +66,6 @@ class ChecksArguments:
 
     Arguments in braces stand for an operation whose permission it is, such as ``{object_type}.sync``.
     """
-
-    def __new__(cls, *_: Any, **given: Any) -> Any:
-        """Refuse names of arguments that there are not. Airflow's own refusal shows the values, and no near name."""
-        known: frozenset[str] = _argument_names(cast("Any", cls))
-        for name in given:
-            if name not in known and not name.startswith("_"):
-                near = nearest(name, known, most=3)
-                hint = did_you_mean([repr(each) for each in near]) if near else "docs/arguments.md lists its arguments."
-                raise TypeError(f"{cls.__name__} has no argument {name!r}. {hint}")
-        return super().__new__(cls)
 
     def check_arguments(self) -> None:
         """
@@ -115,15 +100,6 @@ class ChecksArguments:
             if isinstance(value, datetime) and as_utc(name, given[name])[1]:
                 log.info("%s=%s has no time zone and is taken as UTC", name, given[name])
         return found
-
-
-@cache
-def _argument_names(kind: type) -> frozenset[str]:
-    """Return the names of all arguments of a class and of its bases."""
-    inits = [vars(each)["__init__"] for each in kind.__mro__[:-1] if "__init__" in vars(each)]
-    parameters = [each for init in inits for each in signature(init).parameters.values()]
-    named = {each.name for each in parameters if each.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)}
-    return frozenset(named - {"self"} | _NAMES_OF_AIRFLOW)
 
 
 def is_filled_in_later(value: Any) -> bool:

@@ -19,8 +19,8 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float =
     """
     names: dict[str, str] = {}
     for spelling, meant in known.items() if isinstance(known, Mapping) else ((each, each) for each in known):
-        names.setdefault(_plain(spelling), meant)
-    return list(dict.fromkeys(names[near] for near in get_close_matches(_plain(name), names, n=most, cutoff=likeness)))
+        names.setdefault(plain(spelling), meant)
+    return list(dict.fromkeys(names[near] for near in get_close_matches(plain(name), names, n=most, cutoff=likeness)))
 
 
 def did_you_mean(names: Sequence[object]) -> str:
@@ -34,5 +34,6 @@ def with_nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> s
     return f"{name!r} (did you mean {near[0]!r}?)" if near and near[0] != name else repr(name)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a name without case, blanks and punctuation."""
     return re.sub(r"\W|_", "", name).lower()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
 from airflow_provider_marketo import options
+from airflow_provider_marketo.argument_names import NamesArguments
 from airflow_provider_marketo.arguments import (
     Check,
     count,
@@ -59,7 +60,7 @@ _WAITS = ("deferrable", "poll_interval", "timeout", "on_quota_exhausted")
 """Arguments that Airflow leaves in ``default_args`` for a mapped task."""
 
 
-class MarketoWarehouseTaskGroup(TaskGroup):
+class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
     """
     Keep the tables of a whole Marketo instance current in a database.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_marketo.argument_names import NamesArguments
 from airflow_provider_marketo.arguments import (
     choice,
     count,
@@ -35,7 +36,7 @@ STORED_WITHIN = 10.0
 """Seconds in which a triggerer stores an event, where it does not say when it has (before Airflow 3.3)."""
 
 
-class MarketoActivityTrigger(BaseEventTrigger):
+class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
     """
     Fire for each batch of new activities, in an ``AssetWatcher``.
 

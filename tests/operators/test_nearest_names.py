@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_marketo.argument_names import ELSEWHERE, OTHER_NAMES, argument_names
+from airflow_provider_marketo.client.suggest import plain
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
@@ -20,9 +22,12 @@ from airflow_provider_marketo.sensors.activities import MarketoActivitySensor
 from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
 from airflow_provider_marketo.sensors.members import MarketoListMembershipSensor, MarketoProgramMemberSensor
+from airflow_provider_marketo.task_groups.warehouse import MarketoWarehouseTaskGroup
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
+from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
 from tests.simulated import marketo
 from tests.support import StateStore, task_context
+from tools.arguments_page import public_classes
 
 __all__ = ["marketo"]
 
@@ -273,6 +278,45 @@ def test_a_misspelt_argument_is_refused_when_the_dag_is_parsed_without_its_value
     with pytest.raises(TypeError, match=said) as refused:
         task(task_id="a_task", **arguments)
     assert "ada@example.com" not in str(refused.value)
+
+
+WHAT_ADOBE_AND_OTHERS_SAY = [
+    (MarketoGetLeadsOperator, "filterType", "Did you mean 'lookup_field'?"),
+    (MarketoGetLeadsOperator, "filter_values", "Did you mean 'lookup_values'?"),
+    (MarketoGetLeadsOperator, "listId", "Did you mean 'list_id'?"),
+    (MarketoGetLeadsOperator, "output", "Did you mean 'output_path'?"),
+    (MarketoLeadSensor, "filter_type", "Did you mean 'lookup_field'?"),
+    (MarketoProgramMemberSensor, "statusNames", "Did you mean 'statuses'?"),
+    (MarketoActivitySensor, "primaryAttributeValueIds", "Did you mean 'asset_ids'?"),
+    (MarketoBulkExtractOperator, "primaryAttributeValueIds", "Did you mean 'filters'?"),
+    (MarketoBulkExtractOperator, "max_export_mb", "Did you mean 'daily_export_mb'?"),
+    (MarketoBulkExtractOperator, "hash_salt", "The key of hash_fields is the connection's extra hash_secret."),
+    (MarketoBulkExtractOperator, "munchkin_id", "The connection has it: marketo_conn_id names the connection."),
+    (MarketoBulkImportOperator, "input", "Did you mean 'source'?"),
+    (MarketoSyncLeadsOperator, "rows", "Did you mean 'records' or 'source'?"),
+    (MarketoApiOperator, "parameters", "Did you mean 'arguments'?"),
+    (MarketoToSqlOperator, "postgres_conn_id", "Did you mean 'sql_conn_id'?"),
+    (MarketoActivityTrigger, "activityTypeIds", "Did you mean 'activity_types'?"),
+    (MarketoWarehouseTaskGroup, "lateArrivals", "Did you mean 'lookback'?"),
+]
+
+
+def test_adobes_and_other_tools_names_of_arguments_lead_to_ours():
+    said = {}
+    for kind, name, _ in WHAT_ADOBE_AND_OTHERS_SAY:
+        with pytest.raises(TypeError) as refused:
+            kind(**{name: "ada@example.com"})
+        said[kind, name] = str(refused.value)
+    assert said == {
+        (kind, name): f"{kind.__name__} has no argument {name!r}. {hint}"
+        for kind, name, hint in WHAT_ADOBE_AND_OTHERS_SAY
+    }
+
+
+def test_the_table_of_other_names_leads_to_arguments_that_there_are():
+    known = set().union(*map(argument_names, public_classes()))
+    assert {name for names in OTHER_NAMES.values() for name in names} - known == set()
+    assert len({plain(name) for name in (*OTHER_NAMES, *ELSEWHERE)}) == len(OTHER_NAMES) + len(ELSEWHERE)
 
 
 def test_airflows_own_arguments_are_taken():
