@@ -245,7 +245,7 @@ def use_metadata_database() -> None:
 
 
 def is_script() -> bool:
-    """Whether this process is no part of Airflow, which then looks up connections in environment variables only."""
+    """Whether this process is outside Airflow, where connections come from environment variables only."""
     return not is_supervised() and os.environ.get(_CONTEXT) != "server"
 
 

@@ -43,7 +43,7 @@ class Question:
     What a person is asked.
 
     :param key: what the answer is about: a key of the ledger, or nothing where the task itself knows.
-    :param request: what was to be sent, and to how many, without lead data.
+    :param request: what the task would have sent, and to how many leads, without lead data.
     :param operation: name of the operation.
     :param instance: the Munchkin ID.
     """

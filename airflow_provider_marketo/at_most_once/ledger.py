@@ -140,7 +140,7 @@ class Ledger:
 
     def earlier(self, sending: Sending) -> Sent | None:
         """
-        Return what an earlier try has sent; None if the request is to be sent.
+        Return what an earlier try has sent; None if the task should send the request.
 
         :param sending: the request.
         :raises MarketoAmbiguousOutcomeError: the request may or may not have run.

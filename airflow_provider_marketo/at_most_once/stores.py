@@ -25,7 +25,7 @@ class VariableStore:
     option = ""
 
     def read(self, key: str) -> str | None:
-        """Return the text of a key; None if there is none."""
+        """Return the text of a key; None if it has no text."""
         return variables.read(key)
 
     def write(self, key: str, text: str) -> None:
@@ -61,7 +61,7 @@ class FolderStore:
         self._is_marked = False
 
     def read(self, key: str) -> str | None:
-        """Return the text of a key; None if there is none."""
+        """Return the text of a key; None if it has no text."""
         self._check()
         data = self._folder.read(_file(key))
         # What is not UTF-8 becomes an escape that JSON lacks, so that the entry counts as damaged.

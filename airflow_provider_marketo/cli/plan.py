@@ -101,7 +101,7 @@ def _print_dag(args: Namespace) -> None:
 
 
 def _size_of_task(args: Namespace, cost: TaskCost, conn_id: str, known: Mapping[str, Size]) -> Size | None:
-    """Return the size of a task's files: of its own last one, of a sample, or of another task that exports the like."""
+    """Return the size of a task's files: from its last file, a sample, or another task with the same objects."""
     if cost.request is None:
         return None
     own = known.get(f"{args.what}.{cost.task_id}")
@@ -129,7 +129,7 @@ def _request(args: Namespace) -> ExtractRequest:
 
 
 def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
-    """Return where the size of a window is from, and the size."""
+    """Return how the size of a window is known, and the size."""
     if args.sample:
         return "a sample", _sample(args.conn_id, request)
     known = known_sizes(args.conn_id)

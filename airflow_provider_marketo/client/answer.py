@@ -393,7 +393,7 @@ def content_type(response: requests.Response) -> str:
 
 
 def _looks_like_json(first: bytes, response: requests.Response) -> bool:
-    """Export files are served from a ``.json`` address as CSV, and so are errors, with HTTP 200."""
+    """Marketo serves export files, and errors in their place, from a ``.json`` address as CSV with HTTP 200."""
     return first[:_SNIFF].lstrip().startswith(b"{") and (
         b'"success"' in first[:_SNIFF] or "json" in response.headers.get("Content-Type", "")
     )

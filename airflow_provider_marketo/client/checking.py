@@ -132,7 +132,7 @@ def _array(schema: Schema, value: Any, where: str) -> list[Any]:
 
 
 def _parsed(value: Any, where: str) -> Any:
-    """Adobe's documentation writes objects and lists as JSON text, and so do templates."""
+    """Adobe's documentation and templates write objects and lists as JSON text."""
     if not isinstance(value, str):
         return value
     try:

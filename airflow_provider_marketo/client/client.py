@@ -96,7 +96,7 @@ class MarketoClient:
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
         self.known_replies: Mapping[str, Reply] = {}
-        """Replies that another task of the run has just had. The same calls, without parameters, are not made again."""
+        """Replies that another task of the run received. They answer the same calls without parameters here."""
         self._stopped = False
         self._marketo_ahead: timedelta | None = None
 
@@ -128,7 +128,7 @@ class MarketoClient:
 
     def marketo_time(self) -> datetime:
         """
-        Return the time on Marketo's clock, never later than it is there.
+        Return the time on Marketo's clock. It may be a little early, and is never late.
 
         The clock is read from the answers. Before the first one, a token is asked for, which costs no call.
         """
@@ -233,7 +233,7 @@ class MarketoClient:
 
         def once() -> Answer:
             nonlocal may_have_run
-            self._check_stopped(prepared)  # a pause may have come before
+            self._check_stopped(prepared)  # the client may have waited before
             token = self._tokens.get()
             try:
                 try:

@@ -1,4 +1,4 @@
-"""The addresses of an instance, from whatever an admin copies out of Marketo's pages."""
+"""The addresses of an instance, in any form that an admin copies from Marketo's pages."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def parts_of(url: str, parameter: str, *, what: str, remedy: str) -> SplitResult
     :param parameter: its name.
     :param what: what it should be, for the error.
     :param remedy: the way out.
-    :raises MarketoInvalidRequestError: it is none.
+    :raises MarketoInvalidRequestError: it is not such a URL.
     """
     try:
         parts = urlsplit(url if _PLAIN.fullmatch(url) else "")  # urlsplit drops line breaks

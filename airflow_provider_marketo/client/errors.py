@@ -264,7 +264,7 @@ class MarketoExportFailedError(MarketoError):
 class MarketoImportFailedError(MarketoError):
     """Marketo gave up an import job."""
 
-    default_remedy = "Look at the job's message; if it says nothing of use, ask Adobe's support with the batch id."
+    default_remedy = "Read the job's message. If it does not help, ask Adobe's support with the batch id."
 
 
 class MarketoDeadlineError(MarketoError):

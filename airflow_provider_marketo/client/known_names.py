@@ -60,7 +60,7 @@ class NameList:
         Ask for the known names that are nearest to a name; list the known names if none is near.
 
         :param name: the name as it was given.
-        :param known: the names that there are.
+        :param known: the existing names.
         """
         if near := _near(name, known):
             return near
@@ -160,7 +160,7 @@ def _near_names(paginate: Paginate, error: MarketoError, operation: str, paramet
 
 
 def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
-    """Suggest values of tags, of which each type has its own."""
+    """Suggest values of a type of tags."""
     for tag in _mappings(parameters):
         kind, value = tag.get("tagType"), tag.get("tagValue")
         if not isinstance(kind, str) or not isinstance(value, str):

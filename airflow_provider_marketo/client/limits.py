@@ -12,10 +12,10 @@ PARALLEL = 10
 """Calls at once."""
 
 DAILY_CALLS = 50_000
-"""Calls a day, if the contract with Adobe says nothing else."""
+"""Calls a day, unless the contract with Adobe says otherwise."""
 
 DAILY_EXPORT_MB = 500
-"""Megabytes of bulk export a day, if the contract with Adobe says nothing else."""
+"""Megabytes of bulk export a day, unless the contract with Adobe says otherwise."""
 
 QUEUED_JOBS = 10
 """Jobs in each of the two queues, for exports and for imports, running ones included."""

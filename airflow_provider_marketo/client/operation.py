@@ -33,8 +33,8 @@ class Schema:
     :param properties: members of an object; an object without declared members takes any.
     :param required: members that must be given.
     :param required_unless: by a flag among the members: what must be given unless the flag is true.
-    :param one_of: groups of members of which exactly one must be given.
-    :param exclusive: groups of members of which at most one may be given.
+    :param one_of: groups of members; exactly one of each group must be given.
+    :param exclusive: groups of members; at most one of each group may be given.
     :param pattern: regular expression that a whole text must fit.
     :param max_days: longest time between the members ``startAt`` and ``endAt`` of an object.
     :param open: whether an object also takes undeclared members.
@@ -132,8 +132,8 @@ class Operation:
     :param permissions: of the API user's role; any one entry is enough.
     :param reply: ``envelope``, ``bare`` (JSON without an envelope), ``file`` or ``accepted`` (no body).
     :param body_required: whether at least one parameter must go into the body, although each is optional.
-    :param one_of: groups of parameters of which exactly one must be given.
-    :param exclusive: groups of parameters of which at most one may be given.
+    :param one_of: groups of parameters; exactly one of each group must be given.
+    :param exclusive: groups of parameters; at most one of each group may be given.
     :param max_days: longest time between ``startAt`` and ``endAt``.
     """
 

@@ -1,1 +1,1 @@
-"""What sensors wait for: conditions, of which many are asked in one call."""
+"""What sensors wait for: conditions. One call asks many of them."""

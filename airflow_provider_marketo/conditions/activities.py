@@ -130,7 +130,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
 
         It warns of a start before Marketo's retention, and of a clock that differs from Marketo's.
 
-        :param condition: what a sensor is to wait for.
+        :param condition: what the sensor waits for.
         :raises MarketoInvalidRequestError: an activity type or the campaign does not exist.
         """
         type_ids = [self._type_id(each) for each in condition.activity_types]

@@ -66,7 +66,7 @@ class AssetPoller(ConditionPoller[AssetCondition]):
         """
         Check that the asset exists, unless the sensor waits for its end.
 
-        :param condition: what a sensor is to wait for.
+        :param condition: what the sensor waits for.
         :raises MarketoNotFoundError: the asset does not exist.
         """
         if self._record(condition) is not None:

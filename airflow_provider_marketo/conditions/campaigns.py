@@ -68,7 +68,7 @@ class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
         """
         Check that the campaign exists (``smart_campaigns.get_by_id``).
 
-        :param condition: what a sensor is to wait for.
+        :param condition: what the sensor waits for.
         :raises MarketoNotFoundError: the campaign does not exist.
         """
         existing(self._client, "smart_campaigns", condition.campaign_id, parameter="campaign_id")

@@ -59,7 +59,7 @@ class ConditionPoller(Generic[ConditionT]):
 
         A missing subject would look as if nothing had happened to it yet.
 
-        :param condition: what a sensor is to wait for.
+        :param condition: what the sensor waits for.
         :raises MarketoInvalidRequestError: the sensor would never end.
         """
 

@@ -145,7 +145,7 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
 
         Adobe's operations: ``programs.get_by_id``, ``channels.get_by_name``.
 
-        :param condition: what a sensor is to wait for.
+        :param condition: what the sensor waits for.
         :raises MarketoInvalidRequestError: the program or one of the statuses does not exist.
         """
         program = existing(self._client, "programs", condition.program_id, parameter="program_id")

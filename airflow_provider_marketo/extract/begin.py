@@ -140,7 +140,7 @@ def _request_of(folder: OutputFolder, run: str) -> ExtractRequest | None:
 
 
 def _leftovers(folder: OutputFolder, run: str) -> set[str]:
-    """Files that an abandoned try has published, or was to remove: no manifest lists them."""
+    """Files that an abandoned try published or did not remove. No manifest lists them."""
     names = set(folder.read_json(layout.leftovers(run), list) or ())
     begun, plan = _request_of(folder, run), load_plan(folder, run)
     if begun is not None and plan:

@@ -284,7 +284,7 @@ def activity_type_id(wanted: str | int, kinds: Mapping[int, ActivityType]) -> in
 
     :param wanted: its id, or its name in any case.
     :param kinds: those of the instance, by id.
-    :raises MarketoInvalidRequestError: there is none; the message has the nearest names.
+    :raises MarketoInvalidRequestError: it does not exist; the message has the nearest names.
     """
     text = str(wanted).strip()
     if text.isdigit() and int(text) in kinds:

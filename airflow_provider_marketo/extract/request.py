@@ -32,7 +32,7 @@ CHANGED, ALL = "changed", "all"
 """The programs whose members are read: those with a change of a membership in the span, or all."""
 
 MOST_WINDOWS = 20_000
-"""Most windows of an extract, each of them a job of a minute or more: two years by the hour."""
+"""Most windows of an extract: two years by the hour. Each window is a job of a minute or more."""
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
@@ -142,7 +142,7 @@ class ExtractRequest(Serializable):
 
     @property
     def kind(self) -> str:
-        """What the rows are to a reader: ``changes`` of a span, or the ``full`` list that the filters select."""
+        """What the rows mean to a reader: ``changes`` of a span, or the ``full`` list that the filters select."""
         return CHANGES if self.date_filter is not None else FULL
 
     @property
@@ -152,7 +152,7 @@ class ExtractRequest(Serializable):
 
     def refuse_future(self, now: datetime) -> None:
         """
-        Refuse a span of which nothing has happened yet.
+        Refuse a span that lies in the future.
 
         :param now: Marketo's time.
         :raises MarketoInvalidRequestError: the whole span lies in the future.

@@ -81,7 +81,7 @@ class ExtractRun:
     :param publisher: writes and publishes a slice.
     :param folder: the output.
     :param run_folder: the task instance's place in it.
-    :param keeper: how far an earlier try, or this one before it was deferred, has come.
+    :param keeper: the progress of an earlier try, or of this one before it was deferred.
     :param in_flight: jobs to keep in Marketo's queue at a time.
     :param poll_interval: seconds between two looks at the jobs, as the connection has it.
     :param budget: how much may be exported today.

@@ -21,7 +21,7 @@ _KEY = "marketo_bulk_extract"
 @dataclass
 class Progress(kept.Progress):
     """
-    How far an extract has come.
+    The progress of an extract.
 
     :param jobs: slice name to export id, for jobs that Marketo holds for us.
     :param published: names of slices whose files are in place.

@@ -31,9 +31,9 @@ class MarketoTaskError(AirflowFailException):
 
 def without_frames(error: Failure) -> Failure:
     """
-    Log at DEBUG where an error happened, and return it without that, to be raised ``from None``.
+    Log the traceback of an error at DEBUG, and return the error without it. Raise that ``from None``.
 
-    Airflow logs every frame of an error and of its causes. Those of the client say nothing to the author of a DAG.
+    Airflow logs every frame of an error and of its causes. The client's frames do not help the author of a DAG.
 
     :param error: the error, which is being handled.
     """
@@ -45,7 +45,7 @@ def log_failure(error: BaseException | str | None) -> None:
     """
     Log the sentence of a failure once more, as the last line of the task's log, below Airflow's frames.
 
-    :param error: why the task has failed. Errors of the author's own code say enough by themselves.
+    :param error: why the task has failed. An error of the author's own code is not logged again.
     """
     if isinstance(error, (MarketoError, AirflowException)):
         log.error("%s", error)

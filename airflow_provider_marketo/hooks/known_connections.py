@@ -67,7 +67,7 @@ def known_ids() -> list[str]:
     named = [name.removeprefix(ENVIRONMENT).lower() for name in os.environ if name.startswith(ENVIRONMENT)]
     ids = []
     for conn_id in sorted(named):
-        with suppress(MarketoInvalidRequestError):  # any other connection that is malformed is no concern of ours
+        with suppress(MarketoInvalidRequestError):  # a malformed connection of another type does not matter here
             if find_connection(conn_id).conn_type == CONN_TYPE:
                 ids.append(conn_id)
     try:

@@ -168,7 +168,7 @@ class QuotaReader:
         Return the quotas; ask Marketo only if the Variable is older than :data:`REFRESH_EVERY` seconds.
 
         :param exports: count the exported bytes too, at one call for each kind of object.
-        :param custom_objects: custom object types whose exports are to be counted as well.
+        :param custom_objects: custom object types whose exports count as well.
         :raises MarketoError: Marketo had to be asked and did not answer.
         """
         known = self.stored()

@@ -63,7 +63,7 @@ class TaskRuntime:
 
         :param instance: the Munchkin ID.
         :param make: makes the governor if there is none yet.
-        :param is_outdated: whether the governor that there is has to be replaced.
+        :param is_outdated: whether the present governor must be replaced.
         """
         with self._lock:
             held = self._governors.get(instance)

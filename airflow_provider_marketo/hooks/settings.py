@@ -368,7 +368,7 @@ def _read_words(value: Any) -> tuple[tuple[str, ...], str]:
 
 
 def _read_number(value: Any, kind: Callable[[Any], Any], lowest: float, highest: float) -> Any:
-    """Return a value as a number; None if it is none within the bounds."""
+    """Return a value as a number; None if it is not a number within the bounds."""
     try:
         number = kind(value)
     except (TypeError, ValueError, OverflowError):

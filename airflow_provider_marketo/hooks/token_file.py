@@ -59,7 +59,7 @@ class TokenFile:
             os.close(descriptor)
 
     def load(self) -> HeldToken | None:
-        """Return the stored token; None if there is none that can be read."""
+        """Return the stored token; None if it is missing or cannot be read."""
         try:
             facts = json.loads(self._cipher.decrypt(self._path.read_bytes()))
             return HeldToken(Secret(facts.pop("token")), parse_date(facts["renew_at"]))

@@ -84,7 +84,7 @@ class UsageHistory(Serializable):
 
     @classmethod
     def load(cls, text: str | None) -> UsageHistory | None:
-        """Return the history in a Variable's text; None if there is none that this release reads."""
+        """Return the history in a Variable's text; None if it is missing or this release cannot read it."""
         try:
             return cls.from_dict(json.loads(text or "null"))
         except (ValueError, RecursionError):

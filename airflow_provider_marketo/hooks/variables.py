@@ -157,7 +157,7 @@ class TextVariable:
 
     def read(self) -> str | None:
         """
-        Return the text; None if there is none.
+        Return the text; None without one.
 
         :raises OSError: Airflow does not say whether there is one.
         """

@@ -45,7 +45,7 @@ def _type(client: MarketoClient, wanted: str) -> Mapping[str, Any]:
     """
     Find a custom activity type by its API name, its name or its id.
 
-    :raises MarketoInvalidRequestError: there is none, or it is not approved.
+    :raises MarketoInvalidRequestError: it does not exist, or is not approved.
     """
     kinds = [record for record in client.call(_LIST).records if isinstance(record, Mapping)]
     for name in ("apiName", "name", "id"):

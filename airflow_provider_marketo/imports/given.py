@@ -120,7 +120,7 @@ def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[An
 
 
 def _rule(form: str, kinds: set[type], given: Sequence[Any], sent: Sequence[Any], *, unchanged: bool) -> str | None:
-    """Return the rule for a whole column: empty if nothing is to be done, None if there is no rule."""
+    """Return the rule for a whole column: empty if the values stay as they are, None without a rule."""
     if any(issubclass(kind, _WITH_A_TEXT + _NESTED) for kind in kinds):
         return None
     if not kinds & _IN_JSON:  # what JSON has no word for is shown as it was sent

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WAYS = ("records", "lead_ids", "source", "sql")
-"""The arguments of which exactly one is given."""
+"""The arguments that name the input; a task has exactly one of them."""
 
 
 def open_rows(arguments: Mapping[str, Any]) -> Rows:

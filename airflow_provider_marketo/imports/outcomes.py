@@ -51,8 +51,8 @@ def outcomes_of(stage: Stage, batch: Sequence[int], entries: Sequence[Any]) -> d
     """
     Read the entries of a reply.
 
-    An entry names its record by ``seq``, or else by its position, which says nothing if there are more or fewer entries
-    than records. Two entries that disagree about a record say nothing about it.
+    An entry names its record by ``seq``, or else by its position. Positions do not count if the numbers of entries and
+    records differ. If two entries disagree about a record, its outcome is unknown.
 
     :param stage: the kind of call.
     :param batch: positions of the records that were sent.

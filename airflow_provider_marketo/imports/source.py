@@ -175,7 +175,7 @@ def from_files(
     Return the rows of files: csv and tsv (UTF-8, with a header), jsonl and parquet; each perhaps gzipped.
 
     :param source: a path, URL, glob or ``ObjectStoragePath``, or a list of them. A glob may find nothing.
-    :param file_format: as :class:`FileOptions` has it, and so are the others.
+    :param file_format: as in :class:`FileOptions`, like the following ones.
     :param delimiter: between the cells of a csv file.
     :param wanted: names of the columns that are used.
     :raises MarketoInvalidRequestError: a file is missing, is not what its name says, or has other columns than the

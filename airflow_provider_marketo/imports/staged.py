@@ -65,7 +65,7 @@ class StagedImport:
     Keeps the states of the chunks, and settles their rows.
 
     :param plan: what is sent.
-    :param keeper: how far it has come.
+    :param keeper: its progress.
     :param staging: the folder with the chunks of this task instance.
     :param rejects_folder: where tables of rejects go.
     :param table: their name: the same for every try of a task instance.
@@ -95,7 +95,7 @@ class StagedImport:
         return self.plan.chunks
 
     def state(self, chunk: Chunk) -> ChunkState:
-        """Return how far a chunk has come."""
+        """Return the progress of a chunk."""
         return self._progress.chunk(chunk.name)
 
     def count_calls(self, calls: int) -> None:

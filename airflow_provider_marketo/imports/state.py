@@ -1,4 +1,4 @@
-"""How far an import has come: what a task must not forget when it dies."""
+"""The progress of an import, which must survive the task."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Account(Serializable):
 @dataclass
 class ChunkState(Serializable):
     """
-    How far a chunk has come.
+    The progress of a chunk.
 
     :param state: one of the words above.
     :param batch_id: Marketo's id of its import.
@@ -98,7 +98,7 @@ class ChunkState(Serializable):
 @dataclass
 class ImportProgress(kept.Progress):
     """
-    How far an import has come.
+    The progress of an import.
 
     :param plan: SHA-256 of the plan, and with it of every chunk.
     :param chunks: name to state of chunks that are no longer merely staged.

@@ -112,7 +112,7 @@ class AssetCatalogue:
         """
         Return the rows of all assets, by type and id.
 
-        :param changed_only: types of which only changed assets were read. The others of them are those of before.
+        :param changed_only: types that were read for changes only. Their other assets are the same as before.
         """
         kept = set(changed_only)
         rows = {key: row for key, row in self._before.items() if key[0] in kept}

@@ -103,7 +103,7 @@ class Listing:
     :param columns: of the table.
     :param parameters: of the operation, the same in every call.
     :param versions: whether records have an approved version and a draft. Both are listed.
-    :param each: place of a list in the records, of which each item is a row; empty if a record is a row.
+    :param each: place of a list in the records whose items are the rows; empty if a record is a row.
     :param parent: the listing whose every row costs a call, which lists what belongs to it; None for a call per page.
     :param asks_with: parameter of the operation to the member of the parent's record that it takes.
     :param follows_parent: whether it changes only if its parent's ``updatedAt`` does. If not, it is always read whole.
@@ -167,7 +167,7 @@ class Listing:
 
     def kind(self, *, changed_only: bool) -> str:
         """
-        Return what the rows are to a reader: ``full``, if a row that is missing is gone, or ``changes``.
+        Return what the rows mean to a reader: ``full``, if a row that is missing is gone, or ``changes``.
 
         :param changed_only: whether only what has changed in a span was read.
         """

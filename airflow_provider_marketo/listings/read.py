@@ -108,7 +108,7 @@ def whole_keys(table: str, keys: Iterable[Any]) -> list[str]:
     Return keys that were found, as Marketo takes them: each once, and none that it would read as two.
 
     :param table: the table that they look up.
-    :param keys: what was found; None and empty texts are no keys.
+    :param keys: what was found; None and empty texts are not keys.
     """
     known = dict.fromkeys(str(key) for key in keys if key not in (None, ""))
     whole = [key for key in known if "," not in key]

@@ -191,7 +191,7 @@ def which_of(name: str, known: Iterable[str]) -> str | None:
     Ask for the names that are nearest to a name; None if none is near.
 
     :param name: the name as it was given.
-    :param known: the names that there are.
+    :param known: the existing names.
     """
     near = nearest(name, known, most=3)
     return did_you_mean([repr(each) for each in near]) if near else None

@@ -45,7 +45,7 @@ def checked_type(asset_type: str, *, by_name: bool = False) -> str:
     Return a type that Marketo has.
 
     :param asset_type: such as ``emails``.
-    :param by_name: whether the asset is to be found by its name.
+    :param by_name: whether Marketo finds the asset by its name.
     :raises MarketoInvalidRequestError: there is no such type, or its assets cannot be found by name.
     """
     one_of("asset_type", asset_type, get_args(AssetType))

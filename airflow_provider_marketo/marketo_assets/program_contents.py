@@ -148,7 +148,7 @@ def check_campaigns(names: Sequence[str], known: Sequence[str], where: str) -> N
     Check the names of smart campaigns.
 
     :param names: as they were given.
-    :param known: those that there are.
+    :param known: the existing ones.
     :param where: what they lie in, in words.
     :raises MarketoInvalidRequestError: one is not there.
     """

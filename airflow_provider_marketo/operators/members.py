@@ -37,7 +37,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
     """
     Add leads to a static list, remove them from it, or make the list equal to them.
 
-    A lead that is to be removed and is not in the list counts as accepted. A lead that is in a mirrored list already
+    Removing a lead that is not in the list counts as accepted. A lead that is in a mirrored list already
     costs no call.
 
     Adobe's operations: ``static_list_membership.add_to_list``, ``remove_from_list``, ``get_list_by_id``, for

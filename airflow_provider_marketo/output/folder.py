@@ -226,7 +226,7 @@ class OutputFolder:
         Open a file that may be large.
 
         :param name: of the file.
-        :raises FileNotFoundError: there is none.
+        :raises FileNotFoundError: the file does not exist.
         """
         with self._asking():
             file = self.path(name).open("rb")  # type: ignore[no-untyped-call]
@@ -309,7 +309,7 @@ class OutputFolder:
         return Staging(self, self._temporary_place(), self._owner)
 
     def remove_temporary(self) -> None:
-        """Remove what killed tries of this task instance have left on its way into the folder."""
+        """Remove unfinished files of killed tries of this task instance."""
         if self.is_local:
             shutil.rmtree(self._temporary_place(), ignore_errors=True)
             return
@@ -386,7 +386,7 @@ class OutputFolder:
 
 class Staging:
     """
-    Files on their way into an output folder. Leaving the ``with`` block removes whatever was not published.
+    Unpublished files of an output folder. Leaving the ``with`` block removes those that were not published.
 
     Only this user can read them: files have the mode 0600, folders 0700.
 

@@ -53,7 +53,7 @@ class Note(Protocol):
         ...
 
     def read(self) -> str | None:
-        """Return the text; None if there is none."""
+        """Return the text; None without one."""
         ...
 
     def write(self, text: str) -> None:

@@ -32,7 +32,7 @@ PATIENCE = 5.0
 @dataclass
 class Progress(Serializable):
     """
-    How far a task has come. What it has to remember is up to the subclass: plain JSON, every field with a default.
+    The progress of a task. The subclass decides what it remembers: plain JSON, every field with a default.
 
     :param fingerprint: of what is wanted and the instance; another request must not continue with this.
     :param deadline: ISO 8601; when waiting for Marketo ends.
@@ -58,7 +58,7 @@ class ProgressStore(Protocol[Kept]):
     """Where progress outlives a try. A write that fails raises an error, so the task does not start what it was for."""
 
     def load(self) -> Kept | None:
-        """Return the stored progress; None if there is none."""
+        """Return the stored progress; None if nothing is stored."""
         ...
 
     def save(self, progress: Kept) -> None:
@@ -85,7 +85,7 @@ class TaskStateProgress(Generic[Kept]):
         self._kind = kind
 
     def load(self) -> Kept | None:
-        """Return the stored progress; None if there is none."""
+        """Return the stored progress; None if nothing is stored."""
         return _revived(self._store.get(self._key), self._kind, f"the task's state {self._key}")
 
     def save(self, progress: Kept) -> None:
@@ -116,7 +116,7 @@ class FolderProgress(Generic[Kept]):
 
     def load(self) -> Kept | None:
         """
-        Return the stored progress; None if there is none.
+        Return the stored progress; None if nothing is stored.
 
         :raises MarketoInvalidRequestError: the task began in a folder of this name on another host.
         """
@@ -203,7 +203,7 @@ class ProgressKeeper(Generic[Kept]):
         answers: list[bool] = []
 
         def ask() -> None:
-            with suppress(Exception):  # no answer is no certainty
+            with suppress(Exception):  # without an answer, nothing is certain
                 stored = self._store.load()
                 answers.append(stored is not None and stored.owner == self._me)
 

@@ -1,4 +1,4 @@
-"""Finds what killed tasks have left on its way into an output folder, for ``airflow marketo clean``."""
+"""Finds files that killed tasks did not finish, for ``airflow marketo clean``."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def connections_add(simulator: Simulator) -> str:
 
 
 def _port(text: str) -> int:
-    """Read a port; argparse names the option where it is none."""
+    """Read a port; argparse names the option whose value is not a port."""
     if not 0 <= int(text) <= _HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"{text} is not a port: give 0 to {_HIGHEST_PORT}")
     return int(text)

@@ -54,7 +54,7 @@ class ExportKind:
     :param dates: filters with a date range.
     :param others: other filters.
     :param only_one: whether a job has exactly one filter.
-    :param needs: filters of which a job has exactly one.
+    :param needs: a job has exactly one of these filters.
     :param check: refuses a filter for reasons of its own.
     :param default_fields: what is exported when a job names no fields; empty if it must name them.
     """

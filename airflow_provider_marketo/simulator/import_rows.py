@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REASONS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS: "Import Warning Reason"}
 NO_KEY = "missing.dedupe.fields"
 _NO_VALUE = ("", "null", "NULL")
-"""An empty cell empties the field, and so does the word ``null``."""
+"""An empty cell and the word ``null`` empty the field."""
 
 Row = dict[str, str]
 Write = Callable[[dict[str, Any]], str | None]

@@ -73,7 +73,7 @@ class Manner:
     :param ids: names of the event's id: ``both``, ``new`` or ``old``.
     :param odd: payloads with what the documentation shows somewhere: odd times, quoted numbers, unknown members.
     :param page: events of a page that is asked for without ``limit``.
-    :param exact: whether ``limit`` is the number of events, or its upper bound, of which one comes.
+    :param exact: whether a page has ``limit`` events, or a single one.
     :param retry_after: form of ``retry-after`` at the end: ``seconds``, ``date`` or ``none``.
     :param joined_links: one ``Link`` header in place of several.
     :param next_host: scheme and host of the links; empty for relative ones.

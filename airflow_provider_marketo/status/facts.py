@@ -144,7 +144,7 @@ def _usage_facts(
             "errors": dict(history.errors),
         },
         "coordination": {"mode": history.coordination, "reason": history.reason},
-        # The name of a pool that does not exist is whatever a person typed into the connection.
+        # The name of a pool that does not exist is any text that a person typed into the connection.
         "pool": {"name": history.pool, **pool} if pool else {"name": "", "slots": 0, "taken": 0},
     }
 

@@ -125,7 +125,7 @@ class IncrementalLeadsWork(Work):
         return ExtractWork(self._context, self._hook, {**self._arguments, **changes}, resumed=resumed)
 
     def _choose(self) -> Work:
-        """Return the work of the mode that the author names, or of the best that there is."""
+        """Return the work of the mode that the author names, or of the best one available."""
         request = extract_request(self._context, self._arguments)
         request.refuse_future(self._hook.get_conn().marketo_time())
         self._hook.settings.hash_key(request.hash_fields)

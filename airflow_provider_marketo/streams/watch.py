@@ -25,7 +25,7 @@ Activity = Mapping[str, Any]
 Condition = TypeVar("Condition", bound=Any)
 
 REMEMBERED = 5000
-"""Activities of a journal by which repetitions are recognized: a Variable is no place for more."""
+"""Number of a journal's activities that are kept to recognize repetitions. A Variable should not hold more."""
 
 FILLED = "filled"
 """Marks an activity that the journal has forgotten, and that was read elsewhere."""
@@ -95,7 +95,7 @@ class Handover:
 
     def next_batch(self) -> dict[str, Any] | None:
         """
-        Return the batch to hand over, which is written into the state; None if there is none.
+        Return the batch to hand over, which is written into the state; None without new activities.
 
         :return: the event's payload.
         """

@@ -226,7 +226,7 @@ class LoadSourceOperator(MarketoToSqlOperator):
     :param manifest: what the extracts returned, by source; a mapped extract returns several.
     :param until: where the watermarks stand then; None if they stay.
     :param keep_files: age after which files that are loaded are removed; None keeps them.
-    :param history_of: names of the sources of which the versions of rows are kept, too.
+    :param history_of: names of the sources whose row versions are kept, too.
     :param max_deletes_of: ``max_deletes`` of the datasets that have one of their own.
     """
 

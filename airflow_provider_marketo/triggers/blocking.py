@@ -168,7 +168,7 @@ def begin_watching(watched: Watched, state: WatchState) -> tuple[ActivityConditi
     Return what to ask at every look, and what sorts the answers into batches.
 
     :param watched: what the trigger watches.
-    :param state: how far the watcher has come.
+    :param state: the progress of the watcher.
     """
     asked = ActivityCondition(
         activity_types=watched.activity_types,

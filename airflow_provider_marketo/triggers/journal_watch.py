@@ -100,7 +100,7 @@ class JournalWatcher:
         Return what to ask at every look, and what sorts the answers into batches.
 
         :param watched: what the trigger watches.
-        :param state: how far the watcher has come.
+        :param state: the progress of the watcher.
         :raises MarketoInvalidRequestError: there is no such activity type.
         """
         address = self._journal.address

@@ -92,7 +92,7 @@ class FivetranViews:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the views are to be made: always, some of them need no table that is loaded."""
+        """Whether to make the views: always, because some of them need no loaded table."""
         return True
 
     def make(self) -> None:

@@ -48,7 +48,7 @@ class FivetranColumn:
 
     :param name: Fivetran's.
     :param kind: its type, a word of :mod:`.column_types`. Times are in UTC, without a zone.
-    :param places: fields, of which the first with a value counts; empty for the field that gets this name by rule.
+    :param places: fields; the first with a value counts. Empty for the field that gets this name by rule.
     :param no_zero: whether 0 stands for no value.
     """
 

@@ -31,7 +31,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     SCORES: ("marketoGUID", "leadId", "activityDate", "primaryAttributeValue", "old_value", "new_value"),
 }
 _WITHOUT_HISTORY = ("id", "updatedAt")
-"""Fields whose changes Marketo does not log. Their value of today says nothing about the past."""
+"""Fields whose changes Marketo does not log. Today's value does not show the past."""
 
 
 class LeadHistory:

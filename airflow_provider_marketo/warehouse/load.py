@@ -78,7 +78,7 @@ class Loaded:
     :param table: the table.
     :param load_id: id of the load.
     :param counts: what became of the rows.
-    :param repeated: whether the load had run before, so that nothing was to be done.
+    :param repeated: whether the load had run before, so this run changed nothing.
     :param statements: what was sent to the database.
     :param until: up to when the table has Marketo's changes by this load, ISO 8601.
     """

@@ -47,7 +47,7 @@ LOG_COLUMNS: Mapping[str, str] = {
 """The columns of ``_marketo_loads``."""
 
 SKIPPED = "skipped"
-"""The mode of what Marketo refused to tell. Its row has the reason in ``scope``, and says nothing of the table."""
+"""The mode of a source that Marketo refused. Its row has the reason in ``scope``, and no facts of the table."""
 
 _COLUMNS_COLUMNS = {
     "table_name": types.TEXT,
@@ -68,8 +68,8 @@ class Counts:
     :param updated: rows that differ from those of the table.
     :param deleted: rows that were marked as deleted.
     :param unchanged: rows that the table had already.
-    :param older: rows of which the table had a newer version, or that came twice.
-    :param rejected: values that did not fit their column, and texts out of which a NUL was taken.
+    :param older: rows that the table had in a newer version, and repeated rows.
+    :param rejected: values that did not fit their column, and texts from which a NUL was removed.
     """
 
     read: int = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.shape import Shape
 
 STAGE, DELTA, GONE = "_marketo_stage", "_marketo_delta", "_marketo_gone"
-"""Temporary tables: the rows of the files; each key once, compared with the table; keys that are to be marked."""
+"""Temporary tables: the rows of the files; each key once, compared with the table; keys to mark."""
 
 _NEW, _NEWER, _CHANGED, _FILLS = "_is_new", "_is_newer", "_is_changed", "_fills"
 
@@ -117,7 +117,7 @@ class Merge:
         }
 
     def apply(self) -> None:
-        """Insert the new rows and update those of which the load has a newer version."""
+        """Insert the new rows, and update those that are newer in the load."""
         engine = self.engine
         engine.execute(self._insertion(f"{quote(DELTA)} WHERE {_NEW} = 1", list(self.shape.columns.values())))
         returned = (

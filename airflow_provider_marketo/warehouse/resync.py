@@ -1,4 +1,4 @@
-"""Tables that are to be read again from the beginning."""
+"""Tables that the next run reads again from the beginning."""
 
 from __future__ import annotations
 

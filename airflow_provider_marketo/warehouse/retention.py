@@ -109,7 +109,7 @@ def _datasets(manifest: Manifest) -> set[str]:
 
 
 def _loaded(sql_conn_id: str, schema: str | None, manifests: Mapping[str, Manifest]) -> dict[str, Manifest]:
-    """Return those manifests of which every dataset is loaded."""
+    """Return the manifests whose datasets are all loaded."""
     if not manifests:
         return {}
     listed = ", ".join(literal(each.manifest) for each in manifests.values())

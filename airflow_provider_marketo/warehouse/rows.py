@@ -82,7 +82,7 @@ class DatasetRows:
     :param columns: type of each column, as the manifest names them.
     :ivar overflow: names of the columns that become members of one JSON column, ``_overflow``; None for no such column.
     :ivar read: number of rows that were read.
-    :ivar nul_removed: number of texts out of which a NUL was taken, which PostgreSQL refuses.
+    :ivar nul_removed: number of texts from which a NUL was removed, because PostgreSQL refuses NUL.
     :ivar misfits: number of values of csv files that did not fit their column and became null.
     :ivar error: what went wrong while the rows were read; drivers show little of it.
     """

@@ -1,4 +1,4 @@
-"""Tables that Marketo refuses: the log of loads says so, and so does the check of freshness."""
+"""Tables that Marketo refuses. The log of loads and the check of freshness show them."""
 
 from __future__ import annotations
 

@@ -318,7 +318,7 @@ class ImportJobs:
         return self._asked_again(lambda: self._read(f"get_{report}", batch_id), lambda _: True)
 
     def _asked_again(self, ask: Callable[[], Answer], is_enough: Callable[[Answer], bool]) -> Answer:
-        """Ask until Marketo has an answer, or until it has had its chances."""
+        """Ask until Marketo answers, or until the tries are used up."""
         for left in reversed(range(TRIES)):
             try:
                 answer = ask()

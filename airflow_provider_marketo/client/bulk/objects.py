@@ -31,7 +31,7 @@ ACTIVITY_FIELDS = (
 @dataclass(frozen=True)
 class BatchedFilter:
     """
-    A filter of which one job takes a limited number of ids.
+    A filter that takes a limited number of ids per job.
 
     :param name: Adobe's name of the filter.
     :param most: how many ids one job takes.
@@ -60,7 +60,7 @@ class ExportObject:
     :param filters: other filters, by Adobe's names.
     :param exclusive: whether a filter takes the place of the window, as Marketo allows one filter only.
     :param window_required: whether no filter can take the place of the window.
-    :param needs: filters of which one must be given.
+    :param needs: one of these filters is required.
     :param batched: the filter whose ids are spread over several jobs.
     :param fields: fields exported when none are named; empty if they must be named.
     :param all_by_default: whether every field is exported if none are named.

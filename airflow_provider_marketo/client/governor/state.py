@@ -59,7 +59,7 @@ class State:
     :param used: calls of all users today: Marketo's last count plus ours since; None before the first count.
     :param unknown: whether the history is lost: other processes may have filled the window.
     :param alone_until: until then processes may still continue without the store, each with its fixed share.
-    :param back: processes that continued without the store and have come back.
+    :param back: processes that worked without the store and now use it again.
     :param extracts_end: value of ``used`` at which extracts have to stop.
     :param calls_of: our calls today by owner, such as a DAG.
     """

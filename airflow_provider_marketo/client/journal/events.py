@@ -144,7 +144,7 @@ def _date(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Return a number that may have come as a text; None for an empty text, and anything else as it is."""
+    """Return a number that may be a text; None for an empty text. Return anything else unchanged."""
     if type(value) is int:
         return value
     if isinstance(value, str):

@@ -38,7 +38,7 @@ class JournalReader:
     :param instance: Munchkin ID of the instance whose events are wanted; a journal holds those of all instances of an
         organization.
     :param kind: what the types of the wanted events start with.
-    :param until: the last position that is wanted; empty for nothing at all, None for all that there is.
+    :param until: the last position that is wanted; empty for no event, None for all events.
     :param stored: when the place was last the journal's end; None if it is not a stored one.
     :ivar link: where the next reading starts.
     :ivar last: the last position that was read; empty if none was.
@@ -69,7 +69,7 @@ class JournalReader:
         """
         Yield the wanted events, page by page, up to the present end.
 
-        While the caller works on a page, the next one is on its way.
+        The next page is requested while the caller works on a page.
 
         :raises MarketoJournalExpiredError: Adobe has forgotten the place.
         :raises MarketoDataError: an answer has events and does not say where to continue, or leads back.

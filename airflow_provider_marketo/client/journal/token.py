@@ -40,7 +40,7 @@ class TokenStore(Protocol):
         ...
 
     def load(self) -> HeldToken | None:
-        """Return the stored token; None if there is none, or none that can be read."""
+        """Return the stored token; None if it is missing or cannot be read."""
         ...
 
     def save(self, token: HeldToken) -> None:

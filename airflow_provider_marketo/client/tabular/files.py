@@ -87,7 +87,7 @@ class OutputFile(io.RawIOBase):
 
 class OutputFiles:
     """
-    Files by name, of which a limited number is open at a time.
+    Files by name. A limited number of them is open at a time.
 
     :param open_file: opens a file.
     :param limit: how many may be open.

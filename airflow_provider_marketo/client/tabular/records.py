@@ -102,7 +102,7 @@ class Splitter:
     Cuts a stream of bytes into blocks of whole records, whatever the sizes in which the bytes arrive.
 
     :param block: bytes per block.
-    :param quick: a quick way to find records: takes lines, and returns the records at their start of which it is sure.
+    :param quick: a quick way to find records: takes lines, and returns the records at their start that it is sure of.
         None if it is not sure of any.
     """
 

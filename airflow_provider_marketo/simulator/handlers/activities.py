@@ -159,7 +159,7 @@ def _feed(
     """
     Return one page of a feed.
 
-    A call scans a fixed number of activities, of which any number can fit. A page can therefore be short or empty
+    A call scans a fixed number of activities, and any number of them can fit. A page can therefore be short or empty
     although more activities follow.
     """
     position = _position(request["nextPageToken"])

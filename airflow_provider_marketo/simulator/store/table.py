@@ -149,7 +149,7 @@ class Table:
         yield from (record for record in self._written.values() if start <= parse_timestamp(record["createdAt"]) <= end)
 
     def updated_between(self, start: int, end: int) -> Iterator[Rows]:
-        """Iterate over the records of which any field last changed between two times, both included."""
+        """Iterate over the records with a field that last changed between two times, both included."""
         first = bisect_left(range(self.count), start - _MONTH, key=self.created)
         for row in range(first, self.created_until(end)):
             if start <= self.updated(row) <= end and self._untouched(self._key_of(row)):

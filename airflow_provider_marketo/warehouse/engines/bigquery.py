@@ -153,7 +153,7 @@ class Warehouse(Engine):
 
     @cached_property
     def _location(self) -> str | None:
-        """Where jobs run: where the dataset is, or else where the connection says that it is to be."""
+        """Where jobs run: where the dataset is, or else the location that the connection names."""
         dataset = self._dataset()
         location: str | None = dataset.location if dataset else self.hook.location
         return location
