@@ -13,7 +13,7 @@ RETRY: Table = (
     ("identity.post_token", "read"),
     ("*_v2.get_used_by", "read"),
     ("*_v2.bulk_get*", "read"),
-    # Sends something, runs something or adds one more of a kind that has no key.
+    # Sends something, runs something, or adds a record without a key.
     ("activities.add_custom_activities", "once"),
     ("bulk_import_*.import", "once"),
     ("campaigns.request", "once"),
@@ -48,7 +48,7 @@ RETRY: Table = (
 """Whether a request may be sent again. Without a row: a GET is a read, everything else may be repeated."""
 
 RETRY_OVERRIDES: dict[str, list[list[object]]] = {
-    # Parameter, value (None: whatever it is), class. The last one that applies decides.
+    # Parameter, value (None: any), class. The last one that applies decides.
     "leads.sync": [["action", "createDuplicate", "once"], ["action", "updateOnly", "repeatable"]],
     "files.create": [["insertOnly", True, "reconcile"]],
     "programs.update_metadata": [["costs", None, "once"], ["costsDestructiveUpdate", True, "repeatable"]],

@@ -25,7 +25,7 @@ class Specified:
     :param name: the operation's name in the catalogue.
     :param parameters: parameters and members of the body by name, each a compact schema with the member ``in``.
     :param required: names of the required parameters.
-    :param body_required: whether the request must have a body, whatever is in it.
+    :param body_required: whether the request must have a body.
     """
 
     name: str
