@@ -19,14 +19,14 @@ def examples(number: int) -> int:
     """
     Return how many examples this run tries.
 
-    :param number: how many say enough about the property. A run of every day is a quarter of it, and a thorough run
+    :param number: how many examples test the property well. A run of every day is a quarter of it, and a thorough run
         is twice as many.
     """
     return number * 2 if THOROUGH else max(1, number // 4)
 
 
 def load_profile() -> None:
-    """Let Hypothesis use these numbers, without its limits of time, which say nothing about a busy machine."""
+    """Let Hypothesis use these numbers, without its limits of time, which a busy machine exceeds."""
     settings.register_profile(
         "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples(USUAL)
     )

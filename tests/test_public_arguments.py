@@ -260,7 +260,7 @@ def takes_lists(check: Any) -> bool:
 )
 @pytest.mark.parametrize("written", ["[]", [], (), set(), "set()", " [ ] "], ids=repr)
 def test_an_empty_list_names_nothing_and_never_means_everything(kind: type, name: str, written: Any) -> None:
-    """It is no work where a list is worked on, and refused where the task would go without a filter."""
+    """A task that works on the list does nothing. A task that filters by the list refuses it."""
     check = kind.argument_checks[name]
     if name in WORKED_ON - NARROWED.get(kind.__name__, set()):
         assert not check(name, written)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def victim(tmp_path):
-    """Starts a task process; whatever happens, it is gone in the end."""
+    """Starts a task process, and always ends it."""
     processes = []
 
     def start(output: Path, **arguments) -> subprocess.Popen:

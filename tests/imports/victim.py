@@ -33,7 +33,7 @@ class Step:
     :param where: ``module:Class.method`` of the import.
     :param turn: which call of it, from 1; one that raises does not count behind it.
     :param after: behind it, else before it.
-    :param under_way: whether a chunk is on its way then, and what became of it is not written down.
+    :param under_way: whether a chunk was sent and its outcome is not written down.
     :param sent: whether Marketo has that chunk.
     """
 

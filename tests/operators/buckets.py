@@ -35,7 +35,7 @@ class Bucket:
     A bucket of its own, with a folder ``lake``.
 
     :param url: of the folder.
-    :param nowhere: of a folder in a bucket that there is not.
+    :param nowhere: of a folder in a bucket that does not exist.
     """
 
     def __init__(self, url: str, nowhere: str) -> None:

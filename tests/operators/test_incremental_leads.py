@@ -30,7 +30,7 @@ def _variables(variables):
 
 
 def task_of(output, sim, *, days=2, **arguments):
-    """For the leads of the last days, by the instance's clock."""
+    """A task for the leads of the last days, by the instance's clock."""
     end = sim.clock.now().replace(microsecond=0) + timedelta(seconds=1)
     given = {"fields": ["email", "rating"], "file_format": "jsonl", "deferrable": True, "poll_interval": 0.05}
     given |= {"start": end - timedelta(days=days), "end": end, "output_path": str(output)} | arguments
@@ -38,7 +38,7 @@ def task_of(output, sim, *, days=2, **arguments):
 
 
 def extract(output, sim, *, store=None, **arguments):
-    """Run such a task to its end."""
+    """Run a task to its end."""
     return run_task(task_of(output, sim, **arguments), task_context(store or StateStore()))
 
 
@@ -55,7 +55,7 @@ def rows(output):
 
 
 def change(sim, field="rating", **values):
-    """Leads change now: some through the API, as somebody else."""
+    """Leads change now, some of them through the API by another user."""
     from airflow_provider_marketo.client.client import MarketoClient
 
     client = MarketoClient(sim.url, sim.client_id, sim.client_secret)

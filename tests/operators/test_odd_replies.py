@@ -50,7 +50,7 @@ def test_no_odd_record_is_an_untyped_error(task, odd, monkeypatch, tmp_path):
     with answering(reply({"success": True, "result": odd})) as server:
         connection = {"conn_type": "marketo", "host": server.url, "login": "an-id", "password": "a-secret"}
         monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
-        # Any other error fails the test. A record that has what this task needs is none.
+        # Any other error fails the test. A record that has what this task needs does not fail it.
         with suppress(MarketoError, AirflowException):
             task(task_id="a_task", **given).execute(context)
 

@@ -1,4 +1,4 @@
-"""A manifest that somebody has changed leads no reader out of its folder, and is refused in a sentence."""
+"""A reader refuses a changed manifest in one sentence, and never leaves the folder."""
 
 from __future__ import annotations
 

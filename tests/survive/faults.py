@@ -24,7 +24,7 @@ SUCCESSES = (
     *('{"success":true,"result":{}}', '{"success":true,"result":[{}]}', '{"success":true,"result":[null]}'),
     *('{"success":true,"result":"done"}', '{"success":true,"result":[[]]}'),
 )
-"""Answers of calls that were executed, without what they should say. No result at all would say that there is none."""
+"""Answers of executed calls, without their content. A missing result would mean that nothing was found."""
 
 EXPORTS_REFUSED = ("Too many jobs in queue", "Export daily quota 500MB exceeded.")
 """Messages of code 1029."""

@@ -223,7 +223,7 @@ def _until_success(job: Job, trouble: Trouble, outcome: Outcome, context: dict[s
                 break
             except (AirflowException, MarketoError) as error:
                 outcome.log.append(f"failed: {error}")
-            except Exception:  # noqa: BLE001 - an error that is none of ours is what is looked for
+            except Exception:  # noqa: BLE001 - the campaign looks for errors of other types
                 outcome.log.append(traceback.format_exc())
                 problem = (WRONG, f"bare error: {traceback.format_exc(limit=-1).splitlines()[-1]}")
                 outcome.problems += [problem] if problem not in outcome.problems else []

@@ -251,6 +251,6 @@ class Erase(Job):
 
 
 def new_leads(leads: Any, count: int) -> Iterable[tuple[str, str]]:
-    """Yield what is wrong with the leads that rows make: each once, whatever was sent how often."""
+    """Yield what is wrong with the leads that rows make. Each lead must exist once, however often its row was sent."""
     there = Counter({number: len(list(leads.find("email", [f"new{number}@example.com"]))) for number in range(count)})
     yield from differences(Counter(range(count)), +there)

@@ -27,7 +27,7 @@ EXAMPLE = Path(__file__).parents[2] / "example_dags/marketo_warehouse_to_leads.p
 
 
 class SqliteHook(DbApiHook):
-    """What the SQLite provider has, which need not be installed for these tests."""
+    """A stand-in for the hook of the SQLite provider, which these tests do not need."""
 
     conn_name_attr = "sqlite_conn_id"
     queries = 0
@@ -215,7 +215,7 @@ def test_data_ingestion_takes_rows_in_and_says_no_more(marketo, warehouse, tmp_p
 
 
 def test_a_submission_names_the_run_in_its_header(marketo, warehouse, tmp_path):
-    """The simulator keeps no headers, so that this one is looked at on its way."""
+    """The simulator keeps no headers, so the test looks at the request."""
     instance = marketo()
     with requests_mock.Mocker(real_http=True) as web:
         sent = web.post(re.compile(f"{instance.url}/subscriptions/.*/persons"), status_code=202)

@@ -153,7 +153,7 @@ class Warehouse:
         """
         Return all tables and what they say.
 
-        Where definitions commit, a load that breaks off may leave empty tables and columns; they say nothing.
+        Where definitions commit, a load that breaks off may leave empty tables and columns. They are ignored.
         """
         if not self.engine.definitions_commit:
             return {table: self.rows(table) for table in self.tables()}

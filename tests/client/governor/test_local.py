@@ -60,7 +60,7 @@ def test_the_rate_is_used_to_the_full_and_never_passed(clock):
 
 
 def test_after_rejections_it_makes_room_and_then_comes_back(clock):
-    instance = Instance(clock, limit=45)  # somebody else takes the rest
+    instance = Instance(clock, limit=45)  # other users take the rest
     governor = LocalGovernor(rate_limit=90, clock=clock)
     work(governor, instance, clock, 100)
     rejected = instance.rejected
