@@ -26,6 +26,7 @@ import pytest
 
 from tests.in_memory import keep_temporary_files_in_memory
 from tests.properties import load_profile
+from tests.scheduling import FileByFile, long_tests_first
 from tools.separate_hosts import SeparateHostError, require_separate_hosts
 from tools.services import ServiceMissingError, require_services, running_services
 
@@ -110,10 +111,17 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     unwanted = [name for name in ("services", "celery", "previews") if not config.getoption(f"--{name}")]
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
+    left_out = {item for item in items if any(item.get_closest_marker(name) for name in unwanted)}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+    if hasattr(config, "workerinput"):
+        long_tests_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FileByFile | None:
+    return FileByFile(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish() -> None:
