@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
 
 from airflow_provider_marketo.client import codes, errors, meanings
 from airflow_provider_marketo.client.records import ReplyRecord
@@ -114,7 +114,7 @@ def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoEr
         )
     reason = _reason(error)
     name = next((name for name in _NEVER_THERE if name in _class_names(error) | _class_names(reason)), None)
-    if name is None:
+    if name is None or isinstance(reason, InvalidHeader):  # of the answer
         return broken(operation, error)
     what, remedy = _NEVER_THERE[name]
     return errors.MarketoConnectionError(

@@ -152,6 +152,14 @@ class Bearer(requests.auth.AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """Looks for no redirects: to say where one leads, ``requests`` reads its whole body and parses any address."""
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        """Return None for every answer."""
+        return
+
+
 class Transport:
     """
     Sends requests to one instance.
@@ -193,7 +201,7 @@ class Transport:
         self._environments: dict[str, Any] = {}
         self._ca_bundle = ca_bundle
         self.date: datetime | None = None
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": answer.PACKINGS})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):

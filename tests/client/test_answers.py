@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection
 from airflow_provider_marketo.client import answer
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.errors import (
+    MarketoAmbiguousOutcomeError,
     MarketoAuthError,
     MarketoDataError,
     MarketoError,
@@ -183,6 +184,27 @@ def test_a_packed_file_is_refused():
         client = client_of(server)
         with pytest.raises(MarketoDataError, match=r"packed as 'gzip'.*proxy"):
             client.download("bulk_export_leads.get_file", exportId="e").__enter__()
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:1/", "http://[bad", "file:///etc/passwd"])
+def test_of_a_redirect_neither_the_body_nor_the_target_is_read(target):
+    content = reply(bomb(1), "Content-Encoding: gzip", f"Location: {target}", status="302 Found")
+    with answering(content) as server:
+        tracemalloc.start()
+        error = failure_of(server)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert "redirects" in error.message
+    assert peak < 10 << 20
+
+
+def test_an_answer_with_two_lengths_may_have_run():
+    two = BEGIN + b"Content-Length: 5\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    with answering(two) as server:
+        client = client_of(server)
+        with pytest.raises(MarketoAmbiguousOutcomeError):
+            client.call("campaigns.schedule", campaignId=1)
+    assert len([request for request in server.requests if "schedule" in request]) == 1
 
 
 @pytest.mark.parametrize("status", ["400 Bad", "500 Error"])
