@@ -31,13 +31,15 @@ class MarketoTaskError(AirflowFailException):
 
 def without_frames(error: Failure) -> Failure:
     """
-    Log the traceback of an error at DEBUG, and return the error without it. Raise that ``from None``.
+    Log the traceback of an error and its cause at DEBUG, and return the error without both. Raise that ``from None``.
 
-    Airflow logs every frame of an error and of its causes. The client's frames do not help the author of a DAG.
+    Airflow logs every frame of an error and of its causes. The client's frames do not help the author of a DAG, and the
+    error's own sentence has the words of the cause.
 
     :param error: the error, which is being handled.
     """
     log.debug("Where the error happened:", exc_info=error)
+    error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 

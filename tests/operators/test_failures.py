@@ -26,6 +26,7 @@ from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
+from airflow_provider_marketo.transfers.sql_to_marketo import SqlToMarketoOperator
 from tests.simulated import extract, marketo
 from tests.support import run_task, task_context
 from tests.survive.trouble import AIRFLOW, DISK, Trouble, airflow_error, in_trouble, stores_of
@@ -142,6 +143,23 @@ def test_an_error_that_a_retry_may_mend_shows_no_more(call):
     text = shown(failure)
     assert text.count("Traceback") == 1
     assert "/client/client.py" not in text
+
+
+def test_an_error_of_a_database_shows_no_cause(marketo, tmp_path, monkeypatch):
+    marketo(leads=0)
+    database = {"conn_type": "sqlite", "host": str(tmp_path / "a.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_A_DATABASE", json.dumps(database))
+    task = SqlToMarketoOperator(
+        task_id="a_task",
+        sql="SELECT email FROM people",
+        sql_conn_id="a_database",
+        object_type="leads",
+        rejects_path=str(tmp_path),
+        staging=str(tmp_path),
+    )
+    text = shown(failure_of(lambda: task.execute(task_context())))
+    assert text.count("Traceback") == 1
+    assert "no such table" in text.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("wrong_secret")
