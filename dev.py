@@ -42,7 +42,7 @@ TEST_WORKERS = str((os.cpu_count() or 1) + 1)
 
 PARTS = {
     "python": {"client", "contract", "interop", "output", "simulator", "warehouse"},
-    "rest": {"at_most_once", "conditions", "extract", "imports", "listings", "marketo_assets", "streams"},
+    "rest": {"at_most_once", "conditions", "extract", "imports", "listings", "marketo_assets", "streams", "survive"},
     "celery": {"celery"},
 }
 """
@@ -211,7 +211,10 @@ def _runs(python: str) -> bool:
 def survive(arguments: argparse.Namespace) -> None:
     """Run tasks under faults that seeds choose, and compare what they leave behind with what Marketo holds."""
     seed = [] if arguments.seed is None else ["--seed", arguments.seed]
-    _development().become("tests.survive", "--runs", arguments.runs, *seed)
+    what = ["--runs", arguments.runs]
+    if arguments.kills is not None:
+        what = ["--kills", arguments.kills, "--executor", arguments.executor]
+    _development().become("tests.survive", *what, *seed)
 
 
 def mutate(arguments: argparse.Namespace) -> None:
@@ -324,6 +327,8 @@ def _parser() -> argparse.ArgumentParser:
             )
         if command is survive:
             one.add_argument("--runs", default="200", help="how many runs; default 200")
+            one.add_argument("--kills", help="kill tasks and components of a real Airflow instead, so many times")
+            one.add_argument("--executor", choices=("local", "celery"), default="local", help="of that Airflow")
             one.add_argument(
                 "--seed", help="seed of the first run, to replay it; the others follow. Default: a fresh one"
             )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -175,6 +175,20 @@ class RealAirflow:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    @contextmanager
+    def frozen_component(self, name: str) -> Iterator[None]:
+        """
+        Stop a component and the processes that it started where they are, as long as the context lasts.
+
+        :param name: a key of :data:`COMPONENTS`.
+        """
+        group = self._processes[name].pid
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
 
     def log(self, component: str) -> Path:
         """Return the file with a component's output."""

@@ -26,7 +26,7 @@ import psutil
 from tools.real_airflow import end_sessions, processes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 PROGRAMS = ("unshare", "mount", "ip")
 _BLOCK = 1 << 16
@@ -194,9 +194,13 @@ class SeparateHost:
         """Let every process of the host continue."""
         self._signal(signal.SIGCONT)
 
+    def processes(self) -> Iterator[psutil.Process]:
+        """Yield every process of the host."""
+        yield from processes_of(self._sessions)
+
     def die(self) -> None:
         """End every process of the host at once, as a power failure does. Its disks stay."""
-        while alive := list(processes_of(self._sessions)):
+        while alive := list(self.processes()):
             self._signal(signal.SIGKILL)
             psutil.wait_procs(alive, timeout=1)
         self._sessions.clear()
@@ -209,7 +213,7 @@ class SeparateHost:
             relay.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        for process in processes_of(self._sessions):
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 

@@ -77,7 +77,7 @@ def running_services(venv_bin: Path) -> Iterator[dict[str, str]]:
         folder.chmod(0o755)
         yield {
             "TEST_POSTGRES": stack.enter_context(postgres(folder, venv_bin)),
-            "TEST_REDIS": stack.enter_context(_redis(folder, venv_bin)),
+            "TEST_REDIS": stack.enter_context(redis(folder, venv_bin)),
             "TEST_S3": stack.enter_context(_s3(folder, venv_bin)),
         }
 
@@ -144,9 +144,16 @@ def postgres(folder: Path, venv_bin: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _redis(folder: Path, venv_bin: Path) -> Iterator[str]:
-    """Run an empty Redis that keeps nothing on disk; yield its URL."""
-    port = free_port()
+def redis(folder: Path, venv_bin: Path, port: int | None = None) -> Iterator[str]:
+    """
+    Run an empty Redis that keeps nothing on disk; yield its URL.
+
+    :param folder: folder for its log.
+    :param venv_bin: folder with the programs of the virtual environment.
+    :param port: to listen on. Default: a free one.
+    :raises ServiceMissingError: Redis is not installed.
+    """
+    port = port or free_port()
     options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
     with _listening(port, folder, _program("redis-server", venv_bin), *options):
         yield f"redis://127.0.0.1:{port}/0"

@@ -1,8 +1,9 @@
 """
-The fault campaign: many seeded runs, the last line a verdict.
+The fault campaign and the kill campaign: many seeded runs, the last line a verdict.
 
     python -m tests.survive --runs 200
     python -m tests.survive --seed 1234 --runs 1
+    python -m tests.survive --kills 60 --executor local
 
 It exits with 1 if anything was lost, doubled, orphaned, hung or wrong.
 """
@@ -17,10 +18,12 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.survive.job import DOUBLED, LOST, ORPHANED, WRONG
-from tests.survive.run import HUNG, run
-
-WORDS = (LOST, DOUBLED, ORPHANED, HUNG, WRONG)
+from tests.survive.kills.blows import CELERY, LOCAL
+from tests.survive.kills.campaign import campaign
+from tests.survive.kills.plan import WORDS
+from tests.survive.run import run
+from tools.separate_hosts import SeparateHostError
+from tools.services import ServiceMissingError
 
 
 def main() -> int:
@@ -29,8 +32,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200, help="how many runs; default 200")
     parser.add_argument("--seed", type=int, help="seed of the first run; the others follow it. Default: a fresh one")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time; default 2")
+    parser.add_argument("--kills", type=int, help="kill tasks and components of a real Airflow instead, so many times")
+    parser.add_argument("--executor", choices=(LOCAL, CELERY), default=LOCAL, help="of that Airflow; default local")
     parser.add_argument("--verbose", action="store_true", help="print each run, with its faults and tries")
     arguments = parser.parse_args()
+    if arguments.kills is not None:
+        try:
+            return campaign(arguments.kills, arguments.seed, arguments.executor)
+        except (SeparateHostError, ServiceMissingError) as error:
+            print(error, file=sys.stderr)
+            return 1
     first = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
     print(f"seeds {first} to {first + arguments.runs - 1}", flush=True)
     found: Counter[str] = Counter()

@@ -106,11 +106,15 @@ class _GovernorClock(ManualClock):
         return datetime.now(timezone.utc)
 
 
-class _EndOfData(ScaledClock):
-    """Marketo's clock, which begins where the data end: nothing is too old to be read."""
+class EndOfData(ScaledClock):
+    """
+    Marketo's clock, which begins where the data end: nothing is too old to be read.
 
-    def __init__(self) -> None:
-        super().__init__(FAST)
+    :param scale: simulated seconds in a second.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__(scale)
         self._start = datetime(2026, 3, 12, 12, tzinfo=timezone.utc)
 
     def advance(self, seconds: float) -> None:
@@ -251,7 +255,7 @@ def _instance(governor_clock: ManualClock | None = None) -> Iterator[Marketo]:
     late = {"late_share": 0.2, "late_by": 86_400.0}
     settings = Settings(**{"leads": 500, "activities": 2_000, "time_scale": FAST, **late, **DATES})
     governor = LocalGovernor(parallel=10, rate_limit=100_000, clock=governor_clock or ManualClock())
-    with Marketo(settings, clock=_EndOfData()) as started, pytest.MonkeyPatch.context() as patch:
+    with Marketo(settings, clock=EndOfData(FAST)) as started, pytest.MonkeyPatch.context() as patch:
         marketo = cast("Marketo", started)
         connection = json.loads(marketo.connection())
         extra = {"poll_interval": 0.1, "hash_secret": "of the fault campaign"}
