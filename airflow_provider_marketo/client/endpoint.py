@@ -13,7 +13,13 @@ _MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}", re.IGNORECASE)
 _PLAIN = re.compile(r"[!-~]+")
 """A URL has neither blanks nor control characters. No host of Marketo has a name outside of ASCII."""
 
+_UI = re.compile(r"(app|engage|login|experience)[\w-]*\.(marketo|adobe)\.com")
+"""Hosts of the pages that people see. They answer no call, and many an address is copied from the browser."""
+
 _PATHS_COPIED = ("/rest", "/identity", "/bulk")
+
+
+_REMEDY = "Copy the endpoint from Admin > Web Services, or give the Munchkin ID, such as 123-ABC-456."
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,15 @@ def _checked(url: str, parameter: str) -> str:
         url,
         parameter,
         what="the URL of a Marketo instance",
-        remedy="Copy the endpoint from Admin > Web Services, or give the Munchkin ID, such as 123-ABC-456.",
+        remedy=_REMEDY,
     )
     path = parts.path.rstrip("/")
+    if _UI.fullmatch(str(parts.hostname)):
+        raise MarketoInvalidRequestError(
+            f"the connection's {parameter} is the address of Marketo's pages, which answer no calls",
+            parameter=parameter,
+            remedy=_REMEDY,
+        )
     if parameter == "host" and path and not path.startswith(_PATHS_COPIED):
         raise MarketoInvalidRequestError(
             "the connection's host has a path that Marketo does not have",

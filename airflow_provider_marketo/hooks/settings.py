@@ -241,12 +241,17 @@ class FieldReader:
         :param system: what the connection is for.
         :param where: the argument that names it, with its preposition.
         """
-        if conn_type and conn_type != expected:
+        if not conn_type or conn_type == expected:
+            return
+        if conn_type.strip().lower() == expected:
             raise self.refused(
-                "conn_type",
-                f"is {conn_type!r}, and its password is not meant for {system}",
-                f"Name a connection of type {expected}{where}.",
+                "conn_type", f"is {conn_type!r}", f"Write it as {expected}, which is what Airflow knows."
             )
+        raise self.refused(
+            "conn_type",
+            f"is {conn_type!r}, and its password is not meant for {system}",
+            f"Name a connection of type {expected}{where}.",
+        )
 
     def credentials(self, login: str | None, password: Secret | None, remedy: str) -> tuple[str, Secret]:
         """

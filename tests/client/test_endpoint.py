@@ -71,6 +71,22 @@ def test_anything_else_is_refused(host):
         Endpoint.parse(host)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "app-sj01.marketo.com",
+        "https://app-sj01.marketo.com/#MM0A1",
+        "https://experience.adobe.com",
+        "engage-ab.marketo.com",
+    ],
+)
+def test_the_address_of_marketos_pages_is_refused_before_it_gets_the_secret(url):
+    with pytest.raises(MarketoInvalidRequestError, match=r"host is the address of Marketo's pages.*Munchkin"):
+        Endpoint.parse(url)
+    with pytest.raises(MarketoInvalidRequestError, match=r"identity_url is the address of Marketo's pages"):
+        Endpoint.parse("123-ABC-456", url if "://" in url else f"https://{url}")
+
+
 @pytest.mark.parametrize("url", ["https://id.exa\r\nmple.com/identity", "https://id.example.com/iden tity", "id"])
 def test_an_identity_url_has_no_blanks_and_no_line_breaks(url):
     with pytest.raises(MarketoInvalidRequestError, match="identity_url"):

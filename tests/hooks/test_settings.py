@@ -53,6 +53,20 @@ def test_a_connection_of_another_type_is_refused_by_name(conn_type):
     assert caught.value.parameter == "conn_type"
 
 
+@pytest.mark.parametrize(
+    ("conn_type", "way_out"),
+    [
+        ("postgres", "Name a connection of type marketo"),
+        ("Marketo", "Write it as marketo"),
+        ("marketo ", "Write it as"),
+    ],
+)
+def test_a_type_that_differs_only_in_its_spelling_is_to_be_corrected(conn_type, way_out):
+    with pytest.raises(MarketoInvalidRequestError, match=way_out) as caught:
+        settings(conn_type=conn_type)
+    assert ("not meant" in str(caught.value)) is (conn_type == "postgres")
+
+
 @pytest.mark.parametrize("conn_type", [None, "", "marketo"])
 def test_a_connection_without_a_type_is_accepted(conn_type):
     assert settings(conn_type=conn_type).client_id == "an-id"
