@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import PreparedRequest
 
 _IDENTITY_TIMEOUT = 40.0
+_NOT_IDENTITY = (403, 404, 405, 406, 407, 410, 411, 413, 415, 421, 451)
+"""HTTP statuses that Marketo's identity service does not have. Another server, or something in between, answered."""
+
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 """A token that fits into a header: printable ASCII without blanks and line breaks."""
 
@@ -269,6 +272,14 @@ class Transport:
             if response.status_code in (400, 401):
                 raise errors.MarketoAuthError(
                     "identity refuses this client id and secret", operation=name, code=codes.http(response.status_code)
+                )
+            if response.status_code in _NOT_IDENTITY:
+                raise errors.MarketoInvalidRequestError(
+                    "no identity service of Marketo answers at this address",
+                    parameter="host",
+                    operation=name,
+                    code=codes.http(response.status_code),
+                    remedy="Check the connection's host and identity_url, and whether a proxy or a firewall answers.",
                 )
             answer.raise_for_status(name, response)
             return read_token(name, response)

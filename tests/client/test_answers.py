@@ -198,6 +198,17 @@ def test_of_a_redirect_neither_the_body_nor_the_target_is_read(target):
     assert peak < 10 << 20
 
 
+@pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden", "405 Not Allowed", "407 Proxy"])
+def test_an_address_without_an_identity_service_is_said_to_be_one(status):
+    """The remedies of Marketo's own statuses speak of ids, permissions and parameters."""
+    with answering(token=lambda sock: sock.sendall(reply(b"<html>", status=status))) as server:
+        error = failure_of(server)
+    assert "no identity service of Marketo answers" in error.message
+    assert error.parameter == "host"
+    assert "identity_url" in str(error.remedy)
+    assert len(server.requests) == 1
+
+
 def test_an_answer_with_two_lengths_may_have_run():
     two = BEGIN + b"Content-Length: 5\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with answering(two) as server:
