@@ -20,6 +20,7 @@ _SPELLINGS: Mapping[str, Mapping[str, str]] = {
     "channels.get_by_name": {"Name": "name"},
     "folders.get": {"workspace": "workSpace"},
     "folders.get_by_name": {"workspace": "workSpace"},
+    "leads.merge": {"leadId": "leadIds"},
     "redirect_rules.get": {"redirectToLandingPageId": "redirectTolandingPageId"},
     "data_ingestion.sync_companies": {"companies": "input"},
     "data_ingestion.add_leads_to_list": _LISTS,

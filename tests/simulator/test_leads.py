@@ -161,11 +161,12 @@ def test_deleted_leads_are_gone_and_cannot_be_deleted_again(api: Api, how: str):
     assert api.result(LEADS, filterType="email", filterValues="lead1002@example.org") == []
 
 
-def test_a_merge_keeps_the_winner_and_fills_what_it_lacks(api: Api):
+@pytest.mark.parametrize("parameter", ["leadIds", "leadId"])
+def test_a_merge_keeps_the_winner_and_fills_what_it_lacks(api: Api, parameter: str):
     winner, loser = (
         lead["id"] for lead in api.sync({"email": "w@example.org"}, {"email": "l@example.org", "city": "Rome"})
     )
-    reply = api.post(f"/rest/v1/leads/{winner}/merge.json", leadIds=str(loser))
+    reply = api.post(f"/rest/v1/leads/{winner}/merge.json", **{parameter: str(loser)})
 
     assert (reply["success"], "result" in reply) == (True, False)
     assert api.result(f"/rest/v1/lead/{winner}.json", fields="email,city") == [
