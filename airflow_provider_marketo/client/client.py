@@ -43,6 +43,11 @@ _SENT_TWICE = (
 Answer = TypeVar("Answer")
 
 
+def list_name(operation: str, parameters: Mapping[str, Any]) -> str:
+    """Return the name under which ``known_replies`` of a client has the records of all pages of a query."""
+    return " ".join([operation, "all pages", *(f"{name}={value}" for name, value in sorted(parameters.items()))])
+
+
 class MarketoClient:
     """
     Talks to one Marketo instance as one API user. May be shared between threads.
@@ -96,7 +101,10 @@ class MarketoClient:
         self._on_secret = on_secret
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
         self.known_replies: Mapping[str, Reply] = {}
-        """Replies that another task of the run received. They answer the same calls without parameters here."""
+        """
+        Replies that another task of the run received. They answer the same calls here: those of calls without
+        parameters stand under the operation, whole lists under :func:`list_name`.
+        """
         self._stopped = False
         self._marketo_ahead: timedelta | None = None
 
@@ -181,6 +189,8 @@ class MarketoClient:
         :param operation: name in the catalogue, or Adobe's operationId.
         :param parameters: parameters of the first page, in Adobe's spelling.
         """
+        if (known := self.known_replies.get(list_name(operation, parameters))) is not None:
+            return map(self._counted, [known])
         style = operations.get(operation).paging
         return map(self._counted, paging.pages(lambda asked: self.call(operation, **asked), style, parameters))
 

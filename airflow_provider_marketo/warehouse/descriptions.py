@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from airflow_provider_marketo.client.client import list_name
 from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableError, MarketoPermissionError
 from airflow_provider_marketo.client.records import ReplyRecord
 from airflow_provider_marketo.client.serializable import Serializable
@@ -22,6 +23,7 @@ from airflow_provider_marketo.output.folder import OutputFolder
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
 
+PROGRAMS, PROGRAMS_PAGE = "programs.get", {"maxReturn": 200}
 OPERATIONS = ("leads.describe", "activities.get_types", "program_members.describe", "custom_objects.list")
 _PLACE = "descriptions.json"
 _FRESH = timedelta(hours=1)
@@ -33,7 +35,7 @@ class RunDescriptions(Serializable):
     Marketo's replies.
 
     :param asked: Marketo's time then.
-    :param bodies: JSON texts, by operation.
+    :param bodies: JSON texts, by operation; those of whole lists by their name.
     """
 
     VERSION: ClassVar[int] = 1
@@ -59,6 +61,23 @@ def ask_and_share(client: MarketoClient, folder: OutputFolder) -> None:
     use_shared(client, folder.url)
 
 
+def share_programs(client: MarketoClient, folder: OutputFolder) -> None:
+    """
+    List all programs for the other tasks of a run that reads all: one writes them down, one exports their members.
+
+    :param client: the instance.
+    :param folder: where :func:`ask_and_share` has written.
+    """
+    shared = folder.read_state(RunDescriptions, _PLACE)
+    assert shared is not None
+    try:
+        body = {"success": True, "result": list(client.paginate(PROGRAMS, **PROGRAMS_PAGE))}
+    except (MarketoPermissionError, MarketoFeatureUnavailableError):
+        return
+    bodies = {**shared.bodies, list_name(PROGRAMS, PROGRAMS_PAGE): json.dumps(body)}
+    folder.write_state(_PLACE, replace(shared, bodies=bodies))
+
+
 def use_shared(client: MarketoClient, folder: str) -> None:
     """
     Let a client know what Marketo has said to the first task of the run, so that it need not ask.
@@ -69,6 +88,6 @@ def use_shared(client: MarketoClient, folder: str) -> None:
     found = OutputFolder(folder).read_state(RunDescriptions, _PLACE)
     if found is not None and client.marketo_time() - found.asked < _FRESH:
         client.known_replies = {
-            operation: Reply(operation, json.loads(body, object_hook=ReplyRecord))
-            for operation, body in found.bodies.items()
+            name: Reply(name.partition(" ")[0], json.loads(body, object_hook=ReplyRecord))
+            for name, body in found.bodies.items()
         }

@@ -17,9 +17,10 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.conversions import as_utc
+from airflow_provider_marketo.extract.request import ALL, CHANGED
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.folder import OutputFolder
-from airflow_provider_marketo.warehouse.descriptions import ask_and_share
+from airflow_provider_marketo.warehouse.descriptions import ask_and_share, share_programs
 from airflow_provider_marketo.warehouse.watermarks import read_watermarks
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     folder.check_writable()
     ask_and_share(hook.get_conn(), folder)
     found = _settle(context, hook, arguments)
+    if found["programs"] == ALL:
+        share_programs(hook.get_conn(), folder)
     settled = RunRanges(found, _types(hook))
     folder.write_state(place, settled)
     for source in SOURCES:
@@ -158,6 +161,6 @@ def _as_values(ranges: Mapping[str, RangeOfSource], until: datetime | None) -> d
     return {
         **values,
         "leads_mode": "snapshot" if ranges[LEADS].is_first else "auto",
-        "programs": "all" if ranges[MEMBERS].is_first else "changed",
+        "programs": ALL if ranges[MEMBERS].is_first else CHANGED,
         "until": iso(until) if until else None,
     }
