@@ -50,9 +50,9 @@ _ARGUMENTS |= {"on_delete": "mark", "max_deletes": 0.2, "dry_run": False, "fivet
 
 def measure(folder: Path, rows: int) -> Iterator[Row]:
     """Measure all databases."""
-    first = rows_of(folder, "first", 0, rows, 0)
+    first, half = rows_of(folder, "first", 0, rows, 0), rows // 20
     deltas = [
-        rows_of(folder, f"delta{number}", rows - rows // 20 + number, rows + rows // 20 + number, 3 + number)
+        rows_of(folder, f"delta{number}", rows + (number - 1) * half, rows + (number + 1) * half, 3 + number)
         for number in range(DELTAS)
     ]
     what = f"{rows:,} rows of 20 columns"

@@ -284,14 +284,14 @@ class Engine(ABC):
         :param columns: types by name.
         """
 
-    def fill(self, table: str, key: Sequence[str], insert: str) -> bool:
+    def append(self, table: str, key: Sequence[str], rows: pa.RecordBatchReader) -> bool:
         """
-        Fill a new table, if that shows by the way whether keys repeat.
+        Fill a new table with rows that are not staged.
 
         :param table: its name.
         :param key: its key columns.
-        :param insert: the statement that fills it.
-        :return: False if keys repeat, or if only a look at the rows before can tell. The table is empty then.
+        :param rows: have the names and types of its columns.
+        :return: False if keys repeat, or if the rows must be staged. The table is empty then.
         """
         return False
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
@@ -31,10 +31,14 @@ from airflow_provider_marketo.warehouse.transactions import repeated
 from airflow_provider_marketo.warehouse.view_pass import release_views
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset
     from airflow_provider_marketo.warehouse.engine import Engine
 
 log = printable_logger(__name__)
+
+Result = TypeVar("Result")
 
 UPSERT, SNAPSHOT, TOMBSTONES = "upsert", "snapshot", "tombstones"
 MODES = {CHANGES: UPSERT, FULL: SNAPSHOT, DELETES: TOMBSTONES}
@@ -105,6 +109,11 @@ class _Tables:
     history: History | None
     removes_from: Shape | None
 
+    @property
+    def may_append(self) -> bool:
+        """Whether rows need no stage: the table is new, and they remove no rows of another one."""
+        return self.merge.shape.created and self.removes_from is None
+
 
 class DatasetLoad:
     """
@@ -133,6 +142,7 @@ class DatasetLoad:
         self._fields = self._types = dataset_types(dataset)
         refuse_too_many(engine, self.table, min(len(self._fields), options.max_columns or len(self._fields)))
         self._staged: dict[str, str] = {}
+        self._appended = False
         self._as_of = dataset.as_of or manifest.as_of or manifest.end or _now()
         self.load_id = _load_id(engine, self.table, self._mode, manifest, dataset)
 
@@ -177,12 +187,21 @@ class DatasetLoad:
         self._types = rows.columns
         # Two names that differ in case alone are one name in most databases.
         self._staged = {source: f"c{number}" for number, source in enumerate(self._types)}
-        self._stage(rows)
         if engine.definitions_commit:
+            self._stage(rows)
             tables = self._define()
             engine.begin()
             return None if self._has_run_meanwhile() else tables
-        return None if self._has_run_meanwhile() else self._define()
+        is_new = not engine.declared_columns(self.table)
+        if not is_new:  # before others have to wait
+            self._stage(rows)
+        if self._has_run_meanwhile():
+            return None
+        tables = self._define()
+        self._appended = tables.may_append and self._reading(rows, lambda: tables.merge.append(rows))
+        if is_new and not self._appended:
+            self._stage(rows)
+        return tables
 
     def _overflow(self) -> frozenset[str] | None:
         """
@@ -243,8 +262,13 @@ class DatasetLoad:
         return release_views(self._engine, self._options.fivetran_schema, self.table)
 
     def _stage(self, rows: DatasetRows) -> None:
+        columns = [*self._staged.values(), FILE]
+        self._reading(rows, lambda: self._engine.stage(STAGE, rows, rows.schema, columns))
+
+    def _reading(self, rows: DatasetRows, step: Callable[[], Result]) -> Result:
+        """Take a step in which a driver reads rows."""
         try:
-            self._engine.stage(STAGE, rows, rows.schema, [*self._staged.values(), FILE])
+            return step()
         except Exception:
             if rows.error is not None:  # drivers show little of it
                 raise rows.error from None
@@ -254,7 +278,7 @@ class DatasetLoad:
         merge, history, shape = tables.merge, tables.history, tables.merge.shape
         if history is not None:
             history.refuse_older(self._log.newest(self.table))
-        found = merge.fill() if shape.created else merge.compare()
+        found = merge.fill(appended=self._appended) if shape.created else merge.compare()
         counts.inserted, counts.updated = found["inserted"], found["updated"]
         counts.unchanged = found["unchanged"]
         counts.older = (

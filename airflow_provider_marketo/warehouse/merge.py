@@ -10,16 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from airflow_provider_marketo.client.tabular.sources import EXTRACT, JOURNAL, SOURCE
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import literal, names, quote
 from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, LOAD, SYNCED_AT
 from airflow_provider_marketo.warehouse.rows import FILE
+from airflow_provider_marketo.warehouse.shape import SYSTEM_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_marketo.warehouse.engine import Engine
+    from airflow_provider_marketo.warehouse.rows import DatasetRows
     from airflow_provider_marketo.warehouse.shape import Shape
 
 STAGE, DELTA, GONE = "_marketo_stage", "_marketo_delta", "_marketo_gone"
@@ -58,15 +63,43 @@ class Merge:
         flags = (_NEW, _NEWER, _CHANGED, _FILLS) if self.shape.has_sources else (_NEW, _NEWER, _CHANGED)
         self.engine.define_temporary(DELTA, {**columns, **dict.fromkeys(flags, types.INT)})
 
-    def fill(self) -> dict[str, int]:
+    def append(self, rows: DatasetRows) -> bool:
+        """
+        Write rows that are not staged into a table that this load has made.
+
+        :param rows: the rows of the files.
+        :return: False if they must be staged, since their keys repeat or the engine cannot do it. The table is empty
+            then.
+        """
+        shape, kinds = self.shape, self.shape.types
+        if any(self.staged.get(column, ("", ""))[1] != kinds[column] for column in shape.columns.values()):
+            return False
+        system = {AS_OF: self.as_of, LOAD: self.load_id, SYNCED_AT: self.now}
+        constants = [pa.scalar(value).cast(types.arrow_type(SYSTEM_TYPES[name])) for name, value in system.items()]
+        fields = [(column, types.arrow_type(kinds[column])) for column in shape.columns.values()]
+        schema = pa.schema([*fields, *((name, each.type) for name, each in zip(system, constants, strict=True))])
+        texts_of_key = {column for column in shape.key if kinds[column] == types.TEXT}
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in rows.batches():
+                values = [
+                    pc.fill_null(batch.column(source), "") if column in texts_of_key else batch.column(source)
+                    for source, column in shape.columns.items()
+                ]
+                values += [pa.repeat(each, batch.num_rows) for each in constants]
+                yield pa.record_batch(values, schema=schema)
+
+        return self.engine.append(shape.table, shape.key, pa.RecordBatchReader.from_batches(schema, batches()))
+
+    def fill(self, *, appended: bool) -> dict[str, int]:
         """
         Insert the rows into a table that this load has made: there is nothing to compare them with.
 
+        :param appended: whether :meth:`append` has done it.
         :return: as :meth:`compare` returns it.
         """
-        columns = list(self.shape.columns.values())
-        insert = self._insertion(f"({self._each(columns)}) AS s", columns)
-        if not self.engine.fill(self.shape.table, self.shape.key, insert):
+        if not appended:
+            columns = list(self.shape.columns.values())
             self.engine.execute(self._insertion(f'({self._once(columns)}) AS s WHERE s."_n" = 1', columns))
         found = self.engine.query(f"SELECT COUNT(*) FROM {self._table}")
         total = int(found[0][0]) if found else 0
@@ -190,11 +223,10 @@ class Merge:
         )
 
     def _has_duplicates(self, keys: str) -> bool:
-        stage = quote(STAGE)
         found = self.engine.query(
-            f"SELECT (SELECT COUNT(*) FROM {stage}) - (SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {stage}) AS k)"
+            f"SELECT SUM(n), COUNT(*) FROM (SELECT COUNT(*) AS n FROM {quote(STAGE)} GROUP BY {keys}) AS k"
         )
-        return not found or found[0][0] != 0
+        return not found or (found[0][0] or 0) != found[0][1]
 
     def _insertion(self, source: str, columns: Sequence[str]) -> str:
         engine = self.engine

@@ -307,3 +307,12 @@ def test_a_dry_run_says_every_statement_and_changes_nothing(warehouse, publish, 
     assert found["tables"]["leads"]["inserted"] == 1
     assert "INSERT INTO" in caplog.text
     assert warehouse.contents() == {}
+
+
+@pytest.mark.parametrize("make_warehouse", databases("duckdb", "postgres", "postgres18"), indirect=True)
+def test_rows_of_a_new_table_are_not_staged(warehouse, publish, caplog):
+    with caplog.at_level("INFO"):
+        warehouse.load(publish([lead(1), lead(2)]), dry_run=True)
+    statements = [message for message in caplog.messages if not message.startswith("DROP")]
+    assert [each for each in statements if "leads" in each and ("INSERT" in each or "COPY" in each)]
+    assert not [each for each in statements if "_marketo_stage" in each]

@@ -67,9 +67,25 @@ class Warehouse(ConnectionEngine):
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
         renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
         batches = (batch.rename_columns(list(columns)) for batch in rows.batches())
-        self._connection.register("marketo_rows", pa.RecordBatchReader.from_batches(renamed, batches))
+        self._read(
+            f"CREATE TEMP TABLE {quote(name)} AS SELECT {names(columns)} FROM marketo_rows",
+            pa.RecordBatchReader.from_batches(renamed, batches),
+        )
+
+    def append(self, table: str, key: Sequence[str], rows: pa.RecordBatchReader) -> bool:
+        target = self.table(table)
+        self._read(f"INSERT INTO {target} BY NAME SELECT * FROM marketo_rows", rows)
+        keys = f"SELECT DISTINCT {names(key)} FROM {target}"
+        ((repeated,),) = self.query(f"SELECT COUNT(*) - (SELECT COUNT(*) FROM ({keys})) FROM {target}")
+        if repeated:
+            self.execute(f"DELETE FROM {target}")
+        return not repeated
+
+    def _read(self, sql: str, rows: pa.RecordBatchReader) -> None:
+        """Run a statement that reads rows as ``marketo_rows``."""
+        self._connection.register("marketo_rows", rows)
         try:
-            self.execute(f"CREATE TEMP TABLE {quote(name)} AS SELECT {names(columns)} FROM marketo_rows")
+            self.execute(sql)
         finally:
             self._connection.unregister("marketo_rows")
 
