@@ -11,6 +11,8 @@ from airflow_provider_marketo.warehouse.merge import DELTA
 from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, HISTORY, LOAD, VALID_FROM, VALID_TO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_marketo.warehouse.engine import Engine
     from airflow_provider_marketo.warehouse.shape import Shape
 
@@ -77,10 +79,7 @@ class History:
         """Close the versions of deleted rows, and open one for each live row that has none."""
         engine, table = self._engine, self._engine.table(self._shape.table)
         columns = list(self._shape.columns.values())
-        engine.execute(
-            f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = t.{quote(DELETED_AT)} FROM {table} AS t"
-            f" WHERE {self._on('h', 't')} AND h.{quote(VALID_TO)} IS NULL AND t.{quote(DELETED_AT)} IS NOT NULL"
-        )
+        close_deleted(engine, self._shape.table, self._shape.key)
         engine.execute(
             f"INSERT INTO {self._table} ({names([*columns, LOAD, VALID_FROM])})"
             f" SELECT {names([*columns, LOAD, AS_OF], 't.')} FROM {table} AS t WHERE t.{quote(DELETED_AT)} IS NULL"
@@ -89,4 +88,23 @@ class History:
         )
 
     def _on(self, one: str, other: str) -> str:
-        return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in self._shape.key)
+        return _same_key(self._shape.key, one, other)
+
+
+def close_deleted(engine: Engine, table: str, key: Sequence[str]) -> None:
+    """
+    Close the open versions of rows that are marked as deleted.
+
+    :param engine: the database.
+    :param table: name of the table with the rows; another one has their versions.
+    :param key: its key columns.
+    """
+    engine.execute(
+        f"UPDATE {engine.table(history_table(table))} AS h SET {quote(VALID_TO)} = t.{quote(DELETED_AT)}"
+        f" FROM {engine.table(table)} AS t WHERE {_same_key(key, 'h', 't')}"
+        f" AND h.{quote(VALID_TO)} IS NULL AND t.{quote(DELETED_AT)} IS NOT NULL"
+    )
+
+
+def _same_key(key: Sequence[str], one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in key)

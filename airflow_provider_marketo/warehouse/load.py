@@ -21,7 +21,7 @@ from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.belonging import Belongings
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.fivetran_layout import fields_of_models
-from airflow_provider_marketo.warehouse.history import History
+from airflow_provider_marketo.warehouse.history import History, close_deleted, history_table
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
 from airflow_provider_marketo.warehouse.names import ERASED, OVERFLOW, table_name
@@ -295,11 +295,19 @@ class DatasetLoad:
         if tables.removes_from is not None:
             counts.deleted = self._remove(tables.removes_from, merge.now)
         self._belongings.mark(merge.now)
+        self._close_versions()
         if self._engine.declared_columns(ERASED):
             erasure.erase(self._engine, self._log, {shape.table})
         if history is not None:
             history.follow()
         merge.drop_temporary()
+
+    def _close_versions(self) -> None:
+        """Close the versions of rows that this load has marked in other tables; a load of their own may be far off."""
+        for table in sorted({*filter(None, [self._removes_from]), *self._belongings.tables()} - {self.table}):
+            if self._engine.declared_columns(history_table(table)):
+                known = self._log.known(table).values()
+                close_deleted(self._engine, table, [column for column, _, is_key in known if is_key])
 
     def _mark_unlisted(self, merge: Merge) -> int:
         gone, live = merge.count_unlisted(self._dataset.scope)

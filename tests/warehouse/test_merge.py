@@ -268,6 +268,8 @@ def test_history_keeps_the_versions(warehouse, publish):
     warehouse.load(publish([lead(1, score=1), lead(2)], as_of=DAY(2)), history=True)
     warehouse.load(publish([lead(1, score=2, day=3), lead(2)], as_of=DAY(4)), history=True)
     warehouse.load(removal_of(publish, 2, DAY(5), DAY(6)))
+    ((closed,),) = warehouse.query('SELECT "_valid_to" FROM {leads_history} WHERE "id" = 2')
+    assert _day(closed) == 5  # by the load that marks the lead, not by the next one of leads
     warehouse.load(publish([lead(1, score=3, day=7)], as_of=DAY(8)), history=True)
     versions = warehouse.query('SELECT "id", "score", "_valid_from", "_valid_to" FROM {leads_history} ORDER BY 1, 3')
     assert [(number, score, _day(start), _day(end)) for number, score, start, end in versions] == [
