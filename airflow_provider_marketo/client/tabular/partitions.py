@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_provider_marketo.client.dates import parse_date_or_none, written
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -151,8 +151,8 @@ class Partitioning:
             part = _NO_VALUE_IN_LOWER_CASE.get(part, part)
         if len(part) > LONGEST_PART:
             digest = hashlib.sha256((value or "").encode()).hexdigest()[:DIGEST]
-            # Longer than any value that stands for itself, and never with half of an escape.
-            part = _HALF_ESCAPE.sub("", part[: LONGEST_PART - DIGEST]).ljust(LONGEST_PART - DIGEST + 1, "~") + digest
+            # Longer than any value that stands for itself.
+            part = _without_half(part[: LONGEST_PART - DIGEST]).ljust(LONGEST_PART - DIGEST + 1, "~") + digest
         return f"{name}={part}/"
 
     def told_by(self, folder: str) -> tuple[str, ...]:
@@ -176,6 +176,18 @@ class Partitioning:
         """Return the folder of an activity type. A type that Marketo does not list is named by its id."""
         known = self.types.get(int(type_id)) if type_id.isdecimal() else None
         return known or f"{ACTIVITY_TYPE}_{snake_case(type_id) or 'unknown'}"
+
+
+def _without_half(part: str) -> str:
+    """Drop half an escape and half a character at the end: PyArrow refuses a whole table because of either."""
+    part = _HALF_ESCAPE.sub("", part)
+    while True:
+        try:
+            unquote(part, errors="strict")
+        except UnicodeDecodeError:
+            part = part[: -len("%E3")]
+        else:
+            return part
 
 
 def _escaped(found: re.Match[str]) -> str:

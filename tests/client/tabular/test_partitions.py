@@ -42,6 +42,11 @@ def test_no_text_shares_the_folder_of_null():
     assert {text: unquote(folder)[len("leadSource=") : -1] for text, folder in folders.items()} == {t: t for t in texts}
 
 
+@given(st.text("aA\u00e9\u90e8\U0001f600", min_size=8, max_size=120))
+def test_the_name_of_a_long_value_is_text_for_every_reader(text):
+    assert unquote(Partitioning(("s",)).folder([text]), errors="strict")
+
+
 @pytest.mark.parametrize("text", ["\u90e8" * 30, "x" * 10_000, "%" * 60, "\0\x1f\n" * 40])
 def test_a_long_value_makes_a_short_name_of_its_own(text):
     parts = Partitioning(("leadSource",))
