@@ -28,6 +28,9 @@ _OVERFLOW = {("leads.merge", "leadIds"): "1080"}
 _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
 """Parameters that the catalogue requires and Marketo does not: they may be missing or empty."""
 
+_PATH_IN_BODY = {("activities.update_custom_type", "apiName")}
+"""Parameters of the path that the specification requires in the body, too."""
+
 _CASE_SENSITIVE = {("data_ingestion.sync_companies", "action")}
 """Closed sets of values whose case matters."""
 
@@ -64,10 +67,11 @@ def read_parameters(
     :raises ApiError: Marketo would refuse the parameters.
     """
     reader = _Reader(operation, note)
-    given = {name: reader.from_text(operation.parameters[name].schema, name, [text]) for name, text in path.items()}
-    given |= reader.texts(pairs_as_in_catalogue(operation.name, (*query, *body.pairs)))
+    given = reader.texts(pairs_as_in_catalogue(operation.name, (*query, *body.pairs)))
     given |= reader.files(body.files)
     given |= reader.members(json_as_in_catalogue(operation.name, body))
+    # Last, because the address says what a call is about, whatever else has its name.
+    given |= {name: reader.from_text(operation.parameters[name].schema, name, [text]) for name, text in path.items()}
     reader.check(given)
     return given
 
@@ -130,6 +134,8 @@ class _Reader:
         found = {}
         for name, value in body.items():
             parameter = self._operation.parameters.get(name)
+            if (self._operation.name, name) in _PATH_IN_BODY:
+                continue
             if parameter is None or parameter.place == "path":
                 self._note(f"unknown member {name} in the body of {self._operation.name}")
                 raise ApiError("1003", f"Unrecognized field '{name}'")

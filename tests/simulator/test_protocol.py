@@ -83,6 +83,11 @@ def test_lists_may_be_repeated_or_separated_by_commas(api: Api):
     assert commas == repeated
 
 
+def test_the_address_says_what_a_call_is_about_whatever_the_query_says(api: Api):
+    assert api.result("/rest/v1/lead/1001.json", leadId="1002")[0]["id"] == 1001
+    assert api.result("/rest/v1/lists/1001.json", listId="1002")[0]["id"] == 1001
+
+
 def test_an_unknown_query_parameter_is_ignored_and_counted_as_a_violation(api: Api):
     assert api.get("/rest/v1/leads/partitions.json", colour="red")["success"]
     assert api.simulator.report().violations == {"unknown parameter colour of leads.get_partitions": 1}
