@@ -67,11 +67,10 @@ def read_parameters(
     :raises ApiError: Marketo would refuse the parameters.
     """
     reader = _Reader(operation, note)
-    given = reader.texts(pairs_as_in_catalogue(operation.name, (*query, *body.pairs)))
+    given = {name: reader.from_text(operation.parameters[name].schema, name, [text]) for name, text in path.items()}
+    given |= reader.texts(pairs_as_in_catalogue(operation.name, (*query, *body.pairs)))
     given |= reader.files(body.files)
     given |= reader.members(json_as_in_catalogue(operation.name, body))
-    # Last, because the address says what a call is about, whatever else has its name.
-    given |= {name: reader.from_text(operation.parameters[name].schema, name, [text]) for name, text in path.items()}
     reader.check(given)
     return given
 
