@@ -62,11 +62,11 @@ _PACKAGES = {
 
 _RESTORE = "Restore the file, or delete it and clear the task."
 
-_PRIVATE = "_marketo/runs/"
+_PRIVATE = f"/{layout.RUNS}/"
 """What tasks keep between two tries: rows that wait to be sent, keys of rows. Only they read it."""
 
-_PRIVATE_DEPTH = 4
-"""Folders above those of a task's run, which other users may have to share: ``_marketo/runs/<dag>/<task>``."""
+_SHARED_DEPTH = 2
+"""Folders above those of a task's run, which other users may have to share: ``<dag>/<task>``."""
 
 _FINAL_ERRORS = (
     PermissionError,
@@ -335,10 +335,8 @@ class OutputFolder:
                 self._filesystem.put_file(str(local), key)
                 return
             final = Path(key)
-            if name.startswith(_PRIVATE):
-                make_folders(final.parent, private=name.count("/") - _PRIVATE_DEPTH)
-            else:
-                make_folders(final.parent)
+            _make_folders(final.parent)
+            if _PRIVATE not in final.as_posix():
                 local.chmod(mode)
             sync(local)
             os.replace(local, final)
@@ -399,7 +397,7 @@ class Staging:
     def __init__(self, folder: OutputFolder, place: Path, owner: str) -> None:
         self._folder = folder
         with folder.writing():
-            make_folders(place)
+            _make_folders(place)
             self._directory = Path(tempfile.mkdtemp(prefix=f"{layout.TEMPORARY_PREFIX}{owner}-", dir=place))
 
     def __enter__(self) -> Staging:
@@ -437,6 +435,12 @@ class Staging:
         mode = stat.S_IMODE(probe.stat().st_mode)
         probe.unlink()
         return mode
+
+
+def _make_folders(folder: Path) -> None:
+    """Make folders that are missing. Those of a task's run are for this user, also where one is the output folder."""
+    inside = folder.as_posix().partition(_PRIVATE)[2]
+    make_folders(folder, private=len(inside.split("/")) - _SHARED_DEPTH if inside else 0)
 
 
 def _open_privately(path: str, flags: int) -> int:

@@ -633,6 +633,20 @@ def test_a_dry_run_leaves_alone_what_an_earlier_try_has_staged(marketo, tmp_path
     assert kept[0]
 
 
+def test_rows_that_a_failed_task_keeps_are_for_this_user_only(marketo, tmp_path):
+    marketo().fail("leads.sync", "611", times=99)
+    (tmp_path / "in.jsonl").write_text(json.dumps(people(1)[0]))
+    places = {name: str(tmp_path / name) for name in ("staging", "rejects_path")}
+    task = MarketoSyncLeadsOperator(task_id="a_task", source=str(tmp_path / "in.jsonl"), **places)
+    with pytest.raises(MarketoTransientError, match="611"):
+        task.execute(task_context())
+    kept = [path for path in (tmp_path / "staging/_marketo/runs/a_dag/a_task").rglob("*") if path.is_file()]
+    assert any(b"@" in path.read_bytes() for path in kept)
+    for path in kept:
+        assert path.stat().st_mode & 0o077 == 0
+        assert path.parent.stat().st_mode & 0o077 == 0
+
+
 def companies(count: int):
     return [{"externalCompanyId": f"c{number}", "company": f"Name {number}"} for number in range(count)]
 
