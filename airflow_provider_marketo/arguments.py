@@ -407,7 +407,7 @@ def name(*, required: bool = False) -> Check:
         found: str | None = check_text(parameter, value)
         if found is not None and isinstance(value, str) and found != value:
             raise MarketoInvalidRequestError(
-                f"{parameter}={value!r} starts or ends with a blank, which would not tell it from {found!r}",
+                f"{parameter}={value!r} starts or ends with a blank, so it cannot be told from {found!r}",
                 parameter=parameter,
                 remedy=f"Write {parameter}={found!r}.",
             )

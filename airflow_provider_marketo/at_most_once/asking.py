@@ -117,7 +117,7 @@ def answer_of(event: Mapping[str, Any] | None) -> bool:
     """
     Return whether a person says that the request ran.
 
-    :param event: what Airflow hands over.
+    :param event: the answer, as Airflow passes it.
     :raises MarketoInvalidRequestError: it is not an answer.
     """
     facts = event or {}

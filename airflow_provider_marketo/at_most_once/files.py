@@ -89,8 +89,8 @@ class NamedFiles:
             raise MarketoStorageError(f"{parameter.name}: {text}", operation=operation) from error
         if not is_allowed:
             raise MarketoInvalidRequestError(
-                f"{_text_of(named)} comes from a template, an XCom or a mapping, and is in no folder of [marketo] "
-                "upload_roots",
+                f"{_text_of(named)} comes from a template, an XCom or a mapping, and lies outside [marketo]"
+                " upload_roots",
                 remedy="Write the path into the DAG file, or add its folder to upload_roots in the configuration.",
                 **facts,
             )

@@ -31,7 +31,7 @@ _CONN_ID = Arg(
 _FOLDERS = Arg(("folders",), nargs="*", help="Folders that tasks name as output_path, rejects_path or staging.")
 _OLDER_THAN = Arg(
     ("--older-than-days",),
-    help="Remove only what nothing was written to for so many days (default: 30).",
+    help="Remove only what was last written to this many days ago or earlier (default: 30).",
     type=days,
     default=30,
 )
@@ -66,8 +66,10 @@ _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store
 _OBJECT = Arg(
     ("what",), metavar="DAG_ID or object", help=f"A DAG, or what is extracted: {', '.join(get_args(BulkObject))}."
 )
-_START = Arg(("--start",), help="First second wanted, ISO 8601. For a DAG: where its dates are templates.")
-_END = Arg(("--end",), help="First second no longer wanted, ISO 8601 (default for a DAG: now).")
+_START = Arg(
+    ("--start",), help="First second wanted, ISO 8601. For a DAG: the start of tasks whose dates are templates."
+)
+_END = Arg(("--end",), help="First second after the span, ISO 8601 (default for a DAG: now).")
 _WINDOW = Arg(("--window",), help="Length of a window, ISO 8601 (default: P30D).", default="P30D")
 _ORDER = Arg(("--order",), help="Which window comes first.", choices=get_args(WindowOrder), default="oldest_first")
 _DATE_FIELD = Arg(("--date-field",), help="What the windows select by, such as updatedAt.")
@@ -128,8 +130,8 @@ _COMMANDS = (
     ActionCommand(
         name="plan",
         help="Show the calls, megabytes and days of a DAG's first run, or of a backfill (experimental)",
-        description="Of a DAG, prints a line for each of its tasks with the calls, the megabytes and the days of the "
-        "first run. Of an object, prints a line for each window of a bulk extract, with the megabytes that it is "
+        description="For a DAG, prints a line for each of its tasks with the calls, the megabytes and the days of the "
+        "first run. For an object, prints a line for each window of a bulk extract, with the megabytes that it is "
         "likely to have and the day on which it is exported. The size is that of the last file of such an extract, "
         "as the tasks have written it down, or of a window that --sample exports. Without --sample it never calls "
         "Marketo.",
@@ -173,7 +175,7 @@ _COMMANDS = (
         help="Let the next run of a task group read a table of the warehouse again (experimental)",
         description="The next run of MarketoWarehouseTaskGroup reads the table from start, and merges its rows: what "
         "Marketo sends replaces what the table has, and what Marketo has forgotten stays. Activities of all types are "
-        "read together, as is all reference data. Calls nothing of Marketo by itself.",
+        "read together, as is all reference data. The command itself does not call Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.resync_table"),
         args=(_SQL_CONN_ID, _SCHEMA, _TABLE),
     ),
@@ -181,7 +183,7 @@ _COMMANDS = (
         name="erase-from-warehouse",
         help="Erase leads from all tables of a warehouse (experimental)",
         description="Empties the rows of the leads in every table that has rows about them, and in the histories: "
-        "keys, ids and the mark remain. Loads that come later bring nothing back. It does not delete them in Marketo.",
+        "keys, ids and the mark remain. Later loads do not restore them. It does not delete them in Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.erase_from_warehouse"),
         args=(_SQL_CONN_ID, _SCHEMA, _LEAD_ID, _ERASE_FOLDER, _ERASE_YES),
     ),

@@ -182,8 +182,8 @@ class MarketoStorageError(MarketoError):
     """A disk, an object store or Airflow's API failed, and did not say that something is missing or forbidden."""
 
     default_remedy = (
-        "It may be a passing failure: the next try continues. If it stays, check the disk, the bucket or Airflow's API"
-        " server."
+        "It may be a passing failure: the next try continues. If it happens again, check the disk, the bucket or"
+        " Airflow's API server."
     )
 
 
@@ -240,7 +240,9 @@ class MarketoAmbiguousOutcomeError(MarketoError):
 class MarketoDataError(MarketoError):
     """A file that Marketo delivered is not what it said it would be: cut short, altered, or not a table."""
 
-    default_remedy = "Nothing was published. Run the task again; if it stays, ask Adobe's support with the export id."
+    default_remedy = (
+        "Nothing was published. Run the task again; if it happens again, ask Adobe's support with the export id."
+    )
 
 
 class MarketoStateError(MarketoError):
@@ -258,7 +260,9 @@ class MarketoFileGoneError(MarketoDataError):
 class MarketoExportFailedError(MarketoError):
     """Marketo gave up an export job, or another user keeps cancelling it."""
 
-    default_remedy = "Run the task again with a shorter window; if it stays, ask Adobe's support with the export id."
+    default_remedy = (
+        "Run the task again with a shorter window; if it happens again, ask Adobe's support with the export id."
+    )
 
 
 class MarketoImportFailedError(MarketoError):

@@ -31,6 +31,6 @@ def id_of(record: Any, what: str, member: str = "id") -> int:
     number = record.get(member) if isinstance(record, Mapping) else None
     if isinstance(number, bool) or not str(number).isdecimal():
         raise MarketoDataError(
-            f"Marketo lists {what} without an id", remedy="Try again; if it stays, ask Adobe's support."
+            f"Marketo lists {what} without an id", remedy="Try again; if it happens again, ask Adobe's support."
         )
     return int(str(number))

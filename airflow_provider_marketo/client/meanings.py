@@ -50,7 +50,7 @@ _not_found = partial(Meaning, MarketoNotFoundError)
 _unavailable = partial(Meaning, MarketoFeatureUnavailableError)
 _UNCERTAIN = Meaning(MarketoTransientError, executed=True)
 
-_REPORT = "It is a mistake of this provider: report it with the operation and the request id."
+_REPORT = "This is a fault of this provider: report it with the operation and the request id."
 _SUBSCRIPTION = "The subscription does not have this feature: ask Adobe, or do without it."
 
 MEANINGS: Mapping[str, Meaning] = {
@@ -71,7 +71,7 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.WRONG_CONTENT_TYPE: _wrong(_REPORT),
     codes.BAD_MULTIPART: _wrong("Check that the file can be read and is not empty, and send it again."),
     codes.SUBSCRIPTION_UNREACHABLE: Meaning(
-        MarketoTransientError, "Usually temporary; if it stays, check the Munchkin ID in the connection's host."
+        MarketoTransientError, "Usually temporary; if it happens again, check the Munchkin ID in the connection's host."
     ),
     codes.CONCURRENCY_LIMIT: Meaning(MarketoThrottledError),
     codes.WRONG_SUBSCRIPTION_TYPE: _unavailable(_SUBSCRIPTION),
@@ -81,7 +81,7 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     codes.FEATURE_OFF: _unavailable(_SUBSCRIPTION),
     codes.INVALID_DATE: _wrong("Write dates as ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z."),
-    codes.BUSINESS_RULE: _wrong("Marketo's rule stands in the message: change the asset in Marketo, or the request."),
+    codes.BUSINESS_RULE: _wrong("The message has Marketo's rule: change the asset in Marketo, or the request."),
     codes.FOLDER_NOT_FOUND: _not_found("Check the folder's id and type: a program counts as a folder of type Program."),
     codes.WRONG_FOLDER_TYPE: _wrong("Choose a folder that may hold this kind of asset."),
     codes.PERSON_ACCOUNTS: _wrong("Merge Salesforce person accounts in Salesforce."),
@@ -106,7 +106,7 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.OBJECT_NOT_FOUND: _not_found(
         "Check the id or the name: it may have been deleted, or the API user may not see it."
     ),
-    codes.NOT_CREATED: _wrong("Send it again later; if it stays, ask Adobe's support with the request id."),
+    codes.NOT_CREATED: _wrong("Send it again later; if it happens again, ask Adobe's support with the request id."),
     codes.NOT_IN_LIST: _wrong("The lead is not in the list: there is nothing to remove."),
     codes.TOO_MANY_IMPORTS: Meaning(MarketoQueueFullError),
     codes.OBJECT_EXISTS: _wrong("Use action='createOrUpdate', or another name."),

@@ -29,7 +29,7 @@ def reading(operation: str) -> Iterator[None]:
         failure = MarketoDataError(
             f"a record in Marketo's answer {what}",  # without the value, which may be about a person
             operation=operation,
-            remedy="Try again; if it stays, ask Adobe's support.",
+            remedy="Try again; if it happens again, ask Adobe's support.",
         )
     if failure is not None:
         raise failure

@@ -10,7 +10,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError
 class MarketoMemberMissingError(MarketoDataError, KeyError):
     """A record of a reply lacks a documented member."""
 
-    default_remedy = "Try again; if it stays, ask Adobe's support with the operation's name."
+    default_remedy = "Try again; if it happens again, ask Adobe's support with the operation's name."
 
 
 class ReplyRecord(dict[str, Any]):

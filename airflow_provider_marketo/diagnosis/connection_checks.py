@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 _CORRECT = "Correct that field of the connection in Admin > Connections."
-_LOOK_UP = "Look the code up in the documentation's page of errors. If it stays, ask Marketo's support."
+_LOOK_UP = "Look the code up in the documentation's page of errors. If it happens again, ask Marketo's support."
 _SCARCE = 0.1
 """Part of the day's calls below which the rest is called scarce."""
 

@@ -1,8 +1,8 @@
 """
 A task's share of the day's export volume (*experimental*).
 
-All tasks of a DAG with ``daily_export_mb`` run one export job at a time on a connection, so that a day never takes more
-than its budget and the rest of one file, and Marketo's second place stays free for others.
+All tasks of a DAG with ``daily_export_mb`` run one export job at a time on a connection. So a day never takes more than
+its budget and the rest of one file. Marketo's second place stays free for others.
 """
 
 from __future__ import annotations

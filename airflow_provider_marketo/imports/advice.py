@@ -28,7 +28,7 @@ _BY_CODE: Mapping[str, str] = {
     codes.PARTITION_REQUIRED: "Set partition_name.",
     codes.OTHER_PARTITION: "The lead lives in another partition: leave partition_name out, or move the lead first.",
     codes.OBJECT_NOT_FOUND: "Create the record first, or leave the row out.",
-    codes.NOT_CREATED: "Send the row again later; if it stays, ask Adobe's support.",
+    codes.NOT_CREATED: "Send the row again later; if it happens again, ask Adobe's support.",
     codes.OBJECT_EXISTS: "The record exists: use action='createOrUpdate', or leave the row out.",
     codes.CRM_OWNS_RECORDS: "A native CRM synchronisation owns these records: change them in the CRM.",
     codes.COMPANY_FIELD_OF_LEAD: "Write company fields with MarketoSyncOperator(object_type='companies').",

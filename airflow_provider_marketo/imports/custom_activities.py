@@ -66,7 +66,7 @@ def _approved(kind: Mapping[str, Any]) -> Mapping[str, Any]:
     if not kind.get("apiName") or not isinstance(kind.get("id"), int):
         raise MarketoDataError(
             "Marketo describes a custom activity type without an id or an API name",
-            remedy="Try again; if it stays, ask Adobe's support.",
+            remedy="Try again; if it happens again, ask Adobe's support.",
         )
     if str(kind.get("status", "approved")).lower().startswith("approved"):
         return kind

@@ -53,7 +53,7 @@ def hook_of(conn_id: str | None) -> Any:
     Return the hook of a database.
 
     :param conn_id: id of its connection.
-    :raises MarketoInvalidRequestError: the connection is not one of a database.
+    :raises MarketoInvalidRequestError: the connection does not lead to a database.
     """
     if conn_id is None:
         raise MarketoInvalidRequestError("sql needs the connection of a database", parameter="sql_conn_id")
@@ -71,7 +71,7 @@ def hook_of(conn_id: str | None) -> Any:
         ) from None
     if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
         raise MarketoInvalidRequestError(
-            f"connection {conn_id} is not one of a database with a DB-API", parameter="sql_conn_id"
+            f"connection {conn_id} does not lead to a database with a DB-API", parameter="sql_conn_id"
         )
     return hook
 

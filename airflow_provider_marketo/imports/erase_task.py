@@ -111,7 +111,7 @@ class EraseWork(Work):
             raise MarketoInvalidRequestError(
                 f"the values find {counted(len(found), 'lead')}, and max_leads is {most}",
                 parameter=self._input,
-                remedy="Raise max_leads if that is meant.",
+                remedy="Raise max_leads if you want to erase all of them.",
             )
         return found
 

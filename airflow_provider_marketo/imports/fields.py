@@ -24,7 +24,7 @@ log = printable_logger(__name__)
 PRIMARY_VALUE = "primaryAttributeValue"
 """Adobe's name of the first value of an activity, whatever its type calls it."""
 
-_AGAIN = "Try again; if it stays, ask Adobe's support."
+_AGAIN = "Try again; if it happens again, ask Adobe's support."
 
 
 @dataclass(frozen=True)

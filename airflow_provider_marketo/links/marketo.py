@@ -30,5 +30,5 @@ class MarketoLink(BaseOperatorLink):
         return XCOM_KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL, when the task ends: Airflow stores it then. Empty if there is none."""
+        """Return the URL, which Airflow stores when the task ends. It is empty without a subject."""
         return link_of(operator)

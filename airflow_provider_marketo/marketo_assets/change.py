@@ -117,7 +117,7 @@ def _make(
 def _id_of(record: Any) -> Any:
     """Return the id of what Marketo has made; without one, the asset is looked for by its name."""
     if not isinstance(record, Mapping) or record.get("id") is None:
-        raise MarketoDataError("Marketo does not say what it has made", executed=True)
+        raise MarketoDataError("Marketo does not name the asset that it has made", executed=True)
     return record["id"]
 
 

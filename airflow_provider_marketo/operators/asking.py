@@ -1,4 +1,4 @@
-"""What operators share that ask a person whether their request ran (*experimental*)."""
+"""The part of operators that ask a person whether their request ran (*experimental*)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AsksPerson:
 
     def _ask(self, context: Context, error: MarketoAmbiguousOutcomeError) -> None:
         """
-        Ask a person, which ends this process of the task. Return if the author wants none, or if no person can answer.
+        Ask a person. That ends the task's process. Return if the author wants no question, or if no person can answer.
 
         :param context: Airflow's, of the running task.
         :param error: why it is unknown whether the request ran.
@@ -36,7 +36,7 @@ class AsksPerson:
         """
         Return whether a person says that the request ran.
 
-        :param event: what Airflow hands over.
+        :param event: the answer, as Airflow passes it.
         """
         from airflow_provider_marketo.at_most_once.asking import answer_of
 

@@ -65,8 +65,8 @@ class Manner:
 
     :param duplicates: part of the events, between 0 and 1, that come a second time.
     :param disorder: most seconds by which an event arrives after it happened, and its duplicate after it.
-    :param others: part of the events, between 0 and 1, beside which another instance of the organization has one.
-    :param unknown: part of the activities, between 0 and 1, beside which there is one of a type and with an attribute
+    :param others: part of the events, between 0 and 1, for which another instance of the organization has one, too.
+    :param unknown: part of the activities, between 0 and 1, for which there is also one of a type and with an attribute
         that Marketo has not announced.
     :param wrapping: shape of an entry: ``flat``, ``body``, ``event.body``, or ``mixed``; empty for Adobe's examples,
         flat activities and wrapped audits.
@@ -205,12 +205,12 @@ class Journal:
 
     @property
     def end(self) -> int:
-        """The number of entries that there ever were."""
+        """The number of all entries so far."""
         return len(self._entries)
 
     def at(self, seconds: float) -> int:
         """
-        Return the number of entries before a time, and a few less: Adobe starts at a position near it.
+        Return the number of entries before a time, and a few fewer: Adobe starts at a position near it.
 
         :param seconds: before now.
         """

@@ -58,7 +58,7 @@ class Features:
         return found
 
     def forget(self) -> None:
-        """Test again at the next question."""
+        """Test again when next asked."""
         self._write(FeatureRecord(self._hook.get_conn().instance, updated_at_exports=False, asked=None))
 
     def _write(self, record: FeatureRecord) -> None:

@@ -195,7 +195,7 @@ class PositionStore:
             log.warning("Airflow does not have the latest %s; continuing from a copy, at %s", self._key, position.time)
         if position.instance != instance:
             raise MarketoInvalidRequestError(
-                f"the stored position {self._key} is one in instance {position.instance}, and the connection leads to"
+                f"the stored position {self._key} belongs to instance {position.instance}, and the connection leads to"
                 f" {instance}",
                 parameter="stream",
                 remedy="Give the stream another name and another output, or correct the connection.",

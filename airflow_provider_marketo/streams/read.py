@@ -122,7 +122,8 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
             f"a page of the feed holds something that is not a record ({one.name})",
             operation=operation,
             request_id=reply.request_id,
-            remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support with the request id.",
+            remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support with the"
+            " request id.",
         )
     return reply
 

@@ -1,5 +1,5 @@
 """
-The history of leads out of their changes: ``lead_field_history``, what each field of each lead was, and until when.
+The history of leads, computed from their changes: ``lead_field_history`` has each value of each field, and its time.
 
 It goes back as far as the changes that are loaded. Marketo forgets changes of values after 90 days, so the view knows
 more with each day. Before the first change a field had the old value of this change.

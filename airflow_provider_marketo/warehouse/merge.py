@@ -2,7 +2,7 @@
 The statements that change a table: plain SQL, the same on every engine.
 
 A row of a load is newer than that of the table if its ``updatedAt`` is later. Where both are equal, or a table has no
-such column, Marketo's time at the reading decides, and last the id of the load. So the order of loads changes nothing.
+such column, Marketo's time at the reading decides, and then the id of the load. So the order of loads changes nothing.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class Merge:
         """
         Return what a column of a row becomes: the load's value.
 
-        In a table with rows of a journal, an extracted row keeps its values, and a missing value replaces none.
+        In a table with rows of a journal, an extracted row keeps its values, and a missing value does not replace one.
         """
         ours, theirs = f"s.{quote(column)}", f"t.{quote(column)}"
         if not self.shape.has_sources or column in self.shape.key:

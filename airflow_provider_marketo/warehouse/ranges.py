@@ -42,8 +42,8 @@ class RangeOfSource:
     """
     What a run reads of a source.
 
-    :param start: first second; None for everything there is.
-    :param end: first second that is left to the next run; None for everything there is.
+    :param start: first second; None for no limit.
+    :param end: first second that is left to the next run; None for no limit.
     :param is_first: whether nothing of the source was loaded before.
     """
 
@@ -74,7 +74,7 @@ class RunRanges(Serializable):
 
 def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what each table of this run reads, as the tasks behind it take it.
+    Return what each table of this run reads, as the following tasks take it.
 
     Each range goes from what is loaded, minus ``lookback``, to Marketo's now; in the first run from ``start``. A run
     with a data interval reads this interval, and moves no watermark.

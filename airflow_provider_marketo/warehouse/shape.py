@@ -138,7 +138,7 @@ class TableShaper:
         :raises MarketoInvalidRequestError: the table holds something else, or cannot take the columns.
         """
         known = self._log.known(self._table)
-        if SOURCE in known:  # rows of a load that does not say were extracted
+        if SOURCE in known:  # rows without a source were extracted
             fields = {SOURCE: types.TEXT, **fields}
         self._found = self._engine.columns(self._table)
         self._refuse_others(known, key)
@@ -146,7 +146,7 @@ class TableShaper:
         refuse_too_many(self._engine, self._table, len({*self._found, *columns.values(), *SYSTEM_COLUMNS}))
         wanted = {column: fields[source] for source, column in columns.items()}
         new = {source: column for source, column in columns.items() if source not in known}
-        # Before the table: a load that ends in between must find what is its own.
+        # Before the table, so that a load that ended in between recognizes the table as its own.
         self._log.remember(self._table, self._dataset, new, key)
         if self._found:
             missing = {name: kind for name, kind in wanted.items() if name not in self._found}

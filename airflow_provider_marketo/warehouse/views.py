@@ -81,7 +81,7 @@ class MadeViews:
             raise MarketoInvalidRequestError(
                 f"{written.replace(chr(34), '')} exists, and no load of this provider has made it",
                 parameter=self._parameter,
-                remedy="Give the views a schema of their own; what is there stays as it is.",
+                remedy="Give the views a schema of their own; existing objects stay unchanged.",
             )
         return found
 

@@ -76,15 +76,15 @@ class JournalAddress:
             raise MarketoDataError(
                 "the journal links to something that is not a URL",
                 operation="journal.read",
-                remedy="Check the connection's host and the proxy; if it stays, ask Adobe's support.",
+                remedy="Check the connection's host and the proxy; if it happens again, ask Adobe's support.",
             ) from None
         if origin(parts) != self.base:
             raise MarketoDataError(
                 f"the journal at {urlsplit(self.url).netloc} links to another host, {parts.netloc}, which must not see"
                 " the token",
                 operation="journal.read",
-                remedy="Nothing was sent there. Check the connection's host and the proxy; if it stays, ask Adobe's"
-                " support.",
+                remedy="Nothing was sent there. Check the connection's host and the proxy; if that does not help, ask"
+                " Adobe's support.",
             )
         return url
 

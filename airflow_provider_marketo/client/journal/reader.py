@@ -121,14 +121,14 @@ class JournalReader:
             raise MarketoDataError(
                 "the journal sent events and neither a link to the next ones nor their positions",
                 operation="journal.read",
-                remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support.",
+                remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support.",
             )
         following = self.client.address.relative(link)
         if following in self._read:
             raise MarketoDataError(
                 "the journal links back to a page that this task has read, so reading would never end",
                 operation="journal.read",
-                remedy="Nothing was published. Run the task again; if it stays, ask Adobe's support.",
+                remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support.",
             )
         return following
 

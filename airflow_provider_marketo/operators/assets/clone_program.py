@@ -1,4 +1,4 @@
-"""A program made from a template, and filled in."""
+"""The operator that clones a program from a template and fills it in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
     """
     Make a program from a template: clone it, set its tokens and tags, approve its assets, activate its campaigns.
 
-    A retry continues with the program that an earlier try created, finds by name what is there, and does only what is
+    A retry continues with the program that an earlier try created, finds existing assets by name, and does only what is
     missing. No try makes a second program.
 
     Adobe's operations: ``programs.{get_by_name, get_by_id, clone, update_metadata}``, ``tokens.{get_by_folder_id,
