@@ -7,9 +7,9 @@ How long loads into DuckDB and PostgreSQL take, compared with the fastest way of
     python -m benchmarks.warehouse --rows 100000     half a minute
 
 A load verifies checksums, takes each key once, compares, and writes its log. The references do none of that: CREATE
-TABLE AS from the same file in DuckDB, and a client's binary COPY of prepared bytes in PostgreSQL. Half of the delta are
-updates. PostgreSQL must be installed; a server is started. dlt is measured, too, if ``DLT_PYTHON`` names the Python of
-an environment with ``dlt[duckdb,postgres]`` and ``adbc-driver-postgresql``.
+TABLE AS from the same file in DuckDB, and a client's binary COPY of prepared bytes in PostgreSQL. Half of the
+delta's rows are updates. PostgreSQL must be installed; a server is started. dlt is measured, too, if ``DLT_PYTHON``
+names the Python of an environment with ``dlt[duckdb,postgres]`` and ``adbc-driver-postgresql``.
 """
 
 from __future__ import annotations
