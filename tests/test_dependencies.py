@@ -1,4 +1,4 @@
-"""What the package imports is declared in pyproject.toml, so that it does not come only by chance with Airflow."""
+"""What the package imports is declared in pyproject.toml, because Airflow may stop installing it."""
 
 from __future__ import annotations
 

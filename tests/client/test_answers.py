@@ -178,7 +178,7 @@ def test_a_packed_answer_is_read_whole(pack):
 
 
 def test_a_packed_file_is_refused():
-    """Marketo packs no file, and the digest that it announces is that of the file as it is."""
+    """Marketo does not compress files, and announces the digest of the uncompressed file."""
     content = reply(gzip.compress(b"id\n1\n"), "Content-Encoding: gzip", "Content-Type: text/csv")
     with answering(content) as server:
         client = client_of(server)

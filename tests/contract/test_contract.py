@@ -1,8 +1,8 @@
 """
-Every operation of the catalogue, held against the facts of Adobe's OpenAPI files.
+Every operation of the catalogue, compared with the facts of Adobe's OpenAPI files.
 
 The facts lie in the project as a snapshot. Where ``MARKETO_OPENAPI`` names the folder with the files, the snapshot is
-held against them, too.
+compared with them, too.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def encoded(operation: Operation, parameters: Mapping[str, Any], token: str) -> 
     parts: list[tuple[str, Any]] = []
     ingestion = operation.area == "ingestion"
     headers = {"x-mkto-user-token": token} if ingestion else {"authorization": f"Bearer {token}"}
-    # What every caller sends that knows the operation, whatever else the call is about.
+    # What every caller of the operation sends.
     headers |= {
         name: str(parameter.default)
         for name, parameter in operation.parameters.items()

@@ -62,7 +62,7 @@ def main(answers: int, time_limit: float) -> None:
     Run what the input names until it ends.
 
     :param answers: number of the open file for the answers.
-    :param time_limit: seconds after which the process ends, because a snippet waits for what does not come. The log
+    :param time_limit: seconds after which the process ends, because a snippet waits in vain. The log
         says where.
     """
     (HOME / "dags").mkdir(exist_ok=True)
@@ -116,7 +116,7 @@ class _Clock(ScaledClock):
 
 
 class _SqliteHook(DbApiHook):
-    """What the SQLite provider has, which need not be installed for these tests."""
+    """A stand-in for the hook of the SQLite provider, which these tests do not need."""
 
     conn_name_attr = "sqlite_conn_id"
 

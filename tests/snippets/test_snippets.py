@@ -23,7 +23,7 @@ SNIPPETS = list(snippets())
 RUN = [each for each in SNIPPETS if each.then]
 
 TIME_LIMIT = 300
-"""Seconds after which a snippet waits for what does not come. On a busy machine, one takes more than a minute."""
+"""Seconds after which a snippet counts as hanging. On a busy machine, a snippet takes more than a minute."""
 
 pytestmark = [
     pytest.mark.slow("a process with a new database of Airflow starts, and the first DAG run starts its API server"),

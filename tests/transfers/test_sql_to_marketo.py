@@ -181,7 +181,7 @@ def test_a_connection_that_is_not_a_database_is_refused(marketo, tmp_path, monke
     marketo()
     monkeypatch.setattr(BaseHook, "get_hook", classmethod(lambda cls, conn_id, hook_params=None: object()))
     text, _ = fails(SqlToMarketoOperator, tmp_path, sql=SQL, sql_conn_id="warehouse")
-    assert "connection warehouse is not one of a database" in text
+    assert "connection warehouse does not lead to a database" in text
 
 
 def test_the_recipe_imports_the_changed_rows_of_its_interval(marketo, warehouse, tmp_path):

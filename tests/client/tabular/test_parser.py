@@ -1,4 +1,4 @@
-"""Arrow reads fast what it reads as we do; everything else is read field by field."""
+"""Arrow reads the lines that it reads as we do. Other lines are read field by field."""
 
 from __future__ import annotations
 
