@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -37,7 +38,7 @@ from airflow_provider_marketo.client.errors import (
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.abandoned import remove_abandoned, temporary_folder
-from airflow_provider_marketo.output.disk import make_folders, sync
+from airflow_provider_marketo.output.disk import EarlyFile, make_folders, sync
 from airflow_provider_marketo.output.names import contained, outside, refuse_other_place
 
 if TYPE_CHECKING:
@@ -413,7 +414,9 @@ class Staging:
         path = self._directory / contained(name)
         with self._folder.writing():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return cast("BinaryIO", open(path, mode, opener=_open_privately))
+            if mode == "rb" or not self._folder.is_local:
+                return cast("BinaryIO", open(path, mode, opener=_open_privately))
+            return cast("BinaryIO", io.BufferedWriter(EarlyFile(path, mode, opener=_open_privately)))
 
     def is_found_in_capitals(self) -> bool:
         """Whether this place has the same name in capitals, too."""

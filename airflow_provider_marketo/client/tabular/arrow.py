@@ -85,6 +85,7 @@ class Parser:
                     column_types={name: pa.string() for name in columns},
                     null_values=["null"],
                     strings_can_be_null=True,
+                    check_utf8=False,
                     quoted_strings_can_be_null=False,
                 ),
             )
@@ -117,15 +118,20 @@ def _ends_with_quote(pa: Any, table: Any) -> bool:
 
 def values_of(texts: Any) -> Iterator[bytes]:
     """
-    Yield the texts of an array as one run of bytes, as they lie in memory.
+    Yield the texts of an array as one run of bytes.
 
     Searching all of them at once is much faster than letting Arrow search each text.
     """
+    return map(bytes, views_of(texts))
+
+
+def views_of(texts: Any) -> Iterator[memoryview]:
+    """Yield the texts of an array as one run of bytes, where they lie in memory."""
     for chunk in getattr(texts, "chunks", [texts]):
         _, offsets, data = chunk.buffers()
         if data is not None:
             ends = memoryview(offsets).cast("i")
-            yield bytes(memoryview(data)[ends[chunk.offset] : ends[chunk.offset + len(chunk)]])
+            yield memoryview(data)[ends[chunk.offset] : ends[chunk.offset + len(chunk)]]
 
 
 def is_utf8(data: bytes) -> bool:

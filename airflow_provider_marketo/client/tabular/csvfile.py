@@ -43,7 +43,7 @@ class CsvTransform(Transform):
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(BLOCK, self._quick))
         # Not in the background: while this thread writes and computes checksums, the download continues anyway.
-        self._writer = _Writer(rules.name, open_file)
+        self._files = OutputFiles(open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
         self._helper: int | None = None
@@ -51,13 +51,13 @@ class CsvTransform(Transform):
 
     def abort(self) -> None:
         """Close the files without finishing them."""
-        self._writer.abort()
+        self._files.abort()
 
     def _header(self, names: list[str], raw: bytes) -> None:
         rules = self.rules
         if rules.schema.helper in names:
             self._helper = names.index(str(rules.schema.helper))
-        self._writer.feed(("", self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n"), 0))
+        self._files.head = self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n")
         if rules.span is not None and rules.schema.date is not None:
             column = position(names, rules.schema.date, "by which rows are cut to their window")
             self._dates = _Dates(column, len(names), rules.span)
@@ -65,7 +65,7 @@ class CsvTransform(Transform):
             self._cells = _Cells(rules, names, keyed=self.outcome.keys is not None)
 
     def _finish(self) -> Iterable[WrittenFile]:
-        return self._writer.finish()
+        return self._files.finish()
 
     def _quick(self, data: bytes) -> Block | None:
         if self._dates is None:
@@ -81,14 +81,14 @@ class CsvTransform(Transform):
             self.outcome.rows_cut += len(records) - len(kept)
             records = kept
         for folder, written in self._spread(records).items():
-            self._writer.feed((folder, b"".join(map(self._without_helper, written)), len(written)))
+            self._append(folder, b"".join(map(self._without_helper, written)), len(written))
 
     def _write_whole(self, block: Block) -> bool:
         """Write a block without a look at its cells, if a quick look at its dates is enough."""
         if self._dates is None or self._helper is None:
             if self._helper is not None or (self._dates is not None and not self._dates.all_inside(block)):
                 return False
-            self._writer.feed(("", block.data, block.rows))
+            self._append("", block.data, block.rows)
             return True
         split = self._date_first.split(block) if self._helper == 0 else None
         if split is None:
@@ -96,8 +96,11 @@ class CsvTransform(Transform):
         records = self._dates.inside_split(split)
         self.outcome.rows_cut += block.rows - len(records)
         if records:
-            self._writer.feed(("", b"\n".join([*records, b""]), len(records)))
+            self._append("", b"\n".join([*records, b""]), len(records))
         return True
+
+    def _append(self, folder: str, written: bytes, rows: int) -> None:
+        self._files.feed((f"{folder}{self.rules.name}.csv", written, rows))
 
     def _without_helper(self, record: bytes) -> bytes:
         """Drop the cell by which rows are only cut, with a comma beside it."""
@@ -119,38 +122,6 @@ class CsvTransform(Transform):
             if new:
                 spread.setdefault(self._cells.folder(row), []).append(self._cells.hashed(record, row))
         return spread
-
-
-class _Writer:
-    """
-    Writes rows into files that begin with the header.
-
-    :param name: of the files, without extension.
-    :param open_file: opens one.
-    """
-
-    def __init__(self, name: str, open_file: OpenFile) -> None:
-        self._name = name
-        self._files = OutputFiles(open_file)
-        self._head: bytes | None = None
-
-    def feed(self, data: tuple[str, bytes, int]) -> None:
-        """Take the header first, then rows: their folder, their bytes, and their number."""
-        folder, written, rows = data
-        if self._head is None:
-            self._head = written
-            return
-        file, new = self._files.get(f"{folder}{self._name}.csv")
-        if new:
-            file.write(self._head)
-        file.write(written)
-        file.rows += rows
-
-    def finish(self) -> list[WrittenFile]:
-        return self._files.finish()
-
-    def abort(self) -> None:
-        self._files.abort()
 
 
 class _Dates:

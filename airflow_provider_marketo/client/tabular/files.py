@@ -87,30 +87,39 @@ class OutputFile(io.RawIOBase):
 
 class OutputFiles:
     """
-    Files by name. A limited number of them is open at a time.
+    Files by name. A limited number of them is open at a time. :class:`.InBackground` can feed them.
 
     :param open_file: opens a file.
     :param limit: how many may be open.
+    :ivar head: the first bytes of each file.
     """
 
     def __init__(self, open_file: OpenFile, limit: int = OPEN_FILES) -> None:
+        self.head = b""
         self._open_file = open_file
         self._limit = limit
         self._files: dict[str, OutputFile] = {}
         self._open: OrderedDict[str, OutputFile] = OrderedDict()
 
-    def get(self, name: str) -> tuple[OutputFile, bool]:
-        """Return a file, and whether it is new."""
+    def feed(self, data: tuple[str, bytes | memoryview, int]) -> None:
+        """Append to a file: its name, the bytes of some rows, and their number."""
+        name, written, rows = data
+        file = self.get(name)
+        file.write(written)
+        file.rows += rows
+
+    def get(self, name: str) -> OutputFile:
+        """Return a file."""
         file = self._files.get(name)
-        new = file is None
         if file is None:
             file = self._files[name] = OutputFile(name, self._open_file)
+            file.write(self.head)
         self._open[name] = file
         self._open.move_to_end(name)
         if len(self._open) > self._limit:
             _, oldest = self._open.popitem(last=False)
             oldest.pause()
-        return file, new
+        return file
 
     def finish(self) -> list[WrittenFile]:
         """Close all files and return their facts."""

@@ -13,6 +13,7 @@ import pyarrow.ipc
 from pyarrow.parquet import ParquetWriter
 
 from airflow_provider_marketo.client.tabular import arrow, jsontext
+from airflow_provider_marketo.client.tabular.background import InBackground
 from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.schema import ATTRIBUTES
 
@@ -138,16 +139,15 @@ class JsonLinesFiles(Sink):
     block = 2 << 20
 
     def __init__(self, open_file: OpenFile, embedded: Iterable[str] = ()) -> None:
-        self._files = OutputFiles(open_file)
+        self._files = InBackground(OutputFiles(open_file), waiting=1)
         self._embedded = frozenset(embedded)
 
     def write(self, name: str, rows: Any) -> None:
         """Append a table to a file."""
-        file, _ = self._files.get(name)
         count = max(1, rows.num_rows * JSON_PIECE // max(rows.nbytes, 1))
         for start in range(0, rows.num_rows, count):
-            file.write(jsontext.lines(rows.slice(start, count), self._embedded))
-        file.rows += rows.num_rows
+            piece = rows.slice(start, count)
+            self._files.feed((name, jsontext.lines(piece, self._embedded), piece.num_rows))
 
     def finish(self) -> list[WrittenFile]:
         """Close the files, and return what each of them holds."""
@@ -180,7 +180,7 @@ class ParquetFiles(Sink):
         if name in self._open:
             self._open[name].write(rows)
         else:
-            file, _ = self._waiting.get(f"{name}{_WAITING}")
+            file = self._waiting.get(f"{name}{_WAITING}")
             with pa.ipc.new_stream(file, rows.schema) as stream:
                 stream.write_table(rows)
 
