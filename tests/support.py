@@ -102,7 +102,8 @@ def task_context(
         max_tries=max_tries,
         xcoms={},
     )
-    ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
+    ti.xcom_push = lambda key, value: ti.xcoms.update({key: json.loads(json.dumps(value))})
+    ti.xcom_pull = lambda *, key, **_: ti.xcoms.get(key)
     context: dict[str, Any] = {"ti": ti, **{name: pendulum.instance(when) for name, when in interval.items()}}
     if store is not None:
         context["task_state_store"] = store
@@ -121,8 +122,9 @@ def run_task(operator: Any, context: dict[str, Any], on_deferral: Callable[[Any]
     make = operator if isinstance(operator, FunctionType) else lambda: operator
     method, arguments = "execute", {}
     while True:
+        task = make()
         try:
-            return getattr(make(), method)(context, **arguments)
+            return task.execute(context) if method == "execute" else task.resume_execution(method, arguments, context)
         except TaskDeferred as deferred:
             if type(deferred.trigger).__name__ == "HITLTrigger":
                 raise  # a person answers it, before Airflow 3.3

@@ -162,7 +162,7 @@ def test_other_text_is_the_content_itself(marketo):
 def test_a_missing_file_costs_no_call(marketo, tmp_path):
     instance = marketo()
     file = {"path": f"file://{tmp_path}/missing.csv"}
-    with pytest.raises(AirflowFailException, match=r"file: .*missing\.csv cannot be read"):
+    with pytest.raises(AirflowFailException, match=r"^file: .*missing\.csv cannot be read"):
         call("bulk_import_leads.import", arguments={"format": "csv", "file": file})
     assert instance.report().total_calls == 0
 

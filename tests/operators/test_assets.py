@@ -502,7 +502,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(asset, asset_type, name, n
 
 def test_a_misspelt_template_or_campaign_is_answered_with_the_nearest(program):
     with pytest.raises(
-        AirflowFailException, match=r"template: program 'Spring Webiner' .*Did you mean 'Spring Webinar'"
+        AirflowFailException, match=r"^template: program 'Spring Webiner' .*Did you mean 'Spring Webinar'"
     ):
         program.run(template="Spring Webiner")
     with pytest.raises(
@@ -518,7 +518,7 @@ def test_a_list_of_names_that_fails_does_not_hide_the_error(asset):
 
 
 def test_tokens_of_a_program_that_does_not_exist_are_refused(tokens):
-    with pytest.raises(AirflowFailException, match="program_id: program 99 does not exist"):
+    with pytest.raises(AirflowFailException, match=r"^program_id: program 99 does not exist"):
         tokens.run(program_id=99, tokens={"Headline": "x"})
 
 

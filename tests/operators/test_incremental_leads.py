@@ -159,14 +159,14 @@ def test_a_span_that_the_feed_has_forgotten_is_a_snapshot(marketo, tmp_path):
 
 
 def test_the_feed_is_not_read_from_where_it_has_forgotten(marketo, tmp_path):
-    with pytest.raises(AirflowFailException, match=r"start: Marketo keeps .* 90 days; .* is gone.*mode='snapshot'"):
+    with pytest.raises(AirflowFailException, match=r"^start: Marketo keeps .* 90 days; .* is gone.*mode='snapshot'"):
         extract(tmp_path, marketo(), days=100, mode="change_feed")
 
 
 def test_without_the_right_to_read_activities_it_is_a_snapshot(marketo, tmp_path):
     sim = marketo(updated_at_filter=False)
     sim.fail("activities.get_paging_token", "603")
-    with pytest.raises(AirflowFailException, match=r"first_lead: .*before which no lead was created"):
+    with pytest.raises(AirflowFailException, match=r"^first_lead: .*before which no lead was created"):
         extract(tmp_path, sim)
 
 

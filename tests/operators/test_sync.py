@@ -361,12 +361,17 @@ def test_one_row_that_is_too_large_for_marketo_is_rejected_and_the_others_are_se
     assert len(instance.instance.store.crm["companies"].records) == 1
 
 
-def test_a_single_row_that_times_out_may_have_been_taken_and_is_not_a_reject(marketo, tmp_path, governed):
+@pytest.mark.parametrize(
+    ("fault", "error"), [({"code": "604"}, "Marketo code 604"), ({"drop": True}, "the connection broke")]
+)
+def test_a_single_row_without_an_answer_may_have_been_taken_and_is_not_a_reject(
+    marketo, tmp_path, governed, fault, error
+):
     instance = marketo()
-    instance.fail("companies.sync", "604", times=None)
+    instance.fail("companies.sync", times=None, **fault)
     task = {"object_type": "companies", "records": [{"externalCompanyId": "slow"}]}
     store = StateStore()
-    with pytest.raises(MarketoTransientError, match="604"):
+    with pytest.raises(MarketoTransientError, match=error):
         run_import(MarketoSyncOperator, tmp_path, store, **task)
     instance.clear_faults()
     assert counts(run_import(MarketoSyncOperator, tmp_path, store, **task)) == {"accepted": 1}

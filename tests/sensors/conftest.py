@@ -82,7 +82,7 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
     begun, rescheduled = datetime.now(timezone.utc), {}
     context["ti"].get_first_reschedule_date = lambda _: rescheduled.get("since")
     if mode == "deferrable":
-        return run_task(_Resumed(sensor(deferrable=True, **given)), context, lambda _: happens())
+        return run_task(sensor(deferrable=True, **given), context, lambda _: happens())
     task = sensor(mode=mode, **given)
     if mode == "poke":
         timer = threading.Timer(POKE * 3, happens)
@@ -101,14 +101,3 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
             time.sleep(POKE)
             task = sensor(mode=mode, **given)
     raise AssertionError("the condition never came true")
-
-
-class _Resumed:
-    """A task that comes back from the triggerer as in Airflow: through ``resume_execution``."""
-
-    def __init__(self, task: Any) -> None:
-        self.execute = task.execute
-        self._task = task
-
-    def execute_complete(self, context: Any, event: Any) -> Any:
-        return self._task.resume_execution("execute_complete", {"event": event}, context)

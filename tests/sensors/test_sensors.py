@@ -268,7 +268,7 @@ def test_a_job_that_fails_ends_the_wait(marketo, mode, given, end):
 @every_soft_fail
 def test_a_permanent_error_ends_the_wait_at_once(marketo, mode, given, end):
     marketo()
-    with pytest.raises(end, match=r"program_id: .*no program 999999"):
+    with pytest.raises(end, match=r"^program_id: .*no program 999999"):
         waits(MarketoProgramMemberSensor, mode, program_id=999_999, statuses="Registered", **given)
 
 

@@ -183,7 +183,7 @@ def test_a_list_that_is_too_long_for_marketo(stream):
     too_long = {"message": "The list exceeds the limit of 10000", "times": None}  # two passes ask at the same time
     followed.sim.fail("activities.get_lead_activities", "1003", **too_long)
     followed.clock.advance(60)
-    with pytest.raises(AirflowFailException, match=r"list_id: .*below 10,000 members"):
+    with pytest.raises(AirflowFailException, match=r"^list_id: .*below 10,000 members"):
         followed.run(list_id=3001, **JSONL)
 
 

@@ -130,7 +130,7 @@ def test_a_file_that_another_process_has_open_is_an_error_after_a_while(warehous
     command = [sys.executable, "-c", holder]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
-        with pytest.raises(MarketoError, match="sql_conn_id: the database cannot be reached"):
+        with pytest.raises(MarketoError, match=r"^sql_conn_id: the database cannot be reached"):
             warehouse.load(manifest)
         process.communicate("\n")
     warehouse.load(manifest)
