@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.dates import iso, parse_date
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import literal, names
 from airflow_provider_marketo.warehouse.names import COLUMNS, LOADS
@@ -125,13 +126,30 @@ class Log:
         return bool(self._engine.declared_columns(COLUMNS))
 
     def create(self) -> None:
-        """Create the tables of the log, and what locks need, where they are missing."""
+        """
+        Create the tables of the log, and what locks need, where they are missing.
+
+        A table that an earlier release has made gets the columns that it lacks.
+
+        :raises MarketoInvalidRequestError: a table of this name is not a log.
+        """
         self._engine.create_schema()
         self._engine.create_locks()
-        if not self._engine.declared_columns(LOADS):
-            self._engine.create_table(LOADS, LOG_COLUMNS, ("load_id",))
-        if not self._engine.declared_columns(COLUMNS):
-            self._engine.create_table(COLUMNS, _COLUMNS_COLUMNS, ("table_name", "source"))
+        self._make(LOADS, LOG_COLUMNS, ("load_id",))
+        self._make(COLUMNS, _COLUMNS_COLUMNS, ("table_name", "source"))
+
+    def _make(self, table: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
+        found = self._engine.declared_columns(table)
+        if not found:
+            self._engine.create_table(table, columns, key)
+        elif not found.keys() >= set(key):
+            raise MarketoInvalidRequestError(
+                f"{table} exists without the columns {', '.join(key)}: no load of this provider has made it",
+                parameter="schema",
+                remedy="Load into another schema, or rename that table.",
+            )
+        else:
+            self._engine.add_columns(table, {name: kind for name, kind in columns.items() if name not in found})
 
     def has(self, load_id: str) -> bool:
         """Whether a load is done."""

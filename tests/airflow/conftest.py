@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -186,12 +187,16 @@ def _aws_connection(endpoint: str) -> str:
     return json.dumps({"conn_type": "aws", "login": login, "password": password, "extra": extra})
 
 
-def _empty_database(server: str) -> str:
-    """Create an empty database on the server and return its URL for SQLAlchemy."""
-    name = f"airflow_{os.getpid()}"
-    connection = psycopg2.connect(server)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-    connection.close()
+def _empty_database(server: str, suffix: str = "") -> str:
+    """
+    Create an empty database on the server and return its URL for SQLAlchemy.
+
+    :param server: URL of PostgreSQL.
+    :param suffix: makes the name another one in this process.
+    """
+    name = f"airflow_{os.getpid()}{suffix}"
+    with closing(psycopg2.connect(server)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
     return server.replace("postgresql://", "postgresql+psycopg2://").rsplit("/", 1)[0] + f"/{name}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -13,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg2
 import pytest
 
 from airflow_provider_marketo.simulator import Settings, Simulator, server
 from airflow_provider_marketo.simulator.call import Call
+from tests.airflow.conftest import _empty_database
 from tests.seed import DATES
 from tools.real_airflow import PATIENCE, RealAirflow
 
@@ -83,8 +87,24 @@ class Kept:
         ]
 
 
+def _in_sqlite(home: Path) -> bytes:
+    with closing(sqlite3.connect(home / "airflow.db")) as database:  # what was written last may be beside the file
+        return "\n".join(database.iterdump()).encode()
+
+
+def _in_postgres(url: str) -> bytes:
+    """Return the rows of all tables as text, also bytes that are text."""
+    dump = io.StringIO()
+    with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as database, database.cursor() as cursor:
+        cursor.execute("SET bytea_output = 'escape'")
+        cursor.execute("SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.copy_expert(f"COPY {table} TO STDOUT", dump)
+    return dump.getvalue().encode()
+
+
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def kept(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Kept]:
     home, lake = tmp_path_factory.mktemp("secretive"), tmp_path_factory.mktemp("secretive-lake")
     (home / "dags").mkdir()
     shutil.copy(DAG, home / "dags")
@@ -120,7 +140,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
             ),
             "SECRETIVE_LAKE": str(lake),
         }
-        with RealAirflow(home, home / "dags", settings) as airflow:
+        postgres = os.environ["TEST_POSTGRES"] if pytestconfig.getoption("--services") else None
+        database = _empty_database(postgres, "_secretive") if postgres else None
+        with RealAirflow(home, home / "dags", settings, database) as airflow:
             airflow.migrate()
             airflow.cli("setup", module="airflow_provider_marketo")
             airflow.start()
@@ -137,8 +159,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
             for path in home.rglob("*")
             if path.is_file() and path.suffix not in (".py", ".pyc")
         }
-        with closing(sqlite3.connect(home / "airflow.db")) as database:  # what was written last may be beside the file
-            places["database"] = "\n".join(database.iterdump()).encode()
+        places["database"] = _in_sqlite(home) if database is None else _in_postgres(database)
         places["processes"] = "\n".join(watch.seen).encode()
         # Marketo takes the secret in the query of one call, which nothing of Airflow's keeps.
         places["request lines"] = "\n".join(line for line in lines if IDENTITY not in line).encode()

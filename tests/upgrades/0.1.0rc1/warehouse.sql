@@ -1,0 +1,12 @@
+BEGIN TRANSACTION;
+CREATE TABLE "_marketo_columns" ("table_name" TEXT NOT NULL, "source" TEXT NOT NULL, "column_name" TEXT, "dataset" TEXT, "is_key" BOOLEAN, PRIMARY KEY ("table_name", "source"));
+INSERT INTO "_marketo_columns" VALUES('leads','id','id','leads',1);
+INSERT INTO "_marketo_columns" VALUES('leads','email','email','leads',0);
+INSERT INTO "_marketo_columns" VALUES('leads','score','score','leads',0);
+INSERT INTO "_marketo_columns" VALUES('leads','updatedAt','updated_at','leads',0);
+CREATE TABLE "_marketo_loads" ("load_id" TEXT NOT NULL, "table_name" TEXT, "dataset" TEXT, "mode" TEXT, "manifest" TEXT, "span_start" TIMESTAMP_TEXT, "span_end" TIMESTAMP_TEXT, "as_of" TIMESTAMP_TEXT, "scope" TEXT, "rows_read" BIGINT, "rows_inserted" BIGINT, "rows_updated" BIGINT, "rows_deleted" BIGINT, "rows_unchanged" BIGINT, "rows_older" BIGINT, "values_rejected" BIGINT, "dag_id" TEXT, "task_id" TEXT, "run_id" TEXT, "started_at" TIMESTAMP_TEXT, "finished_at" TIMESTAMP_TEXT, PRIMARY KEY ("load_id"));
+INSERT INTO "_marketo_loads" VALUES('f740de471f2d982f0f76413b0c34aa5d','leads','leads','upsert','/data/out/_marketo/manifests/leads.json','2026-01-01T00:00:00.000000Z','2026-01-02T00:00:00.000000Z','2026-01-02T00:00:00.000000Z',NULL,2,2,0,0,0,0,0,'','','','2026-11-29T20:06:33.000000Z','2026-11-29T20:06:34.000000Z');
+CREATE TABLE "leads" ("id" BIGINT NOT NULL, "email" TEXT, "score" BIGINT, "updated_at" TIMESTAMP_TEXT, "_marketo_as_of" TIMESTAMP_TEXT, "_marketo_load" TEXT, "_synced_at" TIMESTAMP_TEXT, "_deleted_at" TIMESTAMP_TEXT, PRIMARY KEY ("id"));
+INSERT INTO "leads" VALUES(1,'a@x.y',1,'2026-01-01T00:00:00.000000Z','2026-01-02T00:00:00.000000Z','f740de471f2d982f0f76413b0c34aa5d','2026-11-29T20:06:34.000000Z',NULL);
+INSERT INTO "leads" VALUES(2,'b@x.y',1,'2026-01-01T00:00:00.000000Z','2026-01-02T00:00:00.000000Z','f740de471f2d982f0f76413b0c34aa5d','2026-11-29T20:06:34.000000Z',NULL);
+COMMIT;
