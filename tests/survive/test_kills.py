@@ -169,7 +169,8 @@ def test_what_is_left_behind_after_its_time_is_found(world: World, monkeypatch: 
     for name in ("LEASES_END", "JOBS_END", "TASKS_END"):
         monkeypatch.setattr(stage_module, name, 0)
     slots = {"occupied_slots": 0}
-    airflow = SimpleNamespace(home=world.lake, api=lambda *_: slots, cli=lambda *_: "")
+    cleaned: list[tuple[str, ...]] = []
+    airflow = SimpleNamespace(home=world.lake, api=lambda *_: slots, cli=lambda *given: cleaned.append(given))
     stage = Stage(airflow, world, {}, world.lake, "")
     assert list(stage.leftovers(0)) == []
     slots["occupied_slots"] = 1
@@ -179,6 +180,8 @@ def test_what_is_left_behind_after_its_time_is_found(world: World, monkeypatch: 
     left = world.lake / "a" / "_marketo" / "staging" / "rows.csv"
     left.parent.mkdir(parents=True)
     left.touch()
+    (world.lake / "a" / "_marketo" / "runs" / "a_run" / "_marketo").mkdir(parents=True)
     found = list(stage.leftovers(0))
     assert [word for word, _ in found] == [ORPHANED] * 4
+    assert cleaned == [("marketo", "clean", str(world.lake / "a"), "--older-than-days", "0")]
     assert not any("queues" in text for _, text in stage.leftovers(1)), "one task that was cut short explains a place"

@@ -127,8 +127,8 @@ class Stage:
         slots = self._until(TASKS_END, lambda: self.airflow.api("GET", "/api/v2/pools/marketo")["occupied_slots"])
         if slots:
             yield ORPHANED, f"{slots} slots of the pool are left"
-        folders = [str(path.parent) for path in self.world.lake.rglob("_marketo") if path.is_dir()]
-        folders = [folder for folder in folders if Path(folder).is_dir()]
+        found = (path for path in self.world.lake.rglob("_marketo") if path.parts.count("_marketo") == 1)
+        folders = [str(path.parent) for path in found]
         if folders:
             self.airflow.cli("marketo", "clean", *folders, "--older-than-days", "0")
         for folder in folders:
