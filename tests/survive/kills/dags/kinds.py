@@ -73,6 +73,7 @@ for deferrable in (True, False):
             source=conf("source"),
             list_id=conf("list"),
             rejects_path=REJECTS,
+            on_lost_upload="resend",  # with a list it would ask a person, who has to answer for each
             deferrable=deferrable,
         )
 
