@@ -128,7 +128,7 @@ class Scene:
         """
         Return the process of the task, or the one that supervises it.
 
-        :raises TimeoutError: the task has ended, or no process runs it.
+        :raises _TooLateError: the task has ended, or no process runs it.
         """
         for _ in range(int(30 / LOOK)):
             if self._seen.get("state") == RUNNING and self._seen.get("pid"):
