@@ -89,6 +89,7 @@ class Settings:
     :param feed_scan: activities that one call to a feed reads; those that match are the page.
     :param late_share: part of the activities, between 0 and 1, that the feeds show late.
     :param late_by: seconds after its date at which a late activity appears, possibly behind the reader.
+    :param repeat_share: part of the activities, between 0 and 1, that the feeds show twice.
     :param munchkin_id: name of the instance in data ingestion, besides its address.
     :param ingestion_seconds: seconds until data ingestion has done the work of a request.
     :param ingestion_daily_objects: records that data ingestion accepts per day.
@@ -139,6 +140,7 @@ class Settings:
     feed_scan: int = 3_000
     late_share: float = 0.0
     late_by: float = 3_600.0
+    repeat_share: float = 0.0
     munchkin_id: str = "123-ABC-456"
     ingestion_seconds: float = 5.0
     ingestion_daily_objects: int = 10_000_000

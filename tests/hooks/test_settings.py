@@ -21,6 +21,7 @@ def test_host_login_and_password_are_enough():
     read = settings()
     assert (read.host, read.client_id, read.client_secret.reveal()) == ("123-ABC-456", "an-id", "a-secret")
     assert (read.pool, read.max_parallel, read.rate_limit, read.poll_interval) == ("marketo", 8, 90, 60.0)
+    assert (read.read_timeout, settings('{"read_timeout": 7}').read_timeout) == (None, 7.0)
 
 
 def test_a_text_from_the_form_and_a_number_from_a_backend_are_equal():

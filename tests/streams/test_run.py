@@ -87,8 +87,8 @@ def test_a_column_that_is_not_there_is_not_hashed_in_silence(stream, monkeypatch
 
 
 @pytest.mark.slow(reason="it reads a stream of 40 hours, hour by hour")
-def test_hour_by_hour_nothing_is_missing_or_twice_though_a_fifth_of_the_rows_is_late(stream):
-    followed = stream(late_share=0.2, late_by=5_400)
+def test_hour_by_hour_nothing_is_missing_or_twice_though_rows_are_late_or_repeated(stream):
+    followed = stream(late_share=0.2, late_by=5_400, repeat_share=0.3)
     runs = [followed.hour(number, lookback=timedelta(hours=2), **JSONL) for number in range(HOURS + 2)]
     end = (START + HOURS * HOUR).strftime("%Y-%m-%dT%H")
     published = sorted(row["marketoGUID"] for row in followed.rows() if row["activityDate"] < end)

@@ -67,6 +67,9 @@ class Job(ABC):
         :param context: of a task of an earlier run.
         """
 
+    def wait_for_others(self) -> None:  # noqa: B027 - most jobs are alone
+        """Wait for the tasks that run at the same time."""
+
     def end_faults(self) -> None:
         """Let Marketo work as it should, also on the jobs that it has left lying."""
         self.marketo.clear_faults()

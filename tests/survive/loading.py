@@ -8,22 +8,27 @@ import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
+from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.listings import MarketoListingOperator
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 from tests.simulated import Marketo
 from tests.support import StateStore, run_task, task_context
 from tests.survive.job import POLL, Job, differences
-from tests.survive.trouble import DATABASE
+from tests.survive.trouble import ANOTHER, DATABASE
 
 _TABLES = ("programs", "static_lists")
 _SPAN = {"start": "2026-01-01", "end": "2026-01-20"}
+_ANOTHER_SPAN = {"start": "2026-01-10", "end": "2026-01-25"}
+_TRIES_OF_ANOTHER = 200
 
 
 class Load(Job):
@@ -37,7 +42,10 @@ class Load(Job):
         self._engine = chance.choice(("duckdb", "sqlite"))
         self._activities = chance.random() < 0.5
         self._format = chance.choice(("jsonl", "parquet") if self._activities else ("csv", "jsonl", "parquet"))
-        self.text = f"load of {'activities' if self._activities else 'listings'} as {self._format} into {self._engine}"
+        self._overlaps = self._activities and self._engine == "sqlite" and chance.random() < 0.6
+        what = "activities" if self._activities else "listings"
+        number = "two loads at once" if self._overlaps else "load"
+        self.text = f"{number} of {what} as {self._format} into {self._engine}"
 
     @property
     def _database(self) -> Path:
@@ -45,16 +53,38 @@ class Load(Job):
 
     def prepare(self, context: dict[str, Any]) -> None:
         os.environ["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": self._engine, "host": str(self._database)})
-        how: dict[str, Any] = {"task_id": "published", "output_path": self.url("out"), "file_format": self._format}
+        if self._overlaps:
+            another = self._published("another", _ANOTHER_SPAN)
+            self._another = Thread(target=self._load_until_done, args=(another,), name=ANOTHER, daemon=True)
+        self._manifest = self._published("out", _SPAN)
+
+    def _published(self, name: str, span: dict[str, str]) -> Any:
+        how: dict[str, Any] = {"task_id": "published", "output_path": self.url(name), "file_format": self._format}
         if self._activities:
-            how |= {"object_type": "activities", "attributes": "typed", "poll_interval": POLL, **_SPAN}
-            published: Any = MarketoBulkExtractOperator(**how)
+            how |= {"object_type": "activities", "attributes": "typed", "poll_interval": POLL, **span}
+            operator: Any = MarketoBulkExtractOperator(**how)
         else:
-            published = MarketoListingOperator(object_types=list(_TABLES), **how)
-        self._manifest = run_task(published, task_context(StateStore()))
+            operator = MarketoListingOperator(object_types=list(_TABLES), **how)
+        return run_task(operator, task_context(StateStore()))
+
+    def _load_until_done(self, manifest: Any) -> None:
+        """Load at the same time as the task, and try again when the database is locked."""
+        for _ in range(_TRIES_OF_ANOTHER):
+            with suppress(AirflowException, MarketoError):
+                run_task(self._load(manifest), task_context(StateStore()))
+                return
+
+    def _load(self, manifest: Any) -> Any:
+        return MarketoToSqlOperator(task_id="a_task", manifest=manifest, sql_conn_id="warehouse")
 
     def operator(self) -> Any:
-        return MarketoToSqlOperator(task_id="a_task", manifest=self._manifest, sql_conn_id="warehouse")
+        if self._overlaps and self._another.ident is None:
+            self._another.start()
+        return self._load(self._manifest)
+
+    def wait_for_others(self) -> None:
+        if self._overlaps:
+            self._another.join()
 
     def check(self, result: Any) -> Iterable[tuple[str, str]]:
         if result is None:
@@ -64,7 +94,7 @@ class Load(Job):
                 wanted = Counter(asset.id for asset in self.store.assets.records(table))
                 yield from differences(wanted, Counter(self._column(table, "id")))
             return
-        first, end = 1_767_225_600, 1_768_867_200  # the days of _SPAN
+        first, end = 1_767_225_600, 1_769_299_200 if self._overlaps else 1_768_867_200  # the days of the spans
         wanted = Counter(str(each.number) for each in self.store.activities.between(first, end - 1))
         found: Counter[str] = Counter()
         for table in self._tables():

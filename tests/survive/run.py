@@ -167,6 +167,7 @@ def run(seed: int) -> Outcome:
             try:
                 with _at_most(LONGEST):
                     result = _until_success(job, trouble, outcome, context, clock)
+                    job.wait_for_others()
             except HungError:
                 outcome.problems.append((HUNG, f"it has not ended after {LONGEST:.0f} s"))
                 return outcome
@@ -252,8 +253,8 @@ def _processes_of(job: Job) -> Callable[[], Any]:
 
 @contextmanager
 def _instance(governor_clock: ManualClock | None = None) -> Iterator[Marketo]:
-    late = {"late_share": 0.2, "late_by": 86_400.0}
-    settings = Settings(**{"leads": 500, "activities": 2_000, "time_scale": FAST, **late, **DATES})
+    feed = {"late_share": 0.2, "late_by": 86_400.0, "repeat_share": 0.3}
+    settings = Settings(**{"leads": 500, "activities": 2_000, "time_scale": FAST, **feed, **DATES})
     governor = LocalGovernor(parallel=10, rate_limit=100_000, clock=governor_clock or ManualClock())
     with Marketo(settings, clock=EndOfData(FAST)) as started, pytest.MonkeyPatch.context() as patch:
         marketo = cast("Marketo", started)

@@ -96,7 +96,7 @@ class Trouble:
 
         :param place: where it takes place. A dead process does nothing anywhere.
         """
-        if _is_in_triggerer():
+        if _is_elsewhere():
             yield
             return
         if self._is_dead:
@@ -127,9 +127,13 @@ class Trouble:
         self._due = range(0)
 
 
-def _is_in_triggerer() -> bool:
-    """Return whether a trigger works in this thread. Its process is another one, with troubles of its own."""
-    return threading.current_thread().name.startswith("asyncio_")
+ANOTHER = "another task"
+"""Name of a thread in which another task runs."""
+
+
+def _is_elsewhere() -> bool:
+    """Return whether a trigger or another task works in this thread: a process of its own, without these troubles."""
+    return threading.current_thread().name.startswith(("asyncio_", ANOTHER))
 
 
 def trouble_of(chance: Any, places: Sequence[str]) -> Trouble:

@@ -25,7 +25,7 @@ _MAX_LIST_MEMBERS = 10_000
 _MAX_ATTRIBUTES_BYTES = 65_536
 _DELETIONS_KEPT = 14 * 86_400
 _SCATTER = 2_654_435_761
-"""A large odd factor: it spreads the late activities over the log."""
+"""A large odd factor: it spreads the late and the repeated activities over the log."""
 
 
 @answers("activities.get_types")
@@ -177,6 +177,8 @@ def _feed(
         position = (activity.at, activity.number + 1)
         if fits(activity) and _is_visible(instance, activity):
             found.append(show(activity))
+            if len(found) < size and _is_in(instance.settings.repeat_share, activity):
+                found.append(show(activity))
     return Envelope(found or None, {"nextPageToken": _token(position), "moreResult": more})
 
 
@@ -187,8 +189,11 @@ def _is_visible(instance: Instance, activity: Activity) -> bool:
     Marketo commits some activities late. They then appear at a position that readers have already passed.
     """
     settings = instance.settings
-    late = activity.number * _SCATTER % 1_000 < settings.late_share * 1_000
-    return not late or activity.at + settings.late_by <= instance.now
+    return not _is_in(settings.late_share, activity) or activity.at + settings.late_by <= instance.now
+
+
+def _is_in(share: float, activity: Activity) -> bool:
+    return activity.number * _SCATTER % 1_000 < share * 1_000
 
 
 def _token(position: tuple[int, int]) -> str:
