@@ -3,8 +3,8 @@
 One command for everything that a developer runs. It needs Python 3.10 or newer and a package registry.
 
     python3 dev.py demo             a real Airflow extracts from a simulated Marketo
-    python3 dev.py test             every test that needs only Python
-    python3 dev.py test --all       also the tests that start a real Airflow
+    python3 dev.py test             the tests that need only Python and a few seconds each
+    python3 dev.py test --all       also the slow tests and those that start a real Airflow
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
     python3 dev.py survive          tasks under random faults: nothing may be lost or doubled
     python3 dev.py mutate           change one module on purpose: the tests must notice
@@ -170,7 +170,7 @@ def demo(arguments: argparse.Namespace) -> None:
 def test(arguments: argparse.Namespace) -> None:
     """Run the tests; pytest gets all other arguments."""
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
-    selected = [] if arguments.all else ["-m", "not airflow"]
+    selected = [] if arguments.all else ["-m", "not airflow and not slow"]
     services = ["--services"] if arguments.services else []
     services += ["--celery"] if CELERY in arguments.part else []
     paths = [path for part in arguments.part for path in _tests_of(part)]
@@ -313,7 +313,7 @@ def _parser() -> argparse.ArgumentParser:
         if command is demo:
             one.add_argument("--keep", action="store_true", help="leave the UI open at the end and print its address")
         if command is test:
-            one.add_argument("--all", action="store_true", help="also tests that start a real Airflow")
+            one.add_argument("--all", action="store_true", help="also slow tests and those that start a real Airflow")
             one.add_argument("--services", action="store_true", help="also tests that need servers, which are started")
             one.add_argument(
                 "--previews", action="store_true", help="only the tests of preview warehouses, with their emulators"
