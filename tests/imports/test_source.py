@@ -534,7 +534,7 @@ def test_the_headers_of_all_pages_are_read(tmp_path, compression, options):
             for chunk in map(group.column, range(group.num_columns)):
                 sizes = list(page_sizes(file, chunk))
                 headers = chunk.total_uncompressed_size - sum(sizes)
-                assert 10 * len(sizes) < headers < 500 * len(sizes)
+                assert 10 * len(sizes) < headers < 1_100 * len(sizes)  # each may hold two values of 499 bytes
 
 
 def test_a_parquet_column_of_long_texts_is_read_in_small_pieces(tmp_path):

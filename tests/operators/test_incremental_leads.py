@@ -147,7 +147,7 @@ class _Resumed:
 
     def __init__(self, task, method):
         self.execute = getattr(task, method)
-        self.execute_complete = task.execute_complete
+        self.resume_execution = task.resume_execution
 
 
 def test_a_span_that_the_feed_has_forgotten_is_a_snapshot(marketo, tmp_path):
