@@ -11,6 +11,7 @@ _OTHER_PLACES = (
     (re.compile(r"[\t\r\n\0]"), "has a line break, a tab or a NUL in it"),
     (re.compile(r"://.*::"), "has :: in it, which chains file systems"),
     (re.compile(r"[?#]$|\?#"), "ends in ? or #, or has ?# in it"),
+    (re.compile(r"^(?:abfss?|az)://.*\\"), "has a backslash in it, which Azure reads as /"),
 )
 """What Python or a library drops from a URL, or reads as more than a name."""
 

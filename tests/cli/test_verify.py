@@ -63,6 +63,7 @@ def proxy(target: str, change: Callable[[str, int, dict[str, str], bytes], tuple
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # headers and content go in two pieces
 
         def serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

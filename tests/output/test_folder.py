@@ -117,6 +117,12 @@ def test_a_chain_of_file_systems_is_refused(url, tmp_path):
         OutputFolder(url.format(tmp_path))
 
 
+@pytest.mark.parametrize("scheme", ["abfs", "abfss", "az"])
+def test_a_backslash_is_refused_where_it_is_a_slash(scheme):
+    with pytest.raises(MarketoInvalidRequestError, match="has a backslash in it, which Azure reads as /"):
+        OutputFolder(f"{scheme}://container/a\\b", parameter="output_path")
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0\t\r\n"), min_size=1, max_size=60)
 
 
