@@ -16,6 +16,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from tests.simulated import END, START, data_files, extract, lines
 from tests.support import StateStore, run_task, task_context
 
+pytestmark = pytest.mark.slow(reason="it kills processes")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -11,6 +11,8 @@ from tests.imports.victim import Step, go_on, kill
 from tests.operators.importing import counts, governed, staged
 from tests.simulated import marketo
 
+pytestmark = pytest.mark.slow(reason="it kills processes")
+
 __all__ = ["governed", "marketo"]
 
 ROWS = 150

@@ -365,6 +365,7 @@ def _impatient(initialise: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+@pytest.mark.slow(reason="it kills processes")
 @pytest.mark.parametrize("when", KILLS)
 @pytest.mark.parametrize("operation", sorted(CALLS))
 def test_a_killed_process_does_not_make_it_run_twice(simulator, task, monkeypatch, operation, when):

@@ -137,6 +137,7 @@ def outcome(world: World, operation: Operation, call: Mapping[str, Any]) -> str:
     return "done"
 
 
+@pytest.mark.slow(reason="it sends hundreds of odd values to every operation")
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_parameters_leave_no_traceback(name: str, tmp_path: Path):
     operation, world, worlds = operations.get(name), World(tmp_path), 1

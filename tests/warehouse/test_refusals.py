@@ -200,6 +200,7 @@ def load_killed(warehouse, manifest, number: int) -> bool:
     return killed
 
 
+@pytest.mark.slow(reason="it kills processes")
 @pytest.mark.parametrize("make_warehouse", ["duckdb", "sqlite"], indirect=True)
 @pytest.mark.parametrize("part", range(4))
 def test_a_load_that_is_killed_at_a_statement_changes_all_or_nothing_and_is_whole_afterwards(
