@@ -1,7 +1,8 @@
 """
 What Airflow reads about this package: connection form, configuration section, commands, and lists for the registries.
 
-Airflow calls it whenever one of its processes starts, so it imports nothing but the version.
+Airflow calls it whenever one of its processes starts, so it imports only the version, a few defaults, and
+the standard library.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
 
 from airflow_provider_marketo.client import codes, errors, meanings
+from airflow_provider_marketo.client.packing import packing_of, unpacked
 from airflow_provider_marketo.client.records import ReplyRecord
 
 if TYPE_CHECKING:
@@ -34,15 +35,6 @@ LARGEST_REPLY = 32 << 20
 LARGEST_ERROR = 1 << 20
 """The same for a reply that reports an error."""
 
-_PIECE = 1 << 15
-"""Bytes that are read, and bytes that are unpacked, at a time."""
-
-PACKINGS = "gzip, deflate"
-"""``Accept-Encoding`` of every request for JSON. An answer in another packing, or in several, is not unpacked."""
-
-_PLAIN = ("", "identity")
-_ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
-
 _BLOCK = 1 << 20
 _BLOCK_TIME = 300.0
 """Seconds in which a block of a file has to arrive: a file has no size that would bound its time."""
@@ -50,7 +42,6 @@ _BLOCK_TIME = 300.0
 _SNIFF = 4096
 _TOKEN_HEADERS = ("Authorization", "X-Mkto-User-Token")
 _SECRET_NAME = "client_secret"
-_SHOWN_PACKING = 40
 _SHORTEST_SECRET = 8
 """Characters. Adobe's secrets and tokens have more, and a shorter text may be a word of any answer."""
 
@@ -132,6 +123,8 @@ def broken(operation: str, error: Exception) -> errors.MarketoTransientError:
     reason = _reason(error)
     if isinstance(error, requests.Timeout) or isinstance(reason, (TimeoutError, ReadTimeoutError)):
         text = "Marketo did not answer in time"
+    elif isinstance(error, zlib.error):
+        text = "the packed answer is damaged or cut off"
     else:
         text = f"the connection broke before the answer was complete ({type(reason).__name__})"
     return errors.MarketoTransientError(text, operation=operation, executed=True)
@@ -248,9 +241,9 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
     :raises MarketoTransientError: the connection broke; reading may resume where it stopped.
     :raises MarketoError: something else came in place of the file, such as a JSON error with HTTP 200.
     """
-    if _packing(response) not in _PLAIN:
+    if packing := packing_of(response):
         raise errors.MarketoDataError(
-            f"the file is packed as {_packing(response)!r}, and the request accepts no packing",
+            f"the file is packed as {packing!r}, and the request accepts no packing",
             operation=operation,
             remedy="A proxy between the worker and Marketo packs what it passes on: exempt this host.",
         )
@@ -297,7 +290,7 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
     pieces, size = [], 0
     failure: errors.MarketoError | None = None
     try:
-        for piece in _unpacked(operation, response):
+        for piece in unpacked(operation, response):
             size += len(piece)
             if size > most:
                 failure = errors.MarketoTransientError(
@@ -316,37 +309,6 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
         pieces.clear()  # the error's traceback keeps this frame
         raise failure
     return _without_secrets(b"".join(pieces), response)
-
-
-def _packing(response: requests.Response) -> str:
-    return response.headers.get("Content-Encoding", "").strip().lower()[:_SHOWN_PACKING]
-
-
-def _unpacked(operation: str, response: requests.Response) -> Iterator[bytes]:
-    """
-    Yield the body in small pieces. ``requests`` unpacks what it reads at once, however large that becomes.
-
-    :raises MarketoTransientError: the body is packed in a way that the request does not accept.
-    """
-    packing = _packing(response)
-    blocks: Iterator[bytes] = iter(lambda: response.raw.read(_PIECE, decode_content=False), b"")
-    if packing in _PLAIN:
-        yield from blocks
-        return
-    if packing.removeprefix("x-") not in PACKINGS.split(", "):
-        raise errors.MarketoTransientError(
-            f"the answer is packed as {packing!r}, and the request accepts {PACKINGS}",
-            operation=operation,
-            code=codes.http(response.status_code),
-            executed=True,
-        )
-    unpacker = zlib.decompressobj(_ZLIB_OR_GZIP)
-    for block in blocks:
-        rest = block
-        while rest and not unpacker.eof:
-            yield unpacker.decompress(rest, _PIECE)
-            rest = unpacker.unconsumed_tail
-    yield unpacker.flush()
 
 
 def _without_secrets(content: bytes, response: requests.Response) -> bytes:

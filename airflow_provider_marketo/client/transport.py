@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from airflow_provider_marketo.client import answer, codes, errors
+from airflow_provider_marketo.client import answer, codes, errors, packing
 from airflow_provider_marketo.client.auth import Token
 from airflow_provider_marketo.client.deadline import BoundedAdapter, Deadline, ends_at
 from airflow_provider_marketo.client.printable import printable
@@ -205,7 +205,7 @@ class Transport:
         self._ca_bundle = ca_bundle
         self.date: datetime | None = None
         self._session = _Session()
-        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": answer.PACKINGS})
+        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": packing.ACCEPTED})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, BoundedAdapter(pool_connections=4, pool_maxsize=10, max_retries=0))

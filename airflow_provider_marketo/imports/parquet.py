@@ -82,7 +82,7 @@ class ParquetReader:
         for group in range(self._file.metadata.num_row_groups):
             facts = self._file.metadata.row_group(group)
             for chunk in map(facts.column, range(facts.num_columns)):
-                if chunk.path_in_schema.partition(".")[0] == name:
+                if f"{chunk.path_in_schema}.".startswith(f"{name}."):  # the column, or a member of it
                     yield group, chunk
 
     def _check_pages(self, name: str) -> None:

@@ -44,11 +44,17 @@ def page_sizes(file: IO[bytes], chunk: Any) -> Iterator[int]:
     end, values = position + chunk.total_compressed_size, 0
     while position < end and values < chunk.num_values:  # as long as Arrow reads
         header, length = _header(file, position)
-        if min(header.get(_PACKED, -1), header.get(_UNPACKED, -1)) < 0:
-            raise ValueError("a page has no size")
-        yield header[_UNPACKED]
-        values += sum(header[field].get(_VALUES, 0) for field in _DATA_PAGES if field in header)
-        position += length + header[_PACKED]
+        packed, unpacked = _number_in(header, _PACKED), _number_in(header, _UNPACKED)
+        yield unpacked
+        values += sum(_number_in(header[field], _VALUES) for field in _DATA_PAGES if field in header)
+        position += length + packed
+
+
+def _number_in(struct: Any, field: int) -> int:
+    number = struct.get(field) if isinstance(struct, dict) else None
+    if not isinstance(number, int) or number < 0:
+        raise ValueError("the header of a page lacks a number, or has something else in its place")
+    return number
 
 
 def _header(file: IO[bytes], position: int) -> tuple[dict[int, Any], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class EarlyFile(io.FileIO):
         self._waiting += written
         if self._waiting >= _WRITE_BACK and hasattr(os, "posix_fadvise"):  # macOS does not have it
             start = self.tell() - self._waiting
-            os.posix_fadvise(self.fileno(), start, self._waiting, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):  # some file systems refuse it
+                os.posix_fadvise(self.fileno(), start, self._waiting, os.POSIX_FADV_DONTNEED)
             self._waiting = 0
         return written
 

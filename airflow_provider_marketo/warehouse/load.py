@@ -1,7 +1,8 @@
 """
 A load of a dataset into its table: one transaction, in which everything happens or nothing.
 
-Stage the rows, make the table ready, take each key once, merge, mark what is gone, and write the log.
+A load stages the rows, makes the table ready, takes each key once, merges, marks rows that are gone, and writes the
+log. Rows of a new table need no stage.
 """
 
 from __future__ import annotations

@@ -226,7 +226,10 @@ class Merge:
         found = self.engine.query(
             f"SELECT SUM(n), COUNT(*) FROM (SELECT COUNT(*) AS n FROM {quote(STAGE)} GROUP BY {keys}) AS k"
         )
-        return not found or (found[0][0] or 0) != found[0][1]
+        if not found:  # a dry run does not stage
+            return True
+        staged, different = (int(number or 0) for number in found[0])  # PostgreSQL's driver has a sum as a text
+        return staged != different
 
     def _insertion(self, source: str, columns: Sequence[str]) -> str:
         engine = self.engine

@@ -502,15 +502,16 @@ def test_a_small_parquet_file_that_unpacks_to_gigabytes_is_refused(tmp_path, sto
     assert pa.total_allocated_bytes() - before < 1 << 30
 
 
+@pytest.mark.parametrize("name", ["big", "big.one"])
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
-def test_a_page_of_parquet_that_would_take_much_memory_is_not_unpacked(tmp_path, monkeypatch, version):
+def test_a_page_of_parquet_that_would_take_much_memory_is_not_unpacked(tmp_path, monkeypatch, version, name):
     path = tmp_path / "page.parquet"
-    table = pa.table({"id": [1, 2], "big": ["y", "x" * (3 << 20)]})
+    table = pa.table({"id": [1, 2], name: ["y", "x" * (3 << 20)]})
     pq.write_table(table, path, compression="zstd", use_dictionary=False, data_page_version=version)
     monkeypatch.setattr(parquet_module, "LARGEST", 2 << 20)
     batch = next(from_files(str(path)).batches)
     assert list(batch[0]) == [1, 2]
-    with pytest.raises(MarketoInvalidRequestError, match=r"page.parquet, column big: a page of it unpacks to 3 MB"):
+    with pytest.raises(MarketoInvalidRequestError, match=rf"page.parquet, column {name}: a page of it unpacks to 3 MB"):
         batch[1]
 
 
@@ -535,6 +536,23 @@ def test_the_headers_of_all_pages_are_read(tmp_path, compression, options):
                 sizes = list(page_sizes(file, chunk))
                 headers = chunk.total_uncompressed_size - sum(sizes)
                 assert 10 * len(sizes) < headers < 1_100 * len(sizes)  # each may hold two values of 499 bytes
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"\x15\x00\x15\x02\x15\x02\x25\x00\x00",
+        b"\x15\x00\x1c\x00\x15\x02\x00",
+        b"\x15\x00\x15\x01\x15\x02\x00",
+        b"\xff" * 30,
+    ],
+    ids=["missing", "a number for facts", "facts for a size", "negative", "rubbish"],
+)
+def test_a_header_of_a_page_that_cannot_be_read_is_said(header):
+    chunk = SimpleNamespace(data_page_offset=4, dictionary_page_offset=None, total_compressed_size=100, num_values=3)
+    with pytest.raises(ValueError, match=r"header of a page"):
+        list(page_sizes(io.BytesIO(b"PAR1" + header), chunk))
 
 
 def test_a_parquet_column_of_long_texts_is_read_in_small_pieces(tmp_path):

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing, contextmanager
 
 import pytest
@@ -77,6 +78,35 @@ def test_a_user_who_may_not_stage_is_told_which_right_is_missing(warehouse, publ
             assert warehouse.rows("leads", "name") == [("a",)]
     finally:
         warehouse.execute("GRANT TEMPORARY ON DATABASE postgres TO PUBLIC")
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_session_that_refuses_memory_for_temporary_tables_is_used(warehouse, publish, monkeypatch):
+    from airflow_provider_marketo.warehouse.engines import postgres
+
+    monkeypatch.setattr(postgres, "_STAGE_MEMORY", "refused")  # as a pooler's session refuses any size
+    warehouse.load(names(publish, (1, "a"), day=2))
+    assert warehouse.rows("leads", "name") == [("a",)]
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_load_waits_for_another_one_longer_than_for_people(warehouse, publish, monkeypatch):
+    from airflow_provider_marketo.warehouse.engines import postgres
+
+    monkeypatch.setitem(postgres._SETTINGS, "lock_timeout", "1ms")
+    monkeypatch.setattr(transactions, "TRIES", 1)
+    warehouse.load(names(publish, (1, "a"), day=2))
+    with closing(warehouse.connect()) as other:
+        other.begin()
+        other.lock("leads")
+        waiting = threading.Thread(target=warehouse.load, args=(names(publish, (1, "b"), day=4),))
+        waiting.start()
+        while not other.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            pass
+        waiting.join(0.05)
+        other.commit()
+    waiting.join()
+    assert warehouse.rows("leads", "name") == [("b",)]
 
 
 @pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)

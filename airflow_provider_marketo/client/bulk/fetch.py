@@ -34,7 +34,8 @@ BREAKS_WITHOUT_PROGRESS = 5
 STEPS = 1000
 """Parts of a file, of which each is progress. A byte at a time is none: it would go on for millions of calls."""
 
-_STEP_OF_UNKNOWN_SIZE = 1 << 16
+_LARGEST_STEP = 1 << 18
+"""Bytes that are progress in any file, such as one that a proxy cuts at each megabyte."""
 
 MISSING_FILE_TRIES = 6
 MISSING_FILE_PAUSE = 10.0
@@ -151,7 +152,7 @@ class _Breaks:
     """
 
     def __init__(self, size: int | None) -> None:
-        self._step = _STEP_OF_UNKNOWN_SIZE if size is None else max(1, size // STEPS)
+        self._step = min(_LARGEST_STEP, max(1, size // STEPS)) if size is not None else _LARGEST_STEP
         self._progress = 0
         self._count = 0
 

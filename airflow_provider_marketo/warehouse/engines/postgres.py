@@ -24,6 +24,9 @@ Of the transaction of a load: how long it waits for others, how many rows ``ANAL
 compilation, which takes longer than it saves.
 """
 
+_PATIENCE = "10min"
+"""How long each try waits for another load of the table. The first load of a table keeps it while it reads files."""
+
 _STAGE_MEMORY = "64MB"
 """Staged rows that stay in memory, out of which a load reads them several times."""
 
@@ -31,7 +34,7 @@ _JOINS_THAT_READ_ALL = ("enable_hashjoin", "enable_mergejoin")
 _MUCH_LARGER = 5
 """How many times larger than the rows of a load a table must be, so that these are looked up one by one."""
 
-_CONFLICTS = ("40001", "40P01", "55P03", "23505", "XX000")
+_CONFLICTS = ("40001", "40P01", "55P03", "23505", "42701", "XX000")
 _USED_BY_A_VIEW, _OTHER_COLUMNS, _HAS_DEPENDENTS, _REPEATED_KEY = "0A000", "42P16", "2BP01", "23505"
 _JSONB_VERSION = "\x01"
 _OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "connect_timeout", "application_name", "options")
@@ -71,7 +74,8 @@ class Warehouse(Engine):
         super().__init__(hook, schema or "public")
         self._connection = dbapi.connect(_conninfo(hook), autocommit=True)
         self.execute("SET TIME ZONE 'UTC'")
-        self.execute(f"SET temp_buffers = '{_STAGE_MEMORY}'")
+        with suppress(adbc_driver_manager.Error):  # a session of a pooler that has had temporary tables refuses it
+            self.execute(f"SET temp_buffers = '{_STAGE_MEMORY}'")
 
     def _execute(self, sql: str) -> None:
         with self._connection.cursor() as cursor:
@@ -99,7 +103,9 @@ class Warehouse(Engine):
         self._connection.close()
 
     def lock(self, table: str) -> None:
+        self.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
         self.execute(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(self.table(table))}, 0))")
+        self.execute(f"SET LOCAL lock_timeout = '{_SETTINGS['lock_timeout']}'")
 
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
         renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])

@@ -169,6 +169,20 @@ def test_a_byte_at_a_time_is_no_progress(fetched, requests_mock, ends):
     assert [made.aborted for made in consumers.made] == [True]
 
 
+def test_pieces_of_a_large_file_are_progress_although_each_is_a_small_part_of_it(monkeypatch, fetched, requests_mock):
+    monkeypatch.setattr("airflow_provider_marketo.client.bulk.fetch.STEPS", 2)
+    content, piece = DATA * 100, 300_000
+
+    def answer(request, context):
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        context.status_code, context.headers = 206, CSV
+        return Breaking(content[start : start + piece])
+
+    requests_mock.get(FILE, body=answer)
+    assert fetched(size=len(content), checksum=hashlib.sha256(content).hexdigest()) == content
+    assert len(ranges(requests_mock)) > BREAKS_WITHOUT_PROGRESS
+
+
 def test_a_break_is_not_the_end_of_a_file_whose_size_nobody_knows(fetched, requests_mock):
     requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, part(100)])
     assert fetched(size=None, checksum=None) == DATA

@@ -134,7 +134,9 @@ class Scene:
             if self._seen.get("state") == RUNNING and self._seen.get("pid"):
                 with suppress(psutil.NoSuchProcess):
                     process = psutil.Process(self._seen["pid"])
-                    return process if target == "task" else process.parent()
+                    found = process if target == "task" else process.parent()
+                    if found is not None:  # the supervisor may have ended just now
+                        return found
             if self._seen.get("state") in FINISHED:
                 break
             time.sleep(LOOK)
